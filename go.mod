@@ -1,0 +1,3 @@
+module github.com/seed-49005b45/tarn
+
+go 1.26
