@@ -1,0 +1,51 @@
+package cpu
+
+import (
+	"strings"
+	"testing"
+)
+
+// atEachLevel runs a test once at every level that the machine supports.
+func atEachLevel(t *testing.T, test func(t *testing.T, l Level)) {
+	before := Current()
+	defer Force(before)
+	for l := Go; l <= Detected(); l++ {
+		if err := Force(l); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(l.String(), func(t *testing.T) { test(t, l) })
+	}
+}
+
+func TestLevelFromEnv(t *testing.T) {
+	tests := []struct {
+		value string
+		want  Level
+		err   string
+	}{
+		{"", Detected(), ""},
+		{"go", Go, ""},
+		{"AVX2", Detected(), "not a level"},
+		{"sse", Detected(), "choose go, avx2 or avx512"},
+	}
+	for _, tt := range tests {
+		got, err := levelFromEnv(tt.value)
+		if got != tt.want {
+			t.Errorf("%q: level %s, want %s", tt.value, got, tt.want)
+		}
+		if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+			t.Errorf("%q: error %v, want one with %q", tt.value, err, tt.err)
+		}
+	}
+}
+
+func TestForce(t *testing.T) {
+	atEachLevel(t, func(t *testing.T, l Level) {
+		if Current() != l {
+			t.Errorf("current level %s, want %s", Current(), l)
+		}
+	})
+	if err := Force(AVX512 + 1); err == nil {
+		t.Error("an unknown level was accepted")
+	}
+}
