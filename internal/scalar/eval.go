@@ -1,0 +1,283 @@
+package scalar
+
+// The definitions themselves, for float64, float32, integers and bools. They are written to be obviously right, not fast:
+// stable forms where the textbook form loses digits, and the standard library for the rest. A function that is not defined
+// for the dtype gives NaN, zero or false.
+
+import "math"
+
+// F64 is f of up to three float64 arguments; arguments beyond the arity are ignored. Bools are 0 and 1, both as results
+// (comparisons, IsFinite) and as arguments (the condition of Where, the logic functions), where anything but 0 is true.
+func F64(f Func, a, b, c float64) float64 {
+	switch f {
+	case Neg:
+		return -a
+	case Abs:
+		return math.Abs(a)
+	case Sign:
+		switch {
+		case a > 0:
+			return 1
+		case a < 0:
+			return -1
+		}
+		return a
+	case Square:
+		return a * a
+	case Reciprocal:
+		return 1 / a
+	case Sqrt:
+		return math.Sqrt(a)
+	case Rsqrt:
+		return 1 / math.Sqrt(a)
+	case Exp:
+		return math.Exp(a)
+	case Expm1:
+		return math.Expm1(a)
+	case Log:
+		return math.Log(a)
+	case Log1p:
+		return math.Log1p(a)
+	case Sin:
+		return math.Sin(a)
+	case Cos:
+		return math.Cos(a)
+	case Tan:
+		return math.Tan(a)
+	case Asin:
+		return math.Asin(a)
+	case Acos:
+		return math.Acos(a)
+	case Atan:
+		return math.Atan(a)
+	case Sinh:
+		return math.Sinh(a)
+	case Cosh:
+		return math.Cosh(a)
+	case Tanh:
+		return math.Tanh(a)
+	case Sigmoid:
+		return sigmoid(a)
+	case Softplus:
+		return max(a, 0) + math.Log1p(math.Exp(-math.Abs(a)))
+	case Erf:
+		return math.Erf(a)
+	case Floor:
+		return math.Floor(a)
+	case Ceil:
+		return math.Ceil(a)
+	case Round:
+		return math.RoundToEven(a)
+	case ReLU:
+		if a > 0 || a != a {
+			return a
+		}
+		return 0
+	case GELU:
+		return gelu(a)
+	case GELUPrime:
+		return geluPrime(a)
+	case IsFinite:
+		return number[float64](!math.IsInf(a, 0) && a == a)
+	case Not:
+		return number[float64](a == 0)
+
+	case Add:
+		return a + b
+	case Sub:
+		return a - b
+	case Mul:
+		return a * b
+	case Div:
+		return a / b
+	case Pow:
+		return math.Pow(a, b)
+	case Min:
+		return min(a, b)
+	case Max:
+		return max(a, b)
+	case Atan2:
+		return math.Atan2(a, b)
+	case ReLUGrad:
+		if b > 0 {
+			return a
+		}
+		return 0
+	case LeakyReLU:
+		if a > 0 {
+			return a
+		}
+		return a * b
+	case Eq:
+		return number[float64](a == b)
+	case Ne:
+		return number[float64](a != b)
+	case Lt:
+		return number[float64](a < b)
+	case Le:
+		return number[float64](a <= b)
+	case Gt:
+		return number[float64](a > b)
+	case Ge:
+		return number[float64](a >= b)
+	case And:
+		return number[float64](a != 0 && b != 0)
+	case Or:
+		return number[float64](a != 0 || b != 0)
+	case Xor:
+		return number[float64]((a != 0) != (b != 0))
+
+	case Where:
+		if a != 0 {
+			return b
+		}
+		return c
+	case Clip:
+		return min(max(a, b), c)
+	case MulAdd:
+		return math.FMA(a, b, c)
+	}
+	return math.NaN()
+}
+
+// sigmoid is 1/(1+e^-a), with the exponential taken of a negative number only, so that it cannot overflow.
+func sigmoid(a float64) float64 {
+	if a >= 0 {
+		return 1 / (1 + math.Exp(-a))
+	}
+	e := math.Exp(a)
+	return e / (1 + e)
+}
+
+// geluBound is where Phi(-a) and a*phi(a) have long underflowed to zero in float64 (e^(-40*40/2) is about 10^-348); outside
+// it the products below would be infinity times zero.
+const geluBound = 40
+
+// gelu is a*Phi(a), Phi(a) = erfc(-a/sqrt(2))/2. The complement keeps all digits of the negative tail, where
+// 1+erf(a/sqrt(2)) would cancel to nothing.
+func gelu(a float64) float64 {
+	switch {
+	case a > geluBound:
+		return a
+	case a < -geluBound:
+		return math.Copysign(0, -1)
+	}
+	return a * 0.5 * math.Erfc(-a/math.Sqrt2)
+}
+
+// geluPrime is Phi(a) + a*phi(a) with phi(a) = e^(-a*a/2)/sqrt(2 pi).
+func geluPrime(a float64) float64 {
+	switch {
+	case a > geluBound:
+		return 1
+	case a < -geluBound:
+		return math.Copysign(0, -1)
+	}
+	const invSqrt2Pi = 0.39894228040143267793994605993438
+	return 0.5*math.Erfc(-a/math.Sqrt2) + a*invSqrt2Pi*math.Exp(-0.5*a*a)
+}
+
+// F32 is f of float32 arguments: computed in float64 and rounded once.
+func F32(f Func, a, b, c float32) float32 {
+	return float32(F64(f, float64(a), float64(b), float64(c)))
+}
+
+// I32 is f of int32 arguments; see Int.
+func I32(f Func, a, b, c int32) int32 { return Int(f, a, b, c) }
+
+// I64 is f of int64 arguments; see Int.
+func I64(f Func, a, b, c int64) int64 { return Int(f, a, b, c) }
+
+// Int is f of integers. Overflow wraps around: -MinInt and |MinInt| are MinInt, and so is MinInt / -1; a division by zero
+// gives zero. Comparisons give 0 or 1, and any condition but 0 is true. What is defined for floats only gives zero.
+func Int[T int32 | int64](f Func, a, b, c T) T {
+	switch f {
+	case Neg:
+		return -a
+	case Abs:
+		if a < 0 {
+			return -a
+		}
+		return a
+	case Sign:
+		return number[T](a > 0) - number[T](a < 0)
+	case Square:
+		return a * a
+	case ReLU:
+		return max(a, 0)
+
+	case Add:
+		return a + b
+	case Sub:
+		return a - b
+	case Mul:
+		return a * b
+	case Div:
+		if b == 0 {
+			return 0
+		}
+		return a / b
+	case Min:
+		return min(a, b)
+	case Max:
+		return max(a, b)
+	case ReLUGrad:
+		if b > 0 {
+			return a
+		}
+		return 0
+	case Eq:
+		return number[T](a == b)
+	case Ne:
+		return number[T](a != b)
+	case Lt:
+		return number[T](a < b)
+	case Le:
+		return number[T](a <= b)
+	case Gt:
+		return number[T](a > b)
+	case Ge:
+		return number[T](a >= b)
+
+	case Where:
+		if a != 0 {
+			return b
+		}
+		return c
+	case Clip:
+		return min(max(a, b), c)
+	case MulAdd:
+		return a*b + c
+	}
+	return 0
+}
+
+// Bool is f of bools: the logic functions, Eq, Ne and Where. Anything else gives false.
+func Bool(f Func, a, b, c bool) bool {
+	switch f {
+	case Not:
+		return !a
+	case And:
+		return a && b
+	case Or:
+		return a || b
+	case Xor, Ne:
+		return a != b
+	case Eq:
+		return a == b
+	case Where:
+		if a {
+			return b
+		}
+		return c
+	}
+	return false
+}
+
+// number is 1 for true and 0 for false.
+func number[T int32 | int64 | float64](b bool) T {
+	if b {
+		return 1
+	}
+	return 0
+}
