@@ -1,0 +1,372 @@
+package cpu
+
+// The plain Go level of the vector functions: tight loops for what is cheap, the scalar definitions for the rest.
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+type integer interface{ int32 | int64 }
+
+type float interface{ float32 | float64 }
+
+type number interface{ integer | float }
+
+// plainFunction gives the plain Go vector function, or nil if f is not defined for dt.
+func plainFunction(f scalar.Func, dt DType) Vec {
+	switch dt {
+	case Bool:
+		return boolFunction(f)
+	case I32:
+		return integerFunction[int32](f)
+	case I64:
+		return integerFunction[int64](f)
+	case F32:
+		return floatFunction[float32](f)
+	case F64:
+		return floatFunction[float64](f)
+	}
+	return nil
+}
+
+// block is a block of n elements as a slice.
+func block[T any](p unsafe.Pointer, n int) []T { return unsafe.Slice((*T)(p), n) }
+
+// bit is 1 for true.
+func bit(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func boolFunction(f scalar.Func) Vec {
+	switch f {
+	case scalar.Not:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[uint8](dst, n), block[uint8](a, n)
+			for i := range d {
+				d[i] = x[i] ^ 1
+			}
+		}
+	case scalar.And:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[uint8](a, n), block[uint8](b, n)
+			for i := range d {
+				d[i] = x[i] & y[i]
+			}
+		}
+	case scalar.Or:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[uint8](a, n), block[uint8](b, n)
+			for i := range d {
+				d[i] = x[i] | y[i]
+			}
+		}
+	case scalar.Xor, scalar.Ne:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[uint8](a, n), block[uint8](b, n)
+			for i := range d {
+				d[i] = x[i] ^ y[i]
+			}
+		}
+	case scalar.Eq:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[uint8](a, n), block[uint8](b, n)
+			for i := range d {
+				d[i] = x[i] ^ y[i] ^ 1
+			}
+		}
+	case scalar.Where:
+		return where[uint8]
+	}
+	return nil
+}
+
+func integerFunction[T integer](f scalar.Func) Vec {
+	switch f {
+	case scalar.Abs:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				v := x[i]
+				if v < 0 {
+					v = -v
+				}
+				d[i] = v
+			}
+		}
+	case scalar.Div:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				if y[i] == 0 {
+					d[i] = 0
+				} else {
+					d[i] = x[i] / y[i]
+				}
+			}
+		}
+	}
+	return numberFunction[T](f)
+}
+
+func floatFunction[T float](f scalar.Func) Vec {
+	switch f {
+	case scalar.Abs:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = T(math.Abs(float64(x[i])))
+			}
+		}
+	case scalar.Reciprocal:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = 1 / x[i]
+			}
+		}
+	case scalar.Sqrt:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = T(math.Sqrt(float64(x[i])))
+			}
+		}
+	case scalar.Rsqrt:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = T(1 / math.Sqrt(float64(x[i])))
+			}
+		}
+	case scalar.Floor:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = T(math.Floor(float64(x[i])))
+			}
+		}
+	case scalar.Ceil:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = T(math.Ceil(float64(x[i])))
+			}
+		}
+	case scalar.Round:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = T(math.RoundToEven(float64(x[i])))
+			}
+		}
+	case scalar.IsFinite:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[uint8](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = bit(x[i]-x[i] == 0) // infinity minus infinity is NaN
+			}
+		}
+	case scalar.Div:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] / y[i]
+			}
+		}
+	case scalar.LeakyReLU:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				if x[i] > 0 {
+					d[i] = x[i]
+				} else {
+					d[i] = x[i] * y[i]
+				}
+			}
+		}
+	}
+	if v := numberFunction[T](f); v != nil {
+		return v
+	}
+	if !f.FloatOnly() {
+		return nil
+	}
+	if f.Arity() == 2 {
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = T(scalar.F64(f, float64(x[i]), float64(y[i]), 0))
+			}
+		}
+	}
+	return func(dst, a, _, _ unsafe.Pointer, n int) {
+		d, x := block[T](dst, n), block[T](a, n)
+		for i := range d {
+			d[i] = T(scalar.F64(f, float64(x[i]), 0, 0))
+		}
+	}
+}
+
+// numberFunction gives the functions that read the same for integers and floats.
+func numberFunction[T number](f scalar.Func) Vec {
+	switch f {
+	case scalar.Neg:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = -x[i]
+			}
+		}
+	case scalar.Sign:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				switch {
+				case x[i] > 0:
+					d[i] = 1
+				case x[i] < 0:
+					d[i] = -1
+				default:
+					d[i] = x[i]
+				}
+			}
+		}
+	case scalar.Square:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = x[i] * x[i]
+			}
+		}
+	case scalar.ReLU:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = max(x[i], 0)
+			}
+		}
+	case scalar.Add:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] + y[i]
+			}
+		}
+	case scalar.Sub:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] - y[i]
+			}
+		}
+	case scalar.Mul:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] * y[i]
+			}
+		}
+	case scalar.Min:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = min(x[i], y[i])
+			}
+		}
+	case scalar.Max:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = max(x[i], y[i])
+			}
+		}
+	case scalar.ReLUGrad:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				if y[i] > 0 {
+					d[i] = x[i]
+				} else {
+					d[i] = 0
+				}
+			}
+		}
+	case scalar.Eq:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = bit(x[i] == y[i])
+			}
+		}
+	case scalar.Ne:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = bit(x[i] != y[i])
+			}
+		}
+	case scalar.Lt:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = bit(x[i] < y[i])
+			}
+		}
+	case scalar.Le:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = bit(x[i] <= y[i])
+			}
+		}
+	case scalar.Gt:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = bit(x[i] > y[i])
+			}
+		}
+	case scalar.Ge:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = bit(x[i] >= y[i])
+			}
+		}
+	case scalar.Where:
+		return where[T]
+	case scalar.Clip:
+		return func(dst, a, b, c unsafe.Pointer, n int) {
+			d, x, y, z := block[T](dst, n), block[T](a, n), block[T](b, n), block[T](c, n)
+			for i := range d {
+				d[i] = min(max(x[i], y[i]), z[i])
+			}
+		}
+	case scalar.MulAdd:
+		return func(dst, a, b, c unsafe.Pointer, n int) {
+			d, x, y, z := block[T](dst, n), block[T](a, n), block[T](b, n), block[T](c, n)
+			for i := range d {
+				d[i] = x[i]*y[i] + z[i]
+			}
+		}
+	}
+	return nil
+}
+
+// where selects elements of b where the bool a is true, and of c elsewhere.
+func where[T any](dst, a, b, c unsafe.Pointer, n int) {
+	d, x, y, z := block[T](dst, n), block[uint8](a, n), block[T](b, n), block[T](c, n)
+	for i := range d {
+		if x[i] != 0 {
+			d[i] = y[i]
+		} else {
+			d[i] = z[i]
+		}
+	}
+}

@@ -1,0 +1,407 @@
+package cpu
+
+// Every vector function of every type at every level against the scalar definitions.
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+var sweepStride = flag.Int("sweep", 16381, "step of the sweep over float32 bit patterns; 1 tries all")
+
+var allDTypes = []DType{Bool, I32, I64, F32, F64}
+
+var blockSizes = []int{0, 1, 7, 8, 15, 16, 17, 31, 64, 100, 257}
+
+// guard is the byte around blocks that a kernel must leave alone.
+const guard = 0xA5
+
+// guarded is a block of elements between guard bytes.
+type guarded struct {
+	bytes []byte
+	size  int
+}
+
+const guardSize = 64
+
+func newGuarded(dt DType, n int) guarded {
+	g := guarded{make([]byte, n*dt.Size()+2*guardSize), n * dt.Size()}
+	for i := range g.bytes {
+		g.bytes[i] = guard
+	}
+	return g
+}
+
+func (g guarded) ptr() unsafe.Pointer { return unsafe.Pointer(&g.bytes[guardSize]) }
+
+func (g guarded) check(t *testing.T, what string) {
+	t.Helper()
+	for i, b := range g.bytes {
+		if (i < guardSize || i >= guardSize+g.size) && b != guard {
+			t.Fatalf("%s: byte %d outside of the block was overwritten", what, i-guardSize)
+		}
+	}
+}
+
+// number reads element i as a float64; I64 values of the tests are small enough or compared as integers.
+func (g guarded) number(dt DType, i int) float64 {
+	p := unsafe.Add(g.ptr(), i*dt.Size())
+	switch dt {
+	case Bool:
+		return float64(*(*uint8)(p))
+	case I32:
+		return float64(*(*int32)(p))
+	case I64:
+		return float64(*(*int64)(p))
+	case F32:
+		return float64(*(*float32)(p))
+	}
+	return *(*float64)(p)
+}
+
+func (g guarded) integer(dt DType, i int) int64 {
+	p := unsafe.Add(g.ptr(), i*dt.Size())
+	switch dt {
+	case Bool:
+		return int64(*(*uint8)(p))
+	case I32:
+		return int64(*(*int32)(p))
+	}
+	return *(*int64)(p)
+}
+
+var (
+	specialFloats = []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, math.Inf(1), math.Inf(-1), math.NaN(),
+		0x1p-149, -0x1p-149, 0x1p-130, -0x1p-127, 0x1p-126, math.MaxFloat32, -math.MaxFloat32, 88.7, -88, -103.9, 10, -10, -13.2,
+		1e-8, -1e-8, 0.999999, -0.999999, 3e9, -3e9, 8388609, 1e10}
+	specialInts = []int64{0, 1, -1, 2, -2, 7, -7, math.MaxInt32, math.MinInt32, math.MinInt32 + 1}
+)
+
+// fill puts special and random values into a block.
+func (g guarded) fill(dt DType, rng *rand.Rand) {
+	for i := range g.size / dt.Size() {
+		p := unsafe.Add(g.ptr(), i*dt.Size())
+		special := rng.IntN(3) == 0
+		switch dt {
+		case Bool:
+			*(*uint8)(p) = uint8(rng.IntN(2))
+		case I32:
+			*(*int32)(p) = int32(rng.IntN(21) - 10)
+			if special {
+				*(*int32)(p) = int32(specialInts[rng.IntN(len(specialInts))])
+			}
+		case I64:
+			*(*int64)(p) = int64(rng.Uint64())
+			if special {
+				*(*int64)(p) = specialInts[rng.IntN(len(specialInts))]
+			}
+		case F32:
+			*(*float32)(p) = float32(rng.NormFloat64() * 4)
+			if special {
+				*(*float32)(p) = float32(specialFloats[rng.IntN(len(specialFloats))])
+			}
+		case F64:
+			*(*float64)(p) = rng.NormFloat64() * 4
+			if special {
+				*(*float64)(p) = specialFloats[rng.IntN(len(specialFloats))]
+			}
+		}
+	}
+}
+
+// ulpBounds are the largest errors allowed in units in the last place; functions that are not listed are exact, which
+// means rounded correctly.
+var ulpBounds = map[scalar.Func]float64{
+	scalar.Rsqrt: 2, scalar.Exp: 2, scalar.Log: 2, scalar.MulAdd: 2,
+	scalar.Expm1: 4, scalar.Log1p: 4, scalar.Sin: 4, scalar.Cos: 4, scalar.Tanh: 4, scalar.Sigmoid: 4, scalar.Softplus: 4,
+	scalar.Erf: 4, scalar.GELU: 4, scalar.GELUPrime: 4,
+}
+
+// ulp is the distance of neighbouring numbers of the type around x.
+func ulp(dt DType, x float64) float64 {
+	if dt == F64 {
+		x = min(math.Abs(x), math.MaxFloat64)
+		return max(math.Abs(math.Nextafter(x, 0)-x), math.SmallestNonzeroFloat64)
+	}
+	_, e := math.Frexp(min(math.Abs(x), math.MaxFloat32))
+	return math.Ldexp(1, max(e-24, -149))
+}
+
+// floatError says by how many ulps got misses f(a, b, c); NaN and infinities must be right, which gives 0 or infinity.
+func floatError(f scalar.Func, dt DType, got, a, b, c float64) float64 {
+	want := scalar.F64(f, a, b, c)
+	rounded := want
+	if dt == F32 {
+		rounded = float64(float32(want))
+	}
+	switch {
+	case want != want && got != got, got == rounded:
+		return 0
+	case want != want || got != got:
+		return math.Inf(1)
+	}
+	if dt == F32 && math.IsInf(got, 0) && math.Abs(want) > math.MaxFloat32/2 {
+		got = math.Copysign(0x1p128, got) // the number that was too large to round to
+	}
+	scale := math.Abs(want)
+	switch f { // sums that cancel: count in units of the terms
+	case scalar.MulAdd:
+		scale = max(math.Abs(a*b), math.Abs(c))
+	case scalar.GELUPrime:
+		scale = max(scale, 0.5*math.Erfc(-a/math.Sqrt2))
+	}
+	return math.Abs(got-want) / ulp(dt, scale)
+}
+
+// checkFloat reports a result outside of its bound.
+func checkFloat(t *testing.T, f scalar.Func, dt DType, got, a, b, c float64) {
+	t.Helper()
+	if e := floatError(f, dt, got, a, b, c); e > ulpBounds[f] {
+		t.Fatalf("%v %v(%v, %v, %v) = %v, want %v (off by %.3g ulp, allowed %v)", dt, f, a, b, c, got, scalar.F64(f, a, b, c), e, ulpBounds[f])
+	}
+}
+
+// operandDType is the type of operand k of f on dt.
+func operandDType(f scalar.Func, dt DType, k int) DType {
+	if f == scalar.Where && k == 0 {
+		return Bool
+	}
+	return dt
+}
+
+func resultDType(f scalar.Func, dt DType) DType {
+	if f.GivesBool() {
+		return Bool
+	}
+	return dt
+}
+
+// TestFunctionDefined asserts which pairs of function and type exist.
+func TestFunctionDefined(t *testing.T) {
+	atEachLevel(t, func(t *testing.T, l Level) {
+		for _, f := range scalar.All() {
+			for _, dt := range allDTypes {
+				var want bool
+				switch {
+				case dt == Bool:
+					want = f.Logical() || f == scalar.Where || f == scalar.Eq || f == scalar.Ne
+				case dt == I32 || dt == I64:
+					want = !f.Logical() && !f.FloatOnly()
+				default:
+					want = !f.Logical()
+				}
+				if got := Function(f, dt) != nil; got != want {
+					t.Errorf("Function(%v, %v) defined: %v, want %v", f, dt, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestFunction(t *testing.T) {
+	atEachLevel(t, func(t *testing.T, l Level) {
+		for _, f := range scalar.All() {
+			for _, dt := range allDTypes {
+				v := Function(f, dt)
+				if v == nil {
+					continue
+				}
+				for _, n := range blockSizes {
+					testBlock(t, v, f, dt, n)
+				}
+			}
+		}
+	})
+}
+
+// testBlock checks one call of v, the same call in place of each operand, and the guards.
+func testBlock(t *testing.T, v Vec, f scalar.Func, dt DType, n int) {
+	t.Helper()
+	what := fmt.Sprintf("%v %v n=%d", dt, f, n)
+	rng := rand.New(rand.NewPCG(uint64(f), uint64(n)))
+	var in [3]guarded
+	var ptr [3]unsafe.Pointer
+	for k := range f.Arity() {
+		in[k] = newGuarded(operandDType(f, dt, k), n)
+		in[k].fill(operandDType(f, dt, k), rng)
+		ptr[k] = in[k].ptr()
+	}
+	out := resultDType(f, dt)
+	dst := newGuarded(out, n)
+	v(dst.ptr(), ptr[0], ptr[1], ptr[2], n)
+	dst.check(t, what)
+	for i := range n {
+		if dt.isFloat() {
+			var x [3]float64
+			for k := range f.Arity() {
+				x[k] = in[k].number(operandDType(f, dt, k), i)
+			}
+			checkFloat(t, f, dt, dst.number(out, i), x[0], x[1], x[2])
+			continue
+		}
+		var x [3]int64
+		for k := range f.Arity() {
+			x[k] = in[k].integer(operandDType(f, dt, k), i)
+		}
+		var want int64
+		switch dt {
+		case Bool:
+			want = int64(bit(scalar.Bool(f, x[0] != 0, x[1] != 0, x[2] != 0)))
+		case I32:
+			want = int64(scalar.I32(f, int32(x[0]), int32(x[1]), int32(x[2])))
+		case I64:
+			want = scalar.I64(f, x[0], x[1], x[2])
+		}
+		if got := dst.integer(out, i); got != want {
+			t.Fatalf("%s: (%d, %d, %d) gives %d, want %d", what, x[0], x[1], x[2], got, want)
+		}
+	}
+	for k := range f.Arity() {
+		in[k].check(t, what)
+		operand := operandDType(f, dt, k)
+		if operand.Size() < out.Size() {
+			continue
+		}
+		kept := append([]byte(nil), in[k].bytes...)
+		v(ptr[k], ptr[0], ptr[1], ptr[2], n)
+		in[k].check(t, what+" in place")
+		got, want := in[k].bytes[guardSize:][:n*out.Size()], dst.bytes[guardSize:][:n*out.Size()]
+		if string(got) != string(want) {
+			t.Fatalf("%s: in place of operand %d the result differs", what, k)
+		}
+		copy(in[k].bytes, kept)
+	}
+}
+
+func (dt DType) isFloat() bool { return dt == F32 || dt == F64 }
+
+// TestFunctionCut asserts that an element's bits do not depend on where its block begins and ends.
+func TestFunctionCut(t *testing.T) {
+	const n = 257
+	atEachLevel(t, func(t *testing.T, l Level) {
+		for _, f := range scalar.All() {
+			for _, dt := range allDTypes {
+				v := Function(f, dt)
+				if v == nil {
+					continue
+				}
+				rng := rand.New(rand.NewPCG(uint64(f), 3))
+				var in [3]guarded
+				for k := range in {
+					in[k] = newGuarded(operandDType(f, dt, k), n)
+					in[k].fill(operandDType(f, dt, k), rng)
+				}
+				at := func(k, i int) unsafe.Pointer {
+					return unsafe.Add(in[k].ptr(), i*operandDType(f, dt, k).Size())
+				}
+				out := resultDType(f, dt)
+				whole, cut := newGuarded(out, n), newGuarded(out, n)
+				v(whole.ptr(), at(0, 0), at(1, 0), at(2, 0), n)
+				for i, step := 0, 1; i < n; i, step = i+step, step%37+5 {
+					v(unsafe.Add(cut.ptr(), i*out.Size()), at(0, i), at(1, i), at(2, i), min(step, n-i))
+					step = min(step, n-i)
+				}
+				if string(whole.bytes) != string(cut.bytes) {
+					t.Errorf("%v %v: cutting the block changes the result", dt, f)
+				}
+			}
+		}
+	})
+}
+
+// TestFunctionSweep runs the one-argument float32 functions over bit patterns from the whole range.
+func TestFunctionSweep(t *testing.T) {
+	const n = 4096
+	step := *sweepStride
+	x, y := make([]float32, n), make([]float32, n)
+	bits := make([]uint8, n)
+	for _, f := range scalar.All() {
+		if f.Arity() != 1 || f.Logical() {
+			continue
+		}
+		t.Run(f.String(), func(t *testing.T) {
+			var worst [AVX512 + 1]struct{ err, at float64 }
+			before := Current()
+			defer Force(before)
+			for start := 0; start < 1<<32; start += step * n {
+				for i := range x {
+					x[i] = math.Float32frombits(uint32(start + i*step))
+				}
+				for l := Go; l <= Detected(); l++ {
+					if l == Go && step < 1000 {
+						continue // the definition itself; only long sweeps skip it
+					}
+					Force(l)
+					v := Function(f, F32)
+					if f.GivesBool() {
+						v(unsafe.Pointer(&bits[0]), unsafe.Pointer(&x[0]), nil, nil, n)
+						for i, b := range bits {
+							y[i] = float32(b)
+						}
+					} else {
+						v(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), nil, nil, n)
+					}
+					for i := range x {
+						if e := floatError(f, F32, float64(y[i]), float64(x[i]), 0, 0); e > worst[l].err {
+							worst[l].err, worst[l].at = e, float64(x[i])
+						}
+					}
+				}
+			}
+			for l := Go; l <= Detected(); l++ {
+				t.Logf("%-8v largest error %.3f ulp at %g", l, worst[l].err, worst[l].at)
+				if worst[l].err > ulpBounds[f] {
+					t.Errorf("%v %v(%g) is off by %.3g ulp, allowed %v", l, f, worst[l].at, worst[l].err, ulpBounds[f])
+				}
+			}
+		})
+	}
+}
+
+// benchmarkBlock is the size of a block in a row loop.
+const benchmarkBlock = 256
+
+func BenchmarkFunction(b *testing.B) {
+	before := Current()
+	defer Force(before)
+	for _, dt := range allDTypes {
+		for _, f := range scalar.All() {
+			for l := Go; l <= Detected(); l++ {
+				Force(l)
+				v := Function(f, dt)
+				if v == nil || l > Go && fastFunction(l, kernel{f, dt}) == nil {
+					continue
+				}
+				var in [3]guarded
+				rng := rand.New(rand.NewPCG(1, 2))
+				for k := range in {
+					in[k] = newGuarded(operandDType(f, dt, k), benchmarkBlock)
+					for i := range benchmarkBlock {
+						p := unsafe.Add(in[k].ptr(), i*operandDType(f, dt, k).Size())
+						switch operandDType(f, dt, k) {
+						case F32:
+							*(*float32)(p) = float32(rng.NormFloat64())
+						case F64:
+							*(*float64)(p) = rng.NormFloat64()
+						default:
+							*(*uint8)(p) = 1
+						}
+					}
+				}
+				dst := newGuarded(F64, benchmarkBlock)
+				b.Run(fmt.Sprintf("%v/%v/%v", dt, f, l), func(b *testing.B) {
+					for b.Loop() {
+						v(dst.ptr(), in[0].ptr(), in[1].ptr(), in[2].ptr(), benchmarkBlock)
+					}
+					b.ReportMetric(benchmarkBlock*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "elem/ns")
+				})
+			}
+		}
+	}
+}
