@@ -1,0 +1,79 @@
+// The plain-Go level of the matrix product: a tile of 4x4 sums in local variables, for either element type.
+
+package cpu
+
+import "unsafe"
+
+// goGemm32 and goGemm64 are the kernels of the plain-Go level. A vector is four columns.
+var (
+	goGemm32 = goGemmKernels[float32]()
+	goGemm64 = goGemmKernels[float64]()
+)
+
+func goGemmKernels[T float32 | float64]() *gemmKernels {
+	ks := &gemmKernels{width: 4, rows: 4}
+	for rows := 1; rows <= 4; rows++ {
+		for vectors := 1; vectors <= 2; vectors++ {
+			ks.tile[rows][vectors] = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool) {
+				goTiles[T](rows, 4*(vectors-1)+lanes, k, unsafe.Pointer(a), aRow, aCol, unsafe.Pointer(b), bRow, unsafe.Pointer(c), cRow, add)
+			}
+		}
+	}
+	return ks
+}
+
+// goTiles computes rows by cols elements of C, in tiles of 4x4 as far as they go.
+func goTiles[T float32 | float64](rows, cols, k int, a unsafe.Pointer, aRow, aCol int, b unsafe.Pointer, bRow int, c unsafe.Pointer, cRow int, add bool) {
+	size := int(unsafe.Sizeof(T(0)))
+	j := 0
+	if rows == 4 {
+		for ; j+4 <= cols; j += 4 {
+			bp := b
+			if k > 0 {
+				bp = unsafe.Add(b, j*size)
+			}
+			goTile4x4[T](k, a, aRow, aCol, bp, bRow, unsafe.Add(c, j*size), cRow, add)
+		}
+	}
+	for ; j < cols; j++ {
+		for i := range rows {
+			var sum T
+			for p := range k {
+				sum += *(*T)(unsafe.Add(a, i*aRow+p*aCol)) * *(*T)(unsafe.Add(b, p*bRow+j*size))
+			}
+			out := (*T)(unsafe.Add(c, i*cRow+j*size))
+			if add {
+				sum += *out
+			}
+			*out = sum
+		}
+	}
+}
+
+// goTile4x4 computes a full tile.
+func goTile4x4[T float32 | float64](k int, a unsafe.Pointer, aRow, aCol int, b unsafe.Pointer, bRow int, c unsafe.Pointer, cRow int, add bool) {
+	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 T
+	for p := range k {
+		row := (*[4]T)(unsafe.Add(b, p*bRow))
+		b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
+		ap := unsafe.Add(a, p*aCol)
+		x := *(*T)(ap)
+		c00, c01, c02, c03 = c00+x*b0, c01+x*b1, c02+x*b2, c03+x*b3
+		x = *(*T)(unsafe.Add(ap, aRow))
+		c10, c11, c12, c13 = c10+x*b0, c11+x*b1, c12+x*b2, c13+x*b3
+		x = *(*T)(unsafe.Add(ap, 2*aRow))
+		c20, c21, c22, c23 = c20+x*b0, c21+x*b1, c22+x*b2, c23+x*b3
+		x = *(*T)(unsafe.Add(ap, 3*aRow))
+		c30, c31, c32, c33 = c30+x*b0, c31+x*b1, c32+x*b2, c33+x*b3
+	}
+	for i, r := range [4][4]T{{c00, c01, c02, c03}, {c10, c11, c12, c13}, {c20, c21, c22, c23}, {c30, c31, c32, c33}} {
+		out := (*[4]T)(unsafe.Add(c, i*cRow))
+		if add {
+			for j := range r {
+				out[j] += r[j]
+			}
+		} else {
+			*out = r
+		}
+	}
+}
