@@ -375,7 +375,7 @@ func (g *Gemm) dotBlock(t *gemmTile, k0, k int, a, b, c unsafe.Pointer, ldc int,
 		bp, bCol := unsafe.Add(b, k0*g.b.RowStride+j*g.b.ColStride), g.b.ColStride
 		if g.packB {
 			bCol = g.kc * g.size
-			gather(worker, bCol, bp, g.b.ColStride, g.b.RowStride, cols, k, g.size)
+			copyBlock(worker, bCol, bp, g.b.ColStride, g.b.RowStride, cols, k, g.size)
 			bp = worker
 		}
 		for i := 0; i < t.row1-t.row0; i += ks.dotRows {
@@ -403,10 +403,10 @@ func (g *Gemm) packPanel(dst, b unsafe.Pointer, k, cols int) {
 		}
 	}
 	if kt < k {
-		gather(unsafe.Add(dst, kt*row), row, unsafe.Add(b, kt*g.b.RowStride), g.b.RowStride, g.b.ColStride, k-kt, ct, g.size)
+		copyBlock(unsafe.Add(dst, kt*row), row, unsafe.Add(b, kt*g.b.RowStride), g.b.RowStride, g.b.ColStride, k-kt, ct, g.size)
 	}
 	if ct < cols {
-		gather(unsafe.Add(dst, ct*g.size), row, unsafe.Add(b, ct*g.b.ColStride), g.b.RowStride, g.b.ColStride, k, cols-ct, g.size)
+		copyBlock(unsafe.Add(dst, ct*g.size), row, unsafe.Add(b, ct*g.b.ColStride), g.b.RowStride, g.b.ColStride, k, cols-ct, g.size)
 	}
 }
 
@@ -417,16 +417,16 @@ func copyRows(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, 
 	}
 }
 
-// gather copies rows by cols elements of any strides to contiguous rows.
-func gather(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, srcCol, rows, cols, size int) {
+// copyBlock copies rows by cols elements of any strides to contiguous rows.
+func copyBlock(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, srcCol, rows, cols, size int) {
 	if size == 8 {
-		gatherRows[uint64](dst, dstRow, src, srcRow, srcCol, rows, cols)
+		copyBlockOf[uint64](dst, dstRow, src, srcRow, srcCol, rows, cols)
 	} else {
-		gatherRows[uint32](dst, dstRow, src, srcRow, srcCol, rows, cols)
+		copyBlockOf[uint32](dst, dstRow, src, srcRow, srcCol, rows, cols)
 	}
 }
 
-func gatherRows[T uint32 | uint64](dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, srcCol, rows, cols int) {
+func copyBlockOf[T uint32 | uint64](dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, srcCol, rows, cols int) {
 	if cols == 0 {
 		return
 	}

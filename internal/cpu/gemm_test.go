@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// product is a matrix product with its operands. Elements between the rows, and one row before and after, hold guard
+// product is a matrix product with its operands. Elements between the rows, and one row before and after, hold guardWidth
 // values that no kernel may touch or let into the result.
 type product[T float32 | float64] struct {
 	spec     GemmSpec
@@ -30,20 +30,20 @@ func span(rows, cols int, l Layout) int {
 	return (rows-1)*l.RowStride + (cols-1)*l.ColStride + 1
 }
 
-const guard = 64 // elements before and after
+const guardWidth = 64 // elements before and after
 
 func newProduct[T float32 | float64](spec GemmSpec, seed uint64) *product[T] {
 	r := rand.New(rand.NewPCG(seed, 1))
 	spec.Float64 = unsafe.Sizeof(T(0)) == 8
-	p := &product[T]{spec: spec, a0: guard, b0: guard, c0: guard}
+	p := &product[T]{spec: spec, a0: guardWidth, b0: guardWidth, c0: guardWidth}
 	fill := func(rows, cols int, l Layout) []T {
-		s := make([]T, span(rows, cols, l)+2*guard)
+		s := make([]T, span(rows, cols, l)+2*guardWidth)
 		for i := range s {
 			s[i] = T(math.NaN())
 		}
 		for i := range rows {
 			for j := range cols {
-				s[guard+i*l.RowStride+j*l.ColStride] = T(r.Float32()*2 - 1)
+				s[guardWidth+i*l.RowStride+j*l.ColStride] = T(r.Float32()*2 - 1)
 			}
 		}
 		return s
