@@ -1,0 +1,244 @@
+package tarn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds Graph, the record of a computation, and the one function through which every op enters it.
+
+// Graph records ops as they are called. It is a plan and computes nothing: Compile turns the part of it that some outputs
+// and updates need into a Program. A Graph is not safe for use by several goroutines at once.
+type Graph struct {
+	values  []*Value
+	inputs  []*Value
+	vars    map[*Param]*Value
+	consts  map[string]*Value // scalar constants by dtype and value
+	step    *Value
+	seed    uint64
+	randoms uint64 // random ops so far: the second key of their numbers
+	gradOf  *Value // the forward value whose gradient rule is running, or nil
+	diags   []*Diagnostic
+}
+
+// NewGraph returns an empty graph.
+func NewGraph() *Graph {
+	return &Graph{vars: map[*Param]*Value{}, consts: map[string]*Value{}}
+}
+
+// Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.
+func (g *Graph) Seed(seed uint64) { g.seed = seed }
+
+// Input declares data that every run of a program is given, in the order of declaration.
+//
+// Shapes: the result has the shape given.
+func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
+	t := ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}
+	op := inputOp{ir.Input{Index: len(g.inputs)}}
+	if err := checkShape(shape); err != nil {
+		return g.fail(op, nil, newProblem("%v", err))
+	}
+	for _, in := range g.inputs {
+		if in.label == name {
+			return g.fail(op, nil, newProblem("there is an input %q already", name))
+		}
+	}
+	v := g.leaf(op, t)
+	v.label = name
+	g.inputs = append(g.inputs, v)
+	return v
+}
+
+// Const is a tensor as a value. The contents are copied.
+//
+// Shapes: the result has the shape of t.
+func (g *Graph) Const(t *Tensor) *Value {
+	if t == nil {
+		return g.fail(constOp{}, nil, newProblem("the tensor is nil"))
+	}
+	if t.Rank() == 0 {
+		return g.scalar(t)
+	}
+	c := t.Clone()
+	return g.leaf(constOp{ir.Const{Array: c.array}}, c.array.Type)
+}
+
+// Num is a number as a scalar value of the given dtype, rounded to it.
+//
+// Shapes: [].
+func (g *Graph) Num(dtype DType, x float64) *Value {
+	t := Zeros(dtype)
+	t.array.SetFloat(0, x)
+	return g.scalar(t)
+}
+
+func (g *Graph) scalar(t *Tensor) *Value {
+	key := t.DType().String() + string(t.Raw())
+	v := g.consts[key]
+	if v == nil {
+		c := t.Clone()
+		v = g.leaf(constOp{ir.Const{Array: c.array}}, c.array.Type)
+		g.consts[key] = v
+	}
+	return v
+}
+
+// Step is the number of runs that the program has completed before this one, an I64 scalar: what schedules and random
+// ops depend on. See Program.SetStep.
+//
+// Shapes: [].
+func (g *Graph) Step() *Value {
+	if g.step == nil {
+		g.step = g.leaf(stepOp{}, ir.Type{DType: ir.I64, Shape: []int{}})
+	}
+	return g.step
+}
+
+func (g *Graph) variable(p *Param) *Value {
+	if p == nil {
+		return g.fail(variableOp{}, nil, newProblem("the *Param is nil: was the model made by its constructor?"))
+	}
+	v := g.vars[p]
+	if v == nil {
+		v = g.leaf(variableOp{Variable: ir.Variable{Index: len(g.vars)}, param: p}, p.tensor.array.Type)
+		g.vars[p] = v
+	}
+	return v
+}
+
+// leaf adds an op without operands, whose type is given.
+func (g *Graph) leaf(op op, t ir.Type) *Value {
+	v := &Value{graph: g, id: len(g.values), op: op, typ: t, site: caller(), gradOf: g.gradOf}
+	g.values = append(g.values, v)
+	return v
+}
+
+// add is the one way in for every op with operands: it checks the operands, runs the shape rule and records what is
+// wrong. It never panics: a failed op gives a poisoned value.
+func (g *Graph) add(op op, in ...*Value) *Value {
+	types := make([]ir.Type, len(in))
+	for i, v := range in {
+		switch {
+		case v == nil:
+			return g.fail(op, in, newProblem("operand %d is nil", i+1))
+		case v.failed:
+			return g.poison(op, in)
+		case v.graph != g:
+			return g.fail(op, in, newProblem("operand %d belongs to another graph", i+1))
+		}
+		types[i] = v.typ
+	}
+	t, err := op.Infer(types)
+	if err != nil {
+		return g.fail(op, in, err)
+	}
+	if err := checkShape(t.Shape); err != nil {
+		return g.fail(op, in, newProblem("the result is too large: %v", err))
+	}
+	v := g.leaf(op, t)
+	v.in = in
+	return v
+}
+
+// poison gives the value of an op that could not be built. It answers questions about its shape harmlessly, and every op
+// on it is poisoned in turn without another report.
+func (g *Graph) poison(op op, in []*Value) *Value {
+	v := &Value{graph: g, id: -1, op: op, in: in, typ: ir.Type{DType: ir.F32, Shape: []int{}}, site: caller(), gradOf: g.gradOf, failed: true}
+	return v
+}
+
+// Err returns everything that is wrong with the graph so far as a *GraphError, or nil.
+func (g *Graph) Err() error {
+	if len(g.diags) == 0 {
+		return nil
+	}
+	return &GraphError{Diagnostics: slices.Clone(g.diags)}
+}
+
+// String lists the whole graph as text, a line a value.
+func (g *Graph) String() string { return listing(g.values) }
+
+// Print lists the values that the given ones are computed from, a line a value, operands first.
+func Print(values ...*Value) string { return listing(reachable(values)) }
+
+func listing(values []*Value) string {
+	var b strings.Builder
+	for _, v := range values {
+		fmt.Fprintf(&b, "%%%-4d %-14v %s", v.id, v.typ, v.expression())
+		if v.label != "" {
+			fmt.Fprintf(&b, "  %q", v.label)
+		}
+		fmt.Fprintf(&b, "  // %s\n", v.Place())
+	}
+	return b.String()
+}
+
+// Graphviz gives the values that the given ones are computed from as a graph in the DOT language, for `dot -Tsvg`.
+// Params are boxes, inputs ellipses; what a gradient rule added is drawn in blue.
+func Graphviz(values ...*Value) string {
+	var b strings.Builder
+	b.WriteString("digraph tarn {\n  rankdir=TB; node [fontname=\"Helvetica\" fontsize=10 shape=plain];\n")
+	for _, v := range reachable(values) {
+		shape, color := "plain", "black"
+		switch v.op.(type) {
+		case variableOp:
+			shape = "box"
+		case inputOp:
+			shape = "ellipse"
+		}
+		if v.gradOf != nil {
+			color = "blue"
+		}
+		title := v.op.Name()
+		if v.label != "" {
+			title = v.label
+		} else if a := v.op.Attrs(); a != "" {
+			title += " " + a
+		}
+		fmt.Fprintf(&b, "  v%d [label=%q shape=%s fontcolor=%s tooltip=%q];\n", v.id, title+"\n"+v.typ.String(), shape, color, v.Place())
+		for _, in := range v.in {
+			fmt.Fprintf(&b, "  v%d -> v%d;\n", in.id, v.id)
+		}
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// reachable returns the values that roots are computed from, roots included, in the order they were added, which is a
+// topological order.
+func reachable(roots []*Value) []*Value {
+	seen := map[*Value]bool{}
+	var found []*Value
+	todo := slices.Clone(roots)
+	for len(todo) > 0 {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if v == nil || seen[v] {
+			continue
+		}
+		seen[v] = true
+		found = append(found, v)
+		todo = append(todo, v.in...)
+	}
+	slices.SortFunc(found, func(a, b *Value) int { return a.id - b.id })
+	return found
+}
+
+// The leaves of a graph as ops: data has no gradient rule of its own.
+type (
+	inputOp    struct{ ir.Input }
+	constOp    struct{ ir.Const }
+	stepOp     struct{ ir.Step }
+	variableOp struct {
+		ir.Variable
+		param *Param
+	}
+)
+
+func (inputOp) grad(y, dy *Value) []*Value    { return nil }
+func (constOp) grad(y, dy *Value) []*Value    { return nil }
+func (stepOp) grad(y, dy *Value) []*Value     { return nil }
+func (variableOp) grad(y, dy *Value) []*Value { return nil }

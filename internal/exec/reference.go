@@ -1,0 +1,66 @@
+package exec
+
+import "github.com/seed-49005b45/tarn/internal/ir"
+
+// Reference runs a graph node by node with the ops' reference kernels, each result in memory of its own. It is slow and
+// obviously right: the oracle that compiled programs are compared with.
+type Reference struct {
+	graph     *ir.Graph
+	variables []ir.Array
+	outputs   []ir.Array
+}
+
+// NewReference prepares g to be run on the memory of its variables.
+func NewReference(g *ir.Graph, variables []ir.Array) *Reference {
+	r := &Reference{graph: g, variables: variables}
+	for _, n := range g.Outputs {
+		r.outputs = append(r.outputs, ir.NewArray(n.Type))
+	}
+	return r
+}
+
+// Run computes outputs and assignments from the inputs.
+func (r *Reference) Run(inputs []ir.Array, step int64) error {
+	values := map[*ir.Node]ir.Array{}
+	for _, n := range r.graph.Nodes {
+		values[n] = r.eval(n, values, inputs, step)
+	}
+	for i, n := range r.graph.Outputs {
+		copy(r.outputs[i].Raw(), values[n].Raw())
+	}
+	// Every value is computed by now, so an assignment cannot disturb a read; but one may store another's old contents.
+	stored := make([]ir.Array, len(r.graph.Assigns))
+	for i, a := range r.graph.Assigns {
+		stored[i] = ir.NewArray(a.Value.Type)
+		copy(stored[i].Raw(), values[a.Value].Raw())
+	}
+	for i, a := range r.graph.Assigns {
+		copy(r.variables[a.Variable.Op.(ir.Variable).Index].Raw(), stored[i].Raw())
+	}
+	return nil
+}
+
+func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.Array, step int64) ir.Array {
+	switch op := n.Op.(type) {
+	case ir.Input:
+		return inputs[op.Index]
+	case ir.Variable:
+		return r.variables[op.Index]
+	case ir.Const:
+		return op.Array
+	case ir.Step:
+		a := ir.NewArray(n.Type)
+		a.SetInt(0, step)
+		return a
+	}
+	in := make([]ir.Array, len(n.In))
+	for i, m := range n.In {
+		in[i] = values[m]
+	}
+	out := ir.NewArray(n.Type)
+	n.Op.Eval(out, in)
+	return out
+}
+
+// Output gives output i of the last run. The memory is used again by the next.
+func (r *Reference) Output(i int) ir.Array { return r.outputs[i] }

@@ -1,0 +1,100 @@
+package ir
+
+import "github.com/seed-49005b45/tarn/internal/scalar"
+
+// Op is what the compiler knows of every operation: its name and attributes, its shape rule and its reference kernel.
+type Op interface {
+	// Name is the op's name, as in "MatMul".
+	Name() string
+	// Attrs prints the op's attributes, as in "axes=[0 1]", or "". Two ops of one name with equal Attrs and equal
+	// operands compute equal results: common subexpressions are found by it.
+	Attrs() string
+	// Infer is the shape rule: the type of the result, or an error that says which operand, which axis and why.
+	Infer(in []Type) (Type, error)
+	// Eval is the reference kernel: naive and obviously right. out is zeroed; no operand shares its memory.
+	Eval(out Array, in []Array)
+}
+
+// Elementwise is an op that applies one scalar function to operands of one shape.
+type Elementwise interface {
+	Op
+	Scalar() scalar.Func
+}
+
+// Conversion is an op that converts its operand, element by element, to the dtype of its result.
+type Conversion interface {
+	Op
+	Converts()
+}
+
+// ReduceKind is how a reduction combines elements.
+type ReduceKind uint8
+
+// The reductions; of nothing they give 0, 1, -Inf or the least integer, +Inf or the largest, true and false.
+const (
+	ReduceSum ReduceKind = iota
+	ReduceProd
+	ReduceMax // NaN if any element is NaN
+	ReduceMin // NaN if any element is NaN
+	ReduceAll
+	ReduceAny
+)
+
+// Reduction is an op that combines the elements along some axes, which it drops from the shape.
+type Reduction interface {
+	Op
+	// Reduces gives the kind and the axes, ascending and not negative.
+	Reduces() (ReduceKind, []int)
+}
+
+// Contraction is a batched matrix product: operands of shapes [batch..., m, k] and [batch..., k, n], where transposed
+// operands have their last two axes swapped; the result has shape [batch..., m, n].
+type Contraction interface {
+	Op
+	Contracts() (transposeA, transposeB bool)
+}
+
+// View describes elements of some memory: element (i0, i1, ...) of Shape lies at Offset + sum of i*Strides, in elements.
+type View struct {
+	Shape   []int
+	Strides []int
+	Offset  int
+}
+
+// ViewOf is the row-major view of a whole array.
+func ViewOf(shape []int) View { return View{Shape: shape, Strides: Strides(shape)} }
+
+// Contiguous reports whether the view's elements lie in row-major order without gaps.
+func (v View) Contiguous() bool {
+	n := 1
+	for i := len(v.Shape) - 1; i >= 0; i-- {
+		if v.Shape[i] != 1 && v.Strides[i] != n {
+			return Size(v.Shape) == 0
+		}
+		n *= v.Shape[i]
+	}
+	return true
+}
+
+// Movement is an op that gives elements of its first operand in another arrangement and computes nothing.
+type Movement interface {
+	Op
+	// Move gives the result as a view of the same memory as the operand's view v, or false where only a copy will do.
+	// Operands after the first, if any, are only waited for.
+	Move(v View) (View, bool)
+}
+
+// Fence is implemented by ops that must not be merged with an equal node or folded: a fence keeps work that is done
+// twice on purpose from being found out.
+type Fence interface {
+	Op
+	Fences()
+}
+
+// Kernel is implemented by ops that no family covers but that have a faster kernel than Eval. It may rely on nothing
+// that Eval may not, and gives the same result.
+type Kernel interface {
+	Op
+	// Run computes out like Eval, but out holds arbitrary bytes at first.
+	Run(out Array, in []Array)
+}

@@ -1,0 +1,212 @@
+package tarn
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds broadcasting: how operands of different shapes meet. Two shapes go together where they have equal ranks
+// and each axis has equal sizes or a 1, where one is a scalar, or where one is a suffix of the other. Ranks never grow
+// silently in any other way: [N 1] with [N] is an error, not an [N N].
+
+// broadcastOp repeats its operand to a larger shape, aligned at the last axes.
+type broadcastOp struct{ shape []int }
+
+func (op broadcastOp) Name() string  { return "Broadcast" }
+func (op broadcastOp) Attrs() string { return ir.ShapeString(op.shape) }
+
+func (op broadcastOp) Infer(in []ir.Type) (ir.Type, error) {
+	from := in[0].Shape
+	lead := len(op.shape) - len(from)
+	if lead < 0 {
+		return ir.Type{}, newProblem("cannot broadcast %s to %s, which has fewer axes", ir.ShapeString(from), ir.ShapeString(op.shape))
+	}
+	for i, d := range from {
+		if d != 1 && d != op.shape[lead+i] {
+			return ir.Type{}, newProblem("cannot broadcast %s to %s: axis %d has size %d and should have 1 or %d",
+				ir.ShapeString(from), ir.ShapeString(op.shape), i, d, op.shape[lead+i])
+		}
+	}
+	return ir.Type{DType: in[0].DType, Shape: op.shape}, nil
+}
+
+func (op broadcastOp) Eval(out ir.Array, in []ir.Array) { evalMove(op, out, in) }
+
+// Move gives repeated axes the stride 0.
+func (op broadcastOp) Move(v ir.View) (ir.View, bool) {
+	lead := len(op.shape) - len(v.Shape)
+	strides := make([]int, len(op.shape))
+	for i, d := range v.Shape {
+		if d == op.shape[lead+i] {
+			strides[lead+i] = v.Strides[i]
+		}
+	}
+	return ir.View{Shape: op.shape, Strides: strides, Offset: v.Offset}, true
+}
+
+func (op broadcastOp) grad(y, dy *Value) []*Value { return []*Value{dy.sumTo(y.in[0].typ.Shape)} }
+
+// evalMove is the reference kernel of every movement: it copies element by element through the view.
+func evalMove(op ir.Movement, out ir.Array, in []ir.Array) {
+	v, ok := op.Move(ir.ViewOf(in[0].Shape))
+	if !ok {
+		panic("tarn: " + op.Name() + " of a whole array is always a view")
+	}
+	for i := range out.Size() {
+		at := v.Offset
+		for a, x := range unravel(i, out.Shape) {
+			at += x * v.Strides[a]
+		}
+		out.CopyElement(i, in[0], at)
+	}
+}
+
+// Expand repeats axes of size 1, and adds axes in front, until the shape is the one given; -1 keeps an axis as it is.
+// It computes nothing: equal to torch.Tensor.expand.
+//
+// Shapes: [d...] with each d equal to the new size or 1 -> shape.
+func (v *Value) Expand(shape ...int) *Value {
+	shape = slices.Clone(shape)
+	lead := len(shape) - len(v.typ.Shape)
+	for i, d := range shape {
+		if d == -1 && i >= lead && lead >= 0 {
+			shape[i] = v.typ.Shape[i-lead]
+		}
+	}
+	return v.broadcastTo(shape)
+}
+
+func (v *Value) broadcastTo(shape []int) *Value {
+	if slices.Equal(v.typ.Shape, shape) && !v.failed {
+		return v
+	}
+	return v.graph.add(broadcastOp{shape}, v)
+}
+
+// sumTo is the reverse of broadcastTo: it sums over the axes that were repeated.
+func (v *Value) sumTo(shape []int) *Value {
+	if slices.Equal(v.typ.Shape, shape) {
+		return v
+	}
+	lead := len(v.typ.Shape) - len(shape)
+	var axes []int
+	for i, d := range v.typ.Shape {
+		if i < lead || shape[i-lead] == 1 && d != 1 {
+			axes = append(axes, i)
+		}
+	}
+	return v.Sum(axes...).Reshape(shape...)
+}
+
+// broadcastShape is the shape in which operands of shapes a and b meet.
+func broadcastShape(a, b []int) ([]int, error) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	if len(a) != len(b) {
+		if !slices.Equal(a[len(a)-len(b):], b) {
+			p := newProblem("shapes %s and %s do not go together: broadcasting takes equal ranks, a scalar, or a suffix", ir.ShapeString(a), ir.ShapeString(b))
+			if len(b) == 1 && len(a) > 1 && a[0] == b[0] {
+				return nil, p.withHint("Unsqueeze(1) makes the second %s", ir.ShapeString([]int{b[0], 1}))
+			}
+			return nil, p
+		}
+		return a, nil
+	}
+	out := slices.Clone(a)
+	for i := range a {
+		switch {
+		case a[i] == b[i] || b[i] == 1:
+		case a[i] == 1:
+			out[i] = b[i]
+		default:
+			return nil, newProblem("shapes %s and %s differ at axis %d: %d and %d", ir.ShapeString(a), ir.ShapeString(b), i, a[i], b[i])
+		}
+	}
+	return out, nil
+}
+
+// operand turns an Operand into a value of v's graph; a Num takes v's dtype.
+func (v *Value) operand(o Operand) *Value {
+	switch o := o.(type) {
+	case nil:
+		return nil
+	case *Value:
+		return o
+	case Num:
+		if !v.DType().IsFloat() && float64(o) != float64(int64(o)) {
+			return v.graph.fail(failedOp{}, []*Value{v}, newProblem("the number %v is no %v", float64(o), v.DType()))
+		}
+		return v.graph.Num(v.DType(), float64(o))
+	}
+	return o.value(v.graph)
+}
+
+// broadcastAll brings operands to their common shape before op is added, so that the op itself sees equal shapes.
+func (g *Graph) broadcastAll(op op, in ...*Value) *Value {
+	shape := []int{}
+	for _, v := range in {
+		if v == nil || v.failed || v.graph != g {
+			return g.add(op, in...)
+		}
+		s, err := broadcastShape(shape, v.typ.Shape)
+		if err != nil {
+			return g.fail(op, in, err)
+		}
+		shape = s
+	}
+	// A dtype mistake is reported on the operands as the user wrote them, not on their broadcasts.
+	types := make([]ir.Type, len(in))
+	for i, v := range in {
+		types[i] = ir.Type{DType: v.typ.DType, Shape: shape}
+	}
+	if _, err := op.Infer(types); err != nil {
+		return g.fail(op, in, err)
+	}
+	wide := make([]*Value, len(in))
+	for i, v := range in {
+		wide[i] = v.broadcastTo(shape)
+	}
+	return g.add(op, wide...)
+}
+
+// normalAxis turns an axis that may count from the last into one that counts from the first.
+func normalAxis(axis, rank int) (int, error) {
+	a := axis
+	if a < 0 {
+		a += rank
+	}
+	if a < 0 || a >= rank {
+		return 0, newProblem("axis %d is not an axis of a value of rank %d", axis, rank)
+	}
+	return a, nil
+}
+
+// normalAxes does so for several axes, sorts them and refuses one that comes twice. No axes at all means every axis.
+func normalAxes(axes []int, rank int) ([]int, error) {
+	out := make([]int, 0, rank)
+	if len(axes) == 0 {
+		for a := range rank {
+			out = append(out, a)
+		}
+		return out, nil
+	}
+	for _, axis := range axes {
+		a, err := normalAxis(axis, rank)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	slices.Sort(out)
+	for i := 1; i < len(out); i++ {
+		if out[i] == out[i-1] {
+			return nil, newProblem("axis %d is named twice", out[i])
+		}
+	}
+	return out, nil
+}
+
+func axesString(axes []int) string { return fmt.Sprintf("axes=%v", axes) }

@@ -1,0 +1,422 @@
+package tarn
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// This file holds the elementwise family: one op type for all scalar functions, its shape rule and reference kernel once,
+// and a table with the gradient rule of each function. The functions themselves are defined in internal/scalar.
+
+// elementwiseOp applies a scalar function to operands of one shape.
+type elementwiseOp struct{ f scalar.Func }
+
+func (op elementwiseOp) Name() string        { return elementwiseNames[op.f] }
+func (op elementwiseOp) Attrs() string       { return "" }
+func (op elementwiseOp) Scalar() scalar.Func { return op.f }
+
+func (op elementwiseOp) Infer(in []ir.Type) (ir.Type, error) {
+	values := in
+	if op.f == scalar.Where {
+		if in[0].DType != ir.Bool {
+			return ir.Type{}, newProblem("the condition is %v and should be bool", in[0].DType)
+		}
+		values = in[1:]
+	}
+	dtype := values[0].DType
+	for i, t := range values {
+		if t.DType != dtype {
+			return ir.Type{}, newProblem("operands are %v and %v", dtype, t.DType).withHint("Cast one of them")
+		}
+		if i > 0 && !t.Equal(values[0]) {
+			return ir.Type{}, newProblem("operands have shapes %s and %s", ir.ShapeString(values[0].Shape), ir.ShapeString(t.Shape))
+		}
+	}
+	switch {
+	case op.f == scalar.Where:
+	case op.f.FloatOnly() && !dtype.Float():
+		return ir.Type{}, newProblem("the operand is %v and should be f32 or f64", dtype).withHint("Cast it")
+	case op.f.Logical() && dtype != ir.Bool:
+		return ir.Type{}, newProblem("the operand is %v and should be bool", dtype)
+	case dtype == ir.Bool && !op.f.Logical() && op.f != scalar.Eq && op.f != scalar.Ne:
+		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+	}
+	if op.f.GivesBool() {
+		dtype = ir.Bool
+	}
+	return ir.Type{DType: dtype, Shape: values[0].Shape}, nil
+}
+
+func (op elementwiseOp) Eval(out ir.Array, in []ir.Array) {
+	for i := range out.Size() {
+		evalScalar(op.f, out, in, i)
+	}
+}
+
+// evalScalar computes element i of out.
+func evalScalar(f scalar.Func, out ir.Array, in []ir.Array, i int) {
+	dtype := in[len(in)-1].DType // that of the values, for Where too
+	if dtype.Float() {
+		var x [3]float64
+		for j, a := range in {
+			x[j] = a.Float(i)
+		}
+		out.SetFloat(i, scalar.F64(f, x[0], x[1], x[2]))
+		return
+	}
+	var x [3]int64
+	for j, a := range in {
+		x[j] = a.Int(i)
+	}
+	switch dtype {
+	case ir.I32:
+		out.SetInt(i, int64(scalar.I32(f, int32(x[0]), int32(x[1]), int32(x[2]))))
+	case ir.I64:
+		out.SetInt(i, scalar.I64(f, x[0], x[1], x[2]))
+	default:
+		out.SetBool(i, scalar.Bool(f, x[0] != 0, x[1] != 0, x[2] != 0))
+	}
+}
+
+func (op elementwiseOp) grad(y, dy *Value) []*Value {
+	rule := elementwiseGrads[op.f]
+	if rule == nil {
+		return nil
+	}
+	return rule(y, dy)
+}
+
+func (v *Value) unary(f scalar.Func) *Value { return v.graph.add(elementwiseOp{f}, v) }
+
+func (v *Value) binary(f scalar.Func, o Operand) *Value {
+	return v.graph.broadcastAll(elementwiseOp{f}, v, v.operand(o))
+}
+
+// elementwiseGrads are the gradient rules; y.in are the operands. A function without a rule has the derivative 0 wherever
+// it has one (Sign, Floor, comparisons) or is not a function of numbers.
+var elementwiseGrads [256]func(y, dy *Value) []*Value
+
+func init() { // not a literal: the rules call methods that refer to the table
+	one := func(rule func(x, y, dy *Value) *Value) func(y, dy *Value) []*Value {
+		return func(y, dy *Value) []*Value { return []*Value{rule(y.in[0], y, dy)} }
+	}
+	two := func(rule func(a, b, y, dy *Value) (da, db *Value)) func(y, dy *Value) []*Value {
+		return func(y, dy *Value) []*Value {
+			da, db := rule(y.in[0], y.in[1], y, dy)
+			return []*Value{da, db}
+		}
+	}
+	for f, rule := range map[scalar.Func]func(y, dy *Value) []*Value{
+		scalar.Neg:        one(func(x, y, dy *Value) *Value { return dy.Neg() }),
+		scalar.Abs:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sign()) }),
+		scalar.Square:     one(func(x, y, dy *Value) *Value { return dy.Mul(x.Scale(2)) }),
+		scalar.Reciprocal: one(func(x, y, dy *Value) *Value { return dy.Mul(y.Square()).Neg() }),
+		scalar.Sqrt:       one(func(x, y, dy *Value) *Value { return dy.Div(y.Scale(2)) }),
+		scalar.Rsqrt:      one(func(x, y, dy *Value) *Value { return dy.Mul(y.Div(x)).Scale(-0.5) }),
+		scalar.Exp:        one(func(x, y, dy *Value) *Value { return dy.Mul(y) }),
+		scalar.Expm1:      one(func(x, y, dy *Value) *Value { return dy.Mul(y.AddNum(1)) }),
+		scalar.Log:        one(func(x, y, dy *Value) *Value { return dy.Div(x) }),
+		scalar.Log1p:      one(func(x, y, dy *Value) *Value { return dy.Div(x.AddNum(1)) }),
+		scalar.Sin:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Cos()) }),
+		scalar.Cos:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sin()).Neg() }),
+		scalar.Tan:        one(func(x, y, dy *Value) *Value { return dy.Mul(y.Square().AddNum(1)) }),
+		scalar.Asin:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.oneMinusSquare().Rsqrt()) }),
+		scalar.Acos:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.oneMinusSquare().Rsqrt()).Neg() }),
+		scalar.Atan:       one(func(x, y, dy *Value) *Value { return dy.Div(x.Square().AddNum(1)) }),
+		scalar.Sinh:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.Cosh()) }),
+		scalar.Cosh:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sinh()) }),
+		scalar.Tanh:       one(func(x, y, dy *Value) *Value { return dy.Mul(y.oneMinusSquare()) }),
+		scalar.Sigmoid:    one(func(x, y, dy *Value) *Value { return dy.Mul(y.Mul(y.Neg().AddNum(1))) }),
+		scalar.Softplus:   one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sigmoid()) }),
+		scalar.Erf:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Square().Neg().Exp().Scale(2 / math.SqrtPi)) }),
+		scalar.ReLU:       one(func(x, y, dy *Value) *Value { return dy.binary(scalar.ReLUGrad, x) }),
+		scalar.GELU:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.unary(scalar.GELUPrime)) }),
+		// (Phi + x phi)' = 2 phi - x^2 phi, with phi the normal density.
+		scalar.GELUPrime: one(func(x, y, dy *Value) *Value {
+			x2 := x.Square()
+			phi := x2.Scale(-0.5).Exp().Scale(1 / math.Sqrt(2*math.Pi))
+			return dy.Mul(phi.Mul(x2.Neg().AddNum(2)))
+		}),
+
+		scalar.Add: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy, dy }),
+		scalar.Sub: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy, dy.Neg() }),
+		scalar.Mul: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.Mul(b), dy.Mul(a) }),
+		scalar.Div: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.Div(b), dy.Mul(y.Div(b)).Neg() }),
+		// d/da a^b = b a^(b-1), 0 where b is 0; d/db = a^b log a, 0 where a is 0 and b not negative, as PyTorch.
+		scalar.Pow: two(func(a, b, y, dy *Value) (*Value, *Value) {
+			zero := dy.Num(0)
+			da := b.Eq(Num(0)).Where(zero, dy.Mul(b.Mul(a.Pow(b.AddNum(-1)))))
+			flat := a.Eq(Num(0)).And(b.Ge(Num(0)))
+			db := flat.Where(zero, dy.Mul(y.Mul(flat.Where(a.Num(1), a).Log())))
+			return da, db
+		}),
+		// Where the two are equal each gets half of the gradient, as PyTorch.
+		scalar.Max: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.shareBetween(a.Gt(b), a.Lt(b)) }),
+		scalar.Min: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.shareBetween(a.Lt(b), a.Gt(b)) }),
+		scalar.Atan2: two(func(a, b, y, dy *Value) (*Value, *Value) {
+			r2 := a.Square().Add(b.Square())
+			return dy.Mul(b.Div(r2)), dy.Mul(a.Div(r2)).Neg()
+		}),
+		// ReLUGrad is linear in its first operand and flat in its second.
+		scalar.ReLUGrad: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.binary(scalar.ReLUGrad, b), nil }),
+		scalar.LeakyReLU: two(func(x, slope, y, dy *Value) (*Value, *Value) {
+			positive, zero := x.Gt(Num(0)), dy.Num(0)
+			return positive.Where(dy, dy.Mul(slope)), positive.Where(zero, dy.Mul(x))
+		}),
+
+		scalar.Where: func(y, dy *Value) []*Value {
+			zero := dy.Num(0)
+			return []*Value{nil, y.in[0].Where(dy, zero), y.in[0].Where(zero, dy)}
+		},
+		// Inside the bounds, and on them, the gradient goes to the operand, as PyTorch; outside to the bound.
+		scalar.Clip: func(y, dy *Value) []*Value {
+			x, lo, hi, zero := y.in[0], y.in[1], y.in[2], dy.Num(0)
+			low, high := x.Lt(lo), x.Gt(hi)
+			return []*Value{low.Or(high).Where(zero, dy), low.And(lo.Le(hi)).Where(dy, zero), high.Or(lo.Gt(hi)).Where(dy, zero)}
+		},
+		scalar.MulAdd: func(y, dy *Value) []*Value {
+			return []*Value{dy.Mul(y.in[1]), dy.Mul(y.in[0]), dy}
+		},
+	} {
+		elementwiseGrads[f] = rule
+	}
+}
+
+// shareBetween gives dy to the first where first, to the second where second, and half to each where neither.
+func (dy *Value) shareBetween(first, second *Value) (*Value, *Value) {
+	zero, half := dy.Num(0), dy.Scale(0.5)
+	return first.Where(dy, second.Where(zero, half)), second.Where(dy, first.Where(zero, half))
+}
+
+func (v *Value) oneMinusSquare() *Value { return v.Square().Neg().AddNum(1) }
+
+var elementwiseNames = map[scalar.Func]string{
+	scalar.Neg: "Neg", scalar.Abs: "Abs", scalar.Sign: "Sign", scalar.Square: "Square", scalar.Reciprocal: "Reciprocal",
+	scalar.Sqrt: "Sqrt", scalar.Rsqrt: "Rsqrt", scalar.Exp: "Exp", scalar.Expm1: "Expm1", scalar.Log: "Log", scalar.Log1p: "Log1p",
+	scalar.Sin: "Sin", scalar.Cos: "Cos", scalar.Tan: "Tan", scalar.Asin: "Asin", scalar.Acos: "Acos", scalar.Atan: "Atan",
+	scalar.Sinh: "Sinh", scalar.Cosh: "Cosh", scalar.Tanh: "Tanh", scalar.Sigmoid: "Sigmoid", scalar.Softplus: "Softplus",
+	scalar.Erf: "Erf", scalar.Floor: "Floor", scalar.Ceil: "Ceil", scalar.Round: "Round", scalar.ReLU: "ReLU", scalar.GELU: "GELU",
+	scalar.GELUPrime: "GELUPrime", scalar.IsFinite: "IsFinite", scalar.Not: "Not",
+	scalar.Add: "Add", scalar.Sub: "Sub", scalar.Mul: "Mul", scalar.Div: "Div", scalar.Pow: "Pow", scalar.Min: "Min", scalar.Max: "Max",
+	scalar.Atan2: "Atan2", scalar.ReLUGrad: "ReLUGrad", scalar.LeakyReLU: "LeakyReLU",
+	scalar.Eq: "Eq", scalar.Ne: "Ne", scalar.Lt: "Lt", scalar.Le: "Le", scalar.Gt: "Gt", scalar.Ge: "Ge",
+	scalar.And: "And", scalar.Or: "Or", scalar.Xor: "Xor", scalar.Where: "Where", scalar.Clip: "Clip", scalar.MulAdd: "MulAdd",
+}
+
+// Num is a number as a scalar value of v's graph and dtype.
+//
+// Shapes: [].
+func (v *Value) Num(x float64) *Value { return v.operand(Num(x)) }
+
+// Neg is -v. Shapes: any -> same.
+func (v *Value) Neg() *Value { return v.unary(scalar.Neg) }
+
+// Abs is |v|; its derivative at 0 is 0. Shapes: any -> same.
+func (v *Value) Abs() *Value { return v.unary(scalar.Abs) }
+
+// Sign is -1, 0 or 1; its derivative is 0. Shapes: any -> same.
+func (v *Value) Sign() *Value { return v.unary(scalar.Sign) }
+
+// Square is v*v. Shapes: any -> same.
+func (v *Value) Square() *Value { return v.unary(scalar.Square) }
+
+// Reciprocal is 1/v. Shapes: any -> same.
+func (v *Value) Reciprocal() *Value { return v.unary(scalar.Reciprocal) }
+
+// Sqrt is the square root. Shapes: any -> same.
+func (v *Value) Sqrt() *Value { return v.unary(scalar.Sqrt) }
+
+// Rsqrt is 1/sqrt(v). Shapes: any -> same.
+func (v *Value) Rsqrt() *Value { return v.unary(scalar.Rsqrt) }
+
+// Exp is e^v. Shapes: any -> same.
+func (v *Value) Exp() *Value { return v.unary(scalar.Exp) }
+
+// Expm1 is e^v - 1, exact near 0. Shapes: any -> same.
+func (v *Value) Expm1() *Value { return v.unary(scalar.Expm1) }
+
+// Log is the natural logarithm. Shapes: any -> same.
+func (v *Value) Log() *Value { return v.unary(scalar.Log) }
+
+// Log1p is log(1+v), exact near 0. Shapes: any -> same.
+func (v *Value) Log1p() *Value { return v.unary(scalar.Log1p) }
+
+// Sin is the sine. Shapes: any -> same.
+func (v *Value) Sin() *Value { return v.unary(scalar.Sin) }
+
+// Cos is the cosine. Shapes: any -> same.
+func (v *Value) Cos() *Value { return v.unary(scalar.Cos) }
+
+// Tan is the tangent. Shapes: any -> same.
+func (v *Value) Tan() *Value { return v.unary(scalar.Tan) }
+
+// Asin is the arc sine. Shapes: any -> same.
+func (v *Value) Asin() *Value { return v.unary(scalar.Asin) }
+
+// Acos is the arc cosine. Shapes: any -> same.
+func (v *Value) Acos() *Value { return v.unary(scalar.Acos) }
+
+// Atan is the arc tangent. Shapes: any -> same.
+func (v *Value) Atan() *Value { return v.unary(scalar.Atan) }
+
+// Sinh is the hyperbolic sine. Shapes: any -> same.
+func (v *Value) Sinh() *Value { return v.unary(scalar.Sinh) }
+
+// Cosh is the hyperbolic cosine. Shapes: any -> same.
+func (v *Value) Cosh() *Value { return v.unary(scalar.Cosh) }
+
+// Tanh is the hyperbolic tangent. Shapes: any -> same.
+func (v *Value) Tanh() *Value { return v.unary(scalar.Tanh) }
+
+// Sigmoid is 1/(1+e^-v). Shapes: any -> same.
+func (v *Value) Sigmoid() *Value { return v.unary(scalar.Sigmoid) }
+
+// Softplus is log(1+e^v), in a form that neither overflows nor loses small results. Shapes: any -> same.
+func (v *Value) Softplus() *Value { return v.unary(scalar.Softplus) }
+
+// Erf is the error function. Shapes: any -> same.
+func (v *Value) Erf() *Value { return v.unary(scalar.Erf) }
+
+// Floor is the largest integer not above v; its derivative is 0. Shapes: any -> same.
+func (v *Value) Floor() *Value { return v.unary(scalar.Floor) }
+
+// Ceil is the smallest integer not below v; its derivative is 0. Shapes: any -> same.
+func (v *Value) Ceil() *Value { return v.unary(scalar.Ceil) }
+
+// Round is the nearest integer, halves to the even one; its derivative is 0. Shapes: any -> same.
+func (v *Value) Round() *Value { return v.unary(scalar.Round) }
+
+// IsFinite is true where v is neither infinite nor NaN. Shapes: any -> same, bool.
+func (v *Value) IsFinite() *Value { return v.unary(scalar.IsFinite) }
+
+// Not is the logical negation of a bool value. Shapes: any -> same.
+func (v *Value) Not() *Value { return v.unary(scalar.Not) }
+
+// Add is v + o. Shapes: two that broadcast -> their common shape.
+func (v *Value) Add(o Operand) *Value { return v.binary(scalar.Add, o) }
+
+// Sub is v - o. Shapes: two that broadcast -> their common shape.
+func (v *Value) Sub(o Operand) *Value { return v.binary(scalar.Sub, o) }
+
+// Mul is v * o, element by element. Shapes: two that broadcast -> their common shape.
+func (v *Value) Mul(o Operand) *Value { return v.binary(scalar.Mul, o) }
+
+// Div is v / o; integers truncate, and an integer divided by zero gives 0. Shapes: two that broadcast -> their common shape.
+func (v *Value) Div(o Operand) *Value { return v.binary(scalar.Div, o) }
+
+// Pow is v^o. Its derivative by v is 0 where o is 0, and by o is 0 where v is 0 and o not negative, as in PyTorch.
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) Pow(o Operand) *Value { return v.binary(scalar.Pow, o) }
+
+// Minimum is the smaller of v and o, NaN where either is NaN. Where they are equal each gets half of the gradient, as in
+// torch.minimum. Shapes: two that broadcast -> their common shape.
+func (v *Value) Minimum(o Operand) *Value { return v.binary(scalar.Min, o) }
+
+// Maximum is the larger of v and o, NaN where either is NaN. Where they are equal each gets half of the gradient, as in
+// torch.maximum. Shapes: two that broadcast -> their common shape.
+func (v *Value) Maximum(o Operand) *Value { return v.binary(scalar.Max, o) }
+
+// Atan2 is the angle of the point with ordinate v and abscissa o. Shapes: two that broadcast -> their common shape.
+func (v *Value) Atan2(o Operand) *Value { return v.binary(scalar.Atan2, o) }
+
+// Eq is v == o. Shapes: two that broadcast -> their common shape, bool.
+func (v *Value) Eq(o Operand) *Value { return v.binary(scalar.Eq, o) }
+
+// Ne is v != o. Shapes: two that broadcast -> their common shape, bool.
+func (v *Value) Ne(o Operand) *Value { return v.binary(scalar.Ne, o) }
+
+// Lt is v < o. Shapes: two that broadcast -> their common shape, bool.
+func (v *Value) Lt(o Operand) *Value { return v.binary(scalar.Lt, o) }
+
+// Le is v <= o. Shapes: two that broadcast -> their common shape, bool.
+func (v *Value) Le(o Operand) *Value { return v.binary(scalar.Le, o) }
+
+// Gt is v > o. Shapes: two that broadcast -> their common shape, bool.
+func (v *Value) Gt(o Operand) *Value { return v.binary(scalar.Gt, o) }
+
+// Ge is v >= o. Shapes: two that broadcast -> their common shape, bool.
+func (v *Value) Ge(o Operand) *Value { return v.binary(scalar.Ge, o) }
+
+// And is true where both bools are. Shapes: two that broadcast -> their common shape.
+func (v *Value) And(o Operand) *Value { return v.binary(scalar.And, o) }
+
+// Or is true where one of the bools is. Shapes: two that broadcast -> their common shape.
+func (v *Value) Or(o Operand) *Value { return v.binary(scalar.Or, o) }
+
+// Xor is true where exactly one of the bools is. Shapes: two that broadcast -> their common shape.
+func (v *Value) Xor(o Operand) *Value { return v.binary(scalar.Xor, o) }
+
+// Where is a where the bool v is true and b elsewhere. The operand that is not taken gets the gradient 0.
+//
+// Shapes: three that broadcast -> their common shape.
+func (v *Value) Where(a, b Operand) *Value {
+	// A Num takes the dtype of the other choice, not of the condition.
+	if _, number := a.(Num); !number {
+		x := v.operand(a)
+		if x == nil {
+			return v.graph.add(elementwiseOp{scalar.Where}, v, nil, nil)
+		}
+		return v.graph.broadcastAll(elementwiseOp{scalar.Where}, v, x, x.operand(b))
+	}
+	y := v.operand(b)
+	if n, number := b.(Num); number {
+		y = v.graph.Num(F32, float64(n))
+	}
+	if y == nil {
+		return v.graph.add(elementwiseOp{scalar.Where}, v, nil, nil)
+	}
+	return v.graph.broadcastAll(elementwiseOp{scalar.Where}, v, y.operand(a), y)
+}
+
+// Clip is v limited to [lo, hi]. The gradient passes where v is within the bounds or on them, as in torch.clamp.
+//
+// Shapes: three that broadcast -> their common shape.
+func (v *Value) Clip(lo, hi Operand) *Value {
+	return v.graph.broadcastAll(elementwiseOp{scalar.Clip}, v, v.operand(lo), v.operand(hi))
+}
+
+// Scale is v times a number. Shapes: any -> same.
+func (v *Value) Scale(x float64) *Value { return v.Mul(Num(x)) }
+
+// AddNum is v plus a number. Shapes: any -> same.
+func (v *Value) AddNum(x float64) *Value { return v.Add(Num(x)) }
+
+// castOp converts to another dtype.
+type castOp struct{ to ir.DType }
+
+func (op castOp) Name() string  { return "Cast" }
+func (op castOp) Attrs() string { return op.to.String() }
+func (op castOp) Converts()     {}
+func (op castOp) Infer(in []ir.Type) (ir.Type, error) {
+	return ir.Type{DType: op.to, Shape: in[0].Shape}, nil
+}
+func (op castOp) Eval(out ir.Array, in []ir.Array) { convert(out, in[0]) }
+func (op castOp) grad(y, dy *Value) []*Value {
+	if !y.in[0].DType().IsFloat() || !y.DType().IsFloat() {
+		return nil
+	}
+	return []*Value{dy.Cast(y.in[0].DType())}
+}
+
+// convert stores the elements of src in dst, in dst's dtype.
+func convert(dst, src ir.Array) {
+	for i := range dst.Size() {
+		if src.DType.Float() {
+			dst.SetFloat(i, src.Float(i))
+		} else {
+			dst.SetInt(i, src.Int(i))
+		}
+	}
+}
+
+// Cast converts to another dtype: floats are truncated to integers, and any number but 0 is true. The gradient passes
+// between float types only. Shapes: any -> same.
+func (v *Value) Cast(dtype DType) *Value {
+	if v.DType() == dtype {
+		return v
+	}
+	return v.graph.add(castOp{ir.DType(dtype)}, v)
+}

@@ -1,0 +1,184 @@
+package tarn
+
+import (
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds the ops that change how gradients flow and leave values as they are.
+
+// passOp gives its first operand unchanged; later operands, if any, are only waited for.
+type passOp struct{}
+
+func (passOp) Attrs() string                       { return "" }
+func (passOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
+func (passOp) Eval(out ir.Array, in []ir.Array)    { copy(out.Raw(), in[0].Raw()) }
+func (passOp) Move(v ir.View) (ir.View, bool)      { return v, true }
+
+// stopGradientOp lets no gradient through.
+type stopGradientOp struct{ passOp }
+
+func (stopGradientOp) Name() string               { return "StopGradient" }
+func (stopGradientOp) grad(y, dy *Value) []*Value { return nil }
+
+// StopGradient is v, taken as a constant by Grad. Equal to torch.Tensor.detach.
+//
+// Shapes: any -> same.
+func (v *Value) StopGradient() *Value { return v.graph.add(stopGradientOp{}, v) }
+
+// customGradOp is its first operand, with a gradient rule of the user's for the others.
+type customGradOp struct {
+	passOp
+	rule func(dy *Value) []*Value
+}
+
+func (customGradOp) Name() string { return "CustomGrad" }
+
+func (op customGradOp) grad(y, dy *Value) []*Value {
+	ds := op.rule(dy)
+	if len(ds) != len(y.in)-1 {
+		return []*Value{nil, y.graph.fail(op, y.in, newProblem("the rule gave %d gradients for %d inputs", len(ds), len(y.in)-1))}
+	}
+	for i, d := range ds {
+		if d != nil && !d.failed && !d.typ.Equal(y.in[i+1].typ) {
+			return []*Value{nil, y.graph.fail(op, y.in, newProblem("gradient %d is %v and its input %v", i+1, d.typ, y.in[i+1].typ))}
+		}
+	}
+	return append([]*Value{nil}, ds...)
+}
+
+// WithGradient is y with a gradient rule of the user's own: y has been computed from inputs by any ops, whose own rules
+// are now passed over. The rule is given the gradient of y and returns, from ordinary values, the gradient of each input,
+// or nil where none flows. What the rule builds can be differentiated again.
+//
+// Shapes: any -> the shape of y.
+func WithGradient(y *Value, inputs []Operand, rule func(dy *Value) []*Value) *Value {
+	// The inputs reach y only through this op: y itself passes no gradient on.
+	in := []*Value{y}
+	for _, o := range inputs {
+		in = append(in, y.operand(o))
+	}
+	return y.graph.add(customGradOp{rule: rule}, in...)
+}
+
+// checkpointOp is its first operand; in the backward pass it is computed again from the others.
+type checkpointOp struct {
+	passOp
+	start int // values of the block have this id or a later one
+}
+
+func (checkpointOp) Name() string { return "Checkpoint" }
+
+// grad copies the block with its inputs behind fences that wait for dy, and differentiates the copy.
+func (op checkpointOp) grad(y, dy *Value) []*Value {
+	g := y.graph
+	copied := map[*Value]*Value{}
+	var inputs []*Value
+	for _, in := range y.in[1:] {
+		fenced := g.add(fenceOp{}, in, dy)
+		copied[in] = fenced
+		inputs = append(inputs, fenced)
+	}
+	for _, v := range reachable(y.in[:1]) {
+		if v.id < op.start || copied[v] != nil {
+			continue
+		}
+		if len(v.in) == 0 {
+			copied[v] = v
+			continue
+		}
+		in := make([]*Value, len(v.in))
+		for i, operand := range v.in {
+			if in[i] = copied[operand]; in[i] == nil {
+				in[i] = operand
+			}
+		}
+		copied[v] = g.add(v.op, in...)
+	}
+	ds := g.backward(copied[y.in[0]], dy, inputs)
+	return append([]*Value{nil}, ds...)
+}
+
+// fenceOp is its first operand, available only once the second has been computed.
+type fenceOp struct{ passOp }
+
+func (fenceOp) Name() string               { return "Fence" }
+func (fenceOp) Fences()                    {}
+func (fenceOp) grad(y, dy *Value) []*Value { return []*Value{dy} }
+
+// Checkpoint is f(inputs), computed again in the backward pass instead of being kept for it: what the block computes
+// inside takes no memory between the two passes, for the price of a second forward pass. Params and other values that f
+// uses need not be named as inputs. Equal to torch.utils.checkpoint.
+//
+// Shapes: any -> those of f.
+func Checkpoint(f func(inputs ...*Value) *Value, inputs ...*Value) *Value {
+	if len(inputs) == 0 || inputs[0] == nil {
+		return f(inputs...)
+	}
+	g := inputs[0].graph
+	start := len(g.values)
+	y := f(inputs...)
+	if y == nil || y.failed || y.id < start {
+		return y
+	}
+	// The block's inputs are whatever its values use that was there before, and params.
+	in := []*Value{y}
+	for _, v := range reachable([]*Value{y}) {
+		if v.id < start {
+			continue
+		}
+		for _, operand := range v.in {
+			if (operand.id < start || operand.Param() != nil) && operand.DType().IsFloat() && !slices.Contains(in, operand) {
+				in = append(in, operand)
+			}
+		}
+	}
+	return g.add(checkpointOp{start: start}, in...)
+}
+
+// Jacobian is the matrix of partial derivatives of y by x, from one reverse pass for each element of y or one forward
+// pass for each element of x, whichever are fewer: the graph grows by as many copies of the pass.
+//
+// Shapes: [a...], [b...] -> [a... b...].
+func Jacobian(y *Value, x Operand) *Value {
+	g, end := y.graph, y.operand(x)
+	if y.failed || end == nil || end.failed {
+		return g.poison(jacobianOp{}, []*Value{y})
+	}
+	if err := checkGrad(y, y, []*Value{end}); err != nil {
+		return g.fail(jacobianOp{}, []*Value{y, end}, err)
+	}
+	shape := append(slices.Clone(y.typ.Shape), end.typ.Shape...)
+	m, n := y.Size(), end.Size()
+	if m == 0 || n == 0 {
+		return y.Num(0).broadcastTo(shape)
+	}
+	var rows []*Value
+	if m <= n {
+		for i := range m {
+			rows = append(rows, VJP(y, g.unit(y.typ, i), end)[0].Reshape(1, n))
+		}
+		return Concat(0, rows...).Reshape(shape...)
+	}
+	for j := range n {
+		rows = append(rows, JVP(y, []Operand{end}, []*Value{g.unit(end.typ, j)}).Reshape(m, 1))
+	}
+	return Concat(1, rows...).Reshape(shape...)
+}
+
+// unit is a constant that is 1 at element i and 0 elsewhere.
+func (g *Graph) unit(t ir.Type, i int) *Value {
+	a := ir.NewArray(t)
+	a.SetFloat(i, 1)
+	return g.leaf(constOp{ir.Const{Array: a}}, t)
+}
+
+type jacobianOp struct{ failedOp }
+
+func (jacobianOp) Name() string { return "Jacobian" }
+
+// Hessian is the matrix of second derivatives of a scalar loss by x: the Jacobian of its gradient.
+//
+// Shapes: [], [b...] -> [b... b...].
+func Hessian(loss *Value, x Operand) *Value { return Jacobian(Grad(loss, x)[0], x) }

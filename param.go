@@ -1,0 +1,223 @@
+package tarn
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds Param, a tensor that outlives the steps of a program, and the walk that finds the params of a model.
+
+// Initializer fills a fresh parameter. r is a stream of random numbers that belongs to the parameter alone: it is keyed
+// by the seed and the parameter's path, so that adding a layer does not change the weights of another.
+type Initializer func(t *Tensor, r *Random)
+
+// Param is a tensor with an identity: a weight of a model, or a state such as a running mean or an optimiser's moment.
+// Programs read it through Value and change it through Assign. One Param may be used by many programs; its memory is
+// theirs in common.
+type Param struct {
+	// Frozen params are not trained: they get no update from an optimiser.
+	Frozen bool
+
+	path   string
+	tensor *Tensor
+	init   Initializer
+	state  bool
+}
+
+// NewParam returns a weight of the given dtype and shape, all zeros until Init fills it by init; a nil init means zeros.
+// Like Zeros it panics where a size is negative.
+func NewParam(dtype DType, init Initializer, shape ...int) *Param {
+	return &Param{tensor: Zeros(dtype, shape...), init: init}
+}
+
+// NewState returns a param that is part of a model or an optimiser but not trained: it gets no gradient and no update
+// by an optimiser, yet is saved with the weights.
+func NewState(dtype DType, init Initializer, shape ...int) *Param {
+	p := NewParam(dtype, init, shape...)
+	p.state = true
+	return p
+}
+
+// Path is the param's name within its model, as in "blocks.2.attn.qkv.weight"; "" before Params or Init has walked the model.
+func (p *Param) Path() string { return p.path }
+
+// SetPath names a param that no model struct holds, such as an optimiser's state.
+func (p *Param) SetPath(path string) { p.path = path }
+
+// IsState reports whether the param was made by NewState.
+func (p *Param) IsState() bool { return p.state }
+
+// Trainable reports whether an optimiser should update the param: a weight that is not frozen.
+func (p *Param) Trainable() bool { return !p.state && !p.Frozen }
+
+// Tensor gives the param's contents. The memory is the param's own, for good: what a program assigns shows in it.
+func (p *Param) Tensor() *Tensor { return p.tensor }
+
+// Shape returns the sizes of the axes.
+func (p *Param) Shape() []int { return p.tensor.Shape() }
+
+// DType returns the type of the elements.
+func (p *Param) DType() DType { return p.tensor.DType() }
+
+// Set copies t, which must have the param's dtype and shape, into the param.
+func (p *Param) Set(t *Tensor) error {
+	if err := p.tensor.CopyFrom(t); err != nil {
+		return fmt.Errorf("tarn: param %q has type %v, the new contents %v", p.path, p.tensor.array.Type, t.array.Type)
+	}
+	return nil
+}
+
+// Value is the param as a value in g.
+func (p *Param) Value(g *Graph) *Value { return g.variable(p) }
+
+// value makes a Param an Operand.
+func (p *Param) value(g *Graph) *Value { return g.variable(p) }
+
+// Init names every param of the model by its path and fills it by its initialiser, from random numbers that are keyed by
+// the seed and that path. It returns an error where the model holds no param or two params of one path.
+func Init(model any, seed uint64) error {
+	params, err := Params(model)
+	if err != nil {
+		return err
+	}
+	for _, p := range params {
+		clear(p.tensor.array.Raw())
+		if p.init != nil {
+			p.init(p.tensor, NewRandom(seed, p.path))
+		}
+	}
+	return nil
+}
+
+// Params walks a model and returns its params in the order of the struct's fields, each once, and names each by its path:
+// field names in lower snake case and indices, joined by dots. A field tagged `tarn:"name"` goes by that name, one tagged
+// `tarn:""` adds nothing to the path, and one tagged `tarn:"-"` is passed over. A param met twice is a tied weight, which
+// keeps its first path. The model is a pointer to a struct, or a slice or map of models.
+func Params(model any) ([]*Param, error) {
+	w := walk{paths: map[string]*Param{}, seen: map[*Param]bool{}, open: map[uintptr]bool{}}
+	if model != nil {
+		if err := w.value(reflect.ValueOf(model), ""); err != nil {
+			return nil, err
+		}
+	}
+	if len(w.params) == 0 {
+		return nil, fmt.Errorf("tarn: the model %T holds no *tarn.Param", model)
+	}
+	return w.params, nil
+}
+
+type walk struct {
+	params []*Param
+	paths  map[string]*Param
+	seen   map[*Param]bool
+	open   map[uintptr]bool // structs being walked, so that a cycle ends
+}
+
+var paramType = reflect.TypeFor[Param]()
+
+func (w *walk) value(v reflect.Value, path string) error {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		if v.Type().Elem() == paramType {
+			return w.param((*Param)(v.UnsafePointer()), path)
+		}
+		if w.open[v.Pointer()] {
+			return nil
+		}
+		w.open[v.Pointer()] = true
+		defer delete(w.open, v.Pointer())
+		return w.value(v.Elem(), path)
+	case reflect.Interface:
+		if v.IsNil() {
+			return nil
+		}
+		return w.value(v.Elem(), path)
+	case reflect.Struct:
+		return w.fields(v, path)
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() <= reflect.Complex128 { // plain numbers hold no params
+			return nil
+		}
+		for i := range v.Len() {
+			if err := w.value(v.Index(i), join(path, strconv.Itoa(i))); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		for _, k := range keys {
+			if err := w.value(v.MapIndex(k), join(path, fmt.Sprint(k))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walk) fields(v reflect.Value, path string) error {
+	if v.Type() == paramType {
+		return fmt.Errorf("tarn: %s is a tarn.Param held by value; hold a *tarn.Param", path)
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, tagged := f.Tag.Lookup("tarn")
+		switch {
+		case name == "-":
+			continue
+		case !tagged && f.Anonymous:
+			name = ""
+		case !tagged:
+			name = snake(f.Name)
+		}
+		if err := w.value(v.Field(i), join(path, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) param(p *Param, path string) error {
+	if w.seen[p] {
+		return nil
+	}
+	if other := w.paths[path]; other != nil {
+		return fmt.Errorf("tarn: two params have the path %q; give one of the fields a tag `tarn:\"name\"`", path)
+	}
+	w.seen[p], w.paths[path] = true, p
+	p.path = path
+	w.params = append(w.params, p)
+	return nil
+}
+
+func join(path, name string) string {
+	if path == "" || name == "" {
+		return path + name
+	}
+	return path + "." + name
+}
+
+// snake turns a Go name into lower snake case: "OutProj" into "out_proj", "QKV" into "qkv".
+func snake(name string) string {
+	var b strings.Builder
+	rs := []rune(name)
+	for i, r := range rs {
+		if unicode.IsUpper(r) && i > 0 && (!unicode.IsUpper(rs[i-1]) || i+1 < len(rs) && unicode.IsLower(rs[i+1])) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// String prints path and type, as in `hidden.weight f32[512 784]`.
+func (p *Param) String() string { return fmt.Sprintf("%s %v", p.path, ir.Type(p.tensor.array.Type)) }

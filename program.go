@@ -1,0 +1,197 @@
+package tarn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/seed-49005b45/tarn/internal/exec"
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds Compile, which turns a graph into a Program, and Run, which takes one step of it.
+
+// Outputs names the values that each run of a program gives.
+type Outputs map[string]*Value
+
+// Update is the assignment of a value to a param at the end of each run.
+type Update struct {
+	param *Param
+	value *Value
+}
+
+// Assign stores v in p at the end of each run: every read of p within the run sees the old contents. v has p's dtype and shape.
+func Assign(p *Param, v *Value) Update { return Update{p, v} }
+
+// Results are the outputs of a run by name. The tensors belong to the program: the next run overwrites them. Clone what is
+// to be kept.
+type Results map[string]*Tensor
+
+// Program is a compiled graph. It keeps the memory that a run needs, so that runs allocate nothing. One program runs one
+// step at a time, whichever goroutines ask; several programs run side by side.
+type Program struct {
+	mu      sync.Mutex
+	inputs  []*Value
+	arrays  []ir.Array // the inputs of the run in progress
+	results Results
+	runner  runner
+	step    int64
+}
+
+// runner is an engine with a program loaded into it.
+type runner interface {
+	Run(inputs []ir.Array, step int64) error
+	Output(i int) ir.Array
+}
+
+// Compile turns the part of g that the outputs and updates need into a Program. The error holds every independent mistake
+// that was made while g was built, each with its place in the source: see GraphError.
+func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	names, err := checkRoots(g, outputs, updates)
+	if err != nil {
+		return nil, err
+	}
+	t := translate(g, names, outputs, updates)
+	p := &Program{inputs: t.inputs, arrays: make([]ir.Array, len(t.inputs)), results: Results{}}
+	p.runner = exec.NewReference(t.graph, t.variables)
+	for i, name := range names {
+		p.results[name] = &Tensor{p.runner.Output(i)}
+	}
+	return p, nil
+}
+
+// checkRoots refuses outputs and updates that cannot be computed, and gives the outputs' names in order.
+func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, err error) {
+	for name, v := range outputs {
+		if v == nil || v.graph != g {
+			return nil, fmt.Errorf("tarn: Compile: output %q is nil or belongs to another graph", name)
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	assigned := map[*Param]bool{}
+	for i, u := range updates {
+		switch {
+		case u.param == nil || u.value == nil:
+			return nil, fmt.Errorf("tarn: Compile: update %d assigns to a nil param or from a nil value", i+1)
+		case u.value.graph != g:
+			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q belongs to another graph", u.param.path)
+		case assigned[u.param]:
+			return nil, fmt.Errorf("tarn: Compile: param %q is assigned twice", u.param.path)
+		case !u.param.tensor.array.Type.Equal(u.value.typ):
+			return nil, fmt.Errorf("tarn: Compile: param %q is %v and cannot be assigned the %v made at %s",
+				u.param.path, u.param.tensor.array.Type, u.value.typ, u.value.Place())
+		}
+		assigned[u.param] = true
+	}
+	if len(outputs) == 0 && len(updates) == 0 {
+		return nil, fmt.Errorf("tarn: Compile: the program would have neither outputs nor updates")
+	}
+	return names, nil
+}
+
+// translation is a graph in the compiler's form.
+type translation struct {
+	graph     *ir.Graph
+	inputs    []*Value
+	variables []ir.Array
+}
+
+// translate copies what the outputs and updates need into the compiler's form.
+func translate(g *Graph, names []string, outputs Outputs, updates []Update) translation {
+	var roots []*Value
+	for _, name := range names {
+		roots = append(roots, outputs[name])
+	}
+	for _, u := range updates {
+		roots = append(roots, u.value, g.variable(u.param))
+	}
+	t := translation{graph: &ir.Graph{}}
+	nodes := map[*Value]*ir.Node{}
+	values := reachable(roots)
+	for _, v := range values {
+		if _, ok := v.op.(inputOp); ok {
+			t.inputs = append(t.inputs, v)
+		}
+	}
+	for _, v := range values {
+		n := &ir.Node{ID: len(t.graph.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.Place}
+		switch op := v.op.(type) {
+		case inputOp:
+			n.Op = ir.Input{Index: slices.Index(t.inputs, v)}
+			t.graph.Inputs = append(t.graph.Inputs, n)
+		case variableOp:
+			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.path
+			t.variables = append(t.variables, op.param.tensor.array)
+			t.graph.Variables = append(t.graph.Variables, n)
+		case constOp:
+			n.Op = op.Const
+		case stepOp:
+			n.Op = op.Step
+		}
+		for _, in := range v.in {
+			n.In = append(n.In, nodes[in])
+		}
+		nodes[v] = n
+		t.graph.Nodes = append(t.graph.Nodes, n)
+	}
+	for _, name := range names {
+		t.graph.Outputs = append(t.graph.Outputs, nodes[outputs[name]])
+	}
+	for _, u := range updates {
+		t.graph.Assigns = append(t.graph.Assigns, ir.Assign{Variable: nodes[g.variable(u.param)], Value: nodes[u.value]})
+	}
+	return t
+}
+
+// Inputs are the names of the inputs that Run takes, in order: those of the graph that the program needs, in the order in
+// which they were declared.
+func (p *Program) Inputs() []string {
+	names := make([]string, len(p.inputs))
+	for i, in := range p.inputs {
+		names[i] = in.label
+	}
+	return names
+}
+
+// Run takes one step: it computes the outputs from the inputs, which are given in the order of Inputs, and stores the
+// updates. An input of another dtype or shape than the one declared is an error that names it, and nothing is computed.
+func (p *Program) Run(inputs ...*Tensor) (Results, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(inputs) != len(p.inputs) {
+		return nil, fmt.Errorf("tarn: Run: %d inputs are given, the program takes %d: %s", len(inputs), len(p.inputs), strings.Join(p.Inputs(), ", "))
+	}
+	for i, in := range p.inputs {
+		if inputs[i] == nil {
+			return nil, fmt.Errorf("tarn: Run: input %q is nil", in.label)
+		}
+		if a := inputs[i].array; !a.Type.Equal(in.typ) {
+			return nil, fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.label, a.Type, in.typ)
+		}
+		p.arrays[i] = inputs[i].array
+	}
+	if err := p.runner.Run(p.arrays, p.step); err != nil {
+		return nil, fmt.Errorf("tarn: Run: %w", err)
+	}
+	p.step++
+	return p.results, nil
+}
+
+// Step is the number of runs completed, which Graph.Step gives to the program itself.
+func (p *Program) Step() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.step
+}
+
+// SetStep sets the number of runs completed, to continue an earlier training.
+func (p *Program) SetStep(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.step = n
+}

@@ -1,0 +1,63 @@
+package tarn
+
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
+
+// This file holds Random, the random numbers that initialisers draw. Random values inside a graph are ops of their own.
+
+// Random is a stream of random numbers that is fixed by a seed and a name. Two streams of other names are independent,
+// and what one draws does not change what another gives. The numbers are the same on every machine.
+type Random struct {
+	key  rng.Key
+	used int // elements of the stream drawn so far
+}
+
+// NewRandom returns the stream of a name under a seed.
+func NewRandom(seed uint64, name string) *Random { return &Random{key: rng.Named(seed, name)} }
+
+// Uniform fills t, of dtype F32 or F64, with numbers uniform in [lo, hi).
+func (r *Random) Uniform(t *Tensor, lo, hi float64) {
+	r.fill(t, lo, hi-lo, rng.FillUniform[float32], rng.FillUniform[float64])
+}
+
+// Normal fills t, of dtype F32 or F64, with normal numbers of the given mean and standard deviation.
+func (r *Random) Normal(t *Tensor, mean, std float64) {
+	r.fill(t, mean, std, rng.FillNormal[float32], rng.FillNormal[float64])
+}
+
+// TruncatedNormal fills t, of dtype F32 or F64, with normal numbers of the given mean and standard deviation, conditioned
+// to lie within cut standard deviations of the mean.
+func (r *Random) TruncatedNormal(t *Tensor, mean, std, cut float64) {
+	r.fill(t, mean, std,
+		func(dst []float32, key rng.Key, offset int) { rng.FillTruncNormal(dst, key, offset, -cut, cut) },
+		func(dst []float64, key rng.Key, offset int) { rng.FillTruncNormal(dst, key, offset, -cut, cut) })
+}
+
+// Perm returns a permutation of 0 to n-1, every one equally likely.
+func (r *Random) Perm(n int) []int {
+	r.key = rng.Key{r.key[0], r.key[1] + 1} // a permutation draws an unknown number of elements: it gets a stream of its own
+	return rng.Perm(n, r.key)
+}
+
+func (r *Random) fill(t *Tensor, shift, scale float64, f32 func([]float32, rng.Key, int), f64 func([]float64, rng.Key, int)) {
+	switch t.DType() {
+	case F32:
+		s := t.F32()
+		f32(s, r.key, r.used)
+		for i, x := range s {
+			s[i] = float32(shift + scale*float64(x))
+		}
+	case F64:
+		s := t.F64()
+		f64(s, r.key, r.used)
+		for i, x := range s {
+			s[i] = shift + scale*x
+		}
+	default:
+		panic(fmt.Sprintf("tarn: random numbers of dtype %v; use f32 or f64", t.DType()))
+	}
+	r.used += t.Size()
+}

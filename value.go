@@ -1,0 +1,126 @@
+package tarn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds Value, a node of a graph: what ops take and give.
+
+// Value is the result of an op in a Graph: a type, and the recipe by which a Program will compute it. The ops are its
+// methods; none of them panics or returns an error. What is wrong with a call is recorded in the graph with its place and
+// reported by Compile, all at once.
+type Value struct {
+	graph  *Graph
+	id     int
+	op     op
+	in     []*Value
+	typ    ir.Type
+	label  string
+	site   site
+	gradOf *Value // the forward value whose gradient rule made this one, or nil
+	failed bool
+}
+
+// op is what the root package knows of every operation: what the compiler knows, and the gradient rule.
+type op interface {
+	ir.Op
+	// grad builds, from ordinary values, the gradient of each operand of y given dy, the gradient of y. It has a nil
+	// where none flows, and may be shorter than y.in.
+	grad(y, dy *Value) []*Value
+}
+
+// Operand is what the methods of Value take beside their receiver: a *Value, a *Param, or a plain number as a Num.
+type Operand interface {
+	value(g *Graph) *Value
+}
+
+// Num is a number used as an operand; it takes the dtype of the other operand.
+type Num float64
+
+func (x Num) value(g *Graph) *Value { return g.Num(F64, float64(x)) }
+
+func (v *Value) value(g *Graph) *Value { return v }
+
+// Graph is the graph that v belongs to.
+func (v *Value) Graph() *Graph { return v.graph }
+
+// Shape returns the sizes of the axes. The slice is the caller's to keep.
+func (v *Value) Shape() []int { return slices.Clone(v.typ.Shape) }
+
+// Dim is the size of an axis; a negative axis counts from the last. It is 1 where there is no such axis.
+func (v *Value) Dim(axis int) int {
+	if axis < 0 {
+		axis += len(v.typ.Shape)
+	}
+	if axis < 0 || axis >= len(v.typ.Shape) {
+		return 1
+	}
+	return v.typ.Shape[axis]
+}
+
+// Rank is the number of axes.
+func (v *Value) Rank() int { return len(v.typ.Shape) }
+
+// Size is the number of elements.
+func (v *Value) Size() int { return v.typ.Size() }
+
+// DType returns the type of the elements.
+func (v *Value) DType() DType { return DType(v.typ.DType) }
+
+// Named gives v a name that listings, pictures and reports show, and returns v.
+func (v *Value) Named(name string) *Value {
+	if v.label == "" {
+		v.label = name
+	}
+	return v
+}
+
+// Param is the param that v reads, or nil.
+func (v *Value) Param() *Param {
+	if op, ok := v.op.(variableOp); ok {
+		return op.param
+	}
+	return nil
+}
+
+// Place is the position in the user's program where v was made, as in "model.go:22", with "in the gradient of Log," in
+// front where a gradient rule made it.
+func (v *Value) Place() string {
+	if v.gradOf != nil {
+		return fmt.Sprintf("in the gradient of %s, %s", v.gradOf.op.Name(), v.gradOf.Place())
+	}
+	return v.site.position()
+}
+
+// expression prints the op and its operands, as in "MatMul(%1, %2)".
+func (v *Value) expression() string {
+	var b strings.Builder
+	b.WriteString(v.op.Name())
+	if p := v.Param(); p != nil && p.path != "" {
+		fmt.Fprintf(&b, " %q", p.path)
+		return b.String()
+	}
+	if len(v.in) > 0 {
+		b.WriteByte('(')
+		for i, in := range v.in {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%%%d", in.id)
+		}
+		b.WriteByte(')')
+	}
+	if a := v.op.Attrs(); a != "" {
+		fmt.Fprintf(&b, "{%s}", a)
+	}
+	return b.String()
+}
+
+// String prints the value as in "%3 = MatMul(%1, %2) f32[128 512]".
+func (v *Value) String() string {
+	return fmt.Sprintf("%%%d = %s %v", v.id, v.expression(), v.typ)
+}
