@@ -75,6 +75,9 @@ type gemmKernels struct {
 	transpose func(dst *byte, dstRow int, src *byte, srcRow int, rows, cols int)
 	// step is what rows and cols given to transpose are multiples of.
 	step int
+	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
+	// rows fall into so few sets of the first-level cache that a panel evicts itself. Found by measurement.
+	aliasing int
 }
 
 // NewGemm plans a product for the current level.
@@ -136,9 +139,9 @@ func (g *Gemm) chooseKernel() {
 		g.panel = maxTileVectors * ks.width
 	}
 	g.packB = g.b.ColStride != 1 ||
-		g.m >= packRows && g.k >= packK && g.n > g.panel && aliases(g.b.RowStride*g.size)
-	g.copyA = g.n > copyCols && (g.a.ColStride == 1 && g.m > 8 && aliases(g.a.RowStride*g.size) ||
-		g.a.ColStride != 1 && g.k >= packK && aliases(g.a.ColStride*g.size))
+		g.m >= packRows && g.k >= packK && g.n > g.panel && g.aliases(g.b.RowStride)
+	g.copyA = g.n > copyCols && (g.a.ColStride == 1 && g.m > 8 && g.aliases(g.a.RowStride) ||
+		g.a.ColStride != 1 && g.k >= packK && g.aliases(g.a.ColStride))
 }
 
 // Sizes from which a copy repays itself where the strides alias.
@@ -148,9 +151,8 @@ const (
 	copyCols = 64
 )
 
-// aliases reports whether lines at this distance, in bytes, fall into so few sets of the first-level cache that a
-// panel of them evicts itself.
-func aliases(stride int) bool { return stride%1024 == 0 }
+// aliases reports whether rows or columns at this stride, in elements, are better copied.
+func (g *Gemm) aliases(stride int) bool { return stride*g.size%g.kernels.aliasing == 0 }
 
 const (
 	leastTask = 1 << 18 // multiplications under which a product is not cut further: a few microseconds

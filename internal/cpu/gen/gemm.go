@@ -1,0 +1,444 @@
+// The micro-kernels of the matrix product. One generator writes them for both vector lengths and both element types: a
+// tile of rows by vectors of C is held in registers while K passes; each step loads one row of B, as wide as the tile,
+// and one element of A for each row, broadcast. Lanes beyond the width of C are masked, so that nothing outside the
+// operands is touched.
+
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// target is a vector length and an element type.
+type target struct {
+	name   string // part of the names of functions
+	avx512 bool
+	double bool // float64 elements
+	// Sizes of tiles: rows of a tile of up to two vectors, and of up to four.
+	rows, wideRows   int
+	dotRows, dotCols int
+	aliasing         int // see gemmKernels in the package of the kernels
+}
+
+var gemmTargets = []target{
+	{name: "AVX512", avx512: true, rows: 14, wideRows: 6, dotRows: 4, dotCols: 4, aliasing: 4096},
+	{name: "AVX512", avx512: true, double: true, rows: 14, wideRows: 6, dotRows: 4, dotCols: 4, aliasing: 4096},
+	{name: "AVX2", rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048},
+	{name: "AVX2", double: true, rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048},
+}
+
+func init() {
+	register("gemm_avx512_amd64", func(c *Context) { gemmTarget(c, gemmTargets[0]); gemmTarget(c, gemmTargets[1]) })
+	register("gemm_avx2_amd64", func(c *Context) {
+		for _, t := range gemmTargets[2:] {
+			laneNumbers(c, t)
+			gemmTarget(c, t)
+		}
+	})
+	registerGo("gemm_table_amd64", gemmTables)
+}
+
+func (t target) bits() int {
+	if t.double {
+		return 64
+	}
+	return 32
+}
+
+func (t target) size() int { return t.bits() / 8 }
+
+// bytes is the size of a vector.
+func (t target) bytes() int {
+	if t.avx512 {
+		return 64
+	}
+	return 32
+}
+
+func (t target) width() int { return t.bytes() / t.size() }
+
+func (t target) tileName(rows, vectors int) string {
+	return fmt.Sprintf("gemm%d%sTile%dx%d", t.bits(), t.name, rows, vectors)
+}
+
+func (t target) dotName(rows, cols int) string {
+	return fmt.Sprintf("gemm%d%sDot%dx%d", t.bits(), t.name, rows, cols)
+}
+
+// vectorsOf is the most vectors in a tile of so many rows.
+func (t target) vectorsOf(rows int) int {
+	if rows <= t.wideRows {
+		return 4
+	}
+	return 2
+}
+
+func gemmTarget(c *Context, t target) {
+	k := &gemmGen{c, t}
+	for rows := 1; rows <= t.rows; rows++ {
+		for vectors := 1; vectors <= t.vectorsOf(rows); vectors++ {
+			k.tile(rows, vectors)
+		}
+	}
+	for rows := 1; rows <= t.dotRows; rows++ {
+		for cols := 1; cols <= t.dotCols; cols++ {
+			k.dot(rows, cols)
+		}
+	}
+	if !t.avx512 {
+		k.transpose()
+	}
+}
+
+// laneName is the constant vector 0, 1, 2, ... that masks are made from.
+func (t target) laneName() string { return fmt.Sprintf("gemmLanes%d", t.bits()) }
+
+func laneNumbers(c *Context, t target) {
+	c.StaticGlobal(t.laneName())
+	c.DataAttributes(RODATA | NOPTR)
+	for i := range t.width() {
+		if t.double {
+			c.AppendDatum(U64(i))
+		} else {
+			c.AppendDatum(U32(i))
+		}
+	}
+}
+
+// gemmTables writes the tables by which Go code finds the kernels.
+func gemmTables() string {
+	var s strings.Builder
+	s.WriteString("package cpu\n\n")
+	for _, t := range gemmTargets {
+		fmt.Fprintf(&s, "var gemm%d%s = gemmKernels{\n\twidth: %d, rows: %d, wideRows: %d,\n\ttile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{\n",
+			t.bits(), t.name, t.width(), t.rows, t.wideRows)
+		for rows := 1; rows <= t.rows; rows++ {
+			var names []string
+			for vectors := 1; vectors <= t.vectorsOf(rows); vectors++ {
+				names = append(names, t.tileName(rows, vectors))
+			}
+			fmt.Fprintf(&s, "\t\t%d: {1: %s},\n", rows, strings.Join(names, ", "))
+		}
+		fmt.Fprintf(&s, "\t},\n\tdotRows: %d, dotCols: %d,\n\tdot: [maxDotRows + 1][maxDotCols + 1]dotKernel{\n", t.dotRows, t.dotCols)
+		for rows := 1; rows <= t.dotRows; rows++ {
+			var names []string
+			for cols := 1; cols <= t.dotCols; cols++ {
+				names = append(names, t.dotName(rows, cols))
+			}
+			fmt.Fprintf(&s, "\t\t%d: {1: %s},\n", rows, strings.Join(names, ", "))
+		}
+		fmt.Fprintf(&s, "\t},\n\ttranspose: %s, step: %d,\n", transposeName(t.bits()), 32/t.size())
+		fmt.Fprintf(&s, "\taliasing: %d,\n}\n\n", t.aliasing)
+	}
+	return strings.TrimSuffix(s.String(), "\n")
+}
+
+// gemmGen emits the instructions of a target.
+type gemmGen struct {
+	*Context
+	target
+}
+
+func (k *gemmGen) vector() VecVirtual {
+	if k.avx512 {
+		return k.ZMM()
+	}
+	return k.YMM()
+}
+
+func (k *gemmGen) vectors(n int) []VecVirtual {
+	v := make([]VecVirtual, n)
+	for i := range v {
+		v[i] = k.vector()
+	}
+	return v
+}
+
+func (k *gemmGen) zero(v VecVirtual) {
+	if k.avx512 {
+		k.VPXORD(v, v, v)
+	} else {
+		k.VXORPS(v, v, v)
+	}
+}
+
+func (k *gemmGen) load(m, v Op) {
+	if k.double {
+		k.VMOVUPD(m, v)
+	} else {
+		k.VMOVUPS(m, v)
+	}
+}
+
+// loadMasked loads the lanes of the mask, a register of its own kind, and zeros the others.
+func (k *gemmGen) loadMasked(m, mask, v Op) {
+	switch {
+	case k.avx512 && k.double:
+		k.VMOVUPD_Z(m, mask, v)
+	case k.avx512:
+		k.VMOVUPS_Z(m, mask, v)
+	case k.double:
+		k.VMASKMOVPD(m, mask, v)
+	default:
+		k.VMASKMOVPS(m, mask, v)
+	}
+}
+
+func (k *gemmGen) storeMasked(v, mask, m Op) {
+	switch {
+	case k.avx512 && k.double:
+		k.VMOVUPD(v, mask, m)
+	case k.avx512:
+		k.VMOVUPS(v, mask, m)
+	case k.double:
+		k.VMASKMOVPD(v, mask, m)
+	default:
+		k.VMASKMOVPS(v, mask, m)
+	}
+}
+
+func (k *gemmGen) broadcast(m, v Op) {
+	if k.double {
+		k.VBROADCASTSD(m, v)
+	} else {
+		k.VBROADCASTSS(m, v)
+	}
+}
+
+// fma adds x*y to sum.
+func (k *gemmGen) fma(x, y, sum Op) {
+	if k.double {
+		k.VFMADD231PD(x, y, sum)
+	} else {
+		k.VFMADD231PS(x, y, sum)
+	}
+}
+
+// fmaBroadcast adds the element at m times y to sum, with AVX-512.
+func (k *gemmGen) fmaBroadcast(m, y, sum Op) {
+	if k.double {
+		k.VFMADD231PD_BCST(m, y, sum)
+	} else {
+		k.VFMADD231PS_BCST(m, y, sum)
+	}
+}
+
+func (k *gemmGen) add(x, y, sum Op) {
+	if k.double {
+		k.VADDPD(x, y, sum)
+	} else {
+		k.VADDPS(x, y, sum)
+	}
+}
+
+// arg loads a parameter into a new register.
+func (k *gemmGen) arg(name string) GPVirtual { return k.Load(k.Param(name), k.GP64()).(GPVirtual) }
+
+// mask makes the mask of the lanes of the last vector: an opmask register, or a vector of sign bits.
+func (k *gemmGen) mask(lanes GPVirtual) Op {
+	if k.avx512 {
+		bits := k.GP64()
+		k.MOVQ(lanes, RCX)
+		k.MOVQ(U32(1), bits)
+		k.SHLQ(CL, bits)
+		k.DECQ(bits)
+		m := k.K()
+		k.KMOVW(bits.As32(), m)
+		return m
+	}
+	// Compare the lane numbers with their count.
+	count, lane := k.vector(), k.vector()
+	x := count.AsX()
+	k.VMOVQ(lanes, x)
+	if k.double {
+		k.VPBROADCASTQ(x, count)
+	} else {
+		k.VPBROADCASTD(x, count)
+	}
+	k.VMOVDQU(NewDataAddr(Symbol{Name: k.laneName(), Static: true}, 0), lane)
+	m := k.vector()
+	if k.double {
+		k.VPCMPGTQ(lane, count, m)
+	} else {
+		k.VPCMPGTD(lane, count, m)
+	}
+	return m
+}
+
+// rowsOf addresses rows at a stride through few registers: seven rows from each base, by multiples of the stride.
+type rowsOf struct {
+	bases               []GPVirtual
+	stride, three, five GPVirtual
+}
+
+func (k *gemmGen) rowsFrom(base, stride GPVirtual, rows int) *rowsOf {
+	r := &rowsOf{stride: stride, bases: []GPVirtual{base}}
+	if rows > 3 {
+		r.three = k.GP64()
+		k.LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, r.three)
+	}
+	if rows > 5 {
+		r.five = k.GP64()
+		k.LEAQ(Mem{Base: stride, Index: stride, Scale: 4}, r.five)
+	}
+	if rows > 7 {
+		next := k.GP64()
+		k.LEAQ(Mem{Base: base, Index: r.three, Scale: 2}, next)
+		k.ADDQ(stride, next)
+		r.bases = append(r.bases, next)
+	}
+	return r
+}
+
+// at is the address of a row.
+func (r *rowsOf) at(row int) Mem {
+	m := Mem{Base: r.bases[row/7]}
+	switch row % 7 {
+	case 1:
+		m.Index, m.Scale = r.stride, 1
+	case 2:
+		m.Index, m.Scale = r.stride, 2
+	case 3:
+		m.Index, m.Scale = r.three, 1
+	case 4:
+		m.Index, m.Scale = r.stride, 4
+	case 5:
+		m.Index, m.Scale = r.five, 1
+	case 6:
+		m.Index, m.Scale = r.three, 2
+	}
+	return m
+}
+
+// ahead is how many rows of B are prefetched: a row of a matrix read in place may begin a page of its own, which the
+// processor does not foresee.
+const ahead = 8
+
+// tile emits the kernel of one tile size.
+func (k *gemmGen) tile(rows, vectors int) {
+	name := k.tileName(rows, vectors)
+	k.Function(name)
+	k.Attributes(NOSPLIT)
+	k.Pragma("noescape")
+	k.SignatureExpr("func(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)")
+	k.Doc(fmt.Sprintf("%s computes %d rows by %d vectors of C.", name, rows, vectors))
+
+	mask := k.mask(k.arg("lanes"))
+	acc := make([][]VecVirtual, rows)
+	for i := range acc {
+		acc[i] = k.vectors(vectors)
+		for _, v := range acc[i] {
+			k.zero(v)
+		}
+	}
+	count, a, b := k.arg("k"), k.arg("a"), k.arg("b")
+	aCol, bRow := k.arg("aCol"), k.arg("bRow")
+	aRows := k.rowsFrom(a, k.arg("aRow"), rows)
+	far := k.GP64()
+	k.LEAQ(Mem{Base: b, Index: bRow, Scale: ahead}, far)
+
+	if !k.avx512 {
+		// A masked load costs more with AVX2, so full vectors have a path of their own.
+		lanes := k.arg("lanes")
+		k.CMPQ(lanes, Imm(uint64(k.width())))
+		k.JNE(LabelRef("masked"))
+		k.tileLoop("full", acc, aRows, aCol, b, bRow, far, count, nil)
+		k.tileStore("full", acc, nil)
+		k.Label("masked")
+	}
+	k.tileLoop("masked", acc, aRows, aCol, b, bRow, far, count, mask)
+	k.tileStore("masked", acc, mask)
+}
+
+// tileLoop emits the loop over K. The last vector is masked unless mask is nil.
+func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b, bRow, far, count GPVirtual, mask Op) {
+	vectors := len(acc[0])
+	done, loop := prefix+"Done", prefix+"Loop"
+	k.TESTQ(count, count)
+	k.JZ(LabelRef(done))
+	k.Label(loop)
+	row := k.vectors(vectors)
+	for j, v := range row {
+		m := Mem{Base: b, Disp: j * k.bytes()}
+		if mask != nil && j == vectors-1 {
+			k.loadMasked(m, mask, v)
+		} else {
+			k.load(m, v)
+		}
+	}
+	for d := 0; d < vectors*k.bytes(); d += 64 {
+		k.PREFETCHT0(Mem{Base: far, Disp: d})
+	}
+	k.ADDQ(bRow, far)
+	k.ADDQ(bRow, b)
+	for i := range acc {
+		if k.avx512 && vectors == 1 {
+			k.fmaBroadcast(a.at(i), row[0], acc[i][0])
+			continue
+		}
+		x := k.vector()
+		k.broadcast(a.at(i), x)
+		for j := range row {
+			k.fma(x, row[j], acc[i][j])
+		}
+	}
+	for _, base := range a.bases {
+		k.ADDQ(aCol, base)
+	}
+	k.DECQ(count)
+	k.JNZ(LabelRef(loop))
+	k.Label(done)
+}
+
+// tileStore writes the sums, or adds them to what is there, and returns.
+func (k *gemmGen) tileStore(prefix string, acc [][]VecVirtual, mask Op) {
+	c, cRow := k.arg("c"), k.arg("cRow")
+	add := k.Load(k.Param("add"), k.GP8())
+	store := prefix + "Store"
+	k.TESTB(add, add)
+	k.JZ(LabelRef(store))
+	k.tileRows(acc, c, cRow, mask, func(m Mem, v VecVirtual, mask Op) {
+		if mask == nil {
+			k.add(m, v, v)
+			k.load(v, m)
+			return
+		}
+		old := k.vector()
+		k.loadMasked(m, mask, old)
+		k.add(old, v, v)
+		k.storeMasked(v, mask, m)
+	})
+	k.VZEROUPPER()
+	k.RET()
+	k.Label(store)
+	k.tileRows(acc, c, cRow, mask, func(m Mem, v VecVirtual, mask Op) {
+		if mask == nil {
+			k.load(v, m)
+		} else {
+			k.storeMasked(v, mask, m)
+		}
+	})
+	k.VZEROUPPER()
+	k.RET()
+}
+
+// tileRows visits the vectors of the tile with their places in C.
+func (k *gemmGen) tileRows(acc [][]VecVirtual, c, cRow GPVirtual, mask Op, visit func(m Mem, v VecVirtual, mask Op)) {
+	for i, row := range acc {
+		for j, v := range row {
+			m := mask
+			if j < len(row)-1 {
+				m = nil
+			}
+			visit(Mem{Base: c, Disp: j * k.bytes()}, v, m)
+		}
+		if i < len(acc)-1 {
+			k.ADDQ(cRow, c)
+		}
+	}
+}
