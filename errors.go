@@ -150,10 +150,13 @@ func (g *Graph) fail(op op, in []*Value, err error) *Value {
 }
 
 // Fail records a mistake found by a layer or a loss, which stands above the ops: name is the layer's, in its operands.
-// It returns a poisoned value. The place reported is that of the user's call.
+// It returns a poisoned value. The place reported is that of the user's call. Where an operand is poisoned itself nothing
+// is recorded: the mistake that poisoned it has been.
 func (g *Graph) Fail(name string, in []*Value, format string, args ...any) *Value {
 	v := g.poison(failedOp{}, in)
-	g.report(v, name, newProblem(format, args...))
+	if !slices.ContainsFunc(in, func(v *Value) bool { return v != nil && v.failed }) {
+		g.report(v, name, newProblem(format, args...))
+	}
 	return v
 }
 

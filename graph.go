@@ -21,6 +21,7 @@ type Graph struct {
 	seed    uint64
 	randoms uint64 // random ops so far: the second key of their numbers
 	gradOf  *Value // the forward value whose gradient rule is running, or nil
+	eval    bool   // layers are added as for evaluation
 	diags   []*Diagnostic
 }
 
@@ -31,6 +32,17 @@ func NewGraph() *Graph {
 
 // Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.
 func (g *Graph) Seed(seed uint64) { g.seed = seed }
+
+// Eval makes the layers that are added from here on behave as in evaluation: dropout passes everything, a batch norm uses
+// its running statistics. Training a model and evaluating it are two programs made from one struct, so this is a matter of
+// the graph and no flag on layers. A new graph is for training, as a PyTorch module is.
+func (g *Graph) Eval() { g.eval = true }
+
+// Train makes the layers that are added from here on behave as in training, which a new graph does already.
+func (g *Graph) Train() { g.eval = false }
+
+// Training reports whether layers that are added now should behave as in training.
+func (g *Graph) Training() bool { return !g.eval }
 
 // Input declares data that every run of a program is given, in the order of declaration.
 //
