@@ -117,6 +117,7 @@ func (g *Graph) variable(p *Param) *Value {
 	if v == nil {
 		v = g.leaf(variableOp{Variable: ir.Variable{Index: len(g.vars)}, param: p}, p.tensor.array.Type)
 		g.vars[p] = v
+		p.used.Store(true)
 	}
 	return v
 }

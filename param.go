@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -28,6 +29,7 @@ type Param struct {
 	tensor *Tensor
 	init   Initializer
 	state  bool
+	used   atomic.Bool // a graph has read it
 }
 
 // NewParam returns a weight of the given dtype and shape, all zeros until Init fills it by init; a nil init means zeros.
@@ -79,6 +81,9 @@ func (p *Param) Value(g *Graph) *Value { return g.variable(p) }
 // value makes a Param an Operand.
 func (p *Param) value(g *Graph) *Value { return g.variable(p) }
 
+// SetInit changes the initialiser, for the next Init; nil means zeros.
+func (p *Param) SetInit(init Initializer) { p.init = init }
+
 // Init names every param of the model by its path and fills it by its initialiser, from random numbers that are keyed by
 // the seed and that path. It returns an error where the model holds no param or two params of one path.
 func Init(model any, seed uint64) error {
@@ -90,6 +95,30 @@ func Init(model any, seed uint64) error {
 		clear(p.tensor.array.Raw())
 		if p.init != nil {
 			p.init(p.tensor, NewRandom(seed, p.path))
+		}
+	}
+	return nil
+}
+
+// Convert gives every float param of the model, whose layers are made in F32, the dtype F32 or F64, and keeps the contents,
+// rounded to it. Since the dtype is part of every graph that reads a param, a model is converted before its first use: a
+// param that a graph has read already is an error, and then nothing is converted. Equal to torch.nn.Module.to(dtype).
+func Convert(model any, dtype DType) error {
+	if !dtype.IsFloat() {
+		return fmt.Errorf("tarn: Convert: a model cannot have dtype %v; use f32 or f64", dtype)
+	}
+	params, err := Params(model)
+	if err != nil {
+		return err
+	}
+	for _, p := range params {
+		if p.DType().IsFloat() && p.DType() != dtype && p.used.Load() {
+			return fmt.Errorf("tarn: Convert: param %q is used by a graph already; convert the model before its first Forward", p.path)
+		}
+	}
+	for _, p := range params {
+		if p.DType().IsFloat() && p.DType() != dtype {
+			p.tensor = p.tensor.Cast(dtype)
 		}
 	}
 	return nil
