@@ -1,0 +1,155 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file reads files. Element types that tarn has not are widened to one that holds all their values.
+
+// Read reads the file at path.
+func Read(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	defer f.Close()
+	s, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	if !s.Mode().IsRegular() {
+		return nil, fmt.Errorf("safetensors: %s is no regular file", path)
+	}
+	file, err := read(f, s.Size())
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %s: %w", path, err)
+	}
+	return file, nil
+}
+
+// ReadFrom reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
+// the 8-bit floats have no such type and are an error.
+func ReadFrom(r io.ReaderAt, size int64) (*File, error) {
+	file, err := read(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	return file, nil
+}
+
+func read(r io.ReaderAt, size int64) (*File, error) {
+	if size < 8 {
+		return nil, fmt.Errorf("%d bytes are no safetensors file: it begins with the 8-byte length of its header", size)
+	}
+	var prefix [8]byte
+	if err := readFull(r, prefix[:], 0); err != nil {
+		return nil, err
+	}
+	length := binary.LittleEndian.Uint64(prefix[:])
+	if length > maxHeader || int64(length) > size-8 {
+		return nil, fmt.Errorf("no safetensors file, or cut short: the header is said to be %d bytes long, %d follow, at most %d are accepted",
+			length, size-8, maxHeader)
+	}
+	header := make([]byte, length)
+	if err := readFull(r, header, 8); err != nil {
+		return nil, err
+	}
+	start := 8 + int64(length)
+	infos, metadata, err := parseHeader(header, size-start)
+	if err != nil {
+		return nil, err
+	}
+	file := &File{Tensors: make(map[string]*tarn.Tensor, len(infos)), Metadata: metadata}
+	for _, t := range infos {
+		raw := make([]byte, t.end-t.begin)
+		if err := readFull(r, raw, start+t.begin); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
+		}
+		tensor, err := decode(t, raw)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
+		}
+		file.Tensors[t.name] = tensor
+	}
+	return file, nil
+}
+
+// readFull fills b. A ReaderAt may report the end of the file with the last bytes; that is no error here.
+func readFull(r io.ReaderAt, b []byte, offset int64) error {
+	if n, err := r.ReadAt(b, offset); n < len(b) {
+		return fmt.Errorf("reading %d bytes at %d: %w", len(b), offset, err)
+	}
+	return nil
+}
+
+// elementSize is the size in bytes of the dtypes of the format.
+var elementSize = map[string]int64{
+	"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
+	"U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+}
+
+var order = binary.LittleEndian
+
+// decode turns the bytes of a tensor, of which there are as many as its type needs, into its elements.
+func decode(t info, raw []byte) (*tarn.Tensor, error) {
+	switch t.dtype {
+	case "F32":
+		return fill(t, raw, 4, func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) })
+	case "F64":
+		return fill(t, raw, 8, func(b []byte) float64 { return math.Float64frombits(order.Uint64(b)) })
+	case "I32":
+		return fill(t, raw, 4, func(b []byte) int32 { return int32(order.Uint32(b)) })
+	case "I64":
+		return fill(t, raw, 8, func(b []byte) int64 { return int64(order.Uint64(b)) })
+	case "BOOL":
+		for i, b := range raw {
+			if b > 1 {
+				return nil, fmt.Errorf("element %d of a BOOL tensor is the byte %d, want 0 or 1", i, b)
+			}
+		}
+		return fill(t, raw, 1, func(b []byte) bool { return b[0] == 1 })
+	case "F16":
+		return fill(t, raw, 2, func(b []byte) float32 { return fromHalf(order.Uint16(b)) })
+	case "BF16":
+		return fill(t, raw, 2, func(b []byte) float32 { return math.Float32frombits(uint32(order.Uint16(b)) << 16) })
+	case "U8":
+		return fill(t, raw, 1, func(b []byte) int32 { return int32(b[0]) })
+	case "I8":
+		return fill(t, raw, 1, func(b []byte) int32 { return int32(int8(b[0])) })
+	case "U16":
+		return fill(t, raw, 2, func(b []byte) int32 { return int32(order.Uint16(b)) })
+	case "I16":
+		return fill(t, raw, 2, func(b []byte) int32 { return int32(int16(order.Uint16(b))) })
+	case "U32":
+		return fill(t, raw, 4, func(b []byte) int64 { return int64(order.Uint32(b)) })
+	}
+	return nil, fmt.Errorf("elements of dtype %s are not supported; convert the file to F32, F64, I32, I64 or BOOL", t.dtype)
+}
+
+func fill[T tarn.Element](t info, raw []byte, size int, element func(b []byte) T) (*tarn.Tensor, error) {
+	data := make([]T, len(raw)/size)
+	for i := range data {
+		data[i] = element(raw[i*size:])
+	}
+	return tarn.FromSlice(data, t.shape...)
+}
+
+// fromHalf is the value of an IEEE 754 binary16 number: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
+func fromHalf(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
+	switch exponent {
+	case 0: // zero or subnormal: fraction * 2^-24
+		f := float32(fraction) * (1.0 / (1 << 24))
+		return math.Float32frombits(sign | math.Float32bits(f))
+	case 0x1f: // infinity or NaN
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
+}

@@ -1,0 +1,96 @@
+package safetensors
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file saves and loads the weights of a model, each under its path.
+
+// SaveWeights writes every param of the model, its weights and states, to the file at path, each under its path in the
+// model, as in "hidden.weight".
+func SaveWeights(path string, model any) error {
+	params, err := tarn.Params(model)
+	if err != nil {
+		return fmt.Errorf("safetensors: SaveWeights: %w", err)
+	}
+	tensors := map[string]*tarn.Tensor{}
+	for _, p := range params {
+		tensors[p.Path()] = p.Tensor()
+	}
+	return Write(path, tensors, nil)
+}
+
+// LoadOptions say how a file's names become a model's paths.
+type LoadOptions struct {
+	// Rename gives for a tensor's name in the file the path in the model, where the two differ.
+	Rename map[string]string
+}
+
+// LoadWeights reads the file at path into the params of the model. It is strict: a param without a tensor, a tensor
+// without a param and a tensor of another dtype or shape are errors. The error lists all of them, and where there is one
+// the model is left as it was.
+func LoadWeights(path string, model any, options LoadOptions) error {
+	params, err := tarn.Params(model)
+	if err != nil {
+		return fmt.Errorf("safetensors: LoadWeights: %w", err)
+	}
+	file, err := Read(path)
+	if err != nil {
+		return err
+	}
+	if err := Assign(file.Tensors, params, options); err != nil {
+		return fmt.Errorf("safetensors: %s: %w", path, err)
+	}
+	return nil
+}
+
+// Assign copies each tensor into the param whose path is its name, as strictly as LoadWeights.
+func Assign(tensors map[string]*tarn.Tensor, params []*tarn.Param, options LoadOptions) error {
+	var wrong []string
+	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for _, name := range slices.Sorted(maps.Keys(options.Rename)) {
+		if tensors[name] == nil {
+			add("rename: there is no tensor %q", name)
+		}
+	}
+	found := map[string]*tarn.Tensor{} // by path
+	from := map[string]string{}        // by path: its name in the file
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		path := name
+		if renamed, ok := options.Rename[name]; ok {
+			path = renamed
+		}
+		if found[path] != nil {
+			add("tensors %q and %q both go to %q", from[path], name, path)
+		}
+		found[path], from[path] = tensors[name], name
+	}
+	for _, p := range params {
+		t := found[p.Path()]
+		switch {
+		case t == nil:
+			add("missing: %v", p)
+		case t.DType() != p.DType() || !slices.Equal(t.Shape(), p.Shape()):
+			add("type: %q is %v%v, the model has %v", from[p.Path()], t.DType(), t.Shape(), p)
+		}
+		delete(from, p.Path())
+	}
+	for _, path := range slices.Sorted(maps.Keys(from)) {
+		add("extra: %q is no path of the model", path)
+	}
+	if len(wrong) > 0 {
+		return errors.New("the tensors do not fit the model:\n\t" + strings.Join(wrong, "\n\t"))
+	}
+	for _, p := range params {
+		if err := p.Set(found[p.Path()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
