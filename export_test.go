@@ -1,0 +1,59 @@
+package tarn
+
+import (
+	"reflect"
+
+	"github.com/seed-49005b45/tarn/internal/exec"
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// This file opens to the tests what they need of the inside: the reference evaluation and the ops of a graph.
+
+// RunReference computes the outputs node by node with the reference kernels: the oracle for compiled programs.
+func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tensor) (Results, error) {
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	names, err := checkRoots(g, outputs, nil)
+	if err != nil {
+		return nil, err
+	}
+	t := translate(g, names, outputs, nil)
+	r := exec.NewReference(t.graph, t.variables)
+	var arrays []ir.Array
+	for _, in := range t.inputs {
+		arrays = append(arrays, inputs[in.label].array)
+	}
+	if err := r.Run(arrays, step); err != nil {
+		return nil, err
+	}
+	results := Results{}
+	for i, name := range names {
+		results[name] = &Tensor{r.Output(i)}
+	}
+	return results, nil
+}
+
+// OpTypes gives the names of the Go types of all ops in g, and the scalar functions of the elementwise ones.
+func OpTypes(g *Graph) (types, functions []string) {
+	for _, v := range g.values {
+		types = append(types, reflect.TypeOf(v.op).Name())
+		if e, ok := v.op.(elementwiseOp); ok {
+			functions = append(functions, e.f.String())
+		}
+	}
+	return types, functions
+}
+
+// ScalarFunctions gives the names of all scalar functions.
+func ScalarFunctions() []string {
+	var names []string
+	for _, f := range scalar.All() {
+		names = append(names, f.String())
+	}
+	return names
+}
+
+// Failed reports whether v is poisoned.
+func Failed(v *Value) bool { return v.failed }
