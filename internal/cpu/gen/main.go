@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"go/format"
@@ -76,6 +77,9 @@ func generate(dir string) ([]string, error) {
 			printer.Printer
 		}{{".s", printer.NewGoAsm(cfg)}, {".go", printer.NewStubs(cfg)}} {
 			text, err := o.Print(ir)
+			if o.ext == ".go" && bytes.Contains(text, []byte("unsafe.Pointer")) { // the printer knows no imports
+				text = bytes.Replace(text, []byte("package cpu\n"), []byte("package cpu\n\nimport \"unsafe\"\n"), 1)
+			}
 			if err == nil {
 				err = write(f.name+o.ext, text)
 			}

@@ -1,0 +1,75 @@
+package main
+
+// The files of vector functions, and the Go tables through which the package finds them.
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+var levels = []level{avx2, avx512}
+
+// castKernels are the casts, named by their two types.
+func castKernels() []vecKernel {
+	same := func(m *machine, x []Op) Op { return x[0] }
+	return []vecKernel{
+		{name: "F32, Bool", in: "x", out: boolean, body: func(m *machine, x []Op) Op { return m.compare(notEqual, x[0], m.f(0)) }},
+		{name: "F64, Bool", f64: true, in: "x", out: boolean, body: func(m *machine, x []Op) Op { return m.compare(notEqual, x[0], m.f(0)) }},
+		{name: "Bool, F32", in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], m.f(1)) }},
+		{name: "Bool, F64", f64: true, in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], m.f(1)) }},
+		{name: "F32, I32", in: "x", out: element, body: func(m *machine, x []Op) Op { return m.truncate(x[0]) }},
+		{name: "I32, F32", in: "x", out: element, body: func(m *machine, x []Op) Op { return m.fromInt(x[0]) }},
+		{name: "F32, F64", f64: true, in: "h", out: element, body: same},
+		{name: "F64, F32", f64: true, in: "x", out: narrower, body: same},
+	}
+}
+
+func castFunction(k vecKernel) string { return "vecCast" + strings.ReplaceAll(k.name, ", ", "") }
+
+func elementType(k vecKernel) string {
+	if k.f64 {
+		return "F64"
+	}
+	return "F32"
+}
+
+func functionKernels() []vecKernel {
+	return append(append(floatKernels(false), mathKernels()...), floatKernels(true)...)
+}
+
+func init() {
+	for _, l := range levels {
+		register("vec_"+strings.ToLower(l.String())+"_amd64", func(c *build.Context) {
+			m := &machine{Context: c, level: l, constants: map[string]Mem{}}
+			for _, k := range functionKernels() {
+				k.name = "vec" + k.name + elementType(k)
+				m.as(k.f64).function(k)
+			}
+			for _, k := range castKernels() {
+				k.name = castFunction(k)
+				m.as(k.f64).function(k)
+			}
+			for _, k := range partialKernels() {
+				m.as(k.f64).function(k)
+			}
+		})
+	}
+	registerGo("vec_table_amd64", func() string {
+		var b strings.Builder
+		b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
+		b.WriteString("\n// functionTable holds the assembly functions of the levels AVX2 and AVX512.\nvar functionTable = map[kernel][2]Vec{\n")
+		for _, k := range functionKernels() {
+			name := "vec" + k.name + elementType(k)
+			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, elementType(k), name, name)
+		}
+		b.WriteString("}\n\n// castTable holds the casts.\nvar castTable = map[conversion][2]Vec{\n")
+		for _, k := range castKernels() {
+			fmt.Fprintf(&b, "{%s}: {%sAVX2, %sAVX512},\n", k.name, castFunction(k), castFunction(k))
+		}
+		b.WriteString("}\n")
+		return b.String()
+	})
+}

@@ -1,0 +1,315 @@
+package main
+
+// The bodies of the vector functions. Coefficients of polynomials are near-minimax fits (interpolation at Chebyshev nodes with 60
+// digits, rounded to float32) for the intervals that the comments state.
+
+import (
+	"math"
+
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+const (
+	ln2High = 0.693145752        // ln 2, cut so that its product with an exponent is exact
+	ln2Low  = 1.42860677e-06     // the rest of it
+	log2e   = 1.4426950408889634 // 1/ln 2
+)
+
+var (
+	// (e^r - 1 - r)/r^2 for |r| <= ln(2)/2, error 2^-29 of e^r - 1.
+	expCoefficients = []float64{0.5, 0.166666672, 0.0416664556, 0.00833331048, 0.00139345415, 0.000198919806}
+
+	// (log(1+f) - f + f^2/2)/f^3 for sqrt(1/2) <= 1+f <= sqrt(2), error 2^-28 of log(1+f).
+	logCoefficients = []float64{0.333333313, -0.24999997, 0.200007156, -0.166678026, 0.142490581, -0.124256872, 0.116854198,
+		-0.114797339, 0.0697161183}
+
+	// Phi(-a) * e^(a^2/2) * (a+2) as a polynomial of q = 1 - tailCentre/(a+2), for a from 0 to 15, error 2^-27. The centre is
+	// chosen such that the two largest coefficients happen to be float32 numbers almost exactly.
+	tailCoefficients = []float64{0.650180221, -0.304942042, 0.0314768888, 0.0294127557, -0.00216521579, -0.00523471646,
+		-0.000962765072, 0.000772627885, 0.000515244785, 4.1319523e-05, -9.65500585e-05, -5.16192558e-05, -9.08291258e-06}
+
+	// erf(x)/x - 1 as a polynomial of x^2, for |x| <= 1, error 2^-26.
+	erfCoefficients = []float64{0.128379167, -0.37612626, 0.112835944, -0.0268542115, 0.00518908724, -0.00080168643, 7.87587487e-05}
+
+	// (sin(x) - x)/x^3 and (cos(x) - 1 + x^2/2)/x^4 as polynomials of x^2, for |x| <= pi/4, errors 2^-28 and 2^-30.
+	sinCoefficients = []float64{-0.166666672, 0.00833333191, -0.00019840039, 2.72437819e-06}
+	cosCoefficients = []float64{0.0416666642, -0.00138882792, 2.4542871e-05}
+)
+
+const tailCentre = 4.28955078125
+
+// halfPi is pi/2 in three parts.
+var halfPi = [3]float64{1.57079637, -4.37113883e-08, -1.71512451e-15}
+
+// expm1Reduced splits e^(x-low) = 2^n * (1 + q). low is a tiny correction of x, or nil.
+func (m *machine) expm1Reduced(x, low Op) (n, q Op) {
+	n = m.round(m.mul(x, m.f(log2e)), toNearest)
+	r := m.fnma(n, m.f(ln2Low), m.fnma(n, m.f(ln2High), x))
+	if low != nil {
+		r = m.sub(r, low)
+	}
+	p := m.polynomial(r, expCoefficients)
+	return n, m.fma(p, m.mul(r, r), r)
+}
+
+// exp is e^x. The bounds lie where the result has become zero or infinite; NaN passes through them.
+func (m *machine) exp(x Op) Op {
+	return m.expBounded(m.smaller(m.load(m.f(89)), m.larger(m.load(m.f(-105)), x)))
+}
+
+// expOfNegative is e^x for x <= 0.
+func (m *machine) expOfNegative(x Op) Op { return m.expBounded(m.larger(m.load(m.f(-105)), x)) }
+
+func (m *machine) expBounded(x Op) Op {
+	n, q := m.expm1Reduced(x, nil)
+	return m.scale(m.add(q, m.f(1)), n)
+}
+
+// scale is y * 2^n for an n in float form.
+func (m *machine) scale(y, n Op) Op {
+	if m.wide() {
+		return m.op2("VSCALEF", y, n)
+	}
+	// 2^n may lie beyond the range of the exponent: in two halves.
+	i := m.toInt(n)
+	half := m.shiftRight(i, 1)
+	return m.mul(m.mul(y, m.powerOfTwo(half)), m.powerOfTwo(m.isub(i, half)))
+}
+
+// powerOfTwo is 2^n for an integer n within the range of the exponent.
+func (m *machine) powerOfTwo(n Op) Op { return m.iadd(m.shiftLeft(n, 23), m.f(1)) }
+
+// expm1 is e^x - 1 = 2*(q*s + (s - 1/2)) with s = 2^(n-1), which is exact for n = 0 and does not overflow early.
+func (m *machine) expm1(x Op) Op {
+	x = m.smaller(m.load(m.f(89)), m.larger(m.load(m.f(-30)), x))
+	n, q := m.expm1Reduced(x, nil)
+	s := m.iadd(m.shiftLeft(m.toInt(n), 23), m.f(0.5))
+	y := m.fma(q, s, m.sub(s, m.f(0.5)))
+	return m.add(y, y)
+}
+
+// tanh is e/(e+2) with e = e^(2|x|) - 1, and the sign of x.
+func (m *machine) tanh(x Op) Op {
+	a := m.absolute(x)
+	e := m.expm1(m.smaller(m.load(m.f(20)), m.add(a, a)))
+	return m.withSign(m.div(e, m.add(e, m.f(2))), x)
+}
+
+// sigmoid is 1/(1+e^-x) for x >= 0 and e^x/(1+e^x) for x < 0.
+func (m *machine) sigmoid(x Op) Op {
+	e := m.expOfNegative(m.or(x, m.signBit()))
+	top := m.choose(m.compare(less, x, m.f(0)), e, m.f(1))
+	return m.div(top, m.add(e, m.f(1)))
+}
+
+// logOf is log((1+f) * 2^k), sqrt(1/2) <= 1+f <= sqrt(2): f - f^2/2 + f^3*P(f) + k*ln 2, the small terms first.
+func (m *machine) logOf(f, k Op) Op {
+	square := m.mul(f, f)
+	y := m.mul(m.mul(m.polynomial(f, logCoefficients), square), f)
+	y = m.fma(k, m.f(ln2Low), y)
+	y = m.fma(square, m.f(-0.5), y)
+	return m.fma(k, m.f(ln2High), m.add(f, y))
+}
+
+const sqrtHalfBits = 0x3f3504f3 // the float32 sqrt(1/2): exponents change there
+
+// log splits off the exponent, after having made small denormal numbers large.
+func (m *machine) log(x Op) Op {
+	small := m.compare(less, x, m.f(0x1p-126))
+	scaled := m.choose(small, m.mul(x, m.f(0x1p23)), x)
+	i := m.isub(scaled, constant(sqrtHalfBits))
+	k := m.sub(m.fromInt(m.shiftRight(i, 23)), m.keep(small, m.f(23)))
+	f := m.sub(m.iadd(m.and(i, constant(0x7fffff)), constant(sqrtHalfBits)), m.f(1))
+	return m.logEdges(m.logOf(f, k), x, m.f(0))
+}
+
+// logEdges puts y = log(x - zero) right where it is no number: NaN below zero, -infinity at zero, infinity and NaN as they
+// are.
+func (m *machine) logEdges(y, x, zero Op) Op {
+	y = m.choose(m.compare(unordered, x, x), x, y)
+	y = m.choose(m.compare(equal, x, m.f(math.Inf(1))), x, y)
+	y = m.choose(m.compare(equal, x, zero), m.f(math.Inf(-1)), y)
+	return m.choose(m.compare(less, x, zero), m.f(math.NaN()), y)
+}
+
+// log1p splits 1+x = (1+f) * 2^k with f = x*2^-k + (2^-k - 1), which does not round 1+x. Numbers from 2^60 on, to which 1
+// adds nothing, are made smaller so that 2^-k is no denormal number.
+func (m *machine) log1p(x Op) Op {
+	large := m.compare(greater, x, m.f(0x1p60))
+	scaled := m.choose(large, m.mul(x, m.f(0x1p-30)), x)
+	f, k := m.splitOnePlus(scaled)
+	k = m.add(k, m.keep(large, m.f(30)))
+	return m.logEdges(m.logOf(f, k), x, m.f(-1))
+}
+
+func (m *machine) splitOnePlus(x Op) (f, k Op) {
+	i := m.isub(m.add(x, m.f(1)), constant(sqrtHalfBits))
+	k = m.fromInt(m.shiftRight(i, 23))
+	s := m.isub(m.f(1), m.and(i, constant(0xff800000)))
+	return m.fma(x, s, m.sub(s, m.f(1))), k
+}
+
+// softplus is max(x, 0) + log(1 + e^-|x|).
+func (m *machine) softplus(x Op) Op {
+	f, k := m.splitOnePlus(m.expOfNegative(m.or(x, m.signBit())))
+	return m.add(m.logOf(f, k), m.larger(m.in(m.f(0)), x))
+}
+
+// normalTail is Phi(-a) * e^(a^2/2) for a >= 0. The rounding errors of a+2 and of its reciprocal are made good at the end.
+func (m *machine) normalTail(a Op) Op {
+	d := m.add(a, m.f(2))
+	lost := m.sub(a, m.sub(d, m.f(2)))
+	r := m.div(m.f(1), d)
+	rest := m.fnma(r, lost, m.fnma(r, d, m.in(m.f(1))))
+	q := m.fnma(r, m.f(tailCentre), m.in(m.f(1)))
+	t := m.mul(m.polynomial(q, tailCoefficients), r)
+	return m.fma(t, rest, t)
+}
+
+// normal gives what GELU and its derivative are made of: a = |x| bounded to where the density is zero, e^(-a^2/2) = (1+q) * 2^n, and
+// t = Phi(-a) * e^(a^2/2). The square is kept with its rounding error, which the exponential would enlarge; the factor 2^n
+// comes last, so that a denormal result is rounded once.
+func (m *machine) normal(x Op) (a, q, n, t Op) {
+	a = m.smaller(m.load(m.f(16)), m.absolute(x))
+	half := m.mul(a, m.f(0.5))
+	s := m.mul(a, half)
+	n, q = m.expm1Reduced(m.negative(s), m.fms(a, half, s))
+	return a, q, n, m.normalTail(a)
+}
+
+// gelu is x*Phi(x): with y = |x|*Phi(-|x|), it is -y for x < 0 and x - y else.
+func (m *machine) gelu(x Op) Op {
+	a, q, n, t := m.normal(x)
+	y := m.mul(a, t)
+	y = m.scale(m.fma(q, y, y), n)
+	return m.sub(m.larger(m.in(m.f(0)), x), y)
+}
+
+// geluPrime is Phi(x) + x*phi(x), phi(x) = e^(-x^2/2)/sqrt(2 pi): with y = Phi(-|x|) - |x|*phi(x), it is y for x < 0 and
+// 1 - y else.
+func (m *machine) geluPrime(x Op) Op {
+	a, q, n, t := m.normal(x)
+	y := m.fnma(a, m.f(0.3989422804014327), t)
+	y = m.scale(m.fma(q, y, y), n)
+	return m.choose(m.compare(less, x, m.f(0)), y, m.sub(m.f(1), y))
+}
+
+// erf is a polynomial up to 1 and beyond 1 - 2*Phi(-sqrt(2)*|x|), with the sign of x.
+func (m *machine) erf(x Op) Op {
+	a := m.smaller(m.load(m.f(10)), m.absolute(x))
+	square := m.mul(a, a)
+	e := m.expOfNegative(m.negative(square))
+	t := m.normalTail(m.mul(a, m.f(math.Sqrt2)))
+	y := m.fnma(m.add(t, t), e, m.in(m.f(1)))
+	small := m.fma(m.polynomial(square, erfCoefficients), a, a)
+	return m.withSign(m.choose(m.compare(less, a, m.f(1)), small, y), x)
+}
+
+// sinReach is how far the reduction of the argument by three parts of pi/2 holds.
+const sinReach = 100000
+
+func (m *machine) beyondSin(x Op) Op { return m.compare(greater, m.absolute(x), m.f(sinReach)) }
+
+// sinCos is sin(x + quarter*pi/2) = the sine or cosine of x reduced to |r| <= pi/4, with a sign.
+func (m *machine) sinCos(x Op, quarter uint64) Op {
+	n := m.round(m.mul(x, m.f(2/math.Pi)), toNearest)
+	r := x
+	for _, part := range halfPi {
+		r = m.fnma(n, m.f(part), r)
+	}
+	square := m.mul(r, r)
+	sin := m.fma(m.mul(m.polynomial(square, sinCoefficients), square), r, r)
+	cos := m.fma(m.mul(m.polynomial(square, cosCoefficients), square), square, m.fma(square, m.f(-0.5), m.in(m.f(1))))
+	i := m.toInt(n)
+	if quarter != 0 {
+		i = m.iadd(i, constant(quarter))
+	}
+	y := m.choose(m.signMask(m.shiftLeft(i, 31)), cos, sin)
+	return m.xor(y, m.and(m.shiftLeft(i, 30), m.signBit()))
+}
+
+// sign is x where it is zero or NaN, else 1 with the sign of x.
+func (m *machine) sign(x Op) Op {
+	one := m.or(m.and(x, m.signBit()), m.f(1))
+	return m.choose(m.compare(differs, x, m.f(0)), one, x)
+}
+
+func (m *machine) relu(x Op) Op { return m.keep(m.compare(notLessEqual, x, m.f(0)), x) }
+
+// floatKernels are those for both element types.
+func floatKernels(f64 bool) []vecKernel {
+	biggest := math.MaxFloat32
+	if f64 {
+		biggest = math.MaxFloat64
+	}
+	unary := func(name string, body func(m *machine, x Op) Op) vecKernel {
+		return vecKernel{name: name, f64: f64, in: "x", out: element, body: func(m *machine, x []Op) Op { return body(m, x[0]) }}
+	}
+	binary := func(name string, body func(m *machine, x, y Op) Op) vecKernel {
+		return vecKernel{name: name, f64: f64, in: "xx", out: element, body: func(m *machine, x []Op) Op { return body(m, x[0], x[1]) }}
+	}
+	compare := func(name string, how U8) vecKernel {
+		return vecKernel{name: name, f64: f64, in: "xx", out: boolean, body: func(m *machine, x []Op) Op { return m.compare(how, x[0], x[1]) }}
+	}
+	return []vecKernel{
+		unary("Neg", (*machine).negative),
+		unary("Abs", (*machine).absolute),
+		unary("Sign", (*machine).sign),
+		unary("Square", func(m *machine, x Op) Op { return m.mul(x, x) }),
+		unary("Reciprocal", func(m *machine, x Op) Op { return m.div(m.f(1), x) }),
+		unary("Sqrt", (*machine).sqrt),
+		unary("Rsqrt", func(m *machine, x Op) Op { return m.div(m.f(1), m.sqrt(x)) }),
+		unary("Floor", func(m *machine, x Op) Op { return m.round(x, down) }),
+		unary("Ceil", func(m *machine, x Op) Op { return m.round(x, up) }),
+		unary("Round", func(m *machine, x Op) Op { return m.round(x, toNearest) }),
+		unary("ReLU", (*machine).relu),
+		{name: "IsFinite", f64: f64, in: "x", out: boolean, body: func(m *machine, x []Op) Op {
+			return m.compare(lessEqual, m.absolute(x[0]), m.f(biggest))
+		}},
+		binary("Add", (*machine).add),
+		binary("Sub", (*machine).sub),
+		binary("Mul", (*machine).mul),
+		binary("Div", (*machine).div),
+		binary("Min", (*machine).minimum),
+		binary("Max", (*machine).maximum),
+		binary("ReLUGrad", func(m *machine, x, y Op) Op { return m.keep(m.compare(greater, y, m.f(0)), x) }),
+		binary("LeakyReLU", func(m *machine, x, y Op) Op {
+			return m.choose(m.compare(greater, x, m.f(0)), x, m.mul(x, y))
+		}),
+		compare("Eq", equal), compare("Ne", notEqual), compare("Lt", less), compare("Le", lessEqual),
+		compare("Gt", greater), compare("Ge", greaterEqual),
+		{name: "Where", f64: f64, in: "bxx", out: element, body: func(m *machine, x []Op) Op { return m.choose(x[0], x[1], x[2]) }},
+		{name: "Clip", f64: f64, in: "xxx", out: element, body: func(m *machine, x []Op) Op {
+			return m.minimum(m.maximum(x[0], x[1]), x[2])
+		}},
+		{name: "MulAdd", f64: f64, in: "xxx", out: element, body: func(m *machine, x []Op) Op { return m.fma(x[0], x[1], x[2]) }},
+	}
+}
+
+// mathKernels are the transcendental functions, for f32.
+func mathKernels() []vecKernel {
+	unary := func(name string, body func(m *machine, x Op) Op) vecKernel {
+		return vecKernel{name: name, in: "x", out: element, body: func(m *machine, x []Op) Op { return body(m, x[0]) }}
+	}
+	return []vecKernel{
+		unary("Exp", (*machine).exp),
+		unary("Expm1", (*machine).expm1),
+		unary("Log", (*machine).log),
+		unary("Log1p", (*machine).log1p),
+		unary("Tanh", (*machine).tanh),
+		unary("Sigmoid", (*machine).sigmoid),
+		unary("Softplus", (*machine).softplus),
+		unary("Erf", (*machine).erf),
+		unary("GELU", (*machine).gelu),
+		unary("GELUPrime", (*machine).geluPrime),
+	}
+}
+
+// partialKernels are those that leave some elements to plain Go.
+func partialKernels() []vecKernel {
+	beyond := func(m *machine, x []Op) Op { return m.beyondSin(x[0]) }
+	return []vecKernel{
+		{name: "vecSinF32", in: "x", out: element, beyond: beyond, body: func(m *machine, x []Op) Op { return m.sinCos(x[0], 0) }},
+		{name: "vecCosF32", in: "x", out: element, beyond: beyond, body: func(m *machine, x []Op) Op { return m.sinCos(x[0], 1) }},
+	}
+}
