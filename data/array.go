@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 
+	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/dense"
 )
 
@@ -51,4 +52,56 @@ func (a Array) Check() error {
 		return fmt.Errorf("shape %v needs %d elements, there are %d", a.Shape, want, n)
 	}
 	return nil
+}
+
+// FromTensor is the array that shares the memory of t.
+func FromTensor(t *tarn.Tensor) Array {
+	a := Array{Shape: t.Shape()}
+	switch t.DType() {
+	case tarn.F32:
+		a.Data = t.F32()
+	case tarn.F64:
+		a.Data = t.F64()
+	case tarn.I32:
+		a.Data = t.I32()
+	case tarn.I64:
+		a.Data = t.I64()
+	default:
+		a.Data = t.Bools()
+	}
+	return a
+}
+
+// Tensor is the array as a tensor. It shares the memory of the array, but for uint8, int8 and int16, which tensors do
+// not have: they become I32.
+func (a Array) Tensor() (*tarn.Tensor, error) {
+	if err := a.Check(); err != nil {
+		return nil, fmt.Errorf("data: Tensor: %w", err)
+	}
+	switch d := a.Data.(type) {
+	case []float32:
+		return tarn.FromSlice(d, a.Shape...)
+	case []float64:
+		return tarn.FromSlice(d, a.Shape...)
+	case []int32:
+		return tarn.FromSlice(d, a.Shape...)
+	case []int64:
+		return tarn.FromSlice(d, a.Shape...)
+	case []uint8:
+		return tarn.FromSlice(widen(d), a.Shape...)
+	case []int8:
+		return tarn.FromSlice(widen(d), a.Shape...)
+	case []int16:
+		return tarn.FromSlice(widen(d), a.Shape...)
+	}
+	return tarn.FromSlice(a.Data.([]bool), a.Shape...)
+}
+
+// widen converts small integers to int32.
+func widen[T uint8 | int8 | int16](src []T) []int32 {
+	dst := make([]int32, len(src))
+	for i, v := range src {
+		dst[i] = int32(v)
+	}
+	return dst
 }

@@ -1,3 +1,12 @@
-// Package data brings examples to a training loop: readers of common files, data sets of named arrays, and batches,
+// Package data brings examples to a training loop: readers of common files, data sets of named fields, and batches,
 // shuffled, converted and prepared ahead of the loop.
+//
+//	train, test, err := mnist.Load()
+//	train, valid, err := train.Split(55000, 1)
+//	for batch, err := range train.Batches(128, data.Options{Shuffle: true, Seed: 7, Epochs: 5}).All(ctx) {
+//		...
+//	}
+//
+// A data set keeps its values as they were read (a byte stays a byte) and converts the examples of a batch when the
+// batch is made, in the background.
 package data

@@ -1,0 +1,345 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
+
+// This file deals a data set out in batches. Which examples a batch holds is a pure function of the set, the batch size,
+// the seed and the batch's position, so that a run which begins again at a position sees what it would have seen.
+
+// Last says what happens at the end of an epoch where the examples do not fill a batch.
+type Last uint8
+
+// The ways to end an epoch.
+const (
+	Short Last = iota // the last batch has fewer rows
+	Drop              // the examples that do not fill a batch are left out of the epoch
+	Pad               // the last batch has all rows; the last example fills those from Batch.N on
+)
+
+// Position is a place in the order of batches; the zero Position is the beginning.
+type Position struct {
+	Epoch int `json:"epoch"`
+	Batch int `json:"batch"` // within the epoch
+}
+
+// Options says how a set is dealt out. The zero value is one epoch in the set's own order.
+type Options struct {
+	Shuffle  bool     // deal every epoch in another order, drawn by Seed and the number of the epoch
+	Seed     uint64   // of the shuffling
+	Last     Last     // what to do with the examples that do not fill a batch
+	Epochs   int      // end of the last epoch, counted from the very beginning; 0 means 1, less than 0 never to end
+	Start    Position // where to begin
+	Prefetch int      // batches to prepare ahead in the background; 0 means 2, less than 0 none
+}
+
+// Batches is a data set with a way to deal it out. It may be ranged over many times, also at once.
+type Batches struct {
+	set     *Set
+	size    int
+	options Options
+	err     error
+}
+
+// Batch is some examples of a set, converted to tensors. It is valid until the loop asks for the next batch, whose
+// tensors use the same memory.
+type Batch struct {
+	Position Position       // of this batch
+	Next     Position       // of the batch after it: where to begin in order to go on after this batch
+	N        int            // number of examples, without padding
+	Tensors  []*tarn.Tensor // one for each field of the set, in its order
+	names    []string
+}
+
+// Tensor is the tensor of a field, or nil if the set has no such field.
+func (b *Batch) Tensor(name string) *tarn.Tensor {
+	if i := slices.Index(b.names, name); i >= 0 {
+		return b.Tensors[i]
+	}
+	return nil
+}
+
+// EndsEpoch reports whether b is the last batch of its epoch.
+func (b *Batch) EndsEpoch() bool { return b.Next.Batch == 0 }
+
+// Batches deals the set out in batches of the given size. Wrong options are reported by Err, and by the first turn of
+// the loop.
+func (s *Set) Batches(size int, o Options) *Batches {
+	b := &Batches{set: s, size: size, options: o}
+	switch {
+	case size <= 0:
+		b.err = fmt.Errorf("data: batches of %d examples", size)
+	case size > math.MaxInt32:
+		b.err = fmt.Errorf("data: batches of %d examples, more than %d", size, math.MaxInt32)
+	case o.Last > Pad:
+		b.err = fmt.Errorf("data: Last is %d, which is neither Short, Drop nor Pad", o.Last)
+	case o.Start.Epoch < 0 || o.Start.Batch < 0:
+		b.err = fmt.Errorf("data: batches cannot begin at %+v", o.Start)
+	case s.n == 0:
+		b.err = fmt.Errorf("data: batches of a set without examples")
+	case b.PerEpoch() == 0:
+		b.err = fmt.Errorf("data: a set of %d examples has no full batch of %d, and the rest is dropped: choose a smaller batch or Last: Pad", s.n, size)
+	case o.Start.Batch > b.PerEpoch():
+		b.err = fmt.Errorf("data: batches cannot begin at %+v: an epoch has %d batches", o.Start, b.PerEpoch())
+	}
+	return b
+}
+
+// Err is the error of the options, if any.
+func (b *Batches) Err() error { return b.err }
+
+// Set is the data set that is dealt out.
+func (b *Batches) Set() *Set { return b.set }
+
+// Size is the number of examples of a full batch.
+func (b *Batches) Size() int { return b.size }
+
+// Options are the options that the batches were made with.
+func (b *Batches) Options() Options { return b.options }
+
+// PerEpoch is the number of batches of an epoch.
+func (b *Batches) PerEpoch() int {
+	if b.size <= 0 {
+		return 0
+	}
+	n := b.set.n / b.size
+	if b.options.Last != Drop && b.set.n%b.size != 0 {
+		n++
+	}
+	return n
+}
+
+// All ranges over the batches from Options.Start to the end of the last epoch. An error (wrong options, or that of the
+// context) comes with a nil batch and ends the loop. When the loop ends, however it does, the background work has ended
+// too.
+func (b *Batches) All(ctx context.Context) iter.Seq2[*Batch, error] {
+	end := max(b.options.Epochs, 1)
+	if b.options.Epochs < 0 {
+		end = math.MaxInt
+	}
+	return b.from(ctx, b.options.Start, end)
+}
+
+// Epoch ranges over the batches of one epoch, from its beginning or, if Options.Start lies in it, from there. Otherwise
+// it is like All.
+func (b *Batches) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
+	start := Position{Epoch: epoch}
+	if b.options.Start.Epoch == epoch {
+		start = b.options.Start
+	}
+	return b.from(ctx, start, epoch+1)
+}
+
+// from ranges over the batches from start to before epoch end.
+func (b *Batches) from(ctx context.Context, start Position, end int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		if b.err != nil {
+			yield(nil, b.err)
+			return
+		}
+		next, stop := b.prepare(ctx, start, end)
+		defer stop()
+		for {
+			if ctx.Err() != nil {
+				yield(nil, context.Cause(ctx))
+				return
+			}
+			batch := next()
+			if batch == nil {
+				if ctx.Err() != nil {
+					continue // it is the context that ended the loop
+				}
+				return
+			}
+			if !yield(batch, nil) {
+				return
+			}
+		}
+	}
+}
+
+// prepare returns the function that gives one batch after the other, then nil, and the one that ends the work.
+//
+// Batches are made in a goroutine that runs some batches ahead of the loop: slots go round between the two, through free
+// to the goroutine and through ready to the loop.
+func (b *Batches) prepare(ctx context.Context, start Position, end int) (next func() *Batch, stop func()) {
+	depth := b.options.Prefetch
+	if depth < 0 {
+		d, s := b.dealer(start, end), b.slot()
+		return func() *Batch {
+			if !d.deal(s) {
+				return nil
+			}
+			return &s.batch
+		}, func() {}
+	}
+	if depth == 0 {
+		depth = 2
+	}
+	depth = min(depth, b.PerEpoch()+1)
+	free, ready := make(chan *slot, depth+1), make(chan *slot, depth+1)
+	for range depth + 1 {
+		free <- b.slot()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(ready)
+		for d := b.dealer(start, end); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-free:
+				if ctx.Err() != nil || !d.deal(s) {
+					return
+				}
+				ready <- s // never full: it has room for every slot
+			}
+		}
+	}()
+	var held *slot // the slot that the loop uses
+	return func() *Batch {
+			if held != nil {
+				free <- held
+			}
+			select {
+			case <-ctx.Done():
+				held = nil
+			case held = <-ready:
+			}
+			if held == nil {
+				return nil
+			}
+			return &held.batch
+		}, func() {
+			cancel()
+			<-done
+		}
+}
+
+// slot is the memory of one batch.
+type slot struct {
+	batch      Batch
+	full, rest []*tarn.Tensor // the same memory with all rows and with those of a short batch
+	fill       []func(rows []int32)
+}
+
+// slot makes the memory of a batch.
+func (b *Batches) slot() *slot {
+	s := &slot{batch: Batch{names: b.set.Names()}}
+	rows := b.size
+	short := b.set.n % b.size
+	if b.options.Last == Short && b.set.n < b.size {
+		rows = b.set.n // there are no other batches
+	}
+	for i := range b.set.fields {
+		f := &b.set.fields[i]
+		t := tarn.Zeros(f.dtype, append([]int{rows}, f.shape...)...)
+		s.full = append(s.full, t)
+		s.fill = append(s.fill, f.filler(t))
+		if b.options.Last == Short {
+			s.rest = append(s.rest, head(t, min(short, rows)))
+		}
+	}
+	return s
+}
+
+// head is the tensor of the first n rows of t, which shares its memory.
+func head(t *tarn.Tensor, n int) *tarn.Tensor {
+	shape := t.Shape()
+	width := 1
+	for _, d := range shape[1:] {
+		width *= d
+	}
+	shape[0] = n
+	var h *tarn.Tensor
+	var err error
+	switch n *= width; t.DType() {
+	case tarn.F32:
+		h, err = tarn.FromSlice(t.F32()[:n], shape...)
+	case tarn.F64:
+		h, err = tarn.FromSlice(t.F64()[:n], shape...)
+	case tarn.I32:
+		h, err = tarn.FromSlice(t.I32()[:n], shape...)
+	case tarn.I64:
+		h, err = tarn.FromSlice(t.I64()[:n], shape...)
+	default:
+		h, err = tarn.FromSlice(t.Bools()[:n], shape...)
+	}
+	if err != nil {
+		panic(err) // a part of a valid shape is valid
+	}
+	return h
+}
+
+// dealer walks along the positions and fills slots.
+type dealer struct {
+	*Batches
+	at    Position
+	end   int     // epoch that is no longer dealt
+	order []int32 // rows of the epoch known
+	known int     // epoch of order, -1 for none
+	rows  []int32 // of a padded batch
+}
+
+func (b *Batches) dealer(start Position, end int) *dealer {
+	return &dealer{Batches: b, at: start, end: end, known: -1}
+}
+
+// deal fills s with the batch at the dealer's position and moves on. It returns false at the end.
+func (d *dealer) deal(s *slot) bool {
+	if d.at.Batch >= d.PerEpoch() {
+		d.at = Position{Epoch: d.at.Epoch + 1}
+	}
+	if d.at.Epoch >= d.end {
+		return false
+	}
+	if d.known != d.at.Epoch {
+		d.order = d.epochOrder(d.order, d.at.Epoch)
+		d.known = d.at.Epoch
+	}
+	lo := d.at.Batch * d.size
+	rows := d.order[lo:min(lo+d.size, len(d.order))]
+	b := &s.batch
+	b.N, b.Tensors, b.Position = len(rows), s.full, d.at
+	if len(rows) < d.size {
+		if d.options.Last == Pad {
+			d.rows = append(d.rows[:0], rows...)
+			for len(d.rows) < d.size {
+				d.rows = append(d.rows, rows[len(rows)-1])
+			}
+			rows = d.rows
+		} else {
+			b.Tensors = s.rest
+		}
+	}
+	for _, fill := range s.fill {
+		fill(rows)
+	}
+	if d.at.Batch++; d.at.Batch == d.PerEpoch() {
+		d.at = Position{Epoch: d.at.Epoch + 1}
+	}
+	b.Next = d.at
+	return true
+}
+
+// epochOrder writes the rows of an epoch, in the order in which they are dealt, to dst.
+func (b *Batches) epochOrder(dst []int32, epoch int) []int32 {
+	dst = b.set.order(dst)
+	if b.options.Shuffle {
+		rng.Shuffle(dst, rng.Step(b.options.Seed, shuffleNode, uint64(epoch)))
+	}
+	return dst
+}
+
+// shuffleNode keeps the stream of the shuffling apart from the streams of a graph's random nodes, which are small
+// numbers, under the same seed (the bytes of "shuffles"). It must never change: saved runs depend on it.
+const shuffleNode = 0x73687566666c6573

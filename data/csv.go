@@ -1,0 +1,290 @@
+package data
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file reads tables of numbers from CSV text (RFC 4180). A table becomes a data set with the field "features", the
+// chosen columns, and the field "label", if there is a label column. Every value must be there and finite: what a
+// missing value means is not for a reader to guess.
+
+// CSV says how to read a table. The zero value reads all columns of a comma-separated table with a header.
+type CSV struct {
+	Comma    rune     // between values; 0 means a comma
+	Comment  rune     // begins a line that is passed over; 0 means none
+	NoHeader bool     // the first line is data already; the columns are named 0, 1, 2 and so on
+	Columns  []string // the columns of the features, in order; nil means all but the label
+	Target   string   // column of a label that is a number
+	Class    string   // column of a label that is the name of a class
+	Classes  []string // names of the classes in the order of their numbers; nil means those in the table, sorted
+}
+
+// Table is a table that was read.
+type Table struct {
+	Set     *Set     // with "features" [N, columns], and "label" [N], both F32, or I32 for a label of classes
+	Columns []string // names of the columns of the features
+	Classes []string // names of the classes in the order of their numbers
+}
+
+// Load reads the file at path.
+func (c CSV) Load(path string) (*Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: csv: %w", err)
+	}
+	defer f.Close()
+	t, err := c.read(f)
+	if err != nil {
+		return nil, fmt.Errorf("data: csv: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Read reads a table. The values are kept as float64: ask the set to Cast a field to F64 for their full precision.
+func (c CSV) Read(r io.Reader) (*Table, error) {
+	t, err := c.read(r)
+	if err != nil {
+		return nil, fmt.Errorf("data: csv: %w", err)
+	}
+	return t, nil
+}
+
+func (c CSV) read(r io.Reader) (*Table, error) {
+	if c.Target != "" && c.Class != "" {
+		return nil, errors.New("a table has one label: give either Target or Class")
+	}
+	text := bufio.NewReader(r)
+	if mark, _ := text.Peek(3); string(mark) == "\ufeff" {
+		text.Discard(3)
+	}
+	lines := csv.NewReader(text)
+	lines.ReuseRecord = true
+	lines.Comment = c.Comment
+	if c.Comma != 0 {
+		lines.Comma = c.Comma
+	}
+	first, err := lines.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("the file is empty")
+	}
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(first))
+	for i, name := range first {
+		names[i] = strings.TrimSpace(name)
+		if c.NoHeader {
+			names[i] = strconv.Itoa(i)
+		}
+	}
+	features, label, err := c.choose(names)
+	if err != nil {
+		return nil, err
+	}
+	p := &table{names: names, features: features, label: label, class: c.Class != "", number: map[string]int32{}}
+	if c.NoHeader {
+		if err := p.add(lines, first); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		record, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return p.finish(c.Classes)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := p.add(lines, record); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// choose finds the numbers of the features' columns and of the label's, which is -1 if there is none.
+func (c CSV) choose(names []string) (features []int, label int, err error) {
+	find := func(name string) int {
+		i := slices.Index(names, name)
+		switch {
+		case i < 0:
+			err = fmt.Errorf("no column %q, there are: %.500s", name, strings.Join(names, ", "))
+		case slices.Contains(names[i+1:], name):
+			err = fmt.Errorf("two columns are named %q", name)
+		}
+		return i
+	}
+	label = -1
+	if name := c.Target + c.Class; name != "" {
+		label = find(name)
+	}
+	for i := range names {
+		if c.Columns == nil && i != label {
+			features = append(features, i)
+		}
+	}
+	for _, name := range c.Columns {
+		i := find(name)
+		if i == label && err == nil {
+			err = fmt.Errorf("column %q is both a feature and the label", name)
+		}
+		features = append(features, i)
+	}
+	if err == nil && len(features) == 0 {
+		err = errors.New("no column is left for the features")
+	}
+	return features, label, err
+}
+
+// table collects the values of a table.
+type table struct {
+	names    []string
+	features []int
+	label    int
+	class    bool
+	values   []float64
+	targets  []float64
+	classOf  []int32          // class of each record, numbered as they appear
+	number   map[string]int32 // that number
+	found    []string         // the classes as they appear
+	place    []string         // where each appears first, for errors
+}
+
+// add takes one record in.
+func (t *table) add(lines *csv.Reader, record []string) error {
+	for _, i := range t.features {
+		v, err := t.value(lines, record, i)
+		if err != nil {
+			return err
+		}
+		t.values = append(t.values, v)
+	}
+	if t.label < 0 {
+		return nil
+	}
+	if !t.class {
+		v, err := t.value(lines, record, t.label)
+		t.targets = append(t.targets, v)
+		return err
+	}
+	name := strings.TrimSpace(record[t.label])
+	if name == "" {
+		return t.at(lines, t.label, "the class is missing")
+	}
+	k, known := t.number[name]
+	if !known {
+		k = int32(len(t.found))
+		name = strings.Clone(name) // free it of the memory of its line
+		line, column := lines.FieldPos(t.label)
+		t.number[name] = k
+		t.found = append(t.found, name)
+		t.place = append(t.place, fmt.Sprintf("%d:%d", line, column))
+	}
+	t.classOf = append(t.classOf, k)
+	return nil
+}
+
+// value reads the value of column i.
+func (t *table) value(lines *csv.Reader, record []string, i int) (float64, error) {
+	text := strings.TrimSpace(record[i])
+	v, err := strconv.ParseFloat(text, 64)
+	switch {
+	case slices.Contains([]string{"", "?", "na", "n/a", "nan", "null", "none"}, strings.ToLower(text)):
+		return 0, t.at(lines, i, "the value is missing (%q): fill it in or leave the line out", text)
+	case err != nil && errors.Is(err, strconv.ErrRange), err == nil && (math.IsInf(v, 0) || math.IsNaN(v)):
+		return 0, t.at(lines, i, "%.40q is not a finite number", text)
+	case err != nil:
+		return 0, t.at(lines, i, "%.40q is not a number", text)
+	}
+	return v, nil
+}
+
+// at is an error with its place: line:column, the column counted in bytes as editors do.
+func (t *table) at(lines *csv.Reader, i int, format string, args ...any) error {
+	line, column := lines.FieldPos(i)
+	return fmt.Errorf("%d:%d: column %q: %s", line, column, t.names[i], fmt.Sprintf(format, args...))
+}
+
+// finish makes the data set.
+func (t *table) finish(classes []string) (*Table, error) {
+	width := len(t.features)
+	n := len(t.values) / width
+	if n == 0 {
+		return nil, errors.New("the table has a header but no data")
+	}
+	out := &Table{}
+	for _, i := range t.features {
+		out.Columns = append(out.Columns, t.names[i])
+	}
+	fields := []Field{{"features", Array{[]int{n, width}, t.values}}}
+	switch {
+	case t.label < 0:
+	case t.class:
+		if classes == nil {
+			classes = sortedClasses(t.found)
+		}
+		if err := t.renumber(classes); err != nil {
+			return nil, err
+		}
+		out.Classes = classes
+		fields = append(fields, Field{"label", Array{[]int{n}, t.classOf}})
+	default:
+		fields = append(fields, Field{"label", Array{[]int{n}, t.targets}})
+	}
+	set, err := NewSet(fields...)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		if _, floats := f.Array.Data.([]float64); floats {
+			if set, err = set.Cast(f.Name, tarn.F32); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out.Set = set
+	return out, nil
+}
+
+// renumber numbers the classes by their place in the given list.
+func (t *table) renumber(classes []string) error {
+	to := make([]int32, len(t.found))
+	for k, name := range t.found {
+		i := slices.Index(classes, name)
+		if i < 0 {
+			return fmt.Errorf("%s: column %q: unknown class %.40q, there are: %.500s", t.place[k], t.names[t.label], name, strings.Join(classes, ", "))
+		}
+		to[k] = int32(i)
+	}
+	for i, k := range t.classOf {
+		t.classOf[i] = to[k]
+	}
+	return nil
+}
+
+// sortedClasses are the names, sorted as numbers if all of them are numbers and as text otherwise.
+func sortedClasses(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	value := map[string]float64{}
+	for _, name := range names {
+		v, err := strconv.ParseFloat(name, 64)
+		if err != nil {
+			return names
+		}
+		value[name] = v
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(value[a], value[b]) })
+	return names
+}
