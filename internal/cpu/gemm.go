@@ -32,17 +32,31 @@ type Gemm struct {
 
 	kernels *gemmKernels
 	dot     bool // use the kernels that vectorise along K
-	copyA   bool // copy a task's block of A before use
-	packB   bool // copy each panel of B before use
+	copyA   bool // a first phase copies A to shared scratch
+	packB   bool // copy each panel of B before use, to the worker's scratch
 	panel   int  // columns of a panel of B
 	kc      int  // length of a block of K
 
-	tiles  []gemmTile // what a task of the first phase computes, for each slice of K
+	phases []gemmPhase
+	tiles  []gemmTile // what a task multiplies, for each slice of K
 	slices int        // parts that K is split into, each summed apart; 1 means no split
-	sums   []gemmTile // what a task of the second phase adds up, if K is split
-	blockA int        // offset of the copy of A in the worker's scratch
-	worker int        // bytes of the worker's scratch
+	sums   []gemmTile // what a task adds up, if K is split
+	copies []gemmTile // rows of the copy of A that a task makes
+	// The copy of A: contiguous rows, or columns if A has contiguous columns, at a distance that does not alias.
+	copied Layout
+	parts  int // offset of the slices of C in the shared scratch
+	shared int // bytes of the shared scratch
+	worker int // bytes of the worker's scratch
 }
+
+// gemmPhase is what the tasks of a phase do.
+type gemmPhase uint8
+
+const (
+	copyPhase     gemmPhase = iota // copy A
+	multiplyPhase                  // multiply tiles
+	sumPhase                       // add up the slices of K
+)
 
 // gemmTile is a block of C.
 type gemmTile struct{ row0, row1, col0, col1 int }
@@ -139,16 +153,22 @@ func (g *Gemm) chooseKernel() {
 		g.panel = maxTileVectors * ks.width
 	}
 	g.packB = g.b.ColStride != 1 ||
-		g.m >= packRows && g.k >= packK && g.n > g.panel && g.aliases(g.b.RowStride)
-	g.copyA = g.n > copyCols && (g.a.ColStride == 1 && g.m > 8 && g.aliases(g.a.RowStride) ||
-		g.a.ColStride != 1 && g.k >= packK && g.aliases(g.a.ColStride))
+		g.m >= packMinRows && g.k >= packMinK && g.n > g.panel && g.aliases(g.b.RowStride)
+	a, contiguous := g.a, g.k
+	if a.ColStride != 1 {
+		a, contiguous = Layout{a.ColStride, a.RowStride}, g.m
+	}
+	g.copyA = a.ColStride == 1 && g.aliases(a.RowStride) && contiguous >= copyMinRun && min(g.m, g.k) >= copyMinRuns &&
+		g.n >= copyMinCols
 }
 
 // Sizes from which a copy repays itself where the strides alias.
 const (
-	packRows = 48
-	packK    = 64
-	copyCols = 64
+	packMinRows = 48  // rows of C that use a packed panel of B
+	packMinK    = 64  // rows of the panel
+	copyMinRun  = 64  // elements that are contiguous in A
+	copyMinRuns = 16  // runs of them
+	copyMinCols = 128 // columns of C that use the copy
 )
 
 // aliases reports whether rows or columns at this stride, in elements, are better copied.
@@ -203,24 +223,38 @@ func (g *Gemm) cut() {
 	}
 }
 
-// layScratch places the copies in the worker's scratch.
+// layScratch places the copies in the scratch areas and lists the phases.
 func (g *Gemm) layScratch() {
 	if g.packB {
-		g.blockA = align(g.kc * g.panel * g.size)
+		g.worker = align(g.kc * g.panel * g.size)
 	}
-	g.worker = g.blockA
 	if g.copyA {
-		rows := 0
-		for _, t := range g.tiles {
-			rows = max(rows, t.row1-t.row0)
+		rows, length := g.m, g.k
+		if g.a.ColStride != g.size {
+			rows, length = g.k, g.m
 		}
-		if g.a.ColStride == g.size {
-			g.worker += rows * g.copiedRow(g.kc)
-		} else {
-			g.worker += g.kc * g.copiedRow(rows)
+		row := g.copiedRow(length)
+		g.copied = Layout{row, g.size}
+		if g.a.ColStride != g.size {
+			g.copied = Layout{g.size, row}
 		}
+		g.shared = rows * row
+		tasks := min(max(g.shared/leastCopy, 1), someTasks, rows)
+		for i := range tasks {
+			g.copies = append(g.copies, gemmTile{rows * i / tasks, rows * (i + 1) / tasks, 0, length})
+		}
+		g.phases = append(g.phases, copyPhase)
+	}
+	g.phases = append(g.phases, multiplyPhase)
+	if g.slices > 1 {
+		g.parts = g.shared
+		g.shared += g.slices * g.m * g.n * g.size
+		g.phases = append(g.phases, sumPhase)
 	}
 }
+
+// leastCopy is the bytes of A that are worth a task.
+const leastCopy = 1 << 15
 
 // copiedRow gives the distance in bytes between rows of n elements in the copy of A: whole lines, an odd number of them.
 func (g *Gemm) copiedRow(n int) int { return align(n*g.size)&^64 + 64 }
@@ -228,29 +262,24 @@ func (g *Gemm) copiedRow(n int) int { return align(n*g.size)&^64 + 64 }
 // align rounds a number of bytes up to whole cache lines.
 func align(bytes int) int { return (bytes + 63) &^ 63 }
 
-// Phases returns the number of phases, 1 or 2. All tasks of a phase are done before the next begins.
-func (g *Gemm) Phases() int {
-	if g.slices > 1 {
-		return 2
-	}
-	return 1
-}
+// Phases returns the number of phases: 1 for most products, at most 3. All tasks of a phase are done before the next
+// begins.
+func (g *Gemm) Phases() int { return len(g.phases) }
 
 // Tasks returns the number of tasks of a phase. They may run in any order and at the same time.
 func (g *Gemm) Tasks(phase int) int {
-	if phase == 1 {
+	switch g.phases[phase] {
+	case copyPhase:
+		return len(g.copies)
+	case multiplyPhase:
+		return len(g.tiles) * g.slices
+	default:
 		return len(g.sums)
 	}
-	return len(g.tiles) * g.slices
 }
 
 // SharedScratch returns the bytes of scratch that all tasks of one run share.
-func (g *Gemm) SharedScratch() int {
-	if g.slices == 1 {
-		return 0
-	}
-	return g.slices * g.m * g.n * g.size
-}
+func (g *Gemm) SharedScratch() int { return g.shared }
 
 // WorkerScratch returns the bytes of scratch that each worker needs for itself, from task to task.
 func (g *Gemm) WorkerScratch() int { return g.worker }
@@ -258,12 +287,11 @@ func (g *Gemm) WorkerScratch() int { return g.worker }
 // Tile returns the block of C that a task of the last phase finishes: rows row0 to row1 and columns col0 to col1,
 // without the ends.
 func (g *Gemm) Tile(task int) (row0, row1, col0, col1 int) {
-	t := &g.tiles[0]
+	tiles := g.tiles
 	if g.slices > 1 {
-		t = &g.sums[task]
-	} else {
-		t = &g.tiles[task]
+		tiles = g.sums
 	}
+	t := &tiles[task]
 	if g.swap {
 		return t.col0, t.col1, t.row0, t.row1
 	}
@@ -279,38 +307,51 @@ func (g *Gemm) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
 	if g.swap {
 		a, b = b, a
 	}
-	switch {
-	case phase == 1:
-		if g.size == 8 {
-			addSlices[float64](g, &g.sums[task], c, shared)
-		} else {
-			addSlices[float32](g, &g.sums[task], c, shared)
+	switch g.phases[phase] {
+	case copyPhase:
+		t := &g.copies[task]
+		to, from := g.copied.RowStride, g.a.RowStride
+		if g.a.ColStride != g.size {
+			to, from = g.copied.ColStride, g.a.ColStride
 		}
-	case g.slices == 1:
-		g.multiply(&g.tiles[task], 0, g.k, a, b, c, g.ldc, g.accumulate, worker)
-	default:
+		copyRows(unsafe.Add(shared, t.row0*to), to, unsafe.Add(a, t.row0*from), from, t.row1-t.row0, t.col1*g.size)
+	case multiplyPhase:
+		la := g.a
+		if g.copyA {
+			a, la = shared, g.copied
+		}
+		if g.slices == 1 {
+			g.multiply(&g.tiles[task], 0, g.k, a, la, b, c, g.ldc, g.accumulate, worker)
+			return
+		}
 		s, tile := task/len(g.tiles), task%len(g.tiles)
-		part := unsafe.Add(shared, s*g.m*g.n*g.size)
-		g.multiply(&g.tiles[tile], g.k*s/g.slices, g.k*(s+1)/g.slices, a, b, part, g.n*g.size, false, worker)
+		part := unsafe.Add(shared, g.parts+s*g.m*g.n*g.size)
+		g.multiply(&g.tiles[tile], g.k*s/g.slices, g.k*(s+1)/g.slices, a, la, b, part, g.n*g.size, false, worker)
+	case sumPhase:
+		if g.size == 8 {
+			addSlices[float64](g, &g.sums[task], c, unsafe.Add(shared, g.parts))
+		} else {
+			addSlices[float32](g, &g.sums[task], c, unsafe.Add(shared, g.parts))
+		}
 	}
 }
 
 // multiply computes the tile t of C from the part k0 to k1 of K.
-func (g *Gemm) multiply(t *gemmTile, k0, k1 int, a, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
+func (g *Gemm) multiply(t *gemmTile, k0, k1 int, a unsafe.Pointer, la Layout, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	if t.row0 != 0 {
-		a = unsafe.Add(a, t.row0*g.a.RowStride)
+		a = unsafe.Add(a, t.row0*la.RowStride)
 		c = unsafe.Add(c, t.row0*ldc)
 	}
 	for {
 		k := min(k1-k0, g.kc)
 		ablock := a
 		if k0 != 0 {
-			ablock = unsafe.Add(a, k0*g.a.ColStride)
+			ablock = unsafe.Add(a, k0*la.ColStride)
 		}
 		if g.dot {
 			g.dotBlock(t, k0, k, ablock, b, c, ldc, add, worker)
 		} else {
-			g.tileBlock(t, k0, k, ablock, b, c, ldc, add, worker)
+			g.tileBlock(t, k0, k, ablock, la, b, c, ldc, add, worker)
 		}
 		if k0 += k; k0 >= k1 {
 			return
@@ -320,21 +361,10 @@ func (g *Gemm) multiply(t *gemmTile, k0, k1 int, a, b, c unsafe.Pointer, ldc int
 }
 
 // tileBlock adds one block of K to a task's tile with the tile kernels.
-func (g *Gemm) tileBlock(t *gemmTile, k0, k int, a, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
+func (g *Gemm) tileBlock(t *gemmTile, k0, k int, a unsafe.Pointer, la Layout, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	ks := g.kernels
 	rows := t.row1 - t.row0
-	aRow, aCol := g.a.RowStride, g.a.ColStride
-	if g.copyA {
-		block := unsafe.Add(worker, g.blockA)
-		if aCol == g.size {
-			aRow = g.copiedRow(g.kc)
-			copyRows(block, aRow, a, g.a.RowStride, rows, k*g.size)
-		} else {
-			aRow, aCol = g.size, g.copiedRow(rows)
-			copyRows(block, aCol, a, g.a.ColStride, k, rows*g.size)
-		}
-		a = block
-	}
+	aRow, aCol := la.RowStride, la.ColStride
 	// Panels of nearly equal height: no panel of one or two rows is left over.
 	panels := (rows + ks.rows - 1) / ks.rows
 	height, taller := rows/panels, rows%panels

@@ -227,6 +227,8 @@ func TestGemmLarge(t *testing.T) {
 		{"aliasing rows", 60, 140, 520, Layout{1024, 1}, Layout{1024, 1}},
 		{"aliasing columns of A", 60, 140, 520, Layout{1, 512}, Layout{512, 1}},
 		{"aliasing, transposed", 60, 140, 520, Layout{1, 512}, Layout{1, 512}},
+		{"aliasing in general", 60, 140, 520, Layout{2 * 1024, 2}, Layout{1024, 2}},
+		{"copy of A and slices of K", 32, 128, 9000, Layout{1, 1024}, Layout{128, 1}},
 		{"slices of K", 10, 30, 5000, Layout{1, 10}, Layout{30, 1}},
 		{"slices of K, dot", 30, 1, 60000, Layout{60000, 1}, Layout{1, 1}},
 		{"slices of K, swapped", 30, 1, 60000, Layout{1, 30}, Layout{1, 1}},
