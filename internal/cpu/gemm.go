@@ -301,7 +301,8 @@ func (g *Gemm) Tile(task int) (row0, row1, col0, col1 int) {
 // Run does one task of a phase. The scratch areas are as large as SharedScratch and WorkerScratch say and aligned to 64
 // bytes; an area of size 0 may be nil.
 func (g *Gemm) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
-	if g.k == 0 && g.accumulate {
+	if g.k == 0 {
+		g.clear(&g.tiles[task], c)
 		return
 	}
 	if g.swap {
@@ -336,26 +337,29 @@ func (g *Gemm) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
 	}
 }
 
+// clear makes a tile of a product over an empty K: zeros, or what is there.
+func (g *Gemm) clear(t *gemmTile, c unsafe.Pointer) {
+	if g.accumulate {
+		return
+	}
+	for i := t.row0; i < t.row1; i++ {
+		clear(unsafe.Slice((*byte)(unsafe.Add(c, i*g.ldc+t.col0*g.size)), (t.col1-t.col0)*g.size))
+	}
+}
+
 // multiply computes the tile t of C from the part k0 to k1 of K.
 func (g *Gemm) multiply(t *gemmTile, k0, k1 int, a unsafe.Pointer, la Layout, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
-	if t.row0 != 0 {
-		a = unsafe.Add(a, t.row0*la.RowStride)
-		c = unsafe.Add(c, t.row0*ldc)
-	}
-	for {
+	a = unsafe.Add(a, t.row0*la.RowStride)
+	c = unsafe.Add(c, t.row0*ldc)
+	for k0 < k1 {
 		k := min(k1-k0, g.kc)
-		ablock := a
-		if k0 != 0 {
-			ablock = unsafe.Add(a, k0*la.ColStride)
-		}
+		ablock := unsafe.Add(a, k0*la.ColStride)
 		if g.dot {
 			g.dotBlock(t, k0, k, ablock, b, c, ldc, add, worker)
 		} else {
 			g.tileBlock(t, k0, k, ablock, la, b, c, ldc, add, worker)
 		}
-		if k0 += k; k0 >= k1 {
-			return
-		}
+		k0 += k
 		add = true
 	}
 }
@@ -372,11 +376,8 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, a unsafe.Pointer, la Layout, b,
 		cols := min(g.panel, t.col1-j)
 		vectors := (cols + ks.width - 1) / ks.width
 		lanes := cols - (vectors-1)*ks.width
-		bp, bRow := b, g.b.RowStride
-		if k > 0 {
-			bp = unsafe.Add(b, k0*g.b.RowStride+j*g.b.ColStride)
-		}
-		if g.packB && k > 0 {
+		bp, bRow := unsafe.Add(b, k0*g.b.RowStride+j*g.b.ColStride), g.b.RowStride
+		if g.packB {
 			bRow = g.panel * g.size
 			g.packPanel(worker, bp, k, cols)
 			bp = worker

@@ -28,11 +28,7 @@ func goTiles[T float32 | float64](rows, cols, k int, a unsafe.Pointer, aRow, aCo
 	j := 0
 	if rows == 4 {
 		for ; j+4 <= cols; j += 4 {
-			bp := b
-			if k > 0 {
-				bp = unsafe.Add(b, j*size)
-			}
-			goTile4x4[T](k, a, aRow, aCol, bp, bRow, unsafe.Add(c, j*size), cRow, add)
+			goTile4x4[T](k, a, aRow, aCol, unsafe.Add(b, j*size), bRow, unsafe.Add(c, j*size), cRow, add)
 		}
 	}
 	for ; j < cols; j++ {
