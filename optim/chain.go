@@ -1,0 +1,176 @@
+package optim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds Chain, which carries gradients through transforms to the params: all that optimisers have in common.
+
+// Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is one.
+type Optimizer interface {
+	// Update gives the assignments that take one step of the optimiser. Params that are frozen or states are left alone.
+	Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error)
+	// Accumulate gives the assignments that only add the gradient to what the next Update will use: see Chain.MicroBatches.
+	Accumulate(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error)
+	// UpdatesAt reports whether run number run of the training, counted from 0, is one of Update or one of Accumulate.
+	UpdatesAt(run int64) bool
+	// RateAt is the learning rate at run number run.
+	RateAt(run int64) (float64, error)
+	// States lists what the optimiser keeps from step to step, by path.
+	States() []*tarn.Param
+}
+
+// Chain is an optimiser made of transforms:
+//
+//	u = gradient of the loss, averaged over MicroBatches, clipped by ClipValue, then by ClipNorm
+//	u = transform(u) for each transform
+//	param <- param - rate * u
+//
+// Without a transform it is plain gradient descent. A param that the loss does not depend on has the gradient 0 and still
+// decays; PyTorch passes over it.
+type Chain struct {
+	// Rate is the learning rate.
+	Rate Schedule
+	// ClipValue limits each element of the gradient to [-ClipValue, ClipValue]; 0 is no limit. See ClipByValue.
+	ClipValue float64
+	// ClipNorm limits the norm of all gradients together; 0 is no limit. See ClipByNorm.
+	ClipNorm float64
+	// MicroBatches is the number of runs whose gradients are averaged into one update: 1 unless set. Two programs take
+	// turns, which share the optimiser and are told the number of the run by Program.SetStep: run 0, 1, ... uses the
+	// program of Update where UpdatesAt says so, at the last of every MicroBatches runs, and that of Accumulate elsewhere.
+	// With micro-batches of equal size and a loss that is a mean over the batch the update is that of one large batch.
+	MicroBatches int
+
+	groups     []*Group
+	transforms []Transform
+	states     map[stateKey]*tarn.Param
+}
+
+// stateKey finds a state by its name and the param that it belongs to.
+type stateKey struct {
+	name  string
+	param *tarn.Param
+}
+
+// NewChain returns an optimiser made of transforms, with a constant learning rate. An optimiser of one's own is a struct
+// that embeds a Chain and is its transform: its constructor ends in o.Chain = *optim.NewChain(rate, o). Its fields are read
+// when an update is built. Such a struct must not be copied: the chain of the copy would refer to the original.
+func NewChain(rate float64, transforms ...Transform) *Chain {
+	return &Chain{
+		Rate:         Constant(rate),
+		MicroBatches: 1,
+		transforms:   append([]Transform{}, transforms...),
+		states:       map[stateKey]*tarn.Param{},
+	}
+}
+
+// Update gives the assignments that take one step: those of the params and of the optimiser's states. Mistakes made in the
+// graph so far are part of the error.
+func (o *Chain) Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error) {
+	c, err := o.open(loss, params)
+	if err != nil {
+		return nil, err
+	}
+	u := c.gradients()
+	if o.MicroBatches > 1 {
+		u = c.meanGradients(u)
+	}
+	if o.ClipValue != 0 {
+		u = c.apply(ClipByValue(o.ClipValue), u)
+	}
+	if o.ClipNorm != 0 {
+		u = c.apply(ClipByNorm(o.ClipNorm), u)
+	}
+	for _, t := range o.transforms {
+		u = c.apply(t, u)
+	}
+	c.descend(u)
+	return c.close()
+}
+
+// Accumulate gives the assignments that add the gradient to that of earlier micro-batches, and change no param.
+func (o *Chain) Accumulate(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error) {
+	c, err := o.open(loss, params)
+	if err != nil {
+		return nil, err
+	}
+	if o.MicroBatches == 1 {
+		return nil, errors.New("optim: Accumulate with MicroBatches 1, where every run is an update: set MicroBatches")
+	}
+	c.Each(c.gradients(), func(s *Slot, u *tarn.Value) *tarn.Value {
+		sum := s.State("accumulated", 0)
+		return s.Assign(sum, u.Add(sum))
+	})
+	return c.close()
+}
+
+// UpdatesAt reports whether run number run, counted from 0, is the last of a group of MicroBatches, which updates the params.
+func (o *Chain) UpdatesAt(run int64) bool {
+	return o.MicroBatches <= 1 || run%int64(o.MicroBatches) == int64(o.MicroBatches)-1
+}
+
+// RateAt is the learning rate at run number run, counted from 0.
+func (o *Chain) RateAt(run int64) (float64, error) {
+	rates, err := Rates(o.Rate, run/int64(max(1, o.MicroBatches)))
+	if err != nil {
+		return 0, err
+	}
+	return rates[0], nil
+}
+
+// States lists what the optimiser keeps from step to step, sorted by path. The list is complete once the programs of a
+// training have been built.
+func (o *Chain) States() []*tarn.Param {
+	states := make([]*tarn.Param, 0, len(o.states))
+	for _, s := range o.states {
+		states = append(states, s)
+	}
+	slices.SortFunc(states, func(a, b *tarn.Param) int { return strings.Compare(a.Path(), b.Path()) })
+	return states
+}
+
+// open checks what an update is made of.
+func (o *Chain) open(loss *tarn.Value, params []*tarn.Param) (*Context, error) {
+	switch {
+	case o.transforms == nil:
+		return nil, errors.New("optim: the optimiser was not made by its constructor, such as optim.NewAdamW")
+	case o.Rate == nil:
+		return nil, errors.New("optim: Rate is nil; set a schedule such as optim.Constant(1e-3)")
+	case o.MicroBatches < 1:
+		return nil, fmt.Errorf("optim: MicroBatches is %d and should be at least 1", o.MicroBatches)
+	case loss == nil:
+		return nil, errors.New("optim: the loss is nil")
+	case len(params) == 0:
+		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
+	}
+	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, name: "optim"}
+	step := c.Graph.Step()
+	if o.MicroBatches > 1 {
+		step = step.Div(tarn.Num(o.MicroBatches))
+	}
+	c.Step = step.Cast(tarn.F64)
+	seen := map[*tarn.Param]bool{}
+	for i, p := range params {
+		switch {
+		case p == nil:
+			c.Errorf("param %d is nil", i)
+		case seen[p]:
+			c.Errorf("param %q is listed twice", p.Path())
+		case p.Trainable():
+			c.Slots = append(c.Slots, o.slot(c, p))
+		}
+		seen[p] = true
+	}
+	if len(c.Slots) == 0 {
+		c.Errorf("none of the %d params is trainable: all are frozen or states", len(params))
+	}
+	if len(c.errs) > 0 {
+		return nil, errors.Join(c.errs...)
+	}
+	return c, nil
+}

@@ -1,0 +1,50 @@
+package optim
+
+import (
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds the transforms that limit gradients.
+
+// ClipByValue limits each element of the updates to [-x, x]. A NaN stays a NaN.
+//
+// Equal to torch.nn.utils.clip_grad_value_ and optax.clip.
+type ClipByValue float64
+
+// Apply limits the updates.
+func (x ClipByValue) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.notNegative("the limit", float64(x))
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return u.Clip(tarn.Num(-x), tarn.Num(x)) })
+}
+
+// ClipByNorm scales all updates by one factor such that the norm of all their elements together is at most x:
+//
+//	u <- u * min(1, x / (norm + 1e-6))
+//
+// A NaN anywhere makes every update NaN; an infinite element becomes NaN and the others 0. So a broken gradient shows in
+// the loss at the next step and does not pass for a small one. (Pascanu et al. 2013, On the difficulty of training recurrent
+// neural networks.)
+//
+// Equal to torch.nn.utils.clip_grad_norm_; optax.clip_by_global_norm has no 1e-6.
+type ClipByNorm float64
+
+// Apply limits the updates.
+func (x ClipByNorm) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.notNegative("the limit", float64(x))
+	factor := c.Graph.Num(tarn.F64, float64(x)).Div(GlobalNorm(u).AddNum(1e-6)).Minimum(tarn.Num(1))
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return u.Mul(s.Scalar(factor)) })
+}
+
+// GlobalNorm is the Euclidean norm of all elements of some values, of one graph, together, as an F64 scalar. There must be
+// at least one value.
+func GlobalNorm(values []*tarn.Value) *tarn.Value {
+	var sum *tarn.Value
+	for _, v := range values {
+		if s := v.Square().Sum().Cast(tarn.F64); sum == nil {
+			sum = s
+		} else {
+			sum = sum.Add(s)
+		}
+	}
+	return sum.Sqrt()
+}

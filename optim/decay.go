@@ -1,0 +1,24 @@
+package optim
+
+import (
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds weight decay.
+
+// DecayWeights draws every param towards 0: u <- u + x * param, times the Decay factor of its groups.
+//
+// At the front of a chain it is the gradient of an L2 penalty, as weight_decay in torch.optim.SGD and Adam; at the end it
+// is decoupled from the scaling by gradients, as in AdamW. Equal to optax.add_decayed_weights.
+type DecayWeights float64
+
+// Apply adds the decay.
+func (x DecayWeights) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.notNegative("the weight decay", float64(x))
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
+		if d := float64(x) * s.decay; d != 0 {
+			return u.Add(s.Value.Scale(d))
+		}
+		return u
+	})
+}

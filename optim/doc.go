@@ -1,0 +1,30 @@
+// Package optim has the optimisers: how the gradient of a loss becomes an update of the params, as a part of the graph.
+//
+// # Chains
+//
+// An optimiser is a Chain. The gradients go through it from left to right, and what comes out is subtracted:
+//
+//	gradient -> mean over micro-batches -> clipping -> transforms -> times the learning rate -> param minus that
+//
+// A Transform turns the update of every param into another one, and may keep states from step to step. SGD, Adam and the
+// others are structs that embed a Chain, hold their numbers as fields and are its only transform:
+//
+//	opt := optim.NewAdamW(1e-3)
+//	opt.WeightDecay = 0.05
+//	opt.ClipNorm = 1
+//	opt.Rate = optim.Warmup{Steps: 100, Then: optim.Cosine{Rate: 1e-3, Steps: 900}}
+//	opt.Group(optim.Vectors).Decay = 0 // no weight decay on biases and norms
+//
+// NewChain makes an optimiser of any transforms, ready-made or the user's own. Nothing here is computed while a graph is
+// built: Update returns assignments for tarn.Compile, and the compiler makes one loop of all the maths of a param.
+//
+// # States
+//
+// Moments and other states are tarn.Params named by what they are and whose, as in "adam.m/hidden.weight". They belong to
+// the optimiser and not to the program: two programs that are built with one optimiser share them. A state exists from the
+// first Update on that needs it; States lists them for a checkpoint.
+//
+// # Mistakes
+//
+// Constructors take any number. Update reports those that make no sense, all at once.
+package optim

@@ -1,0 +1,67 @@
+package optim
+
+import (
+	"math"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds parameter groups: params that are treated differently from the rest.
+
+// Match tells which params belong to a group.
+type Match func(p *tarn.Param) bool
+
+// Group has what is special about some params. Equal to a param group of torch.optim, with factors instead of values.
+type Group struct {
+	Rate  float64 // a factor of the learning rate
+	Decay float64 // a factor of the weight decay
+
+	match Match
+}
+
+// Group adds a group of the params that match, with factors 1, and returns it for these to be set, before Update:
+//
+//	opt.Group(optim.Vectors).Decay = 0
+//	opt.Group(optim.Under("encoder")).Rate = 0.1
+//
+// The factors of all groups that a param belongs to are multiplied. A param that should not change at all is Frozen.
+func (o *Chain) Group(match Match) *Group {
+	g := &Group{Rate: 1, Decay: 1, match: match}
+	o.groups = append(o.groups, g)
+	return g
+}
+
+// Vectors matches the params with fewer than two axes: the biases of layers and the scales and shifts of norms, which by
+// custom are not decayed.
+func Vectors(p *tarn.Param) bool { return len(p.Shape()) < 2 }
+
+// Under matches the param of a path and all params of the part of the model that has this path.
+func Under(path string) Match {
+	return func(p *tarn.Param) bool { return p.Path() == path || strings.HasPrefix(p.Path(), path+".") }
+}
+
+// Not matches the params that another match does not.
+func Not(m Match) Match { return func(p *tarn.Param) bool { return !m(p) } }
+
+// slot is the param's place in a step, with the factors of its groups.
+func (o *Chain) slot(c *Context, p *tarn.Param) *Slot {
+	s := &Slot{Param: p, Value: p.Value(c.Graph), context: c, rate: 1, decay: 1, used: map[string]bool{}}
+	for i, g := range o.groups {
+		if g.match == nil {
+			c.Errorf("group %d has no Match", i)
+			continue
+		}
+		if g.match(p) {
+			s.rate *= g.Rate
+			s.decay *= g.Decay
+		}
+	}
+	for _, f := range []float64{s.rate, s.decay} {
+		if !(f >= 0) || math.IsInf(f, 1) {
+			c.Errorf("the groups of param %q give it the factors %v of the rate and %v of the decay; they should be finite and not negative", p.Path(), s.rate, s.decay)
+			break
+		}
+	}
+	return s
+}

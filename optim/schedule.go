@@ -1,0 +1,282 @@
+package optim
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds Schedule, the learning rate as a function of the step. Each schedule is written once, as part of the graph;
+// Rates runs that same graph over many steps to print or draw it.
+
+// Schedule gives the learning rate at a step: the number of updates before this one, in F64, which counts exactly up to
+// 2^53. It works element by element, so that the steps may also be an array. A schedule whose settings make no sense
+// reports that in the graph.
+type Schedule interface {
+	At(step *tarn.Value) *tarn.Value
+}
+
+// ScheduleFunc makes a Schedule of a function.
+type ScheduleFunc func(step *tarn.Value) *tarn.Value
+
+// At calls the function.
+func (f ScheduleFunc) At(step *tarn.Value) *tarn.Value {
+	if f == nil {
+		return nil
+	}
+	return f(step)
+}
+
+// rateAt is the rate of a schedule that may be another's: what gives no rate is reported.
+func rateAt(s Schedule, step *tarn.Value) *tarn.Value {
+	if s != nil {
+		if rate := s.At(step); rate != nil {
+			return rate
+		}
+	}
+	return step.Graph().Fail("optim.Schedule", []*tarn.Value{step}, "the schedule %T gives no rate", s)
+}
+
+// Rates computes the learning rates at some steps.
+func Rates(s Schedule, steps ...int64) ([]float64, error) {
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	g := tarn.NewGraph()
+	at := tarn.Zeros(tarn.F64, len(steps))
+	for i, step := range steps {
+		at.F64()[i] = float64(step)
+	}
+	step := g.Input("step", tarn.F64, len(steps))
+	rates := rateAt(s, step).Expand(len(steps)) // a schedule that does not look at the step gives a scalar
+	program, err := tarn.Compile(g, tarn.Outputs{"rate": rates, "step": step})
+	if err != nil {
+		return nil, err
+	}
+	out, err := program.Run(at)
+	if err != nil {
+		return nil, err
+	}
+	return out["rate"].Floats(), nil
+}
+
+// settings checks the fields of a schedule. Its value is the rate, or poisoned where a field makes no sense.
+type settings struct {
+	name string
+	step *tarn.Value
+	bad  *tarn.Value
+}
+
+func (s *settings) require(ok bool, format string, args ...any) {
+	if !ok && s.bad == nil {
+		s.bad = s.step.Graph().Fail("optim."+s.name, []*tarn.Value{s.step}, format, args...)
+	}
+}
+
+// rate checks a learning rate or a factor: a finite number of at least 0.
+func (s *settings) rate(name string, x float64) {
+	s.require(x >= 0 && !math.IsInf(x, 1), "%s is %v and should be finite and not negative", name, x)
+}
+
+// steps checks a number of steps.
+func (s *settings) steps(name string, n int) {
+	s.require(n >= 1, "%s is %d and should be at least 1", name, n)
+}
+
+// value is the rate, unless a setting was bad.
+func (s *settings) value(rate func() *tarn.Value) *tarn.Value {
+	if s.bad != nil {
+		return s.bad
+	}
+	return rate()
+}
+
+// Constant is the same rate at every step.
+type Constant float64
+
+// At is the rate.
+func (r Constant) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Constant", step: step}
+	s.rate("the rate", float64(r))
+	return s.value(func() *tarn.Value { return step.Num(float64(r)) })
+}
+
+// Linear goes in a straight line from one rate to another over some steps, and stays there:
+//
+//	From + (To - From) * min(t, Steps) / Steps
+//
+// Equal to torch.optim.lr_scheduler.LinearLR and optax.linear_schedule.
+type Linear struct {
+	From, To float64
+	Steps    int
+}
+
+// At is the rate at a step.
+func (l Linear) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Linear", step: step}
+	s.rate("From", l.From)
+	s.rate("To", l.To)
+	s.steps("Steps", l.Steps)
+	return s.value(func() *tarn.Value {
+		return progress(step, 0, float64(l.Steps)).Scale(l.To - l.From).AddNum(l.From)
+	})
+}
+
+// progress rises from 0 at the step from to 1 at the step to, and is level outside.
+func progress(step *tarn.Value, from, to float64) *tarn.Value {
+	return step.AddNum(-from).Div(tarn.Num(to-from)).Clip(tarn.Num(0), tarn.Num(1))
+}
+
+// StepDecay multiplies the rate by a factor every so many steps: Rate * Factor^floor(t / Every).
+//
+// Equal to torch.optim.lr_scheduler.StepLR.
+type StepDecay struct {
+	Rate   float64
+	Factor float64
+	Every  int
+}
+
+// At is the rate at a step.
+func (d StepDecay) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "StepDecay", step: step}
+	s.rate("Rate", d.Rate)
+	s.rate("Factor", d.Factor)
+	s.steps("Every", d.Every)
+	return s.value(func() *tarn.Value {
+		return step.Num(d.Factor).Pow(step.Div(tarn.Num(d.Every)).Floor()).Scale(d.Rate)
+	})
+}
+
+// Exponential multiplies the rate by a factor at every step: Rate * Factor^t.
+//
+// Equal to torch.optim.lr_scheduler.ExponentialLR.
+type Exponential struct {
+	Rate   float64
+	Factor float64
+}
+
+// At is the rate at a step.
+func (e Exponential) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Exponential", step: step}
+	s.rate("Rate", e.Rate)
+	s.rate("Factor", e.Factor)
+	return s.value(func() *tarn.Value { return step.Num(e.Factor).Pow(step).Scale(e.Rate) })
+}
+
+// Cosine goes from Rate to Min along half a wave of the cosine over some steps, and stays there:
+//
+//	Min + (Rate - Min) * (1 + cos(pi * min(t, Steps) / Steps)) / 2
+//
+// (Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts.)
+//
+// Equal to torch.optim.lr_scheduler.CosineAnnealingLR up to Steps, after which that rises again, and to
+// optax.cosine_decay_schedule.
+type Cosine struct {
+	Rate, Min float64
+	Steps     int
+}
+
+// At is the rate at a step.
+func (w Cosine) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Cosine", step: step}
+	s.rate("Rate", w.Rate)
+	s.rate("Min", w.Min)
+	s.steps("Steps", w.Steps)
+	return s.value(func() *tarn.Value { return anneal(w.Rate, w.Min, progress(step, 0, float64(w.Steps))) })
+}
+
+// anneal goes from one rate to another along half a wave of the cosine as x goes from 0 to 1.
+func anneal(from, to float64, x *tarn.Value) *tarn.Value {
+	return x.Scale(math.Pi).Cos().AddNum(1).Scale((from - to) / 2).AddNum(to)
+}
+
+// Join follows one schedule for some steps and then another from its beginning.
+//
+// Equal to torch.optim.lr_scheduler.SequentialLR and optax.join_schedules.
+type Join struct {
+	First Schedule
+	Steps int // of First
+	Then  Schedule
+}
+
+// At is the rate at a step.
+func (j Join) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Join", step: step}
+	s.steps("Steps", j.Steps)
+	return s.value(func() *tarn.Value {
+		n := float64(j.Steps)
+		return step.Lt(tarn.Num(n)).Where(rateAt(j.First, step), rateAt(j.Then, step.AddNum(-n).Maximum(tarn.Num(0))))
+	})
+}
+
+// Warmup rises in a straight line to the first rate of another schedule, which it then follows from its beginning. The first of
+// its steps has 1/Steps of that rate, so that no step is lost on the rate 0.
+//
+// (Goyal et al. 2017, Accurate, large minibatch SGD.) Equal to torch.optim.lr_scheduler.SequentialLR of a LinearLR with
+// start_factor 1/Steps and total_iters Steps-1, and the other.
+type Warmup struct {
+	Steps int
+	Then  Schedule
+}
+
+// At is the rate at a step.
+func (w Warmup) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Warmup", step: step}
+	s.steps("Steps", w.Steps)
+	return s.value(func() *tarn.Value {
+		n := float64(w.Steps)
+		ramp := rateAt(w.Then, step.Num(0)).Mul(step.AddNum(1).Scale(1 / n))
+		return step.Lt(tarn.Num(n)).Where(ramp, rateAt(w.Then, step.AddNum(-n).Maximum(tarn.Num(0))))
+	})
+}
+
+// OneCycle rises from Max/Start to Max and falls to Max/(Start*End), both along half a wave of the cosine:
+//
+//	over the steps 0 to Rise*Steps - 1 up, and from there to Steps - 1 down
+//
+// (Smith and Topin 2019, Super-convergence: very fast training of neural networks using large learning rates.)
+//
+// Equal to torch.optim.lr_scheduler.OneCycleLR without its cycle of the momentum.
+type OneCycle struct {
+	Max   float64
+	Steps int     // of the whole cycle
+	Rise  float64 // the share of the steps that go up
+	Start float64 // Max over the first rate: div_factor
+	End   float64 // the first rate over the last: final_div_factor
+}
+
+// NewOneCycle returns the cycle with Rise 0.3, Start 25 and End 1e4.
+func NewOneCycle(max float64, steps int) OneCycle {
+	return OneCycle{Max: max, Steps: steps, Rise: 0.3, Start: 25, End: 1e4}
+}
+
+// At is the rate at a step.
+func (o OneCycle) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "OneCycle", step: step}
+	s.rate("Max", o.Max)
+	s.steps("Steps", o.Steps)
+	s.require(o.Rise >= 0 && o.Rise <= 1, "Rise is %v and should lie in [0, 1]", o.Rise)
+	for _, d := range []struct {
+		name string
+		x    float64
+	}{{"Start", o.Start}, {"End", o.End}} {
+		s.require(d.x > 0 && !math.IsInf(d.x, 1), "%s is %v and should be finite and positive; NewOneCycle has the usual numbers", d.name, d.x)
+	}
+	return s.value(func() *tarn.Value {
+		first := o.Max / o.Start
+		peak, last := o.Rise*float64(o.Steps)-1, float64(o.Steps)-1
+		down := func() *tarn.Value { return anneal(o.Max, first/o.End, progress(step, peak, last)) }
+		up := func() *tarn.Value { return anneal(first, o.Max, progress(step, 0, peak)) }
+		switch {
+		case peak <= 0: // too short to rise
+			peak = 0
+			if last == 0 {
+				return step.Num(o.Max)
+			}
+			return down()
+		case peak >= last:
+			return up()
+		}
+		return step.Le(tarn.Num(peak)).Where(up(), down())
+	})
+}

@@ -1,0 +1,205 @@
+package optim
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds Transform, the link of a chain, and what it works with: the Context of a step, and a Slot for each param.
+
+// Transform turns updates into others: u[i] is what is going to be subtracted, times the learning rate, from the param of
+// c.Slots[i]. The first transform of a chain is given the gradients. A transform is a description: it adds ops to the graph
+// and keeps what it must remember in states.
+type Transform interface {
+	Apply(c *Context, u []*tarn.Value) []*tarn.Value
+}
+
+// Context is the step that a transform is part of.
+type Context struct {
+	Graph *tarn.Graph
+	Loss  *tarn.Value
+	// Step is the number of updates before this one, an F64 scalar: 0 at the first.
+	Step *tarn.Value
+	// Slots are the params to update.
+	Slots []*Slot
+
+	chain   *Chain
+	name    string // the transform being applied, for reports
+	updates []tarn.Update
+	errs    []error
+}
+
+// Slot is one param to update, with its states.
+type Slot struct {
+	Param *tarn.Param
+	// Value is the param before the update.
+	Value *tarn.Value
+
+	context     *Context
+	rate, decay float64 // the factors of its groups
+	used        map[string]bool
+}
+
+// Each applies a rule to the update of each param.
+func (c *Context) Each(u []*tarn.Value, rule func(s *Slot, u *tarn.Value) *tarn.Value) []*tarn.Value {
+	out := make([]*tarn.Value, len(u))
+	for i, s := range c.Slots {
+		out[i] = rule(s, u[i])
+	}
+	return out
+}
+
+// Count is the number of this update, an F64 scalar: 1 at the first.
+func (c *Context) Count() *tarn.Value { return c.Step.AddNum(1) }
+
+// Errorf records a mistake, which Update will return with the name of the transform in front.
+func (c *Context) Errorf(format string, args ...any) {
+	c.errs = append(c.errs, fmt.Errorf(c.name+": "+format, args...))
+}
+
+// notNegative checks a setting that should be finite and at least 0.
+func (c *Context) notNegative(name string, x float64) {
+	if !(x >= 0) || math.IsInf(x, 1) {
+		c.Errorf("%s is %v and should be finite and not negative", name, x)
+	}
+}
+
+// fraction checks a setting that should lie in [0, 1).
+func (c *Context) fraction(name string, x float64) {
+	if !(x >= 0 && x < 1) {
+		c.Errorf("%s is %v and should lie in [0, 1)", name, x)
+	}
+}
+
+// correction is 1/(1 - beta^t) at the t-th update, an F64 scalar: it makes an exponential average that began at 0 a
+// weighted mean.
+func (c *Context) correction(beta float64) *tarn.Value {
+	return c.Graph.Num(tarn.F64, beta).Pow(c.Count()).Neg().AddNum(1).Reciprocal()
+}
+
+// State is what the transform keeps for this param under a name, which should begin with the transform's, as in "adam.m".
+// It has the param's shape and dtype and holds init before the first step. Its path is the name, a slash and the path of
+// the param. A param whose path is empty or another's is reported.
+func (s *Slot) State(name string, init float64) *tarn.Param {
+	c := s.context
+	key := stateKey{name, s.Param}
+	if s.used[name] {
+		c.Errorf("two transforms of the chain keep a state %q; give one another name", name)
+	}
+	s.used[name] = true
+	if state := c.chain.states[key]; state != nil {
+		return state
+	}
+	path := name + "/" + s.Param.Path()
+	if s.Param.Path() == "" {
+		c.Errorf("a param of shape %v has no path, by which its state %q is named; call tarn.Params on the model, or SetPath", s.Param.Shape(), name)
+	} else if c.chain.hasState(path) {
+		c.Errorf("two params have the path %q, by which their states are named; use one optimiser for one model", s.Param.Path())
+	}
+	state := tarn.NewState(s.Param.DType(), nil, s.Param.Shape()...)
+	state.SetPath(path)
+	if t := state.Tensor(); init != 0 {
+		for i := range t.Size() {
+			t.SetFloat(i, init)
+		}
+	}
+	c.chain.states[key] = state
+	return state
+}
+
+func (o *Chain) hasState(path string) bool {
+	for _, s := range o.states {
+		if s.Path() == path {
+			return true
+		}
+	}
+	return false
+}
+
+// Assign stores v in a state at the end of the step, and returns v.
+func (s *Slot) Assign(state *tarn.Param, v *tarn.Value) *tarn.Value {
+	s.context.updates = append(s.context.updates, tarn.Assign(state, v))
+	return v
+}
+
+// Average keeps the exponential moving average of v under a name and returns it as it is after this step:
+// a <- beta a + (1-beta) v, from a = 0.
+func (s *Slot) Average(name string, beta float64, v *tarn.Value) *tarn.Value {
+	a := s.State(name, 0)
+	return s.Assign(a, a.Value(s.context.Graph).Scale(beta).Add(v.Scale(1-beta)))
+}
+
+// Scalar is an F64 scalar of the step, such as a bias correction, in the dtype of the param.
+func (s *Slot) Scalar(v *tarn.Value) *tarn.Value { return v.Cast(s.Param.DType()) }
+
+// gradients are the gradients of the loss.
+func (c *Context) gradients() []*tarn.Value {
+	wrt := make([]tarn.Operand, len(c.Slots))
+	for i, s := range c.Slots {
+		wrt[i] = s.Value
+	}
+	return tarn.Grad(c.Loss, wrt...)
+}
+
+// meanGradients averages the gradients with those that Accumulate has added up, and empties the sums.
+func (c *Context) meanGradients(u []*tarn.Value) []*tarn.Value {
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
+		sum := s.State("accumulated", 0)
+		s.Assign(sum, c.Graph.Num(sum.DType(), 0).Expand(sum.Shape()...))
+		return u.Add(sum).Scale(1 / float64(c.chain.MicroBatches))
+	})
+}
+
+// apply carries the updates through one transform.
+func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
+	if t == nil {
+		c.Errorf("a transform of the chain is nil")
+		return u
+	}
+	defer func(name string) { c.name = name }(c.name)
+	c.name = "optim: " + strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", t), "*"), "optim.")
+	out := t.Apply(c, u)
+	if len(out) != len(u) {
+		c.Errorf("it gave %d updates for %d params", len(out), len(u))
+		return u
+	}
+	for i, v := range out {
+		if v == nil {
+			c.Errorf("its update of param %q is nil", c.Slots[i].Param.Path())
+			return u
+		}
+	}
+	return out
+}
+
+// descend subtracts the updates, times the learning rate, from the params.
+func (c *Context) descend(u []*tarn.Value) {
+	rate := rateAt(c.chain.Rate, c.Step)
+	if c.Graph.Err() == nil && (rate.DType() != tarn.F64 || rate.Rank() != 0) {
+		c.Errorf("the schedule %T gave the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, rate)
+		return
+	}
+	rate = rate.Named("learning rate")
+	for i, s := range c.Slots {
+		r := rate
+		if s.rate != 1 {
+			r = rate.Scale(s.rate)
+		}
+		s.Assign(s.Param, s.Value.Sub(u[i].Mul(s.Scalar(r))))
+	}
+}
+
+// close gives the assignments, or all that is wrong.
+func (c *Context) close() ([]tarn.Update, error) {
+	if err := c.Graph.Err(); err != nil {
+		c.errs = append(c.errs, err)
+	}
+	if len(c.errs) > 0 {
+		return nil, errors.Join(c.errs...)
+	}
+	return c.updates, nil
+}
