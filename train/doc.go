@@ -1,0 +1,2 @@
+// Package train has what surrounds the training step: metrics, early stopping.
+package train
