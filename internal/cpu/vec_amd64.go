@@ -51,10 +51,44 @@ func sinCos(f scalar.Func, kernel func(dst, a unsafe.Pointer, n int) int, dst, a
 
 func fastConvert(l Level, c conversion) Vec { return atLevel(l, castTable[c]) }
 
-func fastRowReduction(Level, reduction) Rows { return nil }
+func fastRowReduction(l Level, r reduction) Rows { return atLevel(l, rowTable[r]) }
 
-func fastColumnReduction(Level, reduction) Rows { return nil }
+func fastColumnReduction(l Level, r reduction) Rows { return atLevel(l, columnTable[r]) }
 
-func fastSplat(Level, int) Rows { return nil }
+func fastSplat(l Level, size int) Rows { return atLevel(l, splatTable[size]) }
 
-func fastTranspose(Level) TransposeFunc { return nil }
+func fastTranspose(l Level, size int) TransposeFunc {
+	switch {
+	case l == Go:
+	case size == 4:
+		return func(dst, src unsafe.Pointer, rows, cols, dstStride, srcStride int) {
+			transposeTiles[uint32](vecTranspose4, dst, src, rows, cols, dstStride, srcStride)
+		}
+	case size == 8:
+		return func(dst, src unsafe.Pointer, rows, cols, dstStride, srcStride int) {
+			transposeTiles[uint64](vecTranspose8, dst, src, rows, cols, dstStride, srcStride)
+		}
+	}
+	return nil
+}
+
+// transposeTiles has the kernel transpose whole tiles of 32 bytes a side, in blocks whose both sides fit into the first-level
+// cache, and plain Go the edges.
+func transposeTiles[T any](kernel TransposeFunc, dst, src unsafe.Pointer, rows, cols, dstStride, srcStride int) {
+	const side = 64
+	size := int(unsafe.Sizeof(*new(T)))
+	tile := 32 / size
+	wholeRows, wholeCols := rows/tile*tile, cols/tile*tile
+	part := func(f TransposeFunc, r, c, rows, cols int) {
+		if rows > 0 && cols > 0 {
+			f(unsafe.Add(dst, (c*dstStride+r)*size), unsafe.Add(src, (r*srcStride+c)*size), rows, cols, dstStride, srcStride)
+		}
+	}
+	for r := 0; r < wholeRows; r += side {
+		for c := 0; c < wholeCols; c += side {
+			part(kernel, r, c, min(side, wholeRows-r), min(side, wholeCols-c))
+		}
+	}
+	part(transpose[T], wholeRows, 0, rows-wholeRows, cols)
+	part(transpose[T], 0, wholeCols, wholeRows, cols-wholeCols)
+}

@@ -239,3 +239,81 @@ func vecSinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
 
 //go:noescape
 func vecCosF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecNotBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAndBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecOrBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecXorBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecNeBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecEqBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecWhereBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecRowSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMaxF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMinF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowSumF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMinF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnProdF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMaxF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMinF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnSumF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnProdF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMinF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecSplat1AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecSplat4AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecSplat8AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecTranspose4(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int, dstStride int, srcStride int)
+
+//go:noescape
+func vecTranspose8(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int, dstStride int, srcStride int)

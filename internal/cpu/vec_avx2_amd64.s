@@ -5202,3 +5202,1931 @@ DATA vec32_1<>+20(SB)/4, $0x00000001
 DATA vec32_1<>+24(SB)/4, $0x00000001
 DATA vec32_1<>+28(SB)/4, $0x00000001
 GLOBL vec32_1<>(SB), RODATA|NOPTR, $32
+
+// func vecNotBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecNotBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many1:
+	CMPQ    DX, $+32
+	JL      few2
+	VMOVUPS (BX)(CX*1), Y1
+	VXORPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many1
+
+few2:
+	TESTQ DX, DX
+	JZ    done4
+
+single3:
+	MOVBLZX (BX)(CX*1), SI
+	XORL    $0x01, SI
+	MOVB    SI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single3
+
+done4:
+	VZEROUPPER
+	RET
+
+DATA vec32_1010101<>+0(SB)/4, $0x01010101
+DATA vec32_1010101<>+4(SB)/4, $0x01010101
+DATA vec32_1010101<>+8(SB)/4, $0x01010101
+DATA vec32_1010101<>+12(SB)/4, $0x01010101
+DATA vec32_1010101<>+16(SB)/4, $0x01010101
+DATA vec32_1010101<>+20(SB)/4, $0x01010101
+DATA vec32_1010101<>+24(SB)/4, $0x01010101
+DATA vec32_1010101<>+28(SB)/4, $0x01010101
+GLOBL vec32_1010101<>(SB), RODATA|NOPTR, $32
+
+// func vecAndBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecAndBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	MOVQ    b+16(FP), SI
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many5:
+	CMPQ    DX, $+32
+	JL      few6
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS (SI)(CX*1), Y1
+	VANDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many5
+
+few6:
+	TESTQ DX, DX
+	JZ    done8
+
+single7:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	ANDL    R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single7
+
+done8:
+	VZEROUPPER
+	RET
+
+// func vecOrBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecOrBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	MOVQ    b+16(FP), SI
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many9:
+	CMPQ    DX, $+32
+	JL      few10
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS (SI)(CX*1), Y1
+	VORPS   Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many9
+
+few10:
+	TESTQ DX, DX
+	JZ    done12
+
+single11:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	ORL     R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single11
+
+done12:
+	VZEROUPPER
+	RET
+
+// func vecXorBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecXorBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	MOVQ    b+16(FP), SI
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many13:
+	CMPQ    DX, $+32
+	JL      few14
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS (SI)(CX*1), Y1
+	VXORPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many13
+
+few14:
+	TESTQ DX, DX
+	JZ    done16
+
+single15:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	XORL    R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single15
+
+done16:
+	VZEROUPPER
+	RET
+
+// func vecNeBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecNeBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	MOVQ    b+16(FP), SI
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many17:
+	CMPQ    DX, $+32
+	JL      few18
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS (SI)(CX*1), Y1
+	VXORPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many17
+
+few18:
+	TESTQ DX, DX
+	JZ    done20
+
+single19:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	XORL    R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single19
+
+done20:
+	VZEROUPPER
+	RET
+
+// func vecEqBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecEqBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	MOVQ    b+16(FP), SI
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many21:
+	CMPQ    DX, $+32
+	JL      few22
+	VMOVUPS (BX)(CX*1), Y1
+	VMOVUPS (SI)(CX*1), Y2
+	VXORPS  Y2, Y1, Y1
+	VXORPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many21
+
+few22:
+	TESTQ DX, DX
+	JZ    done24
+
+single23:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	XORL    R8, DI
+	XORL    $0x01, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single23
+
+done24:
+	VZEROUPPER
+	RET
+
+// func vecWhereBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX
+TEXT ·vecWhereBoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+32(FP), DX
+	MOVQ    a+8(FP), BX
+	MOVQ    b+16(FP), SI
+	MOVQ    c+24(FP), DI
+	XORQ    CX, CX
+	VMOVUPS vec32_1010101<>+0(SB), Y0
+
+many25:
+	CMPQ    DX, $+32
+	JL      few26
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS (SI)(CX*1), Y1
+	VMOVUPS (DI)(CX*1), Y2
+	VXORPS  Y2, Y1, Y1
+	VANDPS  Y1, Y0, Y0
+	VXORPS  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)(CX*1)
+	ADDQ    $+32, CX
+	SUBQ    $+32, DX
+	JMP     many25
+
+few26:
+	TESTQ DX, DX
+	JZ    done28
+
+single27:
+	MOVBLZX (BX)(CX*1), R8
+	MOVBLZX (SI)(CX*1), R9
+	MOVBLZX (DI)(CX*1), R10
+	XORL    R10, R9
+	ANDL    R9, R8
+	MOVL    R10, R9
+	XORL    R8, R9
+	MOVB    R9, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single27
+
+done28:
+	VZEROUPPER
+	RET
+
+// func vecRowSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecRowSumF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+many30:
+	CMPQ      SI, $+16
+	JL        single31
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VADDPD    Y4, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VADDPD    Y4, Y2, Y2
+	VMOVAPS   Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVAPS   Y3, Y3
+	ADDQ      $+64, CX
+	SUBQ      $+16, SI
+	JMP       many30
+
+single31:
+	CMPQ      SI, $+4
+	JL        last32
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VMOVAPS   Y0, Y0
+	ADDQ      $+16, CX
+	SUBQ      $+4, SI
+	JMP       single31
+
+last32:
+	TESTQ      SI, SI
+	JZ         settle33
+	LEAQ       (CX)(SI*4), CX
+	NEGQ       SI
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*4), X4
+	VMASKMOVPS (CX)(SI*4), X4, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y0, Y0
+	VMOVAPS    Y0, Y0
+
+settle33:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPD       Y5, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDSD       (AX), X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $+8, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowMaxF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecRowMaxF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSS (AX), Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VMOVAPS      Y1, Y4
+	VMOVAPS      Y0, Y1
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y0, Y3
+
+many30:
+	CMPQ    SI, $+32
+	JL      single31
+	VMOVUPS (CX), Y5
+	VMAXPS  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPS 32(CX), Y6
+	VMAXPS  Y6, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(CX), Y7
+	VMAXPS  Y7, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPS 96(CX), Y8
+	VMAXPS  Y8, Y3, Y3
+	VMOVAPS Y3, Y3
+	VCMPPS  $0x03, Y6, Y5, Y5
+	VORPS   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	VCMPPS  $0x03, Y8, Y7, Y5
+	VORPS   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+128, CX
+	SUBQ    $+32, SI
+	JMP     many30
+
+single31:
+	CMPQ    SI, $+8
+	JL      last32
+	VMOVUPS (CX), Y5
+	VMAXPS  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VCMPPS  $0x03, Y5, Y5, Y5
+	VORPS   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+32, CX
+	SUBQ    $+8, SI
+	JMP     single31
+
+last32:
+	TESTQ      SI, SI
+	JZ         settle33
+	LEAQ       (CX)(SI*4), CX
+	NEGQ       SI
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*4), Y5
+	VMASKMOVPS (CX)(SI*4), Y5, Y5
+	VMOVUPS    32(DI)(SI*4), Y6
+	VMOVUPS    vec32_ff800000<>+0(SB), Y7
+	VBLENDVPS  Y6, Y5, Y7, Y5
+	VMAXPS     Y5, Y0, Y0
+	VMOVAPS    Y0, Y0
+	VCMPPS     $0x03, Y5, Y5, Y5
+	VORPS      Y5, Y4, Y4
+	VMOVAPS    Y4, Y4
+
+settle33:
+	VMAXPS       Y1, Y0, Y0
+	VMAXPS       Y3, Y2, Y1
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X9
+	VMAXPS       Y9, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VMAXPS       Y1, Y0, Y0
+	VPERMILPS    $0xb1, Y0, Y1
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X9
+	VORPS        Y9, Y4, Y1
+	VPERMILPD    $0x01, Y1, Y2
+	VORPS        Y2, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y2
+	VORPS        Y2, Y1, Y1
+	VORPS        X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         $+4, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowMinF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecRowMinF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSS (AX), Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VMOVAPS      Y1, Y4
+	VMOVAPS      Y0, Y1
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y0, Y3
+
+many30:
+	CMPQ    SI, $+32
+	JL      single31
+	VMOVUPS (CX), Y5
+	VMINPS  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPS 32(CX), Y6
+	VMINPS  Y6, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(CX), Y7
+	VMINPS  Y7, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPS 96(CX), Y8
+	VMINPS  Y8, Y3, Y3
+	VMOVAPS Y3, Y3
+	VCMPPS  $0x03, Y6, Y5, Y5
+	VORPS   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	VCMPPS  $0x03, Y8, Y7, Y5
+	VORPS   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+128, CX
+	SUBQ    $+32, SI
+	JMP     many30
+
+single31:
+	CMPQ    SI, $+8
+	JL      last32
+	VMOVUPS (CX), Y5
+	VMINPS  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VCMPPS  $0x03, Y5, Y5, Y5
+	VORPS   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+32, CX
+	SUBQ    $+8, SI
+	JMP     single31
+
+last32:
+	TESTQ      SI, SI
+	JZ         settle33
+	LEAQ       (CX)(SI*4), CX
+	NEGQ       SI
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*4), Y5
+	VMASKMOVPS (CX)(SI*4), Y5, Y5
+	VMOVUPS    32(DI)(SI*4), Y6
+	VMOVUPS    vec32_7f800000<>+0(SB), Y7
+	VBLENDVPS  Y6, Y5, Y7, Y5
+	VMINPS     Y5, Y0, Y0
+	VMOVAPS    Y0, Y0
+	VCMPPS     $0x03, Y5, Y5, Y5
+	VORPS      Y5, Y4, Y4
+	VMOVAPS    Y4, Y4
+
+settle33:
+	VMINPS       Y1, Y0, Y0
+	VMINPS       Y3, Y2, Y1
+	VMINPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X9
+	VMINPS       Y9, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VMINPS       Y1, Y0, Y0
+	VPERMILPS    $0xb1, Y0, Y1
+	VMINPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X9
+	VORPS        Y9, Y4, Y1
+	VPERMILPD    $0x01, Y1, Y2
+	VORPS        Y2, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y2
+	VORPS        Y2, Y1, Y1
+	VORPS        X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         $+4, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowSumF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecRowSumF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+many30:
+	CMPQ    SI, $+16
+	JL      single31
+	VMOVUPD (CX), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(CX), Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(CX), Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(CX), Y4
+	VADDPD  Y4, Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    $+128, CX
+	SUBQ    $+16, SI
+	JMP     many30
+
+single31:
+	CMPQ    SI, $+4
+	JL      last32
+	VMOVUPD (CX), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    $+32, CX
+	SUBQ    $+4, SI
+	JMP     single31
+
+last32:
+	TESTQ      SI, SI
+	JZ         settle33
+	LEAQ       (CX)(SI*8), CX
+	NEGQ       SI
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*8), Y4
+	VMASKMOVPD (CX)(SI*8), Y4, Y4
+	VADDPD     Y4, Y0, Y0
+	VMOVAPS    Y0, Y0
+
+settle33:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPD       Y5, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDSD       (AX), X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $+8, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecRowMaxF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSD (AX), Y0
+	VCMPPD       $0x03, Y0, Y0, Y1
+	VMOVAPS      Y1, Y4
+	VMOVAPS      Y0, Y1
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y0, Y3
+
+many30:
+	CMPQ    SI, $+16
+	JL      single31
+	VMOVUPD (CX), Y5
+	VMAXPD  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(CX), Y6
+	VMAXPD  Y6, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(CX), Y7
+	VMAXPD  Y7, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(CX), Y8
+	VMAXPD  Y8, Y3, Y3
+	VMOVAPS Y3, Y3
+	VCMPPD  $0x03, Y6, Y5, Y5
+	VORPD   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	VCMPPD  $0x03, Y8, Y7, Y5
+	VORPD   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+128, CX
+	SUBQ    $+16, SI
+	JMP     many30
+
+single31:
+	CMPQ    SI, $+4
+	JL      last32
+	VMOVUPD (CX), Y5
+	VMAXPD  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VCMPPD  $0x03, Y5, Y5, Y5
+	VORPD   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+32, CX
+	SUBQ    $+4, SI
+	JMP     single31
+
+last32:
+	TESTQ      SI, SI
+	JZ         settle33
+	LEAQ       (CX)(SI*8), CX
+	NEGQ       SI
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*8), Y5
+	VMASKMOVPD (CX)(SI*8), Y5, Y5
+	VMOVUPS    32(DI)(SI*8), Y6
+	VMOVUPS    vec64_fff0000000000000<>+0(SB), Y7
+	VBLENDVPD  Y6, Y5, Y7, Y5
+	VMAXPD     Y5, Y0, Y0
+	VMOVAPS    Y0, Y0
+	VCMPPD     $0x03, Y5, Y5, Y5
+	VORPD      Y5, Y4, Y4
+	VMOVAPS    Y4, Y4
+
+settle33:
+	VMAXPD       Y1, Y0, Y0
+	VMAXPD       Y3, Y2, Y1
+	VMAXPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X9
+	VMAXPD       Y9, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VMAXPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X9
+	VORPD        Y9, Y4, Y1
+	VPERMILPD    $0x01, Y1, Y2
+	VORPD        Y2, Y1, Y1
+	VORPS        X1, X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $+8, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+DATA vec64_fff0000000000000<>+0(SB)/8, $0xfff0000000000000
+DATA vec64_fff0000000000000<>+8(SB)/8, $0xfff0000000000000
+DATA vec64_fff0000000000000<>+16(SB)/8, $0xfff0000000000000
+DATA vec64_fff0000000000000<>+24(SB)/8, $0xfff0000000000000
+GLOBL vec64_fff0000000000000<>(SB), RODATA|NOPTR, $32
+
+// func vecRowMinF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecRowMinF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSD (AX), Y0
+	VCMPPD       $0x03, Y0, Y0, Y1
+	VMOVAPS      Y1, Y4
+	VMOVAPS      Y0, Y1
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y0, Y3
+
+many30:
+	CMPQ    SI, $+16
+	JL      single31
+	VMOVUPD (CX), Y5
+	VMINPD  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(CX), Y6
+	VMINPD  Y6, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(CX), Y7
+	VMINPD  Y7, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(CX), Y8
+	VMINPD  Y8, Y3, Y3
+	VMOVAPS Y3, Y3
+	VCMPPD  $0x03, Y6, Y5, Y5
+	VORPD   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	VCMPPD  $0x03, Y8, Y7, Y5
+	VORPD   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+128, CX
+	SUBQ    $+16, SI
+	JMP     many30
+
+single31:
+	CMPQ    SI, $+4
+	JL      last32
+	VMOVUPD (CX), Y5
+	VMINPD  Y5, Y0, Y0
+	VMOVAPS Y0, Y0
+	VCMPPD  $0x03, Y5, Y5, Y5
+	VORPD   Y5, Y4, Y4
+	VMOVAPS Y4, Y4
+	ADDQ    $+32, CX
+	SUBQ    $+4, SI
+	JMP     single31
+
+last32:
+	TESTQ      SI, SI
+	JZ         settle33
+	LEAQ       (CX)(SI*8), CX
+	NEGQ       SI
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*8), Y5
+	VMASKMOVPD (CX)(SI*8), Y5, Y5
+	VMOVUPS    32(DI)(SI*8), Y6
+	VMOVUPS    vec64_7ff0000000000000<>+0(SB), Y7
+	VBLENDVPD  Y6, Y5, Y7, Y5
+	VMINPD     Y5, Y0, Y0
+	VMOVAPS    Y0, Y0
+	VCMPPD     $0x03, Y5, Y5, Y5
+	VORPD      Y5, Y4, Y4
+	VMOVAPS    Y4, Y4
+
+settle33:
+	VMINPD       Y1, Y0, Y0
+	VMINPD       Y3, Y2, Y1
+	VMINPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X9
+	VMINPD       Y9, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VMINPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X9
+	VORPD        Y9, Y4, Y1
+	VPERMILPD    $0x01, Y1, Y2
+	VORPD        Y2, Y1, Y1
+	VORPS        X1, X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $+8, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+DATA vec64_7ff0000000000000<>+0(SB)/8, $0x7ff0000000000000
+DATA vec64_7ff0000000000000<>+8(SB)/8, $0x7ff0000000000000
+DATA vec64_7ff0000000000000<>+16(SB)/8, $0x7ff0000000000000
+DATA vec64_7ff0000000000000<>+24(SB)/8, $0x7ff0000000000000
+GLOBL vec64_7ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+// func vecColumnSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnSumF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS (R8), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPS 32(R8), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(R8), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPS 96(R8), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+32, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPS (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS (R8), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+8, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*4), AX
+	LEAQ       (CX)(BX*4), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*4), Y0
+	VMASKMOVPS (AX)(BX*4), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS (CX)(BX*4), Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnProdF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnProdF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS (R8), Y4
+	VMULPS  Y4, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPS 32(R8), Y4
+	VMULPS  Y4, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(R8), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPS 96(R8), Y4
+	VMULPS  Y4, Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+32, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPS (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS (R8), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+8, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*4), AX
+	LEAQ       (CX)(BX*4), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*4), Y0
+	VMASKMOVPS (AX)(BX*4), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS (CX)(BX*4), Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMaxF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnMaxF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS (R8), Y4
+	VXORPS  vec32_80000000<>+0(SB), Y0, Y0
+	VXORPS  vec32_80000000<>+0(SB), Y4, Y4
+	VMINPS  Y4, Y0, Y5
+	VMINPS  Y0, Y4, Y0
+	VORPS   Y0, Y5, Y0
+	VXORPS  vec32_80000000<>+0(SB), Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPS 32(R8), Y4
+	VXORPS  vec32_80000000<>+0(SB), Y1, Y1
+	VXORPS  vec32_80000000<>+0(SB), Y4, Y4
+	VMINPS  Y4, Y1, Y5
+	VMINPS  Y1, Y4, Y1
+	VORPS   Y1, Y5, Y1
+	VXORPS  vec32_80000000<>+0(SB), Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(R8), Y4
+	VXORPS  vec32_80000000<>+0(SB), Y2, Y2
+	VXORPS  vec32_80000000<>+0(SB), Y4, Y4
+	VMINPS  Y4, Y2, Y5
+	VMINPS  Y2, Y4, Y2
+	VORPS   Y2, Y5, Y2
+	VXORPS  vec32_80000000<>+0(SB), Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPS 96(R8), Y4
+	VXORPS  vec32_80000000<>+0(SB), Y3, Y3
+	VXORPS  vec32_80000000<>+0(SB), Y4, Y4
+	VMINPS  Y4, Y3, Y5
+	VMINPS  Y3, Y4, Y3
+	VORPS   Y3, Y5, Y3
+	VXORPS  vec32_80000000<>+0(SB), Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+32, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPS (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS (R8), Y1
+	VXORPS  vec32_80000000<>+0(SB), Y0, Y0
+	VXORPS  vec32_80000000<>+0(SB), Y1, Y1
+	VMINPS  Y1, Y0, Y2
+	VMINPS  Y0, Y1, Y0
+	VORPS   Y0, Y2, Y0
+	VXORPS  vec32_80000000<>+0(SB), Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+8, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*4), AX
+	LEAQ       (CX)(BX*4), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*4), Y0
+	VMASKMOVPS (AX)(BX*4), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS (CX)(BX*4), Y1, Y1
+	VXORPS     vec32_80000000<>+0(SB), Y0, Y0
+	VXORPS     vec32_80000000<>+0(SB), Y1, Y1
+	VMINPS     Y1, Y0, Y2
+	VMINPS     Y0, Y1, Y0
+	VORPS      Y0, Y2, Y0
+	VXORPS     vec32_80000000<>+0(SB), Y0, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMinF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnMinF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS (R8), Y4
+	VMINPS  Y4, Y0, Y5
+	VMINPS  Y0, Y4, Y0
+	VORPS   Y0, Y5, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPS 32(R8), Y4
+	VMINPS  Y4, Y1, Y5
+	VMINPS  Y1, Y4, Y1
+	VORPS   Y1, Y5, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(R8), Y4
+	VMINPS  Y4, Y2, Y5
+	VMINPS  Y2, Y4, Y2
+	VORPS   Y2, Y5, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPS 96(R8), Y4
+	VMINPS  Y4, Y3, Y5
+	VMINPS  Y3, Y4, Y3
+	VORPS   Y3, Y5, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+32, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPS (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS (R8), Y1
+	VMINPS  Y1, Y0, Y2
+	VMINPS  Y0, Y1, Y0
+	VORPS   Y0, Y2, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+8, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*4), AX
+	LEAQ       (CX)(BX*4), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*4), Y0
+	VMASKMOVPS (AX)(BX*4), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS (CX)(BX*4), Y1, Y1
+	VMINPS     Y1, Y0, Y2
+	VMINPS     Y0, Y1, Y0
+	VORPS      Y0, Y2, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnSumF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnSumF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+16
+	JL      single30
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD (R8), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(R8), Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(R8), Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(R8), Y4
+	VADDPD  Y4, Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+16, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+4
+	JL      last31
+	VMOVUPD (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD (R8), Y1
+	VADDPD  Y1, Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPD Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+4, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*8), AX
+	LEAQ       (CX)(BX*8), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*8), Y0
+	VMASKMOVPD (AX)(BX*8), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD (CX)(BX*8), Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD Y0, Y1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnProdF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnProdF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+16
+	JL      single30
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD (R8), Y4
+	VMULPD  Y4, Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(R8), Y4
+	VMULPD  Y4, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(R8), Y4
+	VMULPD  Y4, Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(R8), Y4
+	VMULPD  Y4, Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+16, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+4
+	JL      last31
+	VMOVUPD (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD (R8), Y1
+	VMULPD  Y1, Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPD Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+4, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*8), AX
+	LEAQ       (CX)(BX*8), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*8), Y0
+	VMASKMOVPD (AX)(BX*8), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD (CX)(BX*8), Y1, Y1
+	VMULPD     Y1, Y0, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD Y0, Y1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnMaxF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+16
+	JL      single30
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD (R8), Y4
+	VXORPD  vec64_8000000000000000<>+0(SB), Y0, Y0
+	VXORPD  vec64_8000000000000000<>+0(SB), Y4, Y4
+	VMINPD  Y4, Y0, Y5
+	VMINPD  Y0, Y4, Y0
+	VORPD   Y0, Y5, Y0
+	VXORPD  vec64_8000000000000000<>+0(SB), Y0, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(R8), Y4
+	VXORPD  vec64_8000000000000000<>+0(SB), Y1, Y1
+	VXORPD  vec64_8000000000000000<>+0(SB), Y4, Y4
+	VMINPD  Y4, Y1, Y5
+	VMINPD  Y1, Y4, Y1
+	VORPD   Y1, Y5, Y1
+	VXORPD  vec64_8000000000000000<>+0(SB), Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(R8), Y4
+	VXORPD  vec64_8000000000000000<>+0(SB), Y2, Y2
+	VXORPD  vec64_8000000000000000<>+0(SB), Y4, Y4
+	VMINPD  Y4, Y2, Y5
+	VMINPD  Y2, Y4, Y2
+	VORPD   Y2, Y5, Y2
+	VXORPD  vec64_8000000000000000<>+0(SB), Y2, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(R8), Y4
+	VXORPD  vec64_8000000000000000<>+0(SB), Y3, Y3
+	VXORPD  vec64_8000000000000000<>+0(SB), Y4, Y4
+	VMINPD  Y4, Y3, Y5
+	VMINPD  Y3, Y4, Y3
+	VORPD   Y3, Y5, Y3
+	VXORPD  vec64_8000000000000000<>+0(SB), Y3, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+16, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+4
+	JL      last31
+	VMOVUPD (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD (R8), Y1
+	VXORPD  vec64_8000000000000000<>+0(SB), Y0, Y0
+	VXORPD  vec64_8000000000000000<>+0(SB), Y1, Y1
+	VMINPD  Y1, Y0, Y2
+	VMINPD  Y0, Y1, Y0
+	VORPD   Y0, Y2, Y0
+	VXORPD  vec64_8000000000000000<>+0(SB), Y0, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPD Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+4, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*8), AX
+	LEAQ       (CX)(BX*8), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*8), Y0
+	VMASKMOVPD (AX)(BX*8), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD (CX)(BX*8), Y1, Y1
+	VXORPD     vec64_8000000000000000<>+0(SB), Y0, Y0
+	VXORPD     vec64_8000000000000000<>+0(SB), Y1, Y1
+	VMINPD     Y1, Y0, Y2
+	VMINPD     Y0, Y1, Y0
+	VORPD      Y0, Y2, Y0
+	VXORPD     vec64_8000000000000000<>+0(SB), Y0, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD Y0, Y1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMinF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX
+TEXT ·vecColumnMinF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+16
+	JL      single30
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD 64(AX), Y2
+	VMOVUPD 96(AX), Y3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD (R8), Y4
+	VMINPD  Y4, Y0, Y5
+	VMINPD  Y0, Y4, Y0
+	VORPD   Y0, Y5, Y0
+	VMOVAPS Y0, Y0
+	VMOVUPD 32(R8), Y4
+	VMINPD  Y4, Y1, Y5
+	VMINPD  Y1, Y4, Y1
+	VORPD   Y1, Y5, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(R8), Y4
+	VMINPD  Y4, Y2, Y5
+	VMINPD  Y2, Y4, Y2
+	VORPD   Y2, Y5, Y2
+	VMOVAPS Y2, Y2
+	VMOVUPD 96(R8), Y4
+	VMINPD  Y4, Y3, Y5
+	VMINPD  Y3, Y4, Y3
+	VORPD   Y3, Y5, Y3
+	VMOVAPS Y3, Y3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, CX
+	SUBQ    $+16, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+4
+	JL      last31
+	VMOVUPD (AX), Y0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD (R8), Y1
+	VMINPD  Y1, Y0, Y2
+	VMINPD  Y0, Y1, Y0
+	VORPD   Y0, Y2, Y0
+	VMOVAPS Y0, Y0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPD Y0, (AX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	SUBQ    $+4, BX
+	JMP     single30
+
+last31:
+	TESTQ      BX, BX
+	JZ         done32
+	LEAQ       (AX)(BX*8), AX
+	LEAQ       (CX)(BX*8), CX
+	NEGQ       BX
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(BX*8), Y0
+	VMASKMOVPD (AX)(BX*8), Y0, Y0
+	MOVQ       CX, CX
+
+row35:
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD (CX)(BX*8), Y1, Y1
+	VMINPD     Y1, Y0, Y2
+	VMINPD     Y0, Y1, Y0
+	VORPD      Y0, Y2, Y0
+	VMOVAPS    Y0, Y0
+	ADDQ       SI, CX
+	DECQ       DX
+	JNZ        row35
+	VMOVUPS    32(DI)(BX*8), Y1
+	VMASKMOVPD Y0, Y1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecSplat1AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX2
+TEXT ·vecSplat1AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done35
+	TESTQ BX, BX
+	JZ    done35
+
+row29:
+	MOVQ         BX, SI
+	CMPQ         SI, $+32
+	JL           short31
+	VPBROADCASTB (CX), Y0
+
+vectors30:
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	SUBQ    $+32, SI
+	CMPQ    SI, $+32
+	JGE     vectors30
+	LEAQ    (AX)(SI*1), AX
+	VMOVUPS Y0, -32(AX)
+	JMP     next34
+
+short31:
+	MOVB (CX), DI
+
+each32:
+	MOVB DI, (AX)
+	ADDQ $+1, AX
+	DECQ SI
+	JNZ  each32
+
+next34:
+	ADDQ $+1, CX
+	DECQ DX
+	JNZ  row29
+
+done35:
+	VZEROUPPER
+	RET
+
+// func vecSplat4AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX2
+TEXT ·vecSplat4AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done42
+	TESTQ BX, BX
+	JZ    done42
+
+row36:
+	MOVQ         BX, SI
+	CMPQ         SI, $+8
+	JL           short38
+	VPBROADCASTD (CX), Y0
+
+vectors37:
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	SUBQ    $+8, SI
+	CMPQ    SI, $+8
+	JGE     vectors37
+	LEAQ    (AX)(SI*4), AX
+	VMOVUPS Y0, -32(AX)
+	JMP     next41
+
+short38:
+	MOVL (CX), DI
+
+each39:
+	MOVL DI, (AX)
+	ADDQ $+4, AX
+	DECQ SI
+	JNZ  each39
+
+next41:
+	ADDQ $+4, CX
+	DECQ DX
+	JNZ  row36
+
+done42:
+	VZEROUPPER
+	RET
+
+// func vecSplat8AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX2
+TEXT ·vecSplat8AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done49
+	TESTQ BX, BX
+	JZ    done49
+
+row43:
+	MOVQ         BX, SI
+	CMPQ         SI, $+4
+	JL           short45
+	VPBROADCASTQ (CX), Y0
+
+vectors44:
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, AX
+	SUBQ    $+4, SI
+	CMPQ    SI, $+4
+	JGE     vectors44
+	LEAQ    (AX)(SI*8), AX
+	VMOVUPS Y0, -32(AX)
+	JMP     next48
+
+short45:
+	MOVQ (CX), DI
+
+each46:
+	MOVQ DI, (AX)
+	ADDQ $+8, AX
+	DECQ SI
+	JNZ  each46
+
+next48:
+	ADDQ $+8, CX
+	DECQ DX
+	JNZ  row43
+
+done49:
+	VZEROUPPER
+	RET
+
+// func vecTranspose4(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int, dstStride int, srcStride int)
+// Requires: AVX
+TEXT ·vecTranspose4(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ rows+16(FP), DX
+	MOVQ cols+24(FP), BX
+	MOVQ dstStride+32(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (SI)(SI*2), DI
+	MOVQ srcStride+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R9
+
+band50:
+	MOVQ AX, R10
+	MOVQ CX, R12
+	MOVQ BX, R14
+
+tile51:
+	LEAQ        (R10)(SI*4), R11
+	LEAQ        (R12)(R8*4), R13
+	VMOVUPS     (R12), X0
+	VINSERTF128 $0x01, (R13), Y0, Y0
+	VMOVUPS     (R12)(R8*1), X1
+	VINSERTF128 $0x01, (R13)(R8*1), Y1, Y1
+	VMOVUPS     (R12)(R8*2), X2
+	VINSERTF128 $0x01, (R13)(R8*2), Y2, Y2
+	VMOVUPS     (R12)(R9*1), X3
+	VINSERTF128 $0x01, (R13)(R9*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKLPS   Y3, Y2, Y5
+	VUNPCKHPS   Y1, Y0, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y5, Y4, Y8
+	VMOVUPS     Y8, (R10)
+	VUNPCKHPD   Y5, Y4, Y4
+	VMOVUPS     Y4, (R10)(SI*1)
+	VUNPCKLPD   Y7, Y6, Y4
+	VMOVUPS     Y4, (R10)(SI*2)
+	VUNPCKHPD   Y7, Y6, Y4
+	VMOVUPS     Y4, (R10)(DI*1)
+	VMOVUPS     16(R12), X9
+	VINSERTF128 $0x01, 16(R13), Y9, Y9
+	VMOVUPS     16(R12)(R8*1), X10
+	VINSERTF128 $0x01, 16(R13)(R8*1), Y10, Y10
+	VMOVUPS     16(R12)(R8*2), X11
+	VINSERTF128 $0x01, 16(R13)(R8*2), Y11, Y11
+	VMOVUPS     16(R12)(R9*1), X12
+	VINSERTF128 $0x01, 16(R13)(R9*1), Y12, Y12
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKLPS   Y12, Y11, Y5
+	VUNPCKHPS   Y10, Y9, Y6
+	VUNPCKHPS   Y12, Y11, Y7
+	VUNPCKLPD   Y5, Y4, Y8
+	VMOVUPS     Y8, (R11)
+	VUNPCKHPD   Y5, Y4, Y4
+	VMOVUPS     Y4, (R11)(SI*1)
+	VUNPCKLPD   Y7, Y6, Y4
+	VMOVUPS     Y4, (R11)(SI*2)
+	VUNPCKHPD   Y7, Y6, Y4
+	VMOVUPS     Y4, (R11)(DI*1)
+	ADDQ        $+32, R12
+	LEAQ        (R10)(SI*4), R10
+	LEAQ        (R10)(SI*4), R10
+	SUBQ        $+8, R14
+	JNZ         tile51
+	ADDQ        $+32, AX
+	LEAQ        (CX)(R8*4), CX
+	LEAQ        (CX)(R8*4), CX
+	SUBQ        $+8, DX
+	JNZ         band50
+	VZEROUPPER
+	RET
+
+// func vecTranspose8(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int, dstStride int, srcStride int)
+// Requires: AVX
+TEXT ·vecTranspose8(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ rows+16(FP), DX
+	MOVQ cols+24(FP), BX
+	MOVQ dstStride+32(FP), SI
+	SHLQ $0x03, SI
+	LEAQ (SI)(SI*2), DI
+	MOVQ srcStride+40(FP), R8
+	SHLQ $0x03, R8
+	LEAQ (R8)(R8*2), R9
+
+band52:
+	MOVQ AX, R10
+	MOVQ CX, R12
+	MOVQ BX, R13
+
+tile53:
+	LEAQ        (R10)(SI*4), R11
+	LEAQ        (R12)(R8*4), R11
+	VMOVUPS     (R12), X0
+	VINSERTF128 $0x01, (R12)(R8*2), Y0, Y0
+	VMOVUPS     (R12)(R8*1), X1
+	VINSERTF128 $0x01, (R12)(R9*1), Y1, Y1
+	VUNPCKLPD   Y1, Y0, Y2
+	VMOVUPS     Y2, (R10)
+	VUNPCKHPD   Y1, Y0, Y2
+	VMOVUPS     Y2, (R10)(SI*1)
+	VMOVUPS     16(R12), X3
+	VINSERTF128 $0x01, 16(R12)(R8*2), Y3, Y3
+	VMOVUPS     16(R12)(R8*1), X4
+	VINSERTF128 $0x01, 16(R12)(R9*1), Y4, Y4
+	VUNPCKLPD   Y4, Y3, Y2
+	VMOVUPS     Y2, (R10)(SI*2)
+	VUNPCKHPD   Y4, Y3, Y2
+	VMOVUPS     Y2, (R10)(DI*1)
+	ADDQ        $+32, R12
+	LEAQ        (R10)(SI*4), R10
+	SUBQ        $+4, R13
+	JNZ         tile53
+	ADDQ        $+32, AX
+	LEAQ        (CX)(R8*4), CX
+	SUBQ        $+4, DX
+	JNZ         band52
+	VZEROUPPER
+	RET

@@ -239,3 +239,75 @@ func vecSinF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
 
 //go:noescape
 func vecCosF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecNotBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAndBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecOrBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecXorBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecNeBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecEqBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecWhereBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecRowSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMaxF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMinF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowSumF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowMinF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnProdF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMaxF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMinF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnSumF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnProdF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecColumnMinF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecSplat1AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecSplat4AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecSplat8AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)

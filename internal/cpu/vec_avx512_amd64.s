@@ -4754,3 +4754,1820 @@ store5:
 
 DATA vec32_1<>+0(SB)/4, $0x00000001
 GLOBL vec32_1<>(SB), RODATA|NOPTR, $4
+
+// func vecNotBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecNotBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many1:
+	CMPQ    DX, $+64
+	JL      few2
+	VMOVUPS (BX)(CX*1), Z1
+	VXORPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many1
+
+few2:
+	TESTQ DX, DX
+	JZ    done4
+
+single3:
+	MOVBLZX (BX)(CX*1), SI
+	XORL    $0x01, SI
+	MOVB    SI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single3
+
+done4:
+	VZEROUPPER
+	RET
+
+DATA vec32_1010101<>+0(SB)/4, $0x01010101
+GLOBL vec32_1010101<>(SB), RODATA|NOPTR, $4
+
+// func vecAndBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecAndBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many5:
+	CMPQ    DX, $+64
+	JL      few6
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS (SI)(CX*1), Z1
+	VANDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many5
+
+few6:
+	TESTQ DX, DX
+	JZ    done8
+
+single7:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	ANDL    R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single7
+
+done8:
+	VZEROUPPER
+	RET
+
+// func vecOrBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecOrBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many9:
+	CMPQ    DX, $+64
+	JL      few10
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS (SI)(CX*1), Z1
+	VORPS   Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many9
+
+few10:
+	TESTQ DX, DX
+	JZ    done12
+
+single11:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	ORL     R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single11
+
+done12:
+	VZEROUPPER
+	RET
+
+// func vecXorBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecXorBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many13:
+	CMPQ    DX, $+64
+	JL      few14
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS (SI)(CX*1), Z1
+	VXORPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many13
+
+few14:
+	TESTQ DX, DX
+	JZ    done16
+
+single15:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	XORL    R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single15
+
+done16:
+	VZEROUPPER
+	RET
+
+// func vecNeBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecNeBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many17:
+	CMPQ    DX, $+64
+	JL      few18
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS (SI)(CX*1), Z1
+	VXORPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many17
+
+few18:
+	TESTQ DX, DX
+	JZ    done20
+
+single19:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	XORL    R8, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single19
+
+done20:
+	VZEROUPPER
+	RET
+
+// func vecEqBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecEqBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many21:
+	CMPQ    DX, $+64
+	JL      few22
+	VMOVUPS (BX)(CX*1), Z1
+	VMOVUPS (SI)(CX*1), Z2
+	VXORPS  Z2, Z1, Z1
+	VXORPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many21
+
+few22:
+	TESTQ DX, DX
+	JZ    done24
+
+single23:
+	MOVBLZX (BX)(CX*1), DI
+	MOVBLZX (SI)(CX*1), R8
+	XORL    R8, DI
+	XORL    $0x01, DI
+	MOVB    DI, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single23
+
+done24:
+	VZEROUPPER
+	RET
+
+// func vecWhereBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecWhereBoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	MOVQ         c+24(FP), DI
+	XORQ         CX, CX
+	VBROADCASTSS vec32_1010101<>+0(SB), Z0
+
+many25:
+	CMPQ    DX, $+64
+	JL      few26
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS (SI)(CX*1), Z1
+	VMOVUPS (DI)(CX*1), Z2
+	VXORPS  Z2, Z1, Z1
+	VANDPS  Z1, Z0, Z0
+	VXORPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)(CX*1)
+	ADDQ    $+64, CX
+	SUBQ    $+64, DX
+	JMP     many25
+
+few26:
+	TESTQ DX, DX
+	JZ    done28
+
+single27:
+	MOVBLZX (BX)(CX*1), R8
+	MOVBLZX (SI)(CX*1), R9
+	MOVBLZX (DI)(CX*1), R10
+	XORL    R10, R9
+	ANDL    R9, R8
+	MOVL    R10, R9
+	XORL    R8, R9
+	MOVB    R9, (AX)(CX*1)
+	INCQ    CX
+	DECQ    DX
+	JNZ     single27
+
+done28:
+	VZEROUPPER
+	RET
+
+// func vecRowSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·vecRowSumF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+many30:
+	CMPQ      SI, $+32
+	JL        single31
+	VCVTPS2PD (CX), Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVAPS   Z0, Z0
+	VCVTPS2PD 32(CX), Z4
+	VADDPD    Z4, Z1, Z1
+	VMOVAPS   Z1, Z1
+	VCVTPS2PD 64(CX), Z4
+	VADDPD    Z4, Z2, Z2
+	VMOVAPS   Z2, Z2
+	VCVTPS2PD 96(CX), Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVAPS   Z3, Z3
+	ADDQ      $+128, CX
+	SUBQ      $+32, SI
+	JMP       many30
+
+single31:
+	CMPQ      SI, $+8
+	JL        last32
+	VCVTPS2PD (CX), Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVAPS   Z0, Z0
+	ADDQ      $+32, CX
+	SUBQ      $+8, SI
+	JMP       single31
+
+last32:
+	TESTQ     SI, SI
+	JZ        settle33
+	LEAQ      (CX)(SI*4), CX
+	NEGQ      SI
+	MOVQ      SI, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Y4
+	VCVTPS2PD Y4, Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVAPS   Z0, Z0
+
+settle33:
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X5
+	VADDPD        Y5, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VADDPD        Y1, Y0, Y0
+	VADDSD        (AX), X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $+8, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowMaxF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowMaxF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSS (AX), Z0
+	VCMPPS       $0x03, Z0, Z0, K1
+	VPMOVM2D     K1, Z1
+	VMOVAPS      Z1, Z4
+	VMOVAPS      Z0, Z1
+	VMOVAPS      Z0, Z2
+	VMOVAPS      Z0, Z3
+
+many30:
+	CMPQ     SI, $+64
+	JL       single31
+	VMOVUPS  (CX), Z5
+	VMAXPS   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VMOVUPS  64(CX), Z6
+	VMAXPS   Z6, Z1, Z1
+	VMOVAPS  Z1, Z1
+	VMOVUPS  128(CX), Z7
+	VMAXPS   Z7, Z2, Z2
+	VMOVAPS  Z2, Z2
+	VMOVUPS  192(CX), Z8
+	VMAXPS   Z8, Z3, Z3
+	VMOVAPS  Z3, Z3
+	VCMPPS   $0x03, Z6, Z5, K1
+	VPMOVM2D K1, Z5
+	VORPS    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	VCMPPS   $0x03, Z8, Z7, K1
+	VPMOVM2D K1, Z5
+	VORPS    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+256, CX
+	SUBQ     $+64, SI
+	JMP      many30
+
+single31:
+	CMPQ     SI, $+16
+	JL       last32
+	VMOVUPS  (CX), Z5
+	VMAXPS   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VCMPPS   $0x03, Z5, Z5, K1
+	VPMOVM2D K1, Z5
+	VORPS    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+64, CX
+	SUBQ     $+16, SI
+	JMP      single31
+
+last32:
+	TESTQ        SI, SI
+	JZ           settle33
+	LEAQ         (CX)(SI*4), CX
+	NEGQ         SI
+	MOVQ         SI, DI
+	NEGQ         DI
+	MOVQ         $-1, R8
+	BZHIQ        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z5
+	VBROADCASTSS vec32_ff800000<>+0(SB), Z6
+	VBLENDMPS    Z5, Z6, K1, Z9
+	VMAXPS       Z9, Z0, Z0
+	VMOVAPS      Z0, Z0
+	VCMPPS       $0x03, Z9, Z9, K1
+	VPMOVM2D     K1, Z5
+	VORPS        Z5, Z4, Z4
+	VMOVAPS      Z4, Z4
+
+settle33:
+	VMAXPS        Z1, Z0, Z0
+	VMAXPS        Z3, Z2, Z1
+	VMAXPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X10
+	VMAXPS        Y10, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VPERMILPS     $0xb1, Y0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VORPS         Y4, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X10
+	VORPS         Y10, Y1, Y1
+	VPERMILPD     $0x01, Y1, Y2
+	VORPS         Y2, Y1, Y1
+	VPERMILPS     $0xb1, Y1, Y2
+	VORPS         Y2, Y1, Y1
+	VORPS         X1, X0, X0
+	VMOVSS        X0, (AX)
+	ADDQ          $+4, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowMinF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowMinF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSS (AX), Z0
+	VCMPPS       $0x03, Z0, Z0, K1
+	VPMOVM2D     K1, Z1
+	VMOVAPS      Z1, Z4
+	VMOVAPS      Z0, Z1
+	VMOVAPS      Z0, Z2
+	VMOVAPS      Z0, Z3
+
+many30:
+	CMPQ     SI, $+64
+	JL       single31
+	VMOVUPS  (CX), Z5
+	VMINPS   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VMOVUPS  64(CX), Z6
+	VMINPS   Z6, Z1, Z1
+	VMOVAPS  Z1, Z1
+	VMOVUPS  128(CX), Z7
+	VMINPS   Z7, Z2, Z2
+	VMOVAPS  Z2, Z2
+	VMOVUPS  192(CX), Z8
+	VMINPS   Z8, Z3, Z3
+	VMOVAPS  Z3, Z3
+	VCMPPS   $0x03, Z6, Z5, K1
+	VPMOVM2D K1, Z5
+	VORPS    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	VCMPPS   $0x03, Z8, Z7, K1
+	VPMOVM2D K1, Z5
+	VORPS    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+256, CX
+	SUBQ     $+64, SI
+	JMP      many30
+
+single31:
+	CMPQ     SI, $+16
+	JL       last32
+	VMOVUPS  (CX), Z5
+	VMINPS   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VCMPPS   $0x03, Z5, Z5, K1
+	VPMOVM2D K1, Z5
+	VORPS    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+64, CX
+	SUBQ     $+16, SI
+	JMP      single31
+
+last32:
+	TESTQ        SI, SI
+	JZ           settle33
+	LEAQ         (CX)(SI*4), CX
+	NEGQ         SI
+	MOVQ         SI, DI
+	NEGQ         DI
+	MOVQ         $-1, R8
+	BZHIQ        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z5
+	VBROADCASTSS vec32_7f800000<>+0(SB), Z6
+	VBLENDMPS    Z5, Z6, K1, Z9
+	VMINPS       Z9, Z0, Z0
+	VMOVAPS      Z0, Z0
+	VCMPPS       $0x03, Z9, Z9, K1
+	VPMOVM2D     K1, Z5
+	VORPS        Z5, Z4, Z4
+	VMOVAPS      Z4, Z4
+
+settle33:
+	VMINPS        Z1, Z0, Z0
+	VMINPS        Z3, Z2, Z1
+	VMINPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMINPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X10
+	VMINPS        Y10, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VMINPS        Y1, Y0, Y0
+	VPERMILPS     $0xb1, Y0, Y1
+	VMINPS        Y1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VORPS         Y4, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X10
+	VORPS         Y10, Y1, Y1
+	VPERMILPD     $0x01, Y1, Y2
+	VORPS         Y2, Y1, Y1
+	VPERMILPS     $0xb1, Y1, Y2
+	VORPS         Y2, Y1, Y1
+	VORPS         X1, X0, X0
+	VMOVSS        X0, (AX)
+	ADDQ          $+4, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowSumF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowSumF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+many30:
+	CMPQ    SI, $+32
+	JL      single31
+	VMOVUPD (CX), Z4
+	VADDPD  Z4, Z0, Z0
+	VMOVAPS Z0, Z0
+	VMOVUPD 64(CX), Z4
+	VADDPD  Z4, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPD 128(CX), Z4
+	VADDPD  Z4, Z2, Z2
+	VMOVAPS Z2, Z2
+	VMOVUPD 192(CX), Z4
+	VADDPD  Z4, Z3, Z3
+	VMOVAPS Z3, Z3
+	ADDQ    $+256, CX
+	SUBQ    $+32, SI
+	JMP     many30
+
+single31:
+	CMPQ    SI, $+8
+	JL      last32
+	VMOVUPD (CX), Z4
+	VADDPD  Z4, Z0, Z0
+	VMOVAPS Z0, Z0
+	ADDQ    $+64, CX
+	SUBQ    $+8, SI
+	JMP     single31
+
+last32:
+	TESTQ     SI, SI
+	JZ        settle33
+	LEAQ      (CX)(SI*8), CX
+	NEGQ      SI
+	MOVQ      SI, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPD.Z (CX)(SI*8), K1, Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVAPS   Z0, Z0
+
+settle33:
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X5
+	VADDPD        Y5, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VADDPD        Y1, Y0, Y0
+	VADDSD        (AX), X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $+8, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowMaxF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSD (AX), Z0
+	VCMPPD       $0x03, Z0, Z0, K1
+	VPMOVM2Q     K1, Z1
+	VMOVAPS      Z1, Z4
+	VMOVAPS      Z0, Z1
+	VMOVAPS      Z0, Z2
+	VMOVAPS      Z0, Z3
+
+many30:
+	CMPQ     SI, $+32
+	JL       single31
+	VMOVUPD  (CX), Z5
+	VMAXPD   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VMOVUPD  64(CX), Z6
+	VMAXPD   Z6, Z1, Z1
+	VMOVAPS  Z1, Z1
+	VMOVUPD  128(CX), Z7
+	VMAXPD   Z7, Z2, Z2
+	VMOVAPS  Z2, Z2
+	VMOVUPD  192(CX), Z8
+	VMAXPD   Z8, Z3, Z3
+	VMOVAPS  Z3, Z3
+	VCMPPD   $0x03, Z6, Z5, K1
+	VPMOVM2Q K1, Z5
+	VORPD    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	VCMPPD   $0x03, Z8, Z7, K1
+	VPMOVM2Q K1, Z5
+	VORPD    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+256, CX
+	SUBQ     $+32, SI
+	JMP      many30
+
+single31:
+	CMPQ     SI, $+8
+	JL       last32
+	VMOVUPD  (CX), Z5
+	VMAXPD   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VCMPPD   $0x03, Z5, Z5, K1
+	VPMOVM2Q K1, Z5
+	VORPD    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+64, CX
+	SUBQ     $+8, SI
+	JMP      single31
+
+last32:
+	TESTQ        SI, SI
+	JZ           settle33
+	LEAQ         (CX)(SI*8), CX
+	NEGQ         SI
+	MOVQ         SI, DI
+	NEGQ         DI
+	MOVQ         $-1, R8
+	BZHIQ        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPD.Z    (CX)(SI*8), K1, Z5
+	VBROADCASTSD vec64_fff0000000000000<>+0(SB), Z6
+	VBLENDMPD    Z5, Z6, K1, Z9
+	VMAXPD       Z9, Z0, Z0
+	VMOVAPS      Z0, Z0
+	VCMPPD       $0x03, Z9, Z9, K1
+	VPMOVM2Q     K1, Z5
+	VORPD        Z5, Z4, Z4
+	VMOVAPS      Z4, Z4
+
+settle33:
+	VMAXPD        Z1, Z0, Z0
+	VMAXPD        Z3, Z2, Z1
+	VMAXPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPD        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X10
+	VMAXPD        Y10, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VMAXPD        Y1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VORPD         Y4, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X10
+	VORPD         Y10, Y1, Y1
+	VPERMILPD     $0x01, Y1, Y2
+	VORPD         Y2, Y1, Y1
+	VORPS         X1, X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $+8, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+DATA vec64_fff0000000000000<>+0(SB)/8, $0xfff0000000000000
+GLOBL vec64_fff0000000000000<>(SB), RODATA|NOPTR, $8
+
+// func vecRowMinF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowMinF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ         BX, SI
+	VBROADCASTSD (AX), Z0
+	VCMPPD       $0x03, Z0, Z0, K1
+	VPMOVM2Q     K1, Z1
+	VMOVAPS      Z1, Z4
+	VMOVAPS      Z0, Z1
+	VMOVAPS      Z0, Z2
+	VMOVAPS      Z0, Z3
+
+many30:
+	CMPQ     SI, $+32
+	JL       single31
+	VMOVUPD  (CX), Z5
+	VMINPD   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VMOVUPD  64(CX), Z6
+	VMINPD   Z6, Z1, Z1
+	VMOVAPS  Z1, Z1
+	VMOVUPD  128(CX), Z7
+	VMINPD   Z7, Z2, Z2
+	VMOVAPS  Z2, Z2
+	VMOVUPD  192(CX), Z8
+	VMINPD   Z8, Z3, Z3
+	VMOVAPS  Z3, Z3
+	VCMPPD   $0x03, Z6, Z5, K1
+	VPMOVM2Q K1, Z5
+	VORPD    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	VCMPPD   $0x03, Z8, Z7, K1
+	VPMOVM2Q K1, Z5
+	VORPD    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+256, CX
+	SUBQ     $+32, SI
+	JMP      many30
+
+single31:
+	CMPQ     SI, $+8
+	JL       last32
+	VMOVUPD  (CX), Z5
+	VMINPD   Z5, Z0, Z0
+	VMOVAPS  Z0, Z0
+	VCMPPD   $0x03, Z5, Z5, K1
+	VPMOVM2Q K1, Z5
+	VORPD    Z5, Z4, Z4
+	VMOVAPS  Z4, Z4
+	ADDQ     $+64, CX
+	SUBQ     $+8, SI
+	JMP      single31
+
+last32:
+	TESTQ        SI, SI
+	JZ           settle33
+	LEAQ         (CX)(SI*8), CX
+	NEGQ         SI
+	MOVQ         SI, DI
+	NEGQ         DI
+	MOVQ         $-1, R8
+	BZHIQ        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPD.Z    (CX)(SI*8), K1, Z5
+	VBROADCASTSD vec64_7ff0000000000000<>+0(SB), Z6
+	VBLENDMPD    Z5, Z6, K1, Z9
+	VMINPD       Z9, Z0, Z0
+	VMOVAPS      Z0, Z0
+	VCMPPD       $0x03, Z9, Z9, K1
+	VPMOVM2Q     K1, Z5
+	VORPD        Z5, Z4, Z4
+	VMOVAPS      Z4, Z4
+
+settle33:
+	VMINPD        Z1, Z0, Z0
+	VMINPD        Z3, Z2, Z1
+	VMINPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMINPD        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X10
+	VMINPD        Y10, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VMINPD        Y1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VORPD         Y4, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X10
+	VORPD         Y10, Y1, Y1
+	VPERMILPD     $0x01, Y1, Y2
+	VORPD         Y2, Y1, Y1
+	VORPS         X1, X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $+8, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+DATA vec64_7ff0000000000000<>+0(SB)/8, $0x7ff0000000000000
+GLOBL vec64_7ff0000000000000<>(SB), RODATA|NOPTR, $8
+
+// func vecColumnSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecColumnSumF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+64
+	JL      single30
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS (R8), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVAPS Z0, Z0
+	VMOVUPS 64(R8), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPS 128(R8), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVAPS Z2, Z2
+	VMOVUPS 192(R8), Z4
+	VADDPS  Z4, Z3, Z3
+	VMOVAPS Z3, Z3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    $+256, AX
+	ADDQ    $+256, CX
+	SUBQ    $+64, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+16
+	JL      last31
+	VMOVUPS (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS (R8), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVAPS Z0, Z0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	SUBQ    $+16, BX
+	JMP     single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*4), AX
+	LEAQ      (CX)(BX*4), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVAPS   Z0, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPS   Z0, K1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnProdF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecColumnProdF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+64
+	JL      single30
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS (R8), Z4
+	VMULPS  Z4, Z0, Z0
+	VMOVAPS Z0, Z0
+	VMOVUPS 64(R8), Z4
+	VMULPS  Z4, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPS 128(R8), Z4
+	VMULPS  Z4, Z2, Z2
+	VMOVAPS Z2, Z2
+	VMOVUPS 192(R8), Z4
+	VMULPS  Z4, Z3, Z3
+	VMOVAPS Z3, Z3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    $+256, AX
+	ADDQ    $+256, CX
+	SUBQ    $+64, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+16
+	JL      last31
+	VMOVUPS (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS (R8), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVAPS Z0, Z0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	SUBQ    $+16, BX
+	JMP     single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*4), AX
+	LEAQ      (CX)(BX*4), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVAPS   Z0, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPS   Z0, K1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMaxF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecColumnMaxF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+64
+	JL      single30
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS  (R8), Z4
+	VRANGEPS $0x05, Z4, Z0, Z5
+	VCMPPS   $0x03, Z4, Z0, K1
+	VADDPS   Z4, Z0, K1, Z5
+	VMOVAPS  Z5, Z0
+	VMOVUPS  64(R8), Z4
+	VRANGEPS $0x05, Z4, Z1, Z5
+	VCMPPS   $0x03, Z4, Z1, K1
+	VADDPS   Z4, Z1, K1, Z5
+	VMOVAPS  Z5, Z1
+	VMOVUPS  128(R8), Z4
+	VRANGEPS $0x05, Z4, Z2, Z5
+	VCMPPS   $0x03, Z4, Z2, K1
+	VADDPS   Z4, Z2, K1, Z5
+	VMOVAPS  Z5, Z2
+	VMOVUPS  192(R8), Z4
+	VRANGEPS $0x05, Z4, Z3, Z5
+	VCMPPS   $0x03, Z4, Z3, K1
+	VADDPS   Z4, Z3, K1, Z5
+	VMOVAPS  Z5, Z3
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row33
+	VMOVUPS  Z0, (AX)
+	VMOVUPS  Z1, 64(AX)
+	VMOVUPS  Z2, 128(AX)
+	VMOVUPS  Z3, 192(AX)
+	ADDQ     $+256, AX
+	ADDQ     $+256, CX
+	SUBQ     $+64, BX
+	JMP      many29
+
+single30:
+	CMPQ    BX, $+16
+	JL      last31
+	VMOVUPS (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS  (R8), Z1
+	VRANGEPS $0x05, Z1, Z0, Z2
+	VCMPPS   $0x03, Z1, Z0, K1
+	VADDPS   Z1, Z0, K1, Z2
+	VMOVAPS  Z2, Z0
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row34
+	VMOVUPS  Z0, (AX)
+	ADDQ     $+64, AX
+	ADDQ     $+64, CX
+	SUBQ     $+16, BX
+	JMP      single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*4), AX
+	LEAQ      (CX)(BX*4), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
+	VRANGEPS  $0x05, Z1, Z0, Z2
+	VCMPPS    $0x03, Z1, Z0, K2
+	VADDPS    Z1, Z0, K2, Z2
+	VMOVAPS   Z2, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPS   Z0, K1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMinF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecColumnMinF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x02, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+64
+	JL      single30
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPS  (R8), Z4
+	VRANGEPS $0x04, Z4, Z0, Z5
+	VCMPPS   $0x03, Z4, Z0, K1
+	VADDPS   Z4, Z0, K1, Z5
+	VMOVAPS  Z5, Z0
+	VMOVUPS  64(R8), Z4
+	VRANGEPS $0x04, Z4, Z1, Z5
+	VCMPPS   $0x03, Z4, Z1, K1
+	VADDPS   Z4, Z1, K1, Z5
+	VMOVAPS  Z5, Z1
+	VMOVUPS  128(R8), Z4
+	VRANGEPS $0x04, Z4, Z2, Z5
+	VCMPPS   $0x03, Z4, Z2, K1
+	VADDPS   Z4, Z2, K1, Z5
+	VMOVAPS  Z5, Z2
+	VMOVUPS  192(R8), Z4
+	VRANGEPS $0x04, Z4, Z3, Z5
+	VCMPPS   $0x03, Z4, Z3, K1
+	VADDPS   Z4, Z3, K1, Z5
+	VMOVAPS  Z5, Z3
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row33
+	VMOVUPS  Z0, (AX)
+	VMOVUPS  Z1, 64(AX)
+	VMOVUPS  Z2, 128(AX)
+	VMOVUPS  Z3, 192(AX)
+	ADDQ     $+256, AX
+	ADDQ     $+256, CX
+	SUBQ     $+64, BX
+	JMP      many29
+
+single30:
+	CMPQ    BX, $+16
+	JL      last31
+	VMOVUPS (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPS  (R8), Z1
+	VRANGEPS $0x04, Z1, Z0, Z2
+	VCMPPS   $0x03, Z1, Z0, K1
+	VADDPS   Z1, Z0, K1, Z2
+	VMOVAPS  Z2, Z0
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row34
+	VMOVUPS  Z0, (AX)
+	ADDQ     $+64, AX
+	ADDQ     $+64, CX
+	SUBQ     $+16, BX
+	JMP      single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*4), AX
+	LEAQ      (CX)(BX*4), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
+	VRANGEPS  $0x04, Z1, Z0, Z2
+	VCMPPS    $0x03, Z1, Z0, K2
+	VADDPS    Z1, Z0, K2, Z2
+	VMOVAPS   Z2, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPS   Z0, K1, (AX)(BX*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnSumF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecColumnSumF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	VMOVUPD 128(AX), Z2
+	VMOVUPD 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD (R8), Z4
+	VADDPD  Z4, Z0, Z0
+	VMOVAPS Z0, Z0
+	VMOVUPD 64(R8), Z4
+	VADDPD  Z4, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPD 128(R8), Z4
+	VADDPD  Z4, Z2, Z2
+	VMOVAPS Z2, Z2
+	VMOVUPD 192(R8), Z4
+	VADDPD  Z4, Z3, Z3
+	VMOVAPS Z3, Z3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VMOVUPD Z2, 128(AX)
+	VMOVUPD Z3, 192(AX)
+	ADDQ    $+256, AX
+	ADDQ    $+256, CX
+	SUBQ    $+32, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPD (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD (R8), Z1
+	VADDPD  Z1, Z0, Z0
+	VMOVAPS Z0, Z0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPD Z0, (AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	SUBQ    $+8, BX
+	JMP     single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*8), AX
+	LEAQ      (CX)(BX*8), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPD.Z (AX)(BX*8), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPD.Z (CX)(BX*8), K1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVAPS   Z0, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPD   Z0, K1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnProdF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecColumnProdF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	VMOVUPD 128(AX), Z2
+	VMOVUPD 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD (R8), Z4
+	VMULPD  Z4, Z0, Z0
+	VMOVAPS Z0, Z0
+	VMOVUPD 64(R8), Z4
+	VMULPD  Z4, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPD 128(R8), Z4
+	VMULPD  Z4, Z2, Z2
+	VMOVAPS Z2, Z2
+	VMOVUPD 192(R8), Z4
+	VMULPD  Z4, Z3, Z3
+	VMOVAPS Z3, Z3
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row33
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VMOVUPD Z2, 128(AX)
+	VMOVUPD Z3, 192(AX)
+	ADDQ    $+256, AX
+	ADDQ    $+256, CX
+	SUBQ    $+32, BX
+	JMP     many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPD (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD (R8), Z1
+	VMULPD  Z1, Z0, Z0
+	VMOVAPS Z0, Z0
+	ADDQ    SI, R8
+	DECQ    DI
+	JNZ     row34
+	VMOVUPD Z0, (AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	SUBQ    $+8, BX
+	JMP     single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*8), AX
+	LEAQ      (CX)(BX*8), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPD.Z (AX)(BX*8), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPD.Z (CX)(BX*8), K1, Z1
+	VMULPD    Z1, Z0, Z0
+	VMOVAPS   Z0, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPD   Z0, K1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecColumnMaxF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	VMOVUPD 128(AX), Z2
+	VMOVUPD 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD  (R8), Z4
+	VRANGEPD $0x05, Z4, Z0, Z5
+	VCMPPD   $0x03, Z4, Z0, K1
+	VADDPD   Z4, Z0, K1, Z5
+	VMOVAPS  Z5, Z0
+	VMOVUPD  64(R8), Z4
+	VRANGEPD $0x05, Z4, Z1, Z5
+	VCMPPD   $0x03, Z4, Z1, K1
+	VADDPD   Z4, Z1, K1, Z5
+	VMOVAPS  Z5, Z1
+	VMOVUPD  128(R8), Z4
+	VRANGEPD $0x05, Z4, Z2, Z5
+	VCMPPD   $0x03, Z4, Z2, K1
+	VADDPD   Z4, Z2, K1, Z5
+	VMOVAPS  Z5, Z2
+	VMOVUPD  192(R8), Z4
+	VRANGEPD $0x05, Z4, Z3, Z5
+	VCMPPD   $0x03, Z4, Z3, K1
+	VADDPD   Z4, Z3, K1, Z5
+	VMOVAPS  Z5, Z3
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row33
+	VMOVUPD  Z0, (AX)
+	VMOVUPD  Z1, 64(AX)
+	VMOVUPD  Z2, 128(AX)
+	VMOVUPD  Z3, 192(AX)
+	ADDQ     $+256, AX
+	ADDQ     $+256, CX
+	SUBQ     $+32, BX
+	JMP      many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPD (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD  (R8), Z1
+	VRANGEPD $0x05, Z1, Z0, Z2
+	VCMPPD   $0x03, Z1, Z0, K1
+	VADDPD   Z1, Z0, K1, Z2
+	VMOVAPS  Z2, Z0
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row34
+	VMOVUPD  Z0, (AX)
+	ADDQ     $+64, AX
+	ADDQ     $+64, CX
+	SUBQ     $+8, BX
+	JMP      single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*8), AX
+	LEAQ      (CX)(BX*8), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPD.Z (AX)(BX*8), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPD.Z (CX)(BX*8), K1, Z1
+	VRANGEPD  $0x05, Z1, Z0, Z2
+	VCMPPD    $0x03, Z1, Z0, K2
+	VADDPD    Z1, Z0, K2, Z2
+	VMOVAPS   Z2, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPD   Z0, K1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecColumnMinF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecColumnMinF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  BX, SI
+	SHLQ  $0x03, SI
+	TESTQ DX, DX
+	JZ    done32
+
+many29:
+	CMPQ    BX, $+32
+	JL      single30
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	VMOVUPD 128(AX), Z2
+	VMOVUPD 192(AX), Z3
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row33:
+	VMOVUPD  (R8), Z4
+	VRANGEPD $0x04, Z4, Z0, Z5
+	VCMPPD   $0x03, Z4, Z0, K1
+	VADDPD   Z4, Z0, K1, Z5
+	VMOVAPS  Z5, Z0
+	VMOVUPD  64(R8), Z4
+	VRANGEPD $0x04, Z4, Z1, Z5
+	VCMPPD   $0x03, Z4, Z1, K1
+	VADDPD   Z4, Z1, K1, Z5
+	VMOVAPS  Z5, Z1
+	VMOVUPD  128(R8), Z4
+	VRANGEPD $0x04, Z4, Z2, Z5
+	VCMPPD   $0x03, Z4, Z2, K1
+	VADDPD   Z4, Z2, K1, Z5
+	VMOVAPS  Z5, Z2
+	VMOVUPD  192(R8), Z4
+	VRANGEPD $0x04, Z4, Z3, Z5
+	VCMPPD   $0x03, Z4, Z3, K1
+	VADDPD   Z4, Z3, K1, Z5
+	VMOVAPS  Z5, Z3
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row33
+	VMOVUPD  Z0, (AX)
+	VMOVUPD  Z1, 64(AX)
+	VMOVUPD  Z2, 128(AX)
+	VMOVUPD  Z3, 192(AX)
+	ADDQ     $+256, AX
+	ADDQ     $+256, CX
+	SUBQ     $+32, BX
+	JMP      many29
+
+single30:
+	CMPQ    BX, $+8
+	JL      last31
+	VMOVUPD (AX), Z0
+	MOVQ    DX, DI
+	MOVQ    CX, R8
+
+row34:
+	VMOVUPD  (R8), Z1
+	VRANGEPD $0x04, Z1, Z0, Z2
+	VCMPPD   $0x03, Z1, Z0, K1
+	VADDPD   Z1, Z0, K1, Z2
+	VMOVAPS  Z2, Z0
+	ADDQ     SI, R8
+	DECQ     DI
+	JNZ      row34
+	VMOVUPD  Z0, (AX)
+	ADDQ     $+64, AX
+	ADDQ     $+64, CX
+	SUBQ     $+8, BX
+	JMP      single30
+
+last31:
+	TESTQ     BX, BX
+	JZ        done32
+	LEAQ      (AX)(BX*8), AX
+	LEAQ      (CX)(BX*8), CX
+	NEGQ      BX
+	MOVQ      BX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPD.Z (AX)(BX*8), K1, Z0
+	MOVQ      CX, CX
+
+row35:
+	VMOVUPD.Z (CX)(BX*8), K1, Z1
+	VRANGEPD  $0x04, Z1, Z0, Z2
+	VCMPPD    $0x03, Z1, Z0, K2
+	VADDPD    Z1, Z0, K2, Z2
+	VMOVAPS   Z2, Z0
+	ADDQ      SI, CX
+	DECQ      DX
+	JNZ       row35
+	VMOVUPD   Z0, K1, (AX)(BX*8)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func vecSplat1AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·vecSplat1AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done35
+	TESTQ BX, BX
+	JZ    done35
+
+row29:
+	MOVQ         BX, SI
+	CMPQ         SI, $+64
+	JL           short31
+	VPBROADCASTB (CX), Z0
+
+vectors30:
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, AX
+	SUBQ    $+64, SI
+	CMPQ    SI, $+64
+	JGE     vectors30
+	LEAQ    (AX)(SI*1), AX
+	VMOVUPS Z0, -64(AX)
+	JMP     next34
+
+short31:
+	MOVB (CX), DI
+
+each32:
+	MOVB DI, (AX)
+	ADDQ $+1, AX
+	DECQ SI
+	JNZ  each32
+
+next34:
+	ADDQ $+1, CX
+	DECQ DX
+	JNZ  row29
+
+done35:
+	VZEROUPPER
+	RET
+
+// func vecSplat4AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512F
+TEXT ·vecSplat4AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done42
+	TESTQ BX, BX
+	JZ    done42
+
+row36:
+	MOVQ         BX, SI
+	CMPQ         SI, $+16
+	JL           short38
+	VPBROADCASTD (CX), Z0
+
+vectors37:
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, AX
+	SUBQ    $+16, SI
+	CMPQ    SI, $+16
+	JGE     vectors37
+	LEAQ    (AX)(SI*4), AX
+	VMOVUPS Z0, -64(AX)
+	JMP     next41
+
+short38:
+	MOVL (CX), DI
+
+each39:
+	MOVL DI, (AX)
+	ADDQ $+4, AX
+	DECQ SI
+	JNZ  each39
+
+next41:
+	ADDQ $+4, CX
+	DECQ DX
+	JNZ  row36
+
+done42:
+	VZEROUPPER
+	RET
+
+// func vecSplat8AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512F
+TEXT ·vecSplat8AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done49
+	TESTQ BX, BX
+	JZ    done49
+
+row43:
+	MOVQ         BX, SI
+	CMPQ         SI, $+8
+	JL           short45
+	VPBROADCASTQ (CX), Z0
+
+vectors44:
+	VMOVUPS Z0, (AX)
+	ADDQ    $+64, AX
+	SUBQ    $+8, SI
+	CMPQ    SI, $+8
+	JGE     vectors44
+	LEAQ    (AX)(SI*8), AX
+	VMOVUPS Z0, -64(AX)
+	JMP     next48
+
+short45:
+	MOVQ (CX), DI
+
+each46:
+	MOVQ DI, (AX)
+	ADDQ $+8, AX
+	DECQ SI
+	JNZ  each46
+
+next48:
+	ADDQ $+8, CX
+	DECQ DX
+	JNZ  row43
+
+done49:
+	VZEROUPPER
+	RET

@@ -343,7 +343,7 @@ func TestTranspose(t *testing.T) {
 	atEachLevel(t, func(t *testing.T, l Level) {
 		for _, dt := range []DType{Bool, I32, F64} {
 			for _, s := range []struct{ rows, cols, dstExtra, srcExtra int }{
-				{0, 3, 0, 0}, {3, 0, 0, 0}, {1, 1, 0, 0}, {8, 8, 0, 0}, {16, 8, 3, 1}, {7, 9, 0, 2}, {17, 33, 5, 0}, {40, 40, 1, 1}, {1, 70, 0, 0}, {70, 1, 2, 0},
+				{0, 3, 0, 0}, {3, 0, 0, 0}, {1, 1, 0, 0}, {8, 8, 0, 0}, {16, 8, 3, 1}, {7, 9, 0, 2}, {17, 33, 5, 0}, {40, 40, 1, 1}, {1, 70, 0, 0}, {70, 1, 2, 0}, {72, 136, 0, 3}, {130, 67, 1, 0},
 			} {
 				what := fmt.Sprintf("%v %+v", dt, s)
 				dstStride, srcStride := s.rows+s.dstExtra, s.cols+s.srcExtra

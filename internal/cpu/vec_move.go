@@ -93,13 +93,13 @@ type TransposeFunc func(dst, src unsafe.Pointer, rows, cols, dstStride, srcStrid
 
 // Transpose gives the transpose for elements of 1, 4 or 8 bytes.
 func Transpose(elemSize int) TransposeFunc {
+	if t := fastTranspose(Current(), elemSize); t != nil {
+		return t
+	}
 	switch elemSize {
 	case 1:
 		return transpose[uint8]
 	case 4:
-		if t := fastTranspose(Current()); t != nil {
-			return t
-		}
 		return transpose[uint32]
 	case 8:
 		return transpose[uint64]

@@ -14,4 +14,4 @@ func fastColumnReduction(Level, reduction) Rows { return nil }
 
 func fastSplat(Level, int) Rows { return nil }
 
-func fastTranspose(Level) TransposeFunc { return nil }
+func fastTranspose(Level, int) TransposeFunc { return nil }

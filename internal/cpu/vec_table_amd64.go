@@ -74,6 +74,13 @@ var functionTable = map[kernel][2]Vec{
 	{scalar.Where, F64}:      {vecWhereF64AVX2, vecWhereF64AVX512},
 	{scalar.Clip, F64}:       {vecClipF64AVX2, vecClipF64AVX512},
 	{scalar.MulAdd, F64}:     {vecMulAddF64AVX2, vecMulAddF64AVX512},
+	{scalar.Not, Bool}:       {vecNotBoolAVX2, vecNotBoolAVX512},
+	{scalar.And, Bool}:       {vecAndBoolAVX2, vecAndBoolAVX512},
+	{scalar.Or, Bool}:        {vecOrBoolAVX2, vecOrBoolAVX512},
+	{scalar.Xor, Bool}:       {vecXorBoolAVX2, vecXorBoolAVX512},
+	{scalar.Ne, Bool}:        {vecNeBoolAVX2, vecNeBoolAVX512},
+	{scalar.Eq, Bool}:        {vecEqBoolAVX2, vecEqBoolAVX512},
+	{scalar.Where, Bool}:     {vecWhereBoolAVX2, vecWhereBoolAVX512},
 }
 
 // castTable holds the casts.
@@ -86,4 +93,33 @@ var castTable = map[conversion][2]Vec{
 	{I32, F32}:  {vecCastI32F32AVX2, vecCastI32F32AVX512},
 	{F32, F64}:  {vecCastF32F64AVX2, vecCastF32F64AVX512},
 	{F64, F32}:  {vecCastF64F32AVX2, vecCastF64F32AVX512},
+}
+
+// rowTable holds the reductions of rows.
+var rowTable = map[reduction][2]Rows{
+	{Sum, F32}: {vecRowSumF32AVX2, vecRowSumF32AVX512},
+	{Max, F32}: {vecRowMaxF32AVX2, vecRowMaxF32AVX512},
+	{Min, F32}: {vecRowMinF32AVX2, vecRowMinF32AVX512},
+	{Sum, F64}: {vecRowSumF64AVX2, vecRowSumF64AVX512},
+	{Max, F64}: {vecRowMaxF64AVX2, vecRowMaxF64AVX512},
+	{Min, F64}: {vecRowMinF64AVX2, vecRowMinF64AVX512},
+}
+
+// columnTable holds the reductions of columns.
+var columnTable = map[reduction][2]Rows{
+	{Sum, F32}:  {vecColumnSumF32AVX2, vecColumnSumF32AVX512},
+	{Prod, F32}: {vecColumnProdF32AVX2, vecColumnProdF32AVX512},
+	{Max, F32}:  {vecColumnMaxF32AVX2, vecColumnMaxF32AVX512},
+	{Min, F32}:  {vecColumnMinF32AVX2, vecColumnMinF32AVX512},
+	{Sum, F64}:  {vecColumnSumF64AVX2, vecColumnSumF64AVX512},
+	{Prod, F64}: {vecColumnProdF64AVX2, vecColumnProdF64AVX512},
+	{Max, F64}:  {vecColumnMaxF64AVX2, vecColumnMaxF64AVX512},
+	{Min, F64}:  {vecColumnMinF64AVX2, vecColumnMinF64AVX512},
+}
+
+// splatTable holds the spreading of elements by their size.
+var splatTable = map[int][2]Rows{
+	1: {vecSplat1AVX2, vecSplat1AVX512},
+	4: {vecSplat4AVX2, vecSplat4AVX512},
+	8: {vecSplat8AVX2, vecSplat8AVX512},
 }

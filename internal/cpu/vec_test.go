@@ -406,3 +406,25 @@ func BenchmarkFunction(b *testing.B) {
 		}
 	}
 }
+
+// TestVectorFunctionsAllocateNothing covers the functions with Go code around their assembly, too.
+func TestVectorFunctionsAllocateNothing(t *testing.T) {
+	x, y := make([]float32, 70*70), make([]float32, 70*70)
+	for i := range x {
+		x[i] = float32(i) * 100 // beyond the reach of the sine kernel, too
+	}
+	px, py := unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
+	atEachLevel(t, func(t *testing.T, l Level) {
+		sin, gelu, sum := Function(scalar.Sin, F32), Function(scalar.GELU, F32), ColumnReduction(Sum, F32)
+		splat, transpose := Splat(F32), Transpose(4)
+		if n := testing.AllocsPerRun(5, func() {
+			sin(py, px, nil, nil, len(x))
+			gelu(py, px, nil, nil, len(x))
+			sum(py, px, 70, 70)
+			splat(py, px, 70, 70)
+			transpose(py, px, 70, 70, 70, 70)
+		}); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}

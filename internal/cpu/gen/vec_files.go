@@ -29,8 +29,8 @@ func castKernels() []vecKernel {
 
 func castFunction(k vecKernel) string { return "vecCast" + strings.ReplaceAll(k.name, ", ", "") }
 
-func elementType(k vecKernel) string {
-	if k.f64 {
+func elementName(f64 bool) string {
+	if f64 {
 		return "F64"
 	}
 	return "F32"
@@ -40,12 +40,18 @@ func functionKernels() []vecKernel {
 	return append(append(floatKernels(false), mathKernels()...), floatKernels(true)...)
 }
 
+func rowFunction(k rowKernel) string { return "vecRow" + k.kind + elementName(k.f64) }
+
+func columnFunction(k rowKernel) string { return "vecColumn" + k.kind + elementName(k.f64) }
+
+var splatSizes = []int{1, 4, 8}
+
 func init() {
 	for _, l := range levels {
 		register("vec_"+strings.ToLower(l.String())+"_amd64", func(c *build.Context) {
 			m := &machine{Context: c, level: l, constants: map[string]Mem{}}
 			for _, k := range functionKernels() {
-				k.name = "vec" + k.name + elementType(k)
+				k.name = "vec" + k.name + elementName(k.f64)
 				m.as(k.f64).function(k)
 			}
 			for _, k := range castKernels() {
@@ -55,6 +61,23 @@ func init() {
 			for _, k := range partialKernels() {
 				m.as(k.f64).function(k)
 			}
+			for _, k := range byteKernels() {
+				m.byteFunction(k)
+			}
+			for _, k := range reductionKernels() {
+				m.as(k.f64).rows(k, rowFunction(k))
+			}
+			for _, k := range columnKernels() {
+				m.as(k.f64).columns(k, columnFunction(k))
+			}
+			for _, size := range splatSizes {
+				m.splat(size, fmt.Sprintf("vecSplat%d", size))
+			}
+			if l == avx2 { // wider registers do not help
+				for _, size := range transposeSizes {
+					m.transpose(size)
+				}
+			}
 		})
 	}
 	registerGo("vec_table_amd64", func() string {
@@ -62,12 +85,27 @@ func init() {
 		b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
 		b.WriteString("\n// functionTable holds the assembly functions of the levels AVX2 and AVX512.\nvar functionTable = map[kernel][2]Vec{\n")
 		for _, k := range functionKernels() {
-			name := "vec" + k.name + elementType(k)
-			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, elementType(k), name, name)
+			name := "vec" + k.name + elementName(k.f64)
+			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, elementName(k.f64), name, name)
+		}
+		for _, k := range byteKernels() {
+			fmt.Fprintf(&b, "{scalar.%s, Bool}: {vec%sBoolAVX2, vec%sBoolAVX512},\n", k.name, k.name, k.name)
 		}
 		b.WriteString("}\n\n// castTable holds the casts.\nvar castTable = map[conversion][2]Vec{\n")
 		for _, k := range castKernels() {
 			fmt.Fprintf(&b, "{%s}: {%sAVX2, %sAVX512},\n", k.name, castFunction(k), castFunction(k))
+		}
+		reductions := func(name, what string, kernels []rowKernel, function func(rowKernel) string) {
+			fmt.Fprintf(&b, "}\n\n// %s holds the reductions of %s.\nvar %s = map[reduction][2]Rows{\n", name, what, name)
+			for _, k := range kernels {
+				fmt.Fprintf(&b, "{%s, %s}: {%sAVX2, %sAVX512},\n", k.kind, elementName(k.f64), function(k), function(k))
+			}
+		}
+		reductions("rowTable", "rows", reductionKernels(), rowFunction)
+		reductions("columnTable", "columns", columnKernels(), columnFunction)
+		b.WriteString("}\n\n// splatTable holds the spreading of elements by their size.\nvar splatTable = map[int][2]Rows{\n")
+		for _, size := range splatSizes {
+			fmt.Fprintf(&b, "%d: {vecSplat%dAVX2, vecSplat%dAVX512},\n", size, size, size)
 		}
 		b.WriteString("}\n")
 		return b.String()
