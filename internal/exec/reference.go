@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/seed-49005b45/tarn/internal/ir"
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
 
 // Reference runs a graph node by node with the ops' reference kernels, each result in memory of its own. It is slow and
 // obviously right: the oracle that compiled programs are compared with.
@@ -23,7 +27,10 @@ func NewReference(g *ir.Graph, variables []ir.Array) *Reference {
 func (r *Reference) Run(inputs []ir.Array, step int64) error {
 	values := map[*ir.Node]ir.Array{}
 	for _, n := range r.graph.Nodes {
-		values[n] = r.eval(n, values, inputs, step)
+		var err error
+		if values[n], err = r.eval(n, values, inputs, step); err != nil {
+			return err
+		}
 	}
 	for i, n := range r.graph.Outputs {
 		copy(r.outputs[i].Raw(), values[n].Raw())
@@ -40,26 +47,31 @@ func (r *Reference) Run(inputs []ir.Array, step int64) error {
 	return nil
 }
 
-func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.Array, step int64) ir.Array {
+func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.Array, step int64) (ir.Array, error) {
 	switch op := n.Op.(type) {
 	case ir.Input:
-		return inputs[op.Index]
+		return inputs[op.Index], nil
 	case ir.Variable:
-		return r.variables[op.Index]
+		return r.variables[op.Index], nil
 	case ir.Const:
-		return op.Array
+		return op.Array, nil
 	case ir.Step:
 		a := ir.NewArray(n.Type)
 		a.SetInt(0, step)
-		return a
+		return a, nil
 	}
 	in := make([]ir.Array, len(n.In))
 	for i, m := range n.In {
 		in[i] = values[m]
 	}
+	if op, ok := n.Op.(ir.Checked); ok {
+		if err := op.Check(in); err != nil {
+			return ir.Array{}, fmt.Errorf("%s: %s: %w", n.Place(), n.Op.Name(), err)
+		}
+	}
 	out := ir.NewArray(n.Type)
 	n.Op.Eval(out, in)
-	return out
+	return out, nil
 }
 
 // Output gives output i of the last run. The memory is used again by the next.

@@ -15,6 +15,14 @@ type Node struct {
 	Where func() string // the position in the user's program, for reports; may be nil
 }
 
+// Place is the position in the user's program, or "unknown place".
+func (n *Node) Place() string {
+	if n.Where == nil {
+		return "unknown place"
+	}
+	return n.Where()
+}
+
 // String prints the node as in "%3 = MatMul(%1, %2) f32[128 512]".
 func (n *Node) String() string {
 	var b strings.Builder

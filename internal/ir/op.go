@@ -98,3 +98,11 @@ type Kernel interface {
 	// Run computes out like Eval, but out holds arbitrary bytes at first.
 	Run(out Array, in []Array)
 }
+
+// Checked is implemented by ops that compute something safe and useless where the contents of their operands are wrong, as
+// an index that is out of range.
+type Checked interface {
+	Op
+	// Check says what is wrong with the operands' contents, or nil. It does not look at the result and is cheap beside Eval.
+	Check(in []Array) error
+}
