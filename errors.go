@@ -149,15 +149,21 @@ func (g *Graph) fail(op op, in []*Value, err error) *Value {
 	return v
 }
 
+// failAs records what is wrong with a composition, which goes by a name of its own. Where an operand is poisoned nothing
+// is recorded.
+func (g *Graph) failAs(name string, in []*Value, err error) *Value {
+	v := g.poison(failedOp{}, in)
+	if !slices.ContainsFunc(in, func(v *Value) bool { return v != nil && v.failed }) {
+		g.report(v, name, err)
+	}
+	return v
+}
+
 // Fail records a mistake found by a layer or a loss, which stands above the ops: name is the layer's, in its operands.
 // It returns a poisoned value. The place reported is that of the user's call. Where an operand is poisoned itself nothing
 // is recorded: the mistake that poisoned it has been.
 func (g *Graph) Fail(name string, in []*Value, format string, args ...any) *Value {
-	v := g.poison(failedOp{}, in)
-	if !slices.ContainsFunc(in, func(v *Value) bool { return v != nil && v.failed }) {
-		g.report(v, name, newProblem(format, args...))
-	}
-	return v
+	return g.failAs(name, in, newProblem(format, args...))
 }
 
 func (g *Graph) report(v *Value, name string, err error) {

@@ -78,6 +78,37 @@ func (v *Value) Expand(shape ...int) *Value {
 	return v.broadcastTo(shape)
 }
 
+// Tile repeats the whole value along each axis as often as reps says; it has a number for each axis, and further ones in
+// front for new axes. Equal to torch.tile, except that there fewer numbers than axes may be given.
+//
+// Shapes: [d...] -> [d*rep...].
+func (v *Value) Tile(reps ...int) *Value {
+	if v.failed {
+		return v.graph.poison(failedOp{}, []*Value{v})
+	}
+	lead := len(reps) - len(v.typ.Shape)
+	if lead < 0 {
+		return v.graph.failAs("Tile", []*Value{v}, newProblem("%d numbers are given for a value of rank %d", len(reps), len(v.typ.Shape)).
+			withHint("give a 1 for each axis that is not repeated"))
+	}
+	// Each axis d becomes the two axes rep and d, which are then one.
+	var split, wide, tiled []int
+	for i, rep := range reps {
+		if rep < 0 {
+			return v.graph.failAs("Tile", []*Value{v}, newProblem("the number %d for axis %d is negative", rep, i))
+		}
+		d := 1
+		if i >= lead {
+			d = v.typ.Shape[i-lead]
+		}
+		split, wide, tiled = append(split, 1, d), append(wide, rep, d), append(tiled, rep*d)
+	}
+	if err := checkShape(wide); err != nil {
+		return v.graph.failAs("Tile", []*Value{v}, newProblem("the result is too large: %v", err))
+	}
+	return v.Reshape(split...).broadcastTo(wide).Reshape(tiled...)
+}
+
 func (v *Value) broadcastTo(shape []int) *Value {
 	if slices.Equal(v.typ.Shape, shape) && !v.failed {
 		return v

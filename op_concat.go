@@ -36,13 +36,29 @@ func (op concatOp) Infer(in []ir.Type) (ir.Type, error) {
 }
 
 func (op concatOp) Eval(out ir.Array, in []ir.Array) {
+	outer, size, inner := around(out.Shape, op.axis)
+	at := 0
+	for _, x := range in {
+		d := x.Shape[op.axis]
+		for o := range outer {
+			for i := range d * inner {
+				out.CopyElement((o*size+at)*inner+i, x, o*d*inner+i)
+			}
+		}
+		at += d
+	}
+}
+
+func (op concatOp) Run(out ir.Array, in []ir.Array) {
 	inner := ir.Size(out.Shape[op.axis+1:]) * out.DType.Size()
 	row := out.Shape[op.axis] * inner
 	at := 0
+	dst := out.Raw()
 	for _, x := range in {
+		src := x.Raw()
 		n := x.Shape[op.axis] * inner
 		for o := range ir.Size(out.Shape[:op.axis]) {
-			copy(out.Raw()[o*row+at:], x.Raw()[o*n:(o+1)*n])
+			copy(dst[o*row+at:], src[o*n:(o+1)*n])
 		}
 		at += n
 	}
@@ -59,7 +75,8 @@ func (op concatOp) grad(y, dy *Value) []*Value {
 	return ds
 }
 
-// Concat joins values along an axis. The other axes have equal sizes. Equal to torch.cat.
+// Concat joins values along an axis. The other axes have equal sizes. Equal to torch.cat. It panics where there is not one
+// value, as there is then no graph to record the mistake in.
 //
 // Shapes: [... d1 ...], [... d2 ...], ... -> [... d1+d2+... ...].
 func Concat(axis int, values ...*Value) *Value {
@@ -79,6 +96,31 @@ func Concat(axis int, values ...*Value) *Value {
 	return g.add(op, values...)
 }
 
+// Stack puts values of one shape side by side along a new axis, which has this place in the result. Equal to torch.stack. Like
+// Concat it panics where there is not one value.
+//
+// Shapes: n of [d...] -> [d...] with n at the new axis.
+func Stack(axis int, values ...*Value) *Value {
+	wide := make([]*Value, len(values))
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		if v.failed {
+			return v.graph.poison(concatOp{}, values)
+		}
+		if first := values[0]; first != nil && first.graph == v.graph && !slices.Equal(first.typ.Shape, v.typ.Shape) {
+			return v.graph.failAs("Stack", []*Value{first, v}, newProblem("operands 1 and %d have shapes %s and %s and should have one shape",
+				i+1, ir.ShapeString(first.typ.Shape), ir.ShapeString(v.typ.Shape)))
+		}
+		wide[i] = v.Unsqueeze(axis)
+		if wide[i].failed {
+			return wide[i]
+		}
+	}
+	return Concat(axis, wide...)
+}
+
 // sliceOp takes every step-th index from start to before stop along an axis; step is positive.
 type sliceOp struct{ axis, start, stop, step int }
 
@@ -96,15 +138,23 @@ func (op sliceOp) Infer(in []ir.Type) (ir.Type, error) {
 		return ir.Type{}, newProblem("the range %d:%d does not lie in axis %d of size %d", op.start, op.stop, op.axis, d)
 	}
 	shape := slices.Clone(in[0].Shape)
-	shape[op.axis] = (op.stop - op.start + op.step - 1) / op.step
+	shape[op.axis] = op.size()
 	return ir.Type{DType: in[0].DType, Shape: shape}, nil
+}
+
+// size is the number of indices taken.
+func (op sliceOp) size() int {
+	if op.stop == op.start {
+		return 0
+	}
+	return (op.stop-op.start-1)/op.step + 1
 }
 
 func (op sliceOp) Eval(out ir.Array, in []ir.Array) { evalMove(op, out, in) }
 
 func (op sliceOp) Move(v ir.View) (ir.View, bool) {
 	w := ir.View{Shape: slices.Clone(v.Shape), Strides: slices.Clone(v.Strides), Offset: v.Offset + op.start*v.Strides[op.axis]}
-	w.Shape[op.axis] = (op.stop - op.start + op.step - 1) / op.step
+	w.Shape[op.axis] = op.size()
 	w.Strides[op.axis] *= op.step
 	return w, true
 }
@@ -152,6 +202,94 @@ func (v *Value) SliceStep(axis, start, stop, step int) *Value {
 	return v.graph.add(op, v)
 }
 
+// Split cuts an axis into parts of the given sizes, which add up to the size of the axis. Equal to torch.split with a list.
+//
+// Shapes: [... d ...] -> [... d1 ...], [... d2 ...], ... with d1+d2+... = d.
+func (v *Value) Split(axis int, sizes ...int) []*Value {
+	a, d, err := v.splitAxis(axis)
+	total := 0
+	for i, size := range sizes {
+		if size < 0 && err == nil {
+			err = newProblem("size %d of part %d is negative", size, i+1)
+		}
+		total += size
+	}
+	if err == nil && total != d {
+		err = newProblem("the parts %v add up to %d and axis %d has size %d", sizes, total, a, d)
+	}
+	return v.split(a, sizes, err)
+}
+
+// Chunk cuts an axis into n equal parts; n divides the size of the axis, where torch.chunk would make the last part smaller.
+//
+// Shapes: [... d ...] -> n of [... d/n ...].
+func (v *Value) Chunk(axis, n int) []*Value {
+	a, d, err := v.splitAxis(axis)
+	switch {
+	case n < 1 || n > maxChunks:
+		v.split(a, nil, newProblem("%d parts are asked for", n))
+		return nil
+	case err == nil && d%n != 0:
+		err = newProblem("axis %d of size %d cannot be cut into %d equal parts", a, d, n).withHint("Split takes the sizes of the parts")
+	}
+	return v.split(a, slices.Repeat([]int{d / n}, n), err)
+}
+
+// maxChunks keeps a mistaken number of parts from taking all memory.
+const maxChunks = 1 << 20
+
+// splitAxis gives the axis and its size, 0 and 0 of a failed value.
+func (v *Value) splitAxis(axis int) (a, d int, err error) {
+	if v.failed {
+		return 0, 0, nil
+	}
+	if a, err = normalAxis(axis, len(v.typ.Shape)); err != nil {
+		return 0, 0, err
+	}
+	return a, v.typ.Shape[a], nil
+}
+
+// split cuts the axis, or gives as many poisoned values where there is an error.
+func (v *Value) split(axis int, sizes []int, err error) []*Value {
+	var failed *Value
+	if v.failed {
+		failed = v.graph.poison(failedOp{}, []*Value{v})
+	} else if err != nil {
+		failed = v.graph.failAs("Split", []*Value{v}, err)
+	}
+	parts := make([]*Value, len(sizes))
+	at := 0
+	for i, size := range sizes {
+		if failed != nil {
+			parts[i] = failed
+			continue
+		}
+		parts[i] = v.Slice(axis, at, at+size)
+		at += size
+	}
+	return parts
+}
+
+// Roll shifts the indices of an axis: index i goes to i + shift, and what leaves at one end comes in at the other. Equal to
+// torch.roll.
+//
+// Shapes: [... d ...] -> [... d ...].
+func (v *Value) Roll(axis, shift int) *Value {
+	a, d, err := v.splitAxis(axis)
+	switch {
+	case v.failed:
+		return v.graph.poison(failedOp{}, []*Value{v})
+	case err != nil:
+		return v.graph.failAs("Roll", []*Value{v}, err)
+	case d == 0:
+		return v
+	}
+	if shift = (shift%d + d) % d; shift == 0 {
+		return v
+	}
+	return Concat(a, v.Slice(a, d-shift, d), v.Slice(a, 0, d-shift))
+}
+
 // padOp puts zeros before, after and between the indices of an axis: index i goes to before + i*step. It is the reverse
 // of a slice.
 type padOp struct{ axis, before, after, step int }
@@ -183,6 +321,24 @@ func (op padOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
+func (op padOp) Run(out ir.Array, in []ir.Array) {
+	dst, src := out.Raw(), in[0].Raw()
+	outer, d, inner := around(in[0].Shape, op.axis)
+	row := inner * out.DType.Size()
+	clear(dst)
+	for o := range outer {
+		to := dst[(o*out.Shape[op.axis]+op.before)*row:]
+		from := src[o*d*row : (o+1)*d*row]
+		if op.step == 1 {
+			copy(to, from)
+			continue
+		}
+		for i := range d {
+			copy(to[i*op.step*row:][:row], from[i*row:])
+		}
+	}
+}
+
 func (op padOp) grad(y, dy *Value) []*Value {
 	d := y.in[0].typ.Shape[op.axis]
 	stop := op.before
@@ -192,7 +348,7 @@ func (op padOp) grad(y, dy *Value) []*Value {
 	return []*Value{dy.SliceStep(op.axis, op.before, stop, op.step)}
 }
 
-// Pad puts zeros before and after the indices of an axis.
+// Pad puts zeros before and after the indices of an axis. Equal to torch.nn.functional.pad, axis by axis.
 //
 // Shapes: [... d ...] -> [... before+d+after ...].
 func (v *Value) Pad(axis, before, after int) *Value {
@@ -208,4 +364,38 @@ func (v *Value) Pad(axis, before, after int) *Value {
 		return v
 	}
 	return v.graph.add(op, v)
+}
+
+// PadValue puts a number before and after the indices of an axis: -Inf for a maximum, say. Equal to
+// torch.nn.functional.pad with a value, axis by axis.
+//
+// Shapes: [... d ...] -> [... before+d+after ...].
+func (v *Value) PadValue(axis, before, after int, number float64) *Value {
+	a, _, err := v.splitAxis(axis)
+	switch {
+	case v.failed:
+		return v.graph.poison(failedOp{}, []*Value{v})
+	case err != nil:
+		return v.graph.failAs("PadValue", []*Value{v}, err)
+	case before < 0 || after < 0:
+		return v.graph.failAs("PadValue", []*Value{v}, newProblem("the padding %d before and %d after should not be negative", before, after).withHint("Slice takes away"))
+	}
+	x := v.Num(number)
+	if x.failed {
+		return x
+	}
+	parts := []*Value{v}
+	edge := slices.Clone(v.typ.Shape)
+	if before > 0 {
+		edge[a] = before
+		parts = slices.Insert(parts, 0, x.broadcastTo(slices.Clone(edge)))
+	}
+	if after > 0 {
+		edge[a] = after
+		parts = append(parts, x.broadcastTo(slices.Clone(edge)))
+	}
+	if len(parts) == 1 {
+		return v
+	}
+	return Concat(a, parts...)
 }

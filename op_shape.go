@@ -137,6 +137,59 @@ func (v *Value) Unsqueeze(axes ...int) *Value {
 	return v.Reshape(shape...)
 }
 
+// Squeeze removes axes of size 1, or every axis of size 1 where none is named. An axis of another size is an error, where
+// torch.squeeze leaves it.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) Squeeze(axes ...int) *Value {
+	if v.failed {
+		return v.graph.poison(failedOp{}, []*Value{v})
+	}
+	at, err := normalAxes(axes, len(v.typ.Shape))
+	if err != nil {
+		return v.graph.failAs("Squeeze", []*Value{v}, err)
+	}
+	shape := []int{}
+	for a, d := range v.typ.Shape {
+		switch {
+		case !slices.Contains(at, a):
+			shape = append(shape, d)
+		case d != 1 && len(axes) > 0:
+			return v.graph.failAs("Squeeze", []*Value{v}, newProblem("axis %d of %s has size %d and should have 1", a, ir.ShapeString(v.typ.Shape), d).
+				withHint("Slice takes one index of an axis, Sum adds an axis up"))
+		case d != 1:
+			shape = append(shape, d)
+		}
+	}
+	return v.Reshape(shape...)
+}
+
+// Flatten makes one axis of the axes from first to last, both included. Flatten(1, -1) keeps the batch axis and makes rows
+// of the rest. Equal to torch.flatten.
+//
+// Shapes: [... d1 ... dn ...] -> [... d1*...*dn ...].
+func (v *Value) Flatten(first, last int) *Value {
+	if v.failed {
+		return v.graph.poison(failedOp{}, []*Value{v})
+	}
+	if len(v.typ.Shape) == 0 { // as in PyTorch a scalar becomes a vector of one
+		return v.Reshape(1)
+	}
+	a, err := normalAxis(first, len(v.typ.Shape))
+	if err != nil {
+		return v.graph.failAs("Flatten", []*Value{v}, err)
+	}
+	b, err := normalAxis(last, len(v.typ.Shape))
+	if err != nil {
+		return v.graph.failAs("Flatten", []*Value{v}, err)
+	}
+	if a > b {
+		return v.graph.failAs("Flatten", []*Value{v}, newProblem("the first axis %d comes after the last axis %d", a, b))
+	}
+	shape := slices.Clone(v.typ.Shape)
+	return v.Reshape(slices.Replace(shape, a, b+1, ir.Size(shape[a:b+1]))...)
+}
+
 // permuteOp reorders the axes.
 type permuteOp struct{ axes []int }
 
@@ -213,3 +266,41 @@ func (v *Value) Transpose(a, b int) *Value {
 
 // T exchanges the last two axes. Shapes: [... m n] -> [... n m].
 func (v *Value) T() *Value { return v.Transpose(-2, -1) }
+
+// flipOp turns axes round.
+type flipOp struct{ axes []int }
+
+func (op flipOp) Name() string                        { return "Flip" }
+func (op flipOp) Attrs() string                       { return axesString(op.axes) }
+func (op flipOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
+func (op flipOp) Eval(out ir.Array, in []ir.Array)    { evalMove(op, out, in) }
+
+// Move starts at the last index of each axis and walks backwards.
+func (op flipOp) Move(v ir.View) (ir.View, bool) {
+	w := ir.View{Shape: v.Shape, Strides: slices.Clone(v.Strides), Offset: v.Offset}
+	for _, a := range op.axes {
+		w.Offset += max(v.Shape[a]-1, 0) * v.Strides[a]
+		w.Strides[a] = -v.Strides[a]
+	}
+	return w, true
+}
+
+func (op flipOp) grad(y, dy *Value) []*Value { return []*Value{dy.Flip(op.axes...)} }
+
+// Flip reverses the order of the indices of the axes, or of every axis where none is named. Equal to torch.flip.
+//
+// Shapes: [d...] -> [d...].
+func (v *Value) Flip(axes ...int) *Value {
+	op := flipOp{}
+	if v.failed {
+		return v.graph.poison(op, []*Value{v})
+	}
+	var err error
+	if op.axes, err = normalAxes(axes, len(v.typ.Shape)); err != nil {
+		return v.graph.fail(op, []*Value{v}, err)
+	}
+	if len(op.axes) == 0 {
+		return v
+	}
+	return v.graph.add(op, v)
+}
