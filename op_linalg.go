@@ -4,9 +4,10 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file holds the matrix products.
+// This file holds the matrix products: one op for all transposes, and the products of vectors. Einsum has a file of its own.
 
 // matMulOp is a batched matrix product; a transposed operand has its last two axes swapped.
 type matMulOp struct{ transA, transB bool }
@@ -125,10 +126,94 @@ func (op matMulOp) grad(y, dy *Value) []*Value {
 }
 
 // MatMul is the matrix product v o. Batch axes must be equal, or one operand has none: a matrix o multiplies every
-// matrix of v, and a single matrix v multiplies every matrix of o.
+// matrix of v, and a single matrix v multiplies every matrix of o. As in torch.matmul a vector stands for a row on the left
+// and for a column on the right, which the result lacks: two vectors give their dot product.
 //
-// Shapes: [batch... m k], [batch... k n] -> [batch... m n].
-func (v *Value) MatMul(o Operand) *Value { return v.matMul(o, false, false) }
+// Shapes: [batch... m k], [batch... k n] -> [batch... m n]; [k], [batch... k n] -> [batch... n]; [batch... m k], [k] -> [batch... m];
+// [k], [k] -> [].
+func (v *Value) MatMul(o Operand) *Value {
+	w := v.operand(o)
+	if w == nil || v.failed || w.failed || v.Rank() > 1 && w.Rank() > 1 {
+		return v.matMul(o, false, false)
+	}
+	in := []*Value{v, w}
+	if v.Rank() == 0 || w.Rank() == 0 {
+		return v.graph.fail(matMulOp{}, in, newProblem("%s x %s: a scalar has no axis to sum over", ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape)).
+			withHint("Mul or Scale multiplies by a scalar"))
+	}
+	if a, b := v.Dim(-1), w.Dim(max(w.Rank()-2, 0)); a != b {
+		return v.graph.fail(matMulOp{}, in, newProblem("%s x %s: the inner sizes %d and %d differ (axis %d of the first, axis %d of the second)",
+			ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape), a, b, v.Rank()-1, max(w.Rank()-2, 0)))
+	}
+	row, column := v.Rank() == 1, w.Rank() == 1
+	switch {
+	case row && column:
+		return v.Dot(w)
+	case row:
+		return v.Unsqueeze(0).matMul(w, false, false).Squeeze(-2)
+	}
+	return v.matMul(w.Unsqueeze(1), false, false).Squeeze(-1)
+}
+
+// Dot is the sum of the products of the elements of two vectors. Equal to torch.dot.
+//
+// Shapes: [k], [k] -> [].
+func (v *Value) Dot(o Operand) *Value {
+	w := v.operand(o)
+	if w == nil || v.failed || w.failed {
+		return v.graph.add(elementwiseOp{scalar.Mul}, v, w)
+	}
+	if v.Rank() != 1 || w.Rank() != 1 || v.Size() != w.Size() {
+		return v.graph.failAs("Dot", []*Value{v, w}, newProblem("the operands have shapes %s and %s and should be vectors of one size",
+			ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape)))
+	}
+	return v.Mul(w).Sum()
+}
+
+// Outer is the product of each element of v with each element of o. Equal to torch.outer.
+//
+// Shapes: [m], [n] -> [m n].
+func (v *Value) Outer(o Operand) *Value {
+	w := v.operand(o)
+	if w == nil || v.failed || w.failed {
+		return v.graph.add(elementwiseOp{scalar.Mul}, v, w)
+	}
+	if v.Rank() != 1 || w.Rank() != 1 {
+		return v.graph.failAs("Outer", []*Value{v, w}, newProblem("the operands have shapes %s and %s and should be vectors",
+			ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape)))
+	}
+	return v.Unsqueeze(1).Mul(w.Unsqueeze(0))
+}
+
+// Diagonal is the main diagonal of each matrix of the last two axes. It is a view: the elements n+1 apart in a matrix of n
+// columns. Equal to torch.diagonal(dim1=-2, dim2=-1).
+//
+// Shapes: [... m n] -> [... min(m,n)].
+func (v *Value) Diagonal() *Value {
+	if v.failed {
+		return v.graph.poison(failedOp{}, []*Value{v})
+	}
+	if v.Rank() < 2 {
+		return v.graph.failAs("Diagonal", []*Value{v}, newProblem("the operand is %v and needs at least two axes", v.typ))
+	}
+	m, n := v.Dim(-2), v.Dim(-1)
+	stop := 0
+	if d := min(m, n); d > 0 {
+		stop = (d-1)*(n+1) + 1
+	}
+	return v.Flatten(-2, -1).SliceStep(-1, 0, stop, n+1)
+}
+
+// Trace is the sum of the main diagonal of each matrix of the last two axes. Equal to torch.trace.
+//
+// Shapes: [... m n] -> [...].
+func (v *Value) Trace() *Value {
+	d := v.Diagonal()
+	if d.failed {
+		return d
+	}
+	return d.Sum(-1)
+}
 
 // MatMulT is the matrix product of v and the transpose of o, as in a linear layer whose weight is [out in].
 //

@@ -13,3 +13,106 @@ var _ = register(
 	pairwise("TMatMul", (*tarn.Value).TMatMul, between(-2, 2), between(-2, 2)).of(numbers...).with(
 		[][]int{{3, 2}, {3, 4}}, [][]int{{2, 3, 2}, {3, 2}}, [][]int{{2, 3, 1}, {2, 3, 2}}),
 )
+
+// einsum is a case of a specification; shapes are those of its operands.
+func einsum(spec string, shapes ...[]int) opCase {
+	c := opCase{op: "func Einsum", form: spec, shapes: [][][]int{shapes}, dtypes: numbers, loose: 10}
+	for range shapes {
+		c.in = append(c.in, between(-2, 2))
+	}
+	c.build = func(in ...*tarn.Value) *tarn.Value {
+		var others []tarn.Operand
+		for _, v := range in[1:] {
+			others = append(others, v)
+		}
+		return tarn.Einsum(spec, in[0], others...)
+	}
+	return c
+}
+
+var _ = register(
+	pairwise("MatMul", (*tarn.Value).MatMul, between(-2, 2), between(-2, 2)).as("vector").of(numbers...).within(10).with(
+		[][]int{{3}, {3}}, [][]int{{3}, {3, 4}}, [][]int{{2, 3}, {3}}, [][]int{{3}, {2, 3, 2}}, [][]int{{2, 2, 3}, {3}}, [][]int{{0}, {0}}, [][]int{{2, 0}, {0}}),
+	pairwise("Dot", (*tarn.Value).Dot, between(-2, 2), between(-2, 2)).of(numbers...).within(10).with([][]int{{3}, {3}}, [][]int{{1}, {1}}, [][]int{{0}, {0}}),
+	pairwise("Outer", (*tarn.Value).Outer, between(-2, 2), between(-2, 2)).of(numbers...).with([][]int{{3}, {2}}, [][]int{{1}, {1}}, [][]int{{0}, {2}}),
+	elementwise("Diagonal", (*tarn.Value).Diagonal, between(-2, 2)).of(allTypes...).with([][]int{{3, 3}}, [][]int{{2, 3, 2}}, [][]int{{2, 4}}, [][]int{{0, 2}}, [][]int{{1, 1}}),
+	elementwise("Trace", (*tarn.Value).Trace, between(-2, 2)).of(numbers...).within(10).with([][]int{{3, 3}}, [][]int{{2, 3, 2}}, [][]int{{0, 2}}),
+
+	einsum("ij->ji", []int{2, 3}),
+	einsum("ij", []int{2, 3}),
+	einsum("ba", []int{2, 3}), // implicit: the axes come in alphabetical order
+	einsum("ij->", []int{2, 3}),
+	einsum("ij->j", []int{2, 3}),
+	einsum("ii", []int{3, 3}),
+	einsum("ii->i", []int{3, 3}),
+	einsum("iii->i", []int{2, 2, 2}),
+	einsum("ijkj->kji", []int{2, 3, 4, 3}),
+	einsum("i,i", []int{3}, []int{3}),
+	einsum("i,j->ij", []int{3}, []int{2}),
+	einsum(" i j , j k -> k i ", []int{2, 3}, []int{3, 4}),
+	einsum("ij,jk", []int{2, 3}, []int{3, 4}),
+	einsum("ji,kj->ik", []int{3, 2}, []int{4, 3}),
+	einsum("ij,j->i", []int{2, 3}, []int{3}),
+	einsum("bi,bi->b", []int{2, 3}, []int{2, 3}),
+	einsum("bij,bjk->bik", []int{2, 3, 2}, []int{2, 2, 3}),
+	einsum("bhqd,bhkd->bhqk", []int{1, 2, 3, 2}, []int{1, 2, 2, 2}),
+	einsum("bqhd,bkhd->bhqk", []int{1, 3, 2, 2}, []int{1, 2, 2, 2}),
+	einsum("abc,cbd->ad", []int{2, 2, 3}, []int{3, 2, 2}),
+	einsum("ij,kl->", []int{2, 3}, []int{3, 2}),
+	einsum("ij,ik,il->jkl", []int{2, 2}, []int{2, 3}, []int{2, 1}),
+	einsum("ij,jk,kl->il", []int{2, 3}, []int{3, 2}, []int{2, 2}),
+	einsum("i,ij,j", []int{2}, []int{2, 3}, []int{3}),
+	einsum("...ij,...jk->...ik", []int{2, 1, 2, 3}, []int{2, 1, 3, 2}),
+	einsum("...ij,jk", []int{2, 2, 3}, []int{3, 2}),
+	einsum("...i->...", []int{2, 2, 3}),
+	einsum("i...->i...", []int{3}),
+	einsum("ij,jk->ik", []int{2, 0}, []int{0, 3}),
+	einsum(",i->i", []int{}, []int{3}),
+	einsum("->", []int{}),
+)
+
+// einsumRefused is a refusal of a specification; want is a fragment of the report.
+func einsumRefused(spec, want string, in ...tensorType) refusal {
+	return refused("func Einsum", func(in ...*tarn.Value) *tarn.Value {
+		if len(in) == 1 {
+			return tarn.Einsum(spec, in[0])
+		}
+		return tarn.Einsum(spec, in[0], in[1])
+	}, want, in...)
+}
+
+var _ = refuse(
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(2, 3), f32(4, 5), "[2 3] x [4 5]: the inner sizes 3 and 4 differ (axis 1 of the first, axis 0 of the second)"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(2, 3), f32(4, 3), "hint: MatMulT multiplies by the transpose"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(2, 2, 3), f32(3, 3, 4), "the batch axes differ"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(2, 3), f64(3, 4), "operands are f32 and f64"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, bool_(2, 3), bool_(3, 4), "are bool and should be numbers"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(2, 3), f32(), "a scalar has no axis to sum over"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(3), f32(2, 4), "[3] x [2 4]: the inner sizes 3 and 2 differ (axis 0 of the first, axis 0 of the second)"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(2, 4), f32(3), "[2 4] x [3]: the inner sizes 4 and 3 differ (axis 1 of the first, axis 0 of the second)"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(3), f64(3), "operands are f32 and f64"),
+	binaryRefusal("MatMul", (*tarn.Value).MatMul, f32(3), f64(3, 2), "operands are f32 and f64"),
+	binaryRefusal("MatMulT", (*tarn.Value).MatMulT, f32(2, 3), f32(3), "needs at least two axes"),
+	binaryRefusal("MatMulT", (*tarn.Value).MatMulT, f32(2, 3), f32(3, 4), "the inner sizes 3 and 4 differ (axis 1 of the first, axis 1 of the second)"),
+	binaryRefusal("TMatMul", (*tarn.Value).TMatMul, f32(2, 3), f32(3, 4), "the inner sizes 2 and 3 differ (axis 0 of the first, axis 0 of the second)"),
+	binaryRefusal("Dot", (*tarn.Value).Dot, f32(2), f32(3), "should be vectors of one size"),
+	binaryRefusal("Outer", (*tarn.Value).Outer, f32(2), f32(3, 1), "should be vectors"),
+	unaryRefusal("Diagonal", (*tarn.Value).Diagonal, f32(2), "needs at least two axes"),
+	unaryRefusal("Trace", (*tarn.Value).Trace, f32(2), "needs at least two axes"),
+
+	einsumRefused("ij,jk", "\"ij,jk\" names 2 operands and 1 are given", f32(2, 3)),
+	einsumRefused("ij,jk->iz", "\"ij,jk->iz\" at character 9: axis 'z' is an axis of no operand", f32(2, 3), f32(3, 2)),
+	einsumRefused("ij,jk->ii", "at character 9: axis 'i' comes twice in the result", f32(2, 3), f32(3, 2)),
+	einsumRefused("ij,jk->ik", "at character 4: axis 'j' has size 3 in operand 1 and size 4 at axis 0 of operand 2", f32(2, 3), f32(4, 2)),
+	einsumRefused("ii", "at character 2: axis 'i' has size 2 in operand 1 and size 3 at axis 1 of operand 1", f32(2, 3)),
+	einsumRefused("ijk,jk->ik", "at character 1: \"ijk\" names 3 axes, and operand 1 has rank 2", f32(2, 3), f32(3, 2)),
+	einsumRefused("i1,jk->ik", "at character 2: '1' is neither a letter", f32(2, 3), f32(3, 2)),
+	einsumRefused("ij->i->j", "at character 6: '-' is neither a letter", f32(2, 3)),
+	einsumRefused("i.j", "at character 2: '.' is neither a letter", f32(2, 3)),
+	einsumRefused("...i...", "at character 5: a second \"...\"", f32(2, 3)),
+	einsumRefused("...ijk", "names 3 axes, and operand 1 has rank 2", f32(2, 3)),
+	einsumRefused("...i,...i", "at character 6: axis -1 of \"...\" has size 2 in operand 1 and size 4 at axis 0 of operand 2", f32(2, 3), f32(4, 3)),
+	einsumRefused("ij,jk", "operands 1 and 2 are f32 and f64", f32(2, 3), f64(3, 2)),
+	einsumRefused("ij,jk", "operand 1 is bool", bool_(2, 3), bool_(3, 2)),
+	refused("func Einsum", func(in ...*tarn.Value) *tarn.Value { return tarn.Einsum("i,i", in[0], nil) }, "operand 2 is nil", f32(2)),
+)
