@@ -43,7 +43,7 @@ func sinCos(f scalar.Func, kernel func(dst, a unsafe.Pointer, n int) int, dst, a
 			*(*float32)(unsafe.Add(dst, done*size)) = scalar.F32(f, x, 0, 0)
 		}
 		done++
-		if done%most == 0 { // past the vector that held the argument
+		if done%most == 0 && done < n { // past the vector that held the argument
 			done += kernel(unsafe.Add(dst, done*size), unsafe.Add(a, done*size), n-done)
 		}
 	}
