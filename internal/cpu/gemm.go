@@ -32,7 +32,6 @@ type Gemm struct {
 
 	kernels *gemmKernels
 	dot     bool // use the kernels that vectorise along K
-	copyA   bool // a first phase copies A to shared scratch
 	packB   bool // copy each panel of B before use, to the worker's scratch
 	panel   int  // columns of a panel of B
 	kc      int  // length of a block of K
@@ -41,9 +40,9 @@ type Gemm struct {
 	tiles  []gemmTile // what a task multiplies, for each slice of K
 	slices int        // parts that K is split into, each summed apart; 1 means no split
 	sums   []gemmTile // what a task adds up, if K is split
-	copies []gemmTile // rows of the copy of A that a task makes
-	// The copy of A: contiguous rows, or columns if A has contiguous columns, at a distance that does not alias.
-	copied Layout
+	copyA  *operandCopy
+	copyB  *operandCopy
+	copies []copyTask
 	parts  int // offset of the slices of C in the shared scratch
 	shared int // bytes of the shared scratch
 	worker int // bytes of the worker's scratch
@@ -53,10 +52,27 @@ type Gemm struct {
 type gemmPhase uint8
 
 const (
-	copyPhase     gemmPhase = iota // copy A
+	copyPhase     gemmPhase = iota // copy A, B or both
 	multiplyPhase                  // multiply tiles
 	sumPhase                       // add up the slices of K
 )
+
+// operandCopy is a copy of a matrix, made in a first phase in the shared scratch, whose lines do not alias. Lines are
+// its contiguous rows or columns.
+type operandCopy struct {
+	lines, length int
+	from          int    // bytes between lines of the operand
+	to            int    // bytes between lines of the copy
+	layout        Layout // of the copy, in bytes
+	offset        int    // in the shared scratch
+}
+
+// copyTask copies the lines from line0 to line1.
+type copyTask struct {
+	*operandCopy
+	line0, line1 int
+	b            bool // of B, else of A
+}
 
 // gemmTile is a block of C.
 type gemmTile struct{ row0, row1, col0, col1 int }
@@ -89,6 +105,8 @@ type gemmKernels struct {
 	transpose func(dst *byte, dstRow int, src *byte, srcRow int, rows, cols int)
 	// step is what rows and cols given to transpose are multiples of.
 	step int
+	// grain is the number of multiplications under which a product is not cut further: about two microseconds.
+	grain int
 	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
 	// rows fall into so few sets of the first-level cache that a panel evicts itself. Found by measurement.
 	aliasing int
@@ -152,36 +170,49 @@ func (g *Gemm) chooseKernel() {
 	if g.m <= ks.wideRows {
 		g.panel = maxTileVectors * ks.width
 	}
-	g.packB = g.b.ColStride != 1 ||
-		g.m >= packMinRows && g.k >= packMinK && g.n > g.panel && g.aliases(g.b.RowStride)
-	a, contiguous := g.a, g.k
-	if a.ColStride != 1 {
-		a, contiguous = Layout{a.ColStride, a.RowStride}, g.m
+	g.packB = g.b.ColStride != 1
+	if g.n >= copyMinCols {
+		g.copyA = g.copyOf(g.a, g.m, g.k)
 	}
-	g.copyA = a.ColStride == 1 && g.aliases(a.RowStride) && contiguous >= copyMinRun && min(g.m, g.k) >= copyMinRuns &&
-		g.n >= copyMinCols
+	if !g.packB && g.m >= copyMinRows && g.n > g.panel {
+		g.copyB = g.copyOf(g.b, g.k, g.n)
+	}
 }
 
-// Sizes from which a copy repays itself where the strides alias.
+// copyOf plans the copy of an operand, or gives nil if it is as well read in place.
+func (g *Gemm) copyOf(l Layout, rows, cols int) *operandCopy {
+	c := &operandCopy{lines: rows, length: cols, from: l.RowStride * g.size}
+	if l.ColStride != 1 {
+		*c = operandCopy{lines: cols, length: rows, from: l.ColStride * g.size}
+		l = Layout{l.ColStride, l.RowStride}
+	}
+	if l.ColStride != 1 || c.from%g.kernels.aliasing != 0 || c.lines < copyMinLines || c.length < copyMinLength {
+		return nil
+	}
+	c.to = align(c.length*g.size)&^64 + 64 // an odd number of cache lines
+	c.layout = Layout{c.to, g.size}
+	if c.lines != rows {
+		c.layout = Layout{g.size, c.to}
+	}
+	return c
+}
+
+// Sizes from which copying an operand repays itself if its lines alias.
 const (
-	packMinRows = 48  // rows of C that use a packed panel of B
-	packMinK    = 64  // rows of the panel
-	copyMinRun  = 64  // elements that are contiguous in A
-	copyMinRuns = 16  // runs of them
-	copyMinCols = 128 // columns of C that use the copy
+	copyMinLines  = 16
+	copyMinLength = 64
+	copyMinCols   = 128 // columns of C that use the copy of A
+	copyMinRows   = 48  // rows of C that use the copy of B
 )
 
-// aliases reports whether rows or columns at this stride, in elements, are better copied.
-func (g *Gemm) aliases(stride int) bool { return stride*g.size%g.kernels.aliasing == 0 }
-
 const (
-	leastTask = 1 << 18 // multiplications under which a product is not cut further: a few microseconds
-	largeTask = 1 << 24 // multiplications of a task of a large product
-	someTasks = 16      // tasks of a product of moderate size
-	mostTasks = 256
-	tileRows  = 256     // most rows of a task's block of C, so that its part of A stays in the second-level cache
-	leastK    = 256     // shortest slice when K is split
-	mostSums  = 1 << 16 // largest C that is computed in slices of K
+	largeTask   = 128 // grains in a task of a large product
+	someTasks   = 16  // tasks of a product of moderate size
+	mostTasks   = 256
+	tileRows    = 256     // most rows of a task's block of C, so that its part of A stays in the second-level cache
+	leastK      = 256     // shortest slice when K is split
+	packMinRows = 48      // rows that a task computes from a panel of B that it packs
+	mostSums    = 1 << 16 // largest C that is computed in slices of K
 )
 
 // cut divides C among tasks and, where C has too few tiles for the work, K among slices.
@@ -189,13 +220,17 @@ func (g *Gemm) cut() {
 	if g.m == 0 || g.n == 0 {
 		return
 	}
-	work := g.m * g.n * g.k
-	target := min(work/leastTask, someTasks)
-	target = min(max(target, work/largeTask, 1), mostTasks)
+	ks := g.kernels
+	work := g.m * g.k * ((g.n + ks.width - 1) / ks.width * ks.width) // idle lanes take time too
+	target := min(work/ks.grain, someTasks)
+	target = min(max(target, work/ks.grain/largeTask, 1), mostTasks)
 
-	maxRows := g.kernels.rows
+	maxRows := ks.rows
 	if g.dot {
-		maxRows = g.kernels.dotRows
+		maxRows = ks.dotRows
+	}
+	if g.packB {
+		maxRows = packMinRows
 	}
 	rowPanels, colPanels := (g.m+maxRows-1)/maxRows, (g.n+g.panel-1)/g.panel
 	rowCuts := (g.m + tileRows - 1) / tileRows
@@ -213,7 +248,7 @@ func (g *Gemm) cut() {
 	}
 	if short := target / len(g.tiles); short > 1 && g.m*g.n <= mostSums {
 		if g.slices = min(short, g.k/leastK); g.slices > 1 {
-			rows := min(max(g.m*g.n*g.slices/leastTask, 1), g.m)
+			rows := min(max(g.m*g.n*g.slices/leastSum, 1), g.m)
 			for i := range rows {
 				g.sums = append(g.sums, gemmTile{g.m * i / rows, g.m * (i + 1) / rows, 0, g.n})
 			}
@@ -228,21 +263,19 @@ func (g *Gemm) layScratch() {
 	if g.packB {
 		g.worker = align(g.kc * g.panel * g.size)
 	}
-	if g.copyA {
-		rows, length := g.m, g.k
-		if g.a.ColStride != g.size {
-			rows, length = g.k, g.m
+	for i, c := range []*operandCopy{g.copyA, g.copyB} {
+		if c == nil {
+			continue
 		}
-		row := g.copiedRow(length)
-		g.copied = Layout{row, g.size}
-		if g.a.ColStride != g.size {
-			g.copied = Layout{g.size, row}
+		bytes := c.lines * c.to
+		c.offset = g.shared
+		g.shared += bytes
+		tasks := min(max(bytes/leastCopy, 1), someTasks, c.lines)
+		for t := range tasks {
+			g.copies = append(g.copies, copyTask{c, c.lines * t / tasks, c.lines * (t + 1) / tasks, i == 1})
 		}
-		g.shared = rows * row
-		tasks := min(max(g.shared/leastCopy, 1), someTasks, rows)
-		for i := range tasks {
-			g.copies = append(g.copies, gemmTile{rows * i / tasks, rows * (i + 1) / tasks, 0, length})
-		}
+	}
+	if len(g.copies) > 0 {
 		g.phases = append(g.phases, copyPhase)
 	}
 	g.phases = append(g.phases, multiplyPhase)
@@ -253,11 +286,11 @@ func (g *Gemm) layScratch() {
 	}
 }
 
-// leastCopy is the bytes of A that are worth a task.
-const leastCopy = 1 << 15
+// leastSum is the elements of the slices of C that are worth a task.
+const leastSum = 1 << 15
 
-// copiedRow gives the distance in bytes between rows of n elements in the copy of A: whole lines, an odd number of them.
-func (g *Gemm) copiedRow(n int) int { return align(n*g.size)&^64 + 64 }
+// leastCopy is the bytes of a copy that are worth a task.
+const leastCopy = 1 << 15
 
 // align rounds a number of bytes up to whole cache lines.
 func align(bytes int) int { return (bytes + 63) &^ 63 }
@@ -311,23 +344,26 @@ func (g *Gemm) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
 	switch g.phases[phase] {
 	case copyPhase:
 		t := &g.copies[task]
-		to, from := g.copied.RowStride, g.a.RowStride
-		if g.a.ColStride != g.size {
-			to, from = g.copied.ColStride, g.a.ColStride
+		src := a
+		if t.b {
+			src = b
 		}
-		copyRows(unsafe.Add(shared, t.row0*to), to, unsafe.Add(a, t.row0*from), from, t.row1-t.row0, t.col1*g.size)
+		copyRows(unsafe.Add(shared, t.offset+t.line0*t.to), t.to, unsafe.Add(src, t.line0*t.from), t.from, t.line1-t.line0, t.length*g.size)
 	case multiplyPhase:
-		la := g.a
-		if g.copyA {
-			a, la = shared, g.copied
+		o := operands{a, b, g.a, g.b}
+		if g.copyA != nil {
+			o.a, o.la = unsafe.Add(shared, g.copyA.offset), g.copyA.layout
+		}
+		if g.copyB != nil {
+			o.b, o.lb = unsafe.Add(shared, g.copyB.offset), g.copyB.layout
 		}
 		if g.slices == 1 {
-			g.multiply(&g.tiles[task], 0, g.k, a, la, b, c, g.ldc, g.accumulate, worker)
+			g.multiply(&g.tiles[task], 0, g.k, &o, c, g.ldc, g.accumulate, worker)
 			return
 		}
 		s, tile := task/len(g.tiles), task%len(g.tiles)
 		part := unsafe.Add(shared, g.parts+s*g.m*g.n*g.size)
-		g.multiply(&g.tiles[tile], g.k*s/g.slices, g.k*(s+1)/g.slices, a, la, b, part, g.n*g.size, false, worker)
+		g.multiply(&g.tiles[tile], g.k*s/g.slices, g.k*(s+1)/g.slices, &o, part, g.n*g.size, false, worker)
 	case sumPhase:
 		if g.size == 8 {
 			addSlices[float64](g, &g.sums[task], c, unsafe.Add(shared, g.parts))
@@ -335,6 +371,12 @@ func (g *Gemm) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
 			addSlices[float32](g, &g.sums[task], c, unsafe.Add(shared, g.parts))
 		}
 	}
+}
+
+// operands is where a multiplication reads A and B.
+type operands struct {
+	a, b   unsafe.Pointer
+	la, lb Layout // in bytes
 }
 
 // clear makes a tile of a product over an empty K: zeros, or what is there.
@@ -348,16 +390,14 @@ func (g *Gemm) clear(t *gemmTile, c unsafe.Pointer) {
 }
 
 // multiply computes the tile t of C from the part k0 to k1 of K.
-func (g *Gemm) multiply(t *gemmTile, k0, k1 int, a unsafe.Pointer, la Layout, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
-	a = unsafe.Add(a, t.row0*la.RowStride)
+func (g *Gemm) multiply(t *gemmTile, k0, k1 int, o *operands, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	c = unsafe.Add(c, t.row0*ldc)
 	for k0 < k1 {
 		k := min(k1-k0, g.kc)
-		ablock := unsafe.Add(a, k0*la.ColStride)
 		if g.dot {
-			g.dotBlock(t, k0, k, ablock, b, c, ldc, add, worker)
+			g.dotBlock(t, k0, k, o, c, ldc, add, worker)
 		} else {
-			g.tileBlock(t, k0, k, ablock, la, b, c, ldc, add, worker)
+			g.tileBlock(t, k0, k, o, c, ldc, add, worker)
 		}
 		k0 += k
 		add = true
@@ -365,10 +405,11 @@ func (g *Gemm) multiply(t *gemmTile, k0, k1 int, a unsafe.Pointer, la Layout, b,
 }
 
 // tileBlock adds one block of K to a task's tile with the tile kernels.
-func (g *Gemm) tileBlock(t *gemmTile, k0, k int, a unsafe.Pointer, la Layout, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
+func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	ks := g.kernels
 	rows := t.row1 - t.row0
-	aRow, aCol := la.RowStride, la.ColStride
+	a := unsafe.Add(o.a, t.row0*o.la.RowStride+k0*o.la.ColStride)
+	aRow, aCol := o.la.RowStride, o.la.ColStride
 	// Panels of nearly equal height: no panel of one or two rows is left over.
 	panels := (rows + ks.rows - 1) / ks.rows
 	height, taller := rows/panels, rows%panels
@@ -376,10 +417,10 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, a unsafe.Pointer, la Layout, b,
 		cols := min(g.panel, t.col1-j)
 		vectors := (cols + ks.width - 1) / ks.width
 		lanes := cols - (vectors-1)*ks.width
-		bp, bRow := unsafe.Add(b, k0*g.b.RowStride+j*g.b.ColStride), g.b.RowStride
+		bp, bRow := unsafe.Add(o.b, k0*o.lb.RowStride+j*o.lb.ColStride), o.lb.RowStride
 		if g.packB {
 			bRow = g.panel * g.size
-			g.packPanel(worker, bp, k, cols)
+			g.packPanel(worker, bp, o.lb, k, cols)
 			bp = worker
 		}
 		ap, cp := a, unsafe.Add(c, j*g.size)
@@ -401,45 +442,42 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, a unsafe.Pointer, la Layout, b,
 }
 
 // dotBlock adds one block of K to a task's tile with the dot kernels.
-func (g *Gemm) dotBlock(t *gemmTile, k0, k int, a, b, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
+func (g *Gemm) dotBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	ks := g.kernels
+	a := unsafe.Add(o.a, t.row0*o.la.RowStride+k0*o.la.ColStride)
 	for j := t.col0; j < t.col1; j += ks.dotCols {
 		cols := min(ks.dotCols, t.col1-j)
-		bp, bCol := unsafe.Add(b, k0*g.b.RowStride+j*g.b.ColStride), g.b.ColStride
+		bp, bCol := unsafe.Add(o.b, k0*o.lb.RowStride+j*o.lb.ColStride), o.lb.ColStride
 		if g.packB {
 			bCol = g.kc * g.size
-			copyBlock(worker, bCol, bp, g.b.ColStride, g.b.RowStride, cols, k, g.size)
+			copyBlock(worker, bCol, bp, o.lb.ColStride, o.lb.RowStride, cols, k, g.size)
 			bp = worker
 		}
 		for i := 0; i < t.row1-t.row0; i += ks.dotRows {
 			rows := min(ks.dotRows, t.row1-t.row0-i)
-			ks.dot[rows][cols](k, (*byte)(unsafe.Add(a, i*g.a.RowStride)), g.a.RowStride, (*byte)(bp), bCol,
+			ks.dot[rows][cols](k, (*byte)(unsafe.Add(a, i*o.la.RowStride)), o.la.RowStride, (*byte)(bp), bCol,
 				(*byte)(unsafe.Add(c, i*ldc+j*g.size)), ldc, add)
 		}
 	}
 }
 
-// packPanel copies k rows of cols columns of B to dst, row after row.
-func (g *Gemm) packPanel(dst, b unsafe.Pointer, k, cols int) {
+// packPanel transposes k rows of cols columns of B, which are not contiguous, to rows at dst.
+func (g *Gemm) packPanel(dst, b unsafe.Pointer, l Layout, k, cols int) {
 	row := g.panel * g.size
-	if g.b.ColStride == g.size {
-		copyRows(dst, row, b, g.b.RowStride, k, cols*g.size)
-		return
-	}
 	ks, kt, ct := g.kernels, 0, 0
-	if g.b.RowStride == g.size && ks.transpose != nil {
+	if l.RowStride == g.size && ks.transpose != nil {
 		kt, ct = k-k%ks.step, cols-cols%ks.step
 		if kt > 0 && ct > 0 {
-			ks.transpose((*byte)(dst), row, (*byte)(b), g.b.ColStride, ct, kt)
+			ks.transpose((*byte)(dst), row, (*byte)(b), l.ColStride, ct, kt)
 		} else {
 			kt, ct = 0, 0
 		}
 	}
 	if kt < k {
-		copyBlock(unsafe.Add(dst, kt*row), row, unsafe.Add(b, kt*g.b.RowStride), g.b.RowStride, g.b.ColStride, k-kt, ct, g.size)
+		copyBlock(unsafe.Add(dst, kt*row), row, unsafe.Add(b, kt*l.RowStride), l.RowStride, l.ColStride, k-kt, ct, g.size)
 	}
 	if ct < cols {
-		copyBlock(unsafe.Add(dst, ct*g.size), row, unsafe.Add(b, ct*g.b.ColStride), g.b.RowStride, g.b.ColStride, k, cols-ct, g.size)
+		copyBlock(unsafe.Add(dst, ct*g.size), row, unsafe.Add(b, ct*l.ColStride), l.RowStride, l.ColStride, k, cols-ct, g.size)
 	}
 }
 

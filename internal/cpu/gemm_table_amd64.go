@@ -28,7 +28,7 @@ var gemm32AVX512 = gemmKernels{
 		4: {1: gemm32AVX512Dot4x1, gemm32AVX512Dot4x2, gemm32AVX512Dot4x3, gemm32AVX512Dot4x4},
 	},
 	transpose: gemm32Transpose, step: 8,
-	aliasing: 4096,
+	grain: 131072, aliasing: 4096,
 }
 
 var gemm64AVX512 = gemmKernels{
@@ -57,7 +57,7 @@ var gemm64AVX512 = gemmKernels{
 		4: {1: gemm64AVX512Dot4x1, gemm64AVX512Dot4x2, gemm64AVX512Dot4x3, gemm64AVX512Dot4x4},
 	},
 	transpose: gemm64Transpose, step: 4,
-	aliasing: 4096,
+	grain: 65536, aliasing: 4096,
 }
 
 var gemm32AVX2 = gemmKernels{
@@ -77,7 +77,7 @@ var gemm32AVX2 = gemmKernels{
 		3: {1: gemm32AVX2Dot3x1, gemm32AVX2Dot3x2, gemm32AVX2Dot3x3},
 	},
 	transpose: gemm32Transpose, step: 8,
-	aliasing: 2048,
+	grain: 131072, aliasing: 2048,
 }
 
 var gemm64AVX2 = gemmKernels{
@@ -97,5 +97,5 @@ var gemm64AVX2 = gemmKernels{
 		3: {1: gemm64AVX2Dot3x1, gemm64AVX2Dot3x2, gemm64AVX2Dot3x3},
 	},
 	transpose: gemm64Transpose, step: 4,
-	aliasing: 2048,
+	grain: 65536, aliasing: 2048,
 }

@@ -133,7 +133,7 @@ func gemmTables() string {
 			fmt.Fprintf(&s, "\t\t%d: {1: %s},\n", rows, strings.Join(names, ", "))
 		}
 		fmt.Fprintf(&s, "\t},\n\ttranspose: %s, step: %d,\n", transposeName(t.bits()), 32/t.size())
-		fmt.Fprintf(&s, "\taliasing: %d,\n}\n\n", t.aliasing)
+		fmt.Fprintf(&s, "\tgrain: %d, aliasing: %d,\n}\n\n", 1<<19/t.size(), t.aliasing)
 	}
 	return strings.TrimSuffix(s.String(), "\n")
 }
