@@ -1,0 +1,397 @@
+package optim_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/optim"
+)
+
+// This file tests what all optimisers have in common: accumulation, states, groups, clipping and the reports of mistakes.
+
+// makers are optimisers that keep every kind of state.
+var makers = map[string]func() optim.Optimizer{
+	"sgd":      func() optim.Optimizer { return optim.NewSGD(0.1) },
+	"nesterov": func() optim.Optimizer { return optim.NewNesterov(0.05) },
+	"dampened": cases["sgd dampening"],
+	"rmsprop":  cases["rmsprop centred momentum"],
+	"adagrad":  cases["adagrad decays"],
+	"adam":     func() optim.Optimizer { return optim.NewAdam(0.05) },
+	"adamw": func() optim.Optimizer {
+		o := optim.NewAdamW(0)
+		o.Rate = optim.Warmup{Steps: 3, Then: optim.Cosine{Rate: 0.1, Steps: 10}}
+		o.ClipNorm = 0.1
+		return o
+	},
+}
+
+// setMicroBatches sets the number of micro-batches of any optimiser of this package.
+func setMicroBatches(o optim.Optimizer, k int) {
+	switch o := o.(type) {
+	case *optim.SGD:
+		o.MicroBatches = k
+	case *optim.RMSprop:
+		o.MicroBatches = k
+	case *optim.Adagrad:
+		o.MicroBatches = k
+	case *optim.Adam:
+		o.MicroBatches = k
+	case *optim.AdamW:
+		o.MicroBatches = k
+	}
+}
+
+func TestMicroBatchesEqualOneBatch(t *testing.T) {
+	for name, make := range makers {
+		t.Run(name, func(t *testing.T) {
+			whole, parts := network(tarn.F64), network(tarn.F64)
+			one := whole.compile(t, make(), whole.rows)
+
+			opt := make()
+			setMicroBatches(opt, parts.rows)
+			update := parts.compile(t, opt, 1)
+			g := tarn.NewGraph()
+			loss := parts.loss(g, 1)
+			updates, err := opt.Accumulate(loss, parts.params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			accumulate, err := tarn.Compile(g, tarn.Outputs{"loss": loss}, updates...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			count := int64(0)
+			for step := range 6 {
+				run(t, one, whole.batch())
+				for row := range parts.rows {
+					before := parts.values()
+					program := accumulate
+					if opt.UpdatesAt(count) {
+						program = update
+					}
+					program.SetStep(count)
+					run(t, program, parts.inputs(row, row+1))
+					last := row == parts.rows-1
+					if moved := !slices.Equal(before, parts.values()); moved != last || opt.UpdatesAt(count) != last {
+						t.Fatalf("run %d: params moved: %v, UpdatesAt: %v", count, moved, opt.UpdatesAt(count))
+					}
+					count++
+				}
+				if d := worst(parts.values(), whole.values()); !(d < 1e-12) {
+					t.Fatalf("update %d differs by %g", step, d)
+				}
+			}
+		})
+	}
+}
+
+// TestStatesContinue saves params and states in the middle of a training, loads them into another optimiser and model, and
+// expects the same bits as from the unbroken training. The programs before and after have other batch sizes.
+func TestStatesContinue(t *testing.T) {
+	for name, make := range makers {
+		t.Run(name, func(t *testing.T) {
+			p, opt := network(tarn.F32), make()
+			program := p.compile(t, opt, p.rows)
+			for range 4 {
+				run(t, program, p.batch())
+			}
+			saved := map[string]*tarn.Tensor{}
+			for _, s := range append(opt.States(), p.params...) {
+				if saved[s.Path()] != nil {
+					t.Errorf("two states have the path %q", s.Path())
+				}
+				saved[s.Path()] = s.Tensor().Clone()
+			}
+
+			q, again := network(tarn.F32), make()
+			resumed := q.compile(t, again, q.rows)
+			resumed.SetStep(program.Step())
+			for _, s := range append(again.States(), q.params...) {
+				if err := s.Set(saved[s.Path()]); err != nil {
+					t.Fatal(err)
+				}
+				delete(saved, s.Path())
+			}
+			if len(saved) > 0 {
+				t.Errorf("the second optimiser lacks states: %v", saved)
+			}
+			// A further program of the same optimiser goes on with its states.
+			short := q.compile(t, again, 2)
+			shortOne := p.compile(t, opt, 2)
+			short.SetStep(resumed.Step() + 1)
+			shortOne.SetStep(resumed.Step() + 1)
+			run(t, program, p.batch())
+			run(t, resumed, q.batch())
+			for range 3 {
+				run(t, shortOne, p.inputs(1, 3))
+				run(t, short, q.inputs(1, 3))
+			}
+			if !slices.Equal(p.values(), q.values()) {
+				t.Errorf("the resumed training differs by %g", worst(q.values(), p.values()))
+			}
+		})
+	}
+}
+
+func TestStatePaths(t *testing.T) {
+	p, opt := network(tarn.F64), optim.NewAdam(0.1)
+	if len(opt.States()) != 0 {
+		t.Errorf("states before the first Update: %v", opt.States())
+	}
+	p.params[1].Frozen = true
+	p.compile(t, opt, 5)
+	var paths []string
+	for _, s := range opt.States() {
+		paths = append(paths, s.Path())
+		if !s.IsState() {
+			t.Errorf("%v is no state", s)
+		}
+	}
+	if want := []string{"adam.m/b2", "adam.m/w1", "adam.m/w2", "adam.v/b2", "adam.v/w1", "adam.v/w2"}; !slices.Equal(paths, want) {
+		t.Errorf("got %q, want %q", paths, want)
+	}
+}
+
+// TestMixedDTypes trains an f32 and an f64 param side by side, each of which goes its own way.
+func TestMixedDTypes(t *testing.T) {
+	loss := func(g *tarn.Graph, a *tarn.Param) *tarn.Value {
+		return a.Value(g).Sub(tarn.Num(3)).Square().Sum().Cast(tarn.F64)
+	}
+	a, b := param(tarn.F32, "a", []float64{1, 2}, 2), param(tarn.F64, "b", []float64{1, 2}, 2)
+	opt := optim.NewAdamW(0.1)
+	opt.Rate = optim.Exponential{Rate: 0.1, Factor: 0.9}
+	opt.ClipNorm = 1
+	g := tarn.NewGraph()
+	updates, err := opt.Update(loss(g, a).Add(loss(g, b)), []*tarn.Param{a, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := tarn.Compile(g, nil, updates...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if _, err := program.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := worst(a.Tensor().Floats(), b.Tensor().Floats()); !(d < 1e-6) || b.Tensor().Float(0) < 1.3 {
+		t.Errorf("f32 %v, f64 %v", a.Tensor(), b.Tensor())
+	}
+}
+
+// gradientTo trains a vector by one step of plain descent on the loss with the gradient given, and returns the step taken.
+func gradientTo(t *testing.T, gradient []float64, transforms ...optim.Transform) []float64 {
+	t.Helper()
+	g := tarn.NewGraph()
+	p := param(tarn.F64, "p", nil, len(gradient))
+	updates, err := optim.NewChain(1, transforms...).Update(p.Value(g).Mul(constant(g, tarn.F64, gradient...)).Sum(), []*tarn.Param{p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := tarn.Compile(g, nil, updates...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := program.Run(); err != nil {
+		t.Fatal(err)
+	}
+	step := p.Tensor().Floats()
+	for i := range step {
+		step[i] = 0 - step[i]
+	}
+	return step
+}
+
+func TestClipping(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for _, test := range []struct {
+		name       string
+		clip       optim.Transform
+		in, expect []float64
+	}{
+		{"value", optim.ClipByValue(2), []float64{3, -4, 1, inf, -inf, nan}, []float64{2, -2, 1, 2, -2, nan}},
+		{"norm above", optim.ClipByNorm(1), []float64{3, -4}, []float64{3 / 5.000001, -4 / 5.000001}},
+		{"norm below", optim.ClipByNorm(6), []float64{3, -4}, []float64{3, -4}},
+		{"norm of zeros", optim.ClipByNorm(1), []float64{0, 0}, []float64{0, 0}},
+		{"norm of a NaN", optim.ClipByNorm(1), []float64{3, nan}, []float64{nan, nan}},
+		{"norm of an infinity", optim.ClipByNorm(1), []float64{3, inf}, []float64{0, nan}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, want := tarn.Vector(gradientTo(t, test.in, test.clip)), tarn.Vector(test.expect)
+			if diff := got.Diff(want, 1e-15); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// lion is an optimiser that a user might write, with a state of its own.
+type lion struct {
+	optim.Chain
+	Beta float64
+}
+
+func newLion(rate float64) *lion {
+	o := &lion{Beta: 0.9}
+	o.Chain = *optim.NewChain(rate, o)
+	return o
+}
+
+func (o *lion) Apply(c *optim.Context, u []*tarn.Value) []*tarn.Value {
+	if o.Beta < 0 {
+		c.Errorf("Beta is %v", o.Beta)
+	}
+	return c.Each(u, func(s *optim.Slot, g *tarn.Value) *tarn.Value { return s.Average("lion.m", o.Beta, g).Sign() })
+}
+
+func TestOwnOptimizer(t *testing.T) {
+	p, opt := quadratic(tarn.F64), newLion(0.25)
+	program := p.compile(t, opt, 0)
+	run(t, program, nil)
+	if got, want := p.values(), []float64{0.75, 0.25, -0.25}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	opt = newLion(0.1)
+	opt.Beta = -1
+	if _, err := opt.Update(p.loss(tarn.NewGraph(), 0), p.params); err == nil || !strings.Contains(err.Error(), "optim_test.lion: Beta is -1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// shorten is a transform that loses an update, and forget one that gives a nil.
+type (
+	shorten struct{}
+	forget  struct{}
+)
+
+func (shorten) Apply(_ *optim.Context, u []*tarn.Value) []*tarn.Value { return u[1:] }
+func (forget) Apply(_ *optim.Context, u []*tarn.Value) []*tarn.Value {
+	return make([]*tarn.Value, len(u))
+}
+
+func TestMistakes(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	adam := func(change func(o *optim.AdamW)) optim.Optimizer {
+		o := optim.NewAdamW(1e-3)
+		change(o)
+		return o
+	}
+	good := func() *problem { return network(tarn.F64) }
+	with := func(change func(p *problem)) func() *problem {
+		return func() *problem {
+			p := network(tarn.F64)
+			change(p)
+			return p
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		opt     optim.Optimizer
+		problem func() *problem
+		want    []string
+	}{
+		{"not constructed", &optim.AdamW{}, good, []string{"was not made by its constructor"}},
+		{"no params", optim.NewSGD(1), with(func(p *problem) { p.params = nil }), []string{"there are no params"}},
+		{"nil param", optim.NewSGD(1), with(func(p *problem) { p.params[2] = nil }), []string{"optim: param 2 is nil"}},
+		{"param twice", optim.NewSGD(1), with(func(p *problem) { p.params = append(p.params, p.params[1]) }), []string{`param "b1" is listed twice`}},
+		{"all frozen", optim.NewSGD(1), with(func(p *problem) {
+			for _, q := range p.params {
+				q.Frozen = true
+			}
+		}), []string{"none of the 4 params is trainable"}},
+		{"no paths", optim.NewMomentum(1), with(func(p *problem) { p.params[0].SetPath("") }), []string{`shape [3 4] has no path`, "sgd.momentum"}},
+		{"equal paths", optim.NewMomentum(1), with(func(p *problem) { p.params[0].SetPath("b1") }), []string{`two params have the path "b1"`}},
+		{"nil loss", optim.NewSGD(1), with(func(p *problem) {
+			p.loss = func(*tarn.Graph, int) *tarn.Value { return nil }
+		}), []string{"the loss is nil"}},
+		{"vector loss", optim.NewAdam(1), with(func(p *problem) {
+			p.loss = func(g *tarn.Graph, _ int) *tarn.Value { return p.params[1].Value(g) }
+		}), []string{"the loss has shape [4] and should be a scalar"}},
+		{"mistake in the graph", optim.NewAdam(1), with(func(p *problem) {
+			p.loss = func(g *tarn.Graph, _ int) *tarn.Value { return p.params[0].Value(g).MatMul(p.params[0]).Sum() }
+		}), []string{"chain_test.go", "MatMul"}},
+		{"integer param", optim.NewSGD(1), with(func(p *problem) { p.params = []*tarn.Param{param(tarn.I32, "i", nil, 2)} }), []string{"no gradient by a value of dtype i32"}},
+
+		{"negative rate", optim.NewSGD(-1), good, []string{"optim.Constant: the rate is -1 and should be finite and not negative"}},
+		{"NaN rate", optim.NewAdam(nan), good, []string{"the rate is NaN"}},
+		{"infinite rate", optim.NewAdam(inf), good, []string{"the rate is +Inf"}},
+		{"nil rate", adam(func(o *optim.AdamW) { o.Rate = nil }), good, []string{"Rate is nil"}},
+		{"nil schedule function", adam(func(o *optim.AdamW) { o.Rate = optim.Warmup{Steps: 2, Then: optim.ScheduleFunc(nil)} }), good, []string{"the schedule optim.ScheduleFunc gives no rate"}},
+		{"f32 schedule", adam(func(o *optim.AdamW) {
+			o.Rate = optim.ScheduleFunc(func(s *tarn.Value) *tarn.Value { return s.Cast(tarn.F32) })
+		}), good, []string{"it should be an f64 scalar"}},
+		{"several settings", adam(func(o *optim.AdamW) { o.Beta1, o.Epsilon, o.WeightDecay = 1, nan, -1 }), good, []string{
+			"optim: AdamW: Beta1 is 1 and should lie in [0, 1)", "optim: AdamW: Epsilon is NaN", "optim: AdamW: the weight decay is -1"}},
+		{"clip", adam(func(o *optim.AdamW) { o.ClipNorm, o.ClipValue = -1, nan }), good, []string{"optim: ClipByNorm: the limit is -1", "optim: ClipByValue: the limit is NaN"}},
+		{"micro-batches", adam(func(o *optim.AdamW) { o.MicroBatches = 0 }), good, []string{"MicroBatches is 0"}},
+		{"group factor", adam(func(o *optim.AdamW) { o.Group(optim.Vectors).Rate = -1 }), good, []string{`the groups of param "b1" give it the factors -1 of the rate and 1 of the decay`}},
+		{"group without match", adam(func(o *optim.AdamW) { o.Group(nil) }), good, []string{"group 0 has no Match"}},
+		{"same transform twice", optim.NewChain(1, optim.ScaleByAdam{}, optim.ScaleByAdam{}), good, []string{`two transforms of the chain keep a state "adam.m"`}},
+		{"nil transform", optim.NewChain(1, nil), good, []string{"a transform of the chain is nil"}},
+		{"short transform", optim.NewChain(1, shorten{}), good, []string{"optim_test.shorten: it gave 3 updates for 4 params"}},
+		{"nil update", optim.NewChain(1, forget{}), good, []string{`optim_test.forget: its update of param "w1" is nil`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := test.problem()
+			updates, err := test.opt.Update(p.loss(tarn.NewGraph(), p.rows), p.params)
+			if err == nil || updates != nil {
+				t.Fatalf("Update gave %d updates and the error %v", len(updates), err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error lacks %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAccumulateNeedsMicroBatches(t *testing.T) {
+	p := quadratic(tarn.F64)
+	if _, err := optim.NewSGD(1).Accumulate(p.loss(tarn.NewGraph(), 0), p.params); err == nil || !strings.Contains(err.Error(), "set MicroBatches") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNesterovSettings(t *testing.T) {
+	for _, change := range []func(o *optim.SGD){
+		func(o *optim.SGD) { o.Momentum = 0 },
+		func(o *optim.SGD) { o.Dampening = 0.5 },
+	} {
+		p, o := quadratic(tarn.F64), optim.NewNesterov(1)
+		change(o)
+		if _, err := o.Update(p.loss(tarn.NewGraph(), 0), p.params); err == nil || !strings.Contains(err.Error(), "SGD: Nesterov needs a Momentum and no Dampening") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	w, b := param(tarn.F64, "encoder.weight", nil, 2, 2), param(tarn.F64, "encoders.bias", nil, 2)
+	for _, test := range []struct {
+		name  string
+		match optim.Match
+		w, b  bool
+	}{
+		{"vectors", optim.Vectors, false, true},
+		{"not vectors", optim.Not(optim.Vectors), true, false},
+		{"under", optim.Under("encoder"), true, false},
+		{"path", optim.Under("encoders.bias"), false, true},
+	} {
+		if got := [2]bool{test.match(w), test.match(b)}; got != [2]bool{test.w, test.b} {
+			t.Errorf("%s: got %v", test.name, got)
+		}
+	}
+	// The factors of two groups are multiplied.
+	p, o := quadratic(tarn.F64), optim.NewSGD(1)
+	o.Group(optim.Vectors).Rate = 0.5
+	o.Group(optim.Under("w")).Rate = 0.5
+	run(t, p.compile(t, o, 0), nil)
+	if got := p.values()[0]; got != 0.5-0.25*-0.5 {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,97 @@
+package optim_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/optim"
+)
+
+// TestScheduleEnds checks schedules before, at and long after their turning points.
+func TestScheduleEnds(t *testing.T) {
+	const far = 1 << 50
+	for _, test := range []struct {
+		name     string
+		schedule optim.Schedule
+		step     int64
+		want     float64
+	}{
+		{"constant", optim.Constant(0.1), far, 0.1},
+		{"linear", optim.Linear{From: 1, To: 0.5, Steps: 10}, far, 0.5},
+		{"cosine", optim.Cosine{Rate: 1, Min: 0.125, Steps: 10}, 10, 0.125},
+		{"cosine later", optim.Cosine{Rate: 1, Min: 0.125, Steps: 10}, far, 0.125},
+		{"step before", optim.StepDecay{Rate: 1, Factor: 0.5, Every: 1 << 48}, 1<<48 - 1, 1},
+		{"step at", optim.StepDecay{Rate: 1, Factor: 0.5, Every: 1 << 48}, 1 << 48, 0.5},
+		{"step later", optim.StepDecay{Rate: 1, Factor: 0.5, Every: 1 << 48}, far, 0.0625},
+		{"join before", optim.Join{First: optim.Constant(1), Steps: 1 << 49, Then: optim.Constant(2)}, 1<<49 - 1, 1},
+		{"join at", optim.Join{First: optim.Constant(1), Steps: 1 << 49, Then: optim.Constant(2)}, 1 << 49, 2},
+		{"warm-up first", optim.Warmup{Steps: 4, Then: optim.Constant(1)}, 0, 0.25},
+		{"warm-up last", optim.Warmup{Steps: 4, Then: optim.Constant(1)}, 3, 1},
+		{"one cycle first", optim.NewOneCycle(1, 100), 0, 0.04},
+		{"one cycle peak", optim.NewOneCycle(1, 100), 29, 1},
+		{"one cycle later", optim.NewOneCycle(1, 100), far, 4e-6},
+		{"one cycle of one step", optim.NewOneCycle(1, 1), 0, 1},
+		{"one cycle of two steps", optim.NewOneCycle(1, 2), 0, 1},
+		{"one cycle up only", optim.OneCycle{Max: 1, Steps: 10, Rise: 1, Start: 25, End: 1}, 9, 1},
+		{"function", optim.ScheduleFunc(func(step *tarn.Value) *tarn.Value { return step.Scale(2) }), 4, 8},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := optim.Rates(test.schedule, test.step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(got[0]-test.want) > 1e-15 {
+				t.Errorf("got %v, want %v", got[0], test.want)
+			}
+		})
+	}
+	if rates, err := optim.Rates(optim.Constant(1)); rates != nil || err != nil {
+		t.Errorf("no steps: %v, %v", rates, err)
+	}
+}
+
+func TestScheduleMistakes(t *testing.T) {
+	nan := math.NaN()
+	for _, test := range []struct {
+		schedule optim.Schedule
+		want     string
+	}{
+		{nil, "the schedule <nil> gives no rate"},
+		{optim.Constant(math.Inf(1)), "optim.Constant: the rate is +Inf and should be finite and not negative"},
+		{optim.Linear{From: -1, Steps: 1}, "optim.Linear: From is -1"},
+		{optim.Linear{To: nan, Steps: 1}, "optim.Linear: To is NaN"},
+		{optim.Linear{}, "optim.Linear: Steps is 0 and should be at least 1"},
+		{optim.StepDecay{Rate: 1, Factor: -2, Every: 1}, "optim.StepDecay: Factor is -2"},
+		{optim.StepDecay{Rate: 1, Factor: 1}, "optim.StepDecay: Every is 0"},
+		{optim.Exponential{Rate: -1}, "optim.Exponential: Rate is -1"},
+		{optim.Cosine{Rate: 1, Steps: -3}, "optim.Cosine: Steps is -3"},
+		{optim.Cosine{Rate: 1, Min: nan, Steps: 3}, "optim.Cosine: Min is NaN"},
+		{optim.Join{First: optim.Constant(1), Steps: 3}, "the schedule <nil> gives no rate"},
+		{optim.Join{First: optim.Constant(1), Then: optim.Constant(1)}, "optim.Join: Steps is 0"},
+		{optim.Warmup{Steps: 3, Then: optim.Cosine{}}, "optim.Cosine: Steps is 0"},
+		{optim.Warmup{Then: optim.Constant(1)}, "optim.Warmup: Steps is 0"},
+		{optim.OneCycle{Max: 1, Steps: 10}, "optim.OneCycle: Start is 0 and should be finite and positive; NewOneCycle"},
+		{optim.OneCycle{Max: 1, Steps: 10, Rise: 2}, "optim.OneCycle: Rise is 2 and should lie in [0, 1]"},
+	} {
+		if _, err := optim.Rates(test.schedule, 0, 1); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%#v: got %v, want %q", test.schedule, err, test.want)
+		}
+	}
+}
+
+// TestRateAt checks that the rate follows the updates, not the runs.
+func TestRateAt(t *testing.T) {
+	o := optim.NewSGD(0)
+	o.Rate = optim.Exponential{Rate: 1, Factor: 0.5}
+	o.MicroBatches = 3
+	for run, want := range []float64{1, 1, 1, 0.5, 0.5, 0.5, 0.25} {
+		if got, err := o.RateAt(int64(run)); err != nil || got != want {
+			t.Errorf("run %d: %v, %v; want %v", run, got, err, want)
+		}
+	}
+	if _, err := optim.NewSGD(-1).RateAt(0); err == nil {
+		t.Error("a negative rate is no error")
+	}
+}
