@@ -22,7 +22,8 @@ type Transform interface {
 type Context struct {
 	Graph *tarn.Graph
 	Loss  *tarn.Value
-	// Step is the number of updates before this one, an F64 scalar: 0 at the first.
+	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Step over MicroBatches, so
+	// that a training that continues an earlier one tells the program by Program.SetStep.
 	Step *tarn.Value
 	// Slots are the params to update.
 	Slots []*Slot
@@ -183,7 +184,6 @@ func (c *Context) descend(u []*tarn.Value) {
 		c.Errorf("the schedule %T gave the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, rate)
 		return
 	}
-	rate = rate.Named("learning rate")
 	for i, s := range c.Slots {
 		r := rate
 		if s.rate != 1 {
