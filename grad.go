@@ -79,7 +79,7 @@ func (g *Graph) backward(y, dy *Value, ends []*Value) []*Value {
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
 	for _, v := range slices.Backward(order) {
 		d := grads[v]
-		if d == nil || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
+		if d == nil || !on[v] || len(v.in) == 0 {
 			continue
 		}
 		g.gradOf = v

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
 // This file holds Compile, which turns a graph into a Program, and Run, which takes one step of it.
@@ -57,7 +58,7 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	}
 	t := translate(g, names, outputs, updates)
 	p := &Program{inputs: t.inputs, arrays: make([]ir.Array, len(t.inputs)), results: Results{}}
-	p.runner = exec.NewReference(t.graph, t.variables)
+	p.runner = exec.NewMachine(t.graph, t.variables, pool.Default())
 	for i, name := range names {
 		p.results[name] = &Tensor{p.runner.Output(i)}
 	}

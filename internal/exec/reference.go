@@ -1,10 +1,6 @@
 package exec
 
-import (
-	"fmt"
-
-	"github.com/seed-49005b45/tarn/internal/ir"
-)
+import "github.com/seed-49005b45/tarn/internal/ir"
 
 // Reference runs a graph node by node with the ops' reference kernels, each result in memory of its own. It is slow and
 // obviously right: the oracle that compiled programs are compared with.
@@ -66,7 +62,7 @@ func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.A
 	}
 	if op, ok := n.Op.(ir.Checked); ok {
 		if err := op.Check(in); err != nil {
-			return ir.Array{}, fmt.Errorf("%s: %s: %w", n.Place(), n.Op.Name(), err)
+			return ir.Array{}, opError(n, err)
 		}
 	}
 	out := ir.NewArray(n.Type)

@@ -1,6 +1,10 @@
 package ir
 
-import "github.com/seed-49005b45/tarn/internal/scalar"
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
 
 // Op is what the compiler knows of every operation: its name and attributes, its shape rule and its reference kernel.
 type Op interface {
@@ -39,6 +43,31 @@ const (
 	ReduceAll
 	ReduceAny
 )
+
+// Identity stores what a reduction of nothing gives as element i of a.
+func Identity(kind ReduceKind, a Array, i int) {
+	switch kind {
+	case ReduceProd, ReduceAll:
+		a.SetInt(i, 1)
+	case ReduceMax, ReduceMin:
+		least, most := int64(math.MinInt64), int64(math.MaxInt64)
+		if a.DType == I32 {
+			least, most = math.MinInt32, math.MaxInt32
+		}
+		switch {
+		case a.DType.Float() && kind == ReduceMax:
+			a.SetFloat(i, math.Inf(-1))
+		case a.DType.Float():
+			a.SetFloat(i, math.Inf(1))
+		case kind == ReduceMax:
+			a.SetInt(i, least)
+		default:
+			a.SetInt(i, most)
+		}
+	default:
+		a.SetInt(i, 0)
+	}
+}
 
 // Reduction is an op that combines the elements along some axes, which it drops from the shape.
 type Reduction interface {

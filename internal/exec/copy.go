@@ -1,0 +1,108 @@
+package exec
+
+import (
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/cpu"
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/lower"
+)
+
+// copyJob writes the elements of a view in row-major order. The last axis is copied as a run, filled or gathered,
+// whichever its stride asks for; where the axis before has the stride 1, both are transposed in blocks.
+type copyJob struct {
+	m         *Machine
+	work      *lower.Copy
+	size      int // bytes of an element
+	outer     []int
+	strides   []int // of the outer axes, in bytes
+	n         int   // length of the last axis
+	stride    int   // of the last axis, in elements
+	rows      int   // of a transpose, whose last two axes are rows and n; else 1
+	fill      func(dst, src unsafe.Pointer, n int)
+	gather    func(dst, src unsafe.Pointer, n, stride int)
+	transpose cpu.TransposeFunc
+	count     int // blocks: the product of outer
+	perTask   int // blocks of a task
+}
+
+// copyTask is the number of bytes that are worth a task.
+const copyTask = 1 << 16
+
+func (m *Machine) newCopy(w *lower.Copy) job {
+	shape, strides := merged(w.From.View)
+	dtype := cpu.DType(w.To.DType)
+	j := &copyJob{m: m, work: w, size: w.To.DType.Size(), n: 1, stride: 1, rows: 1, count: 1}
+	if last := len(shape) - 1; last >= 0 {
+		j.n, j.stride = shape[last], strides[last]
+		shape, strides = shape[:last], strides[:last]
+		if last > 0 && strides[last-1] == 1 && j.stride > 1 {
+			j.rows = shape[last-1]
+			j.transpose = cpu.Transpose(j.size)
+			shape, strides = shape[:last-1], strides[:last-1]
+		}
+	}
+	j.fill, j.gather = cpu.Fill(dtype), cpu.Gather(dtype)
+	j.outer = shape
+	for i, d := range shape {
+		j.strides = append(j.strides, strides[i]*j.size)
+		j.count *= d
+	}
+	if j.n == 0 || j.rows == 0 {
+		j.count = 0
+	}
+	j.perTask = max(1, copyTask/max(1, j.rows*j.n*j.size))
+	return j
+}
+
+// merged drops axes of size 1 and joins neighbouring axes that one stride serves.
+func merged(v ir.View) (shape, strides []int) {
+	for i, d := range v.Shape {
+		if d == 1 {
+			continue
+		}
+		if last := len(shape) - 1; last >= 0 && strides[last] == d*v.Strides[i] {
+			shape[last] *= d
+			strides[last] = v.Strides[i]
+			continue
+		}
+		shape, strides = append(shape, d), append(strides, v.Strides[i])
+	}
+	return shape, strides
+}
+
+func (j *copyJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
+
+func (j *copyJob) run() error {
+	j.m.pool.Run((j.count+j.perTask-1)/j.perTask, j)
+	return nil
+}
+
+// Do copies the blocks of one task.
+func (j *copyJob) Do(_, task int) {
+	src := j.m.at(j.work.From.Buffer, j.work.From.View.Offset)
+	dst := j.m.at(j.work.To, 0)
+	block := j.rows * j.n * j.size
+	for b := task * j.perTask; b < min(j.count, (task+1)*j.perTask); b++ {
+		from, rest := src, b
+		for a := len(j.outer) - 1; a >= 0; a-- {
+			from = unsafe.Add(from, rest%j.outer[a]*j.strides[a])
+			rest /= j.outer[a]
+		}
+		j.block(unsafe.Add(dst, b*block), from)
+	}
+}
+
+func (j *copyJob) block(dst, src unsafe.Pointer) {
+	switch {
+	case j.transpose != nil:
+		// The source has rows of length j.rows: dst[r][i] = src[i*stride + r].
+		j.transpose(dst, src, j.n, j.rows, j.n, j.stride)
+	case j.stride == 1:
+		copy(unsafe.Slice((*byte)(dst), j.n*j.size), unsafe.Slice((*byte)(src), j.n*j.size))
+	case j.stride == 0:
+		j.fill(dst, src, j.n)
+	default:
+		j.gather(dst, src, j.n, j.stride)
+	}
+}

@@ -1,0 +1,55 @@
+package exec
+
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/lower"
+)
+
+// kernelJob runs a single op on whole arrays, by its kernel or its reference kernel.
+type kernelJob struct {
+	m     *Machine
+	work  *lower.Kernel
+	node  *ir.Node
+	fast  ir.Kernel  // nil where only the reference kernel exists
+	check ir.Checked // nil where the operands' contents cannot be wrong
+	in    []ir.Array
+	out   ir.Array
+}
+
+func (m *Machine) newKernel(w *lower.Kernel, n *ir.Node) job {
+	j := &kernelJob{m: m, work: w, node: n, in: make([]ir.Array, len(w.In)), out: ir.Array{Type: w.Type}}
+	j.fast, _ = w.Op.(ir.Kernel)
+	j.check, _ = w.Op.(ir.Checked)
+	for i, t := range w.Types {
+		j.in[i].Type = t
+	}
+	return j
+}
+
+func (j *kernelJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
+
+func (j *kernelJob) run() error {
+	for i, r := range j.work.In {
+		j.in[i].Data = j.m.at(r.Buffer, r.View.Offset)
+	}
+	j.out.Data = j.m.at(j.work.Out, 0)
+	if j.check != nil {
+		if err := j.check.Check(j.in); err != nil {
+			return opError(j.node, err)
+		}
+	}
+	if j.fast != nil {
+		j.fast.Run(j.out, j.in)
+		return nil
+	}
+	clear(j.out.Raw())
+	j.work.Op.Eval(j.out, j.in)
+	return nil
+}
+
+// opError says which op found its operands' contents wrong.
+func opError(n *ir.Node, err error) error {
+	return fmt.Errorf("%s: %s: %w", n.Place(), n.Op.Name(), err)
+}

@@ -1,0 +1,146 @@
+package exec
+
+import (
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/lower"
+	"github.com/seed-49005b45/tarn/internal/plan"
+	"github.com/seed-49005b45/tarn/internal/pool"
+)
+
+// This file holds Machine: a planned program bound to memory, kernels and a worker pool. Everything that can be looked up
+// is looked up when the machine is made, so that a run is a walk over a list of jobs and allocates nothing.
+
+// Machine runs a planned program.
+type Machine struct {
+	pool    *pool.Pool
+	bases   []unsafe.Pointer // where each buffer lies, by id
+	inputs  []int            // the buffer of each input, or -1 where the program does not read it
+	counter []int64
+	jobs    []job
+	outputs []ir.Array
+
+	shared  unsafe.Pointer // scratch of the job that runs
+	workers []worker
+}
+
+// worker is what a worker of the pool has for itself.
+type worker struct {
+	scratch unsafe.Pointer
+	slots   []unsafe.Pointer // the blocks that a loop's instructions work on
+}
+
+// job is one step of the program, ready to run.
+type job interface {
+	run() error
+	// needs gives the bytes of scratch that all workers share, the bytes for each, and the number of slots.
+	needs() (shared, worker, slots int)
+}
+
+// slack keeps vector loads at the end of an array inside of the memory that it lies in.
+const slack = 64
+
+// NewMachine compiles a graph and binds it to the memory of its variables.
+func NewMachine(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Machine {
+	p := lower.Lower(g)
+	m := bind(p, plan.Plan(p), variables, workers)
+	for i, b := range p.Outputs {
+		m.outputs = append(m.outputs, ir.Array{Type: g.Outputs[i].Type, Data: m.bases[b.ID]})
+	}
+	return m
+}
+
+// bind binds a planned program to memory. The arena is as large as plan.Plan said.
+func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool) *Machine {
+	m := &Machine{pool: workers, counter: make([]int64, 1)}
+	ids := 0
+	for _, b := range p.Buffers {
+		ids = max(ids, b.ID+1)
+	}
+	m.bases = make([]unsafe.Pointer, ids)
+	place := memory(arena)
+	for _, b := range p.Buffers {
+		switch b.Storage {
+		case lower.Temporary:
+			m.bases[b.ID] = unsafe.Add(place, b.Offset)
+		case lower.Variable:
+			m.bases[b.ID] = variables[b.Index].Data
+		case lower.Constant:
+			m.bases[b.ID] = b.Array.Data
+		case lower.Output:
+			m.bases[b.ID] = memory(b.Bytes())
+		case lower.Counter:
+			m.bases[b.ID] = unsafe.Pointer(&m.counter[0])
+		case lower.Input:
+			for len(m.inputs) <= b.Index {
+				m.inputs = append(m.inputs, -1)
+			}
+			m.inputs[b.Index] = b.ID
+		}
+	}
+	for _, s := range p.Steps {
+		m.jobs = append(m.jobs, m.newJob(s))
+	}
+	m.workers = make([]worker, workers.Workers())
+	shared, own, slots := 0, 0, 0
+	for _, j := range m.jobs {
+		s, w, n := j.needs()
+		shared, own, slots = max(shared, s), max(own, w), max(slots, n)
+	}
+	m.shared = memory(shared)
+	for i := range m.workers {
+		m.workers[i] = worker{memory(own), make([]unsafe.Pointer, slots)}
+	}
+	return m
+}
+
+// memory returns zeroed memory that starts at a cache line.
+func memory(bytes int) unsafe.Pointer {
+	words := make([]uint64, (bytes+64+slack)/8)
+	p := unsafe.Pointer(unsafe.SliceData(words))
+	return unsafe.Add(p, -uintptr(p)&63)
+}
+
+// newJob makes the job of a step.
+func (m *Machine) newJob(s *lower.Step) job {
+	switch w := s.Work.(type) {
+	case *lower.Loop:
+		return m.newLoop(w)
+	case *lower.Product:
+		return m.newProduct(w)
+	case *lower.Copy:
+		return m.newCopy(w)
+	case *lower.Kernel:
+		return m.newKernel(w, s.Nodes[0])
+	}
+	panic("exec: unknown work")
+}
+
+// Run takes one step of the program.
+func (m *Machine) Run(inputs []ir.Array, step int64) error {
+	for i, id := range m.inputs {
+		if id >= 0 {
+			m.bases[id] = inputs[i].Data
+		}
+	}
+	m.counter[0] = step
+	for _, j := range m.jobs {
+		if err := j.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Output gives output i of the last run. The memory is used again by the next.
+func (m *Machine) Output(i int) ir.Array { return m.outputs[i] }
+
+// at is the address of element i of a buffer. The end of a buffer, where an empty slice may begin, is no address that may
+// be formed; any other will do for it.
+func (m *Machine) at(b *lower.Buffer, i int) unsafe.Pointer {
+	if i >= b.Size {
+		i = 0
+	}
+	return unsafe.Add(m.bases[b.ID], i*b.DType.Size())
+}
