@@ -23,44 +23,60 @@ func caller() site {
 	return slices.Clone(pcs[:n])
 }
 
-// ownPackages are the packages whose frames are not the user's.
-var ownPackages = []string{"tarn.", "tarn/nn.", "tarn/optim.", "tarn/train.", "tarn/tarntest."}
+// modulePath is where the packages of this module lie; those in userPackages are programs like the user's own.
+const modulePath = "github.com/seed-49005b45/tarn"
 
-const modulePath = "github.com/seed-49005b45/"
+var userPackages = []string{"/cmd/", "/examples/", "/bench"}
 
-// frames gives the frames of the user's program, innermost first. Where there is none, as in a test inside this module's
-// packages, it gives the outermost frames of the module.
-func (s site) frames() []runtime.Frame {
-	var user []runtime.Frame
+// frames gives the frames of the user's program, innermost first, and the name of the function of this module that the
+// innermost of them called, as in "Unsqueeze" or "nn.Linear.Forward".
+func (s site) frames() (user []runtime.Frame, called string) {
 	if len(s) == 0 {
-		return nil
+		return nil, ""
 	}
 	it := runtime.CallersFrames(s)
 	for {
 		f, more := it.Next()
-		if !ownFrame(f) && !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "testing.") {
+		name, own := ownFrame(f)
+		switch {
+		case own && len(user) == 0:
+			called = name
+		case !own && !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "testing."):
 			user = append(user, f)
 		}
 		if !more {
-			return user
+			return user, called
 		}
 	}
 }
 
-func ownFrame(f runtime.Frame) bool {
-	if strings.HasSuffix(f.File, "_test.go") {
-		return false
-	}
+// ownFrame reports whether a frame is this module's and not the user's, and names its function.
+func ownFrame(f runtime.Frame) (name string, own bool) {
 	name, inside := strings.CutPrefix(f.Function, modulePath)
-	return inside && slices.ContainsFunc(ownPackages, func(p string) bool { return strings.HasPrefix(name, p) })
+	if !inside || strings.HasSuffix(f.File, "_test.go") || !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "/") {
+		return "", false
+	}
+	if slices.ContainsFunc(userPackages, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		return "", false
+	}
+	// ".(*Value).Add" is Add, "/nn.(*Linear).Forward" is nn.Linear.Forward, and a closure goes by its function's name.
+	name, root := strings.CutPrefix(name, ".")
+	name = strings.NewReplacer("(*", "", ")", "", "[...]", "").Replace(strings.TrimPrefix(name, "/"))
+	if i := strings.Index(name, ".func"); i >= 0 {
+		name = name[:i]
+	}
+	if root {
+		name = name[strings.LastIndex(name, ".")+1:]
+	}
+	return name, true
 }
 
 func place(f runtime.Frame) string { return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line) }
 
 // position is the innermost place in the user's program, as in "model.go:22".
 func (s site) position() string {
-	if fs := s.frames(); len(fs) > 0 {
-		return place(fs[0])
+	if user, _ := s.frames(); len(user) > 0 {
+		return place(user[0])
 	}
 	return "unknown place"
 }
@@ -85,6 +101,7 @@ func (p *problem) withHint(format string, args ...any) *problem {
 type Diagnostic struct {
 	Place    string   // the innermost place in the user's program, as in "model.go:22"
 	Outer    []string // up to three places that called it, innermost first
+	Call     string   // the function of Tarn that was called there, as in "nn.Linear.Forward"
 	Op       string   // the op that failed, as in "MatMul"
 	Problem  string   // what is wrong
 	Operands []string // each operand: its type and where it came from
@@ -96,7 +113,11 @@ type Diagnostic struct {
 // Error gives the whole report, over several lines.
 func (d *Diagnostic) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s: %s", d.Place, d.Op, d.Problem)
+	fmt.Fprintf(&b, "%s: ", d.Place)
+	if d.Call != "" && d.Call != d.Op {
+		fmt.Fprintf(&b, "%s: ", d.Call)
+	}
+	fmt.Fprintf(&b, "%s: %s", d.Op, d.Problem)
 	for _, o := range d.Operands {
 		fmt.Fprintf(&b, "\n\t%s", o)
 	}
@@ -167,9 +188,10 @@ func (g *Graph) Fail(name string, in []*Value, format string, args ...any) *Valu
 }
 
 func (g *Graph) report(v *Value, name string, err error) {
-	d := &Diagnostic{Place: v.Place(), Op: name, Problem: err.Error(), Times: 1}
-	if fs := v.site.frames(); len(fs) > 1 {
-		for _, f := range fs[1:min(4, len(fs))] {
+	user, called := v.site.frames()
+	d := &Diagnostic{Place: v.Place(), Call: called, Op: name, Problem: err.Error(), Times: 1}
+	if len(user) > 1 {
+		for _, f := range user[1:min(4, len(user))] {
 			d.Outer = append(d.Outer, place(f))
 		}
 	}
@@ -197,11 +219,35 @@ func (g *Graph) report(v *Value, name string, err error) {
 func (v *Value) describe() string {
 	switch op := v.op.(type) {
 	case variableOp:
+		if op.param.path == "" {
+			return fmt.Sprintf("%v, a parameter that Init has not named", v.typ)
+		}
 		return fmt.Sprintf("%v, parameter %s", v.typ, op.param.path)
 	case inputOp:
 		return fmt.Sprintf("%v, input %q", v.typ, v.label)
+	case constOp:
+		if v.Rank() == 0 {
+			return fmt.Sprintf("%v, the number %s", v.typ, op.Attrs())
+		}
 	}
-	return fmt.Sprintf("%v, %s at %s", v.typ, v.op.Name(), v.Place())
+	if v.failed {
+		return "a value that failed, " + v.Place()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v, ", v.typ)
+	if v.label != "" {
+		fmt.Fprintf(&b, "%q, ", v.label)
+	}
+	name := v.op.Name()
+	if v.gradOf != nil {
+		fmt.Fprintf(&b, "%s %s", name, v.Place())
+		return b.String()
+	}
+	if user, called := v.site.frames(); len(user) > 0 && called != "" {
+		name = called
+	}
+	fmt.Fprintf(&b, "%s at %s", name, v.Place())
+	return b.String()
 }
 
 // nearestParam finds the path of the parameter that is the fewest ops away from the values.

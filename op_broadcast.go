@@ -133,18 +133,23 @@ func (v *Value) sumTo(shape []int) *Value {
 
 // broadcastShape is the shape in which operands of shapes a and b meet.
 func broadcastShape(a, b []int) ([]int, error) {
-	if len(a) < len(b) {
-		a, b = b, a
-	}
 	if len(a) != len(b) {
-		if !slices.Equal(a[len(a)-len(b):], b) {
-			p := newProblem("shapes %s and %s do not go together: broadcasting takes equal ranks, a scalar, or a suffix", ir.ShapeString(a), ir.ShapeString(b))
-			if len(b) == 1 && len(a) > 1 && a[0] == b[0] {
-				return nil, p.withHint("Unsqueeze(1) makes the second %s", ir.ShapeString([]int{b[0], 1}))
-			}
-			return nil, p
+		long, short := a, b
+		if len(a) < len(b) {
+			long, short = b, a
 		}
-		return a, nil
+		if slices.Equal(long[len(long)-len(short):], short) {
+			return long, nil
+		}
+		p := newProblem("shapes %s and %s do not go together: broadcasting takes equal ranks, a scalar, or a suffix", ir.ShapeString(a), ir.ShapeString(b))
+		if axis, shape, ok := unsqueezed(long, short); ok {
+			which := "second"
+			if len(a) < len(b) {
+				which = "first"
+			}
+			return nil, p.withHint("Unsqueeze(%d) makes the %s %s", axis, which, ir.ShapeString(shape))
+		}
+		return nil, p
 	}
 	out := slices.Clone(a)
 	for i := range a {
@@ -157,6 +162,26 @@ func broadcastShape(a, b []int) ([]int, error) {
 		}
 	}
 	return out, nil
+}
+
+// unsqueezed finds the one axis of size 1 with which the shorter shape goes together with the longer. Where several would
+// do, only one that makes the two equal is certain to be meant.
+func unsqueezed(long, short []int) (axis int, shape []int, ok bool) {
+	if len(long) != len(short)+1 {
+		return 0, nil, false
+	}
+	found := 0
+	for at := range long {
+		s := slices.Insert(slices.Clone(short), at, 1)
+		if slices.Equal(s, long) {
+			return at, s, true
+		}
+		if _, err := broadcastShape(long, s); err == nil {
+			axis, shape = at, s
+			found++
+		}
+	}
+	return axis, shape, found == 1
 }
 
 // operand turns an Operand into a value of v's graph; a Num takes v's dtype.

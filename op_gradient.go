@@ -33,7 +33,7 @@ type customGradOp struct {
 	rule func(dy *Value) []*Value
 }
 
-func (customGradOp) Name() string { return "CustomGrad" }
+func (customGradOp) Name() string { return "WithGradient" }
 
 func (op customGradOp) grad(y, dy *Value) []*Value {
 	ds := op.rule(dy)
