@@ -1,0 +1,104 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+)
+
+// This file holds evaluation: the forward pass alone, in graphs marked for evaluation.
+
+// Eval runs a model forward.
+type Eval struct {
+	build    Build
+	programs []*program
+	result   Result
+}
+
+// NewEval makes an evaluation of what build describes, which is the function that NewStepOf takes. Its graphs are marked
+// for evaluation, so dropout and batch norms behave so.
+func NewEval(build Build) (*Eval, error) {
+	if build == nil {
+		return nil, errors.New("train: NewEval: build is nil")
+	}
+	return &Eval{build: build}, nil
+}
+
+func (e *Eval) programFor(n int) (*program, error) {
+	for _, p := range e.programs {
+		if p.size == n {
+			return p, nil
+		}
+	}
+	g := tarn.NewGraph()
+	g.Eval()
+	outputs := e.build(g, n)
+	if _, err := lossOf(outputs); err != nil {
+		return nil, err
+	}
+	p, err := compile(g, outputs)
+	if err != nil {
+		return nil, err
+	}
+	p.size = n
+	e.programs = append(e.programs, p)
+	return p, nil
+}
+
+// take evaluates one batch of n rows.
+func (e *Eval) take(b *data.Batch, n int) (*Result, error) {
+	p, err := e.programFor(n)
+	if err == nil {
+		err = p.bind(b)
+	}
+	if err == nil {
+		err = p.run(0, &e.result, p.inputs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train: evaluation of %d examples: %w", n, err)
+	}
+	e.result.Batch = b
+	return &e.result, nil
+}
+
+// Over evaluates one batch after the other, as Step.Over trains. Padding (data.Pad) counts in the loss like any example.
+func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Result, error] {
+	return over(ctx, batches, e.take)
+}
+
+// Measure evaluates the model over a whole data set, in batches of the given size and a last one of what is left, so that
+// each example counts once. It returns the mean loss of the examples and resets and fills the metrics, which are given the
+// output "prediction" and the data set's field target.
+func (e *Eval) Measure(ctx context.Context, set *data.Set, size int, target string, metrics ...Metric) (loss float64, err error) {
+	for _, m := range metrics {
+		m.Reset()
+	}
+	n := 0
+	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
+		if err != nil {
+			return 0, err
+		}
+		n += r.Batch.N
+		loss += r.Loss * float64(r.Batch.N)
+		if len(metrics) == 0 {
+			continue
+		}
+		prediction, truth := r.Outputs["prediction"], r.Batch.Tensor(target)
+		if prediction == nil {
+			return 0, errors.New(`train: metrics need an output "prediction" of the build function`)
+		}
+		if truth == nil {
+			return 0, fmt.Errorf("train: metrics need the targets: the data set has no field %q", target)
+		}
+		for _, m := range metrics {
+			if err := m.Add(prediction, truth); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return loss / float64(n), nil
+}

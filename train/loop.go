@@ -1,0 +1,357 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/optim"
+)
+
+// This file holds Loop, a whole training: epochs, evaluation, early stopping, log and checkpoints. What it does at any
+// moment follows from its settings and its position alone, so that a training that goes on from a checkpoint ends with
+// the same bits as one that was never interrupted.
+
+// Loop is a training. NewLoop fills in the defaults; the fields are read when Run begins.
+type Loop struct {
+	Model     any
+	Build     Build // gives "loss", and "prediction" where there are metrics
+	Optimizer optim.Optimizer
+	Train     *data.Set
+	Valid     *data.Set // evaluated after each epoch; nil for none
+
+	Epochs   int
+	Batch    int    // examples in a batch
+	DropLast bool   // leave out the last short batch of each epoch, instead of a program of its own for it
+	Seed     uint64 // of shuffling and of the random ops of the graph; the weights are those that tarn.Init gave
+	Target   string // the field of the data sets that metrics compare "prediction" with
+	Metrics  []Metric
+
+	// EarlyStopping watches the validation loss. When the training ends the model has the weights of the best epoch.
+	EarlyStopping *EarlyStopping
+
+	// Folder is where the training is logged and its checkpoints are kept; nil for nowhere. Where it holds a checkpoint
+	// Run goes on from there.
+	Folder *Folder
+	// CheckpointEvery is the number of runs between checkpoints within an epoch. There is one at the end of each epoch
+	// in any case; 0 means only there.
+	CheckpointEvery int
+
+	step    *Step
+	eval    *Eval
+	params  []*tarn.Param
+	at      state
+	history []Record
+	best    map[string]*tarn.Tensor // the weights of the best epoch
+	begun   time.Time               // when this process began, or went on with, the epoch
+	before  int                     // examples of the epoch that an earlier process has taken
+}
+
+// NewLoop returns a training of 10 epochs in batches of 128, shuffled with seed 0, without validation or folder.
+func NewLoop(build Build, model any, optimizer optim.Optimizer, set *data.Set) *Loop {
+	return &Loop{Model: model, Build: build, Optimizer: optimizer, Train: set, Epochs: 10, Batch: 128, Target: "label"}
+}
+
+// Progress says where a training stands. It is valid until the next turn of the loop.
+type Progress struct {
+	Epoch, Epochs  int     // the epoch under way, from 1, and how many there are
+	Batch, Batches int     // batches done in it, and how many there are
+	Runs           int64   // runs completed
+	Loss           float64 // of the last batch
+	MeanLoss       float64 // over the epoch so far
+	Rate           float64 // training examples a second in this epoch
+	Record         *Record // at the end of an epoch: what is known of it
+}
+
+// Run trains. The loop body is called after every batch, and once more at the end of each epoch with a Record. When the
+// context is cancelled a checkpoint of that moment is written to the folder and the context's error comes last. Breaking
+// out of the loop writes none.
+func (l *Loop) Run(ctx context.Context) iter.Seq2[*Progress, error] {
+	return func(yield func(*Progress, error) bool) {
+		if err := l.run(ctx, func(p *Progress) bool { return yield(p, nil) }); err != nil && err != errBreak {
+			yield(nil, err)
+		}
+	}
+}
+
+// errBreak ends run when the user's loop was broken out of.
+var errBreak = errors.New("break")
+
+func (l *Loop) run(ctx context.Context, show func(*Progress) bool) error {
+	if err := l.begin(); err != nil {
+		return err
+	}
+	for l.at.Position.Epoch < l.Epochs && !l.stopped() {
+		if err := l.epoch(ctx, show); err != nil {
+			if ctx.Err() != nil && l.Folder != nil && errors.Is(err, context.Cause(ctx)) {
+				return l.interrupted(err)
+			}
+			return err
+		}
+	}
+	return l.finish()
+}
+
+// History is the record of every epoch so far.
+func (l *Loop) History() []Record { return slices.Clone(l.history) }
+
+// check refuses settings that make no sense.
+func (l *Loop) check() error {
+	switch {
+	case l.Build == nil:
+		return errors.New("train: Build is nil; set the function that builds the loss")
+	case l.Train == nil || l.Train.Len() == 0:
+		return errors.New("train: the training set is nil or has no examples")
+	case l.Valid != nil && l.Valid.Len() == 0:
+		return errors.New("train: the validation set has no examples; set Valid to nil to train without")
+	case l.Epochs < 1:
+		return fmt.Errorf("train: Epochs is %d and should be at least 1", l.Epochs)
+	case l.Batch < 1:
+		return fmt.Errorf("train: Batch is %d and should be at least 1", l.Batch)
+	case l.CheckpointEvery < 0:
+		return fmt.Errorf("train: CheckpointEvery is %d and should not be negative", l.CheckpointEvery)
+	case l.EarlyStopping != nil && l.Valid == nil:
+		return errors.New("train: EarlyStopping needs a validation set: set Valid")
+	case l.EarlyStopping != nil && (l.EarlyStopping.Patience < 1 || !(l.EarlyStopping.MinDelta >= 0)):
+		return fmt.Errorf("train: EarlyStopping has Patience %d, which should be at least 1, and MinDelta %v, which should not be negative", l.EarlyStopping.Patience, l.EarlyStopping.MinDelta)
+	}
+	return l.batches().Err()
+}
+
+// batches deals the training set out from the position on.
+func (l *Loop) batches() *data.Batches {
+	o := data.Options{Shuffle: true, Seed: l.Seed, Start: l.at.Position}
+	if l.DropLast {
+		o.Last = data.Drop
+	}
+	return l.Train.Batches(l.Batch, o)
+}
+
+// begin compiles, and goes on from the folder's checkpoint if it has one.
+func (l *Loop) begin() (err error) {
+	l.at = state{}
+	if err := l.check(); err != nil {
+		return err
+	}
+	if s := l.EarlyStopping; s != nil {
+		*s = EarlyStopping{Patience: s.Patience, MinDelta: s.MinDelta}
+	}
+	l.at = state{Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Examples: l.Train.Len(), Early: l.EarlyStopping}
+	l.history, l.best, l.before = nil, nil, 0
+	if l.params, err = tarn.Params(l.Model); err != nil {
+		return err
+	}
+	seeded := func(g *tarn.Graph, n int) tarn.Outputs {
+		g.Seed(l.Seed)
+		return l.Build(g, n)
+	}
+	if l.step, err = NewStepOf(seeded, l.Model, l.Optimizer); err != nil {
+		return err
+	}
+	if l.eval, err = NewEval(seeded); err != nil {
+		return err
+	}
+	if err := l.step.Prepare(min(l.Batch, l.Train.Len())); err != nil {
+		return err
+	}
+	if err := l.tryEvaluation(); err != nil {
+		return err
+	}
+	if l.Folder != nil {
+		if l.Folder.has(checkpointFile) {
+			if err := l.resume(); err != nil {
+				return err
+			}
+		}
+		if err := l.Folder.writeLog(l.history); err != nil {
+			return err
+		}
+		if l.at.Position.Epoch < l.Epochs && !l.stopped() {
+			return l.Folder.remove(weightsFile) // the run is not finished, or not any more
+		}
+	}
+	return nil
+}
+
+// tryEvaluation finds mistakes of the evaluation before the first epoch and not after it.
+func (l *Loop) tryEvaluation() error {
+	if l.Valid == nil {
+		return nil
+	}
+	one, err := l.Valid.Slice(0, 1)
+	if err != nil {
+		return err
+	}
+	_, err = l.eval.Measure(context.Background(), one, 1, l.Target, l.Metrics...)
+	return err
+}
+
+// resume reads the checkpoint.
+func (l *Loop) resume() error {
+	s, err := l.Folder.readCheckpoint(l.params, l.Optimizer.States())
+	if err != nil {
+		return err
+	}
+	if s.Seed != l.Seed || s.Batch != l.Batch || s.DropLast != l.DropLast || s.Examples != l.Train.Len() {
+		return fmt.Errorf("train: the checkpoint in %s is of a training with seed %d, batches of %d (last dropped: %t) and %d examples; this one has seed %d, batches of %d (last dropped: %t) and %d examples",
+			l.Folder.Dir(), s.Seed, s.Batch, s.DropLast, s.Examples, l.Seed, l.Batch, l.DropLast, l.Train.Len())
+	}
+	if s.Early != nil && l.EarlyStopping != nil {
+		s.Early.Patience, s.Early.MinDelta = l.EarlyStopping.Patience, l.EarlyStopping.MinDelta
+		*l.EarlyStopping = *s.Early
+		if s.Early.Seen {
+			if l.best, err = l.Folder.readBest(s.Early.BestEpoch); err != nil {
+				return err
+			}
+		}
+	}
+	s.Early = l.EarlyStopping
+	l.at = s
+	if err := l.batches().Err(); err != nil {
+		return fmt.Errorf("train: the checkpoint in %s: %w", l.Folder.Dir(), err)
+	}
+	l.before = s.Count
+	l.step.SetRuns(s.Runs)
+	history, err := l.Folder.History()
+	if err != nil {
+		return err
+	}
+	l.history = history[:min(len(history), s.Position.Epoch)]
+	return nil
+}
+
+// stopped reports whether early stopping has ended the training.
+func (l *Loop) stopped() bool { return l.EarlyStopping != nil && l.EarlyStopping.Stop() }
+
+// epoch goes from the position to the end of its epoch.
+func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
+	l.begun = time.Now()
+	batches := l.batches()
+	p := Progress{Epoch: l.at.Position.Epoch + 1, Epochs: l.Epochs, Batches: batches.PerEpoch()}
+	for b, err := range batches.Epoch(ctx, l.at.Position.Epoch) {
+		if err != nil {
+			return err
+		}
+		r, err := l.step.take(b, b.N)
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+			return fmt.Errorf("train: the loss is %v in epoch %d, batch %d (run %d): the training has diverged; try a lower learning rate, or clip the gradients",
+				r.Loss, b.Position.Epoch+1, b.Position.Batch+1, r.Run)
+		}
+		l.at.Runs = r.Run
+		l.at.Position = data.Position{Epoch: b.Position.Epoch, Batch: b.Position.Batch + 1}
+		l.at.LossSum += r.Loss * float64(b.N)
+		l.at.Count += b.N
+		if l.Folder != nil && l.CheckpointEvery > 0 && r.Run%int64(l.CheckpointEvery) == 0 {
+			if err := l.checkpoint(); err != nil {
+				return err
+			}
+		}
+		p.Batch, p.Runs, p.Loss, p.MeanLoss, p.Rate = l.at.Position.Batch, r.Run, r.Loss, l.at.LossSum/float64(l.at.Count), l.rate()
+		if !show(&p) {
+			return errBreak
+		}
+	}
+	record, err := l.endEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	p.Batch, p.Runs, p.MeanLoss, p.Record = p.Batches, l.at.Runs, record.TrainLoss, &record
+	if !show(&p) {
+		return errBreak
+	}
+	return nil
+}
+
+// rate is the number of training examples a second that this process took in this epoch.
+func (l *Loop) rate() float64 {
+	return float64(l.at.Count-l.before) / time.Since(l.begun).Seconds()
+}
+
+// endEpoch evaluates, logs the epoch and writes the checkpoint from which the next one starts. The log comes first: what
+// a crash between the two leaves in it is taken back when the training goes on, as an epoch that was not finished.
+func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
+	rate := l.rate()
+	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), Rate: rate}
+	var err error
+	if l.Valid != nil {
+		if r.ValLoss, err = l.eval.Measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics...); err != nil {
+			return r, err
+		}
+		r.Metrics = map[string]float64{}
+		for _, m := range l.Metrics {
+			r.Metrics[m.Name()] = m.Value()
+		}
+	}
+	if r.LR, err = l.Optimizer.RateAt(l.at.Runs - 1); err != nil {
+		return r, err
+	}
+	r.Seconds = l.at.Seconds + time.Since(l.begun).Seconds()
+	if l.EarlyStopping != nil && l.EarlyStopping.Observe(r.Epoch, r.ValLoss) {
+		l.best = map[string]*tarn.Tensor{}
+		for _, p := range l.params {
+			l.best[p.Path()] = p.Tensor().Clone()
+		}
+		if l.Folder != nil {
+			if err := l.Folder.writeWeights(bestFile, r.Epoch, l.best); err != nil {
+				return r, err
+			}
+		}
+	}
+	l.history = append(l.history, r)
+	l.at.Position = data.Position{Epoch: r.Epoch}
+	l.at.LossSum, l.at.Count, l.at.Seconds, l.before = 0, 0, 0, 0
+	l.begun = time.Now()
+	if l.Folder == nil {
+		return r, nil
+	}
+	if err := l.Folder.appendLog(r); err != nil {
+		return r, err
+	}
+	return r, l.checkpoint()
+}
+
+// checkpoint writes where the training stands.
+func (l *Loop) checkpoint() error {
+	s := l.at
+	s.Seconds += time.Since(l.begun).Seconds()
+	return l.Folder.writeCheckpoint(s, l.params, l.Optimizer.States())
+}
+
+// interrupted writes a checkpoint of the moment when the context ended.
+func (l *Loop) interrupted(cause error) error {
+	if err := l.checkpoint(); err != nil {
+		return errors.Join(cause, err)
+	}
+	return fmt.Errorf("train: interrupted in epoch %d after %d batches, checkpoint written to %s: %w", l.at.Position.Epoch+1, l.at.Position.Batch, l.Folder.Dir(), cause)
+}
+
+// finish leaves the model with its final weights, and in the folder too.
+func (l *Loop) finish() error {
+	if s := l.EarlyStopping; s != nil && s.Seen {
+		if l.best == nil {
+			return fmt.Errorf("train: the weights of the best epoch, %d, are not in %s any more", s.BestEpoch, l.Folder.Path(bestFile))
+		}
+		for _, p := range l.params {
+			if err := p.Set(l.best[p.Path()]); err != nil {
+				return err
+			}
+		}
+	}
+	if l.Folder == nil {
+		return nil
+	}
+	weights := map[string]*tarn.Tensor{}
+	for _, p := range l.params {
+		weights[p.Path()] = p.Tensor()
+	}
+	return l.Folder.writeWeights(weightsFile, l.at.Position.Epoch, weights)
+}

@@ -1,0 +1,247 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/optim"
+)
+
+// This file holds Step: forward pass, backward pass and update as one program, and the loop that runs it over batches.
+
+// Build describes a model's computation for a batch of n examples: it declares the inputs, which are named after the
+// fields of the data set, and gives the outputs, among them "loss", a mean over the examples. It is called for each batch
+// size that comes up, for training and, with the graph so marked, for evaluation.
+type Build func(g *tarn.Graph, n int) tarn.Outputs
+
+// Result is what one run gave. It, the batch and the outputs are valid until the next run.
+type Result struct {
+	Run     int64 // runs completed, this one included
+	Loss    float64
+	Outputs tarn.Results
+	Batch   *data.Batch // nil where the run was not over batches
+}
+
+// Step trains a model. All its programs work on the same params and optimiser states and count their runs together.
+type Step struct {
+	optimizer optim.Optimizer
+	params    []*tarn.Param
+	build     Build       // nil for a step of one graph
+	loss      *tarn.Value // of that graph
+	programs  []*program
+	runs      int64
+	result    Result
+}
+
+// program is a compiled step for one batch size.
+type program struct {
+	size    int  // 0 for the program of a step of one graph
+	updates bool // whether it updates the params or only accumulates gradients
+	program *tarn.Program
+	names   []string
+	inputs  []*tarn.Tensor
+}
+
+// NewStep compiles the training step of a loss that is already built: forward pass, backward pass and the optimiser's
+// update of the model's params. Its batches must all have the declared shape, so drop the last short one (data.Drop) or
+// use NewStepOf.
+func NewStep(loss *tarn.Value, model any, optimizer optim.Optimizer) (*Step, error) {
+	if loss == nil {
+		return nil, errors.New("train: NewStep: the loss is nil")
+	}
+	s, err := newStep(model, optimizer)
+	if err != nil {
+		return nil, err
+	}
+	s.loss = loss
+	return s, s.Prepare(0)
+}
+
+// NewStepOf makes a training step for batches of any size. A program is compiled for each size when it first comes up,
+// usually two: the full batch and the last short one.
+func NewStepOf(build Build, model any, optimizer optim.Optimizer) (*Step, error) {
+	if build == nil {
+		return nil, errors.New("train: NewStepOf: build is nil")
+	}
+	s, err := newStep(model, optimizer)
+	if err != nil {
+		return nil, err
+	}
+	s.build = build
+	return s, nil
+}
+
+func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
+	if optimizer == nil {
+		return nil, errors.New("train: the optimizer is nil; make one such as optim.NewAdamW(1e-3)")
+	}
+	params, err := tarn.Params(model)
+	if err != nil {
+		return nil, err
+	}
+	return &Step{optimizer: optimizer, params: params}, nil
+}
+
+// Prepare compiles the programs for batches of n examples now instead of at the first such batch, with which the
+// optimiser's states come into being. A step of one graph is always prepared.
+func (s *Step) Prepare(n int) error {
+	_, err := s.programFor(n, true)
+	if err == nil && !s.optimizer.UpdatesAt(0) {
+		_, err = s.programFor(n, false)
+	}
+	return err
+}
+
+// programFor finds or compiles the program for batches of n examples.
+func (s *Step) programFor(n int, updates bool) (*program, error) {
+	if s.build == nil {
+		n = 0
+	}
+	for _, p := range s.programs {
+		if p.size == n && p.updates == updates {
+			return p, nil
+		}
+	}
+	outputs := tarn.Outputs{"loss": s.loss}
+	if s.build != nil {
+		outputs = s.build(tarn.NewGraph(), n)
+	}
+	loss, err := lossOf(outputs)
+	if err != nil {
+		return nil, err
+	}
+	add := s.optimizer.Update
+	if !updates {
+		add = s.optimizer.Accumulate
+	}
+	assignments, err := add(loss, s.params)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compile(loss.Graph(), outputs, assignments...)
+	if err != nil {
+		return nil, err
+	}
+	p.size, p.updates = n, updates
+	s.programs = append(s.programs, p)
+	return p, nil
+}
+
+// lossOf is the output "loss", which must be a scalar.
+func lossOf(outputs tarn.Outputs) (*tarn.Value, error) {
+	loss := outputs["loss"]
+	if loss == nil {
+		return nil, errors.New(`train: the build function gave no output "loss"`)
+	}
+	if err := loss.Graph().Err(); err != nil {
+		return nil, err
+	}
+	if loss.Rank() != 0 {
+		return nil, fmt.Errorf("train: the loss made at %s has shape %v and should be a scalar; take its Mean", loss.Place(), loss.Shape())
+	}
+	return loss, nil
+}
+
+func compile(g *tarn.Graph, outputs tarn.Outputs, updates ...tarn.Update) (*program, error) {
+	compiled, err := tarn.Compile(g, outputs, updates...)
+	if err != nil {
+		return nil, err
+	}
+	names := compiled.Inputs()
+	return &program{program: compiled, names: names, inputs: make([]*tarn.Tensor, len(names))}, nil
+}
+
+// bind finds the program's inputs among the fields of a batch.
+func (p *program) bind(b *data.Batch) error {
+	for i, name := range p.names {
+		if p.inputs[i] = b.Tensor(name); p.inputs[i] == nil {
+			return fmt.Errorf("the program has an input %q and the data set no field of that name", name)
+		}
+	}
+	return nil
+}
+
+// run takes one run and notes what it gave.
+func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
+	p.program.SetStep(count)
+	out, err := p.program.Run(inputs...)
+	if err != nil {
+		return err
+	}
+	into.Run, into.Outputs, into.Loss = count+1, out, out["loss"].Item()
+	return nil
+}
+
+// Run takes one run on tensors given in the order of the graph's inputs, n being the number of examples. A step of one
+// graph passes over n.
+func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
+	p, err := s.programFor(n, s.optimizer.UpdatesAt(s.runs))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.run(s.runs, &s.result, inputs); err != nil {
+		return nil, err
+	}
+	s.result.Batch = nil
+	s.runs++
+	return &s.result, nil
+}
+
+// take takes one run on a batch of n rows.
+func (s *Step) take(b *data.Batch, n int) (*Result, error) {
+	p, err := s.programFor(n, s.optimizer.UpdatesAt(s.runs))
+	if err == nil {
+		err = p.bind(b)
+	}
+	if err == nil {
+		err = p.run(s.runs, &s.result, p.inputs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train: epoch %d, batch %d of %d examples: %w", b.Position.Epoch+1, b.Position.Batch+1, n, err)
+	}
+	s.result.Batch = b
+	s.runs++
+	return &s.result, nil
+}
+
+// Over runs the step on one batch after the other. The loop body is the callback; break stops early, and so does the
+// context, whose error comes last. After an error there is no further result.
+//
+//	for r, err := range step.Over(ctx, set.Batches(128, data.Options{Shuffle: true, Epochs: 3})) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(r.Run, r.Loss)
+//	}
+func (s *Step) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Result, error] {
+	return over(ctx, batches, s.take)
+}
+
+func over(ctx context.Context, batches *data.Batches, take func(b *data.Batch, n int) (*Result, error)) iter.Seq2[*Result, error] {
+	return func(yield func(*Result, error) bool) {
+		padded := batches.Options().Last == data.Pad
+		for b, err := range batches.All(ctx) {
+			var r *Result
+			if err == nil {
+				n := b.N
+				if padded {
+					n = batches.Size()
+				}
+				r, err = take(b, n)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Runs is the number of runs completed.
+func (s *Step) Runs() int64 { return s.runs }
+
+// SetRuns sets the number of runs completed, to continue an earlier training.
+func (s *Step) SetRuns(n int64) { s.runs = n }
