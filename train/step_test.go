@@ -269,7 +269,7 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// TestStepAllocations: a step adds no allocation to those of the program itself.
+// TestStepAllocations: a step allocates nothing.
 func TestStepAllocations(t *testing.T) {
 	m := newNet()
 	tarn.Init(m, 1)
@@ -282,9 +282,8 @@ func TestStepAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		step.take(b, 8)
-		program := testing.AllocsPerRun(10, func() { step.programs[0].program.Run(b.Tensors...) })
-		if whole := testing.AllocsPerRun(10, func() { step.take(b, 8) }); whole > program {
-			t.Errorf("%v allocations a step, %v in the program", whole, program)
+		if n := testing.AllocsPerRun(100, func() { step.take(b, 8) }); n != 0 {
+			t.Errorf("%v allocations a step", n)
 		}
 	}
 }
