@@ -6,9 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
-	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
 // This file holds Compile, which turns a graph into a Program, and Run, which takes one step of it.
@@ -56,9 +54,15 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	switches, err := readDebug()
+	if err != nil {
+		return nil, err
+	}
 	t := translate(g, names, outputs, updates)
 	p := &Program{inputs: t.inputs, arrays: make([]ir.Array, len(t.inputs)), results: Results{}}
-	p.runner = exec.NewMachine(t.graph, t.variables, pool.Default())
+	if p.runner, err = switches.load(t.graph, t.variables); err != nil {
+		return nil, err
+	}
 	for i, name := range names {
 		p.results[name] = &Tensor{p.runner.Output(i)}
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -14,6 +15,8 @@ import (
 
 // Machine runs a planned program.
 type Machine struct {
+	program *lower.Program
+	arena   int // bytes
 	pool    *pool.Pool
 	bases   []unsafe.Pointer // where each buffer lies, by id
 	inputs  []int            // the buffer of each input, or -1 where the program does not read it
@@ -53,7 +56,7 @@ func NewMachine(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Machine 
 
 // bind binds a planned program to memory. The arena is as large as plan.Plan said.
 func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool) *Machine {
-	m := &Machine{pool: workers, counter: make([]int64, 1)}
+	m := &Machine{program: p, arena: arena, pool: workers, counter: make([]int64, 1)}
 	ids := 0
 	for _, b := range p.Buffers {
 		ids = max(ids, b.ID+1)
@@ -143,4 +146,9 @@ func (m *Machine) at(b *lower.Buffer, i int) unsafe.Pointer {
 		i = 0
 	}
 	return unsafe.Add(m.bases[b.ID], i*b.DType.Size())
+}
+
+// String lists the steps of the program.
+func (m *Machine) String() string {
+	return fmt.Sprintf("%varena of %d bytes\n", m.program, m.arena)
 }

@@ -1,0 +1,76 @@
+package tarn
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/cpu"
+	"github.com/seed-49005b45/tarn/internal/exec"
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/pass"
+	"github.com/seed-49005b45/tarn/internal/pool"
+)
+
+// This file holds the debug switches, which are read from the environment:
+//
+//	TARN_DEBUG=dump       print the graph after every pass and the lowered program, on standard error
+//	TARN_DEBUG=verify     verify the graph after every pass
+//	TARN_DEBUG=check      hold every node of every run against its reference kernel
+//	TARN_DEBUG=reference  run the reference kernels, node by node, and nothing else
+//	TARN_CPU=go|avx2|avx512  use the kernels of one level (package internal/cpu reads it)
+//
+// Several words are separated by commas.
+
+var debugWords = []string{"dump", "verify", "check", "reference"}
+
+type debug struct{ dump, verify, check, reference bool }
+
+// readDebug reads the switches anew at each Compile, so that a test or a debugger can set them while the program runs.
+func readDebug() (d debug, err error) {
+	if err := cpu.EnvError(); err != nil {
+		return d, fmt.Errorf("tarn: %w", err)
+	}
+	for word := range strings.SplitSeq(os.Getenv("TARN_DEBUG"), ",") {
+		if word = strings.TrimSpace(word); word != "" && !slices.Contains(debugWords, word) {
+			return d, fmt.Errorf("tarn: TARN_DEBUG has the unknown word %q; it takes %s", word, strings.Join(debugWords, ", "))
+		}
+		d.dump = d.dump || word == "dump"
+		d.verify = d.verify || word == "verify"
+		d.check = d.check || word == "check"
+		d.reference = d.reference || word == "reference"
+	}
+	return d, nil
+}
+
+// load compiles a graph for the engine that the switches ask for.
+func (d debug) load(g *ir.Graph, variables []ir.Array) (runner, error) {
+	if d.reference {
+		return exec.NewReference(g, variables), nil
+	}
+	var err error
+	var seen func(name string, g *ir.Graph)
+	if d.dump || d.verify {
+		seen = func(name string, g *ir.Graph) {
+			if d.dump {
+				fmt.Fprintf(os.Stderr, "--- %s\n%v", name, g)
+			}
+			if e := pass.Verify(g); d.verify && e != nil && err == nil {
+				err = fmt.Errorf("tarn: after the pass %q: %w", name, e)
+			}
+		}
+	}
+	pass.Run(g, seen)
+	if err != nil {
+		return nil, err
+	}
+	if d.check {
+		return exec.NewChecker(g, variables, pool.Default()), nil
+	}
+	m := exec.NewMachine(g, variables, pool.Default())
+	if d.dump {
+		fmt.Fprintf(os.Stderr, "--- lowered\n%v", m)
+	}
+	return m, nil
+}

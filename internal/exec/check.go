@@ -1,0 +1,107 @@
+package exec
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/pool"
+)
+
+// Checker runs a graph like a Machine and holds the result of every node against the node's reference kernel, which is
+// given the machine's own results as operands. It is slow, and finds the one kernel that is wrong.
+type Checker struct {
+	graph     *ir.Graph
+	machine   *Machine
+	variables []ir.Array
+	before    []ir.Array            // the variables' contents before the run
+	results   map[*ir.Node]ir.Array // of the machine, by node
+}
+
+// NewChecker compiles g so that the result of every node can be seen.
+func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Checker {
+	all := *g
+	all.Outputs = append([]*ir.Node(nil), g.Outputs...)
+	for _, n := range g.Nodes {
+		if len(n.In) > 0 {
+			all.Outputs = append(all.Outputs, n)
+		}
+	}
+	c := &Checker{graph: g, machine: NewMachine(&all, variables, workers), variables: variables, results: map[*ir.Node]ir.Array{}}
+	for i, n := range all.Outputs {
+		c.results[n] = c.machine.Output(i)
+	}
+	for _, v := range variables {
+		c.before = append(c.before, ir.NewArray(v.Type))
+	}
+	return c
+}
+
+// Run takes one step and returns an error that names the first node, its place and the element that is wrong.
+func (c *Checker) Run(inputs []ir.Array, step int64) error {
+	for i, v := range c.variables {
+		copy(c.before[i].Raw(), v.Raw())
+	}
+	if err := c.machine.Run(inputs, step); err != nil {
+		return err
+	}
+	for _, n := range c.graph.Nodes {
+		switch op := n.Op.(type) {
+		case ir.Input:
+			c.results[n] = inputs[op.Index]
+			continue
+		case ir.Variable:
+			c.results[n] = c.before[op.Index]
+			continue
+		case ir.Const:
+			c.results[n] = op.Array
+			continue
+		case ir.Step:
+			c.results[n] = ir.NewArray(n.Type)
+			c.results[n].SetInt(0, step)
+			continue
+		}
+		in := make([]ir.Array, len(n.In))
+		for i, m := range n.In {
+			in[i] = c.results[m]
+		}
+		want := ir.NewArray(n.Type)
+		n.Op.Eval(want, in)
+		if err := compare(c.results[n], want, in); err != nil {
+			return fmt.Errorf("check: %s: %v: %w", n.Place(), n, err)
+		}
+	}
+	return nil
+}
+
+// compare allows for the rounding of sums as long as the operands.
+func compare(got, want ir.Array, in []ir.Array) error {
+	terms := 1
+	scale := 1.0
+	for _, a := range in {
+		terms = max(terms, a.Size()/max(1, want.Size()))
+		for i := range a.Size() {
+			if x := math.Abs(a.Float(i)); !math.IsInf(x, 0) {
+				scale = math.Max(scale, x)
+			}
+		}
+	}
+	tolerance := 1e-13
+	if got.DType == ir.F32 {
+		tolerance = 1e-6
+	}
+	tolerance *= math.Sqrt(float64(terms)) * 8
+	for i := range want.Size() {
+		g, w := got.Float(i), want.Float(i)
+		if g == w || math.IsNaN(g) && math.IsNaN(w) {
+			continue
+		}
+		if !got.DType.Float() || !(math.Abs(g-w) <= tolerance*math.Max(scale, math.Abs(w))) {
+			return fmt.Errorf("element %d is %v and should be %v", i, g, w)
+		}
+	}
+	return nil
+}
+
+// Output gives output i of the last run. The memory is used again by the next.
+func (c *Checker) Output(i int) ir.Array { return c.machine.Output(i) }
