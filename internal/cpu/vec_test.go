@@ -133,9 +133,8 @@ func ulp(dt DType, x float64) float64 {
 	return math.Ldexp(1, max(e-24, -149))
 }
 
-// floatError says by how many ulps got misses f(a, b, c); NaN and infinities must be right, which gives 0 or infinity.
-func floatError(f scalar.Func, dt DType, got, a, b, c float64) float64 {
-	want := scalar.F64(f, a, b, c)
+// floatError says by how many ulps got misses want, the value of f(a, b, c); NaN and infinities must be right, which gives 0 or infinity.
+func floatError(f scalar.Func, dt DType, got, want, a, b, c float64) float64 {
 	rounded := want
 	if dt == F32 {
 		rounded = float64(float32(want))
@@ -163,8 +162,9 @@ func floatError(f scalar.Func, dt DType, got, a, b, c float64) float64 {
 // checkFloat reports a result outside of its bound.
 func checkFloat(t *testing.T, f scalar.Func, dt DType, got, a, b, c float64) {
 	t.Helper()
-	if e := floatError(f, dt, got, a, b, c); e > ulpBounds[f] {
-		t.Fatalf("%v %v(%v, %v, %v) = %v, want %v (off by %.3g ulp, allowed %v)", dt, f, a, b, c, got, scalar.F64(f, a, b, c), e, ulpBounds[f])
+	want := scalar.F64(f, a, b, c)
+	if e := floatError(f, dt, got, want, a, b, c); e > ulpBounds[f] {
+		t.Fatalf("%v %v(%v, %v, %v) = %v, want %v (off by %.3g ulp, allowed %v)", dt, f, a, b, c, got, want, e, ulpBounds[f])
 	}
 }
 
@@ -316,52 +316,59 @@ func TestFunctionCut(t *testing.T) {
 	})
 }
 
-// TestFunctionSweep runs the one-argument float32 functions over bit patterns from the whole range.
+// TestFunctionSweep runs the one-argument functions over bit patterns from the whole range of floats, and as many numbers
+// between -20 and 20.
 func TestFunctionSweep(t *testing.T) {
 	const n = 4096
-	step := *sweepStride
-	x, y := make([]float32, n), make([]float32, n)
-	bits := make([]uint8, n)
-	for _, f := range scalar.All() {
-		if f.Arity() != 1 || f.Logical() {
-			continue
-		}
-		t.Run(f.String(), func(t *testing.T) {
-			var worst [AVX512 + 1]struct{ err, at float64 }
-			before := Current()
-			defer Force(before)
-			for start := 0; start < 1<<32; start += step * n {
-				for i := range x {
-					x[i] = math.Float32frombits(uint32(start + i*step))
+	before := Current()
+	defer Force(before)
+	for _, dt := range []DType{F32, F64} {
+		src, dst := newGuarded(dt, n), newGuarded(dt, n)
+		want := make([]float64, n)
+		for _, f := range scalar.All() {
+			if f.Arity() != 1 || f.Logical() {
+				continue
+			}
+			out := resultDType(f, dt)
+			t.Run(fmt.Sprintf("%v/%v", dt, f), func(t *testing.T) {
+				var worst [AVX512 + 1]struct{ err, at float64 }
+				for start := 0; start < 1<<32; start += *sweepStride * n {
+					for _, near := range []bool{false, true} {
+						for i := range n {
+							bits := uint64(start + i**sweepStride)
+							x := float64(math.Float32frombits(uint32(bits)))
+							switch {
+							case near:
+								x = (float64(bits)/(1<<31) - 1) * 20
+							case dt == F64:
+								x = math.Float64frombits(bits<<32 | bits)
+							}
+							src.set(dt, i, x)
+							want[i] = scalar.F64(f, src.number(dt, i), 0, 0)
+						}
+						for l := Go; l <= Detected(); l++ {
+							if l > Go && fastFunction(l, kernel{f, dt}) == nil {
+								continue
+							}
+							Force(l)
+							Function(f, dt)(dst.ptr(), src.ptr(), nil, nil, n)
+							for i, want := range want {
+								x := src.number(dt, i)
+								if e := floatError(f, dt, dst.number(out, i), want, x, 0, 0); e > worst[l].err {
+									worst[l].err, worst[l].at = e, x
+								}
+							}
+						}
+					}
 				}
 				for l := Go; l <= Detected(); l++ {
-					if l == Go && step < 1000 {
-						continue // the definition itself; only long sweeps skip it
-					}
-					Force(l)
-					v := Function(f, F32)
-					if f.GivesBool() {
-						v(unsafe.Pointer(&bits[0]), unsafe.Pointer(&x[0]), nil, nil, n)
-						for i, b := range bits {
-							y[i] = float32(b)
-						}
-					} else {
-						v(unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), nil, nil, n)
-					}
-					for i := range x {
-						if e := floatError(f, F32, float64(y[i]), float64(x[i]), 0, 0); e > worst[l].err {
-							worst[l].err, worst[l].at = e, float64(x[i])
-						}
+					t.Logf("%-8v largest error %.3f ulp at %g", l, worst[l].err, worst[l].at)
+					if worst[l].err > ulpBounds[f] {
+						t.Errorf("%v %v(%g) is off by %.3g ulp, allowed %v", l, f, worst[l].at, worst[l].err, ulpBounds[f])
 					}
 				}
-			}
-			for l := Go; l <= Detected(); l++ {
-				t.Logf("%-8v largest error %.3f ulp at %g", l, worst[l].err, worst[l].at)
-				if worst[l].err > ulpBounds[f] {
-					t.Errorf("%v %v(%g) is off by %.3g ulp, allowed %v", l, f, worst[l].at, worst[l].err, ulpBounds[f])
-				}
-			}
-		})
+			})
+		}
 	}
 }
 

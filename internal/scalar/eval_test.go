@@ -25,6 +25,14 @@ func TestF64(t *testing.T) {
 		{f: Rsqrt, a: 0, want: inf},
 		{f: Rsqrt, a: inf, want: 0},
 		{f: Exp, a: -745.2, want: 0},
+		{f: Exp, a: 709.75, want: 1.73983687326416055769825271168e308, ulps: 2},
+		{f: Exp, a: 710, want: inf},
+		{f: Cosh, a: -710.25, want: 1.43425303024951230303477956012e308, ulps: 2},
+		{f: Sinh, a: -710.25, want: -1.43425303024951230303477956012e308, ulps: 2},
+		{f: Sinh, a: nan, want: nan},
+		{f: Log, a: 5e-324, want: -744.440071921381262314107298608, ulps: 1},
+		{f: Log, a: 0, want: -inf},
+		{f: Log, a: -5e-324, want: nan},
 		{f: Sigmoid, a: -1000, want: 0},
 		{f: Sigmoid, a: 1000, want: 1},
 		{f: Sigmoid, a: -100, want: 3.72007597602083596295969580386e-44, ulps: 2},
@@ -78,7 +86,7 @@ func TestF64(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := F64(tt.f, tt.a, tt.b, tt.c)
-		tol := tt.ulps * math.Abs(tt.want) * 0x1p-52
+		tol := tt.ulps * 0x1p-52 * math.Abs(tt.want)
 		switch {
 		case got != got && tt.want != tt.want:
 		case got == tt.want && math.Signbit(got) == math.Signbit(tt.want):

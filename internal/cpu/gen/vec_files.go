@@ -37,7 +37,11 @@ func elementName(f64 bool) string {
 }
 
 func functionKernels() []vecKernel {
-	return append(append(floatKernels(false), mathKernels()...), floatKernels(true)...)
+	var all []vecKernel
+	for _, f64 := range []bool{false, true} {
+		all = append(append(all, floatKernels(f64)...), mathKernels(f64)...)
+	}
+	return all
 }
 
 func rowFunction(k rowKernel) string { return "vecRow" + k.kind + elementName(k.f64) }

@@ -9,19 +9,33 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-const (
-	ln2High = 0.693145752        // ln 2, cut so that its product with an exponent is exact
-	ln2Low  = 1.42860677e-06     // the rest of it
-	log2e   = 1.4426950408889634 // 1/ln 2
-)
+const log2e = 1.4426950408889634 // 1/ln 2
+
+// ln2 is ln 2 in two parts, of which the first is cut so that its product with an exponent is exact.
+func (m *machine) ln2() (high, low constant) {
+	if m.f64 {
+		return m.f(6.93147180369123816490e-01), m.f(1.90821492927058770002e-10)
+	}
+	return m.f(0.693145752), m.f(1.42860677e-06)
+}
 
 var (
 	// (e^r - 1 - r)/r^2 for |r| <= ln(2)/2, error 2^-29 of e^r - 1.
 	expCoefficients = []float64{0.5, 0.166666672, 0.0416664556, 0.00833331048, 0.00139345415, 0.000198919806}
 
+	// The same for f64, error 2^-60.
+	expCoefficients64 = []float64{0.5, 0.16666666666666671, 0.041666666666666671, 0.0083333333333258479, 0.0013888888888883544,
+		0.00019841269875819578, 2.4801587326261104e-05, 2.7557254139316891e-06, 2.7557272742699346e-07, 2.5105739219586713e-08,
+		2.0915059884917686e-09}
+
 	// (log(1+f) - f + f^2/2)/f^3 for sqrt(1/2) <= 1+f <= sqrt(2), error 2^-28 of log(1+f).
 	logCoefficients = []float64{0.333333313, -0.24999997, 0.200007156, -0.166678026, 0.142490581, -0.124256872, 0.116854198,
 		-0.114797339, 0.0697161183}
+
+	// (log(1+f) - 2*s)/s - f + 2*s for s = f/(2+f) as a polynomial of s^2 without its constant term, as in FreeBSD's
+	// e_log.c, error 2^-58.
+	logCoefficients64 = []float64{6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
+		2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01}
 
 	// Phi(-a) * e^(a^2/2) * (a+2) as a polynomial of q = 1 - tailCentre/(a+2), for a from 0 to 15, error 2^-27. The centre is
 	// chosen such that the two largest coefficients happen to be float32 numbers almost exactly.
@@ -43,22 +57,38 @@ var halfPi = [3]float64{1.57079637, -4.37113883e-08, -1.71512451e-15}
 
 // expm1Reduced splits e^(x-low) = 2^n * (1 + q). low is a tiny correction of x, or nil.
 func (m *machine) expm1Reduced(x, low Op) (n, q Op) {
+	high, rest := m.ln2()
 	n = m.round(m.mul(x, m.f(log2e)), toNearest)
-	r := m.fnma(n, m.f(ln2Low), m.fnma(n, m.f(ln2High), x))
+	r := m.fnma(n, rest, m.fnma(n, high, x))
 	if low != nil {
 		r = m.sub(r, low)
 	}
-	p := m.polynomial(r, expCoefficients)
-	return n, m.fma(p, m.mul(r, r), r)
+	c := expCoefficients
+	if m.f64 {
+		c = expCoefficients64
+	}
+	return n, m.fma(m.polynomial(r, c), m.mul(r, r), r)
 }
 
-// exp is e^x. The bounds lie where the result has become zero or infinite; NaN passes through them.
+// expBounds are where e^x has become zero and infinite.
+func (m *machine) expBounds() (low, high constant) {
+	if m.f64 {
+		return m.f(-746), m.f(710)
+	}
+	return m.f(-105), m.f(89)
+}
+
+// exp is e^x. x is bounded such that NaN passes.
 func (m *machine) exp(x Op) Op {
-	return m.expBounded(m.smaller(m.load(m.f(89)), m.larger(m.load(m.f(-105)), x)))
+	_, high := m.expBounds()
+	return m.expOfNegative(m.smaller(m.load(high), x))
 }
 
-// expOfNegative is e^x for x <= 0.
-func (m *machine) expOfNegative(x Op) Op { return m.expBounded(m.larger(m.load(m.f(-105)), x)) }
+// expOfNegative is e^x for x <= 0, or not above the upper bound.
+func (m *machine) expOfNegative(x Op) Op {
+	low, _ := m.expBounds()
+	return m.expBounded(m.larger(m.load(low), x))
+}
 
 func (m *machine) expBounded(x Op) Op {
 	n, q := m.expm1Reduced(x, nil)
@@ -71,19 +101,26 @@ func (m *machine) scale(y, n Op) Op {
 		return m.op2("VSCALEF", y, n)
 	}
 	// 2^n may lie beyond the range of the exponent: in two halves.
-	i := m.toInt(n)
-	half := m.shiftRight(i, 1)
-	return m.mul(m.mul(y, m.powerOfTwo(half)), m.powerOfTwo(m.isub(i, half)))
+	half := m.round(m.mul(n, m.f(0.5)), down)
+	return m.mul(m.mul(y, m.powerOfTwo(half, 1)), m.powerOfTwo(m.sub(n, half), 1))
 }
 
-// powerOfTwo is 2^n for an integer n within the range of the exponent.
-func (m *machine) powerOfTwo(n Op) Op { return m.iadd(m.shiftLeft(n, 23), m.f(1)) }
+// powerOfTwo is unit * 2^n, n a small integer in float form and unit a power of two, by adding to the exponent of unit.
+func (m *machine) powerOfTwo(n Op, unit float64) Op {
+	if !m.f64 {
+		return m.iadd(m.shiftLeft(m.toInt(n), 23), m.f(unit))
+	}
+	// There is no conversion to i64 in AVX2, but the sum with 3*2^51 has n in its low bits.
+	return m.iadd(m.shiftLeft(m.add(n, m.f(3<<51)), 52), m.f(unit))
+}
 
-// expm1 is e^x - 1 = 2*(q*s + (s - 1/2)) with s = 2^(n-1), which is exact for n = 0 and does not overflow early.
+// expm1 is e^x - 1 = 2*(q*s + (s - 1/2)) with s = 2^(n-1), which is exact for n = 0 and does not overflow early. From -40 on
+// the result is -1.
 func (m *machine) expm1(x Op) Op {
-	x = m.smaller(m.load(m.f(89)), m.larger(m.load(m.f(-30)), x))
+	_, high := m.expBounds()
+	x = m.smaller(m.load(high), m.larger(m.load(m.f(-40)), x))
 	n, q := m.expm1Reduced(x, nil)
-	s := m.iadd(m.shiftLeft(m.toInt(n), 23), m.f(0.5))
+	s := m.powerOfTwo(n, 0.5)
 	y := m.fma(q, s, m.sub(s, m.f(0.5)))
 	return m.add(y, y)
 }
@@ -91,7 +128,7 @@ func (m *machine) expm1(x Op) Op {
 // tanh is e/(e+2) with e = e^(2|x|) - 1, and the sign of x.
 func (m *machine) tanh(x Op) Op {
 	a := m.absolute(x)
-	e := m.expm1(m.smaller(m.load(m.f(20)), m.add(a, a)))
+	e := m.expm1(m.smaller(m.load(m.f(40)), m.add(a, a)))
 	return m.withSign(m.div(e, m.add(e, m.f(2))), x)
 }
 
@@ -104,22 +141,56 @@ func (m *machine) sigmoid(x Op) Op {
 
 // logOf is log((1+f) * 2^k), sqrt(1/2) <= 1+f <= sqrt(2): f - f^2/2 + f^3*P(f) + k*ln 2, the small terms first.
 func (m *machine) logOf(f, k Op) Op {
+	high, low := m.ln2()
 	square := m.mul(f, f)
-	y := m.mul(m.mul(m.polynomial(f, logCoefficients), square), f)
-	y = m.fma(k, m.f(ln2Low), y)
+	var y Op
+	if m.f64 {
+		// With s = f/(2+f), log(1+f) = f - f^2/2 + s*(f^2/2 + R(s^2)).
+		s := m.div(f, m.add(f, m.f(2)))
+		z := m.mul(s, s)
+		y = m.mul(s, m.fma(m.polynomial(z, logCoefficients64), z, m.mul(square, m.f(0.5))))
+	} else {
+		y = m.mul(m.mul(m.polynomial(f, logCoefficients), square), f)
+	}
+	y = m.fma(k, low, y)
 	y = m.fma(square, m.f(-0.5), y)
-	return m.fma(k, m.f(ln2High), m.add(f, y))
+	return m.fma(k, high, m.add(f, y))
 }
 
-const sqrtHalfBits = 0x3f3504f3 // the float32 sqrt(1/2): exponents change there
+// mantissaBits is the number of bits below the exponent.
+func (m *machine) mantissaBits() int {
+	if m.f64 {
+		return 52
+	}
+	return 23
+}
+
+// sqrtHalf is the bits of sqrt(1/2), at which a new exponent is taken to begin.
+func (m *machine) sqrtHalf() constant { return m.f(math.Sqrt(0.5)) }
+
+// exponent is the signed number in the exponent's place of i, in float form.
+func (m *machine) exponent(i Op) Op {
+	if !m.f64 {
+		return m.fromInt(m.shiftRight(i, 23))
+	}
+	// AVX2 can neither shift i64 keeping the sign nor convert them: made positive, moved under the exponent of 2^52.
+	d := m.vector()
+	m.emit("VPSRLQ", U8(52), m.iadd(i, constant(1<<62)), d)
+	return m.sub(m.or(d, m.f(1<<52)), m.f(1<<52+1<<10))
+}
 
 // log splits off the exponent, after having made small denormal numbers large.
 func (m *machine) log(x Op) Op {
-	small := m.compare(less, x, m.f(0x1p-126))
-	scaled := m.choose(small, m.mul(x, m.f(0x1p23)), x)
-	i := m.isub(scaled, constant(sqrtHalfBits))
-	k := m.sub(m.fromInt(m.shiftRight(i, 23)), m.keep(small, m.f(23)))
-	f := m.sub(m.iadd(m.and(i, constant(0x7fffff)), constant(sqrtHalfBits)), m.f(1))
+	smallest := 0x1p-126
+	if m.f64 {
+		smallest = 0x1p-1022
+	}
+	bits := m.mantissaBits()
+	small := m.compare(less, x, m.f(smallest))
+	scaled := m.choose(small, m.mul(x, m.f(math.Ldexp(1, bits))), x)
+	i := m.isub(scaled, m.sqrtHalf())
+	k := m.sub(m.exponent(i), m.keep(small, m.f(float64(bits))))
+	f := m.sub(m.iadd(m.and(i, constant(1)<<bits-1), m.sqrtHalf()), m.f(1))
 	return m.logEdges(m.logOf(f, k), x, m.f(0))
 }
 
@@ -132,21 +203,29 @@ func (m *machine) logEdges(y, x, zero Op) Op {
 	return m.choose(m.compare(less, x, zero), m.f(math.NaN()), y)
 }
 
-// log1p splits 1+x = (1+f) * 2^k with f = x*2^-k + (2^-k - 1), which does not round 1+x. Numbers from 2^60 on, to which 1
+// log1p splits 1+x = (1+f) * 2^k with f = x*2^-k + (2^-k - 1), which does not round 1+x. Numbers from 2^100 on, to which 1
 // adds nothing, are made smaller so that 2^-k is no denormal number.
 func (m *machine) log1p(x Op) Op {
-	large := m.compare(greater, x, m.f(0x1p60))
-	scaled := m.choose(large, m.mul(x, m.f(0x1p-30)), x)
+	large := m.compare(greater, x, m.f(0x1p100))
+	scaled := m.choose(large, m.mul(x, m.f(0x1p-40)), x)
 	f, k := m.splitOnePlus(scaled)
-	k = m.add(k, m.keep(large, m.f(30)))
+	k = m.add(k, m.keep(large, m.f(40)))
 	return m.logEdges(m.logOf(f, k), x, m.f(-1))
 }
 
 func (m *machine) splitOnePlus(x Op) (f, k Op) {
-	i := m.isub(m.add(x, m.f(1)), constant(sqrtHalfBits))
-	k = m.fromInt(m.shiftRight(i, 23))
-	s := m.isub(m.f(1), m.and(i, constant(0xff800000)))
+	i := m.isub(m.add(x, m.f(1)), m.sqrtHalf())
+	k = m.exponent(i)
+	s := m.isub(m.f(1), m.and(i, m.exponentMask()))
 	return m.fma(x, s, m.sub(s, m.f(1))), k
+}
+
+// exponentMask is the bits of the sign and the exponent.
+func (m *machine) exponentMask() constant {
+	if m.f64 {
+		return 0xfff << 52
+	}
+	return 0x1ff << 23
 }
 
 // softplus is max(x, 0) + log(1 + e^-|x|).
@@ -286,12 +365,12 @@ func floatKernels(f64 bool) []vecKernel {
 	}
 }
 
-// mathKernels are the transcendental functions, for f32.
-func mathKernels() []vecKernel {
+// mathKernels are the transcendental functions; the last ones have coefficients for f32 only.
+func mathKernels(f64 bool) []vecKernel {
 	unary := func(name string, body func(m *machine, x Op) Op) vecKernel {
-		return vecKernel{name: name, in: "x", out: element, body: func(m *machine, x []Op) Op { return body(m, x[0]) }}
+		return vecKernel{name: name, f64: f64, in: "x", out: element, body: func(m *machine, x []Op) Op { return body(m, x[0]) }}
 	}
-	return []vecKernel{
+	kernels := []vecKernel{
 		unary("Exp", (*machine).exp),
 		unary("Expm1", (*machine).expm1),
 		unary("Log", (*machine).log),
@@ -299,10 +378,14 @@ func mathKernels() []vecKernel {
 		unary("Tanh", (*machine).tanh),
 		unary("Sigmoid", (*machine).sigmoid),
 		unary("Softplus", (*machine).softplus),
+	}
+	if f64 {
+		return kernels
+	}
+	return append(kernels,
 		unary("Erf", (*machine).erf),
 		unary("GELU", (*machine).gelu),
-		unary("GELUPrime", (*machine).geluPrime),
-	}
+		unary("GELUPrime", (*machine).geluPrime))
 }
 
 // partialKernels are those that leave some elements to plain Go.
