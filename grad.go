@@ -46,7 +46,13 @@ func VJP(y, dy *Value, wrt ...Operand) []*Value {
 		}
 		return out
 	}
-	return g.backward(y, dy, ends)
+	out := g.backward(y, dy, ends, nil)
+	for i, end := range ends {
+		if out[i] == nil {
+			out[i] = end.Num(0).broadcastTo(end.typ.Shape)
+		}
+	}
+	return out
 }
 
 func checkGrad(y, dy *Value, ends []*Value) error {
@@ -67,19 +73,23 @@ func checkGrad(y, dy *Value, ends []*Value) error {
 	return nil
 }
 
-// backward is reverse mode. It visits only the values between ends and y, each once and after all its users.
-func (g *Graph) backward(y, dy *Value, ends []*Value) []*Value {
+// backward is reverse mode. It visits only the values between ends and y, each once and after all its users, and of those
+// only what y is computed from without passing through border. It gives nil for an end that no gradient reaches.
+func (g *Graph) backward(y, dy *Value, ends, border []*Value) []*Value {
 	// on[v]: v depends on one of ends.
 	on := map[*Value]bool{}
-	order := reachable([]*Value{y})
+	for _, end := range ends {
+		on[end] = true
+	}
+	order := reachable([]*Value{y}, border...)
 	for _, v := range order {
-		on[v] = slices.Contains(ends, v) || slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] })
+		on[v] = on[v] || slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] })
 	}
 	grads := map[*Value]*Value{y: dy}
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
 	for _, v := range slices.Backward(order) {
 		d := grads[v]
-		if d == nil || !on[v] || len(v.in) == 0 {
+		if d == nil || !on[v] || slices.Contains(border, v) {
 			continue
 		}
 		g.gradOf = v
@@ -97,9 +107,6 @@ func (g *Graph) backward(y, dy *Value, ends []*Value) []*Value {
 	out := make([]*Value, len(ends))
 	for i, end := range ends {
 		out[i] = grads[end]
-		if out[i] == nil {
-			out[i] = end.Num(0).broadcastTo(end.typ.Shape)
-		}
 	}
 	return out
 }

@@ -220,9 +220,9 @@ func Graphviz(values ...*Value) string {
 	return b.String()
 }
 
-// reachable returns the values that roots are computed from, roots included, in the order they were added, which is a
-// topological order.
-func reachable(roots []*Value) []*Value {
+// reachable returns the values that roots are computed from without passing through border, roots and border included, in
+// the order they were added, which is a topological order.
+func reachable(roots []*Value, border ...*Value) []*Value {
 	seen := map[*Value]bool{}
 	var found []*Value
 	todo := slices.Clone(roots)
@@ -234,7 +234,9 @@ func reachable(roots []*Value) []*Value {
 		}
 		seen[v] = true
 		found = append(found, v)
-		todo = append(todo, v.in...)
+		if !slices.Contains(border, v) {
+			todo = append(todo, v.in...)
+		}
 	}
 	slices.SortFunc(found, func(a, b *Value) int { return a.id - b.id })
 	return found

@@ -62,11 +62,8 @@ func WithGradient(y *Value, inputs []Operand, rule func(dy *Value) []*Value) *Va
 	return y.graph.add(customGradOp{rule: rule}, in...)
 }
 
-// checkpointOp is its first operand; in the backward pass it is computed again from the others.
-type checkpointOp struct {
-	passOp
-	start int // values of the block have this id or a later one
-}
+// checkpointOp is its first operand, which a block has computed from the others; in the backward pass it is computed again.
+type checkpointOp struct{ passOp }
 
 func (checkpointOp) Name() string { return "Checkpoint" }
 
@@ -74,30 +71,28 @@ func (checkpointOp) Name() string { return "Checkpoint" }
 func (op checkpointOp) grad(y, dy *Value) []*Value {
 	g := y.graph
 	copied := map[*Value]*Value{}
-	var inputs []*Value
-	for _, in := range y.in[1:] {
-		fenced := g.add(fenceOp{}, in, dy)
-		copied[in] = fenced
-		inputs = append(inputs, fenced)
+	ends := make([]*Value, len(y.in)-1)
+	for i, in := range y.in[1:] {
+		ends[i] = in
+		if _, constant := in.op.(constOp); !constant { // constants are there anyway, and cost nothing
+			ends[i] = g.add(fenceOp{}, in, dy)
+		}
+		copied[in] = ends[i]
 	}
-	for _, v := range reachable(y.in[:1]) {
-		if v.id < op.start || copied[v] != nil {
-			continue
-		}
-		if len(v.in) == 0 {
-			copied[v] = v
-			continue
-		}
-		in := make([]*Value, len(v.in))
-		for i, operand := range v.in {
-			if in[i] = copied[operand]; in[i] == nil {
-				in[i] = operand
-			}
-		}
-		copied[v] = g.add(v.op, in...)
+	return append([]*Value{nil}, g.backward(again(y.in[0], copied), dy, ends, ends)...)
+}
+
+// again computes v once more from the copies of what it has been computed from.
+func again(v *Value, copied map[*Value]*Value) *Value {
+	if c := copied[v]; c != nil {
+		return c
 	}
-	ds := g.backward(copied[y.in[0]], dy, inputs)
-	return append([]*Value{nil}, ds...)
+	in := make([]*Value, len(v.in))
+	for i, operand := range v.in {
+		in[i] = again(operand, copied)
+	}
+	copied[v] = v.graph.add(v.op, in...)
+	return copied[v]
 }
 
 // fenceOp is its first operand, available only once the second has been computed.
@@ -119,22 +114,33 @@ func Checkpoint(f func(inputs ...*Value) *Value, inputs ...*Value) *Value {
 	g := inputs[0].graph
 	start := len(g.values)
 	y := f(inputs...)
-	if y == nil || y.failed || y.id < start {
+	if y == nil || y.failed || y.id < start || len(y.in) == 0 {
 		return y
 	}
-	// The block's inputs are whatever its values use that was there before, and params.
+	return g.add(checkpointOp{}, blockInputs(y, start)...)
+}
+
+// blockInputs gives y and then what the block that computed it, whose values have the id start or a later one, has
+// computed it from: values that were there before, and leaves.
+func blockInputs(y *Value, start int) []*Value {
 	in := []*Value{y}
-	for _, v := range reachable([]*Value{y}) {
-		if v.id < start {
-			continue
+	seen := map[*Value]bool{}
+	var visit func(v *Value)
+	visit = func(v *Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		if v.id < start || len(v.in) == 0 {
+			in = append(in, v)
+			return
 		}
 		for _, operand := range v.in {
-			if (operand.id < start || operand.Param() != nil) && operand.DType().IsFloat() && !slices.Contains(in, operand) {
-				in = append(in, operand)
-			}
+			visit(operand)
 		}
 	}
-	return g.add(checkpointOp{start: start}, in...)
+	visit(y)
+	return in
 }
 
 // Jacobian is the matrix of partial derivatives of y by x, from one reverse pass for each element of y or one forward
