@@ -1,0 +1,100 @@
+// Package progress shows how far a training is: a bar that moves where the output is a terminal, plain lines elsewhere.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/seed-49005b45/tarn/train"
+)
+
+// Display shows the progress of one training.
+type Display struct {
+	w        io.Writer
+	terminal bool
+	bar      *progressbar.ProgressBar
+	done     int // batches when the bar was made
+	drawn    time.Time
+}
+
+const (
+	barPause  = 100 * time.Millisecond // between two pictures of the bar
+	linePause = 30 * time.Second       // between two plain lines within an epoch
+)
+
+// New returns a display on w. Where w is a terminal it is a bar with epoch, mean loss, examples a second and the time
+// left of the whole training, which gives way to a line at the end of each epoch. Elsewhere there are lines only: at the
+// end of each epoch, and every 30 seconds in a long one.
+func New(w io.Writer) *Display {
+	f, ok := w.(*os.File)
+	return &Display{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), drawn: time.Now()}
+}
+
+// Show shows where the training stands.
+func (d *Display) Show(p *train.Progress) {
+	if p.Record != nil {
+		d.clear()
+		fmt.Fprintln(d.w, Line(*p.Record, p.Epochs))
+		d.drawn = time.Now()
+		return
+	}
+	pause := linePause
+	if d.terminal {
+		pause = barPause
+	}
+	if time.Since(d.drawn) < pause {
+		return
+	}
+	d.drawn = time.Now()
+	if d.terminal {
+		d.draw(p)
+	} else {
+		fmt.Fprintf(d.w, "epoch %d/%d  batch %d/%d  loss %.4f  %.0f examples/s\n", p.Epoch, p.Epochs, p.Batch, p.Batches, p.MeanLoss, p.Rate)
+	}
+}
+
+func (d *Display) draw(p *train.Progress) {
+	done, all := (p.Epoch-1)*p.Batches+p.Batch, p.Epochs*p.Batches
+	if d.bar == nil {
+		// The bar is over what this process has to do: a training that goes on would otherwise count what was done
+		// before as done just now, and promise an early end.
+		d.done = done - 1
+		d.bar = progressbar.NewOptions(all-d.done,
+			progressbar.OptionSetWriter(d.w), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetTheme(progressbar.ThemeASCII))
+	}
+	d.bar.Describe(fmt.Sprintf("epoch %d/%d  loss %.4f  %.0f/s", p.Epoch, p.Epochs, p.MeanLoss, p.Rate))
+	d.bar.Set(min(done-d.done, d.bar.GetMax()-1)) // at its maximum the bar would end
+}
+
+func (d *Display) clear() {
+	if d.bar != nil {
+		d.bar.Clear()
+	}
+}
+
+// Close removes the bar. Call it before other lines are written.
+func (d *Display) Close() { d.clear() }
+
+// Line is an epoch's record as a line of text.
+func Line(r train.Record, epochs int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "epoch %d/%d  loss %.4f", r.Epoch, epochs, r.TrainLoss)
+	if !math.IsNaN(r.ValLoss) {
+		fmt.Fprintf(&b, "  validation loss %.4f", r.ValLoss)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Metrics)) {
+		fmt.Fprintf(&b, "  %s %.4f", name, r.Metrics[name])
+	}
+	fmt.Fprintf(&b, "  %.0f examples/s  %.1fs", r.Rate, r.Seconds)
+	return b.String()
+}
