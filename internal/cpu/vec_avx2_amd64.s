@@ -3022,6 +3022,1003 @@ DATA vec32_3ecc422a<>+24(SB)/4, $0x3ecc422a
 DATA vec32_3ecc422a<>+28(SB)/4, $0x3ecc422a
 GLOBL vec32_3ecc422a<>(SB), RODATA|NOPTR, $32
 
+// func vecNegI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecNegI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VMOVUPS vec32_0<>+0(SB), Y1
+	VPSUBD  Y0, Y1, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecReLUI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecReLUI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VPCMPGTD vec32_0<>+0(SB), Y0, Y1
+	VANDPS   Y0, Y1, Y0
+	CMPQ     AX, $-8
+	JG       store5
+	VMOVUPS  Y0, (CX)(AX*4)
+	ADDQ     $0x08, AX
+	JNZ      loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecAddI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecAddI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPADDD  Y1, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecSubI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecSubI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPSUBD  Y1, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecReLUGradI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecReLUGradI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPGTD vec32_0<>+0(SB), Y1, Y1
+	VANDPS   Y0, Y1, Y0
+	CMPQ     AX, $-8
+	JG       store5
+	VMOVUPS  Y0, (CX)(AX*4)
+	ADDQ     $0x08, AX
+	JNZ      loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecWhereI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecWhereI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*4), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ      AX, $-8
+	JG        tail3
+	VMOVQ     (DX)(AX*1), X0
+	VPMOVZXBD X0, Y0
+	VPCMPGTD  vec32_0<>+0(SB), Y0, Y0
+	VMOVUPS   (BX)(AX*4), Y1
+	VMOVUPS   (SI)(AX*4), Y2
+
+compute4:
+	VBLENDVPS Y0, Y1, Y2, Y0
+	CMPQ      AX, $-8
+	JG        store5
+	VMOVUPS   Y0, (CX)(AX*4)
+	ADDQ      $0x08, AX
+	JNZ       loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ vec_tail<>+0(SB), DI
+	XORQ R8, R8
+	XORQ R10, R10
+
+bytes6:
+	SHLQ       $0x08, R8
+	MOVBQZX    -1(DX)(R10*1), R9
+	ORQ        R9, R8
+	DECQ       R10
+	CMPQ       R10, AX
+	JNE        bytes6
+	VMOVQ      R8, X0
+	VPMOVZXBD  X0, Y0
+	VPCMPGTD   vec32_0<>+0(SB), Y0, Y0
+	VMOVUPS    32(DI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	VMOVUPS    32(DI)(AX*4), Y2
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecEqI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecEqI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPEQD     Y1, Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecNeI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecNeI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPEQD     Y1, Y0, Y0
+	VXORPS       vec32_ffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+DATA vec32_ffffffff<>+0(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+4(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+8(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+12(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+16(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+20(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+24(SB)/4, $0xffffffff
+DATA vec32_ffffffff<>+28(SB)/4, $0xffffffff
+GLOBL vec32_ffffffff<>(SB), RODATA|NOPTR, $32
+
+// func vecLtI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecLtI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPGTD     Y0, Y1, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecLeI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecLeI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPGTD     Y1, Y0, Y0
+	VXORPS       vec32_ffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecGtI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecGtI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPGTD     Y1, Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecGeI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecGeI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPCMPGTD     Y0, Y1, Y0
+	VXORPS       vec32_ffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecAbsI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecAbsI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VPABSD  Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecSquareI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecSquareI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VPMULLD Y0, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMulI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecMulI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPMULLD Y1, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMinI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecMinI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPMINSD Y1, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMaxI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecMaxI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VPMAXSD Y1, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecClipI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecClipI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*4), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+
+compute4:
+	VPMAXSD Y1, Y0, Y0
+	VPMINSD Y2, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(DI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	VMOVUPS    32(DI)(AX*4), Y2
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMulAddI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecMulAddI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*4), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+
+compute4:
+	VPMULLD Y1, Y0, Y0
+	VPADDD  Y2, Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), DI
+	VMOVUPS    32(DI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(DI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	VMOVUPS    32(DI)(AX*4), Y2
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
 // func vecNegF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX
 TEXT ·vecNegF64AVX2(SB), NOSPLIT, $0-40
@@ -5350,6 +6347,680 @@ store5:
 	VZEROUPPER
 	RET
 
+// func vecNegI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecNegI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VMOVUPS vec64_0<>+0(SB), Y1
+	VPSUBQ  Y0, Y1, Y0
+	CMPQ    AX, $-4
+	JG      store5
+	VMOVUPD Y0, (CX)(AX*8)
+	ADDQ    $0x04, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecReLUI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecReLUI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VPCMPGTQ vec64_0<>+0(SB), Y0, Y1
+	VANDPS   Y0, Y1, Y0
+	CMPQ     AX, $-4
+	JG       store5
+	VMOVUPD  Y0, (CX)(AX*8)
+	ADDQ     $0x04, AX
+	JNZ      loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecAddI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecAddI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPADDQ  Y1, Y0, Y0
+	CMPQ    AX, $-4
+	JG      store5
+	VMOVUPD Y0, (CX)(AX*8)
+	ADDQ    $0x04, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecSubI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecSubI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPSUBQ  Y1, Y0, Y0
+	CMPQ    AX, $-4
+	JG      store5
+	VMOVUPD Y0, (CX)(AX*8)
+	ADDQ    $0x04, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecReLUGradI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecReLUGradI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPGTQ vec64_0<>+0(SB), Y1, Y1
+	VANDPS   Y0, Y1, Y0
+	CMPQ     AX, $-4
+	JG       store5
+	VMOVUPD  Y0, (CX)(AX*8)
+	ADDQ     $0x04, AX
+	JNZ      loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecWhereI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecWhereI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*8), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ      AX, $-4
+	JG        tail3
+	VMOVD     (DX)(AX*1), X0
+	VPMOVZXBQ X0, Y0
+	VPCMPGTQ  vec64_0<>+0(SB), Y0, Y0
+	VMOVUPD   (BX)(AX*8), Y1
+	VMOVUPD   (SI)(AX*8), Y2
+
+compute4:
+	VBLENDVPD Y0, Y1, Y2, Y0
+	CMPQ      AX, $-4
+	JG        store5
+	VMOVUPD   Y0, (CX)(AX*8)
+	ADDQ      $0x04, AX
+	JNZ       loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ vec_tail<>+0(SB), DI
+	XORQ R8, R8
+	XORQ R10, R10
+
+bytes6:
+	SHLQ       $0x08, R8
+	MOVBQZX    -1(DX)(R10*1), R9
+	ORQ        R9, R8
+	DECQ       R10
+	CMPQ       R10, AX
+	JNE        bytes6
+	VMOVQ      R8, X0
+	VPMOVZXBQ  X0, Y0
+	VPCMPGTQ   vec64_0<>+0(SB), Y0, Y0
+	VMOVUPS    32(DI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	VMOVUPS    32(DI)(AX*8), Y2
+	VMASKMOVPD (SI)(AX*8), Y2, Y2
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecEqI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecEqI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPEQQ     Y1, Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecNeI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecNeI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPEQQ     Y1, Y0, Y0
+	VXORPD       vec64_ffffffffffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+DATA vec64_ffffffffffffffff<>+0(SB)/8, $0xffffffffffffffff
+DATA vec64_ffffffffffffffff<>+8(SB)/8, $0xffffffffffffffff
+DATA vec64_ffffffffffffffff<>+16(SB)/8, $0xffffffffffffffff
+DATA vec64_ffffffffffffffff<>+24(SB)/8, $0xffffffffffffffff
+GLOBL vec64_ffffffffffffffff<>(SB), RODATA|NOPTR, $32
+
+// func vecLtI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecLtI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPGTQ     Y0, Y1, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecLeI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecLeI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPGTQ     Y1, Y0, Y0
+	VXORPD       vec64_ffffffffffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecGtI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecGtI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPGTQ     Y1, Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecGeI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecGeI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VPCMPGTQ     Y0, Y1, Y0
+	VXORPD       vec64_ffffffffffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
 // func vecCastF32BoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX2
 TEXT ·vecCastF32BoolAVX2(SB), NOSPLIT, $0-40
@@ -5571,6 +7242,246 @@ store5:
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
 	RET
+
+// func vecCastI32BoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecCastI32BoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VPCMPEQD     vec32_0<>+0(SB), Y0, Y0
+	VXORPS       vec32_ffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, (CX)(AX*1)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLD       $0x1f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecCastI64BoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecCastI64BoolAVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VPCMPEQQ     vec64_0<>+0(SB), Y0, Y0
+	VXORPD       vec64_ffffffffffffffff<>+0(SB), Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVD        X0, (CX)(AX*1)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ         vec_tail<>+0(SB), DX
+	VPSRLQ       $0x3f, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPACKSSDW    X0, X0, X0
+	VPACKSSWB    X0, X0, X0
+	VMOVQ        X0, DX
+
+bytes6:
+	MOVB DL, (CX)(AX*1)
+	SHRQ $0x08, DX
+	INCQ AX
+	JNZ  bytes6
+	VZEROUPPER
+	RET
+
+// func vecCastBoolI32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecCastBoolI32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ      AX, $-8
+	JG        tail3
+	VMOVQ     (DX)(AX*1), X0
+	VPMOVZXBD X0, Y0
+	VPCMPGTD  vec32_0<>+0(SB), Y0, Y0
+
+compute4:
+	VANDPS  vec32_1<>+0(SB), Y0, Y0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ vec_tail<>+0(SB), BX
+	XORQ BX, BX
+	XORQ DI, DI
+
+bytes6:
+	SHLQ      $0x08, BX
+	MOVBQZX   -1(DX)(DI*1), SI
+	ORQ       SI, BX
+	DECQ      DI
+	CMPQ      DI, AX
+	JNE       bytes6
+	VMOVQ     BX, X0
+	VPMOVZXBD X0, Y0
+	VPCMPGTD  vec32_0<>+0(SB), Y0, Y0
+	JMP       compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_1<>+0(SB)/4, $0x00000001
+DATA vec32_1<>+4(SB)/4, $0x00000001
+DATA vec32_1<>+8(SB)/4, $0x00000001
+DATA vec32_1<>+12(SB)/4, $0x00000001
+DATA vec32_1<>+16(SB)/4, $0x00000001
+DATA vec32_1<>+20(SB)/4, $0x00000001
+DATA vec32_1<>+24(SB)/4, $0x00000001
+DATA vec32_1<>+28(SB)/4, $0x00000001
+GLOBL vec32_1<>(SB), RODATA|NOPTR, $32
+
+// func vecCastBoolI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·vecCastBoolI64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ      AX, $-4
+	JG        tail3
+	VMOVD     (DX)(AX*1), X0
+	VPMOVZXBQ X0, Y0
+	VPCMPGTQ  vec64_0<>+0(SB), Y0, Y0
+
+compute4:
+	VANDPS  vec64_1<>+0(SB), Y0, Y0
+	CMPQ    AX, $-4
+	JG      store5
+	VMOVUPD Y0, (CX)(AX*8)
+	ADDQ    $0x04, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ vec_tail<>+0(SB), BX
+	XORQ BX, BX
+	XORQ DI, DI
+
+bytes6:
+	SHLQ      $0x08, BX
+	MOVBQZX   -1(DX)(DI*1), SI
+	ORQ       SI, BX
+	DECQ      DI
+	CMPQ      DI, AX
+	JNE       bytes6
+	VMOVQ     BX, X0
+	VPMOVZXBQ X0, Y0
+	VPCMPGTQ  vec64_0<>+0(SB), Y0, Y0
+	JMP       compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+DATA vec64_1<>+0(SB)/8, $0x0000000000000001
+DATA vec64_1<>+8(SB)/8, $0x0000000000000001
+DATA vec64_1<>+16(SB)/8, $0x0000000000000001
+DATA vec64_1<>+24(SB)/8, $0x0000000000000001
+GLOBL vec64_1<>(SB), RODATA|NOPTR, $32
 
 // func vecCastF32I32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX
@@ -6029,16 +7940,6 @@ store5:
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
 	RET
-
-DATA vec32_1<>+0(SB)/4, $0x00000001
-DATA vec32_1<>+4(SB)/4, $0x00000001
-DATA vec32_1<>+8(SB)/4, $0x00000001
-DATA vec32_1<>+12(SB)/4, $0x00000001
-DATA vec32_1<>+16(SB)/4, $0x00000001
-DATA vec32_1<>+20(SB)/4, $0x00000001
-DATA vec32_1<>+24(SB)/4, $0x00000001
-DATA vec32_1<>+28(SB)/4, $0x00000001
-GLOBL vec32_1<>(SB), RODATA|NOPTR, $32
 
 // func vecNotBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX

@@ -2613,6 +2613,1009 @@ store5:
 DATA vec32_3ecc422a<>+0(SB)/4, $0x3ecc422a
 GLOBL vec32_3ecc422a<>(SB), RODATA|NOPTR, $4
 
+// func vecNegI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecNegI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+
+compute4:
+	VBROADCASTSS vec32_0<>+0(SB), Z1
+	VPSUBD       Z0, Z1, Z0
+	CMPQ         AX, $-16
+	JG           store5
+	VMOVUPS      Z0, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecReLUI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecReLUI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+
+compute4:
+	VPCMPD.BCST $0x06, vec32_0<>+0(SB), Z0, K1
+	VMOVAPS.Z   Z0, K1, Z0
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVUPS     Z0, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecAddI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecAddI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPADDD  Z1, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecSubI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecSubI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPSUBD  Z1, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecReLUGradI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecReLUGradI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD.BCST $0x06, vec32_0<>+0(SB), Z1, K1
+	VMOVAPS.Z   Z0, K1, Z0
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVUPS     Z0, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecWhereI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecWhereI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*4), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ     AX, $-16
+	JG       tail3
+	VMOVDQU8 (DX)(AX*1), X0
+	VPTESTMB X0, X0, K1
+	VMOVUPS  (BX)(AX*4), Z0
+	VMOVUPS  (SI)(AX*4), Z2
+
+compute4:
+	VBLENDMPS Z0, Z2, K1, Z1
+	CMPQ      AX, $-16
+	JG        store5
+	VMOVUPS   Z1, (CX)(AX*4)
+	ADDQ      $0x10, AX
+	JNZ       loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ       AX, DI
+	NEGQ       DI
+	MOVQ       $-1, R8
+	BZHIQ      DI, R8, R8
+	KMOVW      R8, K2
+	VMOVDQU8.Z (DX)(AX*1), K2, X0
+	VPTESTMB   X0, X0, K1
+	VMOVUPS.Z  (BX)(AX*4), K2, Z0
+	VMOVUPS.Z  (SI)(AX*4), K2, Z2
+	JMP        compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z1, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecEqI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecEqI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD     $0x00, Z1, Z0, K1
+	CMPQ       AX, $-16
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, (CX)(AX*1)
+	ADDQ       $0x10, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecNeI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecNeI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD     $0x04, Z1, Z0, K1
+	CMPQ       AX, $-16
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, (CX)(AX*1)
+	ADDQ       $0x10, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecLtI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecLtI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD     $0x01, Z1, Z0, K1
+	CMPQ       AX, $-16
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, (CX)(AX*1)
+	ADDQ       $0x10, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecLeI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecLeI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD     $0x02, Z1, Z0, K1
+	CMPQ       AX, $-16
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, (CX)(AX*1)
+	ADDQ       $0x10, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecGtI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecGtI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD     $0x06, Z1, Z0, K1
+	CMPQ       AX, $-16
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, (CX)(AX*1)
+	ADDQ       $0x10, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecGeI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecGeI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPCMPD     $0x05, Z1, Z0, K1
+	CMPQ       AX, $-16
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, (CX)(AX*1)
+	ADDQ       $0x10, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecAbsI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecAbsI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+
+compute4:
+	VPABSD  Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecSquareI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecSquareI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+
+compute4:
+	VPMULLD Z0, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMulI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecMulI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPMULLD Z1, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMinI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecMinI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPMINSD Z1, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMaxI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecMaxI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+
+compute4:
+	VPMAXSD Z1, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecClipI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecClipI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*4), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+
+compute4:
+	VPMAXSD Z1, Z0, Z0
+	VPMINSD Z2, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecMulAddI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecMulAddI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*4), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+
+compute4:
+	VPMULLD Z1, Z0, Z0
+	VPADDD  Z2, Z0, Z0
+	CMPQ    AX, $-16
+	JG      store5
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, DI
+	NEGQ      DI
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
 // func vecNegF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecNegF64AVX512(SB), NOSPLIT, $0-40
@@ -4864,6 +5867,643 @@ store5:
 	VZEROUPPER
 	RET
 
+// func vecNegI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecNegI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+
+compute4:
+	VBROADCASTSD vec64_0<>+0(SB), Z1
+	VPSUBQ       Z0, Z1, Z0
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPD      Z0, (CX)(AX*8)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z0, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecReLUI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecReLUI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+
+compute4:
+	VPCMPQ.BCST $0x06, vec64_0<>+0(SB), Z0, K1
+	VMOVAPD.Z   Z0, K1, Z0
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVUPD     Z0, (CX)(AX*8)
+	ADDQ        $0x08, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z0, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecAddI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecAddI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPADDQ  Z1, Z0, Z0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPD Z0, (CX)(AX*8)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z0, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecSubI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecSubI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPSUBQ  Z1, Z0, Z0
+	CMPQ    AX, $-8
+	JG      store5
+	VMOVUPD Z0, (CX)(AX*8)
+	ADDQ    $0x08, AX
+	JNZ     loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z0, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecReLUGradI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·vecReLUGradI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ.BCST $0x06, vec64_0<>+0(SB), Z1, K1
+	VMOVAPD.Z   Z0, K1, Z0
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVUPD     Z0, (CX)(AX*8)
+	ADDQ        $0x08, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z0, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecWhereI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecWhereI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	MOVQ  c+24(FP), SI
+	LEAQ  (SI)(AX*8), SI
+	NEGQ  AX
+
+loop2:
+	CMPQ     AX, $-8
+	JG       tail3
+	VMOVQ    (DX)(AX*1), X0
+	VPTESTMB X0, X0, K1
+	VMOVUPD  (BX)(AX*8), Z0
+	VMOVUPD  (SI)(AX*8), Z2
+
+compute4:
+	VBLENDMPD Z0, Z2, K1, Z1
+	CMPQ      AX, $-8
+	JG        store5
+	VMOVUPD   Z1, (CX)(AX*8)
+	ADDQ      $0x08, AX
+	JNZ       loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ       AX, DI
+	NEGQ       DI
+	MOVQ       $-1, R8
+	BZHIQ      DI, R8, R8
+	KMOVW      R8, K2
+	VMOVDQU8.Z (DX)(AX*1), K2, X0
+	VPTESTMB   X0, X0, K1
+	VMOVUPD.Z  (BX)(AX*8), K2, Z0
+	VMOVUPD.Z  (SI)(AX*8), K2, Z2
+	JMP        compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z1, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecEqI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecEqI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ     $0x00, Z1, Z0, K1
+	CMPQ       AX, $-8
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVQ      X0, (CX)(AX*1)
+	ADDQ       $0x08, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecNeI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecNeI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ     $0x04, Z1, Z0, K1
+	CMPQ       AX, $-8
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVQ      X0, (CX)(AX*1)
+	ADDQ       $0x08, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecLtI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecLtI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ     $0x01, Z1, Z0, K1
+	CMPQ       AX, $-8
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVQ      X0, (CX)(AX*1)
+	ADDQ       $0x08, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecLeI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecLeI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ     $0x02, Z1, Z0, K1
+	CMPQ       AX, $-8
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVQ      X0, (CX)(AX*1)
+	ADDQ       $0x08, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecGtI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecGtI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ     $0x06, Z1, Z0, K1
+	CMPQ       AX, $-8
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVQ      X0, (CX)(AX*1)
+	ADDQ       $0x08, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecGeI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecGeI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (BX)(AX*8), Z1
+
+compute4:
+	VPCMPQ     $0x05, Z1, Z0, K1
+	CMPQ       AX, $-8
+	JG         store5
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVQ      X0, (CX)(AX*1)
+	ADDQ       $0x08, AX
+	JNZ        loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, SI
+	NEGQ      SI
+	MOVQ      $-1, DI
+	BZHIQ     SI, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (BX)(AX*8), K1, Z1
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
 // func vecCastF32BoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
 TEXT ·vecCastF32BoolAVX512(SB), NOSPLIT, $0-40
@@ -5063,6 +6703,212 @@ store5:
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
+
+// func vecCastI32BoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecCastI32BoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z0
+
+compute4:
+	VPCMPD.BCST $0x04, vec32_0<>+0(SB), Z0, K1
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVDQU8.Z  vec_ones<>+0(SB), K1, X0
+	VMOVDQU8    X0, (CX)(AX*1)
+	ADDQ        $0x10, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecCastI64BoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecCastI64BoolAVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*1), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+
+compute4:
+	VPCMPQ.BCST $0x04, vec64_0<>+0(SB), Z0, K1
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVDQU8.Z  vec_ones<>+0(SB), K1, X0
+	VMOVQ       X0, (CX)(AX*1)
+	ADDQ        $0x08, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ       AX, DX
+	NEGQ       DX
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVW      BX, K2
+	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
+	VMOVDQU8   X0, K2, (CX)(AX*1)
+	VZEROUPPER
+	RET
+
+// func vecCastBoolI32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecCastBoolI32AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ     AX, $-16
+	JG       tail3
+	VMOVDQU8 (DX)(AX*1), X0
+	VPTESTMB X0, X0, K1
+
+compute4:
+	VBROADCASTSS.Z vec32_1<>+0(SB), K1, Z0
+	CMPQ           AX, $-16
+	JG             store5
+	VMOVUPS        Z0, (CX)(AX*4)
+	ADDQ           $0x10, AX
+	JNZ            loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ       AX, BX
+	NEGQ       BX
+	MOVQ       $-1, SI
+	BZHIQ      BX, SI, SI
+	KMOVW      SI, K1
+	VMOVDQU8.Z (DX)(AX*1), K1, X0
+	VPTESTMB   X0, X0, K1
+	JMP        compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z0, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_1<>+0(SB)/4, $0x00000001
+GLOBL vec32_1<>(SB), RODATA|NOPTR, $4
+
+// func vecCastBoolI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·vecCastBoolI64AVX512(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*1), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ     AX, $-8
+	JG       tail3
+	VMOVQ    (DX)(AX*1), X0
+	VPTESTMB X0, X0, K1
+
+compute4:
+	VBROADCASTSD.Z vec64_1<>+0(SB), K1, Z0
+	CMPQ           AX, $-8
+	JG             store5
+	VMOVUPD        Z0, (CX)(AX*8)
+	ADDQ           $0x08, AX
+	JNZ            loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ       AX, BX
+	NEGQ       BX
+	MOVQ       $-1, SI
+	BZHIQ      BX, SI, SI
+	KMOVW      SI, K1
+	VMOVDQU8.Z (DX)(AX*1), K1, X0
+	VPTESTMB   X0, X0, K1
+	JMP        compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z0, K1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+DATA vec64_1<>+0(SB)/8, $0x0000000000000001
+GLOBL vec64_1<>(SB), RODATA|NOPTR, $8
 
 // func vecCastF32I32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512F, BMI2
@@ -5475,9 +7321,6 @@ store5:
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
 	RET
-
-DATA vec32_1<>+0(SB)/4, $0x00000001
-GLOBL vec32_1<>(SB), RODATA|NOPTR, $4
 
 // func vecNotBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F

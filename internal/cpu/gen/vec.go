@@ -412,11 +412,12 @@ const (
 
 // vecKernel is a vector function.
 type vecKernel struct {
-	name string // of the function, up to the level
-	f64  bool
-	in   string // the kinds of the operands
-	out  rune   // the kind of the result
-	body func(m *machine, x []Op) Op
+	name    string // of the function, up to the level
+	f64     bool
+	integer bool   // i32 or i64
+	in      string // the kinds of the operands
+	out     rune   // the kind of the result
+	body    func(m *machine, x []Op) Op
 
 	// beyond, if not nil, is a mask of the elements that body cannot do. The function ends before the first vector with one
 	// of them and returns how many elements it has done.

@@ -20,6 +20,10 @@ func castKernels() []vecKernel {
 		{name: "F64, Bool", f64: true, in: "x", out: boolean, body: func(m *machine, x []Op) Op { return m.compare(notEqual, x[0], m.f(0)) }},
 		{name: "Bool, F32", in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], m.f(1)) }},
 		{name: "Bool, F64", f64: true, in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], m.f(1)) }},
+		{name: "I32, Bool", in: "x", out: boolean, body: func(m *machine, x []Op) Op { return m.icompare(iNotEqual, x[0], constant(0)) }},
+		{name: "I64, Bool", f64: true, in: "x", out: boolean, body: func(m *machine, x []Op) Op { return m.icompare(iNotEqual, x[0], constant(0)) }},
+		{name: "Bool, I32", in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], constant(1)) }},
+		{name: "Bool, I64", f64: true, in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], constant(1)) }},
 		{name: "F32, I32", in: "x", out: element, body: func(m *machine, x []Op) Op { return m.truncate(x[0]) }},
 		{name: "I32, F32", in: "x", out: element, body: func(m *machine, x []Op) Op { return m.fromInt(x[0]) }},
 		{name: "F32, F64", f64: true, in: "h", out: element, body: same},
@@ -36,10 +40,20 @@ func elementName(f64 bool) string {
 	return "F32"
 }
 
+// dtype is the type of the elements as the package calls it.
+func (k vecKernel) dtype() string {
+	if k.integer {
+		return strings.Replace(elementName(k.f64), "F", "I", 1)
+	}
+	return elementName(k.f64)
+}
+
+func functionName(k vecKernel) string { return "vec" + k.name + k.dtype() }
+
 func functionKernels() []vecKernel {
 	var all []vecKernel
 	for _, f64 := range []bool{false, true} {
-		all = append(append(all, floatKernels(f64)...), mathKernels(f64)...)
+		all = append(append(append(all, floatKernels(f64)...), mathKernels(f64)...), integerKernels(f64)...)
 	}
 	return all
 }
@@ -55,7 +69,7 @@ func init() {
 		register("vec_"+strings.ToLower(l.String())+"_amd64", func(c *build.Context) {
 			m := &machine{Context: c, level: l, constants: map[string]Mem{}}
 			for _, k := range functionKernels() {
-				k.name = "vec" + k.name + elementName(k.f64)
+				k.name = functionName(k)
 				m.as(k.f64).function(k)
 			}
 			for _, k := range castKernels() {
@@ -89,8 +103,7 @@ func init() {
 		b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
 		b.WriteString("\n// functionTable holds the assembly functions of the levels AVX2 and AVX512.\nvar functionTable = map[kernel][2]Vec{\n")
 		for _, k := range functionKernels() {
-			name := "vec" + k.name + elementName(k.f64)
-			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, elementName(k.f64), name, name)
+			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, k.dtype(), functionName(k), functionName(k))
 		}
 		for _, k := range byteKernels() {
 			fmt.Fprintf(&b, "{scalar.%s, Bool}: {vec%sBoolAVX2, vec%sBoolAVX512},\n", k.name, k.name, k.name)
