@@ -208,6 +208,8 @@ func Graphviz(values ...*Value) string {
 		title := v.op.Name()
 		if v.label != "" {
 			title = v.label
+		} else if p := v.Param(); p != nil && p.path != "" {
+			title = p.path
 		} else if a := v.op.Attrs(); a != "" {
 			title += " " + a
 		}
