@@ -168,23 +168,31 @@ func (p *Program) Inputs() []string {
 func (p *Program) Run(inputs ...*Tensor) (Results, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(inputs) != len(p.inputs) {
-		return nil, fmt.Errorf("tarn: Run: %d inputs are given, the program takes %d: %s", len(inputs), len(p.inputs), strings.Join(p.Inputs(), ", "))
-	}
-	for i, in := range p.inputs {
-		if inputs[i] == nil {
-			return nil, fmt.Errorf("tarn: Run: input %q is nil", in.label)
-		}
-		if a := inputs[i].array; !a.Type.Equal(in.typ) {
-			return nil, fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.label, a.Type, in.typ)
-		}
-		p.arrays[i] = inputs[i].array
+	if err := p.take(inputs); err != nil {
+		return nil, err
 	}
 	if err := p.runner.Run(p.arrays, p.step); err != nil {
 		return nil, fmt.Errorf("tarn: Run: %w", err)
 	}
 	p.step++
 	return p.results, nil
+}
+
+// take makes the tensors the inputs of the next run.
+func (p *Program) take(inputs []*Tensor) error {
+	if len(inputs) != len(p.inputs) {
+		return fmt.Errorf("tarn: Run: %d inputs are given, the program takes %d: %s", len(inputs), len(p.inputs), strings.Join(p.Inputs(), ", "))
+	}
+	for i, in := range p.inputs {
+		if inputs[i] == nil {
+			return fmt.Errorf("tarn: Run: input %q is nil", in.label)
+		}
+		if a := inputs[i].array; !a.Type.Equal(in.typ) {
+			return fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.label, a.Type, in.typ)
+		}
+		p.arrays[i] = inputs[i].array
+	}
+	return nil
 }
 
 // Step is the number of runs completed, which Graph.Step gives to the program itself.

@@ -74,7 +74,7 @@ func merged(v ir.View) (shape, strides []int) {
 func (j *copyJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
 
 func (j *copyJob) run() error {
-	j.m.pool.Run((j.count+j.perTask-1)/j.perTask, j)
+	j.m.fork((j.count+j.perTask-1)/j.perTask, j)
 	return nil
 }
 

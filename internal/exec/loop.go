@@ -403,7 +403,7 @@ func identity(kind ir.ReduceKind, dtype cpu.DType) unsafe.Pointer {
 func (j *loopJob) needs() (shared, worker, slots int) { return j.shared, j.worker, j.slots }
 
 func (j *loopJob) run() error {
-	j.m.pool.Run(ceil(j.chunks, j.perTask), j)
+	j.m.fork(ceil(j.chunks, j.perTask), j)
 	for i := range j.totals {
 		s := &j.totals[i]
 		parts := unsafe.Add(j.m.shared, s.offset)

@@ -26,6 +26,7 @@ type Machine struct {
 
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
+	tracer  *tracer // while a run is traced
 }
 
 // worker is what a worker of the pool has for itself.
@@ -122,18 +123,23 @@ func (m *Machine) newJob(s *lower.Step) job {
 
 // Run takes one step of the program.
 func (m *Machine) Run(inputs []ir.Array, step int64) error {
-	for i, id := range m.inputs {
-		if id >= 0 {
-			m.bases[id] = inputs[i].Data
-		}
-	}
-	m.counter[0] = step
+	m.begin(inputs, step)
 	for _, j := range m.jobs {
 		if err := j.run(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// begin sets what differs from run to run.
+func (m *Machine) begin(inputs []ir.Array, step int64) {
+	for i, id := range m.inputs {
+		if id >= 0 {
+			m.bases[id] = inputs[i].Data
+		}
+	}
+	m.counter[0] = step
 }
 
 // Output gives output i of the last run. The memory is used again by the next.

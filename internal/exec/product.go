@@ -72,10 +72,10 @@ func (j *productJob) run() error {
 	switch {
 	case j.gemm == nil:
 	case j.whole:
-		j.m.pool.Run(len(j.aOffset), j)
+		j.m.fork(len(j.aOffset), j)
 	default:
 		for j.phase = 0; j.phase < j.gemm.Phases(); j.phase++ {
-			j.m.pool.Run(len(j.aOffset)*j.gemm.Tasks(j.phase), j)
+			j.m.fork(len(j.aOffset)*j.gemm.Tasks(j.phase), j)
 		}
 	}
 	return nil

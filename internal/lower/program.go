@@ -182,6 +182,19 @@ type Instr struct {
 	Node   *ir.Node      // for reports
 }
 
+// name is what the instruction does, as in "exp" or "sum-rows".
+func (in *Instr) name() string {
+	switch in.Code {
+	case Apply:
+		return in.Func.String()
+	case Convert:
+		return "convert"
+	case Spread:
+		return "spread"
+	}
+	return [...]string{"sum", "prod", "max", "min", "all", "any"}[in.Reduce] + [...]string{ReduceRows: "-rows", ReduceGroups: "-columns", ReduceTotal: "-total"}[in.Code]
+}
+
 func (l *Loop) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "loop %dx%d", l.Rows, l.Cols)
@@ -195,16 +208,7 @@ func (l *Loop) describe() string {
 		}
 	}
 	for i, in := range l.Instrs {
-		name := in.Func.String()
-		switch in.Code {
-		case Convert:
-			name = "convert"
-		case Spread:
-			name = "spread"
-		case ReduceRows, ReduceGroups, ReduceTotal:
-			name = [...]string{"sum", "prod", "max", "min", "all", "any"}[in.Reduce] + [...]string{"", "", "", "-rows", "-columns", "-total"}[in.Code]
-		}
-		fmt.Fprintf(&b, "\n    v%d:%v = %s", len(l.Sources)+i, in.DType, name)
+		fmt.Fprintf(&b, "\n    v%d:%v = %s", len(l.Sources)+i, in.DType, in.name())
 		for _, a := range in.Args {
 			if a >= 0 {
 				fmt.Fprintf(&b, " v%d", a)

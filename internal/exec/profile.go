@@ -1,0 +1,90 @@
+package exec
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/lower"
+	"github.com/seed-49005b45/tarn/internal/pool"
+)
+
+// This file measures programs: the time of every step, and what every worker did when.
+
+// Steps are the steps of the program in the order in which they run.
+func (m *Machine) Steps() []*lower.Step { return m.program.Steps }
+
+// Arena is the number of bytes that the temporaries take together.
+func (m *Machine) Arena() int { return m.arena }
+
+// Profile runs the program several times and gives the median time of each step. It stores assignments like any run.
+func (m *Machine) Profile(inputs []ir.Array, step int64, runs int) ([]time.Duration, error) {
+	times := make([][]time.Duration, len(m.jobs))
+	for r := range runs {
+		m.begin(inputs, step+int64(r))
+		for i, j := range m.jobs {
+			start := time.Now()
+			if err := j.run(); err != nil {
+				return nil, err
+			}
+			times[i] = append(times[i], time.Since(start))
+		}
+	}
+	medians := make([]time.Duration, len(m.jobs))
+	for i, ts := range times {
+		slices.Sort(ts)
+		medians[i] = ts[len(ts)/2]
+	}
+	return medians, nil
+}
+
+// Event is a task that a worker has run.
+type Event struct {
+	Step, Worker, Task int
+	Start, End         time.Duration // since the run began
+}
+
+// Trace takes one step of the program and says what every worker did when.
+func (m *Machine) Trace(inputs []ir.Array, step int64) ([]Event, error) {
+	t := &tracer{began: time.Now(), events: make([][]Event, len(m.workers))}
+	m.tracer = t
+	defer func() { m.tracer = nil }()
+	m.begin(inputs, step)
+	for i, j := range m.jobs {
+		t.step = i
+		start := time.Since(t.began)
+		if err := j.run(); err != nil {
+			return nil, err
+		}
+		if !t.forked {
+			t.events[0] = append(t.events[0], Event{Step: i, Start: start, End: time.Since(t.began)})
+		}
+		t.forked = false
+	}
+	return slices.Concat(t.events...), nil
+}
+
+// tracer stands between the pool and a job and notes when each task runs.
+type tracer struct {
+	began  time.Time
+	step   int
+	forked bool // the step that runs has been through the pool
+	job    pool.Job
+	events [][]Event // by worker
+}
+
+// Do runs one task of the job.
+func (t *tracer) Do(worker, task int) {
+	start := time.Since(t.began)
+	t.job.Do(worker, task)
+	t.events[worker] = append(t.events[worker], Event{t.step, worker, task, start, time.Since(t.began)})
+}
+
+// fork runs the tasks of a job on the pool.
+func (m *Machine) fork(tasks int, j pool.Job) {
+	if t := m.tracer; t != nil {
+		t.job, t.forked = j, tasks > 0
+		j = t
+	}
+	m.pool.Run(tasks, j)
+}

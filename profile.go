@@ -1,0 +1,99 @@
+package tarn
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed-49005b45/tarn/internal/exec"
+)
+
+// This file looks into a program: its steps, what they cost, and what each worker did when.
+
+// StepProfile is one step of a compiled program and what it costs.
+type StepProfile struct {
+	Work  string        // what it does, as in "product 128x512x784" or "loop 128x512: add relu"
+	Op    string        // the op that it computes, the last one where several are fused
+	Place string        // where that op was called
+	Flops int           // arithmetic operations
+	Bytes int           // bytes read and written, each array once
+	Time  time.Duration // the median of the runs
+}
+
+// Profile runs the program several times and gives each of its steps with the median of its times. Every run counts: it
+// stores updates and advances Step.
+func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.machine()
+	if err != nil {
+		return nil, err
+	}
+	if runs < 1 {
+		return nil, fmt.Errorf("tarn: Profile: %d runs; at least one is needed", runs)
+	}
+	if err := p.take(inputs); err != nil {
+		return nil, err
+	}
+	times, err := m.Profile(p.arrays, p.step, runs)
+	if err != nil {
+		return nil, fmt.Errorf("tarn: Profile: %w", err)
+	}
+	p.step += int64(runs)
+	var steps []StepProfile
+	for i, s := range m.Steps() {
+		last := s.Nodes[len(s.Nodes)-1]
+		steps = append(steps, StepProfile{s.Summary(), last.Op.Name(), last.Place(), s.Flops(), s.Bytes(), times[i]})
+	}
+	return steps, nil
+}
+
+// TaskEvent is a piece of a step that one worker has run.
+type TaskEvent struct {
+	Step   int // index into the steps, as Profile lists them
+	Work   string
+	Place  string
+	Worker int
+	Start  time.Duration // since the run began
+	End    time.Duration
+}
+
+// Trace takes one step like Run and says what every worker did when.
+func (p *Program) Trace(inputs ...*Tensor) ([]TaskEvent, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, err := p.machine()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.take(inputs); err != nil {
+		return nil, err
+	}
+	events, err := m.Trace(p.arrays, p.step)
+	if err != nil {
+		return nil, fmt.Errorf("tarn: Trace: %w", err)
+	}
+	p.step++
+	tasks := make([]TaskEvent, len(events))
+	for i, e := range events {
+		s := m.Steps()[e.Step]
+		tasks[i] = TaskEvent{e.Step, s.Summary(), s.Nodes[len(s.Nodes)-1].Place(), e.Worker, e.Start, e.End}
+	}
+	return tasks, nil
+}
+
+// machine is the compiled engine of the program; a debug switch may have loaded another.
+func (p *Program) machine() (*exec.Machine, error) {
+	m, ok := p.runner.(*exec.Machine)
+	if !ok {
+		return nil, fmt.Errorf("tarn: a program that TARN_DEBUG checks or interprets cannot be measured")
+	}
+	return m, nil
+}
+
+// Arena is the number of bytes that the program's temporary arrays take together.
+func (p *Program) Arena() int {
+	if m, err := p.machine(); err == nil {
+		return m.Arena()
+	}
+	return 0
+}
