@@ -186,7 +186,7 @@ func (g *Gemm) copyOf(l Layout, rows, cols int) *operandCopy {
 		*c = operandCopy{lines: cols, length: rows, from: l.ColStride * g.size}
 		l = Layout{l.ColStride, l.RowStride}
 	}
-	if l.ColStride != 1 || c.from%g.kernels.aliasing != 0 || c.lines < copyMinLines || c.length < copyMinLength {
+	if l.ColStride != 1 || c.from == 0 || c.from%g.kernels.aliasing != 0 || c.lines < copyMinLines || c.length < copyMinLength {
 		return nil
 	}
 	c.to = align(c.length*g.size)&^64 + 64 // an odd number of cache lines
