@@ -1,0 +1,38 @@
+// The kernels that a matrix product is made of, as tables of functions: one set for each level and element type.
+
+package cpu
+
+// gemmKernel computes a register tile of C: c = a·b, or c += a·b if add is set. The tile has as many rows and vectors
+// of columns as the kernel's place in its table says; lanes of the last vector are used. Strides are in bytes; rows of
+// b and c are contiguous.
+type gemmKernel = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+
+// dotKernel computes a small block of C from rows of a and columns of b that are both contiguous along k.
+type dotKernel = func(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
+
+const (
+	maxTileRows    = 14
+	maxTileVectors = 4
+	maxDotRows     = 4
+	maxDotCols     = 4
+)
+
+// gemmKernels is the set of kernels for one level and element type.
+type gemmKernels struct {
+	width    int                                             // elements of a vector
+	rows     int                                             // most rows of a tile of two vectors
+	wideRows int                                             // most rows of a tile of maxTileVectors vectors
+	tile     [maxTileRows + 1][maxTileVectors + 1]gemmKernel // by rows and vectors
+	dotRows  int                                             // most rows of a dot kernel, 0 if there are none
+	dotCols  int
+	dot      [maxDotRows + 1][maxDotCols + 1]dotKernel
+	// transpose copies src, rows by cols with contiguous rows, to dst as cols by rows; nil if there is only plain Go.
+	transpose func(dst *byte, dstRow int, src *byte, srcRow int, rows, cols int)
+	// step is what rows and cols given to transpose are multiples of.
+	step int
+	// grain is the number of multiplications under which a product is not cut further: about two microseconds.
+	grain int
+	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
+	// rows fall into so few sets of the first-level cache that a panel evicts itself. Found by measurement.
+	aliasing int
+}

@@ -1,0 +1,125 @@
+// The decisions of a matrix product: which kernels, what is copied, how C and K are cut. The constants were found by
+// measurement on a Zen 4 processor.
+
+package cpu
+
+// blockK is the longest block of K: a panel of B of this length stays in the second-level cache while all rows pass.
+const blockK = 512
+
+// chooseKernel decides between tile and dot kernels, and what is copied.
+func (g *Gemm) chooseKernel() {
+	ks := g.kernels
+	g.kc = g.k
+	if blocks := (g.k + blockK - 1) / blockK; blocks > 1 {
+		g.kc = (g.k + blocks - 1) / blocks
+	}
+	// Where both operands run along K, a dot product needs no transposing copy of B, which few rows of A would not
+	// repay; and a C of few columns would leave most lanes of a tile idle.
+	if ks.dotRows > 0 && g.a.ColStride == 1 && g.k >= 2*ks.width {
+		narrow := g.n <= ks.dotCols && g.n*4 <= ks.width || g.n == 1
+		if narrow || g.b.RowStride == 1 && g.b.ColStride != 1 && g.m <= 2*maxDotRows {
+			g.dot = true
+			g.packB = g.b.RowStride != 1
+			g.panel = ks.dotCols
+			return
+		}
+	}
+	g.panel = 2 * ks.width
+	if g.m <= ks.wideRows {
+		g.panel = maxTileVectors * ks.width
+	}
+	g.packB = g.b.ColStride != 1
+	if g.n >= copyMinCols {
+		g.copyA = g.copyOf(g.a, g.m, g.k)
+	}
+	if !g.packB && g.m >= copyMinRows && g.n > g.panel {
+		g.copyB = g.copyOf(g.b, g.k, g.n)
+	}
+}
+
+// Sizes of tasks.
+const (
+	largeTask   = 128     // grains in a task of a large product
+	someTasks   = 16      // tasks of a product of moderate size
+	mostTasks   = 256     // tasks that a large product is cut into
+	tileRows    = 256     // most rows of a task's block of C, so that its part of A stays in the second-level cache
+	packMinRows = 48      // rows that a task computes from a panel of B that it packs
+	leastK      = 256     // shortest slice when K is split
+	mostSums    = 1 << 16 // largest C that is computed in slices of K
+	leastSum    = 1 << 15 // elements of the slices that are worth a task
+	leastCopy   = 1 << 15 // bytes of a copy that are worth a task
+)
+
+// cut divides C among tasks and, where C has too few tiles for the work, K among slices.
+func (g *Gemm) cut() {
+	if g.m == 0 || g.n == 0 {
+		return
+	}
+	ks := g.kernels
+	work := g.m * g.k * ((g.n + ks.width - 1) / ks.width * ks.width) // idle lanes take time too
+	target := min(work/ks.grain, someTasks)
+	target = min(max(target, work/ks.grain/largeTask, 1), mostTasks)
+
+	maxRows := ks.rows
+	if g.dot {
+		maxRows = ks.dotRows
+	}
+	if g.packB {
+		maxRows = packMinRows
+	}
+	rowPanels, colPanels := (g.m+maxRows-1)/maxRows, (g.n+g.panel-1)/g.panel
+	rowCuts := 1
+	if colPanels > 1 {
+		rowCuts = (g.m + tileRows - 1) / tileRows
+	}
+	colCuts := min((target+rowCuts-1)/rowCuts, colPanels)
+	if rowCuts*colCuts < target {
+		rowCuts = min((target+colCuts-1)/colCuts, rowPanels)
+	}
+	for i := range rowCuts {
+		for j := range colCuts {
+			g.tiles = append(g.tiles, gemmTile{
+				g.m * i / rowCuts, g.m * (i + 1) / rowCuts,
+				min(colPanels*j/colCuts*g.panel, g.n), min(colPanels*(j+1)/colCuts*g.panel, g.n),
+			})
+		}
+	}
+	if short := target / len(g.tiles); short > 1 && g.m*g.n <= mostSums {
+		if g.slices = min(short, g.k/leastK); g.slices > 1 {
+			rows := min(max(g.m*g.n*g.slices/leastSum, 1), g.m)
+			for i := range rows {
+				g.sums = append(g.sums, gemmTile{g.m * i / rows, g.m * (i + 1) / rows, 0, g.n})
+			}
+		} else {
+			g.slices = 1
+		}
+	}
+}
+
+// layScratch places the copies in the scratch areas and lists the phases.
+func (g *Gemm) layScratch() {
+	if g.packB {
+		g.worker = align(g.kc * g.panel * g.size)
+	}
+	for i, c := range []*operandCopy{g.copyA, g.copyB} {
+		if c == nil {
+			continue
+		}
+		bytes := c.lines * c.to
+		c.offset = g.shared
+		g.shared += bytes
+		tasks := min(max(bytes/leastCopy, 1), someTasks, c.lines)
+		for t := range tasks {
+			g.copies = append(g.copies, copyTask{c, c.lines * t / tasks, c.lines * (t + 1) / tasks, i == 1})
+		}
+	}
+	if len(g.copies) > 0 {
+		g.phases = append(g.phases, copyPhase)
+	}
+	g.phases = append(g.phases, multiplyPhase)
+	if g.slices > 1 {
+		g.parts = g.shared
+		g.shared += g.slices * g.m * g.n * g.size
+		g.phases = append(g.phases, sumPhase)
+	}
+}
