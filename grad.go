@@ -89,7 +89,7 @@ func (g *Graph) backward(y, dy *Value, ends, border []*Value) []*Value {
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
 	for _, v := range slices.Backward(order) {
 		d := grads[v]
-		if d == nil || !on[v] || slices.Contains(border, v) {
+		if d == nil || slices.Contains(border, v) || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
 			continue
 		}
 		g.gradOf = v

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"unicode"
+	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
@@ -69,6 +70,9 @@ func (p *Param) DType() DType { return p.tensor.DType() }
 
 // Set copies t, which must have the param's dtype and shape, into the param.
 func (p *Param) Set(t *Tensor) error {
+	if t == nil {
+		return fmt.Errorf("tarn: the new contents of param %q are nil", p.path)
+	}
 	if err := p.tensor.CopyFrom(t); err != nil {
 		return fmt.Errorf("tarn: param %q has type %v, the new contents %v", p.path, p.tensor.array.Type, t.array.Type)
 	}
@@ -129,7 +133,7 @@ func Convert(model any, dtype DType) error {
 // `tarn:""` adds nothing to the path, and one tagged `tarn:"-"` is passed over. A param met twice is a tied weight, which
 // keeps its first path. The model is a pointer to a struct, or a slice or map of models.
 func Params(model any) ([]*Param, error) {
-	w := walk{paths: map[string]*Param{}, seen: map[*Param]bool{}, open: map[uintptr]bool{}}
+	w := walk{paths: map[string]*Param{}, seen: map[*Param]bool{}, open: map[visit]bool{}}
 	if model != nil {
 		if err := w.value(reflect.ValueOf(model), ""); err != nil {
 			return nil, err
@@ -145,7 +149,13 @@ type walk struct {
 	params []*Param
 	paths  map[string]*Param
 	seen   map[*Param]bool
-	open   map[uintptr]bool // structs being walked, so that a cycle ends
+	open   map[visit]bool // what is being walked, so that a cycle ends
+}
+
+// visit is a pointer, slice or map on the way; the type tells a struct from its first field.
+type visit struct {
+	at  unsafe.Pointer
+	typ reflect.Type
 }
 
 var paramType = reflect.TypeFor[Param]()
@@ -159,12 +169,7 @@ func (w *walk) value(v reflect.Value, path string) error {
 		if v.Type().Elem() == paramType {
 			return w.param((*Param)(v.UnsafePointer()), path)
 		}
-		if w.open[v.Pointer()] {
-			return nil
-		}
-		w.open[v.Pointer()] = true
-		defer delete(w.open, v.Pointer())
-		return w.value(v.Elem(), path)
+		return w.once(v, func() error { return w.value(v.Elem(), path) })
 	case reflect.Interface:
 		if v.IsNil() {
 			return nil
@@ -172,22 +177,45 @@ func (w *walk) value(v reflect.Value, path string) error {
 		return w.value(v.Elem(), path)
 	case reflect.Struct:
 		return w.fields(v, path)
-	case reflect.Slice, reflect.Array:
-		if v.Type().Elem().Kind() <= reflect.Complex128 { // plain numbers hold no params
-			return nil
-		}
-		for i := range v.Len() {
-			if err := w.value(v.Index(i), join(path, strconv.Itoa(i))); err != nil {
-				return err
-			}
-		}
+	case reflect.Array:
+		return w.elements(v, path)
+	case reflect.Slice:
+		return w.once(v, func() error { return w.elements(v, path) })
 	case reflect.Map:
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-		for _, k := range keys {
-			if err := w.value(v.MapIndex(k), join(path, fmt.Sprint(k))); err != nil {
-				return err
-			}
+		return w.once(v, func() error { return w.entries(v, path) })
+	}
+	return nil
+}
+
+// once walks what a pointer, slice or map refers to, unless it is on the way there.
+func (w *walk) once(v reflect.Value, walk func() error) error {
+	at := visit{v.UnsafePointer(), v.Type()}
+	if w.open[at] {
+		return nil
+	}
+	w.open[at] = true
+	defer delete(w.open, at)
+	return walk()
+}
+
+func (w *walk) elements(v reflect.Value, path string) error {
+	if v.Type().Elem().Kind() <= reflect.Complex128 { // plain numbers hold no params
+		return nil
+	}
+	for i := range v.Len() {
+		if err := w.value(v.Index(i), join(path, strconv.Itoa(i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) entries(v reflect.Value, path string) error {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	for _, k := range keys {
+		if err := w.value(v.MapIndex(k), join(path, fmt.Sprint(k))); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -195,7 +223,7 @@ func (w *walk) value(v reflect.Value, path string) error {
 
 func (w *walk) fields(v reflect.Value, path string) error {
 	if v.Type() == paramType {
-		return fmt.Errorf("tarn: %s is a tarn.Param held by value; hold a *tarn.Param", path)
+		return fmt.Errorf("tarn: %q is a tarn.Param held by value; hold a *tarn.Param", path)
 	}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)

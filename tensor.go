@@ -188,6 +188,9 @@ func (t *Tensor) Clone() *Tensor {
 
 // CopyFrom copies the elements of src, which must have the dtype and shape of t.
 func (t *Tensor) CopyFrom(src *Tensor) error {
+	if src == nil {
+		return fmt.Errorf("tarn: CopyFrom: the tensor to copy into %v is nil", t.array.Type)
+	}
 	if !t.array.Type.Equal(src.array.Type) {
 		return fmt.Errorf("tarn: CopyFrom: cannot copy %v into %v", src.array.Type, t.array.Type)
 	}
