@@ -213,7 +213,7 @@ func (v *Value) Num(x float64) *Value { return v.operand(Num(x)) }
 // Neg is -v. Shapes: any -> same.
 func (v *Value) Neg() *Value { return v.unary(scalar.Neg) }
 
-// Abs is |v|; its derivative at 0 is 0. Shapes: any -> same.
+// Abs is |v|; its derivative at 0 is 0, as in torch.abs. Shapes: any -> same.
 func (v *Value) Abs() *Value { return v.unary(scalar.Abs) }
 
 // Sign is -1, 0 or 1; its derivative is 0. Shapes: any -> same.
@@ -225,7 +225,7 @@ func (v *Value) Square() *Value { return v.unary(scalar.Square) }
 // Reciprocal is 1/v. Shapes: any -> same.
 func (v *Value) Reciprocal() *Value { return v.unary(scalar.Reciprocal) }
 
-// Sqrt is the square root. Shapes: any -> same.
+// Sqrt is the square root; its derivative at 0 is +Inf, as in torch.sqrt. Shapes: any -> same.
 func (v *Value) Sqrt() *Value { return v.unary(scalar.Sqrt) }
 
 // Rsqrt is 1/sqrt(v). Shapes: any -> same.
@@ -412,8 +412,9 @@ func convert(dst, src ir.Array) {
 	}
 }
 
-// Cast converts to another dtype: floats are truncated to integers, and any number but 0 is true. The gradient passes
-// between float types only. Shapes: any -> same.
+// Cast converts to another dtype: floats are truncated to integers, and any number but 0 is true. A NaN or a float out of
+// the integer's range becomes the least integer, on every machine; an i64 out of the range of i32 wraps around. The
+// gradient passes between float types only. Shapes: any -> same.
 func (v *Value) Cast(dtype DType) *Value {
 	if v.DType() == dtype {
 		return v

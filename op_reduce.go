@@ -54,9 +54,9 @@ func (op reduceOp) Eval(out ir.Array, in []ir.Array) {
 			case ir.ReduceProd:
 				sums[o] *= v
 			case ir.ReduceMax:
-				sums[o] = math.Max(sums[o], v)
+				sums[o] = max(sums[o], v)
 			case ir.ReduceMin:
-				sums[o] = math.Min(sums[o], v)
+				sums[o] = min(sums[o], v)
 			}
 		})
 		for o, s := range sums {
@@ -121,10 +121,14 @@ func (op reduceOp) each(x ir.Array, f func(i, o int)) {
 
 func (op reduceOp) grad(y, dy *Value) []*Value {
 	x := y.in[0]
-	back := func(v *Value) *Value { return v.Unsqueeze(op.axes...).broadcastTo(x.typ.Shape) }
+	back := func(v *Value) *Value { return v.along(x, op.axes...).broadcastTo(x.typ.Shape) }
 	switch op.kind {
 	case ir.ReduceSum:
 		return []*Value{back(dy)}
+	case ir.ReduceProd:
+		// Dividing the product by each factor fails where one is zero. The product as a tree of products of two has a
+		// gradient that is right for any factors, and so have its derivatives.
+		return dy.graph.backward(x.productTree(op.axes), dy, []*Value{x}, []*Value{x})
 	case ir.ReduceMax, ir.ReduceMin:
 		// Elements that share the extreme value share the gradient evenly, as torch.amax.
 		hit := x.Eq(back(y)).Cast(x.DType())
@@ -150,7 +154,80 @@ func (v *Value) reduce(kind ir.ReduceKind, axes []int) *Value {
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Sum(axes ...int) *Value { return v.reduce(ir.ReduceSum, axes) }
 
-// Mean averages the elements along the axes, or all of them.
+// along gives v, which reduced x over the axes, those axes back as size 1, so that it broadcasts with x.
+func (v *Value) along(x *Value, axes ...int) *Value {
+	if v.failed || x.failed {
+		return v
+	}
+	all, err := normalAxes(axes, x.Rank())
+	if err != nil {
+		return v.graph.fail(reshapeOp{}, []*Value{v, x}, err)
+	}
+	return v.Unsqueeze(all...)
+}
+
+// productTree is the product over the axes by halving: element i times element i + n/2.
+func (v *Value) productTree(axes []int) *Value {
+	shape, order := []int{}, []int{}
+	n := 1
+	for a, d := range v.typ.Shape {
+		if slices.Contains(axes, a) {
+			n *= d
+		} else {
+			shape, order = append(shape, d), append(order, a)
+		}
+	}
+	t := v.Permute(append(order, axes...)...).Reshape(append(slices.Clone(shape), n)...)
+	if n == 0 {
+		return t.Sum(-1) // nothing to differentiate
+	}
+	var odd *Value // the product of the elements that found no partner
+	for n > 1 {
+		if n%2 == 1 {
+			if last := t.Slice(-1, n-1, n); odd == nil {
+				odd = last
+			} else {
+				odd = odd.Mul(last)
+			}
+		}
+		n /= 2
+		t = t.Slice(-1, 0, n).Mul(t.Slice(-1, n, 2*n))
+	}
+	if odd != nil {
+		t = t.Mul(odd)
+	}
+	return t.Reshape(shape...)
+}
+
+// Prod multiplies the elements along the axes, or all of them; of nothing it is 1. Its gradient is right where elements
+// are zero. Equal to torch.prod.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) Prod(axes ...int) *Value { return v.reduce(ir.ReduceProd, axes) }
+
+// Max is the largest element along the axes, or of all, NaN where one is NaN; of nothing it is -Inf or the least integer.
+// Elements that share the largest value share the gradient evenly. Equal to torch.amax.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) Max(axes ...int) *Value { return v.reduce(ir.ReduceMax, axes) }
+
+// Min is the smallest element along the axes, or of all, NaN where one is NaN; of nothing it is +Inf or the largest
+// integer. Elements that share the smallest value share the gradient evenly. Equal to torch.amin.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) Min(axes ...int) *Value { return v.reduce(ir.ReduceMin, axes) }
+
+// All is true where all bools along the axes, or all there are, are true; of nothing it is true. Equal to torch.all.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) All(axes ...int) *Value { return v.reduce(ir.ReduceAll, axes) }
+
+// Any is true where one of the bools along the axes, or of all, is true; of nothing it is false. Equal to torch.any.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) Any(axes ...int) *Value { return v.reduce(ir.ReduceAny, axes) }
+
+// Mean averages the elements along the axes, or all of them; of nothing it is NaN. Equal to torch.mean.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Mean(axes ...int) *Value {
@@ -158,5 +235,13 @@ func (v *Value) Mean(axes ...int) *Value {
 	if s.failed || s.Size() == 0 {
 		return s
 	}
+	if !v.DType().IsFloat() {
+		return v.graph.fail(meanOp{}, []*Value{v}, newProblem("the operand is %v and should be f32 or f64", v.DType()).withHint("Cast it"))
+	}
 	return s.Scale(float64(s.Size()) / float64(v.Size()))
 }
+
+// meanOp names Mean in reports.
+type meanOp struct{ failedOp }
+
+func (meanOp) Name() string { return "Mean" }

@@ -16,8 +16,8 @@ import (
 // every op type and scalar function occurs in some case.
 
 var (
-	// notOps are the op types that stand for mistakes or are embedded by others.
-	notOps = map[string]bool{"failedOp": true, "passOp": true}
+	// notOps are the op type that stands for a mistake, and that of the inputs, which every case has.
+	notOps = map[string]bool{"failedOp": true, "inputOp": true}
 	// everywhere are the functions that every case goes through.
 	everywhere = map[string]bool{"Graph.Input": true, "Graph.Fail": true}
 )
@@ -83,7 +83,7 @@ func floats(in []*tarn.Value) []tarn.Operand {
 	return out
 }
 
-// sources reads the package: what gives a *Value or several, by the names that cases use, and the types with an Eval.
+// sources reads the package: what gives a *Value or several, by the names that cases use, and the types with a gradient rule, the ops.
 func sources(t *testing.T) (api, ops map[string]token.Position) {
 	api, ops = map[string]token.Position{}, map[string]token.Position{}
 	files := token.NewFileSet()
@@ -105,7 +105,7 @@ func sources(t *testing.T) (api, ops map[string]token.Position) {
 				continue
 			}
 			receiver := receiverName(fn)
-			if fn.Name.Name == "Eval" && !ast.IsExported(receiver) {
+			if fn.Name.Name == "grad" {
 				ops[receiver] = files.Position(fn.Pos())
 			}
 			if !fn.Name.IsExported() || !givesValue(fn) {

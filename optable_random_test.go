@@ -63,7 +63,7 @@ func (m *graphMaker) input(o operand, shape []int) *tarn.Value {
 }
 
 // grow adds one op of the table. An op with jumps is given fresh inputs, for a difference in the last digit of an operand
-// would show as a difference of the result.
+// would show as a difference of the result, and so is one that is singular where elements are equal.
 func (m *graphMaker) grow() {
 	c := opCases[m.r.IntN(len(opCases))]
 	shapes := c.shapes[m.r.IntN(len(c.shapes))]
@@ -72,7 +72,7 @@ func (m *graphMaker) grow() {
 	}
 	in := make([]*tarn.Value, len(c.in))
 	for i, o := range c.in {
-		if c.flat || o.fixed {
+		if c.flat || c.spread || o.fixed {
 			in[i] = m.input(o, shapes[i])
 		} else {
 			in[i] = m.adapt(m.pool[m.r.IntN(len(m.pool))], o, shapes[i])

@@ -5,6 +5,7 @@ package ir
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unsafe"
@@ -131,7 +132,8 @@ func (a Array) Int(i int) int64 {
 	return int64(a.Float(i))
 }
 
-// SetFloat stores v as element i, rounded to the dtype; a bool stores v != 0.
+// SetFloat stores v as element i, rounded to the dtype; a bool stores v != 0. An integer is truncated; where v is NaN or
+// out of its range it is the least integer, on every machine.
 func (a Array) SetFloat(i int, v float64) {
 	switch a.DType {
 	case F32:
@@ -140,8 +142,18 @@ func (a Array) SetFloat(i int, v float64) {
 		Slice[float64](a)[i] = v
 	case Bool:
 		a.SetBool(i, v != 0)
-	default:
-		a.SetInt(i, int64(v))
+	case I32:
+		n := int32(math.MinInt32)
+		if v > math.MinInt32-1 && v < math.MaxInt32+1 {
+			n = int32(v)
+		}
+		Slice[int32](a)[i] = n
+	case I64:
+		n := int64(math.MinInt64)
+		if v >= math.MinInt64 && v < 1<<63 {
+			n = int64(v)
+		}
+		Slice[int64](a)[i] = n
 	}
 }
 
@@ -154,6 +166,8 @@ func (a Array) SetInt(i int, v int64) {
 		Slice[int32](a)[i] = int32(v)
 	case I64:
 		Slice[int64](a)[i] = v
+	case F32:
+		Slice[float32](a)[i] = float32(v) // rounded once, not by way of float64
 	default:
 		a.SetFloat(i, float64(v))
 	}

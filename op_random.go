@@ -1,0 +1,201 @@
+package tarn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
+
+// This file holds the random ops. Their numbers are a function of three things alone: the graph's seed, how many random
+// ops were added to the graph before, and the step, the number of runs that the program has completed. So one graph built
+// by the same calls draws the same numbers in every process and on every machine, each run draws fresh ones, and a program
+// whose step is set by SetStep continues as an unbroken one would. A block that Checkpoint computes twice draws the same
+// numbers twice.
+
+type randomKind uint8
+
+const (
+	uniformNumbers randomKind = iota
+	normalNumbers
+	bernoulliDraws
+)
+
+// randomOp draws numbers. Its operands are the step and, for Bernoulli draws, their probability: one number, or one for
+// each draw.
+type randomOp struct {
+	kind         randomKind
+	seed, number uint64  // the graph's seed, and which of its random ops this is
+	a, b         float64 // uniform in [a, b), or normal of mean a and deviation b
+	typ          ir.Type
+}
+
+func (op randomOp) Name() string { return [...]string{"Uniform", "Normal", "Bernoulli"}[op.kind] }
+
+func (op randomOp) Attrs() string {
+	key := fmt.Sprintf("seed=%d number=%d", op.seed, op.number)
+	switch op.kind {
+	case uniformNumbers:
+		return fmt.Sprintf("lo=%v hi=%v %s", op.a, op.b, key)
+	case normalNumbers:
+		return fmt.Sprintf("mean=%v std=%v %s", op.a, op.b, key)
+	}
+	return key
+}
+
+func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
+	if op.kind != bernoulliDraws {
+		if !op.typ.DType.Float() {
+			return ir.Type{}, newProblem("random numbers of dtype %v; they should be f32 or f64", op.typ.DType)
+		}
+		return op.typ, checkShape(op.typ.Shape)
+	}
+	if err := checkShape(op.typ.Shape); err != nil {
+		return ir.Type{}, err
+	}
+	p := in[1]
+	if !p.DType.Float() {
+		return ir.Type{}, newProblem("the probability is %v and should be f32 or f64", p.DType).withHint("Cast it")
+	}
+	if len(p.Shape) != 0 && !slices.Equal(p.Shape, op.typ.Shape) {
+		return ir.Type{}, newProblem("the probability has shape %s and the draws %s", ir.ShapeString(p.Shape), ir.ShapeString(op.typ.Shape))
+	}
+	return op.typ, nil
+}
+
+func (op randomOp) grad(y, dy *Value) []*Value { return nil }
+
+func (op randomOp) key(in []ir.Array) rng.Key {
+	return rng.Step(op.seed, op.number, uint64(in[0].Int(0)))
+}
+
+func (op randomOp) Eval(out ir.Array, in []ir.Array) {
+	key := op.key(in)
+	for i := range out.Size() {
+		at := uint64(i)
+		switch {
+		case op.kind == bernoulliDraws:
+			out.SetBool(i, rng.Bernoulli(key, at, op.probability(in[1], i)))
+		case op.kind == uniformNumbers && op.typ.DType == ir.F32:
+			ir.Slice[float32](out)[i] = op.uniform32(rng.Uniform32(key, at))
+		case op.kind == uniformNumbers:
+			ir.Slice[float64](out)[i] = op.uniform64(rng.Uniform64(key, at))
+		case op.typ.DType == ir.F32:
+			ir.Slice[float32](out)[i] = float32(op.normal(float64(rng.Normal32(key, at))))
+		default:
+			ir.Slice[float64](out)[i] = op.normal(rng.Normal64(key, at))
+		}
+	}
+}
+
+// Run draws many numbers at a time.
+func (op randomOp) Run(out ir.Array, in []ir.Array) {
+	key := op.key(in)
+	switch {
+	case op.kind == bernoulliDraws && in[1].Size() == 1:
+		rng.FillBernoulli(ir.Slice[bool](out), key, 0, op.probability(in[1], 0))
+	case op.kind == bernoulliDraws:
+		op.Eval(out, in)
+	case op.typ.DType == ir.F32:
+		s := ir.Slice[float32](out)
+		if op.kind == uniformNumbers {
+			rng.FillUniform(s, key, 0)
+			for i, x := range s {
+				s[i] = op.uniform32(x)
+			}
+			return
+		}
+		rng.FillNormal(s, key, 0)
+		for i, x := range s {
+			s[i] = float32(op.normal(float64(x)))
+		}
+	default:
+		s := ir.Slice[float64](out)
+		if op.kind == uniformNumbers {
+			rng.FillUniform(s, key, 0)
+			for i, x := range s {
+				s[i] = op.uniform64(x)
+			}
+			return
+		}
+		rng.FillNormal(s, key, 0)
+		for i, x := range s {
+			s[i] = op.normal(x)
+		}
+	}
+}
+
+func (op randomOp) probability(p ir.Array, i int) float64 {
+	if p.Size() == 1 {
+		i = 0
+	}
+	return p.Float(i)
+}
+
+// normal is mean + deviation*x. The conversion forbids a fused multiply-add, which would round otherwise on some machines.
+func (op randomOp) normal(x float64) float64 { return op.a + float64(op.b*x) }
+
+// uniform64 moves x of [0, 1) to [a, b). What rounding would bring to the excluded end stays below it.
+func (op randomOp) uniform64(x float64) float64 {
+	v := op.a + float64((op.b-op.a)*x)
+	if v >= op.b && op.a < op.b {
+		return math.Nextafter(op.b, op.a)
+	}
+	return v
+}
+
+// uniform32 is uniform64 for float32.
+func (op randomOp) uniform32(x float32) float32 {
+	a, b := float32(op.a), float32(op.b)
+	v := float32(op.uniform64(float64(x)))
+	if v >= b && a < b {
+		return math.Nextafter32(b, a)
+	}
+	return v
+}
+
+func (g *Graph) random(op randomOp, in ...*Value) *Value {
+	op.seed, op.number = g.seed, g.randoms
+	g.randoms++
+	return g.add(op, append([]*Value{g.Step()}, in...)...)
+}
+
+// Uniform is random numbers uniform in [lo, hi), of dtype F32 or F64: fresh ones in each run, and the same ones in each
+// repetition of it. They depend on the seed, on how many random ops the graph had before, and on the step; see Seed and
+// Program.SetStep.
+//
+// Shapes: the result has the shape given.
+func (g *Graph) Uniform(dtype DType, lo, hi float64, shape ...int) *Value {
+	op := randomOp{kind: uniformNumbers, a: lo, b: hi, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
+	if !(lo <= hi) || math.IsInf(hi-lo, 0) {
+		return g.fail(op, nil, newProblem("the range from %v to %v is not one", lo, hi))
+	}
+	return g.random(op)
+}
+
+// Normal is normal random numbers of the given mean and standard deviation, of dtype F32 or F64. As with Uniform, each run
+// draws fresh ones.
+//
+// Shapes: the result has the shape given.
+func (g *Graph) Normal(dtype DType, mean, std float64, shape ...int) *Value {
+	op := randomOp{kind: normalNumbers, a: mean, b: std, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
+	if !(std >= 0) {
+		return g.fail(op, nil, newProblem("the standard deviation %v should not be negative", std))
+	}
+	return g.random(op)
+}
+
+// Bernoulli is random bools, each true with probability p: a Num, or a float value of one number or of one for each draw.
+// A probability of 0 or less never is true, one of 1 or more always, NaN never. No gradient flows to p. As with Uniform,
+// each run draws fresh ones.
+//
+// Shapes: p of [] or of the shape given -> the shape given, bool.
+func (g *Graph) Bernoulli(p Operand, shape ...int) *Value {
+	op := randomOp{kind: bernoulliDraws, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(shape)}}
+	if p == nil {
+		return g.fail(op, nil, newProblem("the probability is nil"))
+	}
+	return g.random(op, p.value(g))
+}

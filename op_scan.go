@@ -1,0 +1,168 @@
+package tarn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds the ops that go along one axis in order: the place of the largest element, and running sums.
+
+// argOp gives the index of the largest or the smallest element along an axis.
+type argOp struct {
+	axis     int
+	smallest bool
+}
+
+func (op argOp) Name() string {
+	if op.smallest {
+		return "ArgMin"
+	}
+	return "ArgMax"
+}
+func (op argOp) Attrs() string { return axesString([]int{op.axis}) }
+
+func (op argOp) Infer(in []ir.Type) (ir.Type, error) {
+	x := in[0]
+	switch {
+	case x.DType == ir.Bool:
+		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+	case x.Shape[op.axis] == 0:
+		return ir.Type{}, newProblem("axis %d of %s has no elements to choose from", op.axis, ir.ShapeString(x.Shape))
+	}
+	return ir.Type{DType: ir.I64, Shape: slices.Delete(slices.Clone(x.Shape), op.axis, op.axis+1)}, nil
+}
+
+func (op argOp) Eval(out ir.Array, in []ir.Array) {
+	x := in[0]
+	eachLine(x.Shape, op.axis, func(line, start, stride, n int) {
+		best := 0
+		for i := 1; i < n; i++ {
+			if op.beats(x, start+i*stride, start+best*stride) {
+				best = i
+			}
+		}
+		out.SetInt(line, int64(best))
+	})
+}
+
+// beats reports whether element i of x is to be chosen over element j, which comes before it.
+func (op argOp) beats(x ir.Array, i, j int) bool {
+	if !x.DType.Float() {
+		if op.smallest {
+			return x.Int(i) < x.Int(j)
+		}
+		return x.Int(i) > x.Int(j)
+	}
+	a, b := x.Float(i), x.Float(j)
+	switch {
+	case math.IsNaN(b):
+		return false
+	case math.IsNaN(a):
+		return true
+	case op.smallest:
+		return a < b
+	}
+	return a > b
+}
+
+func (op argOp) grad(y, dy *Value) []*Value { return nil }
+
+// eachLine calls f for every line along an axis: its number in row-major order of the other axes, the position of its
+// first element, the distance between its elements, and how many there are.
+func eachLine(shape []int, axis int, f func(line, start, stride, n int)) {
+	n, stride := shape[axis], ir.Size(shape[axis+1:])
+	for outer := range ir.Size(shape[:axis]) {
+		for inner := range stride {
+			f(outer*stride+inner, outer*n*stride+inner, stride, n)
+		}
+	}
+}
+
+// ArgMax is the index of the largest element along an axis, the first of several; a NaN counts as the largest. It has no
+// gradient. Equal to torch.argmax.
+//
+// Shapes: [... d ...] -> [... ...], i64.
+func (v *Value) ArgMax(axis int) *Value { return v.arg(axis, false) }
+
+// ArgMin is the index of the smallest element along an axis, the first of several; a NaN counts as the smallest. It has no
+// gradient. Equal to torch.argmin.
+//
+// Shapes: [... d ...] -> [... ...], i64.
+func (v *Value) ArgMin(axis int) *Value { return v.arg(axis, true) }
+
+func (v *Value) arg(axis int, smallest bool) *Value {
+	op := argOp{smallest: smallest}
+	return v.withAxis(op, axis, func(axis int) *Value {
+		op.axis = axis
+		return v.graph.add(op, v)
+	})
+}
+
+// withAxis gives f the axis counted from the first, or reports that there is none such.
+func (v *Value) withAxis(op op, axis int, f func(axis int) *Value) *Value {
+	if v.failed {
+		return v.graph.poison(op, []*Value{v})
+	}
+	a, err := normalAxis(axis, v.Rank())
+	if err != nil {
+		return v.graph.fail(op, []*Value{v}, err)
+	}
+	return f(a)
+}
+
+// cumSumOp adds up the elements along an axis from its start, or from its end, up to each.
+type cumSumOp struct {
+	axis    int
+	reverse bool
+}
+
+func (op cumSumOp) Name() string { return "CumSum" }
+func (op cumSumOp) Attrs() string {
+	if op.reverse {
+		return fmt.Sprintf("axis=%d reverse", op.axis)
+	}
+	return fmt.Sprintf("axis=%d", op.axis)
+}
+
+func (op cumSumOp) Infer(in []ir.Type) (ir.Type, error) {
+	if in[0].DType == ir.Bool {
+		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+	}
+	return in[0], nil
+}
+
+func (op cumSumOp) Eval(out ir.Array, in []ir.Array) {
+	x := in[0]
+	eachLine(x.Shape, op.axis, func(_, start, stride, n int) {
+		if op.reverse {
+			start, stride = start+(n-1)*stride, -stride
+		}
+		var sum float64
+		var whole int64
+		for i := range n {
+			at := start + i*stride
+			if x.DType.Float() {
+				sum += x.Float(at)
+				out.SetFloat(at, sum)
+			} else {
+				whole += x.Int(at)
+				out.SetInt(at, whole)
+			}
+		}
+	})
+}
+
+// Element i is part of every sum from i on, so its gradient is the sum of theirs.
+func (op cumSumOp) grad(y, dy *Value) []*Value {
+	return []*Value{dy.graph.add(cumSumOp{op.axis, !op.reverse}, dy)}
+}
+
+// CumSum is the running sum along an axis: element i is the sum of the elements 0 to i. Equal to torch.cumsum.
+//
+// Shapes: any with the axis -> same.
+func (v *Value) CumSum(axis int) *Value {
+	return v.withAxis(cumSumOp{}, axis, func(axis int) *Value { return v.graph.add(cumSumOp{axis: axis}, v) })
+}
