@@ -81,11 +81,9 @@ func (v *Value) HardSigmoid() *Value {
 // Howard and others: Searching for MobileNetV3 (2019). Shapes: any -> same.
 func (v *Value) HardSwish() *Value { return v.Mul(v.HardSigmoid()) }
 
-// HardTanh is v limited to [lo, hi]; its derivative on the bounds is 0, other than that of Clip. Equal to
-// torch.nn.functional.hardtanh, whose bounds are -1 and 1 by default. Shapes: any -> same.
-func (v *Value) HardTanh(lo, hi float64) *Value {
-	return v.Le(Num(lo)).Where(Num(lo), v.Ge(Num(hi)).Where(Num(hi), v))
-}
+// HardTanh is v limited to [lo, hi]; its derivative on the bounds is 0. Equal to torch.nn.functional.hardtanh, whose bounds
+// are -1 and 1 by default, and to Clip with numbers. Shapes: any -> same.
+func (v *Value) HardTanh(lo, hi float64) *Value { return v.Clip(Num(lo), Num(hi)) }
 
 // Softsign is v/(1+|v|). Equal to torch.nn.functional.softsign. Shapes: any -> same.
 func (v *Value) Softsign() *Value { return v.Div(v.Abs().AddNum(1)) }

@@ -170,11 +170,17 @@ func init() { // not a literal: the rules call methods that refer to the table
 			zero := dy.Num(0)
 			return []*Value{nil, y.in[0].Where(dy, zero), y.in[0].Where(zero, dy)}
 		},
-		// Inside the bounds, and on them, the gradient goes to the operand, as PyTorch; outside to the bound.
+		// Inside the bounds the gradient goes to the operand, outside to the bound, to the upper one where they are crossed.
+		// Where operand and bound are equal each gets half, and all goes to the operand between equal bounds, as PyTorch.
 		scalar.Clip: func(y, dy *Value) []*Value {
-			x, lo, hi, zero := y.in[0], y.in[1], y.in[2], dy.Num(0)
-			low, high := x.Lt(lo), x.Gt(hi)
-			return []*Value{low.Or(high).Where(zero, dy), low.And(lo.Le(hi)).Where(dy, zero), high.Or(lo.Gt(hi)).Where(dy, zero)}
+			x, lo, hi, zero, half := y.in[0], y.in[1], y.in[2], dy.Num(0), dy.Scale(0.5)
+			low, high, open := x.Lt(lo), x.Gt(hi), lo.Lt(hi)
+			onLow, onHigh := open.And(x.Eq(lo)), open.And(x.Eq(hi))
+			return []*Value{
+				low.Or(high).Where(zero, onLow.Or(onHigh).Where(half, dy)),
+				low.And(lo.Le(hi)).Where(dy, onLow.Where(half, zero)),
+				high.Or(lo.Gt(hi)).Where(dy, onHigh.Where(half, zero)),
+			}
 		},
 		scalar.MulAdd: func(y, dy *Value) []*Value {
 			return []*Value{dy.Mul(y.in[1]), dy.Mul(y.in[0]), dy}
@@ -371,11 +377,26 @@ func (v *Value) Where(a, b Operand) *Value {
 	return v.graph.broadcastAll(elementwiseOp{scalar.Where}, v, y.operand(a), y)
 }
 
-// Clip is v limited to [lo, hi]. The gradient passes where v is within the bounds or on them, as in torch.clamp.
+// Clip is v limited to [lo, hi]. With two numbers for bounds the gradient passes inside them and is 0 on them, as in
+// torch.clamp. With values it goes to v inside the bounds and to the bound outside, and where v is on a bound each gets
+// half.
 //
 // Shapes: three that broadcast -> their common shape.
 func (v *Value) Clip(lo, hi Operand) *Value {
-	return v.graph.broadcastAll(elementwiseOp{scalar.Clip}, v, v.operand(lo), v.operand(hi))
+	var op op = elementwiseOp{scalar.Clip}
+	_, low := lo.(Num)
+	if _, high := hi.(Num); low && high {
+		op = clipOp{elementwiseOp{scalar.Clip}}
+	}
+	return v.graph.broadcastAll(op, v, v.operand(lo), v.operand(hi))
+}
+
+// clipOp is a Clip whose bounds are numbers.
+type clipOp struct{ elementwiseOp }
+
+func (op clipOp) grad(y, dy *Value) []*Value {
+	x, lo, hi := y.in[0], y.in[1], y.in[2]
+	return []*Value{x.Gt(lo).And(x.Lt(hi)).Where(dy, dy.Num(0))}
 }
 
 // Scale is v times a number. Shapes: any -> same.

@@ -76,6 +76,7 @@ var _ = register(
 		dtypes: allTypes,
 	},
 	elementwise("Where", func(v *tarn.Value) *tarn.Value { return v.Gt(tarn.Num(0)).Where(v.Square(), tarn.Num(2)) }, between(-4, 4, 0)).as("a number").of(numbers...),
+	elementwise("Clip", func(v *tarn.Value) *tarn.Value { return v.Clip(tarn.Num(-2), tarn.Num(1)) }, between(-4, 4, -2, 1)).as("numbers").of(numbers...),
 	opCase{
 		op:    "Clip",
 		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Clip(in[1], in[2]) },
