@@ -42,7 +42,7 @@ func TestRandomGraphs(t *testing.T) {
 			if err := m.g.Err(); err != nil {
 				t.Fatal(err)
 			}
-			compare(t, m.g, outputs, m.data)
+			compareWithin(t, m.g, outputs, m.data, manyOps)
 		})
 	}
 }
@@ -88,9 +88,10 @@ func (m *graphMaker) grow() {
 }
 
 // adapt moves the elements of v into the operand's range, smoothly, and brings them to its shape. Near a kink the
-// derivative jumps: there fresh data is used, which keeps away from it.
+// derivative jumps: there fresh data is used, which keeps away from it, and so it is where the range is so wide that it
+// would stretch small differences.
 func (m *graphMaker) adapt(v *tarn.Value, o operand, shape []int) *tarn.Value {
-	if len(o.avoid) > 0 && m.r.IntN(2) == 0 {
+	if len(o.avoid) > 0 && m.r.IntN(2) == 0 || o.hi-o.lo > 100 {
 		return m.input(o, shape)
 	}
 	size := 1

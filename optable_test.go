@@ -273,9 +273,22 @@ func evaluate(t *testing.T, f func(in ...*tarn.Value) *tarn.Value, in []*tarn.Te
 	return compare(t, g, tarn.Outputs{"y": f(values...)}, data)["y"]
 }
 
-// compare runs the outputs compiled and by the reference, twice over so that memory used again shows, and fails where
-// the two differ.
+// How far compiled and reference may differ, by dtype: over one op and its like, and over a chain of them, of which each
+// can make the difference that it is given larger.
+var (
+	oneOp   = map[tarn.DType]float64{tarn.F64: 1e-11, tarn.F32: 2e-5}
+	manyOps = map[tarn.DType]float64{tarn.F64: 1e-8, tarn.F32: 2e-3}
+)
+
+// compare is compareWithin the tolerance of one op.
 func compare(t *testing.T, g *tarn.Graph, outputs tarn.Outputs, data map[string]*tarn.Tensor) tarn.Results {
+	t.Helper()
+	return compareWithin(t, g, outputs, data, oneOp)
+}
+
+// compareWithin runs the outputs compiled and by the reference, twice over so that memory used again shows, and fails where
+// the two differ.
+func compareWithin(t *testing.T, g *tarn.Graph, outputs tarn.Outputs, data map[string]*tarn.Tensor, tolerance map[tarn.DType]float64) tarn.Results {
 	t.Helper()
 	p, err := tarn.Compile(g, outputs)
 	if err != nil {
@@ -295,8 +308,7 @@ func compare(t *testing.T, g *tarn.Graph, outputs tarn.Outputs, data map[string]
 			t.Fatal(err)
 		}
 		for name := range outputs {
-			tolerance := map[tarn.DType]float64{tarn.F64: 1e-11, tarn.F32: 2e-5}[out[name].DType()]
-			if diff := out[name].Diff(want[name], tolerance); diff != "" {
+			if diff := out[name].Diff(want[name], tolerance[out[name].DType()]); diff != "" {
 				t.Fatalf("compiled and reference, output %q of step %d: %s\n%s", name, step, diff, tarn.Print(outputs[name]))
 			}
 		}
