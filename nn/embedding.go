@@ -1,0 +1,27 @@
+package nn
+
+import "github.com/seed-49005b45/tarn"
+
+// This file holds Embedding, a table of vectors.
+
+// Embedding looks up the row of a table for each index. Equal to torch.nn.Embedding, its initialisation included: the
+// standard normal distribution.
+type Embedding struct {
+	Weight *tarn.Param // [n d]
+}
+
+// NewEmbedding returns a table of n vectors of size d.
+func NewEmbedding(n, d int) *Embedding {
+	return &Embedding{tarn.NewParam(tarn.F32, Normal(0, 1), n, d)}
+}
+
+// Forward is row x of the table for each index x. An index out of range is as for tarn.Value.Take.
+//
+// Shapes: [d...] of i32 or i64 -> [d... size of a vector].
+func (e *Embedding) Forward(x *tarn.Value) *tarn.Value {
+	w := e.Weight.Value(x.Graph())
+	if d := x.DType(); d != tarn.I32 && d != tarn.I64 {
+		return x.Graph().Fail("Embedding", []*tarn.Value{x, w}, "the index is %v and should be i32 or i64: Cast it", d)
+	}
+	return w.Take(0, x)
+}

@@ -1,0 +1,139 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds the initialisers. Each draws from the stream of random numbers of its parameter, which is keyed by the
+// seed and the parameter's path. All variances are chosen so that signals, or gradients, keep their size from layer to layer.
+
+// Zeros fills with 0.
+func Zeros() tarn.Initializer { return Constant(0) }
+
+// Ones fills with 1.
+func Ones() tarn.Initializer { return Constant(1) }
+
+// Constant fills with c.
+func Constant(c float64) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) {
+		for i := range t.Size() {
+			t.SetFloat(i, c)
+		}
+	}
+}
+
+// Uniform draws from the uniform distribution on [lo, hi).
+func Uniform(lo, hi float64) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) { r.Uniform(t, lo, hi) }
+}
+
+// Normal draws from the normal distribution.
+func Normal(mean, std float64) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, mean, std) }
+}
+
+// TruncatedNormal draws from the normal distribution conditioned to lie within cut standard deviations of the mean; 2 is
+// usual. Equal in distribution to torch.nn.init.trunc_normal_ with a = mean - cut*std, b = mean + cut*std.
+func TruncatedNormal(mean, std, cut float64) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }
+}
+
+// Fan says which count of connections of a weight an initialiser divides by.
+type Fan int
+
+const (
+	FanIn  Fan = iota // the inputs that each output sums: keeps the size of signals in the forward pass
+	FanOut            // the outputs that each input reaches: keeps the size of gradients in the backward pass
+)
+
+// Fans counts the connections of a weight of the given shape, [out in] for a linear layer and [out in k...] for a
+// convolution, as PyTorch does. A weight of one axis, which PyTorch refuses, counts its size for both.
+func Fans(shape []int) (in, out int) {
+	switch len(shape) {
+	case 0:
+		return 1, 1
+	case 1:
+		return shape[0], shape[0]
+	}
+	field := 1
+	for _, k := range shape[2:] {
+		field *= k
+	}
+	return shape[1] * field, shape[0] * field
+}
+
+// Gain is the factor by which the standard deviation of weights in front of an activation should grow to make up for
+// what the activation takes away: sqrt(2) for ReLU, sqrt(2/(1+slope^2)) for LeakyReLU, 5/3 for Tanh, 3/4 for SELU and 1
+// for every other. Equal to torch.nn.init.calculate_gain.
+func Gain(activation Layer) float64 {
+	switch a := activation.(type) {
+	case ReLU:
+		return math.Sqrt2
+	case LeakyReLU:
+		return math.Sqrt(2 / (1 + a.slope()*a.slope()))
+	case Tanh:
+		return 5.0 / 3
+	case SELU:
+		return 0.75
+	}
+	return 1
+}
+
+// XavierUniform draws uniformly with the variance gain^2 * 2/(fan_in + fan_out).
+// Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010.
+func XavierUniform(gain float64) tarn.Initializer { return scaledUniform(gain, meanFan) }
+
+// XavierNormal draws from the normal distribution of mean 0 and variance gain^2 * 2/(fan_in + fan_out).
+// Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010.
+func XavierNormal(gain float64) tarn.Initializer { return scaledNormal(gain, meanFan) }
+
+// KaimingUniform draws uniformly with the variance gain^2/fan; gain is usually Gain(ReLU{}).
+// He et al., Delving deep into rectifiers, ICCV 2015.
+func KaimingUniform(fan Fan, gain float64) tarn.Initializer { return scaledUniform(gain, fan.of) }
+
+// KaimingNormal draws from the normal distribution of mean 0 and variance gain^2/fan; gain is usually Gain(ReLU{}).
+// He et al., Delving deep into rectifiers, ICCV 2015.
+func KaimingNormal(fan Fan, gain float64) tarn.Initializer { return scaledNormal(gain, fan.of) }
+
+// LeCunUniform draws uniformly with the variance 1/fan_in.
+// LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998.
+func LeCunUniform() tarn.Initializer { return scaledUniform(1, FanIn.of) }
+
+// LeCunNormal draws from the normal distribution of mean 0 and variance 1/fan_in, as networks of SELU expect. It is not
+// truncated, unlike JAX's lecun_normal.
+// LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998; Klambauer et al., Self-normalizing neural networks, NeurIPS 2017.
+func LeCunNormal() tarn.Initializer { return scaledNormal(1, FanIn.of) }
+
+func (f Fan) of(shape []int) float64 {
+	in, out := Fans(shape)
+	if f == FanOut {
+		return float64(out)
+	}
+	return float64(in)
+}
+
+func meanFan(shape []int) float64 {
+	in, out := Fans(shape)
+	return float64(in+out) / 2
+}
+
+// scaledNormal has the variance gain^2/fan.
+func scaledNormal(gain float64, fan func(shape []int) float64) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) {
+		if n := fan(t.Shape()); n > 0 {
+			r.Normal(t, 0, gain/math.Sqrt(n))
+		}
+	}
+}
+
+// scaledUniform has the variance gain^2/fan: a uniform distribution on ±b has the variance b^2/3.
+func scaledUniform(gain float64, fan func(shape []int) float64) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) {
+		if n := fan(t.Shape()); n > 0 {
+			b := gain * math.Sqrt(3/n)
+			r.Uniform(t, -b, b)
+		}
+	}
+}

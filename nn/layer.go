@@ -1,0 +1,74 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds what a layer is, and the layers that arrange others or change a shape.
+
+// Layer is a part of a model with one input and one result.
+type Layer interface {
+	Forward(x *tarn.Value) *tarn.Value
+}
+
+// Func makes a layer of a function, to put an op between the layers of a Sequential:
+// nn.Func(func(x *tarn.Value) *tarn.Value { return x.Scale(2) }).
+type Func func(x *tarn.Value) *tarn.Value
+
+// Forward calls the function. Shapes: those of the function.
+func (f Func) Forward(x *tarn.Value) *tarn.Value { return f(x) }
+
+// Sequential applies its layers in turn. A layer's weights are named by its place, as in "0.weight"; equal to
+// torch.nn.Sequential.
+type Sequential struct {
+	Layers []Layer `tarn:""`
+}
+
+// NewSequential returns the chain of the layers.
+func NewSequential(layers ...Layer) *Sequential { return &Sequential{layers} }
+
+// Forward is layer n of ... layer 1 of layer 0 of x; with no layers it is x. Shapes: that of the first layer -> that of the
+// last.
+func (s *Sequential) Forward(x *tarn.Value) *tarn.Value {
+	for i, l := range s.Layers {
+		if l == nil {
+			return x.Graph().Fail("Sequential", []*tarn.Value{x}, "layer %d is nil", i)
+		}
+		x = l.Forward(x)
+	}
+	return x
+}
+
+// Flatten makes one axis of all but the first, which counts the examples; equal to torch.nn.Flatten.
+type Flatten struct{}
+
+// Forward flattens x. Shapes: [n d...] -> [n product of d...]; a scalar is an error.
+func (Flatten) Forward(x *tarn.Value) *tarn.Value {
+	if x.Rank() == 0 {
+		return x.Graph().Fail("Flatten", []*tarn.Value{x}, "the operand is a scalar; it needs a first axis, which counts the examples")
+	}
+	shape, rest := x.Shape(), 1
+	for _, d := range shape[1:] {
+		rest *= d
+	}
+	return x.Reshape(shape[0], rest)
+}
+
+// shapeString prints a shape as reports do.
+func shapeString(shape []int) string { return fmt.Sprint(shape) }
+
+// endsWith reports whether the last axes of shape have the given sizes.
+func endsWith(shape, sizes []int) bool {
+	return len(shape) >= len(sizes) && slices.Equal(shape[len(shape)-len(sizes):], sizes)
+}
+
+// orOne is x, or 1 where x is 0, as an option is that has not been set.
+func orOne(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	return x
+}

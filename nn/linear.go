@@ -1,0 +1,48 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds Linear, the affine map.
+
+// Linear maps the last axis: y = x Wᵀ + b. Equal to torch.nn.Linear, its weights and their initialisation included:
+// both are uniform in ±1/sqrt(in).
+type Linear struct {
+	Weight *tarn.Param // [out in]
+	Bias   *tarn.Param // [out], or nil for none
+}
+
+// NewLinear returns a linear layer with a bias; set Bias to nil to have none.
+func NewLinear(in, out int) *Linear {
+	bound := 0.0
+	if in > 0 {
+		bound = 1 / math.Sqrt(float64(in))
+	}
+	init := Uniform(-bound, bound)
+	return &Linear{Weight: tarn.NewParam(tarn.F32, init, out, in), Bias: tarn.NewParam(tarn.F32, init, out)}
+}
+
+// Forward is x Wᵀ + b. Shapes: [d... in] -> [d... out].
+func (l *Linear) Forward(x *tarn.Value) *tarn.Value {
+	g := x.Graph()
+	w := l.Weight.Value(g)
+	if w.Rank() == 2 && x.Dim(-1) != w.Dim(1) || x.Rank() == 0 {
+		return g.Fail("Linear", []*tarn.Value{x, w}, "the input has shape %s and its last axis should have size %d", shapeString(x.Shape()), w.Dim(1))
+	}
+	if x.DType() != w.DType() {
+		return g.Fail("Linear", []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Convert the model", x.DType(), w.DType())
+	}
+	var y *tarn.Value
+	if x.Rank() == 1 {
+		y = x.Unsqueeze(0).MatMulT(w).Reshape(-1)
+	} else {
+		y = x.MatMulT(w)
+	}
+	if l.Bias != nil {
+		y = y.Add(l.Bias)
+	}
+	return y
+}
