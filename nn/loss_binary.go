@@ -1,0 +1,62 @@
+package nn
+
+import "github.com/seed-49005b45/tarn"
+
+// This file holds the losses of yes-or-no predictions, each element a class of its own with a target between 0 and 1.
+
+// BCEWithLogitsLoss is the binary cross-entropy of logits. Equal to torch.nn.BCEWithLogitsLoss.
+type BCEWithLogitsLoss struct {
+	PosWeight []float64 // the weight of positive targets, one number for each size of the last axis or one for all; nil means 1
+	Reduction Reduction
+}
+
+// BCEWithLogits is the mean binary cross-entropy of logits, -(y log p + (1-y) log(1-p)) with p = sigmoid(logits).
+//
+// Shapes: [d...], [d...] -> [].
+func BCEWithLogits(logits, target *tarn.Value) *tarn.Value {
+	return BCEWithLogitsLoss{}.Loss(logits, target)
+}
+
+// Loss is PosWeight y softplus(-x) + (1-y) softplus(x), in which no difference loses digits however large x is.
+//
+// Shapes: [d...], [d...] -> [], or [d...] with None.
+func (l BCEWithLogitsLoss) Loss(logits, target *tarn.Value) *tarn.Value {
+	if bad := alike("BCEWithLogits", logits, target); bad != nil {
+		return bad
+	}
+	yes := target.Mul(logits.Neg().Softplus())
+	if n := len(l.PosWeight); n > 0 {
+		if n != 1 && n != logits.Dim(-1) {
+			return logits.Graph().Fail("BCEWithLogits", []*tarn.Value{logits, target}, "PosWeight has %d numbers and should have 1 or %d, the size of the last axis", n, logits.Dim(-1))
+		}
+		yes = yes.Mul(weights(logits, l.PosWeight))
+	}
+	no := target.Neg().AddNum(1).Mul(logits.Softplus())
+	return l.Reduction.of(yes.Add(no))
+}
+
+// BCELoss is the binary cross-entropy of probabilities. Equal to torch.nn.BCELoss. Of a sigmoid, BCEWithLogits is exact
+// where this is not.
+type BCELoss struct{ Reduction Reduction }
+
+// BCE is the mean binary cross-entropy of probabilities. Shapes: [d...], [d...] -> [].
+func BCE(probability, target *tarn.Value) *tarn.Value { return BCELoss{}.Loss(probability, target) }
+
+// Loss is -(y log p + (1-y) log(1-p)), where no logarithm goes below -100; the derivative by p is (p-y)/(p(1-p)), with a
+// divisor of at least 1e-12: both are PyTorch's choices. Outside [0, 1] p gives NaN.
+//
+// Shapes: [d...], [d...] -> [], or [d...] with None.
+func (l BCELoss) Loss(probability, target *tarn.Value) *tarn.Value {
+	if bad := alike("BCE", probability, target); bad != nil {
+		return bad
+	}
+	p, y := probability, target
+	other := func(v *tarn.Value) *tarn.Value { return v.Neg().AddNum(1) }
+	log := func(v *tarn.Value) *tarn.Value { return v.Log().Maximum(tarn.Num(-100)) }
+	loss := y.Mul(log(p)).Add(other(y).Mul(log(other(p)))).Neg()
+	loss = tarn.WithGradient(loss, []tarn.Operand{p, y}, func(dy *tarn.Value) []*tarn.Value {
+		slope := p.Sub(y).Div(p.Mul(other(p)).Maximum(tarn.Num(1e-12)))
+		return []*tarn.Value{dy.Mul(slope), dy.Mul(log(other(p)).Sub(log(p)))}
+	})
+	return l.Reduction.of(loss)
+}

@@ -1,0 +1,164 @@
+package nn_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/nn"
+	"github.com/seed-49005b45/tarn/tarntest"
+)
+
+// This file tests the losses beyond what PyTorch's numbers show: derivatives in every order, extreme operands, labels that
+// are ignored or no class, and what is refused.
+
+// matrix is random numbers without kinks of the losses nearby.
+func matrix(seed uint64) *tarn.Tensor { return random(tarn.F64, seed, 3, 4) }
+
+// positive is random probabilities.
+func positive(seed uint64) *tarn.Tensor {
+	t := tarn.Zeros(tarn.F64, 3, 4)
+	tarn.NewRandom(seed, "test").Uniform(t, 0.1, 0.9)
+	return t
+}
+
+func TestLossGradients(t *testing.T) {
+	labels := tarn.Vector([]int32{3, -100, 0})
+	weights := []float64{0.5, 2, 1, 0.25}
+	for _, c := range []struct {
+		name string
+		loss func(x, y *tarn.Value) *tarn.Value
+		x, y *tarn.Tensor
+	}{
+		{"MSE", nn.MSE, matrix(1), matrix(2)},
+		{"MAE", nn.MAE, matrix(1), matrix(2)},
+		{"Huber", nn.HuberLoss{Delta: 0.5}.Loss, matrix(1), matrix(2)},
+		{"SmoothL1", nn.SmoothL1Loss{Beta: 0.5}.Loss, matrix(1), matrix(2)},
+		{"BCEWithLogits", nn.BCEWithLogitsLoss{PosWeight: weights}.Loss, matrix(1), positive(2)},
+		{"BCE", nn.BCE, positive(1), positive(2)},
+		{"CrossEntropy", nn.CrossEntropy, matrix(1), labels},
+		{"CrossEntropy with all options", nn.CrossEntropyLoss{Weight: weights, LabelSmoothing: 0.1, Reduction: nn.None}.Loss, matrix(1), labels},
+		{"CrossEntropy dense", nn.CrossEntropyLoss{Weight: weights, LabelSmoothing: 0.1}.Loss, matrix(1), positive(2)},
+		{"NLL", nn.NLLLoss{Weight: weights}.Loss, matrix(1), labels},
+		{"KL", nn.KL, matrix(1), positive(2)},
+		{"KL of log targets", nn.KLLoss{LogTarget: true}.Loss, matrix(1), matrix(2)},
+		{"Hinge squared", nn.HingeLoss{Squared: true}.Loss, matrix(1), matrix(2)},
+		{"MultiMargin", nn.MultiMarginLoss{Squared: true, Weight: weights}.Loss, matrix(1), tarn.Vector([]int64{3, 1, 0})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tarntest.CheckGrad(t, func(in ...*tarn.Value) *tarn.Value { return c.loss(in[0], in[1]) }, c.x, c.y)
+		})
+	}
+}
+
+func TestLossValues(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	logits := func(x ...float64) *tarn.Tensor { return tensor(x, len(x)/3, 3) }
+	vector := func(x ...float64) *tarn.Tensor { return tensor(x, len(x)) }
+	for _, c := range []struct {
+		name string
+		loss func(x, y *tarn.Value) *tarn.Value
+		x, y *tarn.Tensor
+		want float64
+		grad []float64
+	}{
+		{"no label counts", nn.CrossEntropy, logits(1, 2, 3), tarn.Vector([]int32{-100}), nan, []float64{0, 0, 0}},
+		{"no label counts in a sum", nn.CrossEntropyLoss{Reduction: nn.Sum}.Loss, logits(1, 2, 3), tarn.Vector([]int32{-100}), 0, []float64{0, 0, 0}},
+		{"two ignored labels", nn.CrossEntropyLoss{Ignore: []int{0, 7}}.Loss, logits(9, 2, 3, 0, 0, 0, 8, 1, 1), tarn.Vector([]int64{0, 1, 7}),
+			math.Log(3), []float64{0, 0, 0, 1. / 3, -2. / 3, 1. / 3, 0, 0, 0}},
+		{"huge logits", nn.CrossEntropy, logits(1e4, -1e4, 0), tarn.Vector([]int32{1}), 2e4, []float64{1, -1, 0}},
+		{"a class masked out", nn.CrossEntropy, logits(0, 0, -inf), tarn.Vector([]int32{1}), math.Log(2), []float64{0.5, -0.5, 0}},
+		{"zero logits", nn.BCEWithLogits, vector(0, 0), vector(0, 1), math.Log(2), []float64{0.25, -0.25}},
+		{"sure and right", nn.BCEWithLogitsLoss{Reduction: nn.Sum}.Loss, vector(-40, 40), vector(0, 1), 2 * math.Exp(-40), []float64{math.Exp(-40), -math.Exp(-40)}},
+		{"sure and wrong", nn.BCEWithLogitsLoss{Reduction: nn.Sum}.Loss, vector(-1e5, 1e5), vector(1, 0), 2e5, []float64{-1, 1}},
+		{"a target of 0", nn.KLLoss{Reduction: nn.Sum}.Loss, vector(-2, math.Log(0.5)), vector(0, 0.5), 0, []float64{0, -0.5}},
+		{"margin just met", nn.HingeLoss{Margin: 2, Reduction: nn.Sum}.Loss, vector(2, -3, 0.5), vector(1, 1, -1), 5 + 2.5, []float64{0, -1, 1}},
+		{"equal", nn.MAE, vector(1, 1), vector(1, 0), 0.5, []float64{0, 0.5}},
+	} {
+		g := tarn.NewGraph()
+		x, y := g.Input("x", tarn.F64, c.x.Shape()...), g.Input("y", c.y.DType(), c.y.Shape()...)
+		loss := c.loss(x, y)
+		results := run(t, c.name, g, tarn.Outputs{"loss": loss, "grad": tarn.Grad(loss, x)[0]}, map[string]*tarn.Tensor{"x": c.x, "y": c.y})
+		if diff := results["loss"].Diff(tarn.Scalar(c.want), 1e-14); diff != "" {
+			t.Errorf("%s: the loss: %s", c.name, diff)
+		}
+		if diff := results["grad"].Diff(tensor(c.grad, c.x.Shape()...), 1e-14); diff != "" {
+			t.Errorf("%s: the gradient: %s", c.name, diff)
+		}
+	}
+}
+
+func tensor(x []float64, shape ...int) *tarn.Tensor {
+	t := tarn.Zeros(tarn.F64, shape...)
+	copy(t.F64(), x)
+	return t
+}
+
+func TestLossesRefuse(t *testing.T) {
+	type loss = func(x, y *tarn.Value) *tarn.Value
+	f, i := tarn.F32, tarn.I32
+	for name, l := range map[string]loss{
+		"MSE": nn.MSE, "MAE": nn.MAE, "Huber": nn.Huber, "SmoothL1": nn.SmoothL1, "BCEWithLogits": nn.BCEWithLogits, "BCE": nn.BCE,
+		"KL": nn.KL, "Hinge": nn.Hinge,
+	} {
+		for _, c := range []struct {
+			x, y tarn.DType
+			xs   []int
+			ys   []int
+			want string
+		}{
+			{f, f, []int{8, 1}, []int{8}, "the prediction has shape [8 1] and the target [8]: they should be equal"},
+			{f, i, []int{8}, []int{8}, "the prediction is f32 and the target i32: Cast one of them"},
+			{i, i, []int{8}, []int{8}, "the operands are i32 and should be f32 or f64"},
+		} {
+			g := tarn.NewGraph()
+			l(g.Input("x", c.x, c.xs...), g.Input("y", c.y, c.ys...))
+			refused(t, name, g, []string{name + ": " + c.want})
+		}
+		g := tarn.NewGraph()
+		l(g.Input("x", f, 2), nil)
+		refused(t, name, g, []string{name + ": the target is nil"})
+	}
+	for _, c := range []struct {
+		name string
+		loss loss
+		x, y tarn.DType
+		xs   []int
+		ys   []int
+		want string
+	}{
+		{"a column of labels", nn.CrossEntropy, f, i, []int{8, 3}, []int{8, 1}, "CrossEntropy: the scores have shape [8 3] and the target [8 1]: the target should have shape [8]"},
+		{"bool labels", nn.CrossEntropy, f, tarn.Bool, []int{8, 3}, []int{8}, "CrossEntropy: the target is bool and should be i32 or i64"},
+		{"probabilities of another shape", nn.CrossEntropy, f, f, []int{8, 3}, []int{8}, "CrossEntropy: the logits have shape [8 3] and the target [8]"},
+		{"probabilities of another dtype", nn.CrossEntropy, f, tarn.F64, []int{8, 3}, []int{8, 3}, "CrossEntropy: the logits are f32 and the target f64"},
+		{"integer logits", nn.CrossEntropy, i, i, []int{8, 3}, []int{8}, "CrossEntropy: the scores are i32"},
+		{"a scalar", nn.NLL, f, i, nil, nil, "NLL: the scores are a scalar"},
+		{"no classes", nn.NLL, f, i, []int{8, 0}, []int{8}, "NLL: the scores have shape [8 0], with no classes"},
+		{"too few weights", nn.CrossEntropyLoss{Weight: []float64{1, 2}}.Loss, f, i, []int{8, 3}, []int{8}, "CrossEntropy: there are 2 class weights and 3 classes"},
+		{"float labels", nn.MultiMargin, f, f, []int{8, 3}, []int{8}, "MultiMargin: the target is f32 and should be i32 or i64"},
+		{"too much smoothing", nn.CrossEntropyLoss{LabelSmoothing: 1.5}.Loss, f, i, []int{8, 3}, []int{8}, "CrossEntropy: LabelSmoothing is 1.5"},
+		{"negative delta", nn.HuberLoss{Delta: -1}.Loss, f, f, []int{8}, []int{8}, "Huber: Delta is -1 and should be positive"},
+		{"negative beta", nn.SmoothL1Loss{Beta: -1}.Loss, f, f, []int{8}, []int{8}, "SmoothL1: Beta is -1 and should be positive"},
+		{"too few positive weights", nn.BCEWithLogitsLoss{PosWeight: []float64{1, 2}}.Loss, f, f, []int{8, 3}, []int{8, 3}, "BCEWithLogits: PosWeight has 2 numbers and should have 1 or 3"},
+	} {
+		g := tarn.NewGraph()
+		c.loss(g.Input("x", c.x, c.xs...), g.Input("y", c.y, c.ys...))
+		refused(t, c.name, g, []string{c.want})
+	}
+	g := tarn.NewGraph()
+	nn.CrossEntropy(g.Input("x", f, 2, 3), nil)
+	refused(t, "nil", g, []string{"CrossEntropy: the target is nil"})
+}
+
+// TestMistakesBelowAreReportedOnce: a layer or loss of a value that is itself a mistake adds no report.
+func TestMistakesBelowAreReportedOnce(t *testing.T) {
+	g := tarn.NewGraph()
+	bad := nn.NewLinear(4, 3).Forward(g.Input("x", tarn.F32, 2, 5))
+	label := g.Input("y", tarn.I32, 2)
+	hidden := nn.NewSequential(nn.NewLinear(3, 3), nn.ReLU{}, nn.NewLayerNorm(3), nn.NewDropout(0.5), nn.Flatten{}).Forward(bad)
+	nn.CrossEntropyLoss{Weight: []float64{1, 2, 3}, LabelSmoothing: 0.1}.Loss(hidden, label)
+	nn.MultiMargin(hidden, label)
+	nn.MSE(hidden, hidden)
+	nn.NewEmbedding(3, 3).Forward(hidden)
+	refused(t, "poison", g, []string{"Linear: the input has shape [2 5]"})
+}
