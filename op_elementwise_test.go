@@ -1,6 +1,11 @@
 package tarn_test
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"math"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // The functions of one number.
 var _ = register(
@@ -107,3 +112,36 @@ var _ = refuse(
 	refused("Clip", func(in ...*tarn.Value) *tarn.Value { return in[0].Clip(in[1], in[2]) }, "differ at axis 0: 3 and 2", f32(3), f32(3), f32(2)),
 	binaryRefusal("Add", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Add(nil) }, f32(3), f32(3), "operand 2 is nil"),
 )
+
+// TestCastOutOfRange checks that casts of what the dtype cannot hold are the same on every machine and in every engine.
+func TestCastOutOfRange(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	const (
+		least32 = math.MinInt32
+		least64 = math.MinInt64
+	)
+	for _, test := range []struct {
+		x, want *tarn.Tensor
+	}{
+		{tarn.Vector([]float64{nan, inf, -inf, 1e20, -1e20, 1 << 31, 1<<31 - 0.5, -1<<31 - 0.5, -1<<31 - 1, -0.9}),
+			tarn.Vector([]int32{least32, least32, least32, least32, least32, least32, 1<<31 - 1, least32, least32, 0})},
+		{tarn.Vector([]float64{nan, inf, -inf, 1e20, -1e20, 1 << 63, 1<<63 - 1024, -1 << 63, 1 << 31}),
+			tarn.Vector([]int64{least64, least64, least64, least64, least64, least64, 1<<63 - 1024, least64, 1 << 31})},
+		{tarn.Vector([]float32{float32(nan), float32(inf), 1 << 31, 1<<31 - 128, -1 << 31}),
+			tarn.Vector([]int32{least32, least32, least32, 1<<31 - 128, least32})},
+		{tarn.Vector([]float32{float32(nan), float32(-inf), 1 << 63, 1 << 62}), tarn.Vector([]int64{least64, least64, least64, 1 << 62})},
+		{tarn.Vector([]float64{nan, inf, 1e300, -1e300, 1e-300}), tarn.Vector([]float32{float32(nan), float32(inf), float32(inf), float32(-inf), 0})},
+		{tarn.Vector([]float64{nan, 0, math.Copysign(0, -1), 0.1}), tarn.Vector([]bool{true, false, false, true})},
+		{tarn.Vector([]int64{1<<32 + 5, -1<<31 - 1, least64}), tarn.Vector([]int32{5, 1<<31 - 1, 0})},
+		// Rounded by way of float64 this would be 2^60.
+		{tarn.Vector([]int64{1<<60 + 1<<36 + 1}), tarn.Vector([]float32{1<<60 + 1<<37})},
+	} {
+		got := evaluate(t, func(in ...*tarn.Value) *tarn.Value { return in[0].Cast(test.want.DType()) }, []*tarn.Tensor{test.x})
+		if diff := got.Diff(test.want, 0); diff != "" {
+			t.Errorf("%v to %v: %s\n%v", test.x, test.want.DType(), diff, got)
+		}
+		if diff := test.x.Cast(test.want.DType()).Diff(test.want, 0); diff != "" {
+			t.Errorf("Tensor.Cast of %v to %v: %s", test.x, test.want.DType(), diff)
+		}
+	}
+}
