@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/jit"
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
@@ -71,6 +72,8 @@ type loopOp struct {
 	identity unsafe.Pointer
 	fill     func(dst, src unsafe.Pointer, n int)
 	source   *lower.Source
+	id       int // of the run's code
+	run      jit.Func
 	size     int // bytes of an element of the gathered source or the column accumulator
 }
 
@@ -83,6 +86,7 @@ const (
 	opColumns               // rows to acc, which a whole chunk shares
 	opTotal                 // rows to acc, likewise, of the block as one row
 	opGather                // the rows, or row numbers, of a strided source
+	opRun                   // code made for a run of instructions
 )
 
 // sum is a reduction whose chunks' results are combined after the loop.
@@ -110,14 +114,20 @@ const (
 	scratchStep = 64
 )
 
-func (m *Machine) newLoop(l *lower.Loop) job {
+func (m *Machine) newLoop(l *lower.Loop, code *jit.Assembler) job {
+	l, segments := schedule(l, code != nil)
 	j := &loopJob{m: m, loop: l, slots: len(l.Sources) + len(l.Instrs)}
-	regs := j.allocate()
+	regs := j.allocate(segments)
 	j.cut(len(regs.classes))
 	j.bindRegisters(regs)
 	j.bindSources()
-	for i := range l.Instrs {
-		j.bindInstr(i)
+	for _, s := range segments {
+		if s.end-s.first > 1 && j.bindRun(s, code) {
+			continue
+		}
+		for i := s.first; i < s.end; i++ {
+			j.bindInstr(i)
+		}
 	}
 	return j
 }
@@ -135,39 +145,49 @@ type class struct {
 }
 
 // allocate gives each result a register that no other needs at the same time.
-func (j *loopJob) allocate() registers {
+func (j *loopJob) allocate(segments []segment) registers {
 	l := j.loop
-	last := make([]int, j.slots)
-	for i, in := range l.Instrs {
-		for _, a := range in.Args {
-			if a >= 0 {
-				last[a] = i
+	last := make([]int, j.slots) // the segment that reads a value last
+	for k, s := range segments {
+		for _, in := range l.Instrs[s.first:s.end] {
+			for _, a := range in.Args {
+				if a >= 0 {
+					last[a] = k
+				}
 			}
 		}
 	}
 	regs := registers{of: make([]int, len(l.Instrs))}
 	free := map[class][]int{}
-	for i, in := range l.Instrs {
+	for k, s := range segments {
 		var released []int
-		for _, a := range in.Args {
-			at := a - len(l.Sources)
-			if at >= 0 && last[a] == i && regs.of[at] >= 0 && !slices.Contains(released, regs.of[at]) {
-				released = append(released, regs.of[at])
+		for _, in := range l.Instrs[s.first:s.end] {
+			for _, a := range in.Args {
+				at := a - len(l.Sources)
+				if at >= 0 && at < s.first && last[a] == k && regs.of[at] >= 0 && !slices.Contains(released, regs.of[at]) {
+					released = append(released, regs.of[at])
+				}
 			}
 		}
-		c := class{in.Extent == lower.Full, in.DType.Size()}
-		// A vector function may write over its operand; nothing else may.
-		inPlace := in.Code == lower.Apply || in.Code == lower.Convert
 		release := func() {
 			for _, r := range released {
 				free[regs.classes[r]] = append(free[regs.classes[r]], r)
 			}
 		}
+		// A vector function may write over its operand, and so may a run: nothing else may. Where a run has to be done by
+		// single functions after all, its results must not lie over operands that later ones of them read.
+		code := l.Instrs[s.first].Code
+		inPlace := s.end-s.first == 1 && (code == lower.Apply || code == lower.Convert)
 		if inPlace {
 			release()
 		}
-		regs.of[i] = -1
-		if in.Store == nil {
+		for i := s.first; i < s.end; i++ {
+			in := l.Instrs[i]
+			c := class{in.Extent == lower.Full, in.DType.Size()}
+			regs.of[i] = -1
+			if in.Store != nil {
+				continue
+			}
 			if n := len(free[c]); n > 0 {
 				regs.of[i] = free[c][n-1]
 				free[c] = free[c][:n-1]
@@ -178,6 +198,12 @@ func (j *loopJob) allocate() registers {
 		}
 		if !inPlace {
 			release()
+		}
+		// What only the run itself reads is needed no longer.
+		for i := s.first; i < s.end; i++ {
+			if v := j.result(i); regs.of[i] >= 0 && last[v] <= k {
+				free[regs.classes[regs.of[i]]] = append(free[regs.classes[regs.of[i]]], regs.of[i])
+			}
 		}
 	}
 	return regs
@@ -356,15 +382,89 @@ func (j *loopJob) bindInstr(i int) {
 		j.totals = append(j.totals, s)
 		j.slots++
 	}
-	if in.Store != nil && (in.Extent == lower.Full || in.Extent == lower.Row) {
-		size := in.Store.DType.Size()
-		w := moving{slot: j.result(i), buffer: in.Store, row: size}
-		if op.full {
-			w.row, w.col = j.loop.Cols*size, size
-		}
-		j.moving = append(j.moving, w)
-	}
+	j.follow(i)
 	j.ops = append(j.ops, op)
+}
+
+// bindRun makes a run of instructions one operation. It reports false where no code can be made for it.
+func (j *loopJob) bindRun(s segment, code *jit.Assembler) bool {
+	run := &jit.Run{}
+	number := map[int]int{} // values of the run by values of the loop
+	instrs := j.loop.Instrs[s.first:s.end]
+	for k := range instrs {
+		in := &instrs[k]
+		run.Double = run.Double || in.From == ir.F64
+		for a := range in.Func.Arity() {
+			v := in.Args[a]
+			if _, ok := number[v]; ok || v >= j.result(s.first) {
+				continue
+			}
+			number[v] = len(run.Inputs)
+			run.Inputs = append(run.Inputs, jit.Input{Slot: v, Type: jitType(j.typeOf(v)), Single: j.single(v)})
+		}
+	}
+	for k := range instrs {
+		number[j.result(s.first+k)] = len(run.Inputs) + k
+	}
+	for k := range instrs {
+		in := &instrs[k]
+		out := jit.Instr{Func: in.Func}
+		for a := range in.Func.Arity() {
+			out.Args[a] = number[in.Args[a]]
+		}
+		run.Instrs = append(run.Instrs, out)
+		if v := j.result(s.first + k); in.Store != nil || j.readAfter(v, s.end) {
+			run.Outputs = append(run.Outputs, jit.Output{Slot: v, Value: number[v]})
+		}
+	}
+	id, ok := code.Add(run)
+	if !ok {
+		return false
+	}
+	j.ops = append(j.ops, loopOp{kind: opRun, id: id, full: instrs[0].Extent == lower.Full})
+	for i := s.first; i < s.end; i++ {
+		j.follow(i)
+	}
+	return true
+}
+
+func jitType(d ir.DType) jit.Type {
+	if d == ir.Bool {
+		return jit.Bool
+	}
+	return jit.Float
+}
+
+// typeOf is the type of a value.
+func (j *loopJob) typeOf(v int) ir.DType {
+	if v < len(j.loop.Sources) {
+		return j.loop.Sources[v].Buffer.DType
+	}
+	return j.loop.Instrs[v-len(j.loop.Sources)].DType
+}
+
+// single reports whether a value is one number for the whole loop.
+func (j *loopJob) single(v int) bool {
+	return v < len(j.loop.Sources) && j.loop.Sources[v].Pattern == lower.Single
+}
+
+// readAfter reports whether an instruction from the given one on reads v.
+func (j *loopJob) readAfter(v, from int) bool {
+	return slices.ContainsFunc(j.loop.Instrs[from:], func(in lower.Instr) bool { return slices.Contains(in.Args[:], v) })
+}
+
+// follow lets the slot of a stored result follow the units through its buffer.
+func (j *loopJob) follow(i int) {
+	in := &j.loop.Instrs[i]
+	if in.Store == nil || in.Extent != lower.Full && in.Extent != lower.Row {
+		return
+	}
+	size := in.Store.DType.Size()
+	w := moving{slot: j.result(i), buffer: in.Store, row: size}
+	if in.Extent == lower.Full {
+		w.row, w.col = j.loop.Cols*size, size
+	}
+	j.moving = append(j.moving, w)
 }
 
 // fullOperand reports whether a value is Full.
@@ -528,6 +628,8 @@ func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
 			op.rows(unsafe.Add(p[op.acc], col*op.size), p[op.a], rows, cols)
 		case opTotal:
 			op.rows(p[op.acc], p[op.a], 1, n)
+		case opRun:
+			op.run.Call(p, n)
 		case opGather:
 			j.gather(op, p[op.dst], row, rows)
 		}

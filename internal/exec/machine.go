@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/jit"
 	"github.com/seed-49005b45/tarn/internal/lower"
 	"github.com/seed-49005b45/tarn/internal/plan"
 	"github.com/seed-49005b45/tarn/internal/pool"
@@ -27,6 +29,7 @@ type Machine struct {
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
 	tracer  *tracer // while a run is traced
+	code    *jit.Memory
 }
 
 // worker is what a worker of the pool has for itself.
@@ -83,9 +86,7 @@ func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool)
 			m.inputs[b.Index] = b.ID
 		}
 	}
-	for _, s := range p.Steps {
-		m.jobs = append(m.jobs, m.newJob(s))
-	}
+	m.makeJobs()
 	m.workers = make([]worker, workers.Workers())
 	shared, own, slots := 0, 0, 0
 	for _, j := range m.jobs {
@@ -106,11 +107,43 @@ func memory(bytes int) unsafe.Pointer {
 	return unsafe.Add(p, -uintptr(p)&63)
 }
 
+// makeJobs makes the jobs of all steps, with machine code for runs of instructions where that can be had.
+func (m *Machine) makeJobs() {
+	var code *jit.Assembler
+	if cpu.Current() == cpu.AVX512 && jit.Available() {
+		code = &jit.Assembler{}
+	}
+	for _, s := range m.program.Steps {
+		m.jobs = append(m.jobs, m.newJob(s, code))
+	}
+	if code == nil {
+		return
+	}
+	memory, ok := code.Finish()
+	if !ok { // the system refuses executable memory
+		m.jobs = nil
+		for _, s := range m.program.Steps {
+			m.jobs = append(m.jobs, m.newJob(s, nil))
+		}
+		return
+	}
+	m.code = memory
+	for _, j := range m.jobs {
+		if l, ok := j.(*loopJob); ok {
+			for i := range l.ops {
+				if l.ops[i].kind == opRun {
+					l.ops[i].run = code.Func(l.ops[i].id)
+				}
+			}
+		}
+	}
+}
+
 // newJob makes the job of a step.
-func (m *Machine) newJob(s *lower.Step) job {
+func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 	switch w := s.Work.(type) {
 	case *lower.Loop:
-		return m.newLoop(w)
+		return m.newLoop(w, code)
 	case *lower.Product:
 		return m.newProduct(w)
 	case *lower.Copy:

@@ -1,0 +1,125 @@
+// Package jit makes machine code for runs of simple elementwise functions when a program is compiled. A run such as an
+// optimiser's update is then one pass over its arrays, with everything between in vector registers, and not one pass a
+// function. It knows AVX-512; where that or executable memory is not to be had, the vector functions of package cpu do the
+// same work.
+package jit
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// Type is the type of a value in a run: the run's float type, or bool.
+type Type uint8
+
+// The types.
+const (
+	Float Type = iota
+	Bool       // a byte, 0 or 1, in memory; a bit of a mask register in between
+)
+
+// Input is an operand of a run.
+type Input struct {
+	Slot   int // where the address of its block stands among the slots
+	Type   Type
+	Single bool // one number for all elements
+}
+
+// Instr applies a function to values: numbers below len(Inputs) are inputs, the others results of earlier instructions.
+type Instr struct {
+	Func scalar.Func
+	Args [3]int
+}
+
+// Output is a value that is stored.
+type Output struct {
+	Slot  int
+	Value int
+}
+
+// Run is a straight run of instructions over blocks of one length.
+type Run struct {
+	Double  bool // the float type is float64, else float32
+	Inputs  []Input
+	Instrs  []Instr
+	Outputs []Output
+}
+
+// Memory holds machine code. The Funcs in it may be called as long as it is reachable.
+type Memory struct{ bytes []byte }
+
+// Func is the machine code of a run.
+type Func struct{ code uintptr }
+
+// Call computes n elements; slots holds the addresses of the blocks. Outputs may lie over inputs, element by element.
+func (f Func) Call(slots []unsafe.Pointer, n int) {
+	if n > 0 {
+		call(f.code, unsafe.SliceData(slots), n)
+	}
+}
+
+// simple are the functions that a run may hold. Results that are bool are comparisons and logic.
+var simple = []scalar.Func{
+	scalar.Neg, scalar.Abs, scalar.Square, scalar.Reciprocal, scalar.Sqrt, scalar.Rsqrt, scalar.Floor, scalar.Ceil, scalar.Round,
+	scalar.ReLU, scalar.Not, scalar.Add, scalar.Sub, scalar.Mul, scalar.Div, scalar.Min, scalar.Max, scalar.ReLUGrad, scalar.LeakyReLU,
+	scalar.Eq, scalar.Ne, scalar.Lt, scalar.Le, scalar.Gt, scalar.Ge, scalar.And, scalar.Or, scalar.Xor,
+	scalar.Where, scalar.MulAdd,
+}
+
+// Simple reports whether a run may hold f.
+func Simple(f scalar.Func) bool { return slices.Contains(simple, f) }
+
+// resultType is the type of f's result.
+func resultType(f scalar.Func) Type {
+	if f.GivesBool() {
+		return Bool
+	}
+	return Float
+}
+
+// contract turns a product that only one sum needs into a multiply-add, which rounds once.
+func (r *Run) contract() []fused {
+	uses := make([]int, len(r.Inputs)+len(r.Instrs))
+	for _, in := range r.Instrs {
+		for a := range in.Func.Arity() {
+			uses[in.Args[a]]++
+		}
+	}
+	for _, o := range r.Outputs {
+		uses[o.Value]++
+	}
+	out := make([]fused, len(r.Instrs))
+	for i, in := range r.Instrs {
+		out[i] = fused{Instr: in}
+		if in.Func != scalar.Add && in.Func != scalar.Sub {
+			continue
+		}
+		for side := range 2 {
+			at := in.Args[side] - len(r.Inputs)
+			if at < 0 || uses[in.Args[side]] != 1 || out[at].gone || out[at].Func != scalar.Mul && out[at].Func != scalar.Square {
+				continue
+			}
+			p := out[at].Args
+			if out[at].Func == scalar.Square {
+				p[1] = p[0]
+			}
+			f := fused{Instr: Instr{scalar.MulAdd, [3]int{p[0], p[1], in.Args[1-side]}}}
+			f.subtract = in.Func == scalar.Sub && side == 0
+			f.negate = in.Func == scalar.Sub && side == 1
+			out[i] = f
+			out[at].gone = true
+			break
+		}
+	}
+	return out
+}
+
+// fused is an instruction after contraction.
+type fused struct {
+	Instr
+	gone     bool // part of a later multiply-add
+	subtract bool // a*b - c
+	negate   bool // c - a*b
+}

@@ -1,0 +1,259 @@
+package jit
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// reference evaluates a run with the scalar definitions.
+func reference(r *Run, inputs [][]float64, n int) [][]float64 {
+	values := make([][]float64, 0, len(r.Inputs)+len(r.Instrs))
+	for v, in := range r.Inputs {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = inputs[v][0]
+			if !in.Single {
+				x[i] = inputs[v][i]
+			}
+		}
+		values = append(values, x)
+	}
+	for _, in := range r.Instrs {
+		y := make([]float64, n)
+		for i := range y {
+			var x [3]float64
+			for a := range in.Func.Arity() {
+				x[a] = values[in.Args[a]][i]
+			}
+			y[i] = scalar.F64(in.Func, x[0], x[1], x[2])
+			if !r.Double {
+				y[i] = float64(float32(y[i]))
+			}
+		}
+		values = append(values, y)
+	}
+	var out [][]float64
+	for _, o := range r.Outputs {
+		out = append(out, values[o.Value])
+	}
+	return out
+}
+
+// special are the numbers at which functions bend.
+var special = []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 2.5, -2.5, 1e-40, -1e-40, math.Inf(1), math.Inf(-1), math.NaN(), 1e30, -1e30, 3}
+
+func number(r *rand.Rand) float64 {
+	if r.IntN(3) == 0 {
+		return special[r.IntN(len(special))]
+	}
+	return float64(float32(r.NormFloat64() * 3))
+}
+
+// execute assembles and runs a run on data, with guards behind every output.
+func execute(t *testing.T, r *Run, inputs [][]float64, n int) [][]float64 {
+	t.Helper()
+	var a Assembler
+	id, ok := a.Add(r)
+	if !ok {
+		t.Fatalf("the run needs too many registers")
+	}
+	memory, ok := a.Finish()
+	if !ok {
+		t.Skip("this system does not allow executable memory")
+	}
+	defer runtime.KeepAlive(memory)
+	slots := make([]unsafe.Pointer, 64)
+	size := 4
+	if r.Double {
+		size = 8
+	}
+	put := func(b []byte, i int, x float64, kind Type) {
+		switch {
+		case kind == Bool:
+			b[i] = 0
+			if x != 0 {
+				b[i] = 1
+			}
+		case r.Double:
+			*(*float64)(unsafe.Pointer(&b[i*size])) = x
+		default:
+			*(*float32)(unsafe.Pointer(&b[i*size])) = float32(x)
+		}
+	}
+	for v, in := range r.Inputs {
+		b := make([]byte, n*size+8)
+		for i, x := range inputs[v] {
+			put(b, i, x, in.Type)
+		}
+		slots[in.Slot] = unsafe.Pointer(&b[0])
+	}
+	g := generator{run: r}
+	var blocks [][]byte
+	for _, o := range r.Outputs {
+		b := make([]byte, n*size+64)
+		for i := range b {
+			b[i] = 0xAB
+		}
+		blocks = append(blocks, b)
+		slots[o.Slot] = unsafe.Pointer(&b[0])
+	}
+	a.Func(id).Call(slots, n)
+	var out [][]float64
+	for k, o := range r.Outputs {
+		x := make([]float64, n)
+		end := n * size
+		for i := range x {
+			switch {
+			case g.typeOf(o.Value) == Bool:
+				x[i] = float64(blocks[k][i])
+				end = n
+			case r.Double:
+				x[i] = *(*float64)(unsafe.Pointer(&blocks[k][i*size]))
+			default:
+				x[i] = float64(*(*float32)(unsafe.Pointer(&blocks[k][i*size])))
+			}
+		}
+		for i, b := range blocks[k][end:] {
+			if b != 0xAB {
+				t.Fatalf("output %d: byte %d behind the end was written", k, i)
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func check(t *testing.T, r *Run, inputs [][]float64, n int, tolerance float64) {
+	t.Helper()
+	want, got := reference(r, inputs, n), execute(t, r, inputs, n)
+	for k := range want {
+		for i := range want[k] {
+			w, g := want[k][i], got[k][i]
+			if w == g || math.IsNaN(w) && math.IsNaN(g) {
+				continue
+			}
+			if !(math.Abs(w-g) <= tolerance*math.Abs(w)) {
+				var args []float64
+				for v := range r.Inputs {
+					args = append(args, inputs[v][min(i, len(inputs[v])-1)])
+				}
+				t.Fatalf("%+v\noutput %d, element %d of %d at %v: %v, want %v", r, k, i, n, args, g, w)
+			}
+		}
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	if !Available() {
+		t.Skip("no AVX-512 here")
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, f := range simple {
+		for _, double := range []bool{false, true} {
+			for _, single := range []bool{false, true} {
+				for _, logical := range []bool{false, true} {
+					if logical && !(f.Logical() || f == scalar.Where || f == scalar.Eq || f == scalar.Ne) || !logical && f.Logical() {
+						continue
+					}
+					t.Run(fmt.Sprint(f, double, single, logical), func(t *testing.T) {
+						for _, n := range []int{1, 7, 8, 15, 16, 17, 33, 100} {
+							r := &Run{Double: double}
+							var inputs [][]float64
+							in := Instr{Func: f}
+							for a := range f.Arity() {
+								kind := Float
+								if logical || f == scalar.Where && a == 0 {
+									kind = Bool
+								}
+								input := Input{Slot: a, Type: kind, Single: single && a == f.Arity()-1}
+								x := make([]float64, n)
+								for i := range x {
+									if x[i] = number(rnd); !double {
+										x[i] = float64(float32(x[i]))
+									}
+									if kind == Bool {
+										x[i] = float64(rnd.IntN(2))
+									}
+								}
+								if input.Single {
+									x = x[:1]
+								}
+								r.Inputs, inputs = append(r.Inputs, input), append(inputs, x)
+								in.Args[a] = a
+							}
+							r.Instrs = []Instr{in}
+							r.Outputs = []Output{{Slot: 9, Value: f.Arity()}}
+							check(t, r, inputs, n, 2.5e-7)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestRuns holds random runs, long enough to need many registers, against the definitions.
+func TestRuns(t *testing.T) {
+	if !Available() {
+		t.Skip("no AVX-512 here")
+	}
+	safe := []scalar.Func{scalar.Neg, scalar.Abs, scalar.Add, scalar.Sub, scalar.Mul, scalar.Min, scalar.Max, scalar.ReLU, scalar.ReLUGrad, scalar.Lt, scalar.Where, scalar.And, scalar.MulAdd, scalar.Square}
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		r := &Run{Double: true}
+		var inputs [][]float64
+		n := 1 + rnd.IntN(70)
+		var floats, bools []int
+		for v := range 1 + rnd.IntN(20) {
+			single := rnd.IntN(3) == 0
+			r.Inputs = append(r.Inputs, Input{Slot: v, Single: single})
+			x := make([]float64, n)
+			for i := range x {
+				x[i] = rnd.NormFloat64()
+			}
+			if single {
+				x = x[:1]
+			}
+			inputs = append(inputs, x)
+			floats = append(floats, v)
+		}
+		for range 1 + rnd.IntN(30) {
+			f := safe[rnd.IntN(len(safe))]
+			if (f == scalar.Where || f == scalar.And) && len(bools) == 0 {
+				continue
+			}
+			in := Instr{Func: f}
+			for a := range f.Arity() {
+				from := floats
+				if f == scalar.And || f == scalar.Where && a == 0 {
+					from = bools
+				}
+				in.Args[a] = from[rnd.IntN(len(from))]
+			}
+			r.Instrs = append(r.Instrs, in)
+			v := len(r.Inputs) + len(r.Instrs) - 1
+			if f.GivesBool() {
+				bools = append(bools, v)
+			} else {
+				floats = append(floats, v)
+			}
+		}
+		if len(r.Instrs) == 0 {
+			continue
+		}
+		for k := range 1 + rnd.IntN(4) {
+			r.Outputs = append(r.Outputs, Output{Slot: 40 + k, Value: len(r.Inputs) + rnd.IntN(len(r.Instrs))})
+		}
+		var a Assembler
+		if _, ok := a.Add(r); !ok {
+			continue
+		}
+		check(t, r, inputs, n, 1e-9)
+	}
+}
