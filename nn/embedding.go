@@ -15,7 +15,7 @@ func NewEmbedding(n, d int) *Embedding {
 	return &Embedding{tarn.NewParam(tarn.F32, Normal(0, 1), n, d)}
 }
 
-// Forward is row x of the table for each index x. An index out of range is as for tarn.Value.Take.
+// Forward is row x of the table for each index x. An index out of range is an error of Run: see tarn.Value.Take.
 //
 // Shapes: [d...] of i32 or i64 -> [d... size of a vector].
 func (e *Embedding) Forward(x *tarn.Value) *tarn.Value {

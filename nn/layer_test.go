@@ -2,11 +2,13 @@ package nn_test
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/interop/safetensors"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/tarntest"
 )
@@ -177,6 +179,34 @@ func checkParamGrads(t *testing.T, name string, params []*tarn.Param, x *tarn.Te
 					t.Errorf("%s: %sderivative by element %d of %s is %v, by differences %v", name, order, i, p.Path(), got, want)
 				}
 			}
+		}
+	}
+}
+
+func TestLayersSaveAndLoad(t *testing.T) {
+	for _, c := range layerTable {
+		saved, params := build(t, c.name, c.make)
+		if params == nil {
+			continue
+		}
+		path := filepath.Join(t.TempDir(), "weights.safetensors")
+		if err := safetensors.SaveWeights(path, saved); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		loaded := c.make()
+		if err := tarn.Convert(loaded, tarn.F64); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if err := safetensors.LoadWeights(path, loaded, safetensors.LoadOptions{}); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		g := tarn.NewGraph()
+		g.Eval()
+		x := g.Input("x", c.x.DType(), c.x.Shape()...)
+		outputs := tarn.Outputs{"saved": saved.Forward(x), "loaded": loaded.Forward(x)}
+		results := run(t, c.name, g, outputs, map[string]*tarn.Tensor{"x": c.x})
+		if diff := results["loaded"].Diff(results["saved"], 0); diff != "" {
+			t.Errorf("%s: the loaded layer and the saved one: %s", c.name, diff)
 		}
 	}
 }

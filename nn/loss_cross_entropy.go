@@ -27,7 +27,7 @@ func CrossEntropy(logits, target *tarn.Value) *tarn.Value {
 // Loss is, for a class y a row, Weight[y] (logsumexp(x) - x[y]), and for a distribution t the sum over the classes of
 // Weight t (logsumexp(x) - x). Smoothing by s replaces t by (1-s) t + s/classes. For classes the mean is divided by the sum
 // of the rows' weights, ignored rows left out, for distributions by the number of rows. If all rows are ignored the mean
-// is NaN, with the gradient 0. A label that is neither a class nor ignored gives NaN.
+// is NaN, with the gradient 0. A label that is neither a class nor ignored is an error of Run.
 //
 // Shapes: [d... classes] and [d...] of i32 or i64, or [d... classes] of probabilities -> [], or [d...] with None.
 func (l CrossEntropyLoss) Loss(logits, target *tarn.Value) *tarn.Value {

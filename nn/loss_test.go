@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -148,6 +149,35 @@ func TestLossesRefuse(t *testing.T) {
 	g := tarn.NewGraph()
 	nn.CrossEntropy(g.Input("x", f, 2, 3), nil)
 	refused(t, "nil", g, []string{"CrossEntropy: the target is nil"})
+}
+
+// TestIndicesOutOfRange: what no rule of shapes can see is an error of Run, with the place.
+func TestIndicesOutOfRange(t *testing.T) {
+	label := tarn.Vector([]int32{1, 3})
+	for _, c := range []struct {
+		name string
+		f    func(x, label *tarn.Value) *tarn.Value
+	}{
+		{"CrossEntropy", nn.CrossEntropy},
+		{"CrossEntropy weighted", nn.CrossEntropyLoss{Weight: []float64{1, 2, 3}}.Loss},
+		{"CrossEntropy that ignores nothing", nn.CrossEntropyLoss{Ignore: []int{}}.Loss},
+		{"NLL", nn.NLL},
+		{"MultiMargin", nn.MultiMargin},
+		{"Embedding", func(x, label *tarn.Value) *tarn.Value { return nn.NewEmbedding(3, 2).Forward(label) }},
+	} {
+		g := tarn.NewGraph()
+		x := g.Const(random(tarn.F32, 1, 2, 3))
+		program, err := tarn.Compile(g, tarn.Outputs{"y": c.f(x, g.Input("label", tarn.I32, 2))})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		_, err = program.Run(label)
+		for _, want := range []string{"loss_test.go:", "the index 3 at [1", "out of range", "of size 3"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want %q in it", c.name, err, want)
+			}
+		}
+	}
 }
 
 // TestMistakesBelowAreReportedOnce: a layer or loss of a value that is itself a mistake adds no report.
