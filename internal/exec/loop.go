@@ -115,6 +115,9 @@ const (
 )
 
 func (m *Machine) newLoop(l *lower.Loop, code *jit.Assembler) job {
+	if l.Rows*l.Cols == 0 {
+		return &loopJob{m: m, loop: l, perTask: 1} // nothing to compute, and nothing to point at
+	}
 	l, segments := schedule(l, code != nil)
 	j := &loopJob{m: m, loop: l, slots: len(l.Sources) + len(l.Instrs)}
 	regs := j.allocate(segments)
