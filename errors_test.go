@@ -165,6 +165,46 @@ tarn: {other graph}: Add: operand 2 belongs to another graph
 	operand 1: f32[2 3], input "x"
 	operand 2: f32[], the number 1
 `},
+		{"a failed value of another graph", func(g *tarn.Graph, x *tarn.Value) {
+			x.Add(tarn.NewGraph().Input("y", tarn.F32, 2).Sum(5)) // failed elsewhere
+		}, `
+tarn: {failed elsewhere}: Add: operand 2 belongs to another graph
+	operand 1: f32[2 3], input "x"
+	operand 2: a value that failed, {failed elsewhere}
+`},
+		{"a vector of another shape", func(g *tarn.Graph, x *tarn.Value) {
+			tarn.HVP(x.Square().Sum(), []tarn.Operand{x}, []*tarn.Value{g.Input("v", tarn.F32, 3)}) // vector
+		}, `
+tarn: {vector}: HVP: vector 1 is f32[3] and the operand that it belongs to f32[2 3]
+	operand 1: f32[], Sum at {vector}
+	operand 2: f32[3], input "v"
+`},
+		{"a vector too few", func(g *tarn.Graph, x *tarn.Value) {
+			tarn.JVP(x.Square(), []tarn.Operand{x}, nil) // too few
+		}, `
+tarn: {too few}: JVP: there are 1 operands and 0 vectors
+	operand 1: f32[2 3], Square at {too few}
+`},
+		{"no vector", func(g *tarn.Graph, x *tarn.Value) {
+			tarn.VJP(x.Square(), nil, x) // no vector
+		}, `
+tarn: {no vector}: VJP: Grad: the vector is nil
+	operand 1: f32[2 3], Square at {no vector}
+`},
+		{"nothing to differentiate by", func(g *tarn.Graph, x *tarn.Value) {
+			tarn.Grad(x.Sum(), x, (*tarn.Value)(nil)) // by nothing
+		}, `
+tarn: {by nothing}: Grad: operand 2 to differentiate by is nil
+	operand 1: f32[], Sum at {by nothing}
+`},
+		{"a Jacobian of integers", func(g *tarn.Graph, x *tarn.Value) {
+			tarn.Jacobian(x.Cast(tarn.I32), x) // jacobian
+		}, `
+tarn: {jacobian}: Jacobian: a value of dtype i32 has no gradient
+	operand 1: i32[2 3], Cast at {jacobian}
+	operand 2: f32[2 3], input "x"
+	hint: Cast it to f32 or f64 before the loss
+`},
 		{"nothing after a mistake", func(g *tarn.Graph, x *tarn.Value) {
 			y := x.Reshape(7).MatMul(x).Sum(5).Softplus() // first
 			tarn.Grad(y, x)[0].Add(y)

@@ -27,19 +27,15 @@ func Grad(loss *Value, wrt ...Operand) []*Value {
 // Shapes: [d...], [d...] and any... -> the shapes of wrt.
 func VJP(y, dy *Value, wrt ...Operand) []*Value {
 	g := y.graph
-	ends := make([]*Value, len(wrt))
-	poisoned := y.failed || dy == nil || dy.failed
-	for i, o := range wrt {
-		ends[i] = y.operand(o)
-		poisoned = poisoned || ends[i] == nil || ends[i].failed
+	in := []*Value{y, dy}
+	for _, o := range wrt {
+		in = append(in, y.operand(o))
 	}
-	if !poisoned {
-		if p := checkGrad(y, dy, ends); p != nil {
-			g.report(g.poison(gradOp{}, []*Value{y}), "Grad", p)
-			poisoned = true
+	ends := in[2:]
+	if p, failed := checkGrad(in); failed {
+		if p != nil {
+			g.fail(gradOp{}, in[:1], p)
 		}
-	}
-	if poisoned {
 		out := make([]*Value, len(wrt))
 		for i := range out {
 			out[i] = g.poison(gradOp{}, nil)
@@ -55,22 +51,34 @@ func VJP(y, dy *Value, wrt ...Operand) []*Value {
 	return out
 }
 
-func checkGrad(y, dy *Value, ends []*Value) error {
-	if !y.DType().IsFloat() {
-		return newProblem("a value of dtype %v has no gradient", y.DType()).withHint("Cast it to f32 or f64 before the loss")
-	}
-	if !y.typ.Equal(dy.typ) {
-		return newProblem("the result is %v and the vector %v: they should be equal", y.typ, dy.typ)
-	}
-	for _, end := range ends {
-		if end.graph != y.graph {
-			return newProblem("a value of another graph is named in wrt")
+// checkGrad reports whether the gradient of in[0], given that of it in in[1], by the rest cannot be taken, and why, unless
+// one of them has failed before.
+func checkGrad(in []*Value) (p error, failed bool) {
+	for i, v := range in {
+		switch {
+		case v == nil && i == 1:
+			return newProblem("the vector is nil"), true
+		case v == nil:
+			return newProblem("operand %d to differentiate by is nil", i-1), true
+		case v.graph != in[0].graph:
+			return newProblem("a value of another graph is named"), true
+		case v.failed:
+			return nil, true
 		}
+	}
+	y, dy := in[0], in[1]
+	switch {
+	case !y.DType().IsFloat():
+		return newProblem("a value of dtype %v has no gradient", y.DType()).withHint("Cast it to f32 or f64 before the loss"), true
+	case !y.typ.Equal(dy.typ):
+		return newProblem("the result is %v and the vector %v: they should be equal", y.typ, dy.typ), true
+	}
+	for _, end := range in[2:] {
 		if !end.DType().IsFloat() {
-			return newProblem("there is no gradient by a value of dtype %v", end.DType())
+			return newProblem("there is no gradient by a value of dtype %v", end.DType()), true
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // backward is reverse mode. It visits only the values between ends and y, each once and after all its users, and of those
@@ -125,32 +133,9 @@ func JVP(y *Value, wrt []Operand, tangents []*Value) *Value {
 	if y.failed {
 		return g.poison(jvpOp{}, []*Value{y})
 	}
-	if len(wrt) != len(tangents) {
-		return g.fail(jvpOp{}, []*Value{y}, newProblem("%d operands and %d tangents", len(wrt), len(tangents)))
-	}
 	// The seed's contents do not matter, as everything is linear in it; it must only be a value of its own.
 	seed := g.leaf(constOp{ir.Const{Array: ir.NewArray(y.typ)}}, y.typ)
-	var total *Value
-	for i, d := range VJP(y, seed, wrt...) {
-		t := tangents[i]
-		if t == nil {
-			return g.fail(jvpOp{}, []*Value{y}, newProblem("tangent %d is nil", i+1))
-		}
-		if d.failed || t.failed {
-			return g.poison(jvpOp{}, []*Value{y})
-		}
-		if !t.typ.Equal(d.typ) {
-			return g.fail(jvpOp{}, []*Value{t}, newProblem("tangent %d is %v and its operand %v", i+1, t.typ, d.typ))
-		}
-		if s := d.Mul(t).Sum(); total == nil {
-			total = s
-		} else {
-			total = total.Add(s)
-		}
-	}
-	if total == nil {
-		return y.Num(0).broadcastTo(y.typ.Shape)
-	}
+	total := y.dotAll(jvpOp{}, VJP(y, seed, wrt...), tangents)
 	return VJP(total, total.Num(1), seed)[0]
 }
 
@@ -158,25 +143,34 @@ type jvpOp struct{ failedOp }
 
 func (jvpOp) Name() string { return "JVP" }
 
+// dotAll is the sum of the products of gradients and vectors of their shapes, a scalar.
+func (y *Value) dotAll(op op, ds, vectors []*Value) *Value {
+	g := y.graph
+	total := y.Num(0)
+	if len(ds) != len(vectors) {
+		return g.fail(op, []*Value{y}, newProblem("there are %d operands and %d vectors", len(ds), len(vectors)))
+	}
+	for i, d := range ds {
+		v := vectors[i]
+		switch {
+		case v == nil:
+			return g.fail(op, []*Value{y}, newProblem("vector %d is nil", i+1))
+		case d.failed || v.failed:
+			return g.poison(op, []*Value{y})
+		case !v.typ.Equal(d.typ):
+			return g.fail(op, []*Value{y, v}, newProblem("vector %d is %v and the operand that it belongs to %v", i+1, v.typ, d.typ))
+		}
+		total = total.Add(d.Mul(v).Sum())
+	}
+	return total
+}
+
 // HVP is the Hessian-vector product of a scalar loss: the rate at which its gradient changes as each operand in wrt moves
 // along its vector. It never forms the Hessian.
 //
 // Shapes: [], and for each operand a vector of its shape -> the shapes of wrt.
 func HVP(loss *Value, wrt []Operand, vectors []*Value) []*Value {
-	var dot *Value
-	for i, d := range Grad(loss, wrt...) {
-		if i >= len(vectors) {
-			break
-		}
-		if s := d.Mul(vectors[i]).Sum(); dot == nil {
-			dot = s
-		} else {
-			dot = dot.Add(s)
-		}
-	}
-	if dot == nil || len(vectors) != len(wrt) {
-		dot = loss.graph.fail(hvpOp{}, []*Value{loss}, newProblem("%d operands and %d vectors", len(wrt), len(vectors)))
-	}
+	dot := loss.dotAll(hvpOp{}, Grad(loss, wrt...), vectors)
 	return VJP(dot, dot.Num(1), wrt...)
 }
 

@@ -253,6 +253,25 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
+// TestCheckpointDrawsAgain checks that a block with random numbers inside is computed again from the same numbers: for
+// y = x*noise the gradient of sum(y*y)/2 by x is y*noise, and y/x is the noise of the forward pass.
+func TestCheckpointDrawsAgain(t *testing.T) {
+	g := tarn.NewGraph()
+	x := g.Input("x", tarn.F64, 100)
+	y := tarn.Checkpoint(func(in ...*tarn.Value) *tarn.Value {
+		kept := g.Bernoulli(g.Num(tarn.F64, 0.5), 100)
+		return kept.Where(in[0].Mul(g.Normal(tarn.F64, 0, 1, 100)), tarn.Num(0)).Exp()
+	}, x.Scale(1))
+	d := tarn.Grad(y.Sum(), x)[0] // y is e^(x*noise), and its derivative noise*y
+	if text := tarn.Print(y, d); strings.Count(text, "Normal(") != 2 || strings.Count(text, "Bernoulli(") != 2 {
+		t.Errorf("the numbers are not drawn again:\n%s", text)
+	}
+	data := map[string]*tarn.Tensor{"x": tarn.Zeros(tarn.F64, 100)}
+	tarn.NewRandom(1, "x").Uniform(data["x"], 0.5, 1)
+	out := run(t, g, tarn.Outputs{"d": d, "want": y.Log().Div(x).Mul(y)}, data)
+	checkNear(t, "gradient", out["d"], out["want"], 1e-10)
+}
+
 // TestCheckpointComputesAgain counts: what is inside of a block stands in the graph once more for the backward pass, and
 // blocks inside of blocks do not make it grow beyond that.
 func TestCheckpointComputesAgain(t *testing.T) {
@@ -326,5 +345,17 @@ func TestListings(t *testing.T) {
 	}
 	if nodes, braces := strings.Count(picture, "[label="), strings.Count(picture, "\""); nodes < 5 || braces%2 != 0 {
 		t.Errorf("the picture has %d nodes and %d quotes:\n%s", nodes, braces, picture)
+	}
+}
+
+// TestListingsOfMistakes prints graphs with values that failed: nothing panics.
+func TestListingsOfMistakes(t *testing.T) {
+	g := tarn.NewGraph()
+	x := g.Input("x", tarn.F32, 2)
+	bad := x.Add((*tarn.Value)(nil)).Exp()
+	for _, text := range []string{tarn.Print(bad, nil), tarn.Graphviz(bad), g.String(), bad.String()} {
+		if text == "" {
+			t.Error("nothing is printed")
+		}
 	}
 }

@@ -137,10 +137,10 @@ func (g *Graph) add(op op, in ...*Value) *Value {
 		switch {
 		case v == nil:
 			return g.fail(op, in, newProblem("operand %d is nil", i+1))
-		case v.failed:
-			return g.poison(op, in)
 		case v.graph != g:
 			return g.fail(op, in, newProblem("operand %d belongs to another graph", i+1))
+		case v.failed:
+			return g.poison(op, in)
 		}
 		types[i] = v.typ
 	}
@@ -215,7 +215,9 @@ func Graphviz(values ...*Value) string {
 		}
 		fmt.Fprintf(&b, "  v%d [label=%q shape=%s fontcolor=%s tooltip=%q];\n", v.id, title+"\n"+v.typ.String(), shape, color, v.Place())
 		for _, in := range v.in {
-			fmt.Fprintf(&b, "  v%d -> v%d;\n", in.id, v.id)
+			if in != nil {
+				fmt.Fprintf(&b, "  v%d -> v%d;\n", in.id, v.id)
+			}
 		}
 	}
 	b.WriteString("}\n")

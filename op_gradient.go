@@ -149,11 +149,11 @@ func blockInputs(y *Value, start int) []*Value {
 // Shapes: [a...], [b...] -> [a... b...].
 func Jacobian(y *Value, x Operand) *Value {
 	g, end := y.graph, y.operand(x)
-	if y.failed || end == nil || end.failed {
-		return g.poison(jacobianOp{}, []*Value{y})
-	}
-	if err := checkGrad(y, y, []*Value{end}); err != nil {
-		return g.fail(jacobianOp{}, []*Value{y, end}, err)
+	if p, failed := checkGrad([]*Value{y, y, end}); failed {
+		if p == nil {
+			return g.poison(jacobianOp{}, []*Value{y})
+		}
+		return g.fail(jacobianOp{}, []*Value{y, end}, p)
 	}
 	shape := append(slices.Clone(y.typ.Shape), end.typ.Shape...)
 	m, n := y.Size(), end.Size()

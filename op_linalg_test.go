@@ -1,6 +1,14 @@
 package tarn_test
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // The cases of the matrix products.
 
@@ -116,3 +124,96 @@ var _ = refuse(
 	einsumRefused("ij,jk", "operand 1 is bool", bool_(2, 3), bool_(3, 2)),
 	refused("func Einsum", func(in ...*tarn.Value) *tarn.Value { return tarn.Einsum("i,i", in[0], nil) }, "operand 2 is nil", f32(2)),
 )
+
+// TestRandomEinsum compares random specifications with the sum over all letters, term by term.
+func TestRandomEinsum(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	letters := []rune("abcdef")
+	sizes := map[rune]int{'a': 2, 'b': 3, 'c': 1, 'd': 2, 'e': 4, 'f': 2}
+	for range 300 {
+		g, data := tarn.NewGraph(), map[string]*tarn.Tensor{}
+		var terms []string
+		var values []*tarn.Value
+		var tensors []*tarn.Tensor
+		used := ""
+		for i := range 1 + r.IntN(4) {
+			term, shape := "", []int{}
+			for range r.IntN(4) {
+				l := letters[r.IntN(len(letters))]
+				term += string(l)
+				shape = append(shape, sizes[l])
+			}
+			name := fmt.Sprint(i)
+			data[name] = between(-1, 1).draw(r, tarn.F64, shape)
+			terms, used = append(terms, term), used+term
+			values, tensors = append(values, g.Input(name, tarn.F64, shape...)), append(tensors, data[name])
+		}
+		result := ""
+		for _, l := range letters {
+			if strings.ContainsRune(used, l) && r.IntN(2) == 0 {
+				result = string(l) + result
+			}
+		}
+		spec := strings.Join(terms, ",") + "->" + result
+		y := einsum(spec, make([][]int, len(values))...).build(values...)
+		out := compare(t, g, tarn.Outputs{"y": y}, data)
+		if diff := out["y"].Diff(naiveEinsum(terms, result, sizes, tensors), 1e-12); diff != "" {
+			t.Errorf("%s: %s", spec, diff)
+		}
+	}
+}
+
+// naiveEinsum walks all values of all letters.
+func naiveEinsum(terms []string, result string, sizes map[rune]int, in []*tarn.Tensor) *tarn.Tensor {
+	var letters []rune
+	for _, l := range strings.Join(terms, "") {
+		if !slices.Contains(letters, l) {
+			letters = append(letters, l)
+		}
+	}
+	total := 1
+	for _, l := range letters {
+		total *= sizes[l]
+	}
+	at := func(term string, index map[rune]int) int {
+		i := 0
+		for _, l := range term {
+			i = i*sizes[l] + index[l]
+		}
+		return i
+	}
+	shape := []int{}
+	for _, l := range result {
+		shape = append(shape, sizes[l])
+	}
+	out := tarn.Zeros(tarn.F64, shape...)
+	for n := range total {
+		index := map[rune]int{}
+		for _, l := range letters {
+			index[l] = n % sizes[l]
+			n /= sizes[l]
+		}
+		product := 1.0
+		for i, term := range terms {
+			product *= in[i].Float(at(term, index))
+		}
+		out.SetFloat(at(result, index), out.Float(at(result, index))+product)
+	}
+	return out
+}
+
+// FuzzEinsum gives any text as a specification: there is a result or a report, and no panic.
+func FuzzEinsum(f *testing.F) {
+	for _, spec := range []string{"ij,jk->ik", "...i,i...->...", "ii", "->", ",", "i j->\xff", "é,é", "--->", "...,..."} {
+		f.Add(spec)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		g := tarn.NewGraph()
+		x := g.Input("x", tarn.F32, 2, 2)
+		for _, y := range []*tarn.Value{tarn.Einsum(spec, x), tarn.Einsum(spec, x, x), tarn.Einsum(spec, x, x.Sum(0), x)} {
+			if tarn.Failed(y) && g.Err() == nil {
+				t.Fatal("a failure without a report")
+			}
+		}
+	})
+}

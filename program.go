@@ -75,6 +75,9 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 		if v == nil || v.graph != g {
 			return nil, fmt.Errorf("tarn: Compile: output %q is nil or belongs to another graph", name)
 		}
+		if v.failed {
+			return nil, fmt.Errorf("tarn: Compile: output %q failed with a value of another graph", name)
+		}
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -83,6 +86,8 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 		switch {
 		case u.param == nil || u.value == nil:
 			return nil, fmt.Errorf("tarn: Compile: update %d assigns to a nil param or from a nil value", i+1)
+		case u.value.failed:
+			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q failed with a value of another graph", u.param.path)
 		case u.value.graph != g:
 			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q belongs to another graph", u.param.path)
 		case assigned[u.param]:

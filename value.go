@@ -110,6 +110,10 @@ func (v *Value) expression() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
+			if in == nil {
+				b.WriteString("nil")
+				continue
+			}
 			fmt.Fprintf(&b, "%%%d", in.id)
 		}
 		b.WriteByte(')')
