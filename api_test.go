@@ -213,6 +213,7 @@ var mayImport = []struct {
 	{"internal/dense", nil},
 	{"internal/ir", []string{"internal/scalar"}},
 	{"internal/cpu", []string{"internal/scalar"}},
+	{"internal/jit", []string{"internal/scalar"}},
 	{"internal/pass", []string{"internal/ir", "internal/scalar"}},
 	{"internal/lower", []string{"internal/ir", "internal/scalar"}},
 	{"internal/plan", []string{"internal/lower", "internal/ir"}},
