@@ -116,6 +116,33 @@ func TestAPI(t *testing.T) {
 	}
 }
 
+// TestShapesLines checks that the comment of everything in the root package that gives a value says of what shape.
+func TestShapesLines(t *testing.T) {
+	fset := token.NewFileSet()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || !fn.Name.IsExported() || !givesValue(fn) || everywhere["Graph."+fn.Name.Name] || fn.Name.Name == "Named" {
+				continue
+			}
+			if !strings.Contains(fn.Doc.Text(), "Shapes:") {
+				t.Errorf("%v: the comment of %s has no Shapes: line", fset.Position(fn.Pos()), fn.Name.Name)
+			}
+		}
+	}
+}
+
 // exported lists a package's exported API, sorted, a line for each thing that a user can name.
 func exported(fset *token.FileSet, p *sourcePackage) []string {
 	var lines []string

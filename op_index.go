@@ -393,10 +393,6 @@ func (op indexAddOp) Infer(in []ir.Type) (ir.Type, error) {
 		return ir.Type{}, newProblem("the source is bool and should be a number").withHint("Cast it")
 	}
 	end := op.axis + len(index.Shape)
-	if len(src.Shape) < end || !slices.Equal(src.Shape[op.axis:end], index.Shape) {
-		return ir.Type{}, newProblem("the source %s should have the axes of the index %s from axis %d on",
-			ir.ShapeString(src.Shape), ir.ShapeString(index.Shape), op.axis)
-	}
 	return ir.Type{DType: src.DType, Shape: slices.Concat(src.Shape[:op.axis], []int{op.size}, src.Shape[end:])}, nil
 }
 

@@ -68,6 +68,15 @@ var _ = refuse(
 	unaryRefusal("Split", func(v *tarn.Value) *tarn.Value { return v.Split(1, 1, 1)[1] }, f32(1, 3), "the parts [1 1] add up to 2 and axis 1 has size 3"),
 	unaryRefusal("Split", func(v *tarn.Value) *tarn.Value { return v.Split(1, -1, 4)[1] }, f32(1, 3), "size -1 of part 1 is negative"),
 	unaryRefusal("Chunk", func(v *tarn.Value) *tarn.Value { return v.Chunk(1, 2)[1] }, f32(1, 3), "axis 1 of size 3 cannot be cut into 2 equal parts"),
+	unaryRefusal("Chunk", func(v *tarn.Value) *tarn.Value {
+		if parts := v.Chunk(0, 0); len(parts) > 0 {
+			return parts[0]
+		}
+		return v.Chunk(2, 1)[0]
+	}, f32(1, 3), "0 parts are asked for"),
+	unaryRefusal("Pad", func(v *tarn.Value) *tarn.Value { return v.Pad(2, 1, 1) }, f32(1, 3), "axis 2 is not an axis"),
+	unaryRefusal("PadValue", func(v *tarn.Value) *tarn.Value { return v.PadValue(2, 1, 1, 1) }, f32(1, 3), "axis 2 is not an axis"),
+	unaryRefusal("Flatten", func(v *tarn.Value) *tarn.Value { return v.Flatten(-3, 0) }, f32(1, 3), "axis -3 is not an axis"),
 	unaryRefusal("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 2, 0, -1) }, f32(3), "the step -1 should be at least 1"),
 	unaryRefusal("Slice", func(v *tarn.Value) *tarn.Value { return v.Slice(0, 2, 4) }, f32(3), "the range 2:4 does not lie in axis 0 of size 3"),
 	unaryRefusal("Pad", func(v *tarn.Value) *tarn.Value { return v.Pad(0, 1, -1) }, f32(3), "should not be negative"),

@@ -80,6 +80,8 @@ func (p *Param) Set(t *Tensor) error {
 }
 
 // Value is the param as a value in g.
+//
+// Shapes: the result has the shape of the param.
 func (p *Param) Value(g *Graph) *Value { return g.variable(p) }
 
 // value makes a Param an Operand.

@@ -1,0 +1,193 @@
+package tarn_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file tests programs from outside: what Compile and Run refuse, when assignments take effect, and the step.
+
+func TestCompileErrors(t *testing.T) {
+	g, other := tarn.NewGraph(), tarn.NewGraph()
+	x := g.Input("x", tarn.F32, 2)
+	p := tarn.NewParam(tarn.F32, nil, 2)
+	p.SetPath("w")
+	stranger := other.Input("y", tarn.F32, 2)
+	tests := []struct {
+		name    string
+		outputs tarn.Outputs
+		updates []tarn.Update
+		want    string
+	}{
+		{"nothing", nil, nil, "neither outputs nor updates"},
+		{"nil output", tarn.Outputs{"y": nil}, nil, "output \"y\" is nil or belongs to another graph"},
+		{"another graph", tarn.Outputs{"y": stranger}, nil, "output \"y\" is nil or belongs to another graph"},
+		{"assigned from nothing", nil, []tarn.Update{tarn.Assign(p, nil)}, "update 1 assigns to a nil param or from a nil value"},
+		{"assigned to nothing", nil, []tarn.Update{tarn.Assign(nil, x)}, "update 1 assigns to a nil param or from a nil value"},
+		{"assigned from another graph", nil, []tarn.Update{tarn.Assign(p, stranger)}, "the value assigned to param \"w\" belongs to another graph"},
+		{"assigned twice", nil, []tarn.Update{tarn.Assign(p, x), tarn.Assign(p, x)}, "param \"w\" is assigned twice"},
+		{"assigned another type", nil, []tarn.Update{tarn.Assign(p, x.Sum())}, "param \"w\" is f32[2] and cannot be assigned the f32[] made at program_test.go:"},
+		{"failed elsewhere", tarn.Outputs{"y": g.Fail("Layer", []*tarn.Value{stranger.Sum(7)}, "a bad operand")}, nil, "output \"y\" failed with a value of another graph"},
+	}
+	for _, tt := range tests {
+		_, err := tarn.Compile(g, tt.outputs, tt.updates...)
+		if err == nil || !strings.HasPrefix(err.Error(), "tarn: Compile: ") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: the error is %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	g := tarn.NewGraph()
+	x, unused, y := g.Input("x", tarn.F32, 2), g.Input("unused", tarn.F32, 3), g.Input("y", tarn.I32)
+	p := tarn.NewParam(tarn.I64, nil)
+	program, err := tarn.Compile(g, tarn.Outputs{"sum": x.Add(y.Cast(tarn.F32))}, tarn.Assign(p, g.Step().AddNum(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := program.Inputs(); !slices.Equal(got, []string{"x", "y"}) {
+		t.Errorf("the inputs are %v; %q is not needed", got, unused)
+	}
+	one, two := tarn.Scalar(int32(1)), tarn.Vector([]float32{1, 2})
+	tests := []struct {
+		name string
+		in   []*tarn.Tensor
+		want string
+	}{
+		{"too few", []*tarn.Tensor{two}, "1 inputs are given, the program takes 2: x, y"},
+		{"nil", []*tarn.Tensor{two, nil}, "input \"y\" is nil"},
+		{"dtype", []*tarn.Tensor{two, tarn.Scalar(float32(1))}, "input \"y\" is f32[] and was declared i32[]"},
+		{"shape", []*tarn.Tensor{tarn.Vector([]float32{1}), one}, "input \"x\" is f32[1] and was declared f32[2]"},
+	}
+	for _, tt := range tests {
+		if _, err := program.Run(tt.in...); err == nil || !strings.HasPrefix(err.Error(), "tarn: Run: ") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: the error is %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+	if program.Step() != 0 || p.Tensor().Item() != 0 {
+		t.Errorf("a run that was refused counts: step %d, param %v", program.Step(), p.Tensor())
+	}
+	out, err := program.Run(two, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNear(t, "the sum", out["sum"], tarn.Vector([]float32{2, 3}), 0)
+}
+
+// TestAssignReadsOldContents exchanges two params, and counts in a third that is an output as well.
+func TestAssignReadsOldContents(t *testing.T) {
+	a, b, n := tarn.NewParam(tarn.F32, nil, 3), tarn.NewParam(tarn.F32, nil, 3), tarn.NewParam(tarn.I64, nil)
+	for i := range 3 {
+		a.Tensor().SetFloat(i, float64(i))
+		b.Tensor().SetFloat(i, float64(10+i))
+	}
+	g := tarn.NewGraph()
+	program, err := tarn.Compile(g, tarn.Outputs{"n": n.Value(g), "sum": a.Value(g).Add(b)},
+		tarn.Assign(a, b.Value(g)), tarn.Assign(b, a.Value(g)), tarn.Assign(n, n.Value(g).AddNum(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		out, err := program.Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out["n"].Item() != float64(i) {
+			t.Errorf("run %d gives the count %v", i, out["n"])
+		}
+		checkNear(t, "the sum", out["sum"], tarn.Vector([]float32{10, 12, 14}), 0)
+	}
+	checkNear(t, "a", a.Tensor(), tarn.Vector([]float32{10, 11, 12}), 0)
+	checkNear(t, "b", b.Tensor(), tarn.Vector([]float32{0, 1, 2}), 0)
+	if n.Tensor().Item() != 3 {
+		t.Errorf("the count is %v", n.Tensor())
+	}
+}
+
+func TestStep(t *testing.T) {
+	g := tarn.NewGraph()
+	program, err := tarn.Compile(g, tarn.Outputs{"step": g.Step(), "noise": g.Uniform(tarn.F32, 0, 1, 4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var noise []*tarn.Tensor
+	for i := range 4 {
+		if i == 3 {
+			program.SetStep(1)
+		}
+		out, err := program.Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []float64{0, 1, 2, 1}[i]; out["step"].Item() != want {
+			t.Errorf("run %d sees step %v, want %v", i, out["step"], want)
+		}
+		noise = append(noise, out["noise"].Clone())
+	}
+	if program.Step() != 2 {
+		t.Errorf("the step after all is %d", program.Step())
+	}
+	checkNear(t, "the numbers of step 1 drawn again", noise[3], noise[1], 0)
+	if noise[0].Equal(noise[1], 0) || noise[1].Equal(noise[2], 0) {
+		t.Error("two steps draw the same numbers")
+	}
+}
+
+// TestRunTogether runs one program from several goroutines: each run is whole.
+func TestRunTogether(t *testing.T) {
+	n := tarn.NewParam(tarn.I64, nil)
+	g := tarn.NewGraph()
+	program, err := tarn.Compile(g, nil, tarn.Assign(n, n.Value(g).AddNum(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				if _, err := program.Run(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n.Tensor().Item() != 200 || program.Step() != 200 {
+		t.Errorf("200 runs count to %v, step %d", n.Tensor(), program.Step())
+	}
+}
+
+// TestRandomStreams checks that a stream goes on, that streams of other names differ, and that all is the same each time.
+func TestRandomStreams(t *testing.T) {
+	draw := func(name string) (*tarn.Tensor, *tarn.Tensor, []int, []int) {
+		r := tarn.NewRandom(9, name)
+		x, y := tarn.Zeros(tarn.F32, 500), tarn.Zeros(tarn.F64, 500)
+		r.TruncatedNormal(x, 3, 2, 1.5)
+		r.TruncatedNormal(y, 3, 2, 1.5)
+		return x, y, r.Perm(20), r.Perm(20)
+	}
+	x, y, p, q := draw("a")
+	x2, y2, p2, q2 := draw("a")
+	other, _, _, _ := draw("b")
+	if !x.Equal(x2, 0) || !y.Equal(y2, 0) || !slices.Equal(p, p2) || !slices.Equal(q, q2) {
+		t.Error("the same stream gives other numbers")
+	}
+	if x.Equal(other, 0) || x.Equal(y.Cast(tarn.F32), 1e-6) || slices.Equal(p, q) {
+		t.Error("two draws give the same numbers")
+	}
+	for i := range 500 {
+		if v := y.Float(i); v < 0 || v > 6 {
+			t.Errorf("a number is %v, beyond 1.5 deviations of 2 from 3", v)
+		}
+	}
+	slices.Sort(p)
+	for i, v := range p {
+		if i != v {
+			t.Fatalf("a permutation holds %v", p)
+		}
+	}
+}
