@@ -136,16 +136,37 @@ func (op gatherOp) Check(in []ir.Array) error {
 
 // checkIndices finds the first index that is out of range.
 func checkIndices(index ir.Array, size, axis int) error {
-	for k := range index.Size() {
-		if at := index.Int(k); at < 0 || at >= int64(size) {
-			return fmt.Errorf("the index %d at %v is out of range for axis %d of size %d", at, unravel(k, index.Shape), axis, size)
+	k := 0
+	if index.DType == ir.I32 {
+		k = outOfRange(ir.Slice[int32](index), size)
+	} else {
+		k = outOfRange(ir.Slice[int64](index), size)
+	}
+	if k < 0 {
+		return nil
+	}
+	return fmt.Errorf("the index %d at %v is out of range for axis %d of size %d", index.Int(k), unravel(k, index.Shape), axis, size)
+}
+
+// outOfRange is the place of the first index out of range, or -1.
+func outOfRange[I int32 | int64](index []I, size int) int {
+	for k, at := range index {
+		if uint64(at) >= uint64(size) {
+			return k
 		}
 	}
-	return nil
+	return -1
 }
 
 func (op gatherOp) grad(y, dy *Value) []*Value {
-	return []*Value{dy.graph.add(scatterAddOp{op.axis, y.in[0].typ.Shape[op.axis]}, y.in[1], dy)}
+	x, index := y.in[0], y.in[1]
+	if index.typ.Shape[op.axis] == 1 {
+		// One element of each row, as a loss picks the score of the label: comparing fuses with what is done with the whole
+		// row, where scattering would make a pass of its own over memory.
+		hit := y.graph.Iota(index.DType(), op.axis, x.typ.Shape...).Eq(index)
+		return []*Value{hit.Where(dy, dy.Num(0))}
+	}
+	return []*Value{dy.graph.add(scatterAddOp{op.axis, x.typ.Shape[op.axis]}, index, dy)}
 }
 
 // Gather reads along an axis at places that an I32 or I64 index names, one for each element of the result: for axis 1,

@@ -164,3 +164,26 @@ func TestSortOrder(t *testing.T) {
 		check(indices, down[:k])
 	}
 }
+
+// BenchmarkPickedLoss is the cross-entropy of labels and its gradient: with the gradient of Gather as a comparison it is
+// one loop over the scores.
+func BenchmarkPickedLoss(b *testing.B) {
+	for _, size := range [][2]int{{128, 10}, {8192, 1000}} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			g := tarn.NewGraph()
+			scores, labels := g.Input("scores", tarn.F32, size[0], size[1]), g.Input("labels", tarn.I32, size[0])
+			loss := scores.LogSoftmax(-1).Gather(-1, labels.Unsqueeze(-1)).Mean().Neg()
+			program, err := tarn.Compile(g, tarn.Outputs{"loss": loss, "d": tarn.Grad(loss, scores)[0]})
+			if err != nil {
+				b.Fatal(err)
+			}
+			x, y := tarn.Zeros(tarn.F32, size[0], size[1]), tarn.Zeros(tarn.I32, size[0])
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := program.Run(x, y); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
