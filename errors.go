@@ -113,11 +113,15 @@ type Diagnostic struct {
 // Error gives the whole report, over several lines.
 func (d *Diagnostic) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: ", d.Place)
-	if d.Call != "" && d.Call != d.Op {
-		fmt.Fprintf(&b, "%s: ", d.Call)
+	name := d.Op
+	switch {
+	case d.Call == "":
+	case slices.Contains(strings.Split(d.Call, "."), d.Op): // nn.Linear.Forward says Linear already
+		name = d.Call
+	default:
+		name = d.Call + ": " + d.Op
 	}
-	fmt.Fprintf(&b, "%s: %s", d.Op, d.Problem)
+	fmt.Fprintf(&b, "%s: %s: %s", d.Place, name, d.Problem)
 	for _, o := range d.Operands {
 		fmt.Fprintf(&b, "\n\t%s", o)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/nn"
 )
 
 // This file tests reports as the user reads them. In what is expected {name} stands for the place, as in "model.go:22", of
@@ -204,6 +205,29 @@ tarn: {jacobian}: Jacobian: a value of dtype i32 has no gradient
 	operand 1: i32[2 3], Cast at {jacobian}
 	operand 2: f32[2 3], input "x"
 	hint: Cast it to f32 or f64 before the loss
+`},
+		{"layers", func(g *tarn.Graph, x *tarn.Value) {
+			m := &struct{ In, Out *nn.Linear }{nn.NewLinear(3, 4), nn.NewLinear(5, 2)}
+			if _, err := tarn.Params(m); err != nil {
+				t.Fatal(err)
+			}
+			m.Out.Forward(x)                               // layer
+			nn.NewSequential(m.In, m.Out).Forward(x)       // sequential
+			nn.MSE(m.In.Forward(x).Named("prediction"), x) // mse
+		}, `
+tarn: 3 mistakes in the graph
+{layer}: nn.Linear.Forward: the input has shape [2 3] and its last axis should have size 5
+	operand 1: f32[2 3], input "x"
+	operand 2: f32[2 5], parameter out.weight
+	near parameter out.weight
+{sequential}: nn.Sequential.Forward: Linear: the input has shape [2 4] and its last axis should have size 5
+	operand 1: f32[2 4], nn.Sequential.Forward at {sequential}
+	operand 2: f32[2 5], parameter out.weight
+	near parameter out.weight
+{mse}: nn.MSE: the prediction has shape [2 4] and the target [2 3]: they should be equal
+	operand 1: f32[2 4], "prediction", nn.Linear.Forward at {mse}
+	operand 2: f32[2 3], input "x"
+	near parameter in.weight
 `},
 		{"nothing after a mistake", func(g *tarn.Graph, x *tarn.Value) {
 			y := x.Reshape(7).MatMul(x).Sum(5).Softplus() // first
