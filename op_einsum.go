@@ -297,27 +297,25 @@ func (e *einsum) multiply(a, b labeled, i int) labeled {
 		product := labeled{a.spread(names).Mul(b.spread(names)), names}
 		return product.sumExcept(func(r rune) bool { return !slices.Contains(inner, r) })
 	}
-	// An operand whose axes already lie in one of the two orders that MatMul takes is not permuted.
-	transA := slices.Equal(a.names, slices.Concat(batch, inner, rows))
-	transB := slices.Equal(b.names, slices.Concat(batch, cols, inner))
-	x, y := a.matrix(batch, rows, inner, e.sizes), b.matrix(batch, inner, cols, e.sizes)
+	// Of the two orders that MatMul takes, that which leaves an operand's last axis, along which its memory runs, among the
+	// last: then no element is moved.
+	transA := slices.Contains(rows, a.names[len(a.names)-1])
+	transB := slices.Contains(inner, b.names[len(b.names)-1])
+	x, y := e.matrix(a, batch, rows, inner), e.matrix(b, batch, inner, cols)
 	if transA {
-		x = a.matrix(batch, inner, rows, e.sizes)
+		x = e.matrix(a, batch, inner, rows)
 	}
 	if transB {
-		y = b.matrix(batch, cols, inner, e.sizes)
+		y = e.matrix(b, batch, cols, inner)
 	}
 	names := slices.Concat(batch, rows, cols)
 	return labeled{x.matMul(y, transA, transB).Reshape(e.shape(names)...), names}
 }
 
-// matrix is x with three groups of axes, each made one axis; without the first where it is empty.
-func (x labeled) matrix(batch, rows, cols labels, sizes map[rune]int) *Value {
-	e := einsum{sizes: sizes}
-	shape := []int{ir.Size(e.shape(rows)), ir.Size(e.shape(cols))}
-	if len(batch) > 0 {
-		shape = slices.Insert(shape, 0, ir.Size(e.shape(batch)))
-	}
+// matrix is x with its axes in three groups, of which the last two are made one axis each. The batch axes stay as they are:
+// MatMul takes any number, and a permuted operand need not be copied to merge them.
+func (e *einsum) matrix(x labeled, batch, rows, cols labels) *Value {
+	shape := append(e.shape(batch), ir.Size(e.shape(rows)), ir.Size(e.shape(cols)))
 	return x.ordered(slices.Concat(batch, rows, cols)).Reshape(shape...)
 }
 
