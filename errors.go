@@ -167,18 +167,18 @@ func (e *GraphError) Unwrap() []error {
 	return errs
 }
 
-// fail records what is wrong with an op and gives a poisoned value.
-func (g *Graph) fail(op op, in []*Value, err error) *Value {
-	v := g.poison(op, in)
-	g.report(v, op.Name(), err)
-	return v
+// fail records what is wrong with an op and gives a poisoned value. Where an operand is poisoned nothing is recorded: the
+// mistake that poisoned it has been.
+func (g *Graph) fail(op op, in []*Value, err error) *Value { return g.refuse(op, op.Name(), in, err) }
+
+// failAs does so for a composition, which goes by a name of its own.
+func (g *Graph) failAs(name string, in []*Value, err error) *Value {
+	return g.refuse(failedOp{}, name, in, err)
 }
 
-// failAs records what is wrong with a composition, which goes by a name of its own. Where an operand is poisoned nothing
-// is recorded.
-func (g *Graph) failAs(name string, in []*Value, err error) *Value {
-	v := g.poison(failedOp{}, in)
-	if !slices.ContainsFunc(in, func(v *Value) bool { return v != nil && v.failed }) {
+func (g *Graph) refuse(op op, name string, in []*Value, err error) *Value {
+	v := g.poison(op, in)
+	if !slices.ContainsFunc(in, func(x *Value) bool { return x != nil && x.failed && x.graph == g }) {
 		g.report(v, name, err)
 	}
 	return v

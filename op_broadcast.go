@@ -2,6 +2,7 @@ package tarn
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -192,12 +193,27 @@ func (v *Value) operand(o Operand) *Value {
 	case *Value:
 		return o
 	case Num:
-		if !v.DType().IsFloat() && float64(o) != float64(int64(o)) {
-			return v.graph.fail(failedOp{}, []*Value{v}, newProblem("the number %v is no %v", float64(o), v.DType()))
+		if !representable(float64(o), v.DType()) {
+			return v.graph.failAs("Num", []*Value{v}, newProblem("the number %v is no %v", float64(o), v.DType()))
 		}
 		return v.graph.Num(v.DType(), float64(o))
 	}
 	return o.value(v.graph)
+}
+
+// representable reports whether a number is one of dtype, rounded where that is a float.
+func representable(x float64, dtype DType) bool {
+	switch dtype {
+	case Bool:
+		return x == 0 || x == 1
+	case I32:
+		return x >= math.MinInt32 && x <= math.MaxInt32 && x == math.Trunc(x)
+	case I64:
+		return x >= math.MinInt64 && x < math.MaxInt64 && x == math.Trunc(x)
+	case F32:
+		return math.IsInf(x, 0) || !math.IsInf(float64(float32(x)), 0)
+	}
+	return true
 }
 
 // broadcastAll brings operands to their common shape before op is added, so that the op itself sees equal shapes.

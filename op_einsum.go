@@ -301,15 +301,16 @@ func (e *einsum) multiply(a, b labeled, i int) labeled {
 	// last: then no element is moved.
 	transA := slices.Contains(rows, a.names[len(a.names)-1])
 	transB := slices.Contains(inner, b.names[len(b.names)-1])
-	x, y := e.matrix(a, batch, rows, inner), e.matrix(b, batch, inner, cols)
+	x, y := [2]labels{rows, inner}, [2]labels{inner, cols}
 	if transA {
-		x = e.matrix(a, batch, inner, rows)
+		x = [2]labels{inner, rows}
 	}
 	if transB {
-		y = e.matrix(b, batch, cols, inner)
+		y = [2]labels{cols, inner}
 	}
+	product := e.matrix(a, batch, x[0], x[1]).matMul(e.matrix(b, batch, y[0], y[1]), transA, transB)
 	names := slices.Concat(batch, rows, cols)
-	return labeled{x.matMul(y, transA, transB).Reshape(e.shape(names)...), names}
+	return labeled{product.Reshape(e.shape(names)...), names}
 }
 
 // matrix is x with its axes in three groups, of which the last two are made one axis each. The batch axes stay as they are:

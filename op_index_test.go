@@ -58,6 +58,7 @@ var _ = register(
 		with([][]int{{7}}, [][]int{{5, 2}}),
 	elementwise("Tril", func(v *tarn.Value) *tarn.Value { return v.Tril(0) }, between(-4, 4)).of(allTypes...).with([][]int{{3, 3}}, [][]int{{2, 3, 2}}, [][]int{{0, 2}}),
 	elementwise("Triu", func(v *tarn.Value) *tarn.Value { return v.Triu(1) }, between(-4, 4)).of(allTypes...).with([][]int{{3, 3}}, [][]int{{2, 3, 2}}, [][]int{{1, 1}}),
+	elementwise("Tril", func(v *tarn.Value) *tarn.Value { return v.Tril(1 << 40).Add(v.Tril(-1 << 40)) }, between(-4, 4)).as("far out").of(numbers...).with([][]int{{2, 3}}),
 	elementwise("Graph.TrilMask", func(v *tarn.Value) *tarn.Value { return v.Graph().TrilMask(3, 3, -1).Where(v, v.Num(1)) }, between(-4, 4)).of(numbers...).with([][]int{{3, 3}}),
 	elementwise("Graph.TriuMask", func(v *tarn.Value) *tarn.Value { return v.Graph().TriuMask(2, 3, 1).Where(v, v.Num(1)) }, between(-4, 4)).of(numbers...).with([][]int{{2, 3}}),
 	elementwise("Graph.Iota", func(v *tarn.Value) *tarn.Value { return v.Mul(v.Graph().Iota(v.DType(), -2, 2, 3, 4)) }, between(-4, 4)).of(numbers...).with([][]int{{2, 3, 4}}, [][]int{{4}}),
@@ -96,4 +97,13 @@ var _ = refuse(
 	unaryRefusal("Graph.Iota", func(v *tarn.Value) *tarn.Value { return v.Graph().Iota(tarn.I32, 1, 3) }, f32(), "axis 1 is not an axis"),
 	unaryRefusal("Graph.Iota", func(v *tarn.Value) *tarn.Value { return v.Graph().Iota(tarn.I32, 0, -3) }, f32(), "negative size -3"),
 	unaryRefusal("Graph.Eye", func(v *tarn.Value) *tarn.Value { return v.Graph().Eye(tarn.F32, -3) }, f32(), "negative size -3"),
+)
+
+// Numbers that the dtype of the other operand cannot hold.
+var _ = refuse(
+	unaryRefusal("Add", func(v *tarn.Value) *tarn.Value { return v.AddNum(0.5) }, i64(3), "the number 0.5 is no i64"),
+	unaryRefusal("Add", func(v *tarn.Value) *tarn.Value { return v.AddNum(1 << 31) }, i32(3), "is no i32"),
+	unaryRefusal("Add", func(v *tarn.Value) *tarn.Value { return v.AddNum(1 << 63) }, i64(3), "is no i64"),
+	unaryRefusal("Add", func(v *tarn.Value) *tarn.Value { return v.AddNum(1e39) }, f32(3), "the number 1e+39 is no f32"),
+	unaryRefusal("Eq", func(v *tarn.Value) *tarn.Value { return v.Eq(tarn.Num(2)) }, bool_(3), "the number 2 is no bool"),
 )

@@ -64,14 +64,20 @@ func (g *Graph) diagonalMask(rows, cols int) *Value {
 //
 // Shapes: [rows cols], bool.
 func (g *Graph) TrilMask(rows, cols, diagonal int) *Value {
-	return g.Iota(I32, 1, rows, cols).Le(g.Iota(I32, 0, rows, cols).AddNum(float64(diagonal)))
+	return g.Iota(I32, 1, rows, cols).Le(g.diagonal(rows, cols, diagonal))
 }
 
 // TriuMask is true on and above a diagonal: where column - row >= diagonal.
 //
 // Shapes: [rows cols], bool.
 func (g *Graph) TriuMask(rows, cols, diagonal int) *Value {
-	return g.Iota(I32, 1, rows, cols).Ge(g.Iota(I32, 0, rows, cols).AddNum(float64(diagonal)))
+	return g.Iota(I32, 1, rows, cols).Ge(g.diagonal(rows, cols, diagonal))
+}
+
+// diagonal is, everywhere in a row, the column in which the diagonal crosses it.
+func (g *Graph) diagonal(rows, cols, diagonal int) *Value {
+	within := min(max(diagonal, -rows), cols) // one farther out changes no mask, and might not be an I32
+	return g.Iota(I32, 0, rows, cols).AddNum(float64(within))
 }
 
 // Tril is each matrix of the last two axes on and below a diagonal, and 0 above it: see Graph.TrilMask. Equal to torch.tril.
