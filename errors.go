@@ -114,11 +114,9 @@ type Diagnostic struct {
 func (d *Diagnostic) Error() string {
 	var b strings.Builder
 	name := d.Op
-	switch {
-	case d.Call == "":
-	case slices.Contains(strings.Split(d.Call, "."), d.Op): // nn.Linear.Forward says Linear already
-		name = d.Call
-	default:
+	if before, _, says := strings.Cut("."+d.Call+".", "."+d.Op+"."); says { // nn.Linear.Forward is nn.Linear
+		name = strings.TrimPrefix(before+"."+d.Op, ".")
+	} else if d.Call != "" {
 		name = d.Call + ": " + d.Op
 	}
 	fmt.Fprintf(&b, "%s: %s: %s", d.Place, name, d.Problem)

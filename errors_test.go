@@ -216,7 +216,7 @@ tarn: {jacobian}: Jacobian: a value of dtype i32 has no gradient
 			nn.MSE(m.In.Forward(x).Named("prediction"), x) // mse
 		}, `
 tarn: 3 mistakes in the graph
-{layer}: nn.Linear.Forward: the input has shape [2 3] and its last axis should have size 5
+{layer}: nn.Linear: the input has shape [2 3] and its last axis should have size 5
 	operand 1: f32[2 3], input "x"
 	operand 2: f32[2 5], parameter out.weight
 	near parameter out.weight
