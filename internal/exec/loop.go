@@ -32,11 +32,17 @@ type loopJob struct {
 	slots   int
 	fixed   []fixed  // slots that hold one block for a whole task
 	moving  []moving // slots that follow the units through memory
+	shifted []shifted
 	ops     []loopOp
 	totals  []sum
 	columns []sum
 
 	worker, shared int // bytes of scratch
+
+	// While the loop is bound:
+	code   *jit.Assembler // nil where there is to be no machine code
+	oneRow bool           // units are single rows
+	inRun  []bool         // instructions that are part of a run
 }
 
 // fixed is a block that stays where it is.
@@ -58,6 +64,9 @@ type moving struct {
 	row, col int // bytes from one row or column to the next
 	source   *lower.Source
 }
+
+// shifted is a slot that follows the units along the row that another slot points at.
+type shifted struct{ slot, row, size int }
 
 // loopOp is an instruction bound to its function and slots.
 type loopOp struct {
@@ -104,34 +113,45 @@ type sum struct {
 }
 
 const (
-	leastUnit   = 256      // elements of a unit, at least
-	mostUnit    = 2048     // and at most, but for long rows that must stay whole
-	unitBytes   = 24 << 10 // the blocks of a unit together
-	chunkWork   = 1 << 17  // elements times instructions of a chunk
-	leastChunk  = 4096     // elements of a chunk, at least
-	mostSummed  = 1024     // rows that are summed one after the other
-	mostTasks   = 64
-	scratchStep = 64
+	leastUnit    = 256      // elements of a unit, at least
+	mostUnit     = 2048     // and at most, but for long rows that must stay whole
+	unitBytes    = 24 << 10 // the blocks of a unit together
+	chunkWork    = 1 << 17  // elements times instructions of a chunk
+	leastChunk   = 4096     // elements of a chunk, at least
+	mostSummed   = 1024     // rows that are summed one after the other
+	columnChunks = 32       // chunks that a reduction over rows is cut into
+	mostTasks    = 64
+	scratchStep  = 64
 )
 
 func (m *Machine) newLoop(l *lower.Loop, code *jit.Assembler) job {
 	if l.Rows*l.Cols == 0 {
 		return &loopJob{m: m, loop: l, perTask: 1} // nothing to compute, and nothing to point at
 	}
-	l, segments := schedule(l, code != nil)
-	j := &loopJob{m: m, loop: l, slots: len(l.Sources) + len(l.Instrs)}
+	segments := singles(len(l.Instrs))
+	if code != nil {
+		l, segments = schedule(l)
+	}
+	j := &loopJob{m: m, loop: l, code: code, slots: len(l.Sources) + len(l.Instrs)}
+	j.oneRow = code != nil && oneRow(l)
+	j.inRun = make([]bool, len(l.Instrs))
+	for _, s := range segments {
+		for i := s.first; i < s.end; i++ {
+			j.inRun[i] = s.run
+		}
+	}
 	regs := j.allocate(segments)
 	j.cut(len(regs.classes))
 	j.bindRegisters(regs)
 	j.bindSources()
 	for _, s := range segments {
-		if s.end-s.first > 1 && j.bindRun(s, code) {
-			continue
-		}
-		for i := s.first; i < s.end; i++ {
-			j.bindInstr(i)
+		if s.run {
+			j.bindRun(s)
+		} else {
+			j.bindInstr(s.first)
 		}
 	}
+	j.code, j.inRun = nil, nil
 	return j
 }
 
@@ -160,6 +180,13 @@ func (j *loopJob) allocate(segments []segment) registers {
 			}
 		}
 	}
+	if j.oneRow { // a run reads what is spread, and not the spread values
+		for i, in := range l.Instrs {
+			if in.Code == lower.Spread {
+				last[in.Args[0]] = max(last[in.Args[0]], last[j.result(i)])
+			}
+		}
+	}
 	regs := registers{of: make([]int, len(l.Instrs))}
 	free := map[class][]int{}
 	for k, s := range segments {
@@ -180,7 +207,7 @@ func (j *loopJob) allocate(segments []segment) registers {
 		// A vector function may write over its operand, and so may a run: nothing else may. Where a run has to be done by
 		// single functions after all, its results must not lie over operands that later ones of them read.
 		code := l.Instrs[s.first].Code
-		inPlace := s.end-s.first == 1 && (code == lower.Apply || code == lower.Convert)
+		inPlace := !s.run && (code == lower.Apply || code == lower.Convert)
 		if inPlace {
 			release()
 		}
@@ -226,10 +253,13 @@ func (j *loopJob) cut(registers int) {
 	unit := unitBytes / 4 / (registers + len(l.Sources) + 1)
 	unit = min(max(unit, leastUnit), mostUnit) &^ 63
 	rows, cols := l.Rows, l.Cols
-	if wholeRows || cols <= unit {
+	switch {
+	case j.oneRow && (wholeRows || cols <= unit):
+		j.unitRows, j.unitCols = 1, cols
+	case wholeRows || cols <= unit:
 		j.unitCols = max(cols, 1)
 		j.unitRows = max(1, min(unit/j.unitCols, rows))
-	} else {
+	default:
 		j.unitRows, j.unitCols = 1, unit
 	}
 	chunk := max(leastChunk, chunkWork/(len(l.Instrs)+1))
@@ -238,8 +268,8 @@ func (j *loopJob) cut(registers int) {
 		j.chunkCols = min(roundUp(chunk, j.unitCols), roundUp(cols, j.unitCols))
 	}
 	j.chunkRows = max(1, chunk/max(1, j.chunkCols))
-	if j.hasColumns() {
-		j.chunkRows = min(j.chunkRows, mostSummed)
+	if j.hasColumns() { // every chunk has a sum of its own for each column: few chunks, but no long sums
+		j.chunkRows = min(max(j.chunkRows, ceil(rows, columnChunks)), mostSummed)
 	}
 	j.chunkRows = min(roundUp(j.chunkRows, j.unitRows), max(j.group, 1))
 	j.perGroup = ceil(j.group, j.chunkRows)
@@ -308,6 +338,10 @@ func (j *loopJob) bindSources() {
 			follow.row = size
 			j.moving = append(j.moving, follow)
 		case lower.Single:
+			if !j.readSingly(i) { // a run reads the number itself
+				j.moving = append(j.moving, follow)
+				continue
+			}
 			if s.Buffer.Storage == lower.Constant {
 				j.fixed = append(j.fixed, fixed{slot: i, constant: filled(s, unit)})
 				continue
@@ -359,7 +393,7 @@ func (j *loopJob) bindInstr(i int) {
 	case lower.Spread:
 		op.kind, op.rows = opRows, cpu.Splat(from)
 	case lower.ReduceRows:
-		acc := accumulator(in.Reduce, from)
+		acc := accumulatorType(in.Reduce, from)
 		op.kind, op.rows, op.acc = opReduce, cpu.RowReduction(cpu.Reduce(in.Reduce), from), op.dst
 		op.identity, op.fill = identity(in.Reduce, acc), cpu.Fill(acc)
 		if acc != to {
@@ -368,92 +402,37 @@ func (j *loopJob) bindInstr(i int) {
 			j.slots++
 		}
 	case lower.ReduceGroups:
-		op.kind, op.rows, op.acc, op.size = opColumns, cpu.ColumnReduction(cpu.Reduce(in.Reduce), from), int32(j.slots), from.Size()
-		s := sum{slot: j.slots, kind: in.Reduce, acc: from, store: in.Store, chunks: in.Group / j.group * j.perGroup,
-			identity: identity(in.Reduce, from), fill: cpu.Fill(from), combine: op.rows}
-		if s.chunks > 1 {
-			s.offset = j.sharedBlock(j.perGroup*j.loop.Rows/j.group*j.loop.Cols, from.Size())
-		}
-		j.columns = append(j.columns, s)
-		j.slots++
+		c := j.newColumns(in)
+		op.kind, op.rows, op.acc, op.size = opColumns, c.combine, int32(c.slot), from.Size()
 	case lower.ReduceTotal:
-		acc := accumulator(in.Reduce, from)
-		op.kind, op.rows, op.acc = opTotal, cpu.RowReduction(cpu.Reduce(in.Reduce), from), int32(j.slots)
+		op.kind, op.rows, op.acc = opTotal, cpu.RowReduction(cpu.Reduce(in.Reduce), from), int32(j.newTotal(in).slot)
 		op.full = j.fullOperand(in.Args[0])
-		s := sum{slot: j.slots, kind: in.Reduce, acc: acc, store: in.Store, identity: identity(in.Reduce, acc), fill: cpu.Fill(acc),
-			offset: j.sharedBlock(j.chunks+1, acc.Size()), combine: cpu.RowReduction(cpu.Reduce(in.Reduce), acc), convert: cpu.Convert(acc, to)}
-		j.totals = append(j.totals, s)
-		j.slots++
 	}
 	j.follow(i)
 	j.ops = append(j.ops, op)
 }
 
-// bindRun makes a run of instructions one operation. It reports false where no code can be made for it.
-func (j *loopJob) bindRun(s segment, code *jit.Assembler) bool {
-	run := &jit.Run{}
-	number := map[int]int{} // values of the run by values of the loop
-	instrs := j.loop.Instrs[s.first:s.end]
-	for k := range instrs {
-		in := &instrs[k]
-		run.Double = run.Double || in.From == ir.F64
-		for a := range in.Func.Arity() {
-			v := in.Args[a]
-			if _, ok := number[v]; ok || v >= j.result(s.first) {
-				continue
-			}
-			number[v] = len(run.Inputs)
-			run.Inputs = append(run.Inputs, jit.Input{Slot: v, Type: jitType(j.typeOf(v)), Single: j.single(v)})
-		}
+// newColumns makes the accumulators of a reduction over rows.
+func (j *loopJob) newColumns(in *lower.Instr) sum {
+	t := cpu.DType(in.From)
+	s := sum{slot: j.slots, kind: in.Reduce, acc: t, store: in.Store, chunks: in.Group / j.group * j.perGroup,
+		identity: identity(in.Reduce, t), fill: cpu.Fill(t), combine: cpu.ColumnReduction(cpu.Reduce(in.Reduce), t)}
+	if s.chunks > 1 {
+		s.offset = j.sharedBlock(j.perGroup*j.loop.Rows/j.group*j.loop.Cols, t.Size())
 	}
-	for k := range instrs {
-		number[j.result(s.first+k)] = len(run.Inputs) + k
-	}
-	for k := range instrs {
-		in := &instrs[k]
-		out := jit.Instr{Func: in.Func}
-		for a := range in.Func.Arity() {
-			out.Args[a] = number[in.Args[a]]
-		}
-		run.Instrs = append(run.Instrs, out)
-		if v := j.result(s.first + k); in.Store != nil || j.readAfter(v, s.end) {
-			run.Outputs = append(run.Outputs, jit.Output{Slot: v, Value: number[v]})
-		}
-	}
-	id, ok := code.Add(run)
-	if !ok {
-		return false
-	}
-	j.ops = append(j.ops, loopOp{kind: opRun, id: id, full: instrs[0].Extent == lower.Full})
-	for i := s.first; i < s.end; i++ {
-		j.follow(i)
-	}
-	return true
+	j.columns = append(j.columns, s)
+	j.slots++
+	return s
 }
 
-func jitType(d ir.DType) jit.Type {
-	if d == ir.Bool {
-		return jit.Bool
-	}
-	return jit.Float
-}
-
-// typeOf is the type of a value.
-func (j *loopJob) typeOf(v int) ir.DType {
-	if v < len(j.loop.Sources) {
-		return j.loop.Sources[v].Buffer.DType
-	}
-	return j.loop.Instrs[v-len(j.loop.Sources)].DType
-}
-
-// single reports whether a value is one number for the whole loop.
-func (j *loopJob) single(v int) bool {
-	return v < len(j.loop.Sources) && j.loop.Sources[v].Pattern == lower.Single
-}
-
-// readAfter reports whether an instruction from the given one on reads v.
-func (j *loopJob) readAfter(v, from int) bool {
-	return slices.ContainsFunc(j.loop.Instrs[from:], func(in lower.Instr) bool { return slices.Contains(in.Args[:], v) })
+// newTotal makes the accumulators of a reduction of everything.
+func (j *loopJob) newTotal(in *lower.Instr) sum {
+	acc := accumulatorType(in.Reduce, cpu.DType(in.From))
+	s := sum{slot: j.slots, kind: in.Reduce, acc: acc, store: in.Store, identity: identity(in.Reduce, acc), fill: cpu.Fill(acc),
+		offset: j.sharedBlock(j.chunks+1, acc.Size()), combine: cpu.RowReduction(cpu.Reduce(in.Reduce), acc), convert: cpu.Convert(acc, cpu.DType(in.DType))}
+	j.totals = append(j.totals, s)
+	j.slots++
+	return s
 }
 
 // follow lets the slot of a stored result follow the units through its buffer.
@@ -485,8 +464,8 @@ func (j *loopJob) sharedBlock(n, size int) (offset int) {
 	return offset
 }
 
-// accumulator is the type in which a reduction of rows or of everything is taken: sums in the widest.
-func accumulator(kind ir.ReduceKind, dtype cpu.DType) cpu.DType {
+// accumulatorType is the type in which a reduction of rows or of everything is taken: sums in the widest.
+func accumulatorType(kind ir.ReduceKind, dtype cpu.DType) cpu.DType {
 	switch {
 	case kind != ir.ReduceSum:
 		return dtype
@@ -602,6 +581,10 @@ func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
 			offset += rowOffset(v.source, row) * v.buffer.DType.Size()
 		}
 		p[v.slot] = unsafe.Add(bases[v.buffer.ID], offset)
+	}
+	for i := range j.shifted {
+		s := &j.shifted[i]
+		p[s.slot] = unsafe.Add(p[s.row], col*s.size)
 	}
 	for i := range j.ops {
 		op := &j.ops[i]

@@ -10,70 +10,142 @@ import (
 
 // This file orders the instructions of a loop so that those which package jit can make into one function stand together.
 
-// segment is a range of instructions that are done by one function.
-type segment struct{ first, end int }
-
-// simple reports whether an instruction can be a part of a run.
-func simple(in *lower.Instr) bool {
-	if in.Code != lower.Apply || !jit.Simple(in.Func) {
-		return false
-	}
-	return in.From.Float() || in.From == ir.Bool
+// segment is a range of instructions; a run is done by one function.
+type segment struct {
+	first, end int
+	run        bool
 }
 
-// width is the float type that an instruction works on; bool where it fits a run of either.
-func width(in *lower.Instr) ir.DType { return in.From }
-
-// schedule returns the loop with its instructions reordered, and its segments. Instructions that are no part of a run come as
-// early as they can, so that runs are long. Without runs each instruction is a segment, in the order given.
-func schedule(l *lower.Loop, runs bool) (*lower.Loop, []segment) {
-	if !runs {
-		segments := make([]segment, len(l.Instrs))
-		for i := range segments {
-			segments[i] = segment{i, i + 1}
-		}
-		return l, segments
+// singles gives each instruction a segment of its own.
+func singles(n int) []segment {
+	segments := make([]segment, n)
+	for i := range segments {
+		segments[i] = segment{first: i, end: i + 1}
 	}
-	s := &scheduler{loop: l, done: make([]bool, len(l.Instrs))}
+	return segments
+}
+
+// narrowRow is the row length below which a unit of several rows is worth more than what runs can do with a single row.
+const narrowRow = 128
+
+// oneRow reports whether a unit of the loop is to be a single row, or a part of one: then a number that belongs to the row is
+// a single one for the whole unit, and sums can be taken in a run.
+func oneRow(l *lower.Loop) bool {
+	return l.Cols >= narrowRow && slices.ContainsFunc(l.Instrs, func(in lower.Instr) bool {
+		return in.Code == lower.Spread || in.Code == lower.ReduceRows || in.Code == lower.ReduceGroups
+	})
+}
+
+// scheduler puts instructions in order.
+type scheduler struct {
+	loop   *lower.Loop
+	oneRow bool
+	done   []bool
+	known  []bool // done, and the result can be read: that of a reduction cannot within its own run
+}
+
+// schedule returns the loop with its instructions reordered, and the segments. Instructions that are no part of a run come as
+// early as they can, so that runs are long.
+func schedule(l *lower.Loop) (*lower.Loop, []segment) {
+	s := &scheduler{loop: l, oneRow: oneRow(l), done: make([]bool, len(l.Instrs)), known: make([]bool, len(l.Instrs))}
 	var order []int
 	var segments []segment
 	for len(order) < len(l.Instrs) {
-		if i := s.ready(func(in *lower.Instr) bool { return !simple(in) }); i >= 0 {
+		if i := s.next(func(in *lower.Instr) bool { return !s.simple(in) }); i >= 0 {
+			s.known[i] = true
 			order = append(order, i)
-			segments = append(segments, segment{len(order) - 1, len(order)})
+			segments = append(segments, segment{len(order) - 1, len(order), false})
 			continue
 		}
 		first := len(order)
 		extent, dtype := lower.Full, ir.Bool
 		for {
-			i := s.ready(func(in *lower.Instr) bool {
-				if !simple(in) || len(order) > first && in.Extent != extent {
+			i := s.next(func(in *lower.Instr) bool {
+				if !s.simple(in) || len(order) > first && s.space(in) != extent {
 					return false
 				}
-				w := width(in)
-				return w == ir.Bool || dtype == ir.Bool || w == dtype
+				d := floatType(in)
+				return d == ir.Bool || dtype == ir.Bool || d == dtype
 			})
 			if i < 0 {
 				break
 			}
-			extent = l.Instrs[i].Extent
-			if w := width(&l.Instrs[i]); w != ir.Bool {
-				dtype = w
+			in := &l.Instrs[i]
+			extent = s.space(in)
+			if d := floatType(in); d != ir.Bool {
+				dtype = d
 			}
+			s.known[i] = !reduces(in)
 			order = append(order, i)
 		}
-		segments = append(segments, segment{first, len(order)})
+		segments = append(segments, segment{first, len(order), true})
+		for _, i := range order[first:] {
+			s.known[i] = true
+		}
 	}
 	return s.reordered(order), segments
 }
 
-type scheduler struct {
-	loop *lower.Loop
-	done []bool
+func reduces(in *lower.Instr) bool {
+	return in.Code == lower.ReduceRows || in.Code == lower.ReduceGroups || in.Code == lower.ReduceTotal
 }
 
-// ready finds the first instruction not done that ok takes and that has all it needs, and marks it done.
-func (s *scheduler) ready(ok func(in *lower.Instr) bool) int {
+// simple reports whether an instruction can be a part of a run.
+func (s *scheduler) simple(in *lower.Instr) bool {
+	switch in.Code {
+	case lower.Apply:
+		return jit.Simple(in.Func) && (in.From.Float() || in.From == ir.Bool) || jit.SimpleInt(in.Func) && in.From == ir.I32
+	case lower.Convert:
+		return in.From == ir.Bool && in.DType.Float() || in.From == ir.I32 && in.DType == ir.F32
+	case lower.Spread:
+		return s.oneRow
+	case lower.ReduceRows:
+		return s.oneRow && in.From.Float() && in.Reduce != ir.ReduceProd
+	case lower.ReduceGroups:
+		return s.oneRow && in.From.Float() && in.Reduce == ir.ReduceSum
+	case lower.ReduceTotal:
+		return in.From.Float() && in.Reduce == ir.ReduceSum
+	}
+	return false
+}
+
+// floatType is the float type of the runs that an instruction fits; bool where it fits any.
+func floatType(in *lower.Instr) ir.DType {
+	switch {
+	case in.Code == lower.Spread:
+		return ir.Bool
+	case in.Code == lower.Convert:
+		return in.DType
+	case in.From == ir.I32:
+		return ir.F32
+	}
+	return in.From
+}
+
+// space is the extent over which an instruction runs.
+func (s *scheduler) space(in *lower.Instr) lower.Extent {
+	switch in.Code {
+	case lower.ReduceRows, lower.ReduceGroups:
+		return lower.Full
+	case lower.ReduceTotal:
+		return s.extentOf(in.Args[0])
+	}
+	return in.Extent
+}
+
+// extentOf is the extent of a value.
+func (s *scheduler) extentOf(v int) lower.Extent {
+	if at := v - len(s.loop.Sources); at >= 0 {
+		return s.loop.Instrs[at].Extent
+	}
+	if p := s.loop.Sources[v].Pattern; p == lower.PerRow || p == lower.StridedRow {
+		return lower.Row
+	}
+	return lower.Full
+}
+
+// next finds the first instruction not done that ok takes and that has all it needs, and marks it done.
+func (s *scheduler) next(ok func(in *lower.Instr) bool) int {
 	for i := range s.loop.Instrs {
 		if !s.done[i] && ok(&s.loop.Instrs[i]) && s.free(i) {
 			s.done[i] = true
@@ -87,7 +159,7 @@ func (s *scheduler) ready(ok func(in *lower.Instr) bool) int {
 func (s *scheduler) free(i int) bool {
 	in := &s.loop.Instrs[i]
 	for _, a := range in.Args {
-		if at := a - len(s.loop.Sources); at >= 0 && !s.done[at] {
+		if at := a - len(s.loop.Sources); at >= 0 && !s.known[at] {
 			return false
 		}
 	}

@@ -88,8 +88,9 @@ type generator struct {
 	constant map[uint64]int // registers of constants, by bits
 	base     map[int]int    // the register that holds the address of a slot
 	bools    bool
-	hoisted  []bool // by input: a single that stays in its register
-	masked   bool   // the body is written for the rest
+	hoisted  []bool        // by input: a single that stays in its register
+	sums     []accumulator // by reduction
+	masked   bool          // the body is written for the rest
 	failed   bool
 }
 
@@ -120,12 +121,15 @@ func (g *generator) analyse() {
 		if in.gone {
 			continue
 		}
-		for a := range in.Func.Arity() {
+		for a := range in.arity() {
 			g.last[in.Args[a]] = i
 		}
 	}
 	for _, o := range g.run.Outputs {
-		g.last[o.Value] = max(g.last[o.Value], len(g.instrs))
+		g.last[o.Value] = len(g.instrs)
+	}
+	for _, d := range g.run.Reductions {
+		g.last[d.Value] = len(g.instrs)
 	}
 	for _, in := range g.run.Inputs {
 		g.bools = g.bools || in.Type == Bool
@@ -140,10 +144,15 @@ func (g *generator) typeOf(v int) Type {
 		return g.run.Inputs[v].Type
 	}
 	in := g.run.Instrs[v-len(g.run.Inputs)]
-	if in.Func == scalar.Where {
+	switch {
+	case in.Convert:
+		return Float
+	case in.Func == scalar.Where:
 		return g.typeOf(in.Args[1])
+	case in.Func.GivesBool():
+		return Bool
 	}
-	return resultType(in.Func)
+	return Float
 }
 
 // try writes the code with the given number of singles in registers.
@@ -173,6 +182,13 @@ func (g *generator) try(stay int) bool {
 	if g.bools {
 		g.c.put(0x49, 0x83, 0xC5, lanes) // ADD r13, lanes
 	}
+	if g.sumsFloat32() {
+		g.c.put(0xA9) // TEST eax, flushEvery-1
+		g.c.put32(flushEvery - 1)
+		on := g.c.jump(notZero)
+		g.flush()
+		g.c.land(on)
+	}
 	g.c.put(0x48, 0x83, 0xE9, lanes) // SUB rcx, lanes
 	g.c.put(0x48, 0x83, 0xF9, lanes) // CMP rcx, lanes
 	g.c.aim(g.c.jump(notBelow), loop)
@@ -186,6 +202,7 @@ func (g *generator) try(stay int) bool {
 	g.free, g.freeMask = free, freeMask
 	g.body(true)
 	g.c.land(end)
+	g.finishReductions()
 	g.c.put(0xC3) // RET
 	return !g.failed
 }
@@ -210,6 +227,11 @@ func (g *generator) prologue(stay int) {
 			slots = append(slots, o.Slot)
 		}
 	}
+	for _, d := range g.run.Reductions {
+		if d.Kind == Columns && !slices.Contains(slots, d.Slot) {
+			slots = append(slots, d.Slot)
+		}
+	}
 	for i, slot := range slots[:min(len(slots), len(bases))] {
 		g.base[slot] = bases[i]
 		g.c.loadSlot(bases[i], slot)
@@ -228,8 +250,9 @@ func (g *generator) prologue(stay int) {
 	if slices.ContainsFunc(g.run.Outputs, func(o Output) bool { return g.typeOf(o.Value) == Bool }) {
 		g.byteOnes()
 	}
+	g.beginReductions()
 	for v, in := range g.run.Inputs {
-		if in.Single && stay > 0 && in.Type == Float {
+		if in.Single && stay > 0 && in.Type != Bool {
 			stay--
 			g.hoisted[v] = true
 			g.where[v] = g.vector()
@@ -241,6 +264,10 @@ func (g *generator) prologue(stay int) {
 
 // The constants that functions need, as bits of the float type.
 func (g *generator) constantsOf(in fused) {
+	if in.Convert {
+		g.constantOf(1)
+		return
+	}
 	switch in.Func {
 	case scalar.Neg:
 		g.constantOf(math.Copysign(0, -1))
@@ -331,12 +358,12 @@ func (g *generator) body(masked bool) {
 		if in.gone {
 			continue
 		}
-		for a := range in.Func.Arity() {
+		for a := range in.arity() {
 			g.load(in.Args[a])
 		}
 		result := len(g.run.Inputs) + i
 		g.emit(in, result)
-		for a := range in.Func.Arity() {
+		for a := range in.arity() {
 			g.release(in.Args[a], i)
 		}
 		// What is stored leaves at once: nothing is stored before all instructions that may still read the same memory
@@ -344,6 +371,12 @@ func (g *generator) body(masked bool) {
 		if g.last[result] < 0 {
 			g.releaseRegister(result)
 		}
+	}
+	for _, d := range g.run.Reductions {
+		g.load(d.Value)
+	}
+	for i, d := range g.run.Reductions {
+		g.accumulate(d, g.sums[i])
 	}
 	for _, o := range g.run.Outputs {
 		g.load(o.Value)
@@ -470,7 +503,7 @@ var predicates = map[scalar.Func]byte{
 // emit writes one instruction. The operands are in registers.
 func (g *generator) emit(in fused, result int) {
 	var r [3]int
-	for a := range in.Func.Arity() {
+	for a := range in.arity() {
 		r[a] = g.where[in.Args[a]]
 	}
 	if g.typeOf(result) == Bool {
@@ -482,6 +515,14 @@ func (g *generator) emit(in fused, result int) {
 	d := g.vector()
 	g.where[result] = d
 	none := masking{}
+	if in.Convert {
+		if g.typeOf(in.Args[0]) == Bool { // VMOVAPS d{k}{z}, ones
+			g.c.regs(opcode{g.w(), 1, g.w(), 0x28, 2}, d, 0, g.constantOf(1), masking{byte(r[0]), true})
+		} else { // VCVTDQ2PS
+			g.c.regs(opcode{0, 1, 0, 0x5B, 2}, d, 0, r[0], none)
+		}
+		return
+	}
 	switch in.Func {
 	case scalar.Neg:
 		g.c.regs(g.op(opXor), d, r[0], g.constantOf(math.Copysign(0, -1)), none)
@@ -553,6 +594,11 @@ func (g *generator) emit(in fused, result int) {
 func (g *generator) emitBool(in fused, k int, r [3]int) {
 	if p, ok := predicates[in.Func]; ok && g.typeOf(in.Args[0]) == Float {
 		g.compare(k, r[0], r[1], p)
+		return
+	}
+	if g.typeOf(in.Args[0]) == Int { // VPCMPD
+		g.c.regs(opcode{1, 3, 0, 0x1F, 2}, k, r[0], r[1], masking{})
+		g.c.put(map[scalar.Func]byte{scalar.Eq: 0, scalar.Lt: 1, scalar.Le: 2, scalar.Ne: 4, scalar.Ge: 5, scalar.Gt: 6}[in.Func])
 		return
 	}
 	const and, not, or, xor = 0x41, 0x44, 0x45, 0x47

@@ -259,3 +259,131 @@ func TestRuns(t *testing.T) {
 		check(t, r, inputs, n, 1e-9)
 	}
 }
+
+// TestReductions holds reductions of x*y against sums and extremes of the products.
+func TestReductions(t *testing.T) {
+	if !Available() {
+		t.Skip("no AVX-512 here")
+	}
+	rnd := rand.New(rand.NewPCG(4, 5))
+	for _, double := range []bool{false, true} {
+		for _, n := range []int{1, 5, 8, 9, 16, 17, 31, 64, 1000} {
+			for _, withNaN := range []bool{false, true} {
+				r := &Run{Double: double, Inputs: []Input{{Slot: 0}, {Slot: 1}}, Instrs: []Instr{{Func: scalar.Mul, Args: [3]int{0, 1}}}}
+				for k := RowSum; k <= Columns; k++ {
+					r.Reductions = append(r.Reductions, Reduction{Kind: k, Value: 2, Slot: 2 + int(k)})
+				}
+				var a Assembler
+				id, ok := a.Add(r)
+				if !ok {
+					t.Fatal("too many registers")
+				}
+				memory, ok := a.Finish()
+				if !ok {
+					t.Skip("this system does not allow executable memory")
+				}
+				x, y, columns := make([]float64, n), make([]float64, n), make([]float64, n)
+				for i := range x {
+					x[i], y[i], columns[i] = float64(float32(rnd.NormFloat64())), float64(float32(rnd.NormFloat64())), float64(rnd.IntN(9))
+				}
+				if withNaN {
+					x[rnd.IntN(n)] = math.NaN()
+				}
+				sum, most, least := 0.0, math.Inf(-1), math.Inf(1)
+				for i := range x {
+					p := x[i] * y[i]
+					if !double {
+						p = float64(float32(p))
+					}
+					sum += p
+					most, least = max(most, p), min(least, p)
+				}
+				var results [3]float64
+				total := 10.0
+				slots := make([]unsafe.Pointer, 8)
+				var narrow [3][]float32
+				var column32 []float32
+				if double {
+					slots[0], slots[1] = unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
+					for k := range results {
+						slots[2+k] = unsafe.Pointer(&results[k])
+					}
+					slots[6] = unsafe.Pointer(&columns[0])
+				} else {
+					for k, s := range [][]float64{x, y} {
+						b := make([]float32, n)
+						for i := range s {
+							b[i] = float32(s[i])
+						}
+						slots[k] = unsafe.Pointer(&b[0])
+					}
+					for k := range narrow {
+						narrow[k] = make([]float32, 1)
+						slots[2+k] = unsafe.Pointer(&narrow[k][0])
+					}
+					column32 = make([]float32, n)
+					for i := range column32 {
+						column32[i] = float32(columns[i])
+					}
+					slots[6] = unsafe.Pointer(&column32[0])
+				}
+				slots[5] = unsafe.Pointer(&total)
+				before := append([]float64(nil), columns...)
+				a.Func(id).Call(slots, n)
+				runtime.KeepAlive(memory)
+				if !double {
+					for k := range results {
+						results[k] = float64(narrow[k][0])
+					}
+					for i := range columns {
+						columns[i] = float64(column32[i])
+					}
+				}
+				tolerance := 1e-6 * (1 + math.Sqrt(float64(n)))
+				near := func(what string, got, want float64) {
+					t.Helper()
+					if math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > tolerance {
+						t.Errorf("%s of %d elements, double %v: %v, want %v", what, n, double, got, want)
+					}
+				}
+				near("sum", results[0], sum)
+				near("max", results[1], most)
+				near("min", results[2], least)
+				near("total", total, 10+sum)
+				for i := range columns {
+					near("column", columns[i], before[i]+x[i]*y[i])
+				}
+			}
+		}
+	}
+}
+
+// TestIntegers holds comparisons of Ints and conversions against what they should be.
+func TestIntegers(t *testing.T) {
+	if !Available() {
+		t.Skip("no AVX-512 here")
+	}
+	a, b := []int32{1, 2, 3, -4, 1 << 30, 7, 8}, []int32{1, 3, 2, -4, -(1 << 30), 7, 9}
+	for f := scalar.Eq; f <= scalar.Ge; f++ {
+		r := &Run{
+			Inputs:  []Input{{Slot: 0, Type: Int}, {Slot: 1, Type: Int}},
+			Instrs:  []Instr{{Func: f, Args: [3]int{0, 1}}, {Convert: true, Args: [3]int{2}}, {Convert: true, Args: [3]int{0}}},
+			Outputs: []Output{{Slot: 2, Value: 3}, {Slot: 3, Value: 4}},
+		}
+		var as Assembler
+		id, _ := as.Add(r)
+		memory, ok := as.Finish()
+		if !ok {
+			t.Skip("this system does not allow executable memory")
+		}
+		y, z := make([]float32, len(a)), make([]float32, len(a))
+		as.Func(id).Call([]unsafe.Pointer{unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), unsafe.Pointer(&y[0]), unsafe.Pointer(&z[0])}, len(a))
+		runtime.KeepAlive(memory)
+		for i := range a {
+			want := float32(scalar.F64(f, float64(a[i]), float64(b[i]), 0))
+			if y[i] != want || z[i] != float32(a[i]) {
+				t.Errorf("%v(%d, %d) = %v, want %v; %d as float %v", f, a[i], b[i], y[i], want, a[i], z[i])
+			}
+		}
+	}
+}

@@ -82,9 +82,12 @@ func (c *code) indexed(o opcode, reg, base, index int, m masking) {
 	c.put(byte(reg&7)<<3|4, byte(index&7)<<3|byte(base&7))
 }
 
-// at writes an instruction on a register and the memory at r15.
-func (c *code) atR15(o opcode, reg int) {
-	c.evex(o, reg, 0, r15, true, 0, masking{})
+// atR15 writes an instruction on a register and the memory at r15.
+func (c *code) atR15(o opcode, reg int) { c.atR15With(o, reg, 0) }
+
+// atR15With is atR15 for an instruction with another operand.
+func (c *code) atR15With(o opcode, reg, vvvv int) {
+	c.evex(o, reg, vvvv, r15, true, 0, masking{})
 	c.put(byte(reg&7)<<3 | r15&7)
 }
 
@@ -111,6 +114,7 @@ const (
 	below    = 2
 	notBelow = 3
 	zero     = 4
+	notZero  = 5
 )
 
 // land fills in the distance of a jump, to here.

@@ -18,6 +18,7 @@ type Type uint8
 const (
 	Float Type = iota
 	Bool       // a byte, 0 or 1, in memory; a bit of a mask register in between
+	Int        // int32, in runs whose float type is float32
 )
 
 // Input is an operand of a run.
@@ -29,8 +30,17 @@ type Input struct {
 
 // Instr applies a function to values: numbers below len(Inputs) are inputs, the others results of earlier instructions.
 type Instr struct {
-	Func scalar.Func
-	Args [3]int
+	Func    scalar.Func
+	Convert bool // instead of a function: from bool or Int to Float
+	Args    [3]int
+}
+
+// arity is the number of arguments.
+func (in *Instr) arity() int {
+	if in.Convert {
+		return 1
+	}
+	return in.Func.Arity()
 }
 
 // Output is a value that is stored.
@@ -39,12 +49,33 @@ type Output struct {
 	Value int
 }
 
+// Reduction combines all elements of a value. Sums are taken in float64.
+type Reduction struct {
+	Kind  Kind
+	Value int
+	Slot  int
+}
+
+// Kind is what a reduction does.
+type Kind uint8
+
+// The kinds. A sum, maximum or minimum of a row is stored; a total is added to the float64 that lies there.
+const (
+	RowSum  Kind = iota
+	RowMax       // NaN if any element is
+	RowMin       // NaN if any element is
+	Total        // added to a float64
+	Columns      // not combined at all: each element is added to the one at its place in the slot's block
+)
+
 // Run is a straight run of instructions over blocks of one length.
 type Run struct {
 	Double  bool // the float type is float64, else float32
 	Inputs  []Input
 	Instrs  []Instr
 	Outputs []Output
+
+	Reductions []Reduction
 }
 
 // Memory holds machine code. The Funcs in it may be called as long as it is reachable.
@@ -68,32 +99,30 @@ var simple = []scalar.Func{
 	scalar.Where, scalar.MulAdd,
 }
 
-// Simple reports whether a run may hold f.
+// Simple reports whether a run may hold f of floats or bools.
 func Simple(f scalar.Func) bool { return slices.Contains(simple, f) }
 
-// resultType is the type of f's result.
-func resultType(f scalar.Func) Type {
-	if f.GivesBool() {
-		return Bool
-	}
-	return Float
-}
+// SimpleInt reports whether a run may hold f of Ints: only comparisons.
+func SimpleInt(f scalar.Func) bool { return f >= scalar.Eq && f <= scalar.Ge }
 
 // contract turns a product that only one sum needs into a multiply-add, which rounds once.
 func (r *Run) contract() []fused {
 	uses := make([]int, len(r.Inputs)+len(r.Instrs))
 	for _, in := range r.Instrs {
-		for a := range in.Func.Arity() {
+		for a := range in.arity() {
 			uses[in.Args[a]]++
 		}
 	}
 	for _, o := range r.Outputs {
 		uses[o.Value]++
 	}
+	for _, d := range r.Reductions {
+		uses[d.Value]++
+	}
 	out := make([]fused, len(r.Instrs))
 	for i, in := range r.Instrs {
 		out[i] = fused{Instr: in}
-		if in.Func != scalar.Add && in.Func != scalar.Sub {
+		if in.Convert || in.Func != scalar.Add && in.Func != scalar.Sub {
 			continue
 		}
 		for side := range 2 {
@@ -105,7 +134,7 @@ func (r *Run) contract() []fused {
 			if out[at].Func == scalar.Square {
 				p[1] = p[0]
 			}
-			f := fused{Instr: Instr{scalar.MulAdd, [3]int{p[0], p[1], in.Args[1-side]}}}
+			f := fused{Instr: Instr{Func: scalar.MulAdd, Args: [3]int{p[0], p[1], in.Args[1-side]}}}
 			f.subtract = in.Func == scalar.Sub && side == 0
 			f.negate = in.Func == scalar.Sub && side == 1
 			out[i] = f

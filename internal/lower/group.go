@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 
@@ -87,7 +88,8 @@ func (g *grouping) candidates(operands []value) []*group {
 	for _, o := range operands {
 		add(g.of[o.node])
 	}
-	slices.SortStableFunc(found, func(a, b *group) int { return b.id - a.id })
+	// The largest first: what is one number a row for it is best computed there.
+	slices.SortStableFunc(found, func(a, b *group) int { return cmp.Or(b.size-a.size, b.id-a.id) })
 	for _, o := range operands {
 		rs := g.readers[o.node]
 		for _, c := range rs[max(0, len(rs)-4):] {
@@ -102,11 +104,11 @@ func (g *grouping) find(c *group) *group { return g.of[c.nodes[0]] }
 
 // join adds n to the loop c if it fits there.
 func (g *grouping) join(c *group, n *ir.Node, operands []value) bool {
-	if len(c.nodes) >= maxLoop {
+	if len(c.nodes) >= maxLoop || c.size == 1 && !g.sameNeeds(c, operands) {
 		return false
 	}
 	for _, o := range operands {
-		if other := g.of[o.node]; other != nil && other != c && other.loop && g.canMerge(c, other) {
+		if other := g.of[o.node]; other != nil && other != c && other.loop && c.size > 1 && g.canMerge(c, other) {
 			g.merge(c, other)
 		}
 	}
@@ -130,6 +132,25 @@ func (g *grouping) join(c *group, n *ir.Node, operands []value) bool {
 	g.depend(c, operands)
 	g.noteReads(c, operands)
 	return true
+}
+
+// sameNeeds reports whether a node with these operands can run as soon as c can, and not sooner. Loops over a single number
+// save nothing by waiting for each other, and what waits for them may be large.
+func (g *grouping) sameNeeds(c *group, operands []value) bool {
+	var needs bitset
+	for _, o := range operands {
+		for _, n := range append([]*ir.Node{o.node}, o.after...) {
+			if other := g.of[n]; other != nil {
+				needs.set(other.id)
+				needs.or(other.deps)
+			}
+		}
+	}
+	needs.clear(c.id)
+	same := true
+	needs.each(func(id int) { same = same && c.deps.has(id) })
+	c.deps.each(func(id int) { same = same && needs.has(id) })
+	return same
 }
 
 func (g *grouping) noteReads(c *group, operands []value) {

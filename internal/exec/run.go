@@ -1,0 +1,166 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/jit"
+	"github.com/seed-49005b45/tarn/internal/lower"
+)
+
+// This file turns segments of a loop's instructions into runs, for which package jit makes machine code.
+
+// runMaker makes one run.
+type runMaker struct {
+	*loopJob
+	segment segment
+	run     jit.Run
+	number  map[int]int // values of the run by values of the loop
+}
+
+// bindRun makes a segment one operation, or a few where it is too large for one.
+func (j *loopJob) bindRun(s segment) {
+	r := runMaker{loopJob: j, segment: s, number: map[int]int{}}
+	instrs := j.loop.Instrs[s.first:s.end]
+	full := true
+	for k := range instrs {
+		in := &instrs[k]
+		if in.Code == lower.Spread {
+			continue
+		}
+		r.run.Double = r.run.Double || floatType(in) == ir.F64
+		full = full && in.Extent != lower.Row || reduces(in)
+		if in.Code == lower.ReduceTotal {
+			full = j.fullOperand(in.Args[0])
+		}
+		for _, v := range in.Args {
+			r.input(v)
+		}
+	}
+	next := len(r.run.Inputs)
+	for k := range instrs {
+		if in := &instrs[k]; in.Code == lower.Apply || in.Code == lower.Convert {
+			r.number[j.result(s.first+k)] = next
+			next++
+		}
+	}
+	columns, totals, shared, slots := len(j.columns), len(j.totals), j.shared, j.slots
+	for k := range instrs {
+		r.add(s.first + k)
+	}
+	if len(r.run.Instrs)+len(r.run.Reductions) > 0 {
+		id, ok := j.code.Add(&r.run)
+		if !ok { // it needs more registers than there are: half of it will need fewer
+			j.columns, j.totals, j.shared, j.slots = j.columns[:columns], j.totals[:totals], shared, slots
+			j.shifted = slices.DeleteFunc(j.shifted, func(s shifted) bool { return s.slot >= slots })
+			middle := (s.first + s.end) / 2
+			j.bindRun(segment{s.first, middle, true})
+			j.bindRun(segment{middle, s.end, true})
+			return
+		}
+		j.ops = append(j.ops, loopOp{kind: opRun, id: id, full: full})
+	}
+	for i := s.first; i < s.end; i++ {
+		if j.loop.Instrs[i].Code == lower.Spread {
+			if j.readSingly(j.result(i)) {
+				j.bindInstr(i)
+			}
+			continue
+		}
+		j.follow(i)
+	}
+}
+
+// spreadOf is the instruction that spreads v over the row, or -1 if v is no such value.
+func (j *loopJob) spreadOf(v int) int {
+	if i := v - len(j.loop.Sources); i >= 0 && j.loop.Instrs[i].Code == lower.Spread {
+		return i
+	}
+	return -1
+}
+
+// input makes v an input of the run, unless it is computed there or is one already. Of what is spread over the row the run
+// reads the number.
+func (r *runMaker) input(v int) {
+	if v < 0 {
+		return
+	}
+	if _, ok := r.number[v]; ok {
+		return
+	}
+	in := jit.Input{Slot: v, Type: jitType(r.typeOf(v)), Single: r.single(v)}
+	if i := r.spreadOf(v); i >= 0 && r.oneRow {
+		in.Slot, in.Single = r.loop.Instrs[i].Args[0], true
+	} else if v >= r.result(r.segment.first) {
+		return
+	}
+	r.number[v] = len(r.run.Inputs)
+	r.run.Inputs = append(r.run.Inputs, in)
+}
+
+// add puts instruction i of the loop into the run.
+func (r *runMaker) add(i int) {
+	in := &r.loop.Instrs[i]
+	v := r.result(i)
+	switch in.Code {
+	case lower.Apply, lower.Convert:
+		out := jit.Instr{Func: in.Func, Convert: in.Code == lower.Convert}
+		for a, x := range in.Args {
+			if x >= 0 {
+				out.Args[a] = r.number[x]
+			}
+		}
+		r.run.Instrs = append(r.run.Instrs, out)
+		if in.Store != nil || r.readAfter(v, r.segment.end) {
+			r.run.Outputs = append(r.run.Outputs, jit.Output{Slot: v, Value: r.number[v]})
+		}
+	case lower.ReduceRows:
+		kind := map[ir.ReduceKind]jit.Kind{ir.ReduceSum: jit.RowSum, ir.ReduceMax: jit.RowMax, ir.ReduceMin: jit.RowMin}[in.Reduce]
+		r.run.Reductions = append(r.run.Reductions, jit.Reduction{Kind: kind, Value: r.number[in.Args[0]], Slot: v})
+	case lower.ReduceTotal:
+		r.run.Reductions = append(r.run.Reductions, jit.Reduction{Kind: jit.Total, Value: r.number[in.Args[0]], Slot: r.newTotal(in).slot})
+	case lower.ReduceGroups:
+		c := r.newColumns(in)
+		r.shifted = append(r.shifted, shifted{r.slots, c.slot, c.acc.Size()})
+		r.run.Reductions = append(r.run.Reductions, jit.Reduction{Kind: jit.Columns, Value: r.number[in.Args[0]], Slot: r.slots})
+		r.slots++
+	}
+}
+
+func jitType(d ir.DType) jit.Type {
+	switch d {
+	case ir.Bool:
+		return jit.Bool
+	case ir.I32:
+		return jit.Int
+	}
+	return jit.Float
+}
+
+// typeOf is the type of a value.
+func (j *loopJob) typeOf(v int) ir.DType {
+	if v < len(j.loop.Sources) {
+		return j.loop.Sources[v].Buffer.DType
+	}
+	return j.loop.Instrs[v-len(j.loop.Sources)].DType
+}
+
+// single reports whether a value is one number for the whole loop.
+func (j *loopJob) single(v int) bool {
+	return v < len(j.loop.Sources) && j.loop.Sources[v].Pattern == lower.Single
+}
+
+// readAfter reports whether an instruction from the given one on reads v.
+func (j *loopJob) readAfter(v, from int) bool {
+	return slices.ContainsFunc(j.loop.Instrs[from:], func(in lower.Instr) bool { return slices.Contains(in.Args[:], v) })
+}
+
+// readSingly reports whether an instruction that is part of no run reads v.
+func (j *loopJob) readSingly(v int) bool {
+	for i, in := range j.loop.Instrs {
+		if !j.inRun[i] && slices.Contains(in.Args[:], v) {
+			return true
+		}
+	}
+	return false
+}
