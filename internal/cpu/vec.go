@@ -95,7 +95,7 @@ type reduction struct {
 
 // RowReduction gives dst[r] = combine(dst[r], reduction of row r), or nil if kind is not defined for dt. A sum is taken in
 // the wider type and combined with a dst of it: F64 for floats, I64 for integers. All other reductions have the dst of dt.
-// The result is a function of the elements, rows and cols alone, at one level.
+// The result is a function of the elements, rows and cols alone, at one level; which of two zeros is the larger is open.
 func RowReduction(kind Reduce, dt DType) Rows {
 	if r := fastRowReduction(Current(), reduction{kind, dt}); r != nil {
 		return r

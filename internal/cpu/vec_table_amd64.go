@@ -45,6 +45,7 @@ var functionTable = map[kernel][2]Vec{
 	{scalar.Erf, F32}:        {vecErfF32AVX2, vecErfF32AVX512},
 	{scalar.GELU, F32}:       {vecGELUF32AVX2, vecGELUF32AVX512},
 	{scalar.GELUPrime, F32}:  {vecGELUPrimeF32AVX2, vecGELUPrimeF32AVX512},
+	{scalar.Pow, F32}:        {vecPowF32AVX2, vecPowF32AVX512},
 	{scalar.Neg, I32}:        {vecNegI32AVX2, vecNegI32AVX512},
 	{scalar.ReLU, I32}:       {vecReLUI32AVX2, vecReLUI32AVX512},
 	{scalar.Add, I32}:        {vecAddI32AVX2, vecAddI32AVX512},

@@ -415,6 +415,7 @@ type vecKernel struct {
 	name    string // of the function, up to the level
 	f64     bool
 	integer bool   // i32 or i64
+	as      string // the type of the operands where it is not that of the machine
 	in      string // the kinds of the operands
 	out     rune   // the kind of the result
 	body    func(m *machine, x []Op) Op

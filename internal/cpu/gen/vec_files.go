@@ -42,6 +42,9 @@ func elementName(f64 bool) string {
 
 // dtype is the type of the elements as the package calls it.
 func (k vecKernel) dtype() string {
+	if k.as != "" {
+		return k.as
+	}
 	if k.integer {
 		return strings.Replace(elementName(k.f64), "F", "I", 1)
 	}

@@ -385,7 +385,40 @@ func mathKernels(f64 bool) []vecKernel {
 	return append(kernels,
 		unary("Erf", (*machine).erf),
 		unary("GELU", (*machine).gelu),
-		unary("GELUPrime", (*machine).geluPrime))
+		unary("GELUPrime", (*machine).geluPrime),
+		vecKernel{name: "Pow", as: "F32", f64: true, in: "hh", out: narrower, body: func(m *machine, x []Op) Op {
+			return m.pow(x[0], x[1])
+		}})
+}
+
+// pow is a^b by e^(b*log|a|). It computes f32 in f64, whose digits the exponential's enlargement of errors does not use up.
+// The special cases are those of C and of math.Pow.
+func (m *machine) pow(a, b Op) Op {
+	one := m.f(1)
+	size := m.absolute(a)
+	y := m.exp(m.mul(b, m.log(size)))
+	// Of a negative a, an odd power is negative and that to a fraction is none; infinities count as even integers.
+	half := m.mul(b, m.f(0.5))
+	odd := m.and(m.compareVector(notEqual, half, m.round(half, down)), m.compareVector(equal, b, m.round(b, down)))
+	y = m.or(y, m.and(m.and(a, odd), m.signBit()))
+	fraction := m.and(m.compareVector(less, a, m.f(0)), m.compareVector(notEqual, b, m.round(b, down)))
+	fraction = m.and(fraction, m.compareVector(greater, a, m.f(math.Inf(-1))))
+	y = m.or(y, fraction) // all bits set are NaN
+	// 1^b and a^0 are 1, and so is (-1)^infinity, even where an operand is NaN.
+	unit := m.or(m.compareVector(equal, b, m.f(0)), m.compareVector(equal, a, one))
+	minus := m.and(m.compareVector(equal, size, one), m.compareVector(equal, m.absolute(b), m.f(math.Inf(1))))
+	return m.choose(m.signMask(m.or(unit, minus)), one, y)
+}
+
+// compareVector gives the mask in a vector register.
+func (m *machine) compareVector(how U8, x, y Op) Op {
+	mask := m.compare(how, x, y)
+	if !m.wide() {
+		return mask
+	}
+	d := m.vector()
+	m.emit(m.pick("VPMOVM2D", "VPMOVM2Q"), mask, d)
+	return d
 }
 
 // partialKernels are those that leave some elements to plain Go.

@@ -137,15 +137,7 @@ func (m *machine) rows(k rowKernel, name string) {
 }
 
 // nanSpots is a vector with bits set where x or y is NaN.
-func (m *machine) nanSpots(x, y Op) Op {
-	mask := m.compare(unordered, x, y)
-	if !m.wide() {
-		return mask
-	}
-	d := m.vector()
-	m.emit(m.pick("VPMOVM2D", "VPMOVM2Q"), mask, d)
-	return d
-}
+func (m *machine) nanSpots(x, y Op) Op { return m.compareVector(unordered, x, y) }
 
 // tailVector is the mask of a partial vector in the form that choose takes.
 func (m *machine) tailVector(t *tail) Op {
