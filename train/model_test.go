@@ -5,25 +5,31 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// The model of the tests: 3-8-1 with a tanh, on a smooth function of three numbers.
+// The model of the tests: 3-8-1 with a tanh and a little dropout, on a smooth function of three numbers.
 
-type net struct{ W1, B1, W2, B2 *tarn.Param }
+type net struct {
+	W1, B1, W2, B2 *tarn.Param
+	drop           float64
+}
 
 func newNet() *net {
 	normal := func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, 0, 0.5) }
 	return &net{
 		tarn.NewParam(tarn.F32, normal, 3, 8), tarn.NewParam(tarn.F32, nil, 8),
 		tarn.NewParam(tarn.F32, normal, 8, 1), tarn.NewParam(tarn.F32, nil, 1),
+		0,
 	}
 }
 
 // build is the model's computation; prediction and target are [n 1].
 func (m *net) build(g *tarn.Graph, n int) tarn.Outputs {
 	x, y := g.Input("x", tarn.F32, n, 3), g.Input("y", tarn.F32, n, 1)
-	p := x.MatMul(m.W1).Add(m.B1).Tanh().MatMul(m.W2).Add(m.B2)
+	h := nn.NewDropout(m.drop).Forward(x.MatMul(m.W1).Add(m.B1).Tanh())
+	p := h.MatMul(m.W2).Add(m.B2)
 	return tarn.Outputs{"loss": p.Sub(y).Square().Mean(), "prediction": p}
 }
 
@@ -48,6 +54,7 @@ func examples(n int, seed uint64) *data.Set {
 // loop is a training that has everything on.
 func loop() *Loop {
 	m := newNet()
+	m.drop = 0.05
 	tarn.Init(m, 5)
 	opt := optim.NewAdam(0.05)
 	opt.MicroBatches = 2
