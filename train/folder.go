@@ -43,10 +43,6 @@ type Folder struct {
 
 // CreateFolder makes the directory of a new run, which must not hold a run already, and writes its configuration as JSON.
 func CreateFolder(dir string, config any) (*Folder, error) {
-	text, err := json.MarshalIndent(config, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("train: the configuration of run %s: %w", dir, err)
-	}
 	f := &Folder{dir}
 	if _, err := os.Stat(f.Path(configFile)); err == nil {
 		return nil, fmt.Errorf("train: %s holds a run already: resume it or choose another directory", dir)
@@ -54,11 +50,7 @@ func CreateFolder(dir string, config any) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("train: cannot make the directory of the run: %w", err)
 	}
-	err = f.Write(configFile, func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
-	if err != nil {
+	if err := f.SetConfig(config); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -107,6 +99,18 @@ func (f *Folder) Config(into any) error {
 		return fmt.Errorf("train: %s: %w", f.Path(configFile), err)
 	}
 	return nil
+}
+
+// SetConfig replaces the configuration.
+func (f *Folder) SetConfig(config any) error {
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return fmt.Errorf("train: the configuration of the run %s: %w", f.dir, err)
+	}
+	return f.Write(configFile, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
 }
 
 // Write replaces a file of the directory in one stroke: contents goes to a temporary file, which is brought to the disk
