@@ -80,31 +80,39 @@ func setMissing(out ir.Array, k int) {
 	}
 }
 
-func (op gatherOp) Run(out ir.Array, in []ir.Array) {
+func (op gatherOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+
+// Rows lets each index of the axes before the gathered one be done apart.
+func (op gatherOp) Rows(out ir.Type, in []ir.Type) int {
+	outer, _, _ := around(out.Shape, op.axis)
+	return outer
+}
+
+func (op gatherOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	if in[1].DType == ir.I32 {
-		runGather[int32](op, out, in[0], in[1])
+		runGather[int32](op, out, in[0], in[1], first, end)
 	} else {
-		runGather[int64](op, out, in[0], in[1])
+		runGather[int64](op, out, in[0], in[1], first, end)
 	}
 }
 
-func runGather[I int32 | int64](op gatherOp, out, x, index ir.Array) {
+func runGather[I int32 | int64](op gatherOp, out, x, index ir.Array, first, end int) {
 	switch out.DType.Size() {
 	case 1:
-		gatherElements[uint8, I](op, out, x, index)
+		gatherElements[uint8, I](op, out, x, index, first, end)
 	case 4:
-		gatherElements[uint32, I](op, out, x, index)
+		gatherElements[uint32, I](op, out, x, index, first, end)
 	default:
-		gatherElements[uint64, I](op, out, x, index)
+		gatherElements[uint64, I](op, out, x, index, first, end)
 	}
 }
 
-func gatherElements[T uint8 | uint32 | uint64, I int32 | int64](op gatherOp, out, x, index ir.Array) {
-	outer, n, inner := around(index.Shape, op.axis)
+func gatherElements[T uint8 | uint32 | uint64, I int32 | int64](op gatherOp, out, x, index ir.Array, first, end int) {
+	_, n, inner := around(index.Shape, op.axis)
 	size := x.Shape[op.axis]
 	dst, src, at, missing := ir.Slice[T](out), ir.Slice[T](x), ir.Slice[I](index), T(missingBits(out.DType))
-	k := 0
-	for o := range outer {
+	k := first * n * inner
+	for o := first; o < end; o++ {
 		block := src[o*size*inner : (o+1)*size*inner]
 		for range n {
 			for i := range inner {
@@ -325,42 +333,51 @@ func (op takeOp) Eval(out ir.Array, in []ir.Array) {
 }
 
 func (op takeOp) Run(out ir.Array, in []ir.Array) {
+	op.RunRows(out, in, 0, op.rows(in[0].Shape, in[1].Size()))
+}
+
+// Rows lets each row that is taken be copied apart.
+func (op takeOp) Rows(out ir.Type, in []ir.Type) int { return op.rows(in[0].Shape, in[1].Size()) }
+
+func (op takeOp) rows(shape []int, n int) int {
+	outer, _, _ := around(shape, op.axis)
+	return outer * n
+}
+
+func (op takeOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	if in[1].DType == ir.I32 {
-		runTake[int32](op, out, in[0], in[1])
+		runTake[int32](op, out, in[0], in[1], first, end)
 	} else {
-		runTake[int64](op, out, in[0], in[1])
+		runTake[int64](op, out, in[0], in[1], first, end)
 	}
 }
 
-func runTake[I int32 | int64](op takeOp, out, x, index ir.Array) {
+func runTake[I int32 | int64](op takeOp, out, x, index ir.Array, first, end int) {
 	switch out.DType.Size() {
 	case 1:
-		takeRows[uint8, I](op, out, x, index)
+		takeRows[uint8, I](op, out, x, index, first, end)
 	case 4:
-		takeRows[uint32, I](op, out, x, index)
+		takeRows[uint32, I](op, out, x, index, first, end)
 	default:
-		takeRows[uint64, I](op, out, x, index)
+		takeRows[uint64, I](op, out, x, index, first, end)
 	}
 }
 
-func takeRows[T uint8 | uint32 | uint64, I int32 | int64](op takeOp, out, x, index ir.Array) {
-	outer, size, inner := around(x.Shape, op.axis)
+func takeRows[T uint8 | uint32 | uint64, I int32 | int64](op takeOp, out, x, index ir.Array, first, end int) {
+	_, size, inner := around(x.Shape, op.axis)
 	dst, src, at, missing := ir.Slice[T](out), ir.Slice[T](x), ir.Slice[I](index), T(missingBits(out.DType))
-	for o := range outer {
-		block := src[o*size*inner : (o+1)*size*inner]
-		for _, j := range at {
-			row := dst[:inner]
-			dst = dst[inner:]
-			switch {
-			case uint64(j) >= uint64(size):
-				for i := range row {
-					row[i] = missing
-				}
-			case inner == 1:
-				row[0] = block[j]
-			default:
-				copy(row, block[int(j)*inner:])
+	for k := first; k < end; k++ {
+		block := src[k/len(at)*size*inner:]
+		row, j := dst[k*inner:(k+1)*inner], at[k%len(at)]
+		switch {
+		case uint64(j) >= uint64(size):
+			for i := range row {
+				row[i] = missing
 			}
+		case inner == 1:
+			row[0] = block[j]
+		default:
+			copy(row, block[int(j)*inner:])
 		}
 	}
 }

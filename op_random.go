@@ -90,37 +90,46 @@ func (op randomOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
-// Run draws many numbers at a time.
-func (op randomOp) Run(out ir.Array, in []ir.Array) {
+// Run draws all numbers.
+func (op randomOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, out.Size()) }
+
+// Rows lets each number be drawn apart.
+func (op randomOp) Rows(out ir.Type, in []ir.Type) int { return out.Size() }
+
+// RunRows draws the numbers from first to before end, many at a time.
+func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	key := op.key(in)
 	switch {
 	case op.kind == bernoulliDraws && in[1].Size() == 1:
-		rng.FillBernoulli(ir.Slice[bool](out), key, 0, op.probability(in[1], 0))
+		rng.FillBernoulli(ir.Slice[bool](out)[first:end], key, first, op.probability(in[1], 0))
 	case op.kind == bernoulliDraws:
-		op.Eval(out, in)
+		s := ir.Slice[bool](out)
+		for i := first; i < end; i++ {
+			s[i] = rng.Bernoulli(key, uint64(i), op.probability(in[1], i))
+		}
 	case op.typ.DType == ir.F32:
-		s := ir.Slice[float32](out)
+		s := ir.Slice[float32](out)[first:end]
 		if op.kind == uniformNumbers {
-			rng.FillUniform(s, key, 0)
+			rng.FillUniform(s, key, first)
 			for i, x := range s {
 				s[i] = op.uniform32(x)
 			}
 			return
 		}
-		rng.FillNormal(s, key, 0)
+		rng.FillNormal(s, key, first)
 		for i, x := range s {
 			s[i] = float32(op.normal(float64(x)))
 		}
 	default:
-		s := ir.Slice[float64](out)
+		s := ir.Slice[float64](out)[first:end]
 		if op.kind == uniformNumbers {
-			rng.FillUniform(s, key, 0)
+			rng.FillUniform(s, key, first)
 			for i, x := range s {
 				s[i] = op.uniform64(x)
 			}
 			return
 		}
-		rng.FillNormal(s, key, 0)
+		rng.FillNormal(s, key, first)
 		for i, x := range s {
 			s[i] = op.normal(x)
 		}

@@ -7,12 +7,18 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
+// splitTask is the number of bytes of the result that are worth a task.
+const splitTask = 1 << 15
+
 // kernelJob runs a single op on whole arrays, by its kernel or its reference kernel.
 type kernelJob struct {
 	m     *Machine
 	work  *lower.Kernel
 	node  *ir.Node
-	fast  ir.Kernel  // nil where only the reference kernel exists
+	fast  ir.Kernel     // nil where only the reference kernel exists
+	split ir.Splittable // nil where the kernel does its work in one piece
+	rows  int
+	chunk int        // rows of a task
 	check ir.Checked // nil where the operands' contents cannot be wrong
 	in    []ir.Array
 	out   ir.Array
@@ -22,6 +28,10 @@ func (m *Machine) newKernel(w *lower.Kernel, n *ir.Node) job {
 	j := &kernelJob{m: m, work: w, node: n, in: make([]ir.Array, len(w.In)), out: ir.Array{Type: w.Type}}
 	j.fast, _ = w.Op.(ir.Kernel)
 	j.check, _ = w.Op.(ir.Checked)
+	if j.split, _ = w.Op.(ir.Splittable); j.split != nil {
+		j.rows = j.split.Rows(w.Type, w.Types)
+		j.chunk = max(1, splitTask*j.rows/max(1, w.Type.Bytes()))
+	}
 	for i, t := range w.Types {
 		j.in[i].Type = t
 	}
@@ -40,6 +50,10 @@ func (j *kernelJob) run() error {
 			return opError(j.node, err)
 		}
 	}
+	if j.split != nil {
+		j.m.fork(ceil(j.rows, j.chunk), j)
+		return nil
+	}
 	if j.fast != nil {
 		j.fast.Run(j.out, j.in)
 		return nil
@@ -47,6 +61,11 @@ func (j *kernelJob) run() error {
 	clear(j.out.Raw())
 	j.work.Op.Eval(j.out, j.in)
 	return nil
+}
+
+// Do computes the rows of one task.
+func (j *kernelJob) Do(_, task int) {
+	j.split.RunRows(j.out, j.in, task*j.chunk, min(j.rows, (task+1)*j.chunk))
 }
 
 // opError says which op found its operands' contents wrong.

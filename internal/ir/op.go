@@ -128,6 +128,15 @@ type Kernel interface {
 	Run(out Array, in []Array)
 }
 
+// Splittable is a Kernel whose result falls into rows that can be computed apart, in any order and at the same time.
+type Splittable interface {
+	Kernel
+	// Rows is the number of rows; a row is the same number of elements for all.
+	Rows(out Type, in []Type) int
+	// RunRows computes the rows from first to before end. Run is RunRows of all.
+	RunRows(out Array, in []Array, first, end int)
+}
+
 // Checked is implemented by ops that compute something safe and useless where the contents of their operands are wrong, as
 // an index that is out of range.
 type Checked interface {
