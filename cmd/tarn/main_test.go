@@ -319,8 +319,8 @@ func TestCtrlC(t *testing.T) {
 		t.Skip("there is no SIGINT to send")
 	}
 	whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
-	command(t, 0, with("--out", whole, "--epochs", "40")...)
-	c := exec.Command(os.Args[0], with("--out", broken, "--epochs", "40")...)
+	command(t, 0, with("--out", whole, "--epochs", "20")...)
+	c := exec.Command(os.Args[0], with("--out", broken, "--epochs", "20")...)
 	c.Env = append(os.Environ(), asCommand+"=1")
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
@@ -333,7 +333,7 @@ func TestCtrlC(t *testing.T) {
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "epoch 1/40") {
+		if strings.HasPrefix(lines.Text(), "epoch 1/20") {
 			c.Process.Signal(os.Interrupt)
 			break
 		}
@@ -355,8 +355,8 @@ func TestCtrlC(t *testing.T) {
 	if err != nil || !bytes.Equal(a, b) {
 		t.Errorf("the interrupted run ended with other weights, %v", err)
 	}
-	more, _ := command(t, 0, "train", "mnist", "--resume", broken, "--epochs", "41")
-	if !strings.Contains(more, "epoch 41/41") || strings.Contains(more, "epoch 40/") {
+	more, _ := command(t, 0, "train", "mnist", "--resume", broken, "--epochs", "21")
+	if !strings.Contains(more, "epoch 21/21") || strings.Contains(more, "epoch 20/") {
 		t.Errorf("one epoch more:\n%s", more)
 	}
 }
