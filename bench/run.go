@@ -1,0 +1,223 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file runs workloads: here, or each in a process of its own.
+
+// Command starts this program again as another process: its `bench` command with further arguments.
+type Command func(ctx context.Context, arguments ...string) (*exec.Cmd, error)
+
+// Self is the Command that starts the running executable.
+func Self(ctx context.Context, arguments ...string) (*exec.Cmd, error) {
+	name, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("bench: cannot start a process for each workload: %w; use --here", err)
+	}
+	return exec.CommandContext(ctx, name, append([]string{"bench"}, arguments...)...), nil
+}
+
+// Options says how to run workloads. The zero value measures each in a process of its own, on all processors.
+type Options struct {
+	Threads int     // goroutines that run at the same time; 0 means all processors
+	JSON    bool    // write JSON lines instead of a table
+	Here    bool    // measure in this process, one workload after the other, as for a profiler
+	Command Command // how to start a process; nil means Self
+}
+
+func (o Options) threads() int {
+	if o.Threads == 0 {
+		return runtime.NumCPU()
+	}
+	return o.Threads
+}
+
+// Run measures the workloads of the names, all of them where there is none, and writes each result to w as soon as it is there.
+func Run(ctx context.Context, w io.Writer, o Options, names ...string) error {
+	list, err := find(names...)
+	if err != nil {
+		return err
+	}
+	if o.Threads < 0 {
+		return fmt.Errorf("bench: %d threads: want at least 1, or 0 for all processors", o.Threads)
+	}
+	t := table{w}
+	if !o.JSON {
+		if err := t.header(); err != nil {
+			return err
+		}
+	}
+	for _, load := range list {
+		r, err := o.measure(ctx, load)
+		if err != nil {
+			return err
+		}
+		if o.JSON {
+			err = r.writeJSON(w)
+		} else {
+			err = t.row(r, load.flop)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure measures one workload, here or in a process of its own.
+func (o Options) measure(ctx context.Context, load workload) (r Result, err error) {
+	switch {
+	case load.process:
+		r, err = o.measureProcesses(ctx, load)
+	case o.Here:
+		runtime.GOMAXPROCS(o.threads())
+		r, err = load.measure(ctx)
+	default:
+		r, err = o.measureElsewhere(ctx, load)
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("bench: %s: %w", load.Name, err)
+	}
+	return r, nil
+}
+
+// start makes the workload's data and weights and returns its first step, which compiles, and the step after that.
+func (load workload) start() (first, step func() error, out *tarn.Results, err error) {
+	job, err := load.make(tarn.NewRandom(0, "bench/"+load.Name))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var program *tarn.Program
+	out = new(tarn.Results)
+	step = func() (err error) {
+		*out, err = program.Run(job.inputs...)
+		return err
+	}
+	first = func() (err error) {
+		if program, err = job.trace(); err != nil {
+			return err
+		}
+		return step()
+	}
+	return first, step, out, nil
+}
+
+func (load workload) measure(ctx context.Context) (Result, error) {
+	first, step, _, err := load.start()
+	if err != nil {
+		return Result{}, err
+	}
+	t, err := measure(ctx, first, step)
+	if err != nil {
+		return Result{}, err
+	}
+	return newResult(load.Name, runtime.GOMAXPROCS(0), t.first.Seconds(), t.samples, peakRSS()), nil
+}
+
+func (o Options) command(ctx context.Context, arguments ...string) (*exec.Cmd, error) {
+	start := o.Command
+	if start == nil {
+		start = Self
+	}
+	return start(ctx, append(arguments, "--threads", strconv.Itoa(o.threads()))...)
+}
+
+// measureElsewhere runs `bench --here --json NAME` and reads the line it prints.
+func (o Options) measureElsewhere(ctx context.Context, load workload) (Result, error) {
+	cmd, err := o.command(ctx, "--here", "--json", load.Name)
+	if err != nil {
+		return Result{}, err
+	}
+	output, err := cmd.Output()
+	if err != nil {
+		return Result{}, processError(ctx, err)
+	}
+	var r Result
+	if err := json.Unmarshal(output, &r); err != nil || r.Workload != load.Name {
+		return Result{}, fmt.Errorf("the process of the workload printed %q and not its result", output)
+	}
+	return r, nil
+}
+
+// processError is the error of a process with what it said last.
+func processError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		if said := bytes.TrimSpace(e.Stderr); len(said) > 0 {
+			return fmt.Errorf("%w: %s", err, said[bytes.LastIndexByte(said, '\n')+1:])
+		}
+	}
+	return err
+}
+
+// measureProcesses times whole processes that take one step: `bench --once NAME`.
+func (o Options) measureProcesses(ctx context.Context, load workload) (Result, error) {
+	var first float64
+	var samples, rss []float64
+	for i := range 1 + minSamples {
+		cmd, err := o.command(ctx, "--once", load.Name)
+		if err != nil {
+			return Result{}, err
+		}
+		begin := time.Now()
+		_, err = cmd.Output()
+		seconds := time.Since(begin).Seconds()
+		if err != nil {
+			return Result{}, processError(ctx, err)
+		}
+		if i == 0 { // it also brings the program into the page cache
+			first = seconds
+			continue
+		}
+		samples = append(samples, seconds)
+		rss = append(rss, childRSS(cmd.ProcessState))
+	}
+	return newResult(load.Name, o.threads(), first, samples, median(rss)), nil
+}
+
+// Once takes the first step of each workload named and writes its loss, or that it has none.
+func Once(ctx context.Context, w io.Writer, threads int, names ...string) error {
+	list, err := find(names...)
+	if err != nil {
+		return err
+	}
+	if threads > 0 {
+		runtime.GOMAXPROCS(threads)
+	}
+	for _, load := range list {
+		first, _, out, err := load.start()
+		if err == nil {
+			err = first()
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("bench: %s: %w", load.Name, err)
+		}
+		if loss := (*out)["loss"]; loss != nil {
+			_, err = fmt.Fprintf(w, "%s: loss %g\n", load.Name, loss.Item())
+		} else {
+			_, err = fmt.Fprintf(w, "%s: done\n", load.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds the list of the workloads and what one is.
+
+// workload is something to measure.
+type workload struct {
+	Name  string
+	About string // what one step is
+
+	make    func(r *tarn.Random) (job, error)
+	flop    float64 // arithmetic of a step, where it is all that matters; else 0
+	process bool    // whole processes are measured, which take one step each
+}
+
+// job is a workload with its data and fresh weights.
+type job struct {
+	// trace builds and compiles the program.
+	trace  func() (*tarn.Program, error)
+	inputs []*tarn.Tensor
+}
+
+// workloads lists all of them in the order in which they are run and shown.
+var workloads = slices.Concat(
+	[]workload{linreg},
+	mlps,
+	gpts,
+	gemms,
+	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, startup},
+)
+
+// Names lists the workloads.
+func Names() []string {
+	names := make([]string, len(workloads))
+	for i, w := range workloads {
+		names[i] = w.Name
+	}
+	return names
+}
+
+// find gives the workloads of the names, all of them where there is no name.
+func find(names ...string) ([]workload, error) {
+	if len(names) == 0 {
+		return slices.Clone(workloads), nil
+	}
+	var found []workload
+	for _, name := range names {
+		i := slices.IndexFunc(workloads, func(w workload) bool { return w.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("bench: there is no workload %q; choose among %s", name, strings.Join(Names(), ", "))
+		}
+		found = append(found, workloads[i])
+	}
+	return found, nil
+}
+
+// normal is a tensor of standard normal numbers.
+func normal(r *tarn.Random, shape ...int) *tarn.Tensor {
+	t := tarn.Zeros(tarn.F32, shape...)
+	r.Normal(t, 0, 1)
+	return t
+}
+
+// classes is a tensor of class numbers below n.
+func classes(r *tarn.Random, n int, shape ...int) *tarn.Tensor {
+	t := tarn.Zeros(tarn.F32, shape...)
+	r.Uniform(t, 0, float64(n))
+	return t.Cast(tarn.I32)
+}
+
+// input declares an input of the type of t.
+func input(g *tarn.Graph, name string, t *tarn.Tensor) *tarn.Value {
+	return g.Input(name, t.DType(), t.Shape()...)
+}
