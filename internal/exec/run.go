@@ -10,6 +10,9 @@ import (
 
 // This file turns segments of a loop's instructions into runs, for which package jit makes machine code.
 
+// farBytes is the size from which an array is not expected to be in the cache.
+const farBytes = 1 << 19
+
 // runMaker makes one run.
 type runMaker struct {
 	*loopJob
@@ -94,8 +97,18 @@ func (r *runMaker) input(v int) {
 	} else if v >= r.result(r.segment.first) {
 		return
 	}
+	in.Far = r.far(v)
 	r.number[v] = len(r.run.Inputs)
 	r.run.Inputs = append(r.run.Inputs, in)
+}
+
+// far reports whether v is a source that lies in memory as a whole, is too large for the cache that is the worker's own, and is
+// read for the first time.
+func (r *runMaker) far(v int) bool {
+	if v >= len(r.loop.Sources) || r.loop.Sources[v].Pattern != lower.Whole || r.loop.Sources[v].Buffer.Bytes() < farBytes {
+		return false
+	}
+	return !slices.ContainsFunc(r.loop.Instrs[:r.segment.first], func(in lower.Instr) bool { return slices.Contains(in.Args[:], v) })
 }
 
 // add puts instruction i of the loop into the run.
@@ -112,7 +125,10 @@ func (r *runMaker) add(i int) {
 		}
 		r.run.Instrs = append(r.run.Instrs, out)
 		if in.Store != nil || r.readAfter(v, r.segment.end) {
-			r.run.Outputs = append(r.run.Outputs, jit.Output{Slot: v, Value: r.number[v]})
+			r.run.Outputs = append(r.run.Outputs, jit.Output{
+				Slot: v, Value: r.number[v],
+				Far: in.Store != nil && in.Extent == lower.Full && in.Store.Bytes() >= farBytes,
+			})
 		}
 	case lower.ReduceRows:
 		kind := map[ir.ReduceKind]jit.Kind{ir.ReduceSum: jit.RowSum, ir.ReduceMax: jit.RowMax, ir.ReduceMin: jit.RowMin}[in.Reduce]

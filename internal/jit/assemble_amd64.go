@@ -90,7 +90,8 @@ type generator struct {
 	bools    bool
 	hoisted  []bool        // by input: a single that stays in its register
 	sums     []accumulator // by reduction
-	masked   bool          // the body is written for the rest
+	pool     []pooled
+	masked   bool // the body is written for the rest
 	failed   bool
 }
 
@@ -157,7 +158,7 @@ func (g *generator) typeOf(v int) Type {
 
 // try writes the code with the given number of singles in registers.
 func (g *generator) try(stay int) bool {
-	g.c = code{}
+	g.c, g.pool = code{}, nil
 	g.failed = false
 	g.constant = map[uint64]int{}
 	g.base = map[int]int{}
@@ -177,6 +178,7 @@ func (g *generator) try(stay int) bool {
 	g.c.put(0x48, 0x83, 0xF9, lanes) // CMP rcx, lanes
 	rest := g.c.jump(below)
 	loop := len(g.c.b)
+	g.lookAhead()
 	g.body(false)
 	g.c.put(0x48, 0x83, 0xC0, 64) // ADD rax, 64
 	if g.bools {
@@ -204,7 +206,22 @@ func (g *generator) try(stay int) bool {
 	g.c.land(end)
 	g.finishReductions()
 	g.c.put(0xC3) // RET
+	g.placePool()
 	return !g.failed
+}
+
+// lookAhead asks for the memory that later vectors will need.
+func (g *generator) lookAhead() {
+	for _, in := range g.run.Inputs {
+		if r, ok := g.base[in.Slot]; ok && in.Far && !in.Single && in.Type != Bool {
+			g.c.prefetch(r, false)
+		}
+	}
+	for _, o := range g.run.Outputs {
+		if r, ok := g.base[o.Slot]; ok && o.Far && g.typeOf(o.Value) != Bool {
+			g.c.prefetch(r, true)
+		}
+	}
 }
 
 func (g *generator) lanes() int {
@@ -277,6 +294,20 @@ func (g *generator) constantsOf(in fused) {
 		g.constantOf(1)
 	case scalar.ReLU, scalar.ReLUGrad, scalar.LeakyReLU:
 		g.constantOf(0)
+	case scalar.Exp:
+		low, high := g.expRange()
+		g.constantOf(low)
+		g.constantOf(high)
+	case scalar.Sigmoid:
+		low, _ := g.expRange()
+		for _, x := range []float64{low, 0, 1, math.Copysign(0, -1)} {
+			g.constantOf(x)
+		}
+	case scalar.Tanh:
+		for _, x := range []float64{40, 0.5, math.Copysign(0, -1)} {
+			g.constantOf(x)
+		}
+		g.bits(0x7FFFFFFF, 0x7FFFFFFFFFFFFFFF)
 	}
 }
 
@@ -481,7 +512,7 @@ func (g *generator) op(b byte) opcode { return opcode{g.w(), 1, g.w(), b, 2} }
 
 const (
 	opAdd, opMul, opSub, opDiv, opMin, opMax, opSqrt = 0x58, 0x59, 0x5C, 0x5E, 0x5D, 0x5F, 0x51
-	opAnd, opXor                                     = 0x54, 0x57
+	opAnd, opOr, opXor                               = 0x54, 0x56, 0x57
 	unordered, greater                               = 3, 0x1E
 )
 
@@ -575,6 +606,12 @@ func (g *generator) emit(in fused, result int) {
 		g.freeMask = append(g.freeMask, k)
 	case scalar.Where:
 		g.blend(d, r[0], r[2], r[1])
+	case scalar.Exp:
+		g.exp(d, r[0])
+	case scalar.Sigmoid:
+		g.sigmoid(d, r[0])
+	case scalar.Tanh:
+		g.tanh(d, r[0])
 	case scalar.MulAdd:
 		// VFMADD231 and its like: d = d + a*b.
 		g.c.regs(opcode{g.w(), 1, g.w(), 0x28, 2}, d, 0, r[2], none)

@@ -151,6 +151,17 @@ func check(t *testing.T, r *Run, inputs [][]float64, n int, tolerance float64) {
 	}
 }
 
+// tolerance is a bound on the relative error: of one operation in float32, or of a function as package cpu has it.
+func tolerance(f scalar.Func, double bool) float64 {
+	switch {
+	case double && (f == scalar.Exp || f == scalar.Sigmoid || f == scalar.Tanh):
+		return 1e-15
+	case double:
+		return 2.3e-16
+	}
+	return 2.5e-7
+}
+
 func TestFunctions(t *testing.T) {
 	if !Available() {
 		t.Skip("no AVX-512 here")
@@ -191,7 +202,7 @@ func TestFunctions(t *testing.T) {
 							}
 							r.Instrs = []Instr{in}
 							r.Outputs = []Output{{Slot: 9, Value: f.Arity()}}
-							check(t, r, inputs, n, 2.5e-7)
+							check(t, r, inputs, n, tolerance(f, double))
 						}
 					})
 				}
@@ -383,6 +394,39 @@ func TestIntegers(t *testing.T) {
 			want := float32(scalar.F64(f, float64(a[i]), float64(b[i]), 0))
 			if y[i] != want || z[i] != float32(a[i]) {
 				t.Errorf("%v(%d, %d) = %v, want %v; %d as float %v", f, a[i], b[i], y[i], want, a[i], z[i])
+			}
+		}
+	}
+}
+
+// TestSweep holds the exponential and what is made of it against the definitions over the whole range, denormal results and
+// overflow included.
+func TestSweep(t *testing.T) {
+	if !Available() {
+		t.Skip("no AVX-512 here")
+	}
+	for _, f := range []scalar.Func{scalar.Exp, scalar.Sigmoid, scalar.Tanh} {
+		for _, double := range []bool{false, true} {
+			reach := 120.0
+			if double {
+				reach = 800
+			}
+			var x []float64
+			for v := -reach; v < reach; v += reach / 5000 {
+				x = append(x, float64(float32(v)), float64(float32(v/1000)))
+			}
+			r := &Run{Double: double, Inputs: []Input{{Slot: 0}}, Instrs: []Instr{{Func: f}}, Outputs: []Output{{Slot: 1, Value: 1}}}
+			got := execute(t, r, [][]float64{x}, len(x))[0]
+			for i, v := range x {
+				want := scalar.F64(f, v, 0, 0)
+				ulp := math.Max(math.Abs(want)*0x1p-52, 0x1p-1074)
+				if !double {
+					want = float64(float32(want))
+					ulp = math.Max(math.Abs(want)*0x1p-23, 0x1p-149)
+				}
+				if got[i] != want && !(math.Abs(got[i]-want) <= 4*ulp) {
+					t.Errorf("%v(%v), double %v: %v, want %v", f, v, double, got[i], want)
+				}
 			}
 		}
 	}

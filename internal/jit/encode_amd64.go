@@ -91,6 +91,35 @@ func (c *code) atR15With(o opcode, reg, vvvv int) {
 	c.put(byte(reg&7)<<3 | r15&7)
 }
 
+// ripBroadcast writes an instruction on registers and a number in memory that is repeated for every lane. It gives where the
+// distance to that memory stands, which is to be filled in.
+func (c *code) ripBroadcast(o opcode, reg, vvvv int) int {
+	c.evex(o, reg, vvvv, 5, true, 0, masking{})
+	if !(o.mmap == 2 && o.op>>1 == opBroadcast>>1) { // VBROADCAST repeats by itself
+		c.b[len(c.b)-2] |= 0x10
+	}
+	c.put(byte(reg&7)<<3 | 5)
+	c.put32(0)
+	return len(c.b) - 4
+}
+
+// ahead is how far in front of the loop the code asks for memory, in bytes: about a page, as the hardware looks ahead within a
+// page by itself.
+const ahead = 4096
+
+// prefetch writes PREFETCHT0 or PREFETCHW of what lies ahead of base + rax.
+func (c *code) prefetch(base int, write bool) {
+	if base >= 8 {
+		c.put(0x41)
+	}
+	op := byte(0x18)
+	if write {
+		op = 0x0D
+	}
+	c.put(0x0F, op, 0x80|1<<3|4, byte(base&7))
+	c.put32(ahead)
+}
+
 // loadSlot writes MOV reg, [rdi + 8*slot].
 func (c *code) loadSlot(reg, slot int) {
 	c.put(0x48|byte(reg>>3)<<2, 0x8B, 0x80|byte(reg&7)<<3|rdi)

@@ -26,6 +26,7 @@ type Input struct {
 	Slot   int // where the address of its block stands among the slots
 	Type   Type
 	Single bool // one number for all elements
+	Far    bool // not expected in the cache: the code asks for what comes next ahead of time
 }
 
 // Instr applies a function to values: numbers below len(Inputs) are inputs, the others results of earlier instructions.
@@ -47,6 +48,7 @@ func (in *Instr) arity() int {
 type Output struct {
 	Slot  int
 	Value int
+	Far   bool // as of an Input
 }
 
 // Reduction combines all elements of a value. Sums are taken in float64.
@@ -96,7 +98,7 @@ var simple = []scalar.Func{
 	scalar.Neg, scalar.Abs, scalar.Square, scalar.Reciprocal, scalar.Sqrt, scalar.Rsqrt, scalar.Floor, scalar.Ceil, scalar.Round,
 	scalar.ReLU, scalar.Not, scalar.Add, scalar.Sub, scalar.Mul, scalar.Div, scalar.Min, scalar.Max, scalar.ReLUGrad, scalar.LeakyReLU,
 	scalar.Eq, scalar.Ne, scalar.Lt, scalar.Le, scalar.Gt, scalar.Ge, scalar.And, scalar.Or, scalar.Xor,
-	scalar.Where, scalar.MulAdd,
+	scalar.Where, scalar.MulAdd, scalar.Exp, scalar.Sigmoid, scalar.Tanh,
 }
 
 // Simple reports whether a run may hold f of floats or bools.
