@@ -1,0 +1,165 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"text/tabwriter"
+	"time"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file looks inside a workload: what its compiled program consists of, what each step costs beside what the machine
+// could do, and what each worker does when.
+
+// profileRuns is the number of runs that the times of steps are the medians of.
+const profileRuns = 25
+
+// Explain writes the plan of a workload's program to w: every step with the op it computes, its place in the source, its
+// arithmetic and memory, its time, and which share of the time the machine's limits alone would take. The limits are measured
+// first, as the fastest product and the fastest sum over memory that this process can do.
+func Explain(ctx context.Context, w io.Writer, o Options, name string) error {
+	p, inputs, err := o.program(name)
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		if _, err := p.Run(inputs...); err != nil {
+			return fmt.Errorf("bench: %s: %w", name, err)
+		}
+	}
+	limit, err := measureLimits(ctx)
+	if err != nil {
+		return err
+	}
+	steps, err := p.Profile(profileRuns, inputs...)
+	if err != nil {
+		return fmt.Errorf("bench: %s: %w", name, err)
+	}
+	fmt.Fprintf(w, "%s at %d threads; the machine: %.0f GFLOP/s in products, %.1f GB/s from memory\n\n", name, o.threads(), limit.flops/1e9, limit.bytes/1e9)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "step\ttime\tGFLOP/s\tGB/s\tfloor\t what\t place\t")
+	var total, floor time.Duration
+	for i, s := range steps {
+		least := limit.floor(s)
+		total += s.Time
+		floor += least
+		seconds := max(s.Time.Seconds(), 1e-9)
+		fmt.Fprintf(t, "%d\t%s\t%.1f\t%.1f\t%.0f%%\t %s\t %s\t\n", i, duration(seconds*1e6), float64(s.Flops)/seconds/1e9, float64(s.Bytes)/seconds/1e9,
+			100*least.Seconds()/seconds, s.Work, s.Place)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\n%d steps take %s; the machine's limits alone would take %s, %.0f%% of that; temporaries take %.1f MiB\n", len(steps),
+		duration(total.Seconds()*1e6), duration(floor.Seconds()*1e6), 100*floor.Seconds()/max(total.Seconds(), 1e-9), float64(p.Arena())/(1<<20))
+	return err
+}
+
+// Trace runs one step of a workload and writes what each worker did when, in the Chrome trace format, which
+// https://ui.perfetto.dev shows.
+func Trace(w io.Writer, o Options, name string) error {
+	p, inputs, err := o.program(name)
+	if err != nil {
+		return err
+	}
+	for range 3 { // the first steps meet cold caches and sleeping workers
+		if _, err := p.Run(inputs...); err != nil {
+			return fmt.Errorf("bench: %s: %w", name, err)
+		}
+	}
+	events, err := p.Trace(inputs...)
+	if err != nil {
+		return fmt.Errorf("bench: %s: %w", name, err)
+	}
+	return writeTrace(w, events)
+}
+
+// traceEvent is a complete event of the trace format; times are microseconds.
+type traceEvent struct {
+	Name  string            `json:"name"`
+	Phase string            `json:"ph"`
+	Start float64           `json:"ts"`
+	Took  float64           `json:"dur"`
+	PID   int               `json:"pid"`
+	TID   int               `json:"tid"`
+	Args  map[string]string `json:"args"`
+}
+
+func writeTrace(w io.Writer, events []tarn.TaskEvent) error {
+	list := make([]traceEvent, len(events))
+	for i, e := range events {
+		list[i] = traceEvent{
+			Name: e.Work, Phase: "X", Start: e.Start.Seconds() * 1e6, Took: (e.End - e.Start).Seconds() * 1e6, PID: 1, TID: e.Worker,
+			Args: map[string]string{"step": fmt.Sprint(e.Step), "place": e.Place},
+		}
+	}
+	return json.NewEncoder(w).Encode(map[string]any{"traceEvents": list, "displayTimeUnit": "ns"})
+}
+
+// program makes and compiles a workload in this process.
+func (o Options) program(name string) (*tarn.Program, []*tarn.Tensor, error) {
+	list, err := find(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	runtime.GOMAXPROCS(o.threads())
+	j, err := list[0].make(tarn.NewRandom(0, "bench/"+name))
+	if err != nil {
+		return nil, nil, fmt.Errorf("bench: %s: %w", name, err)
+	}
+	p, err := j.trace()
+	if err != nil {
+		return nil, nil, fmt.Errorf("bench: %s: %w", name, err)
+	}
+	return p, j.inputs, nil
+}
+
+// limits is what the machine can do at best, a second.
+type limits struct{ flops, bytes float64 }
+
+// floor is the least time that a step could take: its arithmetic at the speed of products, or its memory at the speed of
+// memory, whichever is longer. Arrays that are in the cache can beat it.
+func (l limits) floor(s tarn.StepProfile) time.Duration {
+	seconds := max(float64(s.Flops)/l.flops, float64(s.Bytes)/l.bytes)
+	return time.Duration(seconds * 1e9)
+}
+
+// measureLimits measures a product whose operands stay in the cache, and a sum over memory that no cache holds.
+func measureLimits(ctx context.Context) (limits, error) {
+	const n, long = 384, 1 << 25
+	flops, err := fastest(ctx, func(g *tarn.Graph) (*tarn.Value, []*tarn.Tensor) {
+		a := g.Input("a", tarn.F32, n, n)
+		b := g.Input("b", tarn.F32, n, n)
+		return a.MatMul(b), []*tarn.Tensor{tarn.Zeros(tarn.F32, n, n), tarn.Zeros(tarn.F32, n, n)}
+	})
+	if err != nil {
+		return limits{}, err
+	}
+	sum, err := fastest(ctx, func(g *tarn.Graph) (*tarn.Value, []*tarn.Tensor) {
+		return g.Input("x", tarn.F32, long).Sum(), []*tarn.Tensor{tarn.Zeros(tarn.F32, long)}
+	})
+	return limits{flops: 2 * n * n * n / flops, bytes: 4 * long / sum}, err
+}
+
+// fastest gives the seconds of the fastest of many runs of a small program.
+func fastest(ctx context.Context, build func(g *tarn.Graph) (*tarn.Value, []*tarn.Tensor)) (float64, error) {
+	g := tarn.NewGraph()
+	y, inputs := build(g)
+	p, err := tarn.Compile(g, tarn.Outputs{"y": y})
+	if err != nil {
+		return 0, fmt.Errorf("bench: measuring the machine: %w", err)
+	}
+	best := time.Hour
+	for began := time.Now(); time.Since(began) < 300*time.Millisecond && ctx.Err() == nil; {
+		start := time.Now()
+		if _, err := p.Run(inputs...); err != nil {
+			return 0, fmt.Errorf("bench: measuring the machine: %w", err)
+		}
+		best = min(best, time.Since(start))
+	}
+	return best.Seconds(), ctx.Err()
+}
