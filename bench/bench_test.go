@@ -360,3 +360,16 @@ func TestField(t *testing.T) {
 		t.Errorf("field of a name that is not there is %q", got)
 	}
 }
+
+func TestPeers(t *testing.T) {
+	for _, p := range peers {
+		if _, err := peerPrograms.Open("peers/" + p.program); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+		for name := range p.only {
+			if _, err := find(name); err != nil {
+				t.Errorf("%s: %v", p.name, err)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,17 +23,37 @@ var peerPrograms embed.FS
 // peer is another engine, or a way to use one.
 type peer struct {
 	name    string
-	module  string // the Python distribution that it needs
+	modules []string // the Python distributions that it needs
 	program string
 	mode    string
-	prefix  string // it has only the workloads whose names begin so
+	only    map[string]string // where not nil: the workloads that it has, and their names in the program
 }
 
+// peers lists, of every engine, all the ways that are the fastest on some workload.
 var peers = []peer{
-	{name: "PyTorch eager", module: "torch", program: "torch_bench.py", mode: "eager"},
-	{name: "torch.compile", module: "torch", program: "torch_bench.py", mode: "compile"},
-	{name: "JAX", module: "jax", program: "jax_bench.py", mode: "compile"},
-	{name: "NumPy", module: "numpy", program: "numpy_bench.py", mode: "eager", prefix: "gemm-"},
+	{name: "PyTorch eager", modules: []string{"torch"}, program: "torch_bench.py", mode: "eager"},
+	{name: "torch.compile", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile"},
+	{name: "torch.compile, whole step", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile-step", only: trainingOnly()},
+	{name: "JAX", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile"},
+	{name: "JAX, loop inside", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile",
+		only: map[string]string{"linreg": "linreg-loop", "mlp-small": "mlp-small-scan"}},
+	{name: "NumPy", modules: []string{"numpy", "scipy", "threadpoolctl"}, program: "numpy_bench.py", mode: "eager", only: gemmsOnly()},
+}
+
+func trainingOnly() map[string]string {
+	only := map[string]string{linreg.Name: linreg.Name}
+	for _, load := range slices.Concat(mlps, gpts) {
+		only[load.Name] = load.Name
+	}
+	return only
+}
+
+func gemmsOnly() map[string]string {
+	only := map[string]string{}
+	for _, load := range gemms {
+		only[load.Name] = load.Name
+	}
+	return only
 }
 
 // peerLimit is how long one workload of one peer may take, compilation included.
@@ -43,13 +64,14 @@ type python struct {
 	interpreter string
 	dir         string // where the programs lie
 	versions    map[string]string
-	peers       []peer // those that can run
+	peers       []peer   // those that can run
+	lacks       []string // the others, each with what it needs
 }
 
 const versionScript = `
 import importlib.metadata as m, json, platform
 v = {"python": platform.python_version()}
-for name in "torch", "jax", "jaxlib", "optax", "numpy", "scipy":
+for name in "torch", "jax", "jaxlib", "optax", "numpy", "scipy", "threadpoolctl":
     try: v[name] = m.version(name)
     except m.PackageNotFoundError: pass
 print(json.dumps(v))
@@ -66,26 +88,32 @@ func newPython(ctx context.Context, interpreter, dir string) (*python, error) {
 		return nil, fmt.Errorf("bench: %s printed %q instead of versions; is it Python 3?", interpreter, output)
 	}
 	for _, peer := range peers {
-		if p.versions[peer.module] != "" {
+		lacking := slices.IndexFunc(peer.modules, func(name string) bool { return p.versions[name] == "" })
+		if lacking < 0 {
 			p.peers = append(p.peers, peer)
+		} else {
+			p.lacks = append(p.lacks, fmt.Sprintf("%s, which needs %s", peer.name, peer.modules[lacking]))
 		}
 	}
 	if len(p.peers) == 0 {
-		return nil, fmt.Errorf("bench: %s has neither torch nor jax nor numpy; make an environment with bench/peers/setup.sh", interpreter)
+		return nil, fmt.Errorf("bench: %s has no peer: not %s; make an environment with bench/peers/setup.sh", interpreter, strings.Join(p.lacks, ", not "))
 	}
 	return p, os.CopyFS(dir, peerPrograms)
 }
 
 // measure runs one workload of a peer. It gives no result and no error where the peer has no such workload.
 func (p *python) measure(ctx context.Context, peer peer, workload string, threads int) (*Result, error) {
-	if !strings.HasPrefix(workload, peer.prefix) {
-		return nil, nil
+	own := workload
+	if peer.only != nil {
+		if own = peer.only[workload]; own == "" {
+			return nil, nil
+		}
 	}
 	limited, cancel := context.WithTimeout(ctx, peerLimit)
 	defer cancel()
 	name := filepath.Join(p.dir, "result.json")
 	cmd := exec.CommandContext(limited, p.interpreter, filepath.Join(p.dir, "peers", peer.program),
-		"--workload", workload, "--threads", strconv.Itoa(threads), "--mode", peer.mode, "--json", name)
+		"--workload", own, "--threads", strconv.Itoa(threads), "--mode", peer.mode, "--json", name)
 	cmd.WaitDelay = time.Second
 	if _, err := cmd.Output(); err != nil {
 		if ctx.Err() == nil && limited.Err() != nil {
@@ -100,7 +128,11 @@ func (p *python) measure(ctx context.Context, peer peer, workload string, thread
 	if err := os.Remove(name); err != nil {
 		return nil, err
 	}
-	return parsePeer(text, workload, threads)
+	r, err := parsePeer(text, own, threads)
+	if err == nil {
+		r.Workload = workload
+	}
+	return r, err
 }
 
 // parsePeer reads what harness.py writes: a list of one record, with times in seconds.

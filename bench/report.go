@@ -53,6 +53,9 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 	if err != nil {
 		return err
 	}
+	if len(p.lacks) > 0 {
+		fmt.Fprintf(w, "without %s\n", strings.Join(p.lacks, "; without "))
+	}
 	report := newReport(o.threads(), p)
 	for _, load := range list {
 		if err = report.compare(ctx, w, o, p, load); err != nil {
