@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/nn"
+	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/train"
+)
+
+// This file holds the network that reads digits, and the configuration from which a run's folder can build it again.
+
+const pixels = mnist.Height * mnist.Width
+
+// config is a run of train mnist as config.json has it.
+type config struct {
+	Task      string  `json:"task"`
+	Hidden    []int   `json:"hidden"`
+	Epochs    int     `json:"epochs"`
+	Batch     int     `json:"batch"`
+	Optimizer string  `json:"optimizer"`
+	Rate      float64 `json:"learning_rate"`
+	Seed      uint64  `json:"seed"`
+	Examples  int     `json:"examples"`
+}
+
+const task = "mnist"
+
+// widths are the sizes of the hidden layers.
+type widths []int
+
+const (
+	maxWidth  = 1 << 14
+	maxLayers = 32
+)
+
+// UnmarshalText parses "512,512"; the empty text means no hidden layer.
+func (w *widths) UnmarshalText(text []byte) error {
+	*w = widths{}
+	if len(text) == 0 {
+		return nil
+	}
+	for _, field := range strings.Split(string(text), ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil {
+			return fmt.Errorf("%q is no list of widths such as 512,512", text)
+		}
+		*w = append(*w, n)
+	}
+	return w.check()
+}
+
+func (w widths) check() error {
+	if len(w) > maxLayers {
+		return fmt.Errorf("%d hidden layers, at most %d are possible", len(w), maxLayers)
+	}
+	for _, n := range w {
+		if n < 1 || n > maxWidth {
+			return fmt.Errorf("the width %d of a hidden layer should be from 1 to %d", n, maxWidth)
+		}
+	}
+	return nil
+}
+
+// String prints the network, as in "784-512-512-10".
+func (w widths) String() string {
+	parts := []string{strconv.Itoa(pixels)}
+	for _, n := range w {
+		parts = append(parts, strconv.Itoa(n))
+	}
+	return strings.Join(append(parts, strconv.Itoa(mnist.Classes)), "-")
+}
+
+// optimizers are the optimisers by name, each with a learning rate that suits it here.
+var optimizers = []struct {
+	name string
+	rate float64
+	make func(rate float64) (optim.Optimizer, *optim.Schedule)
+}{
+	{"adamw", 1e-3, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewAdamW(r); return o, &o.Rate }},
+	{"adam", 1e-3, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewAdam(r); return o, &o.Rate }},
+	{"rmsprop", 5e-4, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewRMSprop(r); return o, &o.Rate }},
+	{"adagrad", 1e-2, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewAdagrad(r); return o, &o.Rate }},
+	{"nesterov", 5e-2, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewNesterov(r); return o, &o.Rate }},
+	{"momentum", 5e-2, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewMomentum(r); return o, &o.Rate }},
+	{"sgd", 2e-1, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewSGD(r); return o, &o.Rate }},
+}
+
+// defaultRate is the learning rate of an optimiser where none is given.
+func defaultRate(name string) float64 {
+	for _, o := range optimizers {
+		if o.name == name {
+			return o.rate
+		}
+	}
+	return math.NaN()
+}
+
+// optimizer makes the optimiser, with a rate that falls along a cosine to 0 over the whole training.
+func (c *config) optimizer() optim.Optimizer {
+	steps := c.Epochs * ((c.Examples + c.Batch - 1) / c.Batch)
+	for _, o := range optimizers {
+		if o.name == c.Optimizer {
+			made, schedule := o.make(c.Rate)
+			*schedule = optim.Cosine{Rate: c.Rate, Steps: max(1, steps)}
+			return made
+		}
+	}
+	return nil
+}
+
+// check refuses a configuration that cannot be; available is the number of examples there are.
+func (c *config) check(available int) error {
+	names := make([]string, len(optimizers))
+	for i, o := range optimizers {
+		names[i] = o.name
+	}
+	switch {
+	case c.Task != task:
+		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, task)
+	case c.Epochs < 1 || c.Epochs > 1e6:
+		return fmt.Errorf("--epochs is %d and should be from 1 to 1000000", c.Epochs)
+	case c.Batch < 1:
+		return fmt.Errorf("--batch is %d and should be at least 1", c.Batch)
+	case c.Examples < 1 || c.Examples > available:
+		return fmt.Errorf("--examples is %d and should be from 1 to %d", c.Examples, available)
+	case !slices.Contains(names, c.Optimizer):
+		return fmt.Errorf("--optimizer %q is unknown; there are: %s", c.Optimizer, strings.Join(names, ", "))
+	case !(c.Rate > 0) || math.IsInf(c.Rate, 0):
+		return fmt.Errorf("--lr is %v and should be a finite number above 0", c.Rate)
+	}
+	return widths(c.Hidden).check()
+}
+
+// network is the model: linear layers with ReLU between them.
+type network struct {
+	Layers []*nn.Linear
+}
+
+func newNetwork(hidden []int) *network {
+	m := &network{}
+	in := pixels
+	for _, out := range append(slices.Clone(hidden), mnist.Classes) {
+		m.Layers = append(m.Layers, nn.NewLinear(in, out))
+		in = out
+	}
+	return m
+}
+
+// Forward gives the logits of the digits.
+func (m *network) Forward(x *tarn.Value) *tarn.Value {
+	for i, layer := range m.Layers {
+		if i > 0 {
+			x = x.ReLU()
+		}
+		x = layer.Forward(x)
+	}
+	return x
+}
+
+// build is the computation on n images.
+func (m *network) build(g *tarn.Graph, n int) tarn.Outputs {
+	image, label := g.Input("image", tarn.F32, n, pixels), g.Input("label", tarn.I32, n)
+	logits := m.Forward(image)
+	return tarn.Outputs{"loss": nn.CrossEntropy(logits, label), "prediction": logits}
+}
+
+// size is the number of weights.
+func (m *network) size() (n int) {
+	for _, l := range m.Layers {
+		n += l.Weight.Tensor().Size() + l.Bias.Tensor().Size()
+	}
+	return n
+}
+
+// loadRun builds the network of a run's folder with the weights that are there.
+func loadRun(dir string) (m *network, c config, from string, err error) {
+	folder, err := train.OpenFolder(dir)
+	if err != nil {
+		return nil, c, "", err
+	}
+	if err := folder.Config(&c); err != nil {
+		return nil, c, "", err
+	}
+	if err := c.check(math.MaxInt); err != nil {
+		return nil, c, "", fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+	}
+	m = newNetwork(c.Hidden)
+	from, err = folder.LoadWeights(m)
+	return m, c, from, err
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/train"
+)
+
+// This file holds eval.
+
+// evalCommand has the arguments of eval.
+type evalCommand struct {
+	Dir string `arg:"" name:"run" help:"Folder of a run of train mnist."`
+}
+
+// Run measures the network on the test set.
+func (c *evalCommand) Run(env *environment) error {
+	m, settings, from, err := loadRun(c.Dir)
+	if err != nil {
+		return err
+	}
+	_, test, err := mnist.Load()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "network %v, weights of %s\n", widths(settings.Hidden), from)
+	top, confusion := &train.TopK{K: 2}, &train.ConfusionMatrix{}
+	loss, accuracy, err := measure(env.ctx, m, test, top, confusion)
+	if err != nil {
+		return err
+	}
+	printConfusion(env.stdout, confusion.Counts)
+	fmt.Fprintf(env.stdout, "\ntest examples %d\ntest loss %.4f\ntest accuracy of two guesses %.4f\ntest accuracy %.4f\n", test.Len(), loss, top.Value(), accuracy)
+	return nil
+}
+
+// measure gives loss and accuracy of the network on a set, and fills other metrics.
+func measure(ctx context.Context, m *network, set *data.Set, metrics ...train.Metric) (loss, accuracy float64, err error) {
+	eval, err := train.NewEval(m.build)
+	if err != nil {
+		return 0, 0, err
+	}
+	a := &train.Accuracy{}
+	loss, err = eval.Measure(ctx, set, 500, "label", append(metrics, a)...)
+	return loss, a.Value(), err
+}
+
+// printConfusion prints the table of digits and guesses, with the share of each digit that was read right.
+func printConfusion(w io.Writer, counts [][]int) {
+	fmt.Fprintf(w, "\ndigit  read as")
+	for p := range counts {
+		if p > 0 {
+			fmt.Fprintf(w, "%6d", p)
+		} else {
+			fmt.Fprintf(w, "%3d", p)
+		}
+	}
+	fmt.Fprintln(w, "    right")
+	for t, row := range counts {
+		fmt.Fprintf(w, "%5d      ", t)
+		n := 0
+		for _, c := range row {
+			fmt.Fprintf(w, "%6d", c)
+			n += c
+		}
+		fmt.Fprintf(w, "   %.4f\n", float64(row[t])/float64(max(1, n)))
+	}
+}

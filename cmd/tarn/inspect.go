@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/interop/safetensors"
+)
+
+// This file holds inspect.
+
+// inspectCommand has the arguments of inspect.
+type inspectCommand struct {
+	File string `arg:"" help:"A safetensors file, or the folder of a run."`
+}
+
+// Run lists the tensors with their statistics.
+func (c *inspectCommand) Run(env *environment) error {
+	path := c.File
+	if s, err := os.Stat(path); err == nil && s.IsDir() {
+		path = filepath.Join(c.File, "weights.safetensors")
+		if _, err := os.Stat(path); err != nil {
+			path = filepath.Join(c.File, "checkpoint.safetensors")
+		}
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%s has neither weights.safetensors nor checkpoint.safetensors", c.File)
+		}
+	}
+	file, err := safetensors.Read(path)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(env.stdout, path)
+	for _, key := range slices.Sorted(maps.Keys(file.Metadata)) {
+		fmt.Fprintf(env.stdout, "%q = %q\n", key, file.Metadata[key])
+	}
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\nname\ttype\tshape\tmean\tdeviation\tleast\tgreatest\tnot finite\t")
+	elements, bytes := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(file.Tensors)) {
+		t := file.Tensors[name]
+		elements += t.Size()
+		bytes += t.Size() * t.DType().Size()
+		s := describe(t)
+		fmt.Fprintf(w, "%q\t%v\t%v\t%.4g\t%.4g\t%.4g\t%.4g\t%d\t\n", name, t.DType(), t.Shape(), s.mean, s.deviation, s.least, s.greatest, s.broken)
+	}
+	w.Flush()
+	fmt.Fprintf(env.stdout, "\n%d tensors, %d elements, %d bytes\n", len(file.Tensors), elements, bytes)
+	return nil
+}
+
+// statistics are those of a tensor's finite elements; broken counts the others.
+type statistics struct {
+	mean, deviation, least, greatest float64
+	broken                           int
+}
+
+func describe(t *tarn.Tensor) statistics {
+	s := statistics{least: math.Inf(1), greatest: math.Inf(-1)}
+	n, squares := 0.0, 0.0
+	for i := range t.Size() {
+		x := t.Float(i)
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			s.broken++
+			continue
+		}
+		n++
+		delta := x - s.mean // Welford's update
+		s.mean += delta / n
+		squares += delta * (x - s.mean)
+		s.least, s.greatest = min(s.least, x), max(s.greatest, x)
+	}
+	if n == 0 {
+		nan := math.NaN()
+		return statistics{nan, nan, nan, nan, s.broken}
+	}
+	s.deviation = math.Sqrt(squares / n)
+	return s
+}

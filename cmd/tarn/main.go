@@ -1,0 +1,109 @@
+// Command tarn trains, evaluates and looks into neural networks.
+//
+// This file holds the command line: its grammar, the exit codes and what Ctrl-C does. Each command has a file of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes.
+const (
+	exitFailure     = 1   // something went wrong
+	exitUsage       = 2   // the command line makes no sense
+	exitInterrupted = 130 // Ctrl-C, after a checkpoint: 128 + SIGINT, as shells have it
+)
+
+// commandLine is the grammar.
+type commandLine struct {
+	Train   trainCommand   `cmd:"" help:"Train a network and see it learn."`
+	Eval    evalCommand    `cmd:"" help:"Measure a trained network on the test set."`
+	Predict predictCommand `cmd:"" help:"Read digits from a file with a trained network."`
+	Inspect inspectCommand `cmd:"" help:"List the weights in a safetensors file."`
+}
+
+// trainCommand groups what can be trained.
+type trainCommand struct {
+	MNIST  mnistCommand  `cmd:"" name:"mnist" help:"Recognise handwritten digits: a network of linear layers with ReLU on the MNIST database, which is part of the program."`
+	Linreg linregCommand `cmd:"" name:"linreg" help:"Fit a line by gradient descent, the smallest training there is."`
+}
+
+// environment is what commands get from outside.
+type environment struct {
+	ctx    context.Context
+	stdout io.Writer
+	given  map[string]bool // the names of the flags that are on the command line
+}
+
+// usageError is a mistake on the command line that shows only when the command runs.
+type usageError struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// leave is thrown where kong wants to end the program, after --help.
+type leave int
+
+// run is the command with everything it depends on; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			exit, ok := r.(leave)
+			if !ok {
+				panic(r)
+			}
+			code = int(exit)
+		}
+	}()
+	var line commandLine
+	parser, err := kong.New(&line,
+		kong.Name("tarn"), kong.Description("Tarn trains neural networks."),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(leave(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}))
+	if err != nil {
+		fmt.Fprintf(stderr, "tarn: %v\n", err)
+		return exitFailure
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return complain(ctx, stderr, usageError{err})
+	}
+	env := &environment{ctx: ctx, stdout: stdout, given: map[string]bool{}}
+	for _, p := range parsed.Path {
+		if p.Flag != nil {
+			env.given[p.Flag.Name] = true
+		}
+	}
+	if err := parsed.Run(env); err != nil {
+		return complain(ctx, stderr, err)
+	}
+	return 0
+}
+
+// complain prints an error and gives the exit code that it stands for.
+func complain(ctx context.Context, stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "tarn: %v\n", err)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "tarn: see tarn --help, or --help after a command")
+		return exitUsage
+	case ctx.Err() != nil:
+		return exitInterrupted
+	}
+	return exitFailure
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/train/curve"
+	"github.com/seed-49005b45/tarn/train/progress"
+)
+
+// This file holds train mnist.
+
+// mnistCommand has the flags of train mnist.
+type mnistCommand struct {
+	Epochs    int      `default:"6" help:"Times that each example is seen."`
+	Batch     int      `default:"128" help:"Examples in a step."`
+	LR        *float64 `name:"lr" placeholder:"RATE" help:"Learning rate at the beginning; it falls to 0 along a cosine. By default one that suits the optimizer."`
+	Optimizer string   `default:"adamw" help:"How the weights follow the gradient: adamw, adam, rmsprop, adagrad, nesterov, momentum or sgd."`
+	Hidden    widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
+	Seed      uint64   `default:"1" help:"Seed of the first weights and of the order of the examples."`
+	Examples  int      `default:"55000" help:"Train on that many examples; 5000 others are for validation."`
+	Threads   int      `placeholder:"N" help:"Processor cores to use; all by default. The result is the same."`
+	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that is free."`
+	Resume    string   `placeholder:"DIR" help:"Go on with the run in this folder. Of the other flags only --epochs, --threads and --quiet may be given."`
+	Quiet     bool     `short:"q" help:"Print the result only."`
+}
+
+// validation is the number of examples kept from training.
+const validation = 5000
+
+// config is what the flags ask for.
+func (c *mnistCommand) config() config {
+	rate := defaultRate(c.Optimizer)
+	if c.LR != nil {
+		rate = *c.LR
+	}
+	return config{task, c.Hidden, c.Epochs, c.Batch, c.Optimizer, rate, c.Seed, c.Examples}
+}
+
+// Validate checks the flags; kong calls it.
+func (c *mnistCommand) Validate() error {
+	cores := runtime.NumCPU()
+	switch {
+	case c.Threads < 0 || c.Threads > 1024:
+		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, cores)
+	case c.Resume != "" && c.Out != "":
+		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
+	}
+	asked := c.config()
+	if c.LR == nil && math.IsNaN(asked.Rate) {
+		asked.Rate = 1 // the optimizer is unknown, and that is what the error should say
+	}
+	return asked.check(mnistTraining)
+}
+
+// mnistTraining is the number of examples to train on.
+const mnistTraining = 60000 - validation
+
+// Run trains.
+func (c *mnistCommand) Run(env *environment) error {
+	if c.Threads > 0 {
+		runtime.GOMAXPROCS(c.Threads)
+	}
+	settings, folder, err := c.folder(env)
+	if err != nil {
+		return err
+	}
+	say := func(format string, args ...any) {
+		if !c.Quiet {
+			fmt.Fprintf(env.stdout, format+"\n", args...)
+		}
+	}
+	all, test, err := mnist.Load()
+	if err != nil {
+		return err
+	}
+	valid, rest, err := all.Split(validation, settings.Seed)
+	if err != nil {
+		return err
+	}
+	set, err := rest.Slice(0, settings.Examples)
+	if err != nil {
+		return err
+	}
+	model := newNetwork(settings.Hidden)
+	if err := tarn.Init(model, settings.Seed); err != nil {
+		return err
+	}
+	say("network %v with %d weights; %d examples to train on, %d to validate, %d to test", widths(settings.Hidden), model.size(), set.Len(), valid.Len(), test.Len())
+	say("run folder %s", folder.Dir())
+
+	loop := train.NewLoop(model.build, model, settings.optimizer(), set)
+	loop.Epochs, loop.Batch, loop.Seed = settings.Epochs, settings.Batch, settings.Seed
+	loop.Valid, loop.Metrics, loop.Folder = valid, []train.Metric{&train.Accuracy{}}, folder
+	display := progress.New(env.stdout)
+	drawn := time.Now()
+	for p, err := range loop.Run(env.ctx) {
+		if err != nil {
+			display.Close()
+			if env.ctx.Err() != nil {
+				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\ngo on with: tarn train mnist --resume %s", err, folder.Dir()))
+			}
+			return err
+		}
+		if !c.Quiet {
+			display.Show(p)
+		}
+		if p.Record != nil && time.Since(drawn) > 10*time.Second {
+			if err := draw(folder, loop); err != nil {
+				return err
+			}
+			drawn = time.Now()
+		}
+	}
+	display.Close()
+	if err := draw(folder, loop); err != nil {
+		return err
+	}
+	_, accuracy, err := measure(env.ctx, model, test)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "test accuracy %.4f\n", accuracy)
+	return nil
+}
+
+// draw draws the learning curve of the epochs so far, if any.
+func draw(folder *train.Folder, loop *train.Loop) error {
+	history := loop.History()
+	if len(history) == 0 {
+		return nil
+	}
+	return folder.Write("curve.png", func(w io.Writer) error { return curve.WritePNG(w, history) })
+}
+
+// folder makes the folder of a new run, or opens that of the run to go on with.
+func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
+	if c.Resume != "" {
+		return c.resume(env)
+	}
+	settings := c.config()
+	dir := c.Out
+	for n := 1; dir == ""; n++ {
+		if _, err := os.Lstat(fmt.Sprintf("runs/mnist-%d", n)); errors.Is(err, os.ErrNotExist) {
+			dir = fmt.Sprintf("runs/mnist-%d", n)
+		} else if err != nil {
+			return settings, nil, err
+		}
+	}
+	folder, err := train.CreateFolder(dir, settings)
+	return settings, folder, err
+}
+
+// resume opens the folder of a run. Epochs may be added; everything else is as it was.
+func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
+	var settings config
+	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples"} {
+		if env.given[name] {
+			return settings, nil, usageError{fmt.Errorf("--%s cannot be given with --resume: the run in %s goes on as it was begun", name, c.Resume)}
+		}
+	}
+	folder, err := train.OpenFolder(c.Resume)
+	if err != nil {
+		return settings, nil, err
+	}
+	if err := folder.Config(&settings); err != nil {
+		return settings, nil, err
+	}
+	if err := settings.check(mnistTraining); err != nil {
+		return settings, nil, fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+	}
+	if env.given["epochs"] && c.Epochs != settings.Epochs {
+		settings.Epochs = c.Epochs
+		if err := folder.SetConfig(settings); err != nil {
+			return settings, nil, err
+		}
+	}
+	return settings, folder, nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/interop/npy"
+)
+
+// This file holds predict: digits out of a file of images.
+
+// predictCommand has the arguments of predict.
+type predictCommand struct {
+	Dir  string `arg:"" name:"run" help:"Folder of a run of train mnist."`
+	File string `arg:"" help:"Images of 28 by 28 as IDX or npy, one or many, bytes or numbers from 0 to 1, the ink bright; or a PNG of one digit of any size."`
+}
+
+// Run reads the digits and prints one a line, with its probability.
+func (c *predictCommand) Run(env *environment) error {
+	m, _, _, err := loadRun(c.Dir)
+	if err != nil {
+		return err
+	}
+	images, err := loadImages(c.File)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	return m.predict(env, images)
+}
+
+// predict prints the digit in each image.
+func (m *network) predict(env *environment, images []float32) error {
+	n := len(images) / pixels
+	size := min(n, 500)
+	g := tarn.NewGraph()
+	g.Eval()
+	p := m.Forward(g.Input("image", tarn.F32, size, pixels)).Softmax(-1)
+	program, err := tarn.Compile(g, tarn.Outputs{"p": p})
+	if err != nil {
+		return err
+	}
+	batch := tarn.Zeros(tarn.F32, size, pixels)
+	for first := 0; first < n; first += size {
+		if env.ctx.Err() != nil {
+			return env.ctx.Err()
+		}
+		clear(batch.F32())
+		count := copy(batch.F32(), images[first*pixels:]) / pixels
+		out, err := program.Run(batch)
+		if err != nil {
+			return err
+		}
+		for i := range count {
+			row := out["p"].F32()[i*mnist.Classes : (i+1)*mnist.Classes]
+			digit := 0
+			for d, p := range row {
+				if p > row[digit] {
+					digit = d
+				}
+			}
+			fmt.Fprintf(env.stdout, "%d  probability %.4f\n", digit, row[digit])
+		}
+	}
+	return nil
+}
+
+// maxFile is the largest file that predict reads.
+const maxFile = 1 << 30
+
+// loadImages reads images of 28 by 28 pixels from a file, from 0 (background) to 1 (ink). The file's first bytes say
+// what it is.
+func loadImages(path string) ([]float32, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	file, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(file) > maxFile {
+		return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
+	}
+	switch {
+	case bytes.HasPrefix(file, []byte("\x89PNG")):
+		return readPNG(file)
+	case bytes.HasPrefix(file, []byte("\x93NUMPY")):
+		a, err := npy.Read(bytes.NewReader(file))
+		if err != nil {
+			return nil, err
+		}
+		return imagesOf(a)
+	case bytes.HasPrefix(file, []byte{0, 0}), bytes.HasPrefix(file, []byte{0x1f, 0x8b}):
+		a, err := data.ReadIDX(bytes.NewReader(file))
+		if err != nil {
+			return nil, err
+		}
+		return imagesOf(a)
+	}
+	return nil, fmt.Errorf("the file is neither IDX nor npy nor PNG")
+}
+
+// imagesOf takes an array as images: [28 28], [784], [n 28 28], [n 784] or [n 28 28 1] of bytes or of floats from 0 to 1.
+func imagesOf(a data.Array) ([]float32, error) {
+	n, rest := 1, a.Shape
+	for len(rest) > 0 && product(rest) != pixels {
+		n, rest = n*rest[0], rest[1:]
+	}
+	if len(rest) == 0 || n*pixels != product(a.Shape) || n == 0 {
+		return nil, fmt.Errorf("the array has shape %v; want images of %d by %d, as in [28 28], [784], [n 28 28] or [n 784]", a.Shape, mnist.Height, mnist.Width)
+	}
+	images := make([]float32, n*pixels)
+	number := func(i int, x float64) error {
+		if !(x >= 0 && x <= 1) {
+			return fmt.Errorf("element %d is %v; want bytes, or numbers from 0 (background) to 1 (ink)", i, x)
+		}
+		images[i] = float32(x)
+		return nil
+	}
+	switch d := a.Data.(type) {
+	case []uint8:
+		for i, x := range d {
+			images[i] = float32(x) / 255
+		}
+		return images, nil
+	case []bool:
+		for i, x := range d {
+			if x {
+				images[i] = 1
+			}
+		}
+		return images, nil
+	case []float32:
+		for i, x := range d {
+			if err := number(i, float64(x)); err != nil {
+				return nil, err
+			}
+		}
+		return images, nil
+	case []float64:
+		for i, x := range d {
+			if err := number(i, x); err != nil {
+				return nil, err
+			}
+		}
+		return images, nil
+	case []int32:
+		return images, bytesOf(d, images)
+	case []int64:
+		return images, bytesOf(d, images)
+	case []int16:
+		return images, bytesOf(d, images)
+	}
+	return nil, fmt.Errorf("the elements are %T; want bytes, or numbers from 0 to 1", a.Data)
+}
+
+// bytesOf scales whole numbers from 0 to 255.
+func bytesOf[T int16 | int32 | int64](d []T, images []float32) error {
+	for i, x := range d {
+		if x < 0 || x > 255 {
+			return fmt.Errorf("element %d is %d; want whole numbers from 0 to 255", i, x)
+		}
+		images[i] = float32(x) / 255
+	}
+	return nil
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		if d > 0 && n > math.MaxInt/d {
+			return -1 // more than memory holds, and so no array that was read
+		}
+		n *= d
+	}
+	return n
+}
