@@ -14,9 +14,9 @@ DATA gemmLanes32<>+24(SB)/4, $0x00000006
 DATA gemmLanes32<>+28(SB)/4, $0x00000007
 GLOBL gemmLanes32<>(SB), RODATA|NOPTR, $32
 
-// func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -33,8 +33,10 @@ TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -46,6 +48,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -64,6 +73,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -77,6 +87,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -95,9 +112,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -115,8 +132,10 @@ TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -130,6 +149,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -151,6 +177,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -166,6 +193,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -187,9 +221,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -208,8 +242,10 @@ TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -226,6 +262,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -250,6 +293,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -268,6 +312,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -292,9 +343,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -314,8 +365,10 @@ TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -334,6 +387,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -361,6 +421,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -381,6 +442,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -408,9 +476,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -428,8 +496,10 @@ TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -443,6 +513,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -466,6 +543,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -481,6 +559,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -505,9 +590,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -527,8 +612,10 @@ TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -545,6 +632,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -574,6 +668,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -592,6 +687,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -622,9 +724,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -646,8 +748,10 @@ TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -668,6 +772,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -703,6 +814,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -725,6 +837,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -761,9 +880,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -787,8 +906,10 @@ TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -812,6 +933,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -853,6 +981,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -878,6 +1007,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -920,9 +1056,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -941,8 +1077,10 @@ TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -958,6 +1096,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -986,6 +1131,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1003,6 +1149,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1033,9 +1186,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1057,8 +1210,10 @@ TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -1078,6 +1233,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -1115,6 +1277,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1136,6 +1299,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1175,9 +1345,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1198,8 +1368,10 @@ TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -1217,6 +1389,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -1250,6 +1429,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1269,6 +1449,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1305,9 +1492,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1332,8 +1519,10 @@ TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -1356,6 +1545,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -1401,6 +1597,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1425,6 +1622,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1473,9 +1677,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1497,8 +1701,10 @@ TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -1518,6 +1724,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -1556,6 +1769,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1577,6 +1791,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1619,9 +1840,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1648,8 +1869,10 @@ TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -1675,6 +1898,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -1728,6 +1958,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1755,6 +1986,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1812,9 +2050,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1838,8 +2076,10 @@ TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -1861,6 +2101,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -1904,6 +2151,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -1927,6 +2175,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -1975,9 +2230,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -2007,8 +2262,10 @@ TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPS      (DX), Y0
@@ -2037,6 +2294,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -2098,6 +2362,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -2128,6 +2393,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3124,9 +3396,9 @@ DATA gemmLanes64<>+16(SB)/8, $0x0000000000000002
 DATA gemmLanes64<>+24(SB)/8, $0x0000000000000003
 GLOBL gemmLanes64<>(SB), RODATA|NOPTR, $32
 
-// func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3143,8 +3415,10 @@ TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3156,6 +3430,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3174,6 +3455,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3187,6 +3469,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3205,9 +3494,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3225,8 +3514,10 @@ TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3240,6 +3531,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3261,6 +3559,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3276,6 +3575,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3297,9 +3603,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3318,8 +3624,10 @@ TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3336,6 +3644,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3360,6 +3675,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3378,6 +3694,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3402,9 +3725,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3424,8 +3747,10 @@ TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3444,6 +3769,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3471,6 +3803,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3491,6 +3824,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3518,9 +3858,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3538,8 +3878,10 @@ TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3553,6 +3895,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3576,6 +3925,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3591,6 +3941,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3615,9 +3972,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3637,8 +3994,10 @@ TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3655,6 +4014,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3684,6 +4050,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3702,6 +4069,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3732,9 +4106,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3756,8 +4130,10 @@ TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3778,6 +4154,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3813,6 +4196,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3835,6 +4219,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -3871,9 +4262,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3897,8 +4288,10 @@ TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -3922,6 +4315,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -3963,6 +4363,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -3988,6 +4389,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4030,9 +4438,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4051,8 +4459,10 @@ TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4068,6 +4478,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -4096,6 +4513,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -4113,6 +4531,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4143,9 +4568,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4167,8 +4592,10 @@ TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4188,6 +4615,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -4225,6 +4659,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -4246,6 +4681,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4285,9 +4727,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4308,8 +4750,10 @@ TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4327,6 +4771,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -4360,6 +4811,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -4379,6 +4831,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4415,9 +4874,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4442,8 +4901,10 @@ TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4466,6 +4927,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -4511,6 +4979,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -4535,6 +5004,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4583,9 +5059,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4607,8 +5083,10 @@ TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4628,6 +5106,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -4666,6 +5151,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -4687,6 +5173,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4729,9 +5222,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4758,8 +5251,10 @@ TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4785,6 +5280,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -4838,6 +5340,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -4865,6 +5368,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -4922,9 +5432,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4948,8 +5458,10 @@ TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -4971,6 +5483,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -5014,6 +5533,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -5037,6 +5557,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX
@@ -5085,9 +5612,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-104
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -5117,8 +5644,10 @@ TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-73
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
-	TESTQ        AX, AX
-	JZ           fullDone
+
+fullBlock:
+	TESTQ AX, AX
+	JZ    fullDone
 
 fullLoop:
 	VMOVUPD      (DX), Y0
@@ -5147,6 +5676,13 @@ fullLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          fullLoop
+	DECQ         blocks+80(FP)
+	JZ           fullDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          fullBlock
 
 fullDone:
 	MOVQ    c+48(FP), AX
@@ -5208,6 +5744,7 @@ fullStore:
 	RET
 
 masked:
+maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
@@ -5238,6 +5775,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ       c+48(FP), AX

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -21,8 +21,10 @@ TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z1
@@ -33,6 +35,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), DI
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -51,9 +60,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -69,8 +78,10 @@ TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z2
@@ -85,6 +96,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -106,9 +124,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -125,8 +143,10 @@ TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z3
@@ -144,6 +164,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -168,9 +195,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -188,8 +215,10 @@ TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z4
@@ -210,6 +239,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -237,9 +273,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -255,8 +291,10 @@ TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z2
@@ -268,6 +306,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R8
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -292,9 +337,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -312,8 +357,10 @@ TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z4
@@ -331,6 +378,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -361,9 +415,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -383,8 +437,10 @@ TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z6
@@ -406,6 +462,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -442,9 +505,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -466,8 +529,10 @@ TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z8
@@ -493,6 +558,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -535,9 +607,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -554,8 +626,10 @@ TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z3
@@ -568,6 +642,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R8
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -598,9 +679,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -620,8 +701,10 @@ TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z6
@@ -642,6 +725,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -681,9 +771,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -706,8 +796,10 @@ TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z9
@@ -733,6 +825,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -781,9 +880,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -809,8 +908,10 @@ TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z12
@@ -841,6 +942,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -898,9 +1006,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -919,8 +1027,10 @@ TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z4
@@ -934,6 +1044,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R9
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -970,9 +1087,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -995,8 +1112,10 @@ TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z8
@@ -1020,6 +1139,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1068,9 +1194,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1097,8 +1223,10 @@ TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z12
@@ -1128,6 +1256,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1188,9 +1323,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1221,8 +1356,10 @@ TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z16
@@ -1258,6 +1395,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1330,9 +1474,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1352,8 +1496,10 @@ TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z5
@@ -1368,6 +1514,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R9
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1410,9 +1563,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1437,8 +1590,10 @@ TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z10
@@ -1465,6 +1620,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1522,9 +1684,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1554,8 +1716,10 @@ TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z15
@@ -1589,6 +1753,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1661,9 +1832,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1698,8 +1869,10 @@ TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z20
@@ -1740,6 +1913,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1827,9 +2007,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1851,8 +2031,10 @@ TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z6
@@ -1868,6 +2050,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R10
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -1916,9 +2105,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -1946,8 +2135,10 @@ TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z12
@@ -1977,6 +2168,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2043,9 +2241,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2079,8 +2277,10 @@ TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z18
@@ -2118,6 +2318,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2202,9 +2409,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2244,8 +2451,10 @@ TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z24
@@ -2291,6 +2500,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2393,9 +2609,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2418,8 +2634,10 @@ TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z7
@@ -2436,6 +2654,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R10
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2490,9 +2715,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2522,8 +2747,10 @@ TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z14
@@ -2556,6 +2783,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2631,9 +2865,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2659,8 +2893,10 @@ TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z8
@@ -2679,6 +2915,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2739,9 +2983,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2775,8 +3019,10 @@ TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z16
@@ -2813,6 +3059,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -2897,9 +3151,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -2926,8 +3180,10 @@ TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z9
@@ -2947,6 +3203,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3013,9 +3277,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -3051,8 +3315,10 @@ TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z18
@@ -3092,6 +3358,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3185,9 +3459,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -3215,8 +3489,10 @@ TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z10
@@ -3237,6 +3513,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3309,9 +3593,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -3349,8 +3633,10 @@ TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z20
@@ -3393,6 +3679,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3495,9 +3789,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -3526,8 +3820,10 @@ TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z11
@@ -3549,6 +3845,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3627,9 +3931,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -3669,8 +3973,10 @@ TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z22
@@ -3716,6 +4022,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3827,9 +4141,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -3859,8 +4173,10 @@ TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z12
@@ -3883,6 +4199,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -3967,9 +4291,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -4011,8 +4335,10 @@ TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z24
@@ -4061,6 +4387,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -4181,9 +4515,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -4214,8 +4548,10 @@ TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z13
@@ -4239,6 +4575,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -4329,9 +4673,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -4375,8 +4719,10 @@ TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z26
@@ -4428,6 +4774,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -4557,9 +4911,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -4591,8 +4945,10 @@ TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z14
@@ -4617,6 +4973,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -4713,9 +5077,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-73
+TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -4761,8 +5125,10 @@ TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPS      (DX), Z28
@@ -4817,6 +5183,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7135,9 +7509,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7152,8 +7526,10 @@ TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z1
@@ -7164,6 +7540,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), DI
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7182,9 +7565,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7200,8 +7583,10 @@ TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z2
@@ -7216,6 +7601,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7237,9 +7629,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7256,8 +7648,10 @@ TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z3
@@ -7275,6 +7669,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7299,9 +7700,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7319,8 +7720,10 @@ TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), DI
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z4
@@ -7341,6 +7744,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), DI
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7368,9 +7778,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7386,8 +7796,10 @@ TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z2
@@ -7399,6 +7811,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R8
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7423,9 +7842,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7443,8 +7862,10 @@ TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z4
@@ -7462,6 +7883,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7492,9 +7920,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7514,8 +7942,10 @@ TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z6
@@ -7537,6 +7967,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7573,9 +8010,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7597,8 +8034,10 @@ TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z8
@@ -7624,6 +8063,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7666,9 +8112,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7685,8 +8131,10 @@ TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z3
@@ -7699,6 +8147,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R8
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7729,9 +8184,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7751,8 +8206,10 @@ TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z6
@@ -7773,6 +8230,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7812,9 +8276,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7837,8 +8301,10 @@ TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z9
@@ -7864,6 +8330,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -7912,9 +8385,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -7940,8 +8413,10 @@ TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-73
 	MOVQ   bRow+40(FP), SI
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DX)(SI*8), R8
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z12
@@ -7972,6 +8447,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R8
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8029,9 +8511,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8050,8 +8532,10 @@ TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z4
@@ -8065,6 +8549,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R9
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8101,9 +8592,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8126,8 +8617,10 @@ TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z8
@@ -8151,6 +8644,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8199,9 +8699,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8228,8 +8728,10 @@ TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z12
@@ -8259,6 +8761,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8319,9 +8828,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8352,8 +8861,10 @@ TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z16
@@ -8389,6 +8900,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8461,9 +8979,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8483,8 +9001,10 @@ TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z5
@@ -8499,6 +9019,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R9
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8541,9 +9068,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8568,8 +9095,10 @@ TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z10
@@ -8596,6 +9125,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8653,9 +9189,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8685,8 +9221,10 @@ TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z15
@@ -8720,6 +9258,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8792,9 +9337,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8829,8 +9374,10 @@ TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-73
 	MOVQ   aRow+16(FP), DI
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DX)(SI*8), R9
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z20
@@ -8871,6 +9418,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R9
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -8958,9 +9512,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -8982,8 +9536,10 @@ TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z6
@@ -8999,6 +9555,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R10
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9047,9 +9610,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9077,8 +9640,10 @@ TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z12
@@ -9108,6 +9673,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9174,9 +9746,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9210,8 +9782,10 @@ TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z18
@@ -9249,6 +9823,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9333,9 +9914,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9375,8 +9956,10 @@ TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z24
@@ -9422,6 +10005,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9524,9 +10114,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9549,8 +10139,10 @@ TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z7
@@ -9567,6 +10159,13 @@ maskedLoop:
 	ADDQ             BX, CX
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R10
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9621,9 +10220,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9653,8 +10252,10 @@ TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-73
 	LEAQ   (DI)(DI*2), R8
 	LEAQ   (DI)(DI*4), R9
 	LEAQ   (DX)(SI*8), R10
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z14
@@ -9687,6 +10288,13 @@ maskedLoop:
 	ADDQ         BX, CX
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R10
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9762,9 +10370,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9790,8 +10398,10 @@ TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z8
@@ -9810,6 +10420,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -9870,9 +10488,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -9906,8 +10524,10 @@ TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z16
@@ -9944,6 +10564,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10028,9 +10656,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10057,8 +10685,10 @@ TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z9
@@ -10078,6 +10708,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10144,9 +10782,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10182,8 +10820,10 @@ TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z18
@@ -10223,6 +10863,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10316,9 +10964,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10346,8 +10994,10 @@ TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z10
@@ -10368,6 +11018,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10440,9 +11098,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10480,8 +11138,10 @@ TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z20
@@ -10524,6 +11184,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10626,9 +11294,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10657,8 +11325,10 @@ TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z11
@@ -10680,6 +11350,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10758,9 +11436,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10800,8 +11478,10 @@ TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z22
@@ -10847,6 +11527,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -10958,9 +11646,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -10990,8 +11678,10 @@ TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z12
@@ -11014,6 +11704,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -11098,9 +11796,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -11142,8 +11840,10 @@ TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z24
@@ -11192,6 +11892,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -11312,9 +12020,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -11345,8 +12053,10 @@ TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z13
@@ -11370,6 +12080,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -11460,9 +12178,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -11506,8 +12224,10 @@ TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z26
@@ -11559,6 +12279,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -11688,9 +12416,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -11722,8 +12450,10 @@ TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z14
@@ -11748,6 +12478,14 @@ maskedLoop:
 	ADDQ             BX, R10
 	DECQ             AX
 	JNZ              maskedLoop
+	DECQ             blocks+80(FP)
+	JZ               maskedDone
+	ADDQ             aNext+88(FP), CX
+	ADDQ             aNext+88(FP), R10
+	ADDQ             bNext+96(FP), DX
+	ADDQ             bNext+96(FP), R11
+	MOVQ             k+0(FP), AX
+	JMP              maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX
@@ -11844,9 +12582,9 @@ maskedStore:
 	VZEROUPPER
 	RET
 
-// func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-73
+TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-104
 	MOVQ   lanes+64(FP), AX
 	MOVQ   AX, CX
 	MOVQ   $0x00000001, AX
@@ -11892,8 +12630,10 @@ TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-73
 	LEAQ   (CX)(R8*2), R10
 	ADDQ   DI, R10
 	LEAQ   (DX)(SI*8), R11
-	TESTQ  AX, AX
-	JZ     maskedDone
+
+maskedBlock:
+	TESTQ AX, AX
+	JZ    maskedDone
 
 maskedLoop:
 	VMOVUPD      (DX), Z28
@@ -11948,6 +12688,14 @@ maskedLoop:
 	ADDQ         BX, R10
 	DECQ         AX
 	JNZ          maskedLoop
+	DECQ         blocks+80(FP)
+	JZ           maskedDone
+	ADDQ         aNext+88(FP), CX
+	ADDQ         aNext+88(FP), R10
+	ADDQ         bNext+96(FP), DX
+	ADDQ         bNext+96(FP), R11
+	MOVQ         k+0(FP), AX
+	JMP          maskedBlock
 
 maskedDone:
 	MOVQ      c+48(FP), AX

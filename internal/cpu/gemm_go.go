@@ -15,8 +15,12 @@ func goGemmKernels[T float32 | float64]() *gemmKernels {
 	ks := &gemmKernels{width: 4, rows: 4, grain: 1 << 13, aliasing: 4096}
 	for rows := 1; rows <= 4; rows++ {
 		for vectors := 1; vectors <= 2; vectors++ {
-			ks.tile[rows][vectors] = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool) {
-				goTiles[T](rows, 4*(vectors-1)+lanes, k, unsafe.Pointer(a), aRow, aCol, unsafe.Pointer(b), bRow, unsafe.Pointer(c), cRow, add)
+			ks.tile[rows][vectors] = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int) {
+				pa, pb := unsafe.Pointer(a), unsafe.Pointer(b)
+				for i := range blocks {
+					goTiles[T](rows, 4*(vectors-1)+lanes, k, unsafe.Add(pa, i*(k*aCol+aNext)), aRow, aCol, unsafe.Add(pb, i*(k*bRow+bNext)), bRow, unsafe.Pointer(c), cRow, add)
+					add = true
+				}
 			}
 		}
 	}

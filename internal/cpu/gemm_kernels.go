@@ -4,8 +4,9 @@ package cpu
 
 // gemmKernel computes a register tile of C: c = a·b, or c += a·b if add is set. The tile has as many rows and vectors
 // of columns as the kernel's place in its table says; lanes of the last vector are used. Strides are in bytes; rows of
-// b and c are contiguous.
-type gemmKernel = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)
+// b and c are contiguous. The sum runs over so many blocks, at least one, of k elements each; aNext and bNext are the bytes
+// from where one block ends to where the next begins.
+type gemmKernel = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int)
 
 // dotKernel computes a small block of C from rows of a and columns of b that are both contiguous along k.
 type dotKernel = func(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)

@@ -50,7 +50,7 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, 
 			if p < taller {
 				h++
 			}
-			ks.tile[h][vectors](k, (*byte)(ap), aRow, aCol, (*byte)(bp), bRow, (*byte)(cp), ldc, lanes, add)
+			ks.tile[h][vectors](k, (*byte)(ap), aRow, aCol, (*byte)(bp), bRow, (*byte)(cp), ldc, lanes, add, 1, 0, 0)
 			if p < panels-1 {
 				ap, cp = unsafe.Add(ap, h*aRow), unsafe.Add(cp, h*ldc)
 			}

@@ -146,6 +146,8 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 		return m.newLoop(w, code)
 	case *lower.Product:
 		return m.newProduct(w)
+	case *lower.Conv:
+		return m.newConv(w)
 	case *lower.Copy:
 		return m.newCopy(w)
 	case *lower.Kernel:

@@ -14,6 +14,8 @@ func (s *Step) Flops() int {
 	switch w := s.Work.(type) {
 	case *Product:
 		return 2 * w.C.Size * w.K
+	case *Conv:
+		return w.flops()
 	case *Loop:
 		n := 0
 		for _, in := range w.Instrs {
@@ -60,6 +62,8 @@ func (s *Step) Summary() string {
 			text += " " + in.name()
 		}
 		return text
+	case *Conv:
+		return w.summary()
 	case *Copy:
 		return fmt.Sprintf("copy %s", ir.ShapeString(w.From.View.Shape))
 	case *Kernel:

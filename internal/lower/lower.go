@@ -325,6 +325,10 @@ func (l *lowering) step(c *group) *Step {
 		s.Work = product(op, l.ref(operands[0]), l.ref(operands[1]), out)
 		return s
 	}
+	if op, ok := n.Op.(ir.Convolution); ok {
+		s.Work = convolution(n, op, l.ref(operands[0]), l.ref(operands[1]), out)
+		return s
+	}
 	k := &Kernel{Op: n.Op, Out: out, Type: n.Type}
 	for i, o := range operands {
 		k.In = append(k.In, l.ref(o))

@@ -1,7 +1,8 @@
 // The micro-kernels of the matrix product. One generator writes them for both vector lengths and both element types: a
 // tile of rows by vectors of C is held in registers while K passes; each step loads one row of B, as wide as the tile,
 // and one element of A for each row, broadcast. Lanes beyond the width of C are masked, so that nothing outside the
-// operands is touched.
+// operands is touched. K may consist of several blocks at a distance from each other, as the rows of an image are that a
+// convolution sums over.
 
 package main
 
@@ -325,7 +326,7 @@ func (k *gemmGen) tile(rows, vectors int) {
 	k.Function(name)
 	k.Attributes(NOSPLIT)
 	k.Pragma("noescape")
-	k.SignatureExpr("func(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool)")
+	k.SignatureExpr("func(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)")
 	k.Doc(fmt.Sprintf("%s computes %d rows by %d vectors of C.", name, rows, vectors))
 
 	mask := k.mask(k.arg("lanes"))
@@ -358,7 +359,8 @@ func (k *gemmGen) tile(rows, vectors int) {
 // tileLoop emits the loop over K. The last vector is masked unless mask is nil.
 func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b, bRow, far, count GPVirtual, mask Op) {
 	vectors := len(acc[0])
-	done, loop := prefix+"Done", prefix+"Loop"
+	done, block, loop := prefix+"Done", prefix+"Block", prefix+"Loop"
+	k.Label(block)
 	k.TESTQ(count, count)
 	k.JZ(LabelRef(done))
 	k.Label(loop)
@@ -392,7 +394,26 @@ func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b
 	}
 	k.DECQ(count)
 	k.JNZ(LabelRef(loop))
+	// The next block of K. What it takes stays in memory, as registers are few.
+	k.DECQ(k.param("blocks"))
+	k.JZ(LabelRef(done))
+	for _, base := range a.bases {
+		k.ADDQ(k.param("aNext"), base)
+	}
+	k.ADDQ(k.param("bNext"), b)
+	k.ADDQ(k.param("bNext"), far)
+	k.MOVQ(k.param("k"), count)
+	k.JMP(LabelRef(block))
 	k.Label(done)
+}
+
+// param is where a parameter lies in memory.
+func (k *gemmGen) param(name string) Mem {
+	b, err := k.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
 }
 
 // tileStore writes the sums, or adds them to what is there, and returns.
