@@ -41,14 +41,13 @@ func child(role string) Command {
 
 // The first loss of a network that has learnt nothing is the entropy of an even guess, or a little above.
 func TestWorkloads(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a step of large networks")
-	}
 	first := map[string]float64{"mlp-small": math.Log(3), "mlp-mnist": math.Log(10), "gpt-mini": math.Log(vocabulary), "startup": math.Log(10)}
 	for _, load := range workloads {
 		switch load.Name {
 		case "gpt-small", "gemm-1024", "gemm-2048":
-			continue // as the smaller ones, and slow on plain Go
+			if os.Getenv("TARN_LONG") == "" {
+				continue // as the smaller ones, and slow on plain Go
+			}
 		}
 		t.Run(load.Name, func(t *testing.T) {
 			begin, step, out, err := load.start()
