@@ -25,7 +25,7 @@ type Command func(ctx context.Context, arguments ...string) (*exec.Cmd, error)
 func Self(ctx context.Context, arguments ...string) (*exec.Cmd, error) {
 	name, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("bench: cannot start a process for each workload: %w; use --here", err)
+		return nil, fmt.Errorf("bench: cannot start a process for each workload: %w; measure in this process instead", err)
 	}
 	return exec.CommandContext(ctx, name, append([]string{"bench"}, arguments...)...), nil
 }

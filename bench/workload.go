@@ -45,6 +45,12 @@ func Names() []string {
 	return names
 }
 
+// Check returns an error that lists all workloads unless each name is one of them.
+func Check(names ...string) error {
+	_, err := find(names...)
+	return err
+}
+
 // find gives the workloads of the names, all of them where there is no name.
 func find(names ...string) ([]workload, error) {
 	if len(names) == 0 {

@@ -28,6 +28,7 @@ type commandLine struct {
 	Eval    evalCommand    `cmd:"" help:"Measure a trained network on the test set."`
 	Predict predictCommand `cmd:"" help:"Read digits from a file with a trained network."`
 	Inspect inspectCommand `cmd:"" help:"List the weights in a safetensors file."`
+	Bench   benchCommand   `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
 }
 
 // trainCommand groups what can be trained.

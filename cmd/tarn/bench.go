@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn/bench"
+)
+
+// This file holds bench.
+
+// benchCommand has the arguments of bench.
+type benchCommand struct {
+	Workloads []string `arg:"" optional:"" name:"workload" help:"What to measure: all workloads without one. See --list."`
+	Threads   int      `placeholder:"N" help:"Processor cores to use; all by default."`
+	JSON      bool     `name:"json" xor:"form" help:"Print one JSON object a line instead of a table."`
+	List      bool     `xor:"mode,form" help:"List the workloads and end."`
+	Here      bool     `xor:"mode" help:"Measure in this process, as for a profiler, and not in one for each workload."`
+	Once      bool     `xor:"mode,form" help:"Take one step of each workload, print the loss and end."`
+	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; bench/peers/setup.sh in the source makes an environment with them."`
+	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
+}
+
+// Validate checks the arguments; kong calls it.
+func (c *benchCommand) Validate() error {
+	if c.Threads < 0 || c.Threads > 1024 {
+		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
+	}
+	return bench.Check(c.Workloads...)
+}
+
+// Run measures.
+func (c *benchCommand) Run(env *environment) error {
+	options := bench.Options{Threads: c.Threads, JSON: c.JSON, Here: c.Here}
+	switch {
+	case c.List:
+		return bench.WriteNames(env.stdout)
+	case c.Once:
+		return bench.Once(env.ctx, env.stdout, c.Threads, c.Workloads...)
+	case c.Peers != "":
+		return bench.Compare(env.ctx, env.stdout, options, c.Peers, c.Out, c.Workloads...)
+	}
+	return bench.Run(env.ctx, env.stdout, options, c.Workloads...)
+}
