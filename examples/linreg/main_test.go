@@ -58,3 +58,25 @@ func TestDescentFollowsTheClosedForm(t *testing.T) {
 		t.Errorf("%d lines of steps, want 10:\n%s", steps, text)
 	}
 }
+
+// The README shows the middle of the program.
+func TestReadmeShowsTheProgram(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(readme), "```go\n")
+	code, _, ok := strings.Cut(code, "```")
+	if !ok {
+		t.Fatal("the README has no code")
+	}
+	for line := range strings.Lines(code) {
+		if !strings.Contains(string(source), "\t"+line) {
+			t.Errorf("main.go has no line %q", line)
+		}
+	}
+}
