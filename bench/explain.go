@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"text/tabwriter"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
@@ -19,8 +18,9 @@ import (
 const profileRuns = 25
 
 // Explain writes the plan of a workload's program to w: every step with the op it computes, its place in the source, its
-// arithmetic and memory, its time, and which share of the time the machine's limits alone would take. The limits are measured
-// first, as the fastest product and the fastest sum over memory that this process can do.
+// arithmetic and memory, its time, and which share of the time the machine's limits alone would take, which is over 100 %
+// where the arrays are in the cache. The limits are measured first, as the fastest product and the fastest sum over memory
+// that this process can do.
 func Explain(ctx context.Context, w io.Writer, o Options, name string) error {
 	p, inputs, err := o.program(name)
 	if err != nil {
@@ -40,19 +40,18 @@ func Explain(ctx context.Context, w io.Writer, o Options, name string) error {
 		return fmt.Errorf("bench: %s: %w", name, err)
 	}
 	fmt.Fprintf(w, "%s at %d threads; the machine: %.0f GFLOP/s in products, %.1f GB/s from memory\n\n", name, o.threads(), limit.flops/1e9, limit.bytes/1e9)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "step\ttime\tGFLOP/s\tGB/s\tfloor\t what\t place\t")
+	fmt.Fprintf(w, "step       time  GFLOP/s    GB/s  limit  what, and where it was called\n")
 	var total, floor time.Duration
 	for i, s := range steps {
 		least := limit.floor(s)
 		total += s.Time
 		floor += least
 		seconds := max(s.Time.Seconds(), 1e-9)
-		fmt.Fprintf(t, "%d\t%s\t%.1f\t%.1f\t%.0f%%\t %s\t %s\t\n", i, duration(seconds*1e6), float64(s.Flops)/seconds/1e9, float64(s.Bytes)/seconds/1e9,
+		_, err := fmt.Fprintf(w, "%4d %10s %8.1f %7.1f %5.0f%%  %s  (%s)\n", i, duration(seconds*1e6), float64(s.Flops)/seconds/1e9, float64(s.Bytes)/seconds/1e9,
 			100*least.Seconds()/seconds, s.Work, s.Place)
-	}
-	if err := t.Flush(); err != nil {
-		return err
+		if err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(w, "\n%d steps take %s; the machine's limits alone would take %s, %.0f%% of that; temporaries take %.1f MiB\n", len(steps),
 		duration(total.Seconds()*1e6), duration(floor.Seconds()*1e6), 100*floor.Seconds()/max(total.Seconds(), 1e-9), float64(p.Arena())/(1<<20))

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 
 	"github.com/seed-49005b45/tarn/bench"
 )
@@ -15,6 +17,8 @@ type benchCommand struct {
 	JSON      bool     `name:"json" xor:"form" help:"Print one JSON object a line instead of a table."`
 	List      bool     `xor:"mode,form" help:"List the workloads and end."`
 	Here      bool     `xor:"mode" help:"Measure in this process, as for a profiler, and not in one for each workload."`
+	Explain   bool     `xor:"mode,form" help:"List the steps of one workload's compiled program with their cost, beside the machine's limits."`
+	Profile   string   `xor:"mode,form" placeholder:"FILE" help:"Write what each worker does in one step of one workload, as a trace that ui.perfetto.dev shows."`
 	Once      bool     `xor:"mode,form" help:"Take one step of each workload, print the loss and end."`
 	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; bench/peers/setup.sh in the source makes an environment with them."`
 	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
@@ -25,6 +29,9 @@ func (c *benchCommand) Validate() error {
 	if c.Threads < 0 || c.Threads > 1024 {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
 	}
+	if (c.Explain || c.Profile != "") && len(c.Workloads) != 1 {
+		return fmt.Errorf("--explain and --profile look into one workload; %d are named", len(c.Workloads))
+	}
 	return bench.Check(c.Workloads...)
 }
 
@@ -34,10 +41,27 @@ func (c *benchCommand) Run(env *environment) error {
 	switch {
 	case c.List:
 		return bench.WriteNames(env.stdout)
+	case c.Explain:
+		return bench.Explain(env.ctx, env.stdout, options, c.Workloads[0])
+	case c.Profile != "":
+		return c.profile(env, options)
 	case c.Once:
 		return bench.Once(env.ctx, env.stdout, c.Threads, c.Workloads...)
 	case c.Peers != "":
 		return bench.Compare(env.ctx, env.stdout, options, c.Peers, c.Out, c.Workloads...)
 	}
 	return bench.Run(env.ctx, env.stdout, options, c.Workloads...)
+}
+
+// profile writes the trace to a file, as a whole or not at all.
+func (c *benchCommand) profile(env *environment, o bench.Options) error {
+	var trace bytes.Buffer
+	if err := bench.Trace(&trace, o, c.Workloads[0]); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Profile, trace.Bytes(), 0o666); err != nil {
+		return fmt.Errorf("the trace cannot be written: %w", err)
+	}
+	_, err := fmt.Fprintf(env.stdout, "wrote %s; open it in https://ui.perfetto.dev\n", c.Profile)
+	return err
 }
