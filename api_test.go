@@ -239,6 +239,7 @@ var mayImport = []struct {
 	{"internal/pool", nil},
 	{"internal/dense", nil},
 	{"internal/ir", []string{"internal/scalar"}},
+	{"internal/irtest", []string{"internal/ir", "internal/scalar"}},
 	{"internal/cpu", []string{"internal/scalar"}},
 	{"internal/jit", []string{"internal/scalar"}},
 	{"internal/pass", []string{"internal/ir", "internal/scalar"}},

@@ -1,0 +1,339 @@
+// Package irtest makes small graphs for the tests of the compiler: a few ops that implement the interfaces of package ir
+// the way the ops of the root package do, each with an obviously right reference kernel, and random graphs made of them.
+package irtest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// Function applies a scalar function.
+type Function struct{ F scalar.Func }
+
+// Name is the function's.
+func (op Function) Name() string { return op.F.String() }
+
+// Attrs is empty.
+func (Function) Attrs() string { return "" }
+
+// Scalar is the function.
+func (op Function) Scalar() scalar.Func { return op.F }
+
+// Infer wants as many operands of one shape as the function takes.
+func (op Function) Infer(in []ir.Type) (ir.Type, error) {
+	if len(in) != op.F.Arity() {
+		return ir.Type{}, fmt.Errorf("%d operands", len(in))
+	}
+	for _, t := range in {
+		if !slices.Equal(t.Shape, in[0].Shape) {
+			return ir.Type{}, fmt.Errorf("the shapes %v and %v", in[0], t)
+		}
+	}
+	t := in[len(in)-1]
+	if op.F.GivesBool() {
+		t.DType = ir.Bool
+	}
+	return t, nil
+}
+
+// Eval goes element by element.
+func (op Function) Eval(out ir.Array, in []ir.Array) {
+	for i := range out.Size() {
+		var x [3]float64
+		var n [3]int64
+		for k, a := range in {
+			x[k], n[k] = a.Float(i), a.Int(i)
+		}
+		switch last := in[len(in)-1].DType; {
+		case last == ir.F32:
+			out.SetFloat(i, float64(scalar.F32(op.F, float32(x[0]), float32(x[1]), float32(x[2]))))
+		case last == ir.F64:
+			out.SetFloat(i, scalar.F64(op.F, x[0], x[1], x[2]))
+		case last == ir.I32:
+			out.SetInt(i, int64(scalar.I32(op.F, int32(n[0]), int32(n[1]), int32(n[2]))))
+		case last == ir.I64:
+			out.SetInt(i, scalar.I64(op.F, n[0], n[1], n[2]))
+		default:
+			out.SetFloat(i, scalar.F64(op.F, x[0], x[1], x[2]))
+		}
+	}
+}
+
+// Cast converts to a dtype.
+type Cast struct{ To ir.DType }
+
+// Name is "Cast".
+func (Cast) Name() string { return "Cast" }
+
+// Attrs is the dtype.
+func (op Cast) Attrs() string { return op.To.String() }
+
+// Converts marks a conversion.
+func (Cast) Converts() {}
+
+// Infer keeps the shape.
+func (op Cast) Infer(in []ir.Type) (ir.Type, error) {
+	return ir.Type{DType: op.To, Shape: in[0].Shape}, nil
+}
+
+// Eval goes element by element.
+func (op Cast) Eval(out ir.Array, in []ir.Array) {
+	for i := range out.Size() {
+		if in[0].DType.Float() {
+			out.SetFloat(i, in[0].Float(i))
+		} else {
+			out.SetInt(i, in[0].Int(i))
+		}
+	}
+}
+
+// Reduce combines the elements along axes.
+type Reduce struct {
+	Kind ir.ReduceKind
+	Axes []int
+}
+
+// Name is the kind's.
+func (op Reduce) Name() string {
+	return [...]string{"Sum", "Prod", "Max", "Min", "All", "Any"}[op.Kind]
+}
+
+// Attrs are the axes.
+func (op Reduce) Attrs() string { return fmt.Sprint(op.Axes) }
+
+// Reduces gives kind and axes.
+func (op Reduce) Reduces() (ir.ReduceKind, []int) { return op.Kind, op.Axes }
+
+// Infer drops the axes.
+func (op Reduce) Infer(in []ir.Type) (ir.Type, error) {
+	t := ir.Type{DType: in[0].DType, Shape: []int{}}
+	for a, d := range in[0].Shape {
+		if !slices.Contains(op.Axes, a) {
+			t.Shape = append(t.Shape, d)
+		}
+	}
+	return t, nil
+}
+
+// Eval adds up in float64, or takes integers as they are.
+func (op Reduce) Eval(out ir.Array, in []ir.Array) {
+	sums := ir.NewArray(out.Type)
+	if out.DType == ir.F32 {
+		sums = ir.NewArray(ir.Type{DType: ir.F64, Shape: out.Shape})
+	}
+	for o := range sums.Size() {
+		ir.Identity(op.Kind, sums, o)
+	}
+	strides := make([]int, len(in[0].Shape))
+	own := ir.Strides(out.Shape)
+	at := 0
+	for a := range strides {
+		if !slices.Contains(op.Axes, a) {
+			strides[a] = own[at]
+			at++
+		}
+	}
+	to := ir.View{Shape: in[0].Shape, Strides: strides}
+	combine := [...]scalar.Func{scalar.Add, scalar.Mul, scalar.Max, scalar.Min, scalar.And, scalar.Or}[op.Kind]
+	for i := range in[0].Size() {
+		o := Address(to, i)
+		if sums.DType.Float() {
+			sums.SetFloat(o, scalar.F64(combine, sums.Float(o), in[0].Float(i), 0))
+			continue
+		}
+		if sums.DType == ir.Bool {
+			sums.SetInt(o, int64(scalar.F64(combine, sums.Float(o), in[0].Float(i), 0)))
+			continue
+		}
+		sums.SetInt(o, scalar.I64(combine, sums.Int(o), in[0].Int(i), 0))
+	}
+	Cast{out.DType}.Eval(out, []ir.Array{sums})
+}
+
+// Address is the place in memory of element i of a view.
+func Address(v ir.View, i int) int {
+	at := v.Offset
+	for a := len(v.Shape) - 1; a >= 0; a-- {
+		at += i % v.Shape[a] * v.Strides[a]
+		i /= v.Shape[a]
+	}
+	return at
+}
+
+// MatMul is a batched matrix product.
+type MatMul struct{ A, B bool } // which operands are transposed
+
+// Name is "MatMul".
+func (MatMul) Name() string { return "MatMul" }
+
+// Attrs says what is transposed.
+func (op MatMul) Attrs() string { return fmt.Sprint(op.A, op.B) }
+
+// Contracts says what is transposed.
+func (op MatMul) Contracts() (transposeA, transposeB bool) { return op.A, op.B }
+
+// Infer wants equal batches and inner sizes.
+func (op MatMul) Infer(in []ir.Type) (ir.Type, error) {
+	a, b := in[0].Shape, in[1].Shape
+	r := len(a)
+	m, k, k2, n := a[r-2], a[r-1], b[r-2], b[r-1]
+	if op.A {
+		m, k = k, m
+	}
+	if op.B {
+		k2, n = n, k2
+	}
+	if !slices.Equal(a[:r-2], b[:r-2]) || k != k2 {
+		return ir.Type{}, fmt.Errorf("a product of %v and %v", in[0], in[1])
+	}
+	return ir.Type{DType: in[0].DType, Shape: append(slices.Clone(a[:r-2]), m, n)}, nil
+}
+
+// Eval sums in float64.
+func (op MatMul) Eval(out ir.Array, in []ir.Array) {
+	r := len(out.Shape)
+	m, n, k := out.Shape[r-2], out.Shape[r-1], in[0].Shape[r-1]
+	if op.A {
+		k = in[0].Shape[r-2]
+	}
+	for o := range out.Size() {
+		batch, i, j := o/(m*n), o/n%m, o%n
+		sum := 0.0
+		for l := range k {
+			a, b := i*k+l, l*n+j
+			if op.A {
+				a = l*m + i
+			}
+			if op.B {
+				b = j*k + l
+			}
+			sum += in[0].Float(batch*m*k+a) * in[1].Float(batch*k*n+b)
+		}
+		out.SetFloat(o, sum)
+	}
+}
+
+// Move is a movement: the elements of a view of the operand's shape.
+type Move struct {
+	Kind  string // reshape, permute, expand, slice, flip
+	Shape []int  // of the result of reshape and expand
+	Axes  []int  // of permute
+	Axis  int    // of slice and flip
+	From  int    // of slice
+	Step  int
+	Count int
+}
+
+// Name is the kind.
+func (op Move) Name() string { return op.Kind }
+
+// Attrs are the fields that the kind has.
+func (op Move) Attrs() string {
+	switch op.Kind {
+	case "reshape", "expand":
+		return fmt.Sprint(op.Shape)
+	case "permute":
+		return fmt.Sprint(op.Axes)
+	}
+	return fmt.Sprint(op.Axis, op.From, op.Step, op.Count)
+}
+
+// Infer is the shape of the view.
+func (op Move) Infer(in []ir.Type) (ir.Type, error) {
+	v, ok := op.Move(ir.ViewOf(in[0].Shape))
+	if !ok || op.Kind == "reshape" && ir.Size(op.Shape) != in[0].Size() {
+		return ir.Type{}, fmt.Errorf("%s of %v", op.Kind, in[0])
+	}
+	return ir.Type{DType: in[0].DType, Shape: v.Shape}, nil
+}
+
+// Eval copies element by element.
+func (op Move) Eval(out ir.Array, in []ir.Array) {
+	v, _ := op.Move(ir.ViewOf(in[0].Shape))
+	for i := range out.Size() {
+		out.CopyElement(i, in[0], Address(v, i))
+	}
+}
+
+// Move gives the view.
+func (op Move) Move(v ir.View) (ir.View, bool) {
+	w := ir.View{Shape: slices.Clone(v.Shape), Strides: slices.Clone(v.Strides), Offset: v.Offset}
+	switch op.Kind {
+	case "reshape":
+		return ir.View{Shape: op.Shape, Strides: ir.Strides(op.Shape), Offset: v.Offset}, v.Contiguous()
+	case "permute":
+		for i, a := range op.Axes {
+			w.Shape[i], w.Strides[i] = v.Shape[a], v.Strides[a]
+		}
+	case "expand":
+		new := len(op.Shape) - len(v.Shape)
+		w = ir.View{Shape: op.Shape, Strides: make([]int, len(op.Shape)), Offset: v.Offset}
+		for a, d := range v.Shape {
+			if d == op.Shape[new+a] {
+				w.Strides[new+a] = v.Strides[a]
+			} else if d != 1 {
+				return w, false
+			}
+		}
+	case "slice":
+		w.Offset += op.From * v.Strides[op.Axis]
+		w.Strides[op.Axis] *= op.Step
+		w.Shape[op.Axis] = op.Count
+	case "flip":
+		w.Offset += max(0, v.Shape[op.Axis]-1) * v.Strides[op.Axis]
+		w.Strides[op.Axis] = -v.Strides[op.Axis]
+	}
+	return w, true
+}
+
+// Fence gives its first operand once the others have been computed, and is not seen through.
+type Fence struct{}
+
+// Name is "Fence".
+func (Fence) Name() string { return "Fence" }
+
+// Attrs is empty.
+func (Fence) Attrs() string { return "" }
+
+// Fences marks a fence.
+func (Fence) Fences() {}
+
+// Infer is the first operand's type.
+func (Fence) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
+
+// Eval copies.
+func (Fence) Eval(out ir.Array, in []ir.Array) { copy(out.Raw(), in[0].Raw()) }
+
+// Move is the operand's view.
+func (Fence) Move(v ir.View) (ir.View, bool) { return v, true }
+
+// Backwards gives the elements of its operand in reverse order by a reference kernel alone, so that no family covers it.
+// Where Bad it finds its operand's contents wrong if the first element is above 1.
+type Backwards struct{ Bad bool }
+
+// Name is "Backwards".
+func (Backwards) Name() string { return "Backwards" }
+
+// Attrs says whether it checks.
+func (op Backwards) Attrs() string { return fmt.Sprint(op.Bad) }
+
+// Infer is the operand's type.
+func (Backwards) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
+
+// Eval copies element by element.
+func (Backwards) Eval(out ir.Array, in []ir.Array) {
+	for i := range out.Size() {
+		out.CopyElement(i, in[0], out.Size()-1-i)
+	}
+}
+
+// Check looks at the first element.
+func (op Backwards) Check(in []ir.Array) error {
+	if op.Bad && in[0].Size() > 0 && in[0].Float(0) > 1 {
+		return fmt.Errorf("the first element is %v", in[0].Float(0))
+	}
+	return nil
+}
