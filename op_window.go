@@ -32,6 +32,7 @@ const maxWindow = 1 << 30
 type window struct {
 	ir.Window
 	places []int // of the result
+	after  []int // padding after the last element
 }
 
 // attrs prints the window as an attribute.
@@ -71,7 +72,7 @@ func (w Window) on(space, size []int, pooling bool) (window, error) {
 	if w.Same && (w.Before != nil || w.After != nil) {
 		return out, newProblem("the padding is given and asked to be that which keeps the size").withHint("set Same or Before and After, not both")
 	}
-	out.places = make([]int, rank)
+	out.places, out.after = make([]int, rank), slices.Clone(after)
 	for a, d := range space {
 		if size[a] < 1 || size[a] > maxWindow {
 			return out, newProblem("the window %s has size %d at axis %d", ir.ShapeString(size), size[a], a)
@@ -80,13 +81,12 @@ func (w Window) on(space, size []int, pooling bool) (window, error) {
 		if w.Same {
 			total := max((ceilDiv(d, out.Stride[a])-1)*out.Stride[a]+reach-d, 0)
 			out.Before = slices.Clone(out.Before)
-			after = slices.Clone(after)
-			out.Before[a], after[a] = total/2, total-total/2
+			out.Before[a], out.after[a] = total/2, total-total/2
 		}
-		room := d + out.Before[a] + after[a] - reach
+		room := d + out.Before[a] + out.after[a] - reach
 		if room < 0 {
 			return out, newProblem("the window reaches over %d elements of spatial axis %d, which has %d with its padding (%s, padded by %d and %d)",
-				reach, a, d+out.Before[a]+after[a], ir.ShapeString(space), out.Before[a], after[a])
+				reach, a, d+out.Before[a]+out.after[a], ir.ShapeString(space), out.Before[a], out.after[a])
 		}
 		n := room/out.Stride[a] + 1
 		if w.Ceil && room%out.Stride[a] != 0 && n*out.Stride[a] < d+out.Before[a] {

@@ -148,6 +148,8 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 		return m.newProduct(w)
 	case *lower.Conv:
 		return m.newConv(w)
+	case *lower.Pool:
+		return m.newPool(w)
 	case *lower.Copy:
 		return m.newCopy(w)
 	case *lower.Kernel:

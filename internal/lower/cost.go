@@ -16,6 +16,8 @@ func (s *Step) Flops() int {
 		return 2 * w.C.Size * w.K
 	case *Conv:
 		return w.flops()
+	case *Pool:
+		return w.flops()
 	case *Loop:
 		n := 0
 		for _, in := range w.Instrs {
@@ -63,6 +65,8 @@ func (s *Step) Summary() string {
 		}
 		return text
 	case *Conv:
+		return w.summary()
+	case *Pool:
 		return w.summary()
 	case *Copy:
 		return fmt.Sprintf("copy %s", ir.ShapeString(w.From.View.Shape))

@@ -329,6 +329,14 @@ func (l *lowering) step(c *group) *Step {
 		s.Work = convolution(n, op, l.ref(operands[0]), l.ref(operands[1]), out)
 		return s
 	}
+	if op, ok := n.Op.(ir.Pooling); ok {
+		var in []Ref
+		for _, o := range operands {
+			in = append(in, l.ref(o))
+		}
+		s.Work = pooling(n, op, in, out)
+		return s
+	}
 	k := &Kernel{Op: n.Op, Out: out, Type: n.Type}
 	for i, o := range operands {
 		k.In = append(k.In, l.ref(o))

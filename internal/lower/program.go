@@ -64,7 +64,7 @@ type Step struct {
 	Assign bool // copies a value into a variable at the end of the run
 }
 
-// Work is a *Loop, a *Product, a *Conv, a *Copy or a *Kernel.
+// Work is a *Loop, a *Product, a *Conv, a *Pool, a *Copy or a *Kernel.
 type Work interface{ describe() string }
 
 // Ref is a buffer seen through a view.
@@ -271,6 +271,11 @@ func (s *Step) Replace(by map[*Buffer]*Buffer) {
 		swap(&w.A)
 		swap(&w.B)
 		swap(&w.C)
+	case *Pool:
+		for i := range w.In {
+			swap(&w.In[i].Buffer)
+		}
+		swap(&w.Out)
 	case *Kernel:
 		for i := range w.In {
 			swap(&w.In[i].Buffer)

@@ -80,3 +80,33 @@ func (c *Conv) product(a, b Ref) *Product {
 	}
 	return &Product{M: in, N: out, K: pixels, A: matrix(a, pixels, in, true), B: matrix(b, pixels, out, false), C: c.C}
 }
+
+// Pool is pooling on whole arrays.
+type Pool struct {
+	Kind   ir.PoolKind
+	Window ir.Window
+	In     []Ref // one or two, in order
+	Out    *Buffer
+	X, Y   []int // the shapes of the array that the window moves over and of the one with its places
+	DType  ir.DType
+}
+
+func (p *Pool) describe() string {
+	return fmt.Sprintf("pool %d %v -> %v: %v %v window %v", p.Kind, p.In, p.Out, p.X, p.Y, p.Window)
+}
+
+// pooling makes the work of a pooling op whose operands lie in order.
+func pooling(n *ir.Node, op ir.Pooling, in []Ref, out *Buffer) *Pool {
+	p := &Pool{In: in, Out: out, X: in[0].View.Shape, Y: n.Type.Shape, DType: n.Type.DType}
+	p.Kind, p.Window = op.Pools()
+	if p.Kind == ir.PoolSpread || p.Kind == ir.PoolSumSpread {
+		p.X, p.Y = n.Type.Shape, in[len(in)-1].View.Shape
+	}
+	return p
+}
+
+func (p *Pool) flops() int { return ir.Size(p.Y) * ir.Size(p.Window.Size) }
+
+func (p *Pool) summary() string {
+	return fmt.Sprintf("%s %s to %s", [...]string{"pool-pick", "pool-spread", "pool-sum", "pool-sum-spread"}[p.Kind], ir.ShapeString(p.X), ir.ShapeString(p.Y))
+}
