@@ -93,30 +93,72 @@ func (g *Graph) backward(y, dy *Value, ends, border []*Value) []*Value {
 	for _, v := range order {
 		on[v] = on[v] || slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] })
 	}
-	grads := map[*Value]*Value{y: dy}
+	parts := map[*Value][]*Value{y: {dy}} // what the users of a value have given
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
 	for _, v := range slices.Backward(order) {
-		d := grads[v]
-		if d == nil || slices.Contains(border, v) || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
+		if parts[v] == nil || slices.Contains(border, v) || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
 			continue
 		}
 		g.gradOf = v
+		d := sumParts(parts[v])
+		parts[v] = []*Value{d}
 		for i, di := range v.op.grad(v, d) {
 			in := v.in[i]
-			if di == nil || !on[in] || !in.DType().IsFloat() {
-				continue
+			if di != nil && on[in] && in.DType().IsFloat() {
+				parts[in] = append(parts[in], di)
 			}
-			if sum := grads[in]; sum != nil {
-				di = sum.Add(di)
-			}
-			grads[in] = di
 		}
 	}
 	out := make([]*Value, len(ends))
 	for i, end := range ends {
-		out[i] = grads[end]
+		if parts[end] != nil {
+			out[i] = sumParts(parts[end])
+		}
 	}
 	return out
+}
+
+// sumParts adds up what the users of a value have given for its gradient. Where each has used a slice, and the slices together
+// are the whole, their gradients are put together instead of being padded and added.
+func sumParts(parts []*Value) *Value {
+	if whole := joinSlices(parts); whole != nil {
+		return whole
+	}
+	sum := parts[0]
+	for _, d := range parts[1:] {
+		sum = sum.Add(d)
+	}
+	return sum
+}
+
+// joinSlices gives the concatenation of the operands of pads that fill an axis without overlap, or nil.
+func joinSlices(parts []*Value) *Value {
+	if len(parts) < 2 {
+		return nil
+	}
+	first, ok := parts[0].op.(padOp)
+	if !ok {
+		return nil
+	}
+	ordered := slices.Clone(parts)
+	for _, d := range parts {
+		if pad, ok := d.op.(padOp); !ok || pad.axis != first.axis || pad.step != 1 {
+			return nil
+		}
+	}
+	slices.SortStableFunc(ordered, func(a, b *Value) int { return a.op.(padOp).before - b.op.(padOp).before })
+	at := 0
+	for i, d := range ordered {
+		if d.op.(padOp).before != at {
+			return nil
+		}
+		at += d.in[0].Dim(first.axis)
+		ordered[i] = d.in[0]
+	}
+	if at != parts[0].Dim(first.axis) {
+		return nil
+	}
+	return Concat(first.axis, ordered...)
 }
 
 // gradOp names Grad in reports.

@@ -359,3 +359,37 @@ func TestListingsOfMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestGradOfSlices asks that the gradients of slices that make up the whole are joined, in whatever order they were taken, and
+// that those of others are padded and added.
+func TestGradOfSlices(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		bounds [][2]int
+		joined bool
+	}{
+		{"whole", [][2]int{{2, 5}, {0, 2}, {5, 6}}, true},
+		{"gap", [][2]int{{0, 2}, {3, 6}}, false},
+		{"overlap", [][2]int{{0, 4}, {3, 6}}, false},
+		{"part", [][2]int{{0, 2}, {2, 5}}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			build := func(in ...*tarn.Value) *tarn.Value {
+				sum := in[0].Num(0)
+				for i, b := range c.bounds {
+					sum = sum.Add(in[0].Slice(1, b[0], b[1]).Square().Sum().Scale(float64(i + 1)))
+				}
+				return sum
+			}
+			g := tarn.NewGraph()
+			x := g.Input("x", tarn.F64, 3, 6)
+			list := tarn.Print(tarn.Grad(build(x), x)[0])
+			if strings.Contains(list, "Concat") != c.joined || strings.Contains(list, "Pad") == c.joined {
+				t.Errorf("the gradient is\n%s", list)
+			}
+			xs := tarn.Zeros(tarn.F64, 3, 6)
+			tarn.NewRandom(1, "x").Normal(xs, 0, 1)
+			tarntest.CheckGrad(t, build, xs)
+		})
+	}
+}

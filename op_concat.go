@@ -49,7 +49,12 @@ func (op concatOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
-func (op concatOp) Run(out ir.Array, in []ir.Array) {
+func (op concatOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+
+// Rows lets each index of the axes before the joined one be done apart.
+func (op concatOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.axis]) }
+
+func (op concatOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	inner := ir.Size(out.Shape[op.axis+1:]) * out.DType.Size()
 	row := out.Shape[op.axis] * inner
 	at := 0
@@ -57,7 +62,7 @@ func (op concatOp) Run(out ir.Array, in []ir.Array) {
 	for _, x := range in {
 		src := x.Raw()
 		n := x.Shape[op.axis] * inner
-		for o := range ir.Size(out.Shape[:op.axis]) {
+		for o := first; o < end; o++ {
 			copy(dst[o*row+at:], src[o*n:(o+1)*n])
 		}
 		at += n
@@ -321,12 +326,17 @@ func (op padOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
-func (op padOp) Run(out ir.Array, in []ir.Array) {
+func (op padOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+
+// Rows lets each index of the axes before the padded one be done apart.
+func (op padOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.axis]) }
+
+func (op padOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	dst, src := out.Raw(), in[0].Raw()
-	outer, d, inner := around(in[0].Shape, op.axis)
+	_, d, inner := around(in[0].Shape, op.axis)
 	row := inner * out.DType.Size()
-	clear(dst)
-	for o := range outer {
+	clear(dst[first*out.Shape[op.axis]*row : end*out.Shape[op.axis]*row])
+	for o := first; o < end; o++ {
 		to := dst[(o*out.Shape[op.axis]+op.before)*row:]
 		from := src[o*d*row : (o+1)*d*row]
 		if op.step == 1 {
