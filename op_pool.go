@@ -71,7 +71,7 @@ func (op poolOp) Eval(out ir.Array, in []ir.Array) {
 					best := 0
 					for i := range taps[p] {
 						if v := x.Float(at(i)); math.IsNaN(v) {
-							best = 0
+							best = i
 							break
 						} else if v > x.Float(at(best)) {
 							best = i
@@ -135,7 +135,7 @@ func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window) (op po
 
 // MaxPool is the largest element of each window, for each channel; padding does not count. size has a number for each
 // spatial axis, or one for all, and the stride is the size unless it is given. The gradient goes to the first of elements
-// that share the largest value. Equal to torch.nn.functional.max_pool1d to max_pool3d.
+// that share the largest value. Where an element is NaN the result is. Equal to torch.nn.functional.max_pool1d to max_pool3d.
 //
 // Shapes: [n d... c] -> [n places... c] with (d + before + after - (size-1)*dilation - 1)/stride + 1 places.
 func (v *Value) MaxPool(size []int, w Window) *Value {

@@ -42,9 +42,10 @@ type Pool struct {
 	apart   bool // no element is in two windows
 	perTask int  // rows of places, or images
 
-	lowest, zero               unsafe.Pointer // what is outside counts as
-	fill                       func(dst, src unsafe.Pointer, n int)
-	add, largest, less, choose Vec
+	lowest, zero         unsafe.Pointer // what is outside counts as
+	fill                 func(dst, src unsafe.Pointer, n int)
+	add, largest, choose Vec
+	ne, eq, and          Vec
 }
 
 const (
@@ -62,7 +63,8 @@ func NewPool(spec PoolSpec) *Pool {
 	} else {
 		p.lowest, p.zero = unsafe.Pointer(&[]float32{float32(math.Inf(-1))}[0]), unsafe.Pointer(new(float32))
 	}
-	p.fill, p.add, p.largest, p.less, p.choose = Fill(dt), Function(scalar.Add, dt), Function(scalar.Max, dt), Function(scalar.Lt, dt), Function(scalar.Where, dt)
+	p.fill, p.add, p.largest, p.choose = Fill(dt), Function(scalar.Add, dt), Function(scalar.Max, dt), Function(scalar.Where, dt)
+	p.ne, p.eq, p.and = Function(scalar.Ne, dt), Function(scalar.Eq, dt), Function(scalar.And, Bool)
 	p.segment = min(max(poolSegment/max(spec.Channels, 1), 1), max(spec.Places[2], 1))
 	p.block = align(p.segment*spec.Channels*p.size) + 64
 	for a := range 3 {
@@ -97,7 +99,7 @@ func (p *Pool) Tasks() int {
 }
 
 // WorkerScratch returns the bytes of scratch that each worker needs for itself.
-func (p *Pool) WorkerScratch() int { return p.block * (p.taps + 4) }
+func (p *Pool) WorkerScratch() int { return p.block * (p.taps + 5) }
 
 // Run does one task. b is nil for the kinds of one operand.
 func (p *Pool) Run(task int, a, b, out, scratch unsafe.Pointer) {
@@ -159,12 +161,12 @@ func (p *Pool) pick(s *poolRow, x, v, y, scratch unsafe.Pointer) {
 		}
 		return
 	}
-	largest, miss, from := p.block*p.taps, p.block*(p.taps+1), p.block*(p.taps+2)
+	largest, miss, from, other := p.block*p.taps, p.block*(p.taps+1), p.block*(p.taps+2), p.block*(p.taps+3)
 	p.gatherAll(s, x, scratch, largest)
 	p.fill(y, p.zero, n)
 	for t := p.taps - 1; t >= 0; t-- {
 		p.gather(s, t, v, unsafe.Add(scratch, from), p.zero)
-		p.less(unsafe.Add(scratch, miss), unsafe.Add(scratch, t*p.block), unsafe.Add(scratch, largest), nil, n)
+		p.misses(unsafe.Add(scratch, miss), unsafe.Add(scratch, t*p.block), unsafe.Add(scratch, largest), unsafe.Add(scratch, other), n)
 		p.choose(y, unsafe.Add(scratch, miss), y, unsafe.Add(scratch, from), n)
 	}
 }
@@ -182,17 +184,24 @@ func (p *Pool) gatherAll(s *poolRow, x, scratch unsafe.Pointer, largest int) {
 	}
 }
 
+// misses says which elements of a tap are not the largest of their windows: neither equal to it nor NaN.
+func (p *Pool) misses(miss, tap, largest, other unsafe.Pointer, n int) {
+	p.ne(miss, tap, largest, nil, n)
+	p.eq(other, tap, tap, nil, n)
+	p.and(miss, miss, other, nil, n)
+}
+
 // spread adds dy where x is largest. What the first of equals has taken is 0 for the others.
 func (p *Pool) spread(s *poolRow, x, dy, dx, scratch unsafe.Pointer) {
 	n := s.count * p.Channels
 	at := func(i int) unsafe.Pointer { return unsafe.Add(scratch, p.block*(p.taps+i)) }
-	largest, miss, left, zero := at(0), at(1), at(2), at(3)
+	largest, miss, left, zero, other := at(0), at(1), at(2), at(3), at(4)
 	p.gatherAll(s, x, scratch, p.block*p.taps)
 	copy(unsafe.Slice((*byte)(left), n*p.size), unsafe.Slice((*byte)(dy), n*p.size))
 	p.fill(zero, p.zero, n)
 	for t := range p.taps {
 		tap := unsafe.Add(scratch, t*p.block)
-		p.less(miss, tap, largest, nil, n)
+		p.misses(miss, tap, largest, other, n)
 		p.choose(tap, miss, zero, left, n)
 		if t < p.taps-1 {
 			p.choose(left, miss, left, zero, n)

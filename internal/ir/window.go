@@ -59,8 +59,8 @@ func unravelInto(index []int, i int, shape []int) {
 // PoolKind is what a pooling op does at each place of its window, channel by channel.
 type PoolKind uint8
 
-// The kinds, with their operands. The largest element of a window is the first of those that no other exceeds; where an
-// element is NaN it is the first element. Elements outside of the operand do not count.
+// The kinds, with their operands. The largest element of a window is the first of those that no other exceeds, or the first
+// NaN where there is one. Elements outside of the operand do not count.
 const (
 	PoolPick      PoolKind = iota // y, from x and v: the element of v where x is largest in the window; 0 for a window without elements
 	PoolSpread                    // from x and dy: each element of dy added where x is largest in the window; the adjoint of PoolPick by v
