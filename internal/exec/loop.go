@@ -83,6 +83,9 @@ type loopOp struct {
 	source   *lower.Source
 	id       int // of the run's code
 	run      jit.Func
+	away     []int // slots that the run stores to past the caches, for which they must be aligned alike
+	plainID  int   // of code that does not
+	plain    jit.Func
 	size     int // bytes of an element of the gathered source or the column accumulator
 }
 
@@ -615,6 +618,10 @@ func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
 		case opTotal:
 			op.rows(p[op.acc], p[op.a], 1, n)
 		case opRun:
+			if len(op.away) > 1 && !alike(p, op.away) {
+				op.plain.Call(p, n)
+				continue
+			}
 			op.run.Call(p, n)
 		case opGather:
 			j.gather(op, p[op.dst], row, rows)

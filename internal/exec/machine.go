@@ -133,6 +133,9 @@ func (m *Machine) makeJobs() {
 			for i := range l.ops {
 				if l.ops[i].kind == opRun {
 					l.ops[i].run = code.Func(l.ops[i].id)
+					if len(l.ops[i].away) > 1 {
+						l.ops[i].plain = code.Func(l.ops[i].plainID)
+					}
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/jit"
@@ -12,6 +13,10 @@ import (
 
 // farBytes is the size from which an array is not expected to be in the cache.
 const farBytes = 1 << 19
+
+// awayBytes is the size from which a program's output is stored past the caches: they would keep little of it until the caller
+// reads it, and storing through them reads the memory first.
+const awayBytes = 1 << 22
 
 // runMaker makes one run.
 type runMaker struct {
@@ -61,7 +66,19 @@ func (j *loopJob) bindRun(s segment) {
 			j.bindRun(segment{middle, s.end, true})
 			return
 		}
-		j.ops = append(j.ops, loopOp{kind: opRun, id: id, full: full})
+		op := loopOp{kind: opRun, id: id, full: full}
+		plain := r.run
+		plain.Outputs = slices.Clone(plain.Outputs)
+		for i, o := range r.run.Outputs {
+			if o.Away {
+				op.away = append(op.away, o.Slot)
+				plain.Outputs[i].Away = false
+			}
+		}
+		if len(op.away) > 1 {
+			op.plainID, _ = j.code.Add(&plain)
+		}
+		j.ops = append(j.ops, op)
 	}
 	for i := s.first; i < s.end; i++ {
 		if j.loop.Instrs[i].Code == lower.Spread {
@@ -72,6 +89,16 @@ func (j *loopJob) bindRun(s segment) {
 		}
 		j.follow(i)
 	}
+}
+
+// alike reports whether the blocks of the slots begin at one distance from a cache line.
+func alike(p []unsafe.Pointer, slots []int) bool {
+	for _, s := range slots[1:] {
+		if (uintptr(p[s])^uintptr(p[slots[0]]))%64 != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // spreadOf is the instruction that spreads v over the row, or -1 if v is no such value.
@@ -125,10 +152,12 @@ func (r *runMaker) add(i int) {
 		}
 		r.run.Instrs = append(r.run.Instrs, out)
 		if in.Store != nil || r.readAfter(v, r.segment.end) {
-			r.run.Outputs = append(r.run.Outputs, jit.Output{
-				Slot: v, Value: r.number[v],
-				Far: in.Store != nil && in.Extent == lower.Full && in.Store.Bytes() >= farBytes,
-			})
+			out := jit.Output{Slot: v, Value: r.number[v]}
+			if in.Store != nil && in.Extent == lower.Full {
+				out.Far = in.Store.Bytes() >= farBytes
+				out.Away = in.Store.Storage == lower.Output && in.Store.Bytes() >= awayBytes && !r.readAfter(v, r.segment.end)
+			}
+			r.run.Outputs = append(r.run.Outputs, out)
 		}
 	case lower.ReduceRows:
 		kind := map[ir.ReduceKind]jit.Kind{ir.ReduceSum: jit.RowSum, ir.ReduceMax: jit.RowMax, ir.ReduceMin: jit.RowMin}[in.Reduce]

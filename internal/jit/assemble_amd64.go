@@ -175,6 +175,10 @@ func (g *generator) try(stay int) bool {
 	free, freeMask := slices.Clone(g.free), slices.Clone(g.freeMask)
 
 	lanes := byte(g.lanes())
+	if away := slices.IndexFunc(g.run.Outputs, func(o Output) bool { return o.Away }); away >= 0 {
+		g.head(g.run.Outputs[away].Slot)
+		g.free, g.freeMask = slices.Clone(free), slices.Clone(freeMask)
+	}
 	g.c.put(0x48, 0x83, 0xF9, lanes) // CMP rcx, lanes
 	rest := g.c.jump(below)
 	loop := len(g.c.b)
@@ -185,8 +189,8 @@ func (g *generator) try(stay int) bool {
 		g.c.put(0x49, 0x83, 0xC5, lanes) // ADD r13, lanes
 	}
 	if g.sumsFloat32() {
-		g.c.put(0xA9) // TEST eax, flushEvery-1
-		g.c.put32(flushEvery - 1)
+		g.c.put(0xA9) // TEST eax, the bits that count vectors up to flushEvery
+		g.c.put32(flushEvery - 64)
 		on := g.c.jump(notZero)
 		g.flush()
 		g.c.land(on)
@@ -197,10 +201,7 @@ func (g *generator) try(stay int) bool {
 	g.c.land(rest)
 	g.c.put(0x48, 0x85, 0xC9) // TEST rcx, rcx
 	end := g.c.jump(zero)
-	g.c.put(0x41, 0xBF, 1, 0, 0, 0)       // MOV r15d, 1
-	g.c.put(0x41, 0xD3, 0xE7)             // SHL r15d, cl
-	g.c.put(0x41, 0xFF, 0xCF)             // DEC r15d
-	g.c.put(0xC4, 0xC1, 0x78, 0x92, 0xCF) // KMOVW k1, r15d
+	g.firstLanes()
 	g.free, g.freeMask = free, freeMask
 	g.body(true)
 	g.c.land(end)
@@ -208,6 +209,54 @@ func (g *generator) try(stay int) bool {
 	g.c.put(0xC3) // RET
 	g.placePool()
 	return !g.failed
+}
+
+// firstLanes sets the mask to as many lanes as rcx says.
+func (g *generator) firstLanes() {
+	g.c.put(0x41, 0xBF, 1, 0, 0, 0)       // MOV r15d, 1
+	g.c.put(0x41, 0xD3, 0xE7)             // SHL r15d, cl
+	g.c.put(0x41, 0xFF, 0xCF)             // DEC r15d
+	g.c.put(0xC4, 0xC1, 0x78, 0x92, 0xCF) // KMOVW k1, r15d
+}
+
+// allLanes sets the mask to all lanes.
+func (g *generator) allLanes() {
+	g.c.put(0x41, 0xBF) // MOV r15d, all lanes
+	g.c.put32(1<<g.lanes() - 1)
+	g.c.put(0xC4, 0xC1, 0x78, 0x92, 0xCF) // KMOVW k1, r15d
+}
+
+// head computes what comes before the first cache line of a block, so that the loop stores whole lines.
+func (g *generator) head(slot int) {
+	shift := byte(2)
+	if g.run.Double {
+		shift = 3
+	}
+	g.c.loadSlot(r15, slot)
+	g.c.put(0x49, 0xF7, 0xDF)        // NEG r15
+	g.c.put(0x49, 0x83, 0xE7, 63)    // AND r15, 63
+	g.c.put(0x49, 0xC1, 0xEF, shift) // SHR r15, shift
+	aligned := g.c.jump(zero)
+	g.c.put(0x4C, 0x39, 0xF9) // CMP rcx, r15
+	short := g.c.jump(below)
+	g.c.put(0x51)             // PUSH rcx
+	g.c.put(0x4C, 0x89, 0xF9) // MOV rcx, r15
+	g.firstLanes()
+	g.c.put(0x51) // PUSH rcx
+	g.body(true)
+	g.c.put(0x41, 0x5F)       // POP r15
+	g.c.put(0x59)             // POP rcx
+	g.c.put(0x4C, 0x29, 0xF9) // SUB rcx, r15
+	if g.bools {
+		g.c.put(0x4D, 0x01, 0xFD) // ADD r13, r15
+	}
+	g.c.put(0x49, 0xC1, 0xE7, shift) // SHL r15, shift
+	g.c.put(0x4C, 0x01, 0xF8)        // ADD rax, r15
+	if g.bools {
+		g.allLanes()
+	}
+	g.c.land(aligned)
+	g.c.land(short)
 }
 
 // lookAhead asks for the memory that later vectors will need.
@@ -218,7 +267,7 @@ func (g *generator) lookAhead() {
 		}
 	}
 	for _, o := range g.run.Outputs {
-		if r, ok := g.base[o.Slot]; ok && o.Far && g.typeOf(o.Value) != Bool {
+		if r, ok := g.base[o.Slot]; ok && o.Far && !o.Away && g.typeOf(o.Value) != Bool {
 			g.c.prefetch(r, true)
 		}
 	}
@@ -254,10 +303,8 @@ func (g *generator) prologue(stay int) {
 		g.c.loadSlot(bases[i], slot)
 	}
 	if g.bools {
-		g.c.put(0x41, 0xBF) // MOV r15d, all lanes
-		g.c.put32(1<<g.lanes() - 1)
-		g.c.put(0xC4, 0xC1, 0x78, 0x92, 0xCF) // KMOVW k1, r15d
-		g.c.put(0x4D, 0x31, 0xED)             // XOR r13, r13
+		g.allLanes()
+		g.c.put(0x4D, 0x31, 0xED) // XOR r13, r13
 	}
 	for _, in := range g.instrs {
 		if !in.gone {
@@ -504,7 +551,11 @@ func (g *generator) store(o Output) {
 	if g.masked {
 		m.k = 1
 	}
-	g.c.indexed(opcode{g.w(), 1, g.w(), 0x11, 2}, r, g.address(o.Slot), rax, m)
+	op := byte(0x11)
+	if o.Away && !g.masked {
+		op = 0x2B // VMOVNTPS
+	}
+	g.c.indexed(opcode{g.w(), 1, g.w(), op, 2}, r, g.address(o.Slot), rax, m)
 }
 
 // op is an arithmetic instruction of the float type in the 0F map.

@@ -431,3 +431,63 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+// TestAway stores past the caches to blocks that begin anywhere in a cache line, with a reduction whose sums pass several
+// flushes.
+func TestAway(t *testing.T) {
+	if !Available() {
+		t.Skip("no AVX-512 here")
+	}
+	for _, double := range []bool{false, true} {
+		size := 4
+		if double {
+			size = 8
+		}
+		r := &Run{Double: double, Inputs: []Input{{Slot: 0}}, Instrs: []Instr{{Func: scalar.Neg}, {Func: scalar.Gt, Args: [3]int{0, 1}}},
+			Outputs: []Output{{Slot: 1, Value: 1, Away: true}, {Slot: 2, Value: 2}}, Reductions: []Reduction{{Kind: RowSum, Value: 0, Slot: 3}}}
+		var a Assembler
+		id, ok := a.Add(r)
+		if !ok {
+			t.Fatal("too many registers")
+		}
+		memory, ok := a.Finish()
+		if !ok {
+			t.Skip("this system does not allow executable memory")
+		}
+		for shift := 0; shift < 64; shift += size {
+			for _, n := range []int{1, 2, 7, 15, 16, 17, 31, 40, 1000, 3000} {
+				x, y, positive := make([]byte, n*size), make([]uint64, n+32), make([]byte, n+1)
+				base := unsafe.Pointer(&y[0])
+				out := unsafe.Add(base, (64-int(uintptr(base)%64))%64+shift)
+				get := func(p unsafe.Pointer, i int) float64 {
+					if double {
+						return *(*float64)(unsafe.Add(p, i*8))
+					}
+					return float64(*(*float32)(unsafe.Add(p, i*4)))
+				}
+				sum := 0.0
+				for i := range n {
+					v := float64(i%7 - 3)
+					sum += v
+					if double {
+						*(*float64)(unsafe.Pointer(&x[i*8])) = v
+					} else {
+						*(*float32)(unsafe.Pointer(&x[i*4])) = float32(v)
+					}
+				}
+				total := make([]float64, 1)
+				a.Func(id).Call([]unsafe.Pointer{unsafe.Pointer(&x[0]), out, unsafe.Pointer(&positive[0]), unsafe.Pointer(&total[0])}, n)
+				runtime.KeepAlive(memory)
+				for i := range n {
+					v := float64(i%7 - 3)
+					if get(out, i) != -v || positive[i] == 1 != (v > -v) {
+						t.Fatalf("double %v, shift %d, n %d: element %d is %v, %v", double, shift, n, i, get(out, i), positive[i])
+					}
+				}
+				if got := get(unsafe.Pointer(&total[0]), 0); got != sum || positive[n] != 0 {
+					t.Fatalf("double %v, shift %d, n %d: sum %v, want %v", double, shift, n, got, sum)
+				}
+			}
+		}
+	}
+}

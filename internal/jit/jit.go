@@ -49,6 +49,7 @@ type Output struct {
 	Slot  int
 	Value int
 	Far   bool // as of an Input
+	Away  bool // stored past the caches, as nobody will read it soon; all such blocks begin at one distance from a cache line
 }
 
 // Reduction combines all elements of a value. Sums are taken in float64.
