@@ -49,7 +49,7 @@ func difference(got, want ir.Array, tolerance float64) string {
 	}
 	for i := range want.Size() {
 		g, w := got.Float(i), want.Float(i)
-		if !(g == w || g-w <= tolerance && w-g <= tolerance) {
+		if !(g == w || g-w <= tolerance && w-g <= tolerance || g != g && w != w) {
 			return fmt.Sprintf("element %d of %v is %v and should be %v", i, want.Type, g, w)
 		}
 	}

@@ -199,21 +199,32 @@ func (op MatMul) Eval(out ir.Array, in []ir.Array) {
 	if op.A {
 		k = in[0].Shape[r-2]
 	}
+	a, b := floats(in[0]), floats(in[1])
 	for o := range out.Size() {
 		batch, i, j := o/(m*n), o/n%m, o%n
+		atA, stepA, atB, stepB := i*k, 1, j, n
+		if op.A {
+			atA, stepA = i, m
+		}
+		if op.B {
+			atB, stepB = j*k, 1
+		}
+		atA, atB = atA+batch*m*k, atB+batch*k*n
 		sum := 0.0
-		for l := range k {
-			a, b := i*k+l, l*n+j
-			if op.A {
-				a = l*m + i
-			}
-			if op.B {
-				b = j*k + l
-			}
-			sum += in[0].Float(batch*m*k+a) * in[1].Float(batch*k*n+b)
+		for range k {
+			sum += a[atA] * b[atB]
+			atA, atB = atA+stepA, atB+stepB
 		}
 		out.SetFloat(o, sum)
 	}
+}
+
+func floats(a ir.Array) []float64 {
+	s := make([]float64, a.Size())
+	for i := range s {
+		s[i] = a.Float(i)
+	}
+	return s
 }
 
 // Move is a movement: the elements of a view of the operand's shape.
