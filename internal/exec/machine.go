@@ -149,6 +149,8 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 		return m.newLoop(w, code)
 	case *lower.Product:
 		return m.newProduct(w)
+	case *lower.Attention:
+		return m.newAttention(w)
 	case *lower.Conv:
 		return m.newConv(w)
 	case *lower.Pool:

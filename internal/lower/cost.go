@@ -14,6 +14,8 @@ func (s *Step) Flops() int {
 	switch w := s.Work.(type) {
 	case *Product:
 		return 2 * w.C.Size * w.K
+	case *Attention:
+		return w.flops()
 	case *Conv:
 		return w.flops()
 	case *Pool:
@@ -64,6 +66,8 @@ func (s *Step) Summary() string {
 			text += " " + in.name()
 		}
 		return text
+	case *Attention:
+		return w.summary()
 	case *Conv:
 		return w.summary()
 	case *Pool:

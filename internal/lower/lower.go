@@ -63,6 +63,8 @@ func (l *lowering) lower(n *ir.Node) value {
 			l.newGroup(n, l.operandsOf(n))
 			return whole(n)
 		}
+	case ir.Attention:
+		return l.attention(n, op)
 	case ir.Elementwise, ir.Conversion:
 		l.order[n] = len(l.order)
 		l.place(n, l.readableOperands(n))
@@ -323,6 +325,14 @@ func (l *lowering) step(c *group) *Step {
 	}
 	if op, ok := n.Op.(ir.Contraction); ok && n.Type.DType.Float() {
 		s.Work = product(op, l.ref(operands[0]), l.ref(operands[1]), out)
+		return s
+	}
+	if op, ok := n.Op.(ir.Attention); ok {
+		a := &Attention{Form: op.Attends(), Out: out}
+		for _, o := range operands {
+			a.In = append(a.In, l.ref(o))
+		}
+		s.Work = a
 		return s
 	}
 	if op, ok := n.Op.(ir.Convolution); ok {

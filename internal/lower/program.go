@@ -64,7 +64,7 @@ type Step struct {
 	Assign bool // copies a value into a variable at the end of the run
 }
 
-// Work is a *Loop, a *Product, a *Conv, a *Pool, a *Copy or a *Kernel.
+// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy or a *Kernel.
 type Work interface{ describe() string }
 
 // Ref is a buffer seen through a view.
@@ -267,6 +267,11 @@ func (s *Step) Replace(by map[*Buffer]*Buffer) {
 	case *Copy:
 		swap(&w.From.Buffer)
 		swap(&w.To)
+	case *Attention:
+		for i := range w.In {
+			swap(&w.In[i].Buffer)
+		}
+		swap(&w.Out)
 	case *Conv:
 		swap(&w.A)
 		swap(&w.B)

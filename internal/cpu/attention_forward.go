@@ -1,0 +1,175 @@
+package cpu
+
+// The forward pass of attention: a task computes a block of queries of one head, over all their keys.
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// Attention is a planned attention. It is immutable, so any number of goroutines may run its tasks.
+type Attention struct {
+	attention
+	values       *Gemm
+	maxima, sums Rows
+	log          Vec
+	splat        Rows
+	blocks       int // of queries
+	out          int // places in the scratch: the sum of the weighted values
+	spread       int // a number a query, spread over the row
+	shift        int // minus the maximum that is taken away from a query's scores
+	total        int // the sum of its exponentials
+	top          int // the maximum, or the sum, over a block
+}
+
+// NewAttention plans an attention for the current level.
+func NewAttention(spec AttentionSpec) *Attention {
+	a := &Attention{attention: newAttention(spec)}
+	dt := F32
+	if spec.Float64 {
+		dt = F64
+	}
+	a.maxima, a.sums, a.log, a.splat = ColumnReduction(Max, dt), ColumnReduction(Sum, dt), Function(scalar.Log, dt), Splat(dt)
+	a.values = a.product(a.bq, spec.ValueSize, a.bk, Layout{1, a.bq})
+	a.out, a.spread = a.room(a.bq*spec.ValueSize), a.room(a.bq*spec.ValueSize)
+	a.shift, a.total, a.top = a.room(a.bq), a.room(a.bq), a.room(a.bq)
+	if a.bq > 0 {
+		a.blocks = (spec.Queries + a.bq - 1) / a.bq
+	}
+	return a
+}
+
+// Tasks is the number of tasks. They may run in any order and at the same time.
+func (a *Attention) Tasks() int { return a.Batch * a.Heads * a.blocks }
+
+// WorkerScratch returns the bytes of scratch that each worker needs for itself.
+func (a *Attention) WorkerScratch() int { return a.worker + a.products }
+
+// Run does one task: it writes rows of Out and of LogSums.
+func (a *Attention) Run(task int, x *AttentionArrays, worker unsafe.Pointer) {
+	if a.size == 8 {
+		attend[float64](a, task, x, worker)
+	} else {
+		attend[float32](a, task, x, worker)
+	}
+}
+
+func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, worker unsafe.Pointer) {
+	i0 := task % a.blocks * a.bq
+	h, b := task/a.blocks%a.Heads, task/a.blocks/a.Heads
+	n, kv := min(a.bq, a.Queries-i0), h/(a.Heads/a.KVHeads)
+	q, _ := a.at(x.Q, a.Q, b, h, i0)
+	turned, s, out := unsafe.Add(worker, a.turned), unsafe.Add(worker, a.block), unsafe.Add(worker, a.out)
+	products := unsafe.Add(worker, a.worker)
+	shift, total, top := unsafe.Add(worker, a.shift), unsafe.Add(worker, a.total), unsafe.Add(worker, a.top)
+	totals := block[T](total, n)
+	a.turn(turned, q, a.Q, n, a.Size)
+	clear(totals)
+	keys := a.keysFor(i0 + n)
+	for j0 := 0; j0 < keys; j0 += a.bk {
+		m := min(a.bk, keys-j0)
+		k, lk := a.at(x.K, a.K, b, kv, j0)
+		v, lv := a.at(x.V, a.V, b, kv, j0)
+		if j0 > 0 {
+			a.tile(s, shift, m, n)
+		}
+		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, j0 > 0, products)
+		a.maskBlock(s, worker, x.Mask, b, h, i0, j0, m, n)
+		copy(unsafe.Slice((*byte)(top), n*a.size), unsafe.Slice((*byte)(a.infinite), n*a.size))
+		a.maxima(top, s, m, n)
+		if j0 == 0 {
+			first(block[T](shift, n), block[T](top, n))
+			a.raise(s, shift, m, n)
+		} else if higher(block[T](shift, n), totals, block[T](top, n), block[T](out, n*a.ValueSize), a.ValueSize) {
+			a.raise(s, top, m, n)
+		}
+		a.exp(s, s, nil, nil, m*n)
+		clear(block[T](top, n))
+		a.sums(top, s, m, n)
+		for i, t := range block[T](top, n) {
+			totals[i] += t
+		}
+		a.values.wholeBlock(n, m, a.ValueSize, s, Layout{a.size, n * a.size}, v, lv, out, a.ValueSize*a.size, j0 > 0, products)
+	}
+	o, lo := a.at(x.Out, a.Out, b, h, i0)
+	logs := unsafe.Add(x.LogSums, ((b*a.Heads+h)*a.Queries+i0)*a.size)
+	if keys == 0 {
+		clear(block[T](out, n*a.ValueSize))
+		clear(block[T](shift, n))
+	}
+	a.log(logs, total, nil, nil, n)
+	shifts, tops, sums := block[T](shift, n), block[T](top, n), block[T](logs, n)
+	for i, t := range totals {
+		if t == 0 { // no key counts: the weights are 0
+			tops[i], sums[i] = 0, T(math.Inf(1))
+			continue
+		}
+		tops[i] = 1 / t
+		sums[i] -= shifts[i]
+	}
+	spread := unsafe.Add(worker, a.spread)
+	a.splat(spread, top, n, a.ValueSize)
+	row := a.ValueSize * a.size
+	for i := range n {
+		a.mul(unsafe.Add(o, i*lo.RowStride), unsafe.Add(out, i*row), unsafe.Add(spread, i*row), nil, a.ValueSize)
+	}
+}
+
+// raise adds a number a query to m keys of scores.
+func (a *attention) raise(s, by unsafe.Pointer, m, n int) {
+	for j := range m {
+		row := unsafe.Add(s, j*n*a.size)
+		a.add(row, row, by, nil, n)
+	}
+}
+
+// first takes the maximum over the first block as what is taken away from all scores. Where no key has counted it stays 0.
+func first[T float32 | float64](shift, top []T) {
+	for i, t := range top {
+		shift[i] = 0
+		if !math.IsInf(float64(t), -1) {
+			shift[i] = -t
+		}
+	}
+}
+
+// tolerable is how much a score may exceed the maximum of the blocks before it: e^tolerable is no large number yet. Few
+// blocks exceed it, so that what has been summed up is seldom scaled.
+const tolerable = 8
+
+// higher looks at the maxima over a block, from which shift has been taken away. Where one is too large, or is the first at
+// all, it becomes the new maximum: shift, the sums and the rows of out are brought to it, top becomes what is to be added to the
+// scores. It reports whether there are any such.
+func higher[T float32 | float64](shift, total, top, out []T, size int) bool {
+	any := false
+	for i, t := range top {
+		if t > tolerable || total[i] == 0 && !math.IsInf(float64(t), -1) {
+			any = true
+			break
+		}
+	}
+	if !any {
+		return false
+	}
+	for i, t := range top {
+		unset := total[i] == 0 && !math.IsInf(float64(t), -1)
+		if !unset && !(t > tolerable) {
+			top[i] = 0
+			continue
+		}
+		top[i] = -t
+		shift[i] -= t
+		if unset {
+			continue
+		}
+		factor := T(math.Exp(float64(-t)))
+		total[i] *= factor
+		row := out[i*size : (i+1)*size]
+		for c := range row {
+			row[c] *= factor
+		}
+	}
+	return true
+}

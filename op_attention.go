@@ -1,0 +1,470 @@
+package tarn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds scaled dot-product attention: softmax(scale q kᵀ + mask) v, for several heads. It is an op of its own, with
+// its gradient another, because as a composition it would hold the whole matrix of weights, queries by keys for every head,
+// from the forward pass to the backward pass. The ops keep one number a query, the logarithm of the sum of its
+// exponentials, and compute blocks of weights from it when they need them.
+// Dao et al., FlashAttention: fast and memory-efficient exact attention with IO-awareness, 2022.
+//
+// An op has one result, so both give a flat array that holds several; views cut it up. How gradients flow stands with
+// attendedOp and attendedGradOp, which the views pass through.
+
+// AttentionOptions are the options of attention.
+type AttentionOptions struct {
+	// Causal lets query i see the keys up to i only.
+	Causal bool
+	// Mask, if not nil, broadcasts to [... heads queries keys]. Where a mask of Bool is false the key does not count for the
+	// query; a mask of the operands' dtype is added to the scores.
+	Mask Operand
+	// Scale multiplies the scores; 0 means 1/sqrt(size of a query).
+	Scale float64
+}
+
+// Attention is softmax(scale v keysᵀ + mask) values for every head, v being the queries: for each query the mean of the values,
+// weighted by how well their keys match. Where no key counts for a query the result is 0. The number of heads of queries is a
+// multiple of the number of heads of keys and values, each of which then serves several in a row (grouped queries). Equal to
+// torch.nn.functional.scaled_dot_product_attention with enable_gqa.
+//
+// Neither it nor its gradient holds all weights at once. The gradient by a mask that is added does, as do second derivatives, which
+// are those of the composition.
+//
+// Shapes: [n... h t d], [n... g s d], [n... g s e] -> [n... h t e] with h a multiple of g; [t d], [s d], [s e] -> [t e].
+func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
+	g := v.graph
+	k, w := v.operand(keys), v.operand(values)
+	in := []*Value{v, k, w}
+	mask, err := attentionMask(v, o.Mask, &in)
+	if slices.ContainsFunc(in, func(x *Value) bool { return x != nil && x.failed }) {
+		return g.poison(failedOp{}, in)
+	}
+	if err == nil {
+		err = g.usable(in)
+	}
+	if err == nil {
+		err = checkAttention(v, k, w)
+	}
+	if err != nil {
+		return g.failAs("Attention", in, err)
+	}
+	lead := slices.Clone(v.typ.Shape[:max(0, v.Rank()-3)])
+	q4, k4, v4 := v.fourAxes(), k.fourAxes(), w.fourAxes()
+	form := ir.AttentionForm{Scale: attentionScale(o.Scale, q4.Dim(3)), Causal: o.Causal, Masked: mask != nil}
+	sources := []*Value{q4, k4, v4}
+	if mask != nil {
+		scores := append(slices.Clone(lead), q4.Dim(1), q4.Dim(2), k4.Dim(2))
+		if mask, err = mask.scoresMask(v.typ.DType, scores); err != nil {
+			return g.failAs("Attention", in, err)
+		}
+		sources = append(sources, mask.fourAxes())
+	}
+	y := g.attend(attendedOp{form: form}, sources)
+	return y.Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-1]), w.Dim(-1))...)
+}
+
+// SelfAttention is the attention of one array that holds, side by side for each place, the queries of all heads, then the keys and
+// then the values of all groups, as one linear layer gives them. Its gradient is one array too.
+//
+// Shapes: [n... t (heads+2*groups)*d] -> [n... t heads*d]; a mask broadcasts to [n... heads t t].
+func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
+	g := v.graph
+	in := []*Value{v}
+	mask, err := attentionMask(v, o.Mask, &in)
+	if slices.ContainsFunc(in, func(x *Value) bool { return x != nil && x.failed }) {
+		return g.poison(failedOp{}, in)
+	}
+	if err == nil {
+		err = g.usable(in)
+	}
+	switch {
+	case err != nil:
+	case !v.DType().IsFloat():
+		err = newProblem("the operand is %v and should be f32 or f64", v.DType())
+	case v.Rank() < 2:
+		err = newProblem("the operand has shape %s and needs an axis of places and one of heads", ir.ShapeString(v.typ.Shape))
+	case heads < 1 || groups < 1 || heads%groups != 0:
+		err = newProblem("there are %d heads of queries and %d of keys and values: the first should be a multiple of the second", heads, groups)
+	case v.Dim(-1)%(heads+2*groups) != 0:
+		err = newProblem("the last axis has size %d, which the %d heads of queries and %d of keys and of values do not divide", v.Dim(-1), heads, groups)
+	}
+	if err != nil {
+		return g.failAs("SelfAttention", in, err)
+	}
+	lead, t, d := slices.Clone(v.typ.Shape[:v.Rank()-2]), v.Dim(-2), v.Dim(-1)/(heads+2*groups)
+	form := ir.AttentionForm{Scale: attentionScale(o.Scale, d), Causal: o.Causal, Masked: mask != nil}
+	sources := []*Value{v.Reshape(ir.Size(lead), t, v.Dim(-1))}
+	if mask != nil {
+		if mask, err = mask.scoresMask(v.typ.DType, append(slices.Clone(lead), heads, t, t)); err != nil {
+			return g.failAs("SelfAttention", in, err)
+		}
+		sources = append(sources, mask.fourAxes())
+	}
+	y := g.attend(attendedOp{form: form, heads: heads, groups: groups}, sources)
+	return y.Transpose(1, 2).Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-1]), heads*d)...)
+}
+
+func attentionScale(scale float64, size int) float64 {
+	if scale == 0 && size > 0 {
+		return 1 / math.Sqrt(float64(size))
+	}
+	return scale
+}
+
+// usable says which operand is missing or of another graph.
+func (g *Graph) usable(in []*Value) error {
+	for i, v := range in {
+		switch {
+		case v == nil:
+			return newProblem("operand %d is nil", i+1)
+		case v.graph != g:
+			return newProblem("operand %d belongs to another graph", i+1)
+		}
+	}
+	return nil
+}
+
+// attentionMask gives the mask, if any, and adds it to the operands.
+func attentionMask(v *Value, o Operand, in *[]*Value) (*Value, error) {
+	if o == nil {
+		return nil, nil
+	}
+	mask := v.operand(o)
+	*in = append(*in, mask)
+	if mask != nil && !mask.failed && mask.DType() != Bool && mask.DType() != v.DType() {
+		return nil, newProblem("the mask is %v and should be bool, or %v as the operands to be added to the scores", mask.DType(), v.DType())
+	}
+	return mask, nil
+}
+
+// scoresMask broadcasts a mask to the shape of the scores.
+func (v *Value) scoresMask(dtype ir.DType, scores []int) (*Value, error) {
+	if s, err := broadcastShape(v.typ.Shape, scores); err != nil || !slices.Equal(s, scores) {
+		return nil, newProblem("the mask has shape %s and should broadcast to %s, heads by queries by keys", ir.ShapeString(v.typ.Shape), ir.ShapeString(scores))
+	}
+	return v.broadcastTo(scores), nil
+}
+
+// checkAttention says what is wrong with queries, keys and values.
+func checkAttention(q, k, v *Value) error {
+	shapes := func() string {
+		return fmt.Sprintf("queries %s, keys %s, values %s", ir.ShapeString(q.typ.Shape), ir.ShapeString(k.typ.Shape), ir.ShapeString(v.typ.Shape))
+	}
+	rank := q.Rank()
+	switch {
+	case !q.DType().IsFloat() || k.DType() != q.DType() || v.DType() != q.DType():
+		return newProblem("the operands are %v, %v and %v and should all be f32, or all f64", q.DType(), k.DType(), v.DType())
+	case rank < 2 || k.Rank() != rank || v.Rank() != rank:
+		return newProblem("%s: all should have the same number of axes, at least two", shapes())
+	case q.Dim(-1) != k.Dim(-1):
+		return newProblem("%s: queries have the size %d and keys the size %d", shapes(), q.Dim(-1), k.Dim(-1))
+	case k.Dim(-2) != v.Dim(-2):
+		return newProblem("%s: there are %d keys and %d values", shapes(), k.Dim(-2), v.Dim(-2))
+	}
+	if rank == 2 {
+		return nil
+	}
+	lead := rank - 3
+	switch {
+	case !slices.Equal(q.typ.Shape[:lead], k.typ.Shape[:lead]) || !slices.Equal(q.typ.Shape[:lead], v.typ.Shape[:lead]):
+		return newProblem("%s: the axes before the heads differ", shapes())
+	case k.Dim(-3) != v.Dim(-3):
+		return newProblem("%s: there are %d heads of keys and %d of values", shapes(), k.Dim(-3), v.Dim(-3))
+	case k.Dim(-3) == 0 && q.Dim(-3) != 0 || k.Dim(-3) != 0 && q.Dim(-3)%k.Dim(-3) != 0:
+		return newProblem("%s: the %d heads of queries should be a multiple of the %d of keys and values", shapes(), q.Dim(-3), k.Dim(-3))
+	}
+	return nil
+}
+
+// fourAxes makes one axis of those before the last three, and adds axes of size 1 where there are fewer.
+func (v *Value) fourAxes() *Value {
+	shape := v.typ.Shape
+	for len(shape) < 3 {
+		shape = append([]int{1}, shape...)
+	}
+	lead := len(shape) - 3
+	return v.Reshape(append([]int{ir.Size(shape[:lead])}, shape[lead:]...)...)
+}
+
+// attend adds the attention of the sources and the view of its values, [batch heads queries valueSize].
+func (g *Graph) attend(op attendedOp, sources []*Value) *Value {
+	q, k, v, mask := op.operands(sources)
+	flat := g.add(attentionOp{op.form}, some(q, k, v, mask)...)
+	batch, heads, queries, size := q.Dim(0), q.Dim(1), q.Dim(2), v.Dim(3)
+	out := flat.Slice(0, 0, batch*queries*heads*size).Reshape(batch, queries, heads, size).Transpose(1, 2)
+	return g.add(op, append(append([]*Value{out}, sources...), flat)...)
+}
+
+// some drops the nils.
+func some(values ...*Value) []*Value {
+	return slices.DeleteFunc(values, func(v *Value) bool { return v == nil })
+}
+
+// attentionOp is the attention; see ir.AttentionForm for its operands and its result.
+type attentionOp struct{ form ir.AttentionForm }
+
+func (attentionOp) Name() string                 { return "Attention" }
+func (op attentionOp) Attrs() string             { return formAttrs(op.form) }
+func (op attentionOp) Attends() ir.AttentionForm { return op.form }
+func (attentionOp) grad(y, dy *Value) []*Value   { return nil } // attendedOp has the rule
+func (attentionOp) Infer(in []ir.Type) (ir.Type, error) {
+	q, v := in[0].Shape, in[2].Shape
+	return ir.Type{DType: in[0].DType, Shape: []int{q[0] * q[1] * q[2] * (v[3] + 1)}}, nil
+}
+
+func formAttrs(f ir.AttentionForm) string {
+	s := fmt.Sprintf("scale=%v", f.Scale)
+	if f.Causal {
+		s += " causal"
+	}
+	if f.Masked {
+		s += " masked"
+	}
+	if f.Joined {
+		s += " joined"
+	}
+	return s
+}
+
+func (op attentionOp) Eval(out ir.Array, in []ir.Array) {
+	q, v := in[0], in[2]
+	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], v.Shape[3]
+	keys := v.Shape[2]
+	for b := range batch {
+		for h := range heads {
+			group := b*v.Shape[1] + h/(heads/v.Shape[1])
+			for i := range queries {
+				weights, logSum := attentionWeights(op.form, in, b, h, i)
+				for c := range size {
+					sum := 0.0
+					for j, w := range weights {
+						if w != 0 {
+							sum += w * v.Float((group*keys+j)*size+c)
+						}
+					}
+					out.SetFloat(((b*queries+i)*heads+h)*size+c, sum)
+				}
+				out.SetFloat(batch*queries*heads*size+(b*heads+h)*queries+i, logSum)
+			}
+		}
+	}
+}
+
+// attentionWeights gives the weight of each key for query i, and the logarithm of the sum of the exponentials.
+func attentionWeights(f ir.AttentionForm, in []ir.Array, b, h, i int) (weights []float64, logSum float64) {
+	q, k := in[0], in[1]
+	heads, queries, size, keys := q.Shape[1], q.Shape[2], q.Shape[3], k.Shape[2]
+	group := b*k.Shape[1] + h/(heads/k.Shape[1])
+	row := (b*heads+h)*queries + i
+	weights = make([]float64, keys)
+	top := math.Inf(-1)
+	for j := range weights {
+		score := 0.0
+		for c := range size {
+			score += q.Float(row*size+c) * k.Float((group*keys+j)*size+c)
+		}
+		score *= f.Scale
+		if f.Masked {
+			switch mask := in[3]; {
+			case mask.DType != ir.Bool:
+				score += mask.Float(row*keys + j)
+			case mask.Int(row*keys+j) == 0:
+				score = math.Inf(-1)
+			}
+		}
+		if f.Causal && j > i {
+			score = math.Inf(-1)
+		}
+		weights[j] = score
+		top = max(top, score)
+	}
+	if math.IsInf(top, -1) {
+		return make([]float64, keys), math.Inf(1)
+	}
+	sum := 0.0
+	for j, s := range weights {
+		weights[j] = math.Exp(s - top)
+		sum += weights[j]
+	}
+	for j := range weights {
+		weights[j] /= sum
+	}
+	return weights, top + math.Log(sum)
+}
+
+// attentionGradOp is the gradient by queries, keys and values; see ir.AttentionForm.
+type attentionGradOp struct{ form ir.AttentionForm }
+
+func (attentionGradOp) Name() string                 { return "AttentionGrad" }
+func (op attentionGradOp) Attrs() string             { return formAttrs(op.form) }
+func (op attentionGradOp) Attends() ir.AttentionForm { return op.form }
+func (attentionGradOp) grad(y, dy *Value) []*Value   { return nil } // attendedGradOp has the rule
+func (attentionGradOp) Infer(in []ir.Type) (ir.Type, error) {
+	return ir.Type{DType: in[0].DType, Shape: []int{in[0].Size() + in[1].Size() + in[2].Size()}}, nil
+}
+
+// Eval follows the formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)),
+// dq_i = scale sum(ds_j k_j), dk_j = scale sum(ds_j q_i) and dv_j = sum(w_j dout_i).
+func (op attentionGradOp) Eval(out ir.Array, in []ir.Array) {
+	q, k, v, dout := in[0], in[1], in[2], in[len(in)-1]
+	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]
+	groups, keys, valueSize := k.Shape[1], k.Shape[2], v.Shape[3]
+	sums := make([]float64, out.Size())
+	dq, dk, dv := sums, sums[q.Size():], sums[q.Size()+k.Size():]
+	rowQ, rowK, rowV := heads*size, groups*size, groups*valueSize
+	if op.form.Joined {
+		rowQ = (heads + 2*groups) * size
+		rowK, rowV = rowQ, rowQ
+		dk, dv = sums[min(len(sums), heads*size):], sums[min(len(sums), (heads+groups)*size):]
+	}
+	for b := range batch {
+		for h := range heads {
+			group := h / (heads / groups)
+			for i := range queries {
+				weights, _ := attentionWeights(op.form, in, b, h, i)
+				dw := make([]float64, keys)
+				mean := 0.0
+				row := (b*heads+h)*queries + i
+				for j, w := range weights {
+					for c := range valueSize {
+						g := dout.Float(row*valueSize + c)
+						dw[j] += g * v.Float(((b*groups+group)*keys+j)*valueSize+c)
+						dv[(b*keys+j)*rowV+group*valueSize+c] += w * g
+					}
+					mean += w * dw[j]
+				}
+				for j, w := range weights {
+					ds := op.form.Scale * w * (dw[j] - mean)
+					for c := range size {
+						dq[(b*queries+i)*rowQ+h*size+c] += ds * k.Float(((b*groups+group)*keys+j)*size+c)
+						dk[(b*keys+j)*rowK+group*size+c] += ds * q.Float(row*size+c)
+					}
+				}
+			}
+		}
+	}
+	for i, s := range sums {
+		out.SetFloat(i, s)
+	}
+}
+
+// attendedOp gives its first operand, the view of an attention's values, unchanged; the sources that it was computed from follow,
+// and then the flat result. The sources are queries, keys and values, or one array of all, and then the mask, if any.
+type attendedOp struct {
+	passOp
+	form          ir.AttentionForm
+	heads, groups int // of one array of all; else 0
+}
+
+func (attendedOp) Name() string { return "Attended" }
+
+// operands gives the operands of the attention of the sources.
+func (op attendedOp) operands(sources []*Value) (q, k, v, mask *Value) {
+	if op.form.Masked {
+		mask = sources[len(sources)-1]
+	}
+	if op.heads == 0 {
+		return sources[0], sources[1], sources[2], mask
+	}
+	all := sources[0]
+	d := all.Dim(2) / (op.heads + 2*op.groups)
+	head := all.Reshape(all.Dim(0), all.Dim(1), op.heads+2*op.groups, d).Transpose(1, 2)
+	q = head.Slice(1, 0, op.heads)
+	k = head.Slice(1, op.heads, op.heads+op.groups)
+	v = head.Slice(1, op.heads+op.groups, op.heads+2*op.groups)
+	return q, k, v, mask
+}
+
+func (op attendedOp) grad(y, dy *Value) []*Value {
+	g := y.graph
+	sources, flat := y.in[1:len(y.in)-1], y.in[len(y.in)-1]
+	q, k, v, mask := op.operands(sources)
+	form := op.form
+	form.Gradient, form.Joined = true, op.heads > 0
+	d := g.add(attentionGradOp{form}, some(q, k, v, mask, flat, dy)...)
+	var ds []*Value
+	if form.Joined {
+		ds = []*Value{d.Reshape(sources[0].typ.Shape...)}
+	} else {
+		at := 0
+		for _, x := range sources[:3] {
+			part := d.Slice(0, at, at+x.Size()).Reshape(x.Dim(0), x.Dim(2), x.Dim(1), x.Dim(3)).Transpose(1, 2)
+			ds, at = append(ds, part), at+x.Size()
+		}
+	}
+	out := []*Value{nil}
+	for i, part := range ds {
+		out = append(out, g.add(attendedGradOp{attendedOp: op, by: i}, append(append([]*Value{part}, sources...), dy)...))
+	}
+	if mask != nil && mask.DType().IsFloat() {
+		added := g.add(fenceOp{}, mask, dy)
+		out = append(out, VJP(op.composed(append(slices.Clone(sources[:len(sources)-1]), added)), dy, added)[0])
+	}
+	return out
+}
+
+// composed is the attention of the sources as a composition of other ops.
+func (op attendedOp) composed(sources []*Value) *Value {
+	q, k, v, mask := op.operands(sources)
+	if times := q.Dim(1) / max(1, k.Dim(1)); times > 1 {
+		repeat := func(x *Value) *Value {
+			return x.Unsqueeze(2).Expand(x.Dim(0), x.Dim(1), times, x.Dim(2), x.Dim(3)).Reshape(x.Dim(0), q.Dim(1), x.Dim(2), x.Dim(3))
+		}
+		k, v = repeat(k), repeat(v)
+	}
+	s := q.MatMulT(k).Scale(op.form.Scale)
+	never := Num(math.Inf(-1))
+	switch {
+	case mask == nil:
+	case mask.DType() == Bool:
+		s = mask.Where(s, never)
+	default:
+		s = s.Add(mask)
+	}
+	if op.form.Causal {
+		s = q.graph.TrilMask(q.Dim(2), k.Dim(2), 0).Where(s, never)
+	}
+	// The softmax, with weights of 0 where no key counts.
+	top := s.maxAlong(-1)
+	e := s.Sub(top.IsFinite().Where(top, Num(0)).along(s, -1)).Exp()
+	sum := e.Sum(-1)
+	return e.Div(sum.Eq(Num(0)).Where(Num(1), sum).along(e, -1)).MatMul(v)
+}
+
+// attendedGradOp gives its first operand, a gradient of attention by one of the sources, unchanged; the sources and the
+// gradient of the result follow. Its own gradient, the second derivative, is that of the composition.
+type attendedGradOp struct {
+	attendedOp
+	by int // the number of the source
+}
+
+func (attendedGradOp) Name() string { return "AttendedGrad" }
+
+func (op attendedGradOp) grad(y, dy *Value) []*Value {
+	g := y.graph
+	// What is differentiated by must be values of their own: one value may be queries and keys too.
+	in := make([]*Value, len(y.in)-1)
+	var floats []Operand
+	for i, x := range y.in[1:] {
+		in[i] = g.add(fenceOp{}, x, dy)
+		if in[i].DType().IsFloat() {
+			floats = append(floats, in[i])
+		}
+	}
+	last := len(in) - 1
+	first := VJP(op.composed(in[:last]), in[last], in[op.by])[0]
+	ds := VJP(first, dy, floats...)
+	out := make([]*Value, len(y.in))
+	for i, x := range in {
+		if x.DType().IsFloat() {
+			out[i+1], ds = ds[0], ds[1:]
+		}
+	}
+	return out
+}

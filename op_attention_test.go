@@ -1,0 +1,171 @@
+package tarn_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// The cases of attention, and its kernels at sizes of several blocks.
+
+func attentionCase(form string, o tarn.AttentionOptions, shapes ...[][]int) opCase {
+	return opCase{op: "Attention", form: form, in: []operand{between(-2, 2), between(-2, 2), between(-2, 2)}, shapes: shapes,
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Attention(in[1], in[2], o) }}.within(10)
+}
+
+func maskedAttentionCase(form string, mask operand, o tarn.AttentionOptions, shapes ...[][]int) opCase {
+	return opCase{op: "Attention", form: form, in: []operand{between(-2, 2), between(-2, 2), between(-2, 2), mask}, shapes: shapes,
+		build: func(in ...*tarn.Value) *tarn.Value {
+			o := o
+			o.Mask = in[3]
+			return in[0].Attention(in[1], in[2], o)
+		}}.within(10)
+}
+
+func selfAttentionCase(form string, heads, groups int, o tarn.AttentionOptions, shapes ...[][]int) opCase {
+	return opCase{op: "SelfAttention", form: form, in: []operand{between(-2, 2)}, shapes: shapes,
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].SelfAttention(heads, groups, o) }}.within(10)
+}
+
+var _ = register(
+	attentionCase("", tarn.AttentionOptions{},
+		[][]int{{1, 1, 3, 2}, {1, 1, 4, 2}, {1, 1, 4, 3}}, [][]int{{2, 2, 2, 3}, {2, 2, 3, 3}, {2, 2, 3, 2}},
+		[][]int{{3, 2}, {4, 2}, {4, 3}}, [][]int{{2, 3, 2}, {2, 2, 2}, {2, 2, 1}}, [][]int{{2, 1, 1, 2, 2}, {2, 1, 1, 3, 2}, {2, 1, 1, 3, 1}},
+		[][]int{{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, [][]int{{0, 2, 3, 2}, {0, 2, 3, 2}, {0, 2, 3, 2}},
+		[][]int{{1, 2, 0, 2}, {1, 2, 3, 2}, {1, 2, 3, 2}}, [][]int{{1, 2, 3, 2}, {1, 2, 0, 2}, {1, 2, 0, 2}},
+		[][]int{{1, 2, 3, 0}, {1, 2, 2, 0}, {1, 2, 2, 2}}, [][]int{{1, 2, 3, 2}, {1, 2, 2, 2}, {1, 2, 2, 0}}),
+	attentionCase("causal", tarn.AttentionOptions{Causal: true}, [][]int{{1, 2, 4, 2}, {1, 2, 4, 2}, {1, 2, 4, 3}},
+		[][]int{{1, 1, 2, 2}, {1, 1, 4, 2}, {1, 1, 4, 2}}, [][]int{{1, 1, 5, 2}, {1, 1, 2, 2}, {1, 1, 2, 2}}),
+	attentionCase("scaled", tarn.AttentionOptions{Scale: 0.3}, [][]int{{1, 2, 3, 2}, {1, 2, 3, 2}, {1, 2, 3, 2}}),
+	attentionCase("grouped", tarn.AttentionOptions{Causal: true}, [][]int{{2, 4, 3, 2}, {2, 2, 3, 2}, {2, 2, 3, 2}}, [][]int{{1, 3, 2, 2}, {1, 1, 2, 2}, {1, 1, 2, 3}}),
+	maskedAttentionCase("bool mask", bools(), tarn.AttentionOptions{}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {3, 4}},
+		[][]int{{2, 2, 3, 2}, {2, 1, 4, 2}, {2, 1, 4, 2}, {2, 1, 1, 4}}, [][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {2, 2, 3, 4}},
+		[][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {1, 1, 3, 1}}, [][]int{{3, 2}, {4, 2}, {4, 3}, {}}),
+	maskedAttentionCase("added mask", between(-2, 2), tarn.AttentionOptions{Causal: true}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {3, 4}},
+		[][]int{{2, 2, 3, 2}, {2, 1, 4, 2}, {2, 1, 4, 2}, {2, 1, 1, 4}}, [][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {2, 2, 3, 4}},
+		[][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {1, 2, 3, 1}}),
+	opCase{op: "Attention", form: "of one value", in: []operand{between(-2, 2)}, shapes: [][][]int{{{1, 2, 3, 2}}, {{3, 2}}},
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Attention(in[0], in[0], tarn.AttentionOptions{}) }}.within(10),
+	opCase{op: "Attention", form: "of turned operands", in: []operand{between(-2, 2), between(-2, 2), between(-2, 2)},
+		shapes: [][][]int{{{2, 3, 2, 3}, {2, 4, 2, 3}, {2, 2, 2, 4}}},
+		build: func(in ...*tarn.Value) *tarn.Value {
+			return in[0].Transpose(1, 2).Attention(in[1].Transpose(1, 2), in[2].Transpose(2, 3), tarn.AttentionOptions{}).Transpose(1, 2)
+		}}.within(10),
+	selfAttentionCase("", 2, 2, tarn.AttentionOptions{Causal: true}, [][]int{{2, 3, 12}}, [][]int{{3, 6}}, [][]int{{1, 2, 2, 6}}, [][]int{{2, 0, 6}}, [][]int{{0, 2, 6}}, [][]int{{1, 2, 0}}),
+	selfAttentionCase("grouped", 4, 2, tarn.AttentionOptions{Scale: 0.5}, [][]int{{2, 3, 16}}),
+	opCase{op: "SelfAttention", form: "masked", in: []operand{between(-2, 2), between(-2, 2)}, shapes: [][][]int{{{2, 3, 12}, {1, 2, 1, 3}}},
+		build: func(in ...*tarn.Value) *tarn.Value {
+			return in[0].SelfAttention(2, 2, tarn.AttentionOptions{Mask: in[1]})
+		}}.within(10),
+)
+
+func refusedAttention(o tarn.AttentionOptions, want string, in ...tensorType) refusal {
+	return refused("Attention", func(in ...*tarn.Value) *tarn.Value {
+		if len(in) == 4 {
+			o.Mask = in[3]
+		}
+		return in[0].Attention(in[1], in[2], o)
+	}, want, in...)
+}
+
+func refusedSelfAttention(heads, groups int, want string, in tensorType) refusal {
+	return unaryRefusal("SelfAttention", func(v *tarn.Value) *tarn.Value { return v.SelfAttention(heads, groups, tarn.AttentionOptions{}) }, in, want)
+}
+
+var _ = refuse(
+	refusedAttention(tarn.AttentionOptions{}, "queries have the size 3 and keys the size 4", f32(2, 3), f32(5, 4), f32(5, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "there are 5 keys and 6 values", f32(2, 4), f32(5, 4), f32(6, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "the 3 heads of queries should be a multiple of the 2", f32(3, 2, 4), f32(2, 5, 4), f32(2, 5, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "there are 1 heads of keys and 2 of values", f32(2, 2, 4), f32(1, 5, 4), f32(2, 5, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "the axes before the heads differ", f32(1, 2, 2, 4), f32(3, 2, 5, 4), f32(3, 2, 5, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "the same number of axes, at least two", f32(4), f32(5, 4), f32(5, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "should all be f32, or all f64", f32(2, 4), f64(5, 4), f32(5, 4)),
+	refusedAttention(tarn.AttentionOptions{}, "the mask is i32 and should be bool, or f32", f32(2, 4), f32(5, 4), f32(5, 4), i32(2, 5)),
+	refusedAttention(tarn.AttentionOptions{}, "the mask has shape [5 2] and should broadcast to [1 2 5]", f32(2, 4), f32(5, 4), f32(5, 4), bool_(5, 2)),
+	refusedSelfAttention(4, 3, "the first should be a multiple of the second", f32(2, 3, 10)),
+	refusedSelfAttention(2, 2, "the last axis has size 10", f32(2, 3, 10)),
+	refusedSelfAttention(1, 1, "the operand is i32", i32(2, 3, 9)),
+	refusedSelfAttention(1, 1, "needs an axis of places", f32(9)),
+)
+
+// TestAttentionInBlocks compares attention over several blocks, and its gradients, with the reference.
+func TestAttentionInBlocks(t *testing.T) {
+	tests := []struct {
+		name    string
+		q, k, v []int
+		options tarn.AttentionOptions
+		mask    func(g *tarn.Graph) *tarn.Value
+		spread  float64 // of the queries: large ones make the maxima of later blocks exceed those of the first
+	}{
+		{name: "causal", q: []int{2, 2, 150, 5}, k: []int{2, 2, 150, 5}, v: []int{2, 2, 150, 7}, options: tarn.AttentionOptions{Causal: true}, spread: 1},
+		{name: "peaked", q: []int{1, 2, 70, 8}, k: []int{1, 2, 300, 8}, v: []int{1, 2, 300, 3}, spread: 30},
+		{name: "grouped and cut", q: []int{1, 4, 65, 16}, k: []int{1, 2, 520, 16}, v: []int{1, 2, 520, 16}, options: tarn.AttentionOptions{Scale: 0.4}, spread: 1},
+		{name: "causal and cut", q: []int{1, 1, 400, 4}, k: []int{1, 1, 400, 4}, v: []int{1, 1, 400, 4}, options: tarn.AttentionOptions{Causal: true}, spread: 2},
+		{name: "more keys than queries", q: []int{3, 1, 66, 4}, k: []int{3, 1, 200, 4}, v: []int{3, 1, 200, 1}, options: tarn.AttentionOptions{Causal: true}, spread: 1},
+		{name: "window", q: []int{1, 2, 200, 6}, k: []int{1, 2, 200, 6}, v: []int{1, 2, 200, 6}, spread: 3, mask: func(g *tarn.Graph) *tarn.Value {
+			return g.TrilMask(200, 200, 0).And(g.TriuMask(200, 200, -20)) // for late queries the first blocks have no key that counts
+		}},
+		{name: "some without keys", q: []int{2, 1, 100, 6}, k: []int{2, 1, 90, 6}, v: []int{2, 1, 90, 6}, spread: 1, mask: func(g *tarn.Graph) *tarn.Value {
+			return g.TrilMask(100, 90, -80)
+		}},
+		{name: "padding", q: []int{2, 2, 70, 6}, k: []int{2, 2, 80, 6}, v: []int{2, 2, 80, 6}, spread: 1, mask: func(g *tarn.Graph) *tarn.Value {
+			return g.TrilMask(2, 80, 40).Reshape(2, 1, 1, 80)
+		}},
+	}
+	for _, tt := range tests {
+		for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+			t.Run(fmt.Sprint(tt.name, " ", dtype), func(t *testing.T) {
+				r := rand.New(rand.NewPCG(3, 4))
+				g := tarn.NewGraph()
+				data := map[string]*tarn.Tensor{}
+				input := func(name string, spread float64, shape []int) *tarn.Value {
+					data[name] = between(-spread, spread).draw(r, dtype, shape)
+					return g.Input(name, dtype, shape...)
+				}
+				q, k, v := input("q", tt.spread, tt.q), input("k", 1, tt.k), input("v", 1, tt.v)
+				if tt.mask != nil {
+					tt.options.Mask = tt.mask(g)
+				}
+				y := q.Attention(k, v, tt.options)
+				d := tarn.VJP(y, input("dy", 1, y.Shape()), q, k, v)
+				compare(t, g, tarn.Outputs{"y": y, "dq": d[0], "dk": d[1], "dv": d[2]}, data)
+			})
+		}
+	}
+}
+
+// TestAttentionLikeTheComposition holds the op against softmax and products, for a head of one query too.
+func TestAttentionLikeTheComposition(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, queries := range []int{1, 77} {
+		g := tarn.NewGraph()
+		data := map[string]*tarn.Tensor{}
+		input := func(name string, shape ...int) *tarn.Value {
+			data[name] = between(-2, 2).draw(r, tarn.F64, shape)
+			return g.Input(name, tarn.F64, shape...)
+		}
+		q, k, v := input("q", 2, 3, queries, 8), input("k", 2, 3, 77, 8), input("v", 2, 3, 77, 8)
+		y := q.Attention(k, v, tarn.AttentionOptions{})
+		z := q.MatMulT(k).Scale(1 / math.Sqrt(8)).Softmax(-1).MatMul(v)
+		outputs := tarn.Outputs{"y": y, "z": z}
+		for i, d := range tarn.Grad(y.Square().Sum(), q, k, v) {
+			outputs[fmt.Sprint("dy", i)] = d
+		}
+		for i, d := range tarn.Grad(z.Square().Sum(), q, k, v) {
+			outputs[fmt.Sprint("dz", i)] = d
+		}
+		out := compare(t, g, outputs, data)
+		for _, name := range []string{"", "0", "1", "2"} {
+			a, b := "dy"+name, "dz"+name
+			if name == "" {
+				a, b = "y", "z"
+			}
+			if diff := out[a].Diff(out[b], 1e-12); diff != "" {
+				t.Errorf("%d queries: %s and %s: %s", queries, a, b, diff)
+			}
+		}
+	}
+}
