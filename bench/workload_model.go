@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/nn"
@@ -155,16 +154,7 @@ func (b *block) Forward(x *tarn.Value) *tarn.Value {
 
 // attention is softmax(Q Kᵀ / sqrt(d)) V for every head, with what comes later masked.
 func (b *block) attention(x *tarn.Value) *tarn.Value {
-	batch, context, width := x.Dim(0), x.Dim(1), x.Dim(2)
-	d := width / b.heads
-	qkv := b.QKV.Forward(x)
-	head := func(i int) *tarn.Value {
-		return qkv.Slice(-1, i*width, (i+1)*width).Reshape(batch, context, b.heads, d).Transpose(1, 2)
-	}
-	scores := head(0).MatMulT(head(1)).Scale(1 / math.Sqrt(float64(d)))
-	past := x.Graph().TrilMask(context, context, 0)
-	weights := past.Where(scores, tarn.Num(math.Inf(-1))).Softmax(-1)
-	return b.Project.Forward(weights.MatMul(head(2)).Transpose(1, 2).Reshape(batch, context, width))
+	return b.Project.Forward(b.QKV.Forward(x).SelfAttention(b.heads, b.heads, tarn.AttentionOptions{Causal: true}))
 }
 
 // hvp is a product of the Hessian of a loss with a vector: two backward passes.
