@@ -22,12 +22,13 @@ type Graph struct {
 	randoms uint64 // random ops so far: the second key of their numbers
 	gradOf  *Value // the forward value whose gradient rule is running, or nil
 	eval    bool   // layers are added as for evaluation
+	states  map[*Param][]attached
 	diags   []*Diagnostic
 }
 
 // NewGraph returns an empty graph.
 func NewGraph() *Graph {
-	return &Graph{vars: map[*Param]*Value{}, consts: map[string]*Value{}}
+	return &Graph{vars: map[*Param]*Value{}, consts: map[string]*Value{}, states: map[*Param][]attached{}}
 }
 
 // Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.

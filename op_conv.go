@@ -154,11 +154,11 @@ type ConvOptions struct {
 
 // Conv is the convolution of v by a kernel over one to three spatial axes, without turning the kernel round, as
 // everywhere in the field: result[n, o, f] is the sum over the window's places k and the channels c of
-// v[n, o*stride + k*dilation - before, c] * kernel[k, c, f], where v counts as 0 outside. The channels are the last axis. Equal to
+// v[n, o*stride + k*dilation - padding, c] * kernel[k, c, f], where v counts as 0 outside. The channels are the last axis. Equal to
 // torch.nn.functional.conv1d to conv3d, whose kernel KernelFromTorch brings into Tarn's order. Its gradients are
 // convolutions again.
 //
-// Shapes: [n d... c], kernel [k... c/groups f] -> [n places... f] with (d + before + after - (k-1)*dilation - 1)/stride + 1 places.
+// Shapes: [n d... c], kernel [k... c/groups f] -> [n places... f] with (d + padding - (k-1)*dilation - 1)/stride + 1 places.
 func (v *Value) Conv(kernel Operand, o ConvOptions) *Value {
 	w := v.operand(kernel)
 	op, space, size, ok := v.conv(ir.ConvOutput, w, o)
@@ -185,7 +185,7 @@ func (v *Value) Conv(kernel Operand, o ConvOptions) *Value {
 // the convolution, so its last axis counts the channels of v. Equal to torch.nn.functional.conv_transpose1d to
 // conv_transpose3d, whose kernel KernelFromTorch brings into Tarn's order.
 //
-// Shapes: [n d... f], kernel [k... c/groups f] -> [n space... c] with (d-1)*stride - before - after + (k-1)*dilation + 1 + extra places.
+// Shapes: [n d... f], kernel [k... c/groups f] -> [n space... c] with (d-1)*stride - padding + (k-1)*dilation + 1 + extra places.
 func (v *Value) ConvTranspose(kernel Operand, o ConvOptions) *Value {
 	w := v.operand(kernel)
 	op, places, size, ok := v.conv(ir.ConvInput, w, o)
@@ -237,14 +237,14 @@ func (o ConvOptions) transposed(places, size []int) (space []int, move window, e
 		return nil, move, err
 	}
 	if o.Same || o.Ceil {
-		return nil, move, newProblem("a transposed convolution takes its padding from Before and After").withHint("Extra settles the size")
+		return nil, move, newProblem("a transposed convolution takes its padding from Padding and PaddingAfter").withHint("Extra settles the size")
 	}
 	// A window that fits in any case gives the lists.
 	wide := slices.Repeat([]int{1 << 40}, rank)
 	if move, err = o.Window.on(wide, size, false); err != nil {
 		return nil, move, err
 	}
-	after := o.After
+	after := o.PaddingAfter
 	if after == nil {
 		after = move.Before
 	}

@@ -137,7 +137,7 @@ func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window) (op po
 // spatial axis, or one for all, and the stride is the size unless it is given. The gradient goes to the first of elements
 // that share the largest value. Where an element is NaN the result is. Equal to torch.nn.functional.max_pool1d to max_pool3d.
 //
-// Shapes: [n d... c] -> [n places... c] with (d + before + after - (size-1)*dilation - 1)/stride + 1 places.
+// Shapes: [n d... c] -> [n places... c] with (d + padding - (size-1)*dilation - 1)/stride + 1 places.
 func (v *Value) MaxPool(size []int, w Window) *Value {
 	op, _, failed := v.pool("MaxPool", ir.PoolPick, size, w)
 	if failed != nil {

@@ -15,10 +15,11 @@ import (
 type Window struct {
 	Stride   []int // the distance between places of the window; 1, or for pooling the window's size
 	Dilation []int // the distance between elements of the window; 1
-	Before   []int // padding before the first element of an axis; 0
-	After    []int // padding after the last; as Before
+	Padding  []int // places beside the ends of an axis, whose elements are 0 or do not count; 0
+	// PaddingAfter is the padding after the last element, where it differs from that before the first.
+	PaddingAfter []int
 	// Same pads so that the result has ceil(size/stride) places, as padding="same" of PyTorch and JAX: half of it before,
-	// and what is odd after. Before and After are nil then.
+	// and what is odd after. Padding and PaddingAfter are nil then.
 	Same bool
 	// Ceil lets a last window of pooling start inside of the operand or its padding before and reach beyond the padding after
 	// it; the places beyond do not count. Equal to PyTorch's ceil_mode.
@@ -62,15 +63,15 @@ func (w Window) on(space, size []int, pooling bool) (window, error) {
 	if out.Dilation, err = windowList("dilation", w.Dilation, one, 1); err != nil {
 		return out, err
 	}
-	if out.Before, err = windowList("padding before", w.Before, zero, 0); err != nil {
+	if out.Before, err = windowList("padding", w.Padding, zero, 0); err != nil {
 		return out, err
 	}
-	after, err := windowList("padding after", w.After, out.Before, 0)
+	after, err := windowList("padding after", w.PaddingAfter, out.Before, 0)
 	if err != nil {
 		return out, err
 	}
-	if w.Same && (w.Before != nil || w.After != nil) {
-		return out, newProblem("the padding is given and asked to be that which keeps the size").withHint("set Same or Before and After, not both")
+	if w.Same && (w.Padding != nil || w.PaddingAfter != nil) {
+		return out, newProblem("the padding is given and asked to be that which keeps the size").withHint("set Same or Padding, not both")
 	}
 	out.places, out.after = make([]int, rank), slices.Clone(after)
 	for a, d := range space {

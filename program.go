@@ -45,11 +45,13 @@ type runner interface {
 }
 
 // Compile turns the part of g that the outputs and updates need into a Program. The error holds every independent mistake
-// that was made while g was built, each with its place in the source: see GraphError.
+// that was made while g was built, each with its place in the source: see GraphError. Updates that are attached to what the
+// program computes are added, see Graph.Attach.
 func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
+	updates = g.withAttached(outputs, updates)
 	names, err := checkRoots(g, outputs, updates)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,78 @@
+package tarn
+
+import "slices"
+
+// This file holds the updates that a graph brings along: states that a layer changes by being computed, such as the running
+// mean of a batch norm.
+
+// attached is an update that goes with a value.
+type attached struct {
+	with, next *Value
+}
+
+// Attach makes next what p holds after every run of a program that computes v: Compile adds the update to those that it is
+// given. A layer whose state changes in training attaches the change to its result. Where a layer is used more than once, the
+// later update starts from the earlier one, see Next, and takes its place.
+func (g *Graph) Attach(v *Value, p *Param, next *Value) {
+	if v == nil || next == nil || p == nil || v.failed || next.failed {
+		return
+	}
+	g.states[p] = append(g.states[p], attached{v, next})
+}
+
+// Next is what the param will hold after the run by the updates attached in g so far, and the param's value where there is
+// none.
+//
+// Shapes: the shape of the param.
+func (p *Param) Next(g *Graph) *Value {
+	if all := g.states[p]; len(all) > 0 {
+		return all[len(all)-1].next
+	}
+	return p.Value(g)
+}
+
+// withAttached adds the updates that go with what the outputs and updates need. A later one of a param replaces an earlier one.
+func (g *Graph) withAttached(outputs Outputs, updates []Update) []Update {
+	if len(g.states) == 0 {
+		return updates
+	}
+	var params []*Param // in the order in which they were first read
+	for _, v := range g.values {
+		if p := v.Param(); p != nil && g.states[p] != nil {
+			params = append(params, p)
+		}
+	}
+	var roots []*Value
+	for _, v := range outputs {
+		roots = append(roots, v)
+	}
+	for _, u := range updates {
+		roots = append(roots, u.value)
+	}
+	// An update may itself need what brings along others.
+	last := map[*Param]*Value{}
+	for grown := true; grown; {
+		grown = false
+		needed := map[*Value]bool{}
+		for _, v := range reachable(roots) {
+			needed[v] = true
+		}
+		for _, p := range params {
+			for _, a := range g.states[p] {
+				if needed[a.with] {
+					last[p] = a.next
+				}
+			}
+			if next := last[p]; next != nil && !needed[next] {
+				roots, grown = append(roots, next), true
+			}
+		}
+	}
+	updates = slices.Clone(updates)
+	for _, p := range params {
+		if last[p] != nil {
+			updates = append(updates, Assign(p, last[p]))
+		}
+	}
+	return updates
+}
