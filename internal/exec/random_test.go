@@ -18,7 +18,7 @@ import (
 // rounds is n, or many times as many in a long test.
 func rounds(n int) int {
 	if os.Getenv("TARN_LONG") != "" {
-		return n * 200
+		return n * 20
 	}
 	return n
 }

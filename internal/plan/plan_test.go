@@ -22,7 +22,7 @@ import (
 func TestRandomPrograms(t *testing.T) {
 	rounds := 400
 	if os.Getenv("TARN_LONG") != "" {
-		rounds *= 100
+		rounds *= 20
 	}
 	inPlace := 0
 	for seed := range rounds {
