@@ -1,0 +1,103 @@
+package tarn_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// TestSubstitute computes a loss with dropout, a checkpointed block and a rule of the user's own, and its gradient, at
+// other weights, and compares with a graph that was built at those.
+func TestSubstitute(t *testing.T) {
+	build := func(g *tarn.Graph, x, w *tarn.Value) (loss, dx, dw *tarn.Value) {
+		h := tarn.Checkpoint(func(in ...*tarn.Value) *tarn.Value { return in[0].Mul(in[1]).Tanh() }, x, w)
+		h = tarn.WithGradient(h.Square(), []tarn.Operand{h}, func(dy *tarn.Value) []*tarn.Value {
+			return []*tarn.Value{dy.Mul(h).Scale(3)}
+		})
+		keep := g.Bernoulli(tarn.Num(0.5), 4)
+		loss = keep.Where(h, tarn.Num(0)).Sum().Add(x.Exp().Sum())
+		d := tarn.Grad(loss, x, w)
+		return loss, d[0], d[1]
+	}
+	param := func(values ...float64) *tarn.Param {
+		p := tarn.NewParam(tarn.F64, nil, 4)
+		copy(p.Tensor().F64(), values)
+		return p
+	}
+	x, w := param(0.1, -0.2, 0.3, 0.4), param(1, 2, 3, 4)
+	y, v := param(0.5, 0.6, -0.7, 0.8), param(-1, 0.5, 0.25, 2)
+
+	g := tarn.NewGraph()
+	loss, dx, dw := build(g, x.Value(g), w.Value(g))
+	constant := g.Num(tarn.F64, 7)
+	moved := tarn.Substitute([]*tarn.Value{loss, dx, dw, constant, x.Value(g)}, []tarn.Operand{x, w}, []*tarn.Value{y.Value(g), v.Value(g)})
+	if moved[3] != constant || moved[4] != y.Value(g) {
+		t.Error("a value that does not depend on the operands was copied, or an operand was not replaced")
+	}
+	if !strings.HasPrefix(moved[1].Place(), "in the gradient of") || !strings.Contains(moved[1].Place(), "substitute_test.go") {
+		t.Errorf("the copy of a gradient is said to be made at %q", moved[1].Place())
+	}
+	got := results(t, g, tarn.Outputs{"loss": moved[0], "dx": moved[1], "dw": moved[2]})
+
+	g = tarn.NewGraph()
+	loss, dx, dw = build(g, y.Value(g), v.Value(g))
+	want := results(t, g, tarn.Outputs{"loss": loss, "dx": dx, "dw": dw})
+	for name, a := range want {
+		for i, x := range a {
+			if math.Abs(x-got[name][i]) > 1e-14 {
+				t.Errorf("%s: got %v, want %v", name, got[name], a)
+				break
+			}
+		}
+	}
+}
+
+func results(t *testing.T, g *tarn.Graph, outputs tarn.Outputs) map[string][]float64 {
+	t.Helper()
+	program, err := tarn.Compile(g, outputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := program.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]float64{}
+	for name, tensor := range out {
+		all[name] = tensor.Floats()
+	}
+	return all
+}
+
+func TestSubstituteMistakes(t *testing.T) {
+	p, q := tarn.NewParam(tarn.F64, nil, 2), tarn.NewParam(tarn.F64, nil, 3)
+	other := tarn.NewGraph()
+	for _, test := range []struct {
+		name string
+		from []tarn.Operand
+		to   func(g *tarn.Graph) []*tarn.Value
+		want string
+	}{
+		{"count", []tarn.Operand{p}, func(g *tarn.Graph) []*tarn.Value { return nil }, "1 operands and 0 values"},
+		{"nil", []tarn.Operand{p}, func(g *tarn.Graph) []*tarn.Value { return []*tarn.Value{nil} }, "operand 1 or the value for it is nil"},
+		{"shape", []tarn.Operand{p}, func(g *tarn.Graph) []*tarn.Value { return []*tarn.Value{q.Value(g)} }, "operand 1 is f64[2] and the value for it f64[3]"},
+		{"graph", []tarn.Operand{p}, func(g *tarn.Graph) []*tarn.Value { return []*tarn.Value{p.Value(other)} }, "belongs to another graph"},
+		{"failed", []tarn.Operand{p}, func(g *tarn.Graph) []*tarn.Value { return []*tarn.Value{p.Value(g).Add(q)} }, "Add"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := tarn.NewGraph()
+			out := tarn.Substitute([]*tarn.Value{p.Value(g).Sum()}, test.from, test.to(g))
+			if len(out) != 1 || out[0] == nil {
+				t.Fatalf("got %v", out)
+			}
+			if err := g.Err(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+	if out := tarn.Substitute(nil, nil, nil); len(out) != 0 {
+		t.Errorf("got %v", out)
+	}
+}
