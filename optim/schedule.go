@@ -230,6 +230,132 @@ func (w Warmup) At(step *tarn.Value) *tarn.Value {
 	})
 }
 
+// Polynomial goes from one rate to another over some steps, along a power of what is left of them, and stays there:
+//
+//	To + (From - To) * (1 - min(t, Steps)/Steps)^Power
+//
+// Equal to torch.optim.lr_scheduler.PolynomialLR with To 0, and to optax.polynomial_schedule.
+type Polynomial struct {
+	From, To float64
+	Steps    int
+	Power    float64
+}
+
+// At is the rate at a step.
+func (p Polynomial) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Polynomial", step: step}
+	s.rate("From", p.From)
+	s.rate("To", p.To)
+	s.steps("Steps", p.Steps)
+	s.require(p.Power > 0 && !math.IsInf(p.Power, 1), "Power is %v and should be finite and positive", p.Power)
+	return s.value(func() *tarn.Value {
+		left := progress(step, 0, float64(p.Steps)).Neg().AddNum(1)
+		return left.Pow(tarn.Num(p.Power)).Scale(p.From - p.To).AddNum(p.To)
+	})
+}
+
+// MultiStep multiplies the rate by a factor at each of some steps: Rate * Factor^(number of At <= t).
+//
+// Equal to torch.optim.lr_scheduler.MultiStepLR and, with one factor, optax.piecewise_constant_schedule.
+type MultiStep struct {
+	Rate   float64
+	Factor float64
+	Steps  []int
+}
+
+// At is the rate at a step.
+func (m MultiStep) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "MultiStep", step: step}
+	s.rate("Rate", m.Rate)
+	s.rate("Factor", m.Factor)
+	for i, n := range m.Steps {
+		s.require(n >= 0 && (i == 0 || n > m.Steps[i-1]), "Steps are %v and should rise from 0 on", m.Steps)
+	}
+	return s.value(func() *tarn.Value {
+		rate := step.Num(m.Rate)
+		for i, n := range m.Steps {
+			rate = step.Ge(tarn.Num(n)).Where(step.Num(m.Rate*math.Pow(m.Factor, float64(i+1))), rate)
+		}
+		return rate
+	})
+}
+
+// WarmRestarts is Cosine again and again, each time over Stretch times as many steps:
+//
+//	Min + (Rate - Min) * (1 + cos(pi * (steps since the restart) / (steps between restarts))) / 2
+//
+// (Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts.)
+//
+// Equal to torch.optim.lr_scheduler.CosineAnnealingWarmRestarts with T_0 Steps and T_mult Stretch.
+type WarmRestarts struct {
+	Rate, Min float64
+	Steps     int // to the first restart
+	Stretch   int // 1 is as many steps each time
+}
+
+// At is the rate at a step.
+func (w WarmRestarts) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "WarmRestarts", step: step}
+	s.rate("Rate", w.Rate)
+	s.rate("Min", w.Min)
+	s.steps("Steps", w.Steps)
+	s.steps("Stretch", w.Stretch)
+	return s.value(func() *tarn.Value {
+		n, m := float64(w.Steps), float64(w.Stretch)
+		x := step.Div(tarn.Num(n)) // in units of the first period
+		if w.Stretch == 1 {
+			return anneal(w.Rate, w.Min, x.Sub(x.Floor()))
+		}
+		// The k-th restart is at 1 + m + ... + m^(k-1) = (m^k - 1)/(m - 1). The logarithm may fall short by its rounding.
+		k := x.Scale(m - 1).AddNum(1).Log().Scale(1 / math.Log(m)).AddNum(1e-12).Floor()
+		period := step.Num(m).Pow(k).Round()
+		since := x.Sub(period.AddNum(-1).Div(tarn.Num(m - 1)))
+		return anneal(w.Rate, w.Min, since.Div(period))
+	})
+}
+
+// Noam rises in a straight line over some steps and then falls with the root of their number:
+//
+//	Factor * Width^-0.5 * min(n^-0.5, n * Steps^-1.5)       n = t + 1
+//
+// (Vaswani et al. 2017, Attention is all you need, section 5.3, where Width is that of the model and Factor 1.) It is
+// torch.optim.lr_scheduler.LambdaLR of this formula.
+type Noam struct {
+	Factor float64
+	Width  int
+	Steps  int // of the rise
+}
+
+// At is the rate at a step.
+func (n Noam) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Noam", step: step}
+	s.rate("Factor", n.Factor)
+	s.steps("Width", n.Width)
+	s.steps("Steps", n.Steps)
+	return s.value(func() *tarn.Value {
+		count := step.AddNum(1)
+		return count.Rsqrt().Minimum(count.Scale(math.Pow(float64(n.Steps), -1.5))).Scale(n.Factor / math.Sqrt(float64(n.Width)))
+	})
+}
+
+// Product multiplies schedules: the first gives rates and the others factors of them.
+//
+// Equal to torch.optim.lr_scheduler.ChainedScheduler.
+type Product []Schedule
+
+// At is the rate at a step.
+func (p Product) At(step *tarn.Value) *tarn.Value {
+	s := settings{name: "Product", step: step}
+	s.require(len(p) > 0, "there is no schedule in it")
+	return s.value(func() *tarn.Value {
+		rate := rateAt(p[0], step)
+		for _, factor := range p[1:] {
+			rate = rate.Mul(rateAt(factor, step))
+		}
+		return rate
+	})
+}
+
 // OneCycle rises from Max/Start to Max and falls to Max/(Start*End), both along half a wave of the cosine:
 //
 //	over the steps 0 to Rise*Steps - 1 up, and from there to Steps - 1 down

@@ -35,6 +35,11 @@ func TestScheduleEnds(t *testing.T) {
 		{"one cycle of one step", optim.NewOneCycle(1, 1), 0, 1},
 		{"one cycle of two steps", optim.NewOneCycle(1, 2), 0, 1},
 		{"one cycle up only", optim.OneCycle{Max: 1, Steps: 10, Rise: 1, Start: 25, End: 1}, 9, 1},
+		{"polynomial later", optim.Polynomial{From: 1, To: 0.25, Steps: 10, Power: 2}, far, 0.25},
+		{"multi-step later", optim.MultiStep{Rate: 1, Factor: 0.5, Steps: []int{0, 7}}, far, 0.25},
+		{"warm restart far", optim.WarmRestarts{Rate: 1, Steps: 1, Stretch: 2}, 1<<40 - 1, 1},
+		{"before a warm restart", optim.WarmRestarts{Rate: 1, Min: 0.5, Steps: 2, Stretch: 2}, 13, 0.5 + 0.25*(1+math.Cos(math.Pi*7/8))},
+		{"noam peak", optim.Noam{Factor: 2, Width: 4, Steps: 16}, 15, 0.25},
 		{"function", optim.ScheduleFunc(func(step *tarn.Value) *tarn.Value { return step.Scale(2) }), 4, 8},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -72,6 +77,16 @@ func TestScheduleMistakes(t *testing.T) {
 		{optim.Join{First: optim.Constant(1), Then: optim.Constant(1)}, "optim.Join: Steps is 0"},
 		{optim.Warmup{Steps: 3, Then: optim.Cosine{}}, "optim.Cosine: Steps is 0"},
 		{optim.Warmup{Then: optim.Constant(1)}, "optim.Warmup: Steps is 0"},
+		{optim.Polynomial{From: 1, Steps: 3}, "optim.Polynomial: Power is 0"},
+		{optim.MultiStep{Rate: 1, Factor: 1, Steps: []int{3, 3}}, "optim.MultiStep: Steps are [3 3] and should rise"},
+		{optim.WarmRestarts{Rate: 1, Steps: 3}, "optim.WarmRestarts: Stretch is 0"},
+		{optim.Noam{Factor: 1, Steps: 3}, "optim.Noam: Width is 0"},
+		{optim.Product{}, "optim.Product: there is no schedule in it"},
+		{optim.Product{optim.Constant(1), nil}, "the schedule <nil> gives no rate"},
+		{&optim.Plateau{}, "optim.Plateau: it was not made by NewPlateau"},
+		{(*optim.Plateau)(nil), "optim.Plateau: it was not made by NewPlateau"},
+		{optim.NewPlateau(nil), "the schedule <nil> gives no rate"},
+		{&badPlateau{optim.NewPlateau(optim.Constant(1))}, "optim.Plateau: Factor is 1 and should lie in (0, 1)"},
 		{optim.OneCycle{Max: 1, Steps: 10}, "optim.OneCycle: Start is 0 and should be finite and positive; NewOneCycle"},
 		{optim.OneCycle{Max: 1, Steps: 10, Rise: 2}, "optim.OneCycle: Rise is 2 and should lie in [0, 1]"},
 	} {
@@ -79,6 +94,14 @@ func TestScheduleMistakes(t *testing.T) {
 			t.Errorf("%#v: got %v, want %q", test.schedule, err, test.want)
 		}
 	}
+}
+
+// badPlateau spoils the settings of a Plateau.
+type badPlateau struct{ *optim.Plateau }
+
+func (b *badPlateau) At(step *tarn.Value) *tarn.Value {
+	b.Factor = 1
+	return b.Plateau.At(step)
 }
 
 // TestRateAt checks that the rate follows the updates, not the runs.
