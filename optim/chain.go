@@ -23,13 +23,17 @@ type Optimizer interface {
 	RateAt(run int64) (float64, error)
 	// States lists what the optimiser keeps from step to step, by path.
 	States() []*tarn.Param
+	// WithAverages calls f while the params hold the weights that an evaluation should use, if the optimiser keeps such.
+	WithAverages(f func() error) error
 }
 
 // Chain is an optimiser made of transforms:
 //
 //	u = gradient of the loss, averaged over MicroBatches, clipped by ClipValue, then by ClipNorm
-//	u = transform(u) for each transform
-//	param <- param - rate * u
+//	u = transform(u) for each transform: those of Before, then the chain's own
+//	u = rate * u
+//	u = transform(u) for each transform of After
+//	param <- param - u
 //
 // Without a transform it is plain gradient descent. A param that the loss does not depend on has the gradient 0 and still
 // decays; PyTorch passes over it.
@@ -45,13 +49,18 @@ type Chain struct {
 	// program of Update where UpdatesAt says so, at the last of every MicroBatches runs, and that of Accumulate elsewhere.
 	// With micro-batches of equal size and a loss that is a mean over the batch the update is that of one large batch.
 	MicroBatches int
+	// Before are transforms of the gradients, after the clipping: Centralize, ClipAdaptive, GradientNoise, SAM.
+	Before []Transform
+	// After are transforms of the steps, which are the updates times the learning rate: Lookahead, EMA, SWA, ScheduleFree.
+	After []Transform
 
 	groups     []*Group
 	transforms []Transform
 	states     map[stateKey]*tarn.Param
+	averages   map[*tarn.Param]*tarn.Param // of a param, the state with the weights for evaluation
 }
 
-// stateKey finds a state by its name and the param that it belongs to.
+// stateKey finds a state by its name and the param that it belongs to, which is nil where it belongs to all.
 type stateKey struct {
 	name  string
 	param *tarn.Param
@@ -66,6 +75,7 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 		MicroBatches: 1,
 		transforms:   append([]Transform{}, transforms...),
 		states:       map[stateKey]*tarn.Param{},
+		averages:     map[*tarn.Param]*tarn.Param{},
 	}
 }
 
@@ -74,6 +84,9 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 func (o *Chain) Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error) {
 	c, err := o.open(loss, params)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.setRate(); err != nil {
 		return nil, err
 	}
 	u := c.gradients()
@@ -86,10 +99,19 @@ func (o *Chain) Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, e
 	if o.ClipNorm != 0 {
 		u = c.apply(ClipByNorm(o.ClipNorm), u)
 	}
-	for _, t := range o.transforms {
+	for _, t := range slices.Concat(o.Before, o.transforms) {
 		u = c.apply(t, u)
 	}
-	c.descend(u)
+	if !c.rated {
+		c.TakeRate()
+		u = c.scaleByRate(u)
+	}
+	for _, t := range o.After {
+		u = c.apply(t, u)
+	}
+	for i, s := range c.Slots {
+		s.Assign(s.Param, s.Value.Sub(u[i]))
+	}
 	return c.close()
 }
 
@@ -130,6 +152,7 @@ func (o *Chain) States() []*tarn.Param {
 	for _, s := range o.states {
 		states = append(states, s)
 	}
+	states = append(states, scheduleStates(o.Rate)...)
 	slices.SortFunc(states, func(a, b *tarn.Param) int { return strings.Compare(a.Path(), b.Path()) })
 	return states
 }
@@ -148,7 +171,7 @@ func (o *Chain) open(loss *tarn.Value, params []*tarn.Param) (*Context, error) {
 	case len(params) == 0:
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
-	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, name: "optim"}
+	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, name: "optim", used: map[string]bool{}}
 	step := c.Graph.Step()
 	if o.MicroBatches > 1 {
 		step = step.Div(tarn.Num(o.MicroBatches))

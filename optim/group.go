@@ -44,6 +44,43 @@ func Under(path string) Match {
 // Not matches the params that another match does not.
 func Not(m Match) Match { return func(p *tarn.Param) bool { return !m(p) } }
 
+// Matrices matches the params with two axes.
+func Matrices(p *tarn.Param) bool { return len(p.Shape()) == 2 }
+
+// Only applies a transform to the params that match, and passes on the updates of the others. To a transform that has one
+// number for all params, such as ClipByNorm, those that match are all. Equal to optax.masked.
+type Only struct {
+	Match Match
+	Then  Transform
+}
+
+// Apply applies the transform to a part of the updates.
+func (o Only) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	if o.Match == nil {
+		c.Errorf("it has no Match")
+		return u
+	}
+	all := c.Slots
+	defer func() { c.Slots = all }()
+	var at []int
+	var slots []*Slot
+	var some []*tarn.Value
+	for i, s := range all {
+		if o.Match(s.Param) {
+			at, slots, some = append(at, i), append(slots, s), append(some, u[i])
+		}
+	}
+	if len(at) == 0 {
+		return u
+	}
+	c.Slots = slots
+	out := append([]*tarn.Value{}, u...)
+	for i, v := range c.apply(o.Then, some) {
+		out[at[i]] = v
+	}
+	return out
+}
+
 // slot is the param's place in a step, with the factors of its groups.
 func (o *Chain) slot(c *Context, p *tarn.Param) *Slot {
 	s := &Slot{Param: p, Value: p.Value(c.Graph), context: c, rate: 1, decay: 1, used: map[string]bool{}}

@@ -25,11 +25,15 @@ type Context struct {
 	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Step over MicroBatches, so
 	// that a training that continues an earlier one tells the program by Program.SetStep.
 	Step *tarn.Value
+	// Rate is the learning rate, an F64 scalar. See TakeRate.
+	Rate *tarn.Value
 	// Slots are the params to update.
 	Slots []*Slot
 
 	chain   *Chain
 	name    string // the transform being applied, for reports
+	rated   bool   // the updates are multiplied by the learning rate already
+	used    map[string]bool
 	updates []tarn.Update
 	errs    []error
 }
@@ -86,12 +90,14 @@ func (c *Context) correction(beta float64) *tarn.Value {
 // It has the param's shape and dtype and holds init before the first step. Its path is the name, a slash and the path of
 // the param. A param whose path is empty or another's is reported.
 func (s *Slot) State(name string, init float64) *tarn.Param {
+	return s.StateOf(name, init, s.Param.Shape()...)
+}
+
+// StateOf is a State of another shape than the param's.
+func (s *Slot) StateOf(name string, init float64, shape ...int) *tarn.Param {
 	c := s.context
 	key := stateKey{name, s.Param}
-	if s.used[name] {
-		c.Errorf("two transforms of the chain keep a state %q; give one another name", name)
-	}
-	s.used[name] = true
+	c.use(s.used, name)
 	if state := c.chain.states[key]; state != nil {
 		return state
 	}
@@ -101,14 +107,61 @@ func (s *Slot) State(name string, init float64) *tarn.Param {
 	} else if c.chain.hasState(path) {
 		c.Errorf("two params have the path %q, by which their states are named; use one optimiser for one model", s.Param.Path())
 	}
-	state := tarn.NewState(s.Param.DType(), nil, s.Param.Shape()...)
+	return c.chain.newState(key, path, init, s.Param.DType(), shape...)
+}
+
+// copyState is a State that before the first step is a copy of the param. Since the param's contents may change after the
+// program has been built, the first update, which begun tells, should not rely on it.
+func (s *Slot) copyState(name string) *tarn.Param {
+	old := s.context.chain.states[stateKey{name, s.Param}]
+	state := s.State(name, 0)
+	if old == nil {
+		copy(state.Tensor().Raw(), s.Param.Tensor().Raw())
+	}
+	return state
+}
+
+// State is what a transform keeps for all params together: an F64 scalar that holds init before the first step. Its path is
+// its name.
+func (c *Context) State(name string, init float64) *tarn.Param {
+	c.use(c.used, name)
+	key := stateKey{name: name}
+	if state := c.chain.states[key]; state != nil {
+		return state
+	}
+	return c.chain.newState(key, name, init, tarn.F64)
+}
+
+// Assign stores v in a state at the end of the step, and returns v.
+func (c *Context) Assign(state *tarn.Param, v *tarn.Value) *tarn.Value {
+	c.updates = append(c.updates, tarn.Assign(state, v))
+	return v
+}
+
+// begun keeps under a name whether the transform has been applied before, and gives that: false at its first update, also
+// where the params have been trained by other means and Step is not 0.
+func (c *Context) begun(name string) *tarn.Value {
+	state := c.State(name, 0)
+	c.Assign(state, c.Graph.Num(tarn.F64, 1))
+	return state.Value(c.Graph).Gt(tarn.Num(0))
+}
+
+func (c *Context) use(used map[string]bool, name string) {
+	if used[name] {
+		c.Errorf("two transforms of the chain keep a state %q; give one another name", name)
+	}
+	used[name] = true
+}
+
+func (o *Chain) newState(key stateKey, path string, init float64, dtype tarn.DType, shape ...int) *tarn.Param {
+	state := tarn.NewState(dtype, nil, shape...)
 	state.SetPath(path)
 	if t := state.Tensor(); init != 0 {
 		for i := range t.Size() {
 			t.SetFloat(i, init)
 		}
 	}
-	c.chain.states[key] = state
+	o.states[key] = state
 	return state
 }
 
@@ -123,8 +176,7 @@ func (o *Chain) hasState(path string) bool {
 
 // Assign stores v in a state at the end of the step, and returns v.
 func (s *Slot) Assign(state *tarn.Param, v *tarn.Value) *tarn.Value {
-	s.context.updates = append(s.context.updates, tarn.Assign(state, v))
-	return v
+	return s.context.Assign(state, v)
 }
 
 // Average keeps the exponential moving average of v under a name and returns it as it is after this step:
@@ -136,6 +188,29 @@ func (s *Slot) Average(name string, beta float64, v *tarn.Value) *tarn.Value {
 
 // Scalar is an F64 scalar of the step, such as a bias correction, in the dtype of the param.
 func (s *Slot) Scalar(v *tarn.Value) *tarn.Value { return v.Cast(s.Param.DType()) }
+
+// Rate is the learning rate of the param, with the factor of its groups, a scalar of its dtype.
+func (s *Slot) Rate() *tarn.Value {
+	r := s.context.Rate
+	if s.rate != 1 {
+		r = r.Scale(s.rate)
+	}
+	return s.Scalar(r)
+}
+
+// TakeRate says that a transform multiplies by the learning rate itself: what it gives is subtracted from the params as it
+// is, unless transforms come after it.
+func (c *Context) TakeRate() {
+	if c.rated {
+		c.Errorf("it multiplies by the learning rate, which has been done before: use it once, and not in After")
+	}
+	c.rated = true
+}
+
+// scaleByRate makes steps of updates.
+func (c *Context) scaleByRate(u []*tarn.Value) []*tarn.Value {
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return u.Mul(s.Rate()) })
+}
 
 // gradients are the gradients of the loss.
 func (c *Context) gradients() []*tarn.Value {
@@ -177,20 +252,13 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 	return out
 }
 
-// descend subtracts the updates, times the learning rate, from the params.
-func (c *Context) descend(u []*tarn.Value) {
-	rate := rateAt(c.chain.Rate, c.Step)
-	if c.Graph.Err() == nil && (rate.DType() != tarn.F64 || rate.Rank() != 0) {
-		c.Errorf("the schedule %T gave the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, rate)
-		return
+// setRate evaluates the schedule.
+func (c *Context) setRate() error {
+	c.Rate = rateAt(c.chain.Rate, c.Step)
+	if c.Graph.Err() == nil && (c.Rate.DType() != tarn.F64 || c.Rate.Rank() != 0) {
+		return fmt.Errorf("optim: the schedule %T gave the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, c.Rate)
 	}
-	for i, s := range c.Slots {
-		r := rate
-		if s.rate != 1 {
-			r = rate.Scale(s.rate)
-		}
-		s.Assign(s.Param, s.Value.Sub(u[i].Mul(s.Scalar(r))))
-	}
+	return nil
 }
 
 // close gives the assignments, or all that is wrong.
