@@ -12,10 +12,14 @@ import (
 //	v <- Beta2 v + (1-Beta2) g^2
 //	u = m / (1 - Beta1^t) / (sqrt(v / (1 - Beta2^t)) + Epsilon)       at the t-th update
 //
+// With AMSGrad the largest v so far takes the place of v in u. (Reddi et al. 2018, On the convergence of Adam and beyond.)
+//
 // Epsilon stands outside the corrected root, as in the algorithm of the paper and in PyTorch; the variant of the paper's
-// section 2, which TensorFlow has, adds it to the root before the correction. Equal to optax.scale_by_adam.
+// section 2, which TensorFlow has, adds it to the root before the correction. Equal to optax.scale_by_adam. As in PyTorch
+// AMSGrad takes the largest v before the correction; optax.scale_by_amsgrad takes the largest after it.
 type ScaleByAdam struct {
 	Beta1, Beta2, Epsilon float64
+	AMSGrad               bool
 }
 
 // Apply scales the gradients.
@@ -27,6 +31,10 @@ func (a ScaleByAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		m := s.Average("adam.m", a.Beta1, g)
 		v := s.Average("adam.v", a.Beta2, g.Square())
+		if a.AMSGrad {
+			largest := s.State("adam.vmax", 0)
+			v = s.Assign(largest, v.Maximum(largest))
+		}
 		return m.Mul(s.Scalar(mean)).Div(v.Sqrt().Mul(s.Scalar(root)).AddNum(a.Epsilon))
 	})
 }
@@ -43,6 +51,7 @@ type Adam struct {
 	Chain
 	Beta1, Beta2, Epsilon float64
 	WeightDecay           float64 // L2 penalty
+	AMSGrad               bool    // see ScaleByAdam
 }
 
 // NewAdam returns Adam with Beta1 0.9, Beta2 0.999 and Epsilon 1e-8.
@@ -55,7 +64,7 @@ func NewAdam(rate float64) *Adam {
 // Apply adds the penalty and scales the gradients.
 func (o *Adam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
-	return ScaleByAdam{o.Beta1, o.Beta2, o.Epsilon}.Apply(c, u)
+	return ScaleByAdam{o.Beta1, o.Beta2, o.Epsilon, o.AMSGrad}.Apply(c, u)
 }
 
 // AdamW is ScaleByAdam with a weight decay that is not scaled:
@@ -70,6 +79,7 @@ type AdamW struct {
 	Chain
 	Beta1, Beta2, Epsilon float64
 	WeightDecay           float64 // decoupled
+	AMSGrad               bool    // see ScaleByAdam
 }
 
 // NewAdamW returns AdamW with Beta1 0.9, Beta2 0.999, Epsilon 1e-8 and WeightDecay 0.01.
@@ -81,6 +91,6 @@ func NewAdamW(rate float64) *AdamW {
 
 // Apply scales the gradients and adds the decay.
 func (o *AdamW) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	u = ScaleByAdam{o.Beta1, o.Beta2, o.Epsilon}.Apply(c, u)
+	u = ScaleByAdam{o.Beta1, o.Beta2, o.Epsilon, o.AMSGrad}.Apply(c, u)
 	return DecayWeights(o.WeightDecay).Apply(c, u)
 }

@@ -4,7 +4,7 @@
 //
 // An optimiser is a Chain. The gradients go through it from left to right, and what comes out is subtracted:
 //
-//	gradient -> mean over micro-batches -> clipping -> transforms -> times the learning rate -> param minus that
+//	gradient -> mean over micro-batches -> clipping -> Before -> transforms -> times the learning rate -> After -> param minus that
 //
 // A Transform turns the update of every param into another one, and may keep states from step to step. SGD, Adam and the
 // others are structs that embed a Chain, hold their numbers as fields and are its only transform:
@@ -14,6 +14,15 @@
 //	opt.ClipNorm = 1
 //	opt.Rate = optim.Warmup{Steps: 100, Then: optim.Cosine{Rate: 1e-3, Steps: 900}}
 //	opt.Group(optim.Vectors).Decay = 0 // no weight decay on biases and norms
+//	opt.After = []optim.Transform{optim.EMA{Decay: 0.999}}
+//
+// The optimisers: SGD with its momenta, Adagrad, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
+// AdaBelief, Adan, Adafactor; Lion; LARS and LAMB for large batches; Muon for matrices; Sophia with second derivatives;
+// Prodigy, DAdaptAdam and DAdaptSGD, which find the learning rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which
+// call of another library it equals.
+//
+// Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Of steps, for After: EMA, SWA,
+// Lookahead, ScheduleFree. Only limits any transform to some params.
 //
 // NewChain makes an optimiser of any transforms, ready-made or the user's own. Nothing here is computed while a graph is
 // built: Update returns assignments for tarn.Compile, and the compiler makes one loop of all the maths of a param.
@@ -23,6 +32,11 @@
 // Moments and other states are tarn.Params named by what they are and whose, as in "adam.m/hidden.weight". They belong to
 // the optimiser and not to the program: two programs that are built with one optimiser share them. A state exists from the
 // first Update on that needs it; States lists them for a checkpoint.
+//
+// # Weights for evaluation
+//
+// EMA, SWA, Lookahead and the schedule-free optimisers keep weights that are better than those being trained, as states
+// beside these. WithAverages evaluates with them, and TakeAverages ends a training with them.
 //
 // # Mistakes
 //

@@ -1,0 +1,38 @@
+package optim
+
+import (
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds SAM, sharpness-aware minimisation.
+
+// SAM takes the gradient not at the params but at the worst point near them, so that the training looks for wide valleys:
+//
+//	e = Rho * g / (|g| + 1e-12)       the norm is that of all gradients
+//	g = gradient at param + e
+//
+// It is the first of the transforms in Before; what stands in front of it, the clipping of Chain included, is applied to both
+// gradients. Forward and backward pass are twice in the graph, the second time of the same batch and the same dropout; what
+// a layer keeps, such as a running mean, is that of the first pass. With micro-batches there is no gradient of the whole to
+// follow, so they are refused. (Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization.)
+//
+// Equal to optax.contrib.sam in its opaque mode, with normalize() and sgd(Rho) as the adversary.
+type SAM struct {
+	Rho float64
+}
+
+// Apply gives the gradients nearby.
+func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.notNegative("Rho", m.Rho)
+	if c.chain.MicroBatches > 1 {
+		c.Errorf("it needs the gradient of the whole batch; set MicroBatches to 1, not %d", c.chain.MicroBatches)
+		return u
+	}
+	factor := GlobalNorm(u).AddNum(1e-12).Reciprocal().Scale(m.Rho)
+	params := make([]tarn.Operand, len(u))
+	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(g.Mul(s.Scalar(factor))) })
+	for i, s := range c.Slots {
+		params[i] = s.Value
+	}
+	return tarn.Substitute(u, params, near)
+}
