@@ -13,6 +13,8 @@ import (
 type Linear struct {
 	Weight *tarn.Param // [out in]
 	Bias   *tarn.Param // [out], or nil for none
+	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm or WeightNoise.
+	Transform WeightTransform
 }
 
 // NewLinear returns a linear layer with a bias; set Bias to nil to have none.
@@ -35,6 +37,7 @@ func (l *Linear) Forward(x *tarn.Value) *tarn.Value {
 	if x.DType() != w.DType() {
 		return g.Fail("Linear", []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Convert the model", x.DType(), w.DType())
 	}
+	w = transformed(l.Transform, w)
 	var y *tarn.Value
 	if x.Rank() == 1 {
 		y = x.Unsqueeze(0).MatMulT(w).Reshape(-1)

@@ -1,0 +1,206 @@
+package nn
+
+import "github.com/seed-49005b45/tarn"
+
+// This file holds the normalisations that standardise over examples or positions: BatchNorm, GroupNorm, InstanceNorm.
+
+// standardized is (x - mean)/sqrt(variance + eps) over the axes, with the mean and the biased variance. The mean is taken away
+// before anything is squared, so that a mean far from 0 does not swamp the variance, and what it lacks by rounding, the mean d
+// of what is left c, is taken away as well: variance = mean(c^2) - d^2. The gradient by x, given dy of the result y, is
+// (dy - mean(dy) - y mean(dy y))/sqrt(variance + eps), which needs two passes where the derivative of the formulas takes more.
+func standardized(x *tarn.Value, eps float64, axes []int) (y, mean, variance *tarn.Value) {
+	rough := x.Mean(axes...)
+	c := x.Sub(rough.Unsqueeze(axes...))
+	d := c.Mean(axes...)
+	mean, variance = rough.Add(d), c.Square().Mean(axes...).Sub(d.Square())
+	r := variance.AddNum(eps).Rsqrt().Unsqueeze(axes...)
+	y = c.Sub(d.Unsqueeze(axes...)).Mul(r)
+	average := func(v *tarn.Value) *tarn.Value { return v.Mean(axes...).Unsqueeze(axes...) }
+	y = tarn.WithGradient(y, []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
+		return []*tarn.Value{dy.Sub(average(dy)).Sub(y.Mul(average(dy.Mul(y)))).Mul(r)}
+	})
+	return y, mean, variance
+}
+
+// affine scales and shifts the last axis; nil params leave it as it is.
+func affine(name string, y *tarn.Value, weight, bias *tarn.Param) *tarn.Value {
+	g := y.Graph()
+	for _, p := range []*tarn.Param{weight, bias} {
+		if p == nil {
+			continue
+		}
+		if s := p.Shape(); len(s) != 1 || s[0] != y.Dim(-1) {
+			return g.Fail(name, []*tarn.Value{y, p.Value(g)}, "the operand has %d channels, its last axis, and the weights have shape %s%s", y.Dim(-1), shapeString(s), channelHint(y, s))
+		}
+		if p.DType() != y.DType() {
+			return g.Fail(name, []*tarn.Value{y, p.Value(g)}, "the operand is %v and the weights %v: Cast the operand, or tarn.Convert the model", y.DType(), p.DType())
+		}
+	}
+	if weight != nil {
+		y = y.Mul(weight)
+	}
+	if bias != nil {
+		y = y.Add(bias)
+	}
+	return y
+}
+
+// channelHint says what to do where the second axis has as many elements as there should be channels.
+func channelHint(x *tarn.Value, channels []int) string {
+	if len(channels) == 1 && x.Rank() > 2 && x.Dim(1) == channels[0] {
+		return ": ChannelsLast moves the second axis, where PyTorch has the channels, to the end"
+	}
+	return ""
+}
+
+// BatchNorm brings each channel, over all examples and positions of the batch, to mean 0 and variance 1, and then scales and
+// shifts it. In training it also moves the running statistics, by which evaluation (see tarn.Graph.Eval) normalises. Equal to
+// torch.nn.BatchNorm1d, BatchNorm2d and BatchNorm3d but for the place of the channels, which are the last axis.
+// Ioffe and Szegedy, Batch normalization, ICML 2015.
+type BatchNorm struct {
+	Weight      *tarn.Param // [channels], the scale; nil for none
+	Bias        *tarn.Param // [channels], the shift; nil for none
+	RunningMean *tarn.Param // [channels], a state; nil to normalise by the batch in evaluation too
+	RunningVar  *tarn.Param // [channels], likewise: of unbiased variances
+	// NumBatchesTracked counts the training steps, as in PyTorch's files; nil where nothing is to be counted.
+	NumBatchesTracked *tarn.Param
+	Eps               float64 // added to the variance
+	// Momentum is the part that a batch contributes to the running statistics: new = (1-Momentum)*old + Momentum*batch. 0 makes
+	// them the plain average of all batches, which PyTorch calls momentum=None.
+	Momentum float64
+}
+
+// NewBatchNorm returns a batch norm for so many channels with Eps 1e-5 and Momentum 0.1, as in PyTorch.
+func NewBatchNorm(channels int) *BatchNorm {
+	return &BatchNorm{
+		Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels),
+		RunningMean: tarn.NewState(tarn.F32, Zeros(), channels), RunningVar: tarn.NewState(tarn.F32, Ones(), channels),
+		NumBatchesTracked: tarn.NewState(tarn.I64, nil), Eps: 1e-5, Momentum: 0.1,
+	}
+}
+
+// Forward normalises x. Shapes: [n channels] or [n d... channels] -> same.
+func (b *BatchNorm) Forward(x *tarn.Value) *tarn.Value {
+	g, in := x.Graph(), []*tarn.Value{x}
+	switch {
+	case !x.DType().IsFloat():
+		return g.Fail("BatchNorm", in, "the operand is %v and should be f32 or f64", x.DType())
+	case x.Rank() < 2:
+		return g.Fail("BatchNorm", in, "the operand has shape %s and should have a batch axis and a channel axis", shapeString(x.Shape()))
+	case (b.RunningMean == nil) != (b.RunningVar == nil):
+		return g.Fail("BatchNorm", in, "RunningMean and RunningVar should both be set or both be nil")
+	}
+	tracks := b.RunningMean != nil
+	for _, p := range []*tarn.Param{b.RunningMean, b.RunningVar} {
+		if p == nil {
+			continue
+		}
+		if s := p.Shape(); len(s) != 1 || s[0] != x.Dim(-1) || p.DType() != x.DType() {
+			return g.Fail("BatchNorm", append(in, p.Value(g)), "the operand is %v%s with its channels last, and the running statistics are %v%s%s",
+				x.DType(), shapeString(x.Shape()), p.DType(), shapeString(s), channelHint(x, s))
+		}
+	}
+	if tracks && !g.Training() {
+		c := x.Sub(b.RunningMean)
+		return affine("BatchNorm", c.Mul(b.RunningVar.Value(g).AddNum(b.Eps).Rsqrt()), b.Weight, b.Bias)
+	}
+	n := x.Size() / max(x.Dim(-1), 1)
+	if g.Training() && n == 1 {
+		return g.Fail("BatchNorm", in, "the operand has shape %s: a single number for each channel has no variance", shapeString(x.Shape()))
+	}
+	axes := make([]int, x.Rank()-1)
+	for i := range axes {
+		axes[i] = i
+	}
+	y, mean, variance := standardized(x, b.Eps, axes)
+	y = affine("BatchNorm", y, b.Weight, b.Bias)
+	if tracks && g.Training() {
+		b.track(y, mean, variance.Scale(float64(n)/float64(max(n-1, 1))))
+	}
+	return y
+}
+
+// track moves the running statistics by those of a batch.
+func (b *BatchNorm) track(y, mean, variance *tarn.Value) {
+	g := y.Graph()
+	part := mean.Num(b.Momentum)
+	if b.NumBatchesTracked != nil {
+		count := b.NumBatchesTracked.Next(g).AddNum(1)
+		g.Attach(y, b.NumBatchesTracked, count)
+		if b.Momentum == 0 {
+			part = mean.Num(1).Div(count.Cast(mean.DType()))
+		}
+	}
+	for _, s := range []struct {
+		p     *tarn.Param
+		batch *tarn.Value
+	}{{b.RunningMean, mean}, {b.RunningVar, variance}} {
+		old := s.p.Next(g)
+		g.Attach(y, s.p, old.Add(s.batch.StopGradient().Sub(old).Mul(part)))
+	}
+}
+
+// GroupNorm brings each group of channels of each example to mean 0 and variance 1, and then scales and shifts each channel.
+// Equal to torch.nn.GroupNorm but for the place of the channels, which are the last axis.
+// Wu and He, Group normalization, ECCV 2018.
+type GroupNorm struct {
+	Weight *tarn.Param // [channels], the scale; nil for none
+	Bias   *tarn.Param // [channels], the shift; nil for none
+	Groups int
+	Eps    float64 // added to the variance
+}
+
+// NewGroupNorm returns a normalisation of so many channels in groups, with Eps 1e-5.
+func NewGroupNorm(groups, channels int) *GroupNorm {
+	return &GroupNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Groups: groups, Eps: 1e-5}
+}
+
+// Forward normalises x. Shapes: [n channels] or [n d... channels] -> same.
+func (l *GroupNorm) Forward(x *tarn.Value) *tarn.Value {
+	g, in := x.Graph(), []*tarn.Value{x}
+	switch {
+	case !x.DType().IsFloat():
+		return g.Fail("GroupNorm", in, "the operand is %v and should be f32 or f64", x.DType())
+	case x.Rank() < 2:
+		return g.Fail("GroupNorm", in, "the operand has shape %s and should have a batch axis and a channel axis", shapeString(x.Shape()))
+	case l.Groups < 1 || x.Dim(-1)%l.Groups != 0:
+		return g.Fail("GroupNorm", in, "the operand has %d channels, its last axis, which %d groups do not divide", x.Dim(-1), l.Groups)
+	}
+	n, c := x.Dim(0), x.Dim(-1)
+	positions := 1
+	for _, d := range x.Shape()[1 : x.Rank()-1] {
+		positions *= d
+	}
+	y, _, _ := standardized(x.Reshape(n, positions, l.Groups, c/l.Groups), l.Eps, []int{1, 3})
+	return affine("GroupNorm", y.Reshape(x.Shape()...), l.Weight, l.Bias)
+}
+
+// InstanceNorm brings each channel of each example to mean 0 and variance 1. Equal to torch.nn.InstanceNorm1d to
+// InstanceNorm3d but for the place of the channels, which are the last axis.
+// Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
+type InstanceNorm struct {
+	Weight *tarn.Param // [channels], the scale; nil for none, as in PyTorch by default
+	Bias   *tarn.Param // [channels], the shift; likewise
+	Eps    float64     // added to the variance
+}
+
+// NewInstanceNorm returns an instance norm with Eps 1e-5 that neither scales nor shifts.
+func NewInstanceNorm() *InstanceNorm { return &InstanceNorm{Eps: 1e-5} }
+
+// NewInstanceNormAffine returns an instance norm that scales and shifts so many channels, as PyTorch's with affine=True.
+func NewInstanceNormAffine(channels int) *InstanceNorm {
+	return &InstanceNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Eps: 1e-5}
+}
+
+// Forward normalises x. Shapes: [n d... channels] -> same.
+func (l *InstanceNorm) Forward(x *tarn.Value) *tarn.Value {
+	axes, failed := spatialAxes("InstanceNorm", x)
+	if failed != nil {
+		return failed
+	}
+	if !x.DType().IsFloat() {
+		return x.Graph().Fail("InstanceNorm", []*tarn.Value{x}, "the operand is %v and should be f32 or f64", x.DType())
+	}
+	y, _, _ := standardized(x, l.Eps, axes)
+	return affine("InstanceNorm", y, l.Weight, l.Bias)
+}

@@ -1,0 +1,138 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds the convolutions. Images have their channels last, [n h w c]; the weights have PyTorch's layout and names, so
+// that its files load as they are. Bringing a weight into the order that the op takes costs one copy of it a step.
+
+// Conv is a convolution over one to three spatial axes. Equal to torch.nn.Conv1d, Conv2d and Conv3d, weights and their
+// initialisation included, but for the place of the channels: tarn.Value.ChannelsLast brings PyTorch's images into Tarn's order.
+type Conv struct {
+	Weight *tarn.Param // [out in/groups k...]
+	Bias   *tarn.Param // [out], or nil for none
+	tarn.ConvOptions
+	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm or WeightNoise.
+	Transform WeightTransform
+}
+
+// NewConv1d returns a convolution over one axis, [n l c], with a bias, a stride of 1 and no padding.
+func NewConv1d(in, out, size int) *Conv { return NewConv(in, out, 1, size) }
+
+// NewConv2d returns a convolution over two axes, [n h w c], by a square window, with a bias, a stride of 1 and no padding.
+func NewConv2d(in, out, size int) *Conv { return NewConv(in, out, 1, size, size) }
+
+// NewConv3d returns a convolution over three axes, [n d h w c], by a cubic window, with a bias, a stride of 1 and no padding.
+func NewConv3d(in, out, size int) *Conv { return NewConv(in, out, 1, size, size, size) }
+
+// NewConv returns a convolution of so many groups, with a window of the given sizes, one for each spatial axis.
+func NewConv(in, out, groups int, size ...int) *Conv {
+	groups = max(groups, 1)
+	shape := append([]int{out, in / groups}, size...)
+	init := convInit(shape)
+	return &Conv{Weight: tarn.NewParam(tarn.F32, init, shape...), Bias: tarn.NewParam(tarn.F32, init, out),
+		ConvOptions: tarn.ConvOptions{Groups: groups}}
+}
+
+// convInit is uniform in ±1/sqrt(fan in), as PyTorch initialises weights and biases of convolutions.
+func convInit(shape []int) tarn.Initializer {
+	in, _ := Fans(shape)
+	if in == 0 {
+		return Zeros()
+	}
+	bound := 1 / math.Sqrt(float64(in))
+	return Uniform(-bound, bound)
+}
+
+// Forward convolves x. Shapes: [n d... in] -> [n places... out], see tarn.Value.Conv.
+func (c *Conv) Forward(x *tarn.Value) *tarn.Value {
+	w, ok := convWeight("Conv", x, c.Weight, c.Transform)
+	if !ok {
+		return w
+	}
+	return addBias("Conv", x.Conv(w, c.ConvOptions), c.Bias)
+}
+
+// ConvTranspose is a transposed convolution over one to three spatial axes. Equal to torch.nn.ConvTranspose1d to
+// ConvTranspose3d, but for the place of the channels; output_padding is called Extra.
+type ConvTranspose struct {
+	Weight *tarn.Param // [in out/groups k...]
+	Bias   *tarn.Param // [out], or nil for none
+	tarn.ConvOptions
+	Transform WeightTransform // as that of Conv
+}
+
+// NewConvTranspose1d returns a transposed convolution over one axis, [n l c], with a bias, a stride of 1 and no padding.
+func NewConvTranspose1d(in, out, size int) *ConvTranspose { return NewConvTranspose(in, out, 1, size) }
+
+// NewConvTranspose2d returns a transposed convolution over two axes, [n h w c].
+func NewConvTranspose2d(in, out, size int) *ConvTranspose {
+	return NewConvTranspose(in, out, 1, size, size)
+}
+
+// NewConvTranspose3d returns a transposed convolution over three axes, [n d h w c].
+func NewConvTranspose3d(in, out, size int) *ConvTranspose {
+	return NewConvTranspose(in, out, 1, size, size, size)
+}
+
+// NewConvTranspose returns a transposed convolution of so many groups, with a window of the given sizes, one for each
+// spatial axis.
+func NewConvTranspose(in, out, groups int, size ...int) *ConvTranspose {
+	groups = max(groups, 1)
+	shape := append([]int{in, out / groups}, size...)
+	init := convInit(shape)
+	return &ConvTranspose{Weight: tarn.NewParam(tarn.F32, init, shape...), Bias: tarn.NewParam(tarn.F32, init, out),
+		ConvOptions: tarn.ConvOptions{Groups: groups}}
+}
+
+// Forward is the transposed convolution of x. Shapes: [n d... in] -> [n space... out], see tarn.Value.ConvTranspose.
+func (c *ConvTranspose) Forward(x *tarn.Value) *tarn.Value {
+	w, ok := convWeight("ConvTranspose", x, c.Weight, c.Transform)
+	if !ok {
+		return w
+	}
+	return addBias("ConvTranspose", x.ConvTranspose(w, c.ConvOptions), c.Bias)
+}
+
+// convWeight gives the weight in the op's order. It is false with a failed value where weight and x do not go together.
+func convWeight(name string, x *tarn.Value, p *tarn.Param, t WeightTransform) (*tarn.Value, bool) {
+	g := x.Graph()
+	w := p.Value(g)
+	switch {
+	case p == nil:
+		return w, false
+	case w.Rank() != x.Rank():
+		return g.Fail(name, []*tarn.Value{x, w}, "the input has shape %s and the weight, in PyTorch's order, %s: the input should have %d axes",
+			shapeString(x.Shape()), shapeString(w.Shape()), w.Rank()), false
+	case w.DType() != x.DType():
+		return g.Fail(name, []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Convert the model", x.DType(), w.DType()), false
+	}
+	return transformed(t, w).KernelFromTorch(), true
+}
+
+// addBias adds a number to each channel.
+func addBias(name string, y *tarn.Value, bias *tarn.Param) *tarn.Value {
+	if bias == nil {
+		return y
+	}
+	if b := bias.Shape(); len(b) != 1 || b[0] != y.Dim(-1) {
+		return y.Graph().Fail(name, []*tarn.Value{y, bias.Value(y.Graph())}, "the bias has shape %s and should have one number for each of the %d channels", shapeString(b), y.Dim(-1))
+	}
+	return y.Add(bias)
+}
+
+// ChannelsLast moves the second axis, where PyTorch has the channels of images, to the end, where these layers take them.
+type ChannelsLast struct{}
+
+// Forward moves the channels. Shapes: [n c d...] -> [n d... c].
+func (ChannelsLast) Forward(x *tarn.Value) *tarn.Value { return x.ChannelsLast() }
+
+// ChannelsFirst moves the last axis to the second place. In front of Flatten it gives the order of elements in which a Linear that
+// was trained in PyTorch expects them.
+type ChannelsFirst struct{}
+
+// Forward moves the channels. Shapes: [n d... c] -> [n c d...].
+func (ChannelsFirst) Forward(x *tarn.Value) *tarn.Value { return x.ChannelsFirst() }
