@@ -286,7 +286,7 @@ func TestLayerNormKeepsDigitsFarFromZero(t *testing.T) {
 		out := l.Forward(g.Input("x", dtype, 4, 256))
 		y[i] = run(t, "LayerNorm", g, tarn.Outputs{"y": out}, map[string]*tarn.Tensor{"x": x.Cast(dtype)})["y"].Clone()
 	}
-	if diff := y[0].Cast(tarn.F64).Diff(y[1], 6e-4); diff != "" {
+	if diff := y[0].Cast(tarn.F64).Diff(y[1], 2e-5); diff != "" {
 		t.Errorf("f32 and f64: %s", diff)
 	}
 }

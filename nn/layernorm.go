@@ -6,7 +6,7 @@ import "github.com/seed-49005b45/tarn"
 
 // LayerNorm brings the last axes to mean 0 and variance 1 and then scales and shifts each element. Equal to
 // torch.nn.LayerNorm. The variance is the mean square of what is left after the mean is taken away, in two passes, so that
-// a mean far from 0 does not swamp it.
+// a mean far from 0 does not swamp it; and what the rounding of that mean has left is taken away as well.
 // Ba, Kiros and Hinton, Layer normalization, 2016.
 type LayerNorm struct {
 	Weight *tarn.Param // the scale, of the shape of the axes normalised; nil for none
@@ -46,13 +46,30 @@ func (l *LayerNorm) Forward(x *tarn.Value) *tarn.Value {
 	for i := range axes {
 		axes[i] = i - l.Axes
 	}
-	c := x.Sub(x.Mean(axes...).Unsqueeze(axes...))
-	y := c.Mul(c.Square().Mean(axes...).AddNum(l.Eps).Rsqrt().Unsqueeze(axes...))
+	y := standardize(x, l.Eps, axes)
 	if l.Weight != nil {
 		y = y.Mul(l.Weight)
 	}
 	if l.Bias != nil {
 		y = y.Add(l.Bias)
 	}
+	return y
+}
+
+// standardize is (x - mean)/sqrt(variance + eps) over the axes. The mean m of x is rounded, by 0.0005 where it is 10000 in
+// f32; c = x - m is exact then, and its own mean d, found along with its squares, is what rounding has left:
+// variance = mean(c^2) - d^2.
+//
+// The gradient of the composition would go through both means. With y the result and r = 1/sqrt(variance + eps) it is
+// dx = r (dy - mean(dy) - y mean(dy y)).
+func standardize(x *tarn.Value, eps float64, axes []int) *tarn.Value {
+	wide := func(v *tarn.Value) *tarn.Value { return v.Unsqueeze(axes...) }
+	c := x.Sub(wide(x.Mean(axes...)))
+	d := c.Mean(axes...)
+	r := wide(c.Square().Mean(axes...).Sub(d.Square()).AddNum(eps).Rsqrt())
+	var y *tarn.Value
+	y = tarn.WithGradient(c.Sub(wide(d)).Mul(r), []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
+		return []*tarn.Value{r.Mul(dy.Sub(wide(dy.Mean(axes...))).Sub(y.Mul(wide(dy.Mul(y).Mean(axes...)))))}
+	})
 	return y
 }
