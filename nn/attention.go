@@ -1,0 +1,207 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds MultiHeadAttention.
+
+// MultiHeadAttention maps queries, keys and values by linear layers to several heads of each, and the heads' attention by
+// another to the result. Its weights, their names and their initialisation are those of
+// torch.nn.MultiheadAttention(batch_first=True), so its state loads. Masks are those of tarn.Value.Attention, where true means
+// that a key counts; in a mask of bools of PyTorch's module it means that the key does not.
+// Vaswani et al., Attention is all you need, 2017.
+type MultiHeadAttention struct {
+	InProjWeight *tarn.Param // [(heads+2*groups)*d width], of queries, keys and values; nil where keys or values have another width
+	QProjWeight  *tarn.Param // [heads*d width], [groups*d keyWidth] and [groups*d valueWidth] then
+	KProjWeight  *tarn.Param
+	VProjWeight  *tarn.Param
+	InProjBias   *tarn.Param // [(heads+2*groups)*d], or nil for none
+	OutProj      *Linear
+
+	Heads   int     // of queries
+	Groups  int     // heads of keys and values; each serves Heads/Groups heads of queries
+	Dropout float64 // probability with which a weight is dropped in training
+}
+
+// NewMultiHeadAttention returns attention with so many heads, which divide the width.
+func NewMultiHeadAttention(width, heads int) *MultiHeadAttention {
+	return NewGroupedQueryAttention(width, heads, heads)
+}
+
+// NewGroupedQueryAttention returns attention whose heads share keys and values, as many as there are groups.
+// Ainslie et al., GQA: training generalized multi-query transformer models from multi-head checkpoints, 2023.
+func NewGroupedQueryAttention(width, heads, groups int) *MultiHeadAttention {
+	d := width / max(1, heads)
+	rows := (heads + 2*groups) * d
+	m := &MultiHeadAttention{
+		InProjWeight: tarn.NewParam(tarn.F32, XavierUniform(1), rows, width),
+		InProjBias:   tarn.NewParam(tarn.F32, Zeros(), rows),
+		OutProj:      NewLinear(heads*d, width),
+		Heads:        heads, Groups: groups,
+	}
+	m.OutProj.Bias.SetInit(Zeros())
+	return m
+}
+
+// NewCrossAttention returns attention to keys and values of other widths than the queries; equal to
+// torch.nn.MultiheadAttention with kdim and vdim.
+func NewCrossAttention(width, heads, keyWidth, valueWidth int) *MultiHeadAttention {
+	m := NewMultiHeadAttention(width, heads)
+	m.InProjWeight = nil
+	m.QProjWeight = tarn.NewParam(tarn.F32, XavierUniform(1), width, width)
+	m.KProjWeight = tarn.NewParam(tarn.F32, XavierUniform(1), width, keyWidth)
+	m.VProjWeight = tarn.NewParam(tarn.F32, XavierUniform(1), width, valueWidth)
+	return m
+}
+
+// Forward is the attention of x to itself. Shapes: [n... t width] -> same.
+func (m *MultiHeadAttention) Forward(x *tarn.Value) *tarn.Value {
+	return m.Self(x, tarn.AttentionOptions{})
+}
+
+// Self is the attention of x to itself. Shapes: [n... t width] -> same; a mask broadcasts to [n... heads t t].
+func (m *MultiHeadAttention) Self(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	if m.InProjWeight == nil || m.drops(x.Graph()) {
+		return m.Attend(x, x, x, o)
+	}
+	if bad := m.check(x); bad != nil {
+		return bad
+	}
+	all := (&Linear{m.InProjWeight, m.InProjBias}).Forward(x)
+	return m.OutProj.Forward(all.SelfAttention(m.Heads, m.Groups, o))
+}
+
+// Attend is the attention of queries to keys with their values. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
+// [n... t width]; a mask broadcasts to [n... heads t s].
+func (m *MultiHeadAttention) Attend(queries, keys, values *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	if bad := m.check(queries, keys, values); bad != nil {
+		return bad
+	}
+	q, k, v := m.Project(queries, keys, values)
+	return m.OutProj.Forward(joinHeads(m.attend(q, k, v, o)))
+}
+
+// Project maps queries, keys and values to their heads. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
+// [n... heads t d], [n... groups s d], [n... groups s d].
+func (m *MultiHeadAttention) Project(queries, keys, values *tarn.Value) (q, k, v *tarn.Value) {
+	g := queries.Graph()
+	d := m.OutProj.Weight.Shape()[1] / m.Heads
+	ends := []int{0, m.Heads * d, (m.Heads + m.Groups) * d, (m.Heads + 2*m.Groups) * d}
+	part := func(x *tarn.Value, own *tarn.Param, i, heads int) *tarn.Value {
+		var w *tarn.Value
+		if m.InProjWeight != nil {
+			w = m.InProjWeight.Value(g).Slice(0, ends[i], ends[i+1])
+		} else {
+			w = own.Value(g)
+		}
+		y := x.MatMulT(w)
+		if m.InProjBias != nil {
+			y = y.Add(m.InProjBias.Value(g).Slice(0, ends[i], ends[i+1]))
+		}
+		return splitHeads(y, heads)
+	}
+	return part(queries, m.QProjWeight, 0, m.Heads), part(keys, m.KProjWeight, 1, m.Groups), part(values, m.VProjWeight, 2, m.Groups)
+}
+
+// splitHeads makes [n... heads t d] of [n... t heads*d], joinHeads the reverse.
+func splitHeads(x *tarn.Value, heads int) *tarn.Value {
+	shape := x.Shape()
+	last := len(shape) - 1
+	return x.Reshape(append(shape[:last:last], heads, shape[last]/heads)...).Transpose(-2, -3)
+}
+
+func joinHeads(x *tarn.Value) *tarn.Value {
+	y := x.Transpose(-2, -3)
+	shape := y.Shape()
+	last := len(shape) - 1
+	if last < 1 {
+		return y
+	}
+	return y.Reshape(append(shape[:last-1:last-1], shape[last-1]*shape[last])...)
+}
+
+func (m *MultiHeadAttention) drops(g *tarn.Graph) bool { return m.Dropout != 0 && g.Training() }
+
+// check reports operands and settings that do not fit, as a poisoned value; nil where all do.
+func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
+	g := in[0].Graph()
+	fail := func(format string, args ...any) *tarn.Value { return g.Fail("MultiHeadAttention", in, format, args...) }
+	if m.OutProj == nil || m.OutProj.Weight == nil || m.InProjWeight == nil && (m.QProjWeight == nil || m.KProjWeight == nil || m.VProjWeight == nil) {
+		return fail("the layer lacks weights: was it made by its constructor?")
+	}
+	width := m.OutProj.Weight.Shape()[1]
+	if m.Heads < 1 || m.Groups < 1 || m.Heads%m.Groups != 0 || width%m.Heads != 0 {
+		return fail("the width %d, the %d heads and the %d groups should each be a multiple of the next", width, m.Heads, m.Groups)
+	}
+	weights := []*tarn.Param{m.InProjWeight, m.InProjWeight, m.InProjWeight}
+	if m.InProjWeight == nil {
+		weights = []*tarn.Param{m.QProjWeight, m.KProjWeight, m.VProjWeight}
+	}
+	for i, x := range in {
+		w := weights[i].Value(g)
+		switch {
+		case x.Rank() < 2 || x.Dim(-1) != w.Dim(1):
+			return fail("operand %d has shape %s and should be [n... t %d]", i+1, shapeString(x.Shape()), w.Dim(1))
+		case x.DType() != w.DType():
+			return fail("operand %d is %v and the weights %v: Cast the operand, or tarn.Convert the model", i+1, x.DType(), w.DType())
+		}
+	}
+	if !(m.Dropout >= 0 && m.Dropout <= 1) {
+		return fail("Dropout is %v and should be from 0 to 1", m.Dropout)
+	}
+	return nil
+}
+
+// attend is the attention of heads. With dropout it is a composition that holds all weights, for each of them to be dropped or not.
+func (m *MultiHeadAttention) attend(q, k, v *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	g := q.Graph()
+	if !m.drops(g) {
+		return q.Attention(k, v, o)
+	}
+	if times := m.Heads / m.Groups; times > 1 {
+		repeat := func(x *tarn.Value) *tarn.Value {
+			shape := x.Shape()
+			h := len(shape) - 3
+			wide := append(append(append([]int{}, shape[:h+1]...), times), shape[h+1:]...)
+			shape[h] *= times
+			return x.Unsqueeze(h + 1).Expand(wide...).Reshape(shape...)
+		}
+		k, v = repeat(k), repeat(v)
+	}
+	scale := o.Scale
+	if scale == 0 {
+		scale = 1 / math.Sqrt(float64(max(1, q.Dim(-1))))
+	}
+	s := q.MatMulT(k).Scale(scale)
+	counts := maskValue(g, o.Mask)
+	if counts != nil && counts.DType() != tarn.Bool {
+		s, counts = s.Add(counts), nil
+	}
+	if o.Causal {
+		past := g.TrilMask(q.Dim(-2), k.Dim(-2), 0)
+		if counts != nil {
+			past = past.And(counts)
+		}
+		counts = past
+	}
+	if counts == nil {
+		return NewDropout(m.Dropout).Forward(s.Softmax(-1)).MatMul(v)
+	}
+	// A finite number in place of -Inf, so that a query for which no key counts has weights, which are set to 0 then.
+	p := counts.Where(s, tarn.Num(-1e30)).Softmax(-1)
+	return NewDropout(m.Dropout).Forward(counts.Where(p, tarn.Num(0))).MatMul(v)
+}
+
+// maskValue is a mask as a value; nil for none.
+func maskValue(g *tarn.Graph, o tarn.Operand) *tarn.Value {
+	switch o := o.(type) {
+	case *tarn.Value:
+		return o
+	case *tarn.Param:
+		return o.Value(g)
+	}
+	return nil
+}

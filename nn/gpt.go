@@ -1,0 +1,92 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// This file holds GPT, a language model.
+
+// GPT gives, for each place of a sequence of tokens, the logits of the token that comes next, from those up to it. It is a
+// transformer encoder with causal attention, normalisation before each part, GELU, and learned positions, as GPT-2.
+// Radford et al., Language models are unsupervised multitask learners, 2019.
+type GPT struct {
+	Token    *Embedding
+	Position *LearnedPosition
+	Blocks   []*TransformerEncoderLayer
+	Norm     *LayerNorm
+	Head     *Linear // without bias
+}
+
+// GPTConfig is the shape of a GPT.
+type GPTConfig struct {
+	Vocabulary int     `json:"vocabulary"` // tokens there are
+	Context    int     `json:"context"`    // places that a sequence may have
+	Width      int     `json:"width"`
+	Layers     int     `json:"layers"`
+	Heads      int     `json:"heads"`
+	Dropout    float64 `json:"dropout"`
+}
+
+// NewGPT returns a GPT. Its weights begin as those of GPT-2: normal with deviation 0.02, divided by sqrt(2 layers) where a part
+// adds to what passes through all layers.
+func NewGPT(c GPTConfig) *GPT {
+	m := &GPT{
+		Token:    NewEmbedding(c.Vocabulary, c.Width),
+		Position: NewLearnedPosition(c.Context, c.Width),
+		Norm:     NewLayerNorm(c.Width),
+		Head:     NewLinear(c.Width, c.Vocabulary),
+	}
+	m.Head.Bias = nil
+	init, adding := Normal(0, 0.02), Normal(0, 0.02/math.Sqrt(float64(max(1, 2*c.Layers))))
+	m.Token.Weight.SetInit(init)
+	m.Head.Weight.SetInit(init)
+	for range c.Layers {
+		b := NewTransformerEncoderLayer(c.Width, c.Heads, 4*c.Width)
+		b.Activation, b.NormFirst, b.Dropout, b.SelfAttn.Dropout = GELU{}, true, c.Dropout, c.Dropout
+		b.SelfAttn.InProjWeight.SetInit(init)
+		b.Linear1.Weight.SetInit(init)
+		b.SelfAttn.OutProj.Weight.SetInit(adding)
+		b.Linear2.Weight.SetInit(adding)
+		b.Linear1.Bias.SetInit(Zeros())
+		b.Linear2.Bias.SetInit(Zeros())
+		m.Blocks = append(m.Blocks, b)
+	}
+	return m
+}
+
+// Forward gives the logits of the next token at each place. Shapes: [n t] of i32 or i64 -> [n t vocabulary].
+func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
+	x := m.Position.Forward(m.Token.Forward(tokens))
+	for _, b := range m.Blocks {
+		x = b.Encode(x, tarn.AttentionOptions{Causal: true})
+	}
+	return m.Head.Forward(m.Norm.Forward(x))
+}
+
+// NewKVCache returns caches of all blocks for n sequences.
+func (m *GPT) NewKVCache(n int) []*KVCache {
+	var caches []*KVCache
+	for _, b := range m.Blocks {
+		caches = append(caches, b.SelfAttn.NewKVCache(n, m.Position.Weight.Shape()[0]))
+	}
+	return caches
+}
+
+// Next gives the logits of the token after the one at a place, whose predecessors the caches have seen, and the updates that
+// put that one into the caches: see MultiHeadAttention.Next.
+//
+// Shapes: [n 1] of i32 or i64 and the place, a scalar integer -> [n 1 vocabulary].
+func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) (logits *tarn.Value, updates []tarn.Update) {
+	if len(caches) != len(m.Blocks) {
+		return token.Graph().Fail("GPT.Next", []*tarn.Value{token}, "there are %d caches for %d blocks", len(caches), len(m.Blocks)), nil
+	}
+	x := m.Position.At(m.Token.Forward(token), place.Reshape(1))
+	for i, b := range m.Blocks {
+		var more []tarn.Update
+		x, more = b.next(x, place, caches[i])
+		updates = append(updates, more...)
+	}
+	return m.Head.Forward(m.Norm.Forward(x)), updates
+}

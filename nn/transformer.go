@@ -1,0 +1,150 @@
+package nn
+
+import "github.com/seed-49005b45/tarn"
+
+// This file holds the layers of a transformer, as PyTorch has them, and stacks of them.
+// Vaswani et al., Attention is all you need, 2017.
+
+// TransformerEncoderLayer is self-attention and a network of two layers, each added to its input and dropped out in part.
+// Equal to torch.nn.TransformerEncoderLayer(batch_first=True). With NormFirst, an activation of GELU and Causal attention it is the block
+// of GPT-2.
+type TransformerEncoderLayer struct {
+	SelfAttn         *MultiHeadAttention
+	Linear1, Linear2 *Linear
+	Norm1, Norm2     *LayerNorm
+	Activation       Layer
+	NormFirst        bool    // normalise what goes into each part, and not the sum with what comes out
+	Dropout          float64 // of what comes out of each part, and between the two layers; attention has its own
+}
+
+// NewTransformerEncoderLayer returns a layer whose network is hidden wide inside, with ReLU.
+func NewTransformerEncoderLayer(width, heads, hidden int) *TransformerEncoderLayer {
+	return &TransformerEncoderLayer{
+		SelfAttn: NewMultiHeadAttention(width, heads),
+		Linear1:  NewLinear(width, hidden), Linear2: NewLinear(hidden, width),
+		Norm1: NewLayerNorm(width), Norm2: NewLayerNorm(width),
+		Activation: ReLU{},
+	}
+}
+
+// Forward sees all places. Shapes: [n... t width] -> same.
+func (l *TransformerEncoderLayer) Forward(x *tarn.Value) *tarn.Value {
+	return l.Encode(x, tarn.AttentionOptions{})
+}
+
+// Encode is Forward with options of the attention. Shapes: [n... t width] -> same; a mask broadcasts to [n... heads t t].
+func (l *TransformerEncoderLayer) Encode(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	return l.around(x, func(x *tarn.Value) *tarn.Value { return l.SelfAttn.Self(x, o) })
+}
+
+// around is the layer around an attention.
+func (l *TransformerEncoderLayer) around(x *tarn.Value, attend func(x *tarn.Value) *tarn.Value) *tarn.Value {
+	drop := NewDropout(l.Dropout)
+	x = residual(x, l.Norm1, l.NormFirst, drop, attend)
+	return residual(x, l.Norm2, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value {
+		return feedForward(x, l.Linear1, l.Linear2, l.Activation, drop)
+	})
+}
+
+// residual adds what a part makes of x to x, and normalises before or after.
+func residual(x *tarn.Value, norm *LayerNorm, first bool, drop *Dropout, part func(x *tarn.Value) *tarn.Value) *tarn.Value {
+	if first {
+		return x.Add(drop.Forward(part(norm.Forward(x))))
+	}
+	return norm.Forward(x.Add(drop.Forward(part(x))))
+}
+
+func feedForward(x *tarn.Value, one, two *Linear, activation Layer, drop *Dropout) *tarn.Value {
+	return two.Forward(drop.Forward(activation.Forward(one.Forward(x))))
+}
+
+// TransformerDecoderLayer is self-attention, attention to a memory and a network of two layers. Equal to
+// torch.nn.TransformerDecoderLayer(batch_first=True).
+type TransformerDecoderLayer struct {
+	SelfAttn            *MultiHeadAttention
+	MultiheadAttn       *MultiHeadAttention // to the memory
+	Linear1, Linear2    *Linear
+	Norm1, Norm2, Norm3 *LayerNorm
+	Activation          Layer
+	NormFirst           bool
+	Dropout             float64
+}
+
+// NewTransformerDecoderLayer returns a layer whose network is hidden wide inside, with ReLU.
+func NewTransformerDecoderLayer(width, heads, hidden int) *TransformerDecoderLayer {
+	return &TransformerDecoderLayer{
+		SelfAttn: NewMultiHeadAttention(width, heads), MultiheadAttn: NewMultiHeadAttention(width, heads),
+		Linear1: NewLinear(width, hidden), Linear2: NewLinear(hidden, width),
+		Norm1: NewLayerNorm(width), Norm2: NewLayerNorm(width), Norm3: NewLayerNorm(width),
+		Activation: ReLU{},
+	}
+}
+
+// Decode attends to x, with the options self, and to the memory. Shapes: [n... t width], [n... s width] -> [n... t width].
+func (l *TransformerDecoderLayer) Decode(x, memory *tarn.Value, self, cross tarn.AttentionOptions) *tarn.Value {
+	drop := NewDropout(l.Dropout)
+	x = residual(x, l.Norm1, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value { return l.SelfAttn.Self(x, self) })
+	x = residual(x, l.Norm2, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value {
+		return l.MultiheadAttn.Attend(x, memory, memory, cross)
+	})
+	return residual(x, l.Norm3, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value {
+		return feedForward(x, l.Linear1, l.Linear2, l.Activation, drop)
+	})
+}
+
+// TransformerEncoder is a stack of layers. Equal to torch.nn.TransformerEncoder.
+type TransformerEncoder struct {
+	Layers []*TransformerEncoderLayer
+	Norm   *LayerNorm // after the last layer; nil for none
+}
+
+// NewTransformerEncoder returns n layers made by a function, for PyTorch's copies of one layer.
+func NewTransformerEncoder(n int, layer func() *TransformerEncoderLayer) *TransformerEncoder {
+	e := &TransformerEncoder{}
+	for range n {
+		e.Layers = append(e.Layers, layer())
+	}
+	return e
+}
+
+// Forward sees all places. Shapes: [n... t width] -> same.
+func (e *TransformerEncoder) Forward(x *tarn.Value) *tarn.Value {
+	return e.Encode(x, tarn.AttentionOptions{})
+}
+
+// Encode is Forward with options of the attention. Shapes: [n... t width] -> same.
+func (e *TransformerEncoder) Encode(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	for _, l := range e.Layers {
+		x = l.Encode(x, o)
+	}
+	if e.Norm != nil {
+		x = e.Norm.Forward(x)
+	}
+	return x
+}
+
+// TransformerDecoder is a stack of layers. Equal to torch.nn.TransformerDecoder.
+type TransformerDecoder struct {
+	Layers []*TransformerDecoderLayer
+	Norm   *LayerNorm // after the last layer; nil for none
+}
+
+// NewTransformerDecoder returns n layers made by a function.
+func NewTransformerDecoder(n int, layer func() *TransformerDecoderLayer) *TransformerDecoder {
+	d := &TransformerDecoder{}
+	for range n {
+		d.Layers = append(d.Layers, layer())
+	}
+	return d
+}
+
+// Decode attends to x and to the memory in every layer. Shapes: [n... t width], [n... s width] -> [n... t width].
+func (d *TransformerDecoder) Decode(x, memory *tarn.Value, self, cross tarn.AttentionOptions) *tarn.Value {
+	for _, l := range d.Layers {
+		x = l.Decode(x, memory, self, cross)
+	}
+	if d.Norm != nil {
+		x = d.Norm.Forward(x)
+	}
+	return x
+}
