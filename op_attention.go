@@ -21,7 +21,7 @@ import (
 type AttentionOptions struct {
 	// Causal lets query i see the keys up to i only.
 	Causal bool
-	// Mask, if not nil, broadcasts to [... heads queries keys]. Where a mask of Bool is false the key does not count for the
+	// Mask, if not nil, broadcasts to [... heads queries keys]; axes may be 1, or lack in front. Where a mask of Bool is false the key does not count for the
 	// query; a mask of the operands' dtype is added to the scores.
 	Mask Operand
 	// Scale multiplies the scores; 0 means 1/sqrt(size of a query).
@@ -60,7 +60,7 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 	sources := []*Value{q4, k4, v4}
 	if mask != nil {
 		scores := append(slices.Clone(lead), q4.Dim(1), q4.Dim(2), k4.Dim(2))
-		if mask, err = mask.scoresMask(v.typ.DType, scores); err != nil {
+		if mask, err = mask.scoresMask(scores); err != nil {
 			return g.failAs("Attention", in, err)
 		}
 		sources = append(sources, mask.fourAxes())
@@ -101,7 +101,7 @@ func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
 	form := ir.AttentionForm{Scale: attentionScale(o.Scale, d), Causal: o.Causal, Masked: mask != nil}
 	sources := []*Value{v.Reshape(ir.Size(lead), t, v.Dim(-1))}
 	if mask != nil {
-		if mask, err = mask.scoresMask(v.typ.DType, append(slices.Clone(lead), heads, t, t)); err != nil {
+		if mask, err = mask.scoresMask(append(slices.Clone(lead), heads, t, t)); err != nil {
 			return g.failAs("SelfAttention", in, err)
 		}
 		sources = append(sources, mask.fourAxes())
@@ -143,8 +143,11 @@ func attentionMask(v *Value, o Operand, in *[]*Value) (*Value, error) {
 	return mask, nil
 }
 
-// scoresMask broadcasts a mask to the shape of the scores.
-func (v *Value) scoresMask(dtype ir.DType, scores []int) (*Value, error) {
+// scoresMask broadcasts a mask to the shape of the scores; axes in front may lack.
+func (v *Value) scoresMask(scores []int) (*Value, error) {
+	if lack := len(scores) - v.Rank(); lack > 0 {
+		v = v.Reshape(append(slices.Repeat([]int{1}, lack), v.typ.Shape...)...)
+	}
 	if s, err := broadcastShape(v.typ.Shape, scores); err != nil || !slices.Equal(s, scores) {
 		return nil, newProblem("the mask has shape %s and should broadcast to %s, heads by queries by keys", ir.ShapeString(v.typ.Shape), ir.ShapeString(scores))
 	}

@@ -70,7 +70,7 @@ func (m *MultiHeadAttention) Self(x *tarn.Value, o tarn.AttentionOptions) *tarn.
 	if bad := m.check(x); bad != nil {
 		return bad
 	}
-	all := (&Linear{m.InProjWeight, m.InProjBias}).Forward(x)
+	all := (&Linear{Weight: m.InProjWeight, Bias: m.InProjBias}).Forward(x)
 	return m.OutProj.Forward(all.SelfAttention(m.Heads, m.Groups, o))
 }
 
@@ -177,8 +177,13 @@ func (m *MultiHeadAttention) attend(q, k, v *tarn.Value, o tarn.AttentionOptions
 	}
 	s := q.MatMulT(k).Scale(scale)
 	counts := maskValue(g, o.Mask)
-	if counts != nil && counts.DType() != tarn.Bool {
-		s, counts = s.Add(counts), nil
+	if counts != nil {
+		for range s.Rank() - counts.Rank() {
+			counts = counts.Unsqueeze(0)
+		}
+		if counts.DType() != tarn.Bool {
+			s, counts = s.Add(counts), nil
+		}
 	}
 	if o.Causal {
 		past := g.TrilMask(q.Dim(-2), k.Dim(-2), 0)

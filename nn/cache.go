@@ -5,7 +5,7 @@ import "github.com/seed-49005b45/tarn"
 // This file holds attention one place at a time, for generation: keys and values of the places before are kept.
 
 // KVCache holds the keys and values of the places that an attention has seen, so that a next place costs no more than itself.
-// Its contents are states that the program of a place assigns.
+// Its contents are states that the program of a place changes, see tarn.Graph.Attach.
 type KVCache struct {
 	Keys, Values *tarn.Param // [n groups context d]
 }
@@ -20,40 +20,33 @@ func (m *MultiHeadAttention) NewKVCache(n, context int) *KVCache {
 	}
 }
 
-// Next is the causal attention of the vector at one place to those at all places up to it. It gives the updates that put the
-// vector's keys and values into the cache. turn, if not nil, is applied to queries and keys: a rotary position.
+// Next is the causal attention of the vector at one place to those at all places up to it; it puts the vector's keys and
+// values into the cache. turn, if not nil, is applied to queries and keys, as a rotary position is.
 //
 // Shapes: [n 1 width] and the place, a scalar of i32 or i64 -> [n 1 width].
-func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn func(x *tarn.Value) *tarn.Value) (y *tarn.Value, updates []tarn.Update) {
+func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn func(x *tarn.Value) *tarn.Value) *tarn.Value {
 	if bad := m.check(x); bad != nil {
-		return bad, nil
+		return bad
 	}
 	g := x.Graph()
 	if x.Rank() != 3 || x.Dim(1) != 1 || place.Rank() != 0 || place.DType() != tarn.I32 && place.DType() != tarn.I64 {
-		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the vector has shape %s and should be [n 1 width], and the place a scalar integer", shapeString(x.Shape())), nil
+		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the vector has shape %s and should be [n 1 width], and the place a scalar integer", shapeString(x.Shape()))
 	}
 	q, k, v := m.Project(x, x, x)
 	if turn != nil {
 		q, k = turn(q), turn(k)
 	}
-	context := cache.Keys.Shape()[2]
-	places := g.Iota(place.DType(), 0, context)
-	here := places.Eq(place).Unsqueeze(1)
-	put := func(p *tarn.Param, next *tarn.Value) *tarn.Value {
-		all := here.Where(next.Expand(p.Shape()...), p)
-		updates = append(updates, tarn.Assign(p, all))
-		return all
-	}
-	keys, values := put(cache.Keys, k), put(cache.Values, v)
-	out := q.Attention(keys, values, tarn.AttentionOptions{Mask: places.Le(place)})
-	return m.OutProj.Forward(joinHeads(out)), updates
+	places := g.Iota(place.DType(), 0, cache.Keys.Shape()[2])
+	here := places.Eq(place).Reshape(1, 1, -1, 1)
+	keys := here.Where(k.Expand(cache.Keys.Shape()...), cache.Keys)
+	values := here.Where(v.Expand(cache.Values.Shape()...), cache.Values)
+	y := m.OutProj.Forward(joinHeads(q.Attention(keys, values, tarn.AttentionOptions{Mask: places.Le(place)})))
+	g.Attach(y, cache.Keys, keys)
+	g.Attach(y, cache.Values, values)
+	return y
 }
 
 // next is the layer at one place.
-func (l *TransformerEncoderLayer) next(x, place *tarn.Value, cache *KVCache) (y *tarn.Value, updates []tarn.Update) {
-	y = l.around(x, func(x *tarn.Value) (y *tarn.Value) {
-		y, updates = l.SelfAttn.Next(x, place, cache, nil)
-		return y
-	})
-	return y, updates
+func (l *TransformerEncoderLayer) next(x, place *tarn.Value, cache *KVCache) *tarn.Value {
+	return l.around(x, func(x *tarn.Value) *tarn.Value { return l.SelfAttn.Next(x, place, cache, nil) })
 }

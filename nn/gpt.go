@@ -74,19 +74,17 @@ func (m *GPT) NewKVCache(n int) []*KVCache {
 	return caches
 }
 
-// Next gives the logits of the token after the one at a place, whose predecessors the caches have seen, and the updates that
-// put that one into the caches: see MultiHeadAttention.Next.
+// Next gives the logits of the token after the one at a place, whose predecessors the caches have seen, and puts that one into
+// the caches: see MultiHeadAttention.Next.
 //
 // Shapes: [n 1] of i32 or i64 and the place, a scalar integer -> [n 1 vocabulary].
-func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) (logits *tarn.Value, updates []tarn.Update) {
+func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) *tarn.Value {
 	if len(caches) != len(m.Blocks) {
-		return token.Graph().Fail("GPT.Next", []*tarn.Value{token}, "there are %d caches for %d blocks", len(caches), len(m.Blocks)), nil
+		return token.Graph().Fail("GPT.Next", []*tarn.Value{token}, "there are %d caches for %d blocks", len(caches), len(m.Blocks))
 	}
 	x := m.Position.At(m.Token.Forward(token), place.Reshape(1))
 	for i, b := range m.Blocks {
-		var more []tarn.Update
-		x, more = b.next(x, place, caches[i])
-		updates = append(updates, more...)
+		x = b.next(x, place, caches[i])
 	}
-	return m.Head.Forward(m.Norm.Forward(x)), updates
+	return m.Head.Forward(m.Norm.Forward(x))
 }

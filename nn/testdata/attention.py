@@ -26,6 +26,7 @@ def case(name, f, module=None, **operands):
         for key, p in module.named_parameters():
             with torch.no_grad():
                 p.copy_(torch.round(torch.randn_like(p) * 0.6, decimals=2))
+            p.grad = None
             weights[key] = p
     for t in operands.values():
         t.requires_grad_(True)
