@@ -138,8 +138,10 @@ func missingBits(dtype ir.DType) uint64 {
 	return 0
 }
 
-func (op gatherOp) Check(in []ir.Array) error {
-	return checkIndices(in[1], in[0].Shape[op.axis], op.axis)
+func (gatherOp) Checks() int { return 1 }
+
+func (op gatherOp) Check(x ir.Array, in []ir.Type) error {
+	return checkIndices(x, in[0].Shape[op.axis], op.axis)
 }
 
 // checkIndices finds the first index that is out of range.
@@ -276,7 +278,11 @@ func scatterElements[T int32 | int64 | float32 | float64, I int32 | int64](op sc
 	}
 }
 
-func (op scatterAddOp) Check(in []ir.Array) error { return checkIndices(in[0], op.size, op.axis) }
+func (scatterAddOp) Checks() int { return 0 }
+
+func (op scatterAddOp) Check(x ir.Array, in []ir.Type) error {
+	return checkIndices(x, op.size, op.axis)
+}
 
 func (op scatterAddOp) grad(y, dy *Value) []*Value {
 	return []*Value{nil, dy.graph.add(gatherOp{op.axis}, dy, y.in[0])}
@@ -382,8 +388,10 @@ func takeRows[T uint8 | uint32 | uint64, I int32 | int64](op takeOp, out, x, ind
 	}
 }
 
-func (op takeOp) Check(in []ir.Array) error {
-	return checkIndices(in[1], in[0].Shape[op.axis], op.axis)
+func (takeOp) Checks() int { return 1 }
+
+func (op takeOp) Check(x ir.Array, in []ir.Type) error {
+	return checkIndices(x, in[0].Shape[op.axis], op.axis)
 }
 
 func (op takeOp) grad(y, dy *Value) []*Value {
@@ -487,7 +495,9 @@ func addRows[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp
 	}
 }
 
-func (op indexAddOp) Check(in []ir.Array) error { return checkIndices(in[0], op.size, op.axis) }
+func (indexAddOp) Checks() int { return 0 }
+
+func (op indexAddOp) Check(x ir.Array, in []ir.Type) error { return checkIndices(x, op.size, op.axis) }
 
 func (op indexAddOp) grad(y, dy *Value) []*Value {
 	return []*Value{nil, dy.graph.add(takeOp{op.axis}, dy, y.in[0])}

@@ -14,20 +14,17 @@ const splitTask = 1 << 15
 type kernelJob struct {
 	m     *Machine
 	work  *lower.Kernel
-	node  *ir.Node
 	fast  ir.Kernel     // nil where only the reference kernel exists
 	split ir.Splittable // nil where the kernel does its work in one piece
 	rows  int
-	chunk int        // rows of a task
-	check ir.Checked // nil where the operands' contents cannot be wrong
+	chunk int // rows of a task
 	in    []ir.Array
 	out   ir.Array
 }
 
-func (m *Machine) newKernel(w *lower.Kernel, n *ir.Node) job {
-	j := &kernelJob{m: m, work: w, node: n, in: make([]ir.Array, len(w.In)), out: ir.Array{Type: w.Type}}
+func (m *Machine) newKernel(w *lower.Kernel) job {
+	j := &kernelJob{m: m, work: w, in: make([]ir.Array, len(w.In)), out: ir.Array{Type: w.Type}}
 	j.fast, _ = w.Op.(ir.Kernel)
-	j.check, _ = w.Op.(ir.Checked)
 	if j.split, _ = w.Op.(ir.Splittable); j.split != nil {
 		j.rows = j.split.Rows(w.Type, w.Types)
 		j.chunk = max(1, splitTask*j.rows/max(1, w.Type.Bytes()))
@@ -45,11 +42,6 @@ func (j *kernelJob) run() error {
 		j.in[i].Data = j.m.at(r.Buffer, r.View.Offset)
 	}
 	j.out.Data = j.m.at(j.work.Out, 0)
-	if j.check != nil {
-		if err := j.check.Check(j.in); err != nil {
-			return opError(j.node, err)
-		}
-	}
 	if j.split != nil {
 		j.m.fork(ceil(j.rows, j.chunk), j)
 		return nil
@@ -66,6 +58,25 @@ func (j *kernelJob) run() error {
 // Do computes the rows of one task.
 func (j *kernelJob) Do(_, task int) {
 	j.split.RunRows(j.out, j.in, task*j.chunk, min(j.rows, (task+1)*j.chunk))
+}
+
+// checkJob looks at an operand's contents.
+type checkJob struct {
+	m    *Machine
+	work *lower.Check
+	node *ir.Node
+}
+
+func (m *Machine) newCheck(w *lower.Check, n *ir.Node) job { return &checkJob{m, w, n} }
+
+func (j *checkJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
+
+func (j *checkJob) run() error {
+	x := ir.Array{Type: j.work.Type, Data: j.m.at(j.work.In.Buffer, j.work.In.View.Offset)}
+	if err := j.work.Op.Check(x, j.work.Types); err != nil {
+		return opError(j.node, err)
+	}
+	return nil
 }
 
 // opError says which op found its operands' contents wrong.

@@ -158,7 +158,9 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 	case *lower.Copy:
 		return m.newCopy(w)
 	case *lower.Kernel:
-		return m.newKernel(w, s.Nodes[0])
+		return m.newKernel(w)
+	case *lower.Check:
+		return m.newCheck(w, s.Nodes[0])
 	}
 	panic("exec: unknown work")
 }

@@ -61,7 +61,7 @@ func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.A
 		in[i] = values[m]
 	}
 	if op, ok := n.Op.(ir.Checked); ok {
-		if err := op.Check(in); err != nil {
+		if err := ir.CheckOperands(op, in); err != nil {
 			return ir.Array{}, opError(n, err)
 		}
 	}

@@ -141,6 +141,17 @@ type Splittable interface {
 // an index that is out of range.
 type Checked interface {
 	Op
-	// Check says what is wrong with the operands' contents, or nil. It does not look at the result and is cheap beside Eval.
-	Check(in []Array) error
+	// Checks is the number of the operand whose contents can be wrong.
+	Checks() int
+	// Check says what is wrong with the contents of that operand, given the types of all, or nil. It is cheap beside Eval.
+	Check(x Array, in []Type) error
+}
+
+// CheckOperands says what a Checked op finds wrong with its operands' contents, or nil.
+func CheckOperands(op Checked, in []Array) error {
+	types := make([]Type, len(in))
+	for i, a := range in {
+		types[i] = a.Type
+	}
+	return op.Check(in[op.Checks()], types)
 }

@@ -341,10 +341,13 @@ func (Backwards) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
+// Checks is the only operand.
+func (Backwards) Checks() int { return 0 }
+
 // Check looks at the first element.
-func (op Backwards) Check(in []ir.Array) error {
-	if op.Bad && in[0].Size() > 0 && in[0].Float(0) > 1 {
-		return fmt.Errorf("the first element is %v", in[0].Float(0))
+func (op Backwards) Check(x ir.Array, _ []ir.Type) error {
+	if op.Bad && x.Size() > 0 && x.Float(0) > 1 {
+		return fmt.Errorf("the first element is %v", x.Float(0))
 	}
 	return nil
 }

@@ -74,6 +74,8 @@ func (s *Step) Summary() string {
 		return w.summary()
 	case *Copy:
 		return fmt.Sprintf("copy %s", ir.ShapeString(w.From.View.Shape))
+	case *Check:
+		return fmt.Sprintf("check for %s", w.Op.Name())
 	case *Kernel:
 		return fmt.Sprintf("%s %s", w.Op.Name(), ir.ShapeString(w.Type.Shape))
 	}

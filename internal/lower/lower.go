@@ -80,9 +80,20 @@ func (l *lowering) lower(n *ir.Node) value {
 			operands[i] = l.copyOf(o, n)
 		}
 	}
+	if op, ok := n.Op.(ir.Checked); ok {
+		c := &ir.Node{ID: n.ID, Op: checkOp{op, n}, Where: n.Where}
+		l.order[c] = len(l.order)
+		l.newGroup(c, []value{operands[op.Checks()]})
+	}
 	l.order[n] = len(l.order)
 	l.newGroup(n, operands)
 	return whole(n)
+}
+
+// checkOp marks a node that looks at an operand's contents on behalf of another.
+type checkOp struct {
+	ir.Checked
+	node *ir.Node
 }
 
 func whole(n *ir.Node) value { return value{node: n, view: ir.ViewOf(n.Type.Shape)} }
@@ -314,6 +325,9 @@ func (l *lowering) step(c *group) *Step {
 	}
 	n := c.nodes[0]
 	operands := l.operands[n]
+	if op, ok := n.Op.(checkOp); ok {
+		return l.check(op, operands[0])
+	}
 	out := l.buffer(n)
 	s.Writes = []*Buffer{out}
 	for _, o := range operands {
@@ -354,6 +368,15 @@ func (l *lowering) step(c *group) *Step {
 	}
 	s.Work = k
 	return s
+}
+
+// check makes the step that looks at the operand o.
+func (l *lowering) check(op checkOp, o value) *Step {
+	w := &Check{Op: op.Checked, In: l.ref(o), Type: op.node.In[op.Checks()].Type}
+	for _, in := range op.node.In {
+		w.Types = append(w.Types, in.Type)
+	}
+	return &Step{Work: w, Nodes: []*ir.Node{op.node}, Reads: []*Buffer{w.In.Buffer}}
 }
 
 func product(op ir.Contraction, a, b Ref, out *Buffer) *Product {

@@ -64,7 +64,7 @@ type Step struct {
 	Assign bool // copies a value into a variable at the end of the run
 }
 
-// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy or a *Kernel.
+// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel or a *Check.
 type Work interface{ describe() string }
 
 // Ref is a buffer seen through a view.
@@ -113,6 +113,17 @@ type Kernel struct {
 func (k *Kernel) describe() string {
 	return fmt.Sprintf("kernel %s{%s} %v -> %v", k.Op.Name(), k.Op.Attrs(), k.In, k.Out)
 }
+
+// Check looks for wrong contents of an operand, which end the run. It is apart from the op that they are wrong for, so that
+// it can come before everything that cannot be undone.
+type Check struct {
+	Op    ir.Checked
+	In    Ref       // contiguous: the operand to look at
+	Type  ir.Type   // of it
+	Types []ir.Type // of all operands
+}
+
+func (c *Check) describe() string { return fmt.Sprintf("check for %s of %v", c.Op.Name(), c.In) }
 
 // Loop is a fused computation over a space of Rows x Cols. Values are numbered: first the sources, then the results of
 // the instructions.
@@ -281,6 +292,8 @@ func (s *Step) Replace(by map[*Buffer]*Buffer) {
 			swap(&w.In[i].Buffer)
 		}
 		swap(&w.Out)
+	case *Check:
+		swap(&w.In.Buffer)
 	case *Kernel:
 		for i := range w.In {
 			swap(&w.In[i].Buffer)

@@ -177,7 +177,7 @@ func fold(g *ir.Graph) {
 			}
 			in[i] = op
 		}
-		if op, ok := n.Op.(ir.Checked); ok && op.Check(in) != nil {
+		if op, ok := n.Op.(ir.Checked); ok && ir.CheckOperands(op, in) != nil {
 			return n // the run reports it
 		}
 		out := ir.NewArray(n.Type)

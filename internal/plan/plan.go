@@ -13,13 +13,37 @@ const alignment = 64
 
 // Plan orders the steps of p, gives every temporary its place and returns the size of the arena in bytes.
 func Plan(p *lower.Program) (arena int) {
+	checkFirst(p)
 	advance(p)
 	assignInPlace(p)
 	return layOut(p)
 }
 
+// checkFirst moves checks to the earliest place at which their operands are there, in the order in which they stand: a run
+// that fails should do so before a variable has been overwritten.
+func checkFirst(p *lower.Program) {
+	for i, s := range p.Steps {
+		if !isCheck(s) {
+			continue
+		}
+		at := i
+		for at > 0 && !conflict(p.Steps[at-1], s, nil) {
+			at--
+		}
+		for at < i && isCheck(p.Steps[at]) {
+			at++
+		}
+		p.Steps = slices.Insert(slices.Delete(p.Steps, i, i+1), at, s)
+	}
+}
+
+func isCheck(s *lower.Step) bool {
+	_, ok := s.Work.(*lower.Check)
+	return ok
+}
+
 // advance moves steps that only compute new contents of variables to the earliest place at which their operands are
-// there and no other step has still to read the old contents. Gradients then need their memory for a short time.
+// there, no other step has still to read the old contents, and no check can fail. Gradients then need their memory for a short time.
 func advance(p *lower.Program) {
 	target := map[*lower.Buffer][]*lower.Buffer{} // variables by the temporary that is assigned to them
 	for _, s := range p.Steps {
@@ -46,7 +70,7 @@ func advance(p *lower.Program) {
 			continue
 		}
 		at := i
-		for at > 0 && !conflict(p.Steps[at-1], s, variables) {
+		for at > 0 && !isCheck(p.Steps[at-1]) && !conflict(p.Steps[at-1], s, variables) {
 			at--
 		}
 		p.Steps = slices.Insert(slices.Delete(p.Steps, i, i+1), at, s)
@@ -69,7 +93,7 @@ func conflict(earlier, s *lower.Step, variables []*lower.Buffer) bool {
 }
 
 // assignInPlace lets the step that computes a variable's new contents write them into the variable, where every read of
-// the old contents comes before.
+// the old contents comes before, and every check.
 func assignInPlace(p *lower.Program) {
 	writer := map[*lower.Buffer]int{}
 	for i, s := range p.Steps {
@@ -93,6 +117,7 @@ func assignInPlace(p *lower.Program) {
 			if j != i && slices.Contains(other.Reads, variable) {
 				free = free && (j < at || j == at && readsInStep(other, from.Buffer, variable))
 			}
+			free = free && (j < at || !isCheck(other))
 		}
 		if free {
 			replaced[from.Buffer] = variable

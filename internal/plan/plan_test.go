@@ -43,6 +43,7 @@ func TestRandomPrograms(t *testing.T) {
 			func() error { return memory(p, arena, simplified && !slices.ContainsFunc(g.Nodes, fence)) },
 			func() error { n, err := elementByElement(p); inPlace += n; return err },
 			func() error { return listed(p) },
+			func() error { return checkedFirst(p) },
 		} {
 			if err == nil {
 				err = check()
@@ -286,6 +287,8 @@ func listed(p *lower.Program) error {
 				reads = append(reads, in.Buffer)
 			}
 			writes = []*lower.Buffer{w.Out}
+		case *lower.Check:
+			reads = []*lower.Buffer{w.In.Buffer}
 		}
 		for _, b := range reads {
 			if !slices.Contains(s.Reads, b) {
@@ -300,6 +303,18 @@ func listed(p *lower.Program) error {
 		if len(reads) == 0 && len(s.Reads) > 0 || len(writes) < len(s.Writes) {
 			return fmt.Errorf("step %d says that it reads or writes more than it does", i)
 		}
+	}
+	return nil
+}
+
+// checkedFirst checks that no run fails after it has overwritten a variable.
+func checkedFirst(p *lower.Program) error {
+	stored := false
+	for i, s := range p.Steps {
+		if _, ok := s.Work.(*lower.Check); ok && stored {
+			return fmt.Errorf("step %d can fail after a variable has been overwritten", i)
+		}
+		stored = stored || slices.ContainsFunc(s.Writes, func(b *lower.Buffer) bool { return b.Storage == lower.Variable })
 	}
 	return nil
 }
