@@ -1,6 +1,7 @@
 package tarn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,8 @@ type Program struct {
 	mu      sync.Mutex
 	inputs  []*Value
 	arrays  []ir.Array // the inputs of the run in progress
+	writes  []span     // the memory that runs write, by address
+	copies  []ir.Array // of inputs that lie there, once there have been any
 	results Results
 	runner  runner
 	step    int64
@@ -67,8 +70,33 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	}
 	for i, name := range names {
 		p.results[name] = &Tensor{p.runner.Output(i)}
+		p.writes = append(p.writes, spanOf(p.runner.Output(i)))
 	}
+	for _, u := range updates {
+		p.writes = append(p.writes, spanOf(u.param.tensor.array))
+	}
+	slices.SortFunc(p.writes, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	return p, nil
+}
+
+// span is the memory of an array that the program keeps.
+type span struct{ start, end uintptr }
+
+func spanOf(a ir.Array) span {
+	start := uintptr(a.Data)
+	return span{start, start + uintptr(a.Bytes())}
+}
+
+// written reports whether runs write into the memory of a.
+func (p *Program) written(a ir.Array) bool {
+	s := spanOf(a)
+	i, _ := slices.BinarySearchFunc(p.writes, s.start, func(w span, start uintptr) int {
+		if w.end <= start {
+			return -1
+		}
+		return 1
+	})
+	return i < len(p.writes) && p.writes[i].start < s.end
 }
 
 // checkRoots refuses outputs and updates that cannot be computed, and gives the outputs' names in order.
@@ -185,7 +213,8 @@ func (p *Program) Run(inputs ...*Tensor) (Results, error) {
 	return p.results, nil
 }
 
-// take makes the tensors the inputs of the next run.
+// take makes the tensors the inputs of the next run. One that lies in an output or an assigned param, as where a result is
+// given back to the program, is copied: the run may write there before it has read all.
 func (p *Program) take(inputs []*Tensor) error {
 	if len(inputs) != len(p.inputs) {
 		return fmt.Errorf("tarn: Run: %d inputs are given, the program takes %d: %s", len(inputs), len(p.inputs), strings.Join(p.Inputs(), ", "))
@@ -198,6 +227,16 @@ func (p *Program) take(inputs []*Tensor) error {
 			return fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.label, a.Type, in.typ)
 		}
 		p.arrays[i] = inputs[i].array
+		if p.written(inputs[i].array) {
+			if p.copies == nil {
+				p.copies = make([]ir.Array, len(p.inputs))
+			}
+			if p.copies[i].Data == nil {
+				p.copies[i] = ir.NewArray(in.typ)
+			}
+			copy(p.copies[i].Raw(), inputs[i].array.Raw())
+			p.arrays[i] = p.copies[i]
+		}
 	}
 	return nil
 }
