@@ -31,6 +31,7 @@ type job struct {
 var workloads = slices.Concat(
 	[]workload{linreg},
 	mlps,
+	images,
 	gpts,
 	gemms,
 	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, startup},
