@@ -131,8 +131,9 @@ func init() { // not a literal: the rules call methods that refer to the table
 		scalar.Sigmoid:    one(func(x, y, dy *Value) *Value { return dy.Mul(y.Mul(y.Neg().AddNum(1))) }),
 		scalar.Softplus:   one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sigmoid()) }),
 		scalar.Erf:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Square().Neg().Exp().Scale(2 / math.SqrtPi)) }),
-		scalar.ReLU:       one(func(x, y, dy *Value) *Value { return dy.binary(scalar.ReLUGrad, x) }),
-		scalar.GELU:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.unary(scalar.GELUPrime)) }),
+		// The result is positive where the operand is, and is there anyway: the operand need not be kept.
+		scalar.ReLU: one(func(x, y, dy *Value) *Value { return dy.binary(scalar.ReLUGrad, y) }),
+		scalar.GELU: one(func(x, y, dy *Value) *Value { return dy.Mul(x.unary(scalar.GELUPrime)) }),
 		// (Phi + x phi)' = 2 phi - x^2 phi, with phi the normal density.
 		scalar.GELUPrime: one(func(x, y, dy *Value) *Value {
 			x2 := x.Square()
