@@ -25,6 +25,8 @@ type Optimizer interface {
 	States() []*tarn.Param
 	// WithAverages calls f while the params hold the weights that an evaluation should use, if the optimiser keeps such.
 	WithAverages(f func() error) error
+	// Observe tells the learning rate the number of an evaluation: see Plateau.
+	Observe(number float64)
 }
 
 // Chain is an optimiser made of transforms:

@@ -329,7 +329,7 @@ func TestPlateau(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			plateau := makers[name]()
 			opt := optim.NewSGD(0)
-			opt.Rate = optim.Warmup{Steps: 1, Then: plateau}
+			opt.Rate = optim.Warmup{Steps: 1, Then: optim.Join{First: plateau, Steps: 1, Then: optim.Product{plateau}}}
 			for i, loss := range losses {
 				if name == "max" {
 					loss = -loss
@@ -338,6 +338,9 @@ func TestPlateau(t *testing.T) {
 					fresh := makers[name]()
 					again := optim.NewSGD(0)
 					again.Rate = optim.Product{fresh}
+					if len(opt.States()) != 1 || len(again.States()) != 1 {
+						t.Fatalf("the states are %v and %v", opt.States(), again.States())
+					}
 					for j, s := range again.States() {
 						if err := s.Set(opt.States()[j].Tensor()); err != nil {
 							t.Fatal(err)
@@ -345,7 +348,7 @@ func TestPlateau(t *testing.T) {
 					}
 					plateau, opt = fresh, again
 				}
-				plateau.Observe(loss)
+				opt.Observe(loss)
 				rate, err := opt.RateAt(int64(i))
 				if err != nil {
 					t.Fatal(err)

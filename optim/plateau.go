@@ -2,6 +2,7 @@ package optim
 
 import (
 	"math"
+	"reflect"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -10,10 +11,9 @@ import (
 
 // Plateau lowers the rates of another schedule when the number that an evaluation gives has not improved for some time:
 //
-//	plateau := optim.NewPlateau(optim.Constant(1e-3))
-//	opt.Rate = plateau
+//	opt.Rate = optim.NewPlateau(optim.Constant(1e-3))
 //	...
-//	plateau.Observe(validationLoss)       after every evaluation
+//	opt.Observe(validationLoss)       after every evaluation; train.Loop does so
 //
 // A number improves where it is below Best * (1 - Threshold), or with Maximize above Best * (1 + Threshold). When more than
 // Patience numbers in turn have not, the scale of the rates is multiplied by Factor, and for the next Cooldown numbers none counts
@@ -69,6 +69,9 @@ func (p *Plateau) At(step *tarn.Value) *tarn.Value {
 
 // Observe takes the number of an evaluation. NaN is no improvement. Programs that are compiled already follow.
 func (p *Plateau) Observe(number float64) {
+	if p.state == nil { // At reports it
+		return
+	}
 	k := p.state.Tensor().F64()
 	better := k[plateauSeen] == 0 && !math.IsNaN(number)
 	if k[plateauSeen] != 0 {
@@ -95,35 +98,63 @@ func (p *Plateau) Observe(number float64) {
 // Scale is the factor of the rates that the numbers so far have left.
 func (p *Plateau) Scale() float64 { return p.state.Tensor().F64()[plateauScale] }
 
-// States are what the schedule keeps, and the one that it scales.
+// States are what the schedule keeps from one evaluation to the next.
 func (p *Plateau) States() []*tarn.Param {
 	if p == nil || p.state == nil {
 		return nil
 	}
-	return append(scheduleStates(p.Then), p.state)
+	return []*tarn.Param{p.state}
 }
 
-// States are those of the schedules joined.
-func (j Join) States() []*tarn.Param {
-	return append(scheduleStates(j.First), scheduleStates(j.Then)...)
-}
-
-// States are those of the schedule that follows.
-func (w Warmup) States() []*tarn.Param { return scheduleStates(w.Then) }
-
-// States are those of the schedules multiplied.
-func (p Product) States() []*tarn.Param {
-	var states []*tarn.Param
-	for _, s := range p {
-		states = append(states, scheduleStates(s)...)
+// The schedules that others are made of.
+func (p *Plateau) parts() []Schedule {
+	if p == nil {
+		return nil
 	}
+	return []Schedule{p.Then}
+}
+func (j Join) parts() []Schedule    { return []Schedule{j.First, j.Then} }
+func (w Warmup) parts() []Schedule  { return []Schedule{w.Then} }
+func (p Product) parts() []Schedule { return p }
+
+// eachSchedule visits a schedule and all that it is made of, a pointer that is met twice once.
+func eachSchedule(s Schedule, visit func(s Schedule)) {
+	seen := map[Schedule]bool{}
+	var walk func(s Schedule)
+	walk = func(s Schedule) {
+		if s != nil && reflect.TypeOf(s).Kind() == reflect.Pointer {
+			if seen[s] {
+				return
+			}
+			seen[s] = true
+		}
+		visit(s)
+		if whole, ok := s.(interface{ parts() []Schedule }); ok {
+			for _, part := range whole.parts() {
+				walk(part)
+			}
+		}
+	}
+	walk(s)
+}
+
+// scheduleStates are what a schedule keeps for a checkpoint: where it, or a part of it, has a method States as Plateau has.
+func scheduleStates(s Schedule) []*tarn.Param {
+	var states []*tarn.Param
+	eachSchedule(s, func(s Schedule) {
+		if keeper, ok := s.(interface{ States() []*tarn.Param }); ok {
+			states = append(states, keeper.States()...)
+		}
+	})
 	return states
 }
 
-// scheduleStates are what a schedule keeps for a checkpoint: of one that has a method States.
-func scheduleStates(s Schedule) []*tarn.Param {
-	if keeper, ok := s.(interface{ States() []*tarn.Param }); ok {
-		return keeper.States()
-	}
-	return nil
+// Observe tells the learning rate the number of an evaluation, if its schedule, or a part of it, has a method Observe as
+// Plateau has.
+func (o *Chain) Observe(number float64) {
+	eachSchedule(o.Rate, func(s Schedule) {
+		if follower, ok := s.(interface{ Observe(number float64) }); ok {
+			follower.Observe(number)
+		}
+	})
 }
