@@ -24,7 +24,7 @@ type Loop struct {
 	Build     Build // gives "loss", and "prediction" where there are metrics
 	Optimizer optim.Optimizer
 	Train     *data.Set
-	Valid     *data.Set // evaluated after each epoch; nil for none
+	Valid     *data.Set // evaluated after each epoch, with the averaged weights if the optimiser keeps such; nil for none
 
 	Epochs   int
 	Batch    int    // examples in a batch
@@ -283,7 +283,11 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), Rate: rate}
 	var err error
 	if l.Valid != nil {
-		if r.ValLoss, err = l.eval.Measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics...); err != nil {
+		err = l.Optimizer.WithAverages(func() (err error) {
+			r.ValLoss, err = l.eval.Measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics...)
+			return err
+		})
+		if err != nil {
 			return r, err
 		}
 		r.Metrics = map[string]float64{}
@@ -294,11 +298,13 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	if r.LR, err = l.Optimizer.RateAt(l.at.Runs - 1); err != nil {
 		return r, err
 	}
+	if l.Valid != nil {
+		l.Optimizer.Observe(r.ValLoss)
+	}
 	r.Seconds = l.at.Seconds + time.Since(l.begun).Seconds()
 	if l.EarlyStopping != nil && l.EarlyStopping.Observe(r.Epoch, r.ValLoss) {
-		l.best = map[string]*tarn.Tensor{}
-		for _, p := range l.params {
-			l.best[p.Path()] = p.Tensor().Clone()
+		if l.best, err = l.weights(); err != nil {
+			return r, err
 		}
 		if l.Folder != nil {
 			if err := l.Folder.writeWeights(bestFile, r.Epoch, l.best); err != nil {
@@ -334,24 +340,36 @@ func (l *Loop) interrupted(cause error) error {
 	return fmt.Errorf("train: interrupted in epoch %d after %d batches, checkpoint written to %s: %w", l.at.Position.Epoch+1, l.at.Position.Batch, l.Folder.Dir(), cause)
 }
 
+// weights copies the weights that evaluations use: those of the params, or averages that the optimiser keeps.
+func (l *Loop) weights() (map[string]*tarn.Tensor, error) {
+	weights := map[string]*tarn.Tensor{}
+	err := l.Optimizer.WithAverages(func() error {
+		for _, p := range l.params {
+			weights[p.Path()] = p.Tensor().Clone()
+		}
+		return nil
+	})
+	return weights, err
+}
+
 // finish leaves the model with its final weights, and in the folder too.
 func (l *Loop) finish() error {
+	weights, err := l.weights()
+	if err != nil {
+		return err
+	}
 	if s := l.EarlyStopping; s != nil && s.Seen {
-		if l.best == nil {
+		if weights = l.best; weights == nil {
 			return fmt.Errorf("train: the weights of the best epoch, %d, are not in %s any more", s.BestEpoch, l.Folder.Path(bestFile))
 		}
-		for _, p := range l.params {
-			if err := p.Set(l.best[p.Path()]); err != nil {
-				return err
-			}
+	}
+	for _, p := range l.params {
+		if err := p.Set(weights[p.Path()]); err != nil {
+			return err
 		}
 	}
 	if l.Folder == nil {
 		return nil
-	}
-	weights := map[string]*tarn.Tensor{}
-	for _, p := range l.params {
-		weights[p.Path()] = p.Tensor()
 	}
 	return l.Folder.writeWeights(weightsFile, l.at.Position.Epoch, weights)
 }
