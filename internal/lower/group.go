@@ -402,7 +402,7 @@ func (g *grouping) readable(a, b *group) bool {
 			case Row:
 				_, reduces := n.Op.(ir.Reduction)
 				spread := ir.Size(o.view.Shape) == a.size && spreadLength(o.view, o.node.Type.Size()) != 0
-				if !spread && (reduces || b.extent[n] == Full) {
+				if !spread && (reduces || b.extent[n] == Full || !o.view.Contiguous()) {
 					return false
 				}
 			default:
