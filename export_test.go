@@ -57,6 +57,3 @@ func ScalarFunctions() []string {
 
 // Failed reports whether v is poisoned.
 func Failed(v *Value) bool { return v.failed }
-
-// InputsOf gives the inputs of a program as values, in the order of Inputs.
-func InputsOf(p *Program) []*Value { return p.inputs }
