@@ -414,3 +414,55 @@ func TestAttentionLayersSaveAndRefuse(t *testing.T) {
 		refused(t, c.name, g, []string{c.want})
 	}
 }
+
+// TestGenerator checks that what is written at temperature 0 is what the whole model holds likeliest, beyond the end of the context too.
+func TestGenerator(t *testing.T) {
+	m := gpt(t)
+	w, err := m.NewGenerator(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(); err == nil {
+		t.Error("something is written after nothing")
+	}
+	w.Temperature = 0
+	history := []int32{3, 1, 4}
+	if err := w.Read(history...); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		got, err := w.Write()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := tarn.NewGraph()
+		tokens := tarn.Zeros(tarn.I32, 1, len(history))
+		copy(tokens.I32(), history)
+		logits := run(t, "GPT", g, tarn.Outputs{"y": m.Forward(g.Input("x", tarn.I32, 1, len(history)))}, map[string]*tarn.Tensor{"x": tokens})["y"].Floats()
+		likeliest := 0
+		last := logits[len(logits)-7:]
+		for i, l := range last {
+			if l > last[likeliest] {
+				likeliest = i
+			}
+		}
+		if int(got) != likeliest {
+			t.Fatalf("after %v token %d is written, %d is the likeliest of %v", history, got, likeliest, last)
+		}
+		if history = append(history, got); len(history) > 6 {
+			history = history[len(history)-3:]
+		}
+	}
+	w.Temperature, w.TopK = 5, 2
+	drawn := map[int32]bool{}
+	for range 30 {
+		token, err := w.Write()
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawn[token] = true
+	}
+	if len(drawn) < 2 {
+		t.Errorf("at a high temperature only %v are drawn", drawn)
+	}
+}

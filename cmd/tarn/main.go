@@ -24,16 +24,18 @@ const (
 
 // commandLine is the grammar.
 type commandLine struct {
-	Train   trainCommand   `cmd:"" help:"Train a network and see it learn."`
-	Eval    evalCommand    `cmd:"" help:"Measure a trained network on the test set."`
-	Predict predictCommand `cmd:"" help:"Read digits from a file with a trained network."`
-	Inspect inspectCommand `cmd:"" help:"List the weights in a safetensors file."`
-	Bench   benchCommand   `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
+	Train    trainCommand    `cmd:"" help:"Train a network and see it learn."`
+	Eval     evalCommand     `cmd:"" help:"Measure a trained network on the test set."`
+	Predict  predictCommand  `cmd:"" help:"Read digits from a file with a trained network."`
+	Generate generateCommand `cmd:"" help:"Write text with a trained language model."`
+	Inspect  inspectCommand  `cmd:"" help:"List the weights in a safetensors file."`
+	Bench    benchCommand    `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
 }
 
 // trainCommand groups what can be trained.
 type trainCommand struct {
 	MNIST  mnistCommand  `cmd:"" name:"mnist" help:"Recognise handwritten digits: a network of linear layers with ReLU on the MNIST database, which is part of the program."`
+	GPT    gptCommand    `cmd:"" name:"gpt" help:"Learn to write: a transformer that guesses the next character of a text, Newton's Opticks unless another is given."`
 	Linreg linregCommand `cmd:"" name:"linreg" help:"Fit a line by gradient descent, the smallest training there is."`
 }
 

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+
+	"github.com/seed-49005b45/tarn/data/text"
+	"github.com/seed-49005b45/tarn/nn"
+)
+
+// This file holds generate: text out of a trained language model.
+
+// generateCommand has the arguments of generate.
+type generateCommand struct {
+	Dir         string  `arg:"" name:"run" help:"Folder of a run of train gpt."`
+	Prompt      string  `default:"The " help:"Text to go on from, of characters that the model has seen."`
+	Length      int     `default:"500" help:"Characters to write."`
+	Temperature float64 `default:"0.8" help:"How daring: 0 writes the likeliest character each time, 1 draws as the model expects."`
+	TopK        int     `name:"top-k" default:"0" help:"Draw among so many of the likeliest characters; 0 means all."`
+	Seed        uint64  `default:"1" help:"Seed of the draws."`
+	Threads     int     `placeholder:"N" help:"Processor cores to use; all by default."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *generateCommand) Validate() error {
+	switch {
+	case c.Length < 1 || c.Length > 1e9:
+		return fmt.Errorf("--length is %d and should be from 1 to 1000000000", c.Length)
+	case !(c.Temperature >= 0) || math.IsInf(c.Temperature, 0):
+		return fmt.Errorf("--temperature is %v and should be a finite number, not negative", c.Temperature)
+	case c.TopK < 0:
+		return fmt.Errorf("--top-k is %d and should not be negative", c.TopK)
+	case c.Prompt == "":
+		return fmt.Errorf("--prompt is empty and should have a character at least")
+	case c.Threads < 0 || c.Threads > 1024:
+		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
+	}
+	return nil
+}
+
+// Run writes the prompt and what follows it, each character as it comes.
+func (c *generateCommand) Run(env *environment) error {
+	if c.Threads > 0 {
+		runtime.GOMAXPROCS(c.Threads)
+	}
+	settings, folder, err := openGPT(c.Dir)
+	if err != nil {
+		return err
+	}
+	characters, err := text.NewCharacters(settings.Characters)
+	if err != nil {
+		return err
+	}
+	prompt, err := characters.Encode(c.Prompt)
+	if err != nil {
+		return usageError{fmt.Errorf("--prompt: %w", err)}
+	}
+	model := nn.NewGPT(settings.Model)
+	if _, err := folder.LoadWeights(model); err != nil {
+		return err
+	}
+	writer, err := model.NewGenerator(c.Seed)
+	if err != nil {
+		return err
+	}
+	writer.Temperature, writer.TopK = c.Temperature, c.TopK
+	if err := writer.Read(prompt...); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(env.stdout, c.Prompt); err != nil {
+		return err
+	}
+	for range c.Length {
+		if env.ctx.Err() != nil {
+			fmt.Fprintln(env.stdout)
+			return env.ctx.Err()
+		}
+		token, err := writer.Write()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprint(env.stdout, characters.Decode(token)); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(env.stdout)
+	return err
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/opticks"
+	"github.com/seed-49005b45/tarn/data/text"
+	"github.com/seed-49005b45/tarn/nn"
+	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/train/progress"
+)
+
+// This file holds train gpt.
+
+// gptCommand has the flags of train gpt.
+type gptCommand struct {
+	Epochs  int     `default:"3" help:"Times that the text is read."`
+	Batch   int     `default:"32" help:"Pieces of text in a step."`
+	LR      float64 `name:"lr" default:"0.002" placeholder:"RATE" help:"Largest learning rate (0.002); it rises in the first steps and falls to 0 along a cosine."`
+	Layers  int     `default:"4" help:"Blocks of attention and network."`
+	Heads   int     `default:"4" help:"Heads of attention in a block."`
+	Width   int     `default:"128" help:"Numbers that stand for a character within the model; a multiple of the heads."`
+	Context int     `default:"64" help:"Characters that the model sees at once."`
+	Dropout float64 `default:"0" help:"Share of the numbers that are left out in training."`
+	Text    string  `placeholder:"FILE" help:"Text to learn from, in UTF-8; Newton's Opticks, which is part of the program, by default."`
+	Seed    uint64  `default:"1" help:"Seed of the first weights and of the order of the pieces."`
+	Threads int     `placeholder:"N" help:"Processor cores to use; all by default. The result is the same."`
+	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that is free."`
+	Resume  string  `placeholder:"DIR" help:"Go on with the run in this folder. Of the other flags only --epochs, --threads and --quiet may be given."`
+	Quiet   bool    `short:"q" help:"Print the result only."`
+}
+
+// gptConfig is a run of train gpt as config.json has it.
+type gptConfig struct {
+	Task       string       `json:"task"`
+	Model      nn.GPTConfig `json:"model"`
+	Characters string       `json:"characters"` // in the order of their numbers
+	Text       string       `json:"text"`       // the file; "" for the Opticks
+	Epochs     int          `json:"epochs"`
+	Batch      int          `json:"batch"`
+	Rate       float64      `json:"learning_rate"`
+	Seed       uint64       `json:"seed"`
+}
+
+const (
+	gptTask   = "gpt"
+	maxText   = 1 << 28 // bytes
+	validText = 20      // one part in so many of the text is for validation
+)
+
+// check refuses a configuration that cannot be.
+func (c *gptConfig) check() error {
+	m := c.Model
+	switch {
+	case c.Task != gptTask:
+		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, gptTask)
+	case c.Epochs < 1 || c.Epochs > 1e6:
+		return fmt.Errorf("--epochs is %d and should be from 1 to 1000000", c.Epochs)
+	case c.Batch < 1 || c.Batch > 1<<16:
+		return fmt.Errorf("--batch is %d and should be from 1 to %d", c.Batch, 1<<16)
+	case !(c.Rate > 0) || math.IsInf(c.Rate, 0):
+		return fmt.Errorf("--lr is %v and should be a finite number above 0", c.Rate)
+	case m.Layers < 1 || m.Layers > 1000:
+		return fmt.Errorf("--layers is %d and should be from 1 to 1000", m.Layers)
+	case m.Width < 1 || m.Width > maxWidth:
+		return fmt.Errorf("--width is %d and should be from 1 to %d", m.Width, maxWidth)
+	case m.Heads < 1 || m.Width%m.Heads != 0:
+		return fmt.Errorf("--heads is %d and should divide the width %d", m.Heads, m.Width)
+	case m.Context < 1 || m.Context > 1<<16:
+		return fmt.Errorf("--context is %d and should be from 1 to %d", m.Context, 1<<16)
+	case !(m.Dropout >= 0 && m.Dropout < 1):
+		return fmt.Errorf("--dropout is %v and should be from 0 to below 1", m.Dropout)
+	}
+	return nil
+}
+
+// Validate checks the flags; kong calls it.
+func (c *gptCommand) Validate() error {
+	switch {
+	case c.Threads < 0 || c.Threads > 1024:
+		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, runtime.NumCPU())
+	case c.Resume != "" && c.Out != "":
+		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
+	}
+	asked := c.config()
+	return asked.check()
+}
+
+// config is what the flags ask for, but for what the text tells.
+func (c *gptCommand) config() gptConfig {
+	return gptConfig{
+		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed,
+		Model: nn.GPTConfig{Context: c.Context, Width: c.Width, Layers: c.Layers, Heads: c.Heads, Dropout: c.Dropout},
+	}
+}
+
+// read gives the text to learn from.
+func (c *gptConfig) read() (string, error) {
+	if c.Text == "" {
+		return opticks.Text(), nil
+	}
+	f, err := os.Open(c.Text)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	bytes, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err == nil && len(bytes) > maxText {
+		err = fmt.Errorf("%s is larger than %d bytes", c.Text, maxText)
+	}
+	return string(bytes), err
+}
+
+// sets cuts the text into pieces that overlap by half, to train on, and others, to validate.
+func (c *gptConfig) sets(words string, characters *text.Characters) (set, valid *data.Set, err error) {
+	tokens, err := characters.Encode(words)
+	if err != nil {
+		return nil, nil, err
+	}
+	end := len(tokens) - len(tokens)/validText
+	if set, err = text.Windows(tokens[:end], c.Model.Context, max(1, c.Model.Context/2)); err == nil {
+		valid, err = text.Windows(tokens[end:], c.Model.Context, c.Model.Context)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the text of %d characters is too short for a --context of %d", len(tokens), c.Model.Context)
+	}
+	return set, valid, nil
+}
+
+// optimizer is AdamW with a rate that rises over the first steps and then falls along a cosine.
+func (c *gptConfig) optimizer(examples int) optim.Optimizer {
+	steps := c.Epochs * ((examples + c.Batch - 1) / c.Batch)
+	rise := max(1, min(100, steps/10))
+	o := optim.NewAdamW(c.Rate)
+	o.Rate = optim.Warmup{Steps: rise, Then: optim.Cosine{Rate: c.Rate, Steps: max(1, steps-rise)}}
+	o.Beta2, o.WeightDecay, o.ClipNorm = 0.99, 0.1, 1
+	o.Group(optim.Vectors).Decay = 0
+	return o
+}
+
+// gptBuild is the computation on n pieces of text: the loss is the mean cross-entropy of the next character, in nats.
+func gptBuild(m *nn.GPT, context int) train.Build {
+	return func(g *tarn.Graph, n int) tarn.Outputs {
+		here, next := g.Input("text", tarn.I32, n, context), g.Input("next", tarn.I32, n, context)
+		return tarn.Outputs{"loss": nn.CrossEntropy(m.Forward(here), next)}
+	}
+}
+
+// Run trains.
+func (c *gptCommand) Run(env *environment) error {
+	if c.Threads > 0 {
+		runtime.GOMAXPROCS(c.Threads)
+	}
+	settings, words, folder, err := c.folder(env)
+	if err != nil {
+		return err
+	}
+	characters, err := text.NewCharacters(settings.Characters)
+	if err != nil {
+		return err
+	}
+	set, valid, err := settings.sets(words, characters)
+	if err != nil {
+		return err
+	}
+	model := nn.NewGPT(settings.Model)
+	if err := tarn.Init(model, settings.Seed); err != nil {
+		return err
+	}
+	if !c.Quiet {
+		params, err := tarn.Params(model)
+		if err != nil {
+			return err
+		}
+		size := 0
+		for _, p := range params {
+			size += p.Tensor().Size()
+		}
+		fmt.Fprintf(env.stdout, "gpt with %d layers, %d heads, %d wide, %d weights; %d characters of context, %d kinds; %d pieces to train on, %d to validate\nrun folder %s\n",
+			settings.Model.Layers, settings.Model.Heads, settings.Model.Width, size, settings.Model.Context, characters.Len(), set.Len(), valid.Len(), folder.Dir())
+	}
+	loop := train.NewLoop(gptBuild(model, settings.Model.Context), model, settings.optimizer(set.Len()), set)
+	loop.Epochs, loop.Batch, loop.Seed, loop.Valid, loop.Folder, loop.CheckpointEvery = settings.Epochs, settings.Batch, settings.Seed, valid, folder, 500
+	display := progress.New(env.stdout)
+	for p, err := range loop.Run(env.ctx) {
+		if err != nil {
+			display.Close()
+			if env.ctx.Err() != nil {
+				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\ngo on with: tarn train gpt --resume %s", err, folder.Dir()))
+			}
+			return err
+		}
+		if !c.Quiet {
+			display.Show(p)
+		}
+	}
+	display.Close()
+	if err := draw(folder, loop); err != nil {
+		return err
+	}
+	history := loop.History()
+	if !c.Quiet {
+		fmt.Fprintf(env.stdout, "read on with: tarn generate %s --prompt \"The Rays of Light\"\n", folder.Dir())
+	}
+	fmt.Fprintf(env.stdout, "validation loss %.4f\n", history[len(history)-1].ValLoss)
+	return nil
+}
+
+// folder makes the folder of a new run, or opens that of the run to go on with, and gives the text.
+func (c *gptCommand) folder(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
+	if c.Resume != "" {
+		return c.resume(env)
+	}
+	settings = c.config()
+	if words, err = settings.read(); err != nil {
+		return settings, "", nil, err
+	}
+	characters, err := text.NewCharacters(words)
+	if err != nil {
+		return settings, "", nil, fmt.Errorf("%s: %w", settings.Text, err)
+	}
+	settings.Characters, settings.Model.Vocabulary = characters.String(), characters.Len()
+	if _, _, err := settings.sets(words, characters); err != nil {
+		return settings, "", nil, err
+	}
+	dir := c.Out
+	for n := 1; dir == ""; n++ {
+		if _, err := os.Lstat(fmt.Sprintf("runs/gpt-%d", n)); errors.Is(err, os.ErrNotExist) {
+			dir = fmt.Sprintf("runs/gpt-%d", n)
+		} else if err != nil {
+			return settings, "", nil, err
+		}
+	}
+	folder, err = train.CreateFolder(dir, settings)
+	return settings, words, folder, err
+}
+
+// resume opens the folder of a run. Epochs may be added; everything else is as it was.
+func (c *gptCommand) resume(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
+	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed"} {
+		if env.given[name] {
+			return settings, "", nil, usageError{fmt.Errorf("--%s cannot be given with --resume: the run in %s goes on as it was begun", name, c.Resume)}
+		}
+	}
+	settings, folder, err = openGPT(c.Resume)
+	if err != nil {
+		return settings, "", nil, err
+	}
+	if env.given["epochs"] && c.Epochs != settings.Epochs {
+		settings.Epochs = c.Epochs
+		if err := folder.SetConfig(settings); err != nil {
+			return settings, "", nil, err
+		}
+	}
+	words, err = settings.read()
+	return settings, words, folder, err
+}
+
+// openGPT reads the configuration of a run.
+func openGPT(dir string) (settings gptConfig, folder *train.Folder, err error) {
+	if folder, err = train.OpenFolder(dir); err != nil {
+		return settings, nil, err
+	}
+	if err := folder.Config(&settings); err != nil {
+		return settings, nil, fmt.Errorf("%w: is it a run of train gpt?", err)
+	}
+	if err := settings.check(); err != nil {
+		return settings, nil, fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+	}
+	characters, err := text.NewCharacters(settings.Characters)
+	if err == nil && (characters.Len() == 0 || characters.Len() != settings.Model.Vocabulary) {
+		err = fmt.Errorf("there are %d characters and a vocabulary of %d", characters.Len(), settings.Model.Vocabulary)
+	}
+	if err != nil {
+		return settings, nil, fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+	}
+	return settings, folder, nil
+}

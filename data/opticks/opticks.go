@@ -1,0 +1,14 @@
+// Package opticks carries Isaac Newton's Opticks inside the program, a text to train language models on. ORIGIN.md says where it
+// comes from.
+package opticks
+
+import (
+	_ "embed"
+	"strings"
+)
+
+//go:embed opticks.txt
+var file string
+
+// Text is the book, from its title on: 567 thousand characters, some of them outside of ASCII.
+func Text() string { return file[strings.Index(file, "OPTICKS:"):] }
