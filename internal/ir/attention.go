@@ -1,5 +1,7 @@
 package ir
 
+import "math"
+
 // This file holds what lowering knows of attention and of its gradient.
 
 // AttentionForm says what an attention computes. Its operands are queries [batch heads queries size], keys
@@ -23,4 +25,125 @@ type AttentionForm struct {
 type Attention interface {
 	Op
 	Attends() AttentionForm
+}
+
+// Eval is the reference kernel of an op of this form.
+func (f AttentionForm) Eval(out Array, in []Array) {
+	if f.Gradient {
+		f.gradients(out, in)
+	} else {
+		f.values(out, in)
+	}
+}
+
+// values is the reference of the attention.
+func (f AttentionForm) values(out Array, in []Array) {
+	q, v := in[0], in[2]
+	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], v.Shape[3]
+	keys := v.Shape[2]
+	for b := range batch {
+		for h := range heads {
+			group := b*v.Shape[1] + h/(heads/v.Shape[1])
+			for i := range queries {
+				weights, logSum := f.weights(in, b, h, i)
+				for c := range size {
+					sum := 0.0
+					for j, w := range weights {
+						if w != 0 {
+							sum += w * v.Float((group*keys+j)*size+c)
+						}
+					}
+					out.SetFloat(((b*queries+i)*heads+h)*size+c, sum)
+				}
+				out.SetFloat(batch*queries*heads*size+(b*heads+h)*queries+i, logSum)
+			}
+		}
+	}
+}
+
+// weights gives the weight of each key for query i, and the logarithm of the sum of the exponentials.
+func (f AttentionForm) weights(in []Array, b, h, i int) (weights []float64, logSum float64) {
+	q, k := in[0], in[1]
+	heads, queries, size, keys := q.Shape[1], q.Shape[2], q.Shape[3], k.Shape[2]
+	group := b*k.Shape[1] + h/(heads/k.Shape[1])
+	row := (b*heads+h)*queries + i
+	weights = make([]float64, keys)
+	top := math.Inf(-1)
+	for j := range weights {
+		score := 0.0
+		for c := range size {
+			score += q.Float(row*size+c) * k.Float((group*keys+j)*size+c)
+		}
+		score *= f.Scale
+		if f.Masked {
+			switch mask := in[3]; {
+			case mask.DType != Bool:
+				score += mask.Float(row*keys + j)
+			case mask.Int(row*keys+j) == 0:
+				score = math.Inf(-1)
+			}
+		}
+		if f.Causal && j > i {
+			score = math.Inf(-1)
+		}
+		weights[j] = score
+		top = max(top, score)
+	}
+	if math.IsInf(top, -1) {
+		return make([]float64, keys), math.Inf(1)
+	}
+	sum := 0.0
+	for j, s := range weights {
+		weights[j] = math.Exp(s - top)
+		sum += weights[j]
+	}
+	for j := range weights {
+		weights[j] /= sum
+	}
+	return weights, top + math.Log(sum)
+}
+
+// gradients is the reference of the gradient, by the formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)),
+// dq_i = scale sum(ds_j k_j), dk_j = scale sum(ds_j q_i) and dv_j = sum(w_j dout_i).
+func (f AttentionForm) gradients(out Array, in []Array) {
+	q, k, v, dout := in[0], in[1], in[2], in[len(in)-1]
+	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]
+	groups, keys, valueSize := k.Shape[1], k.Shape[2], v.Shape[3]
+	sums := make([]float64, out.Size())
+	dq, dk, dv := sums, sums[q.Size():], sums[q.Size()+k.Size():]
+	rowQ, rowK, rowV := heads*size, groups*size, groups*valueSize
+	if f.Joined {
+		rowQ = (heads + 2*groups) * size
+		rowK, rowV = rowQ, rowQ
+		dk, dv = sums[min(len(sums), heads*size):], sums[min(len(sums), (heads+groups)*size):]
+	}
+	for b := range batch {
+		for h := range heads {
+			group := h / (heads / groups)
+			for i := range queries {
+				weights, _ := f.weights(in, b, h, i)
+				dw := make([]float64, keys)
+				mean := 0.0
+				row := (b*heads+h)*queries + i
+				for j, w := range weights {
+					for c := range valueSize {
+						g := dout.Float(row*valueSize + c)
+						dw[j] += g * v.Float(((b*groups+group)*keys+j)*valueSize+c)
+						dv[(b*keys+j)*rowV+group*valueSize+c] += w * g
+					}
+					mean += w * dw[j]
+				}
+				for j, w := range weights {
+					ds := f.Scale * w * (dw[j] - mean)
+					for c := range size {
+						dq[(b*queries+i)*rowQ+h*size+c] += ds * k.Float(((b*groups+group)*keys+j)*size+c)
+						dk[(b*keys+j)*rowK+group*size+c] += ds * q.Float(row*size+c)
+					}
+				}
+			}
+		}
+	}
+	for i, s := range sums {
+		out.SetFloat(i, s)
+	}
 }

@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
@@ -28,11 +29,13 @@ func (a *Attention) Sizes() (batch, heads, groups, queries, keys, size, valueSiz
 	return q[0], q[1], k[1], q[2], k[2], q[3], v[3]
 }
 
-// attention groups n with operands that the kernels can read.
+// attention groups n with operands that the kernels can read: all strides are at least 0, and the last of all but the mask is 1.
 func (l *lowering) attention(n *ir.Node, op ir.Attention) value {
 	operands := l.operandsOf(n)
 	for i, o := range operands {
-		if last := len(o.view.Shape) - 1; !(op.Attends().Masked && i == 3) && o.view.Shape[last] > 1 && o.view.Strides[last] != 1 {
+		last := len(o.view.Shape) - 1
+		mask := op.Attends().Masked && i == 3
+		if slices.Min(o.view.Strides) < 0 || !mask && o.view.Shape[last] > 1 && o.view.Strides[last] != 1 {
 			operands[i] = l.copyOf(o, n)
 		}
 	}
