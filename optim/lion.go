@@ -35,8 +35,10 @@ func (o *Lion) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta2", o.Beta2)
 	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		m := s.State("lion.m", 0)
+		// What reads the old state comes before its new value, which can then take its place.
+		sign := m.Value(c.Graph).Scale(o.Beta1).Add(g.Scale(1 - o.Beta1)).Sign()
 		s.Assign(m, m.Value(c.Graph).Scale(o.Beta2).Add(g.Scale(1-o.Beta2)))
-		return m.Value(c.Graph).Scale(o.Beta1).Add(g.Scale(1 - o.Beta1)).Sign()
+		return sign
 	})
 	return DecayWeights(o.WeightDecay).Apply(c, u)
 }

@@ -78,8 +78,9 @@ func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		m := s.Average("sophia.m", o.Beta1, u[i]).Mul(s.Scalar(mean))
 		state := s.State("sophia.h", 0)
 		h := state.Value(c.Graph)
-		s.Assign(state, h.Mul(s.Scalar(kept)).Add(diagonal[i].Mul(s.Scalar(new))))
+		// What reads the old state comes before its new value, which can then take its place.
 		out[i] = m.Div(h.Scale(o.Gamma).Maximum(tarn.Num(o.Epsilon))).Clip(tarn.Num(-o.Limit), tarn.Num(o.Limit))
+		s.Assign(state, h.Mul(s.Scalar(kept)).Add(diagonal[i].Mul(s.Scalar(new))))
 	}
 	return DecayWeights(o.WeightDecay).Apply(c, out)
 }

@@ -28,5 +28,9 @@
 // A training that was killed at any moment goes on from its last checkpoint when Run is called on its folder again, and
 // ends with the same bits as if it had not been. Checkpoints are safetensors files with the weights under their paths.
 //
+// # Learning rates
+//
+// A RangeTest trains for some steps with a rate that rises, and finds where the loss falls most steeply.
+//
 // Package train/progress shows how far a training is, train/curve draws its learning curve.
 package train
