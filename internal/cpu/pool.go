@@ -41,6 +41,8 @@ type Pool struct {
 	taps    int
 	apart   bool // no element is in two windows
 	perTask int  // rows of places, or images
+	fast    bool // by kernels of its own
+	kernels poolKernels
 
 	lowest, zero         unsafe.Pointer // what is outside counts as
 	fill                 func(dst, src unsafe.Pointer, n int)
@@ -67,7 +69,13 @@ func NewPool(spec PoolSpec) *Pool {
 	p.ne, p.eq, p.and = Function(scalar.Ne, dt), Function(scalar.Eq, dt), Function(scalar.And, Bool)
 	p.segment = min(max(poolSegment/max(spec.Channels, 1), 1), max(spec.Places[2], 1))
 	p.block = align(p.segment*spec.Channels*p.size) + 64
+	if !spec.Float64 && (spec.Kind == PoolPick && spec.Same || spec.Kind == PoolSpread) {
+		p.kernels = poolKernelsFor(Current())
+		p.fast = p.kernels.largest != nil
+	}
 	for a := range 3 {
+		// Windows that may have no element are left to the general way.
+		p.Same = p.Same && (p.fast || spec.Before[a] == 0 || spec.Dilation[a] == 1)
 		p.apart = p.apart && ((spec.Window[a]-1)*spec.Dilation[a] < spec.Stride[a] || spec.Places[a] == 1)
 	}
 	image := p.taps * spec.Places[0] * spec.Places[1] * spec.Places[2] * spec.Channels
@@ -99,7 +107,12 @@ func (p *Pool) Tasks() int {
 }
 
 // WorkerScratch returns the bytes of scratch that each worker needs for itself.
-func (p *Pool) WorkerScratch() int { return p.block * (p.taps + 5) }
+func (p *Pool) WorkerScratch() int {
+	if p.fast {
+		return align(16 * p.taps)
+	}
+	return p.block * (p.taps + 5)
+}
 
 // Run does one task. b is nil for the kinds of one operand.
 func (p *Pool) Run(task int, a, b, out, scratch unsafe.Pointer) {
@@ -119,6 +132,10 @@ func (p *Pool) Run(task int, a, b, out, scratch unsafe.Pointer) {
 
 // row pools a row of places of image n.
 func (p *Pool) row(n, r int, a, b, out, scratch unsafe.Pointer) {
+	if p.fast {
+		p.fastRow(n, r, a, b, out, scratch)
+		return
+	}
 	pixel := p.Channels * p.size
 	for q := 0; q < p.Places[2]; q += p.segment {
 		s := poolRow{n: n, p0: r / p.Places[1], p1: r % p.Places[1], q: q, count: min(p.segment, p.Places[2]-q)}

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package cpu
+
+// poolKernelsFor gives no kernels: vector functions do it all.
+func poolKernelsFor(Level) poolKernels { return poolKernels{} }
