@@ -2180,45 +2180,40 @@ loop2:
 	VMOVUPS (DX)(AX*4), Y0
 
 compute4:
-	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      vec32_42200000<>+0(SB), Y2
-	VADDPS       Y1, Y1, Y1
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      vec32_42b20000<>+0(SB), Y2
-	VMOVUPS      vec32_c2200000<>+0(SB), Y3
-	VMAXPS       Y1, Y3, Y1
-	VMINPS       Y1, Y2, Y1
-	VMULPS       vec32_3fb8aa3b<>+0(SB), Y1, Y2
-	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS vec32_3f317200<>+0(SB), Y2, Y1
-	VMOVAPS      Y1, Y1
-	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y2, Y1
-	VMOVUPS      vec32_39509521<>+0(SB), Y3
-	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y1, Y3
-	VFMADD213PS  vec32_3c088870<>+0(SB), Y1, Y3
-	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y1, Y3
-	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y1, Y3
-	VFMADD213PS  vec32_3f000000<>+0(SB), Y1, Y3
-	VMULPS       Y1, Y1, Y4
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  Y4, Y3, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       vec32_3f000000<>+0(SB), Y2, Y2
-	VSUBPS       vec32_3f000000<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y3
-	VFMADD231PS  Y2, Y1, Y3
-	VADDPS       Y3, Y3, Y1
-	VADDPS       vec32_40000000<>+0(SB), Y1, Y2
-	VDIVPS       Y2, Y1, Y1
-	VANDPS       vec32_80000000<>+0(SB), Y0, Y0
-	VORPS        Y0, Y1, Y0
-	CMPQ         AX, $-8
-	JG           store5
-	VMOVUPS      Y0, (CX)(AX*4)
-	ADDQ         $0x08, AX
-	JNZ          loop2
+	VMOVUPS     vec32_41122db2<>+0(SB), Y1
+	VANDPS      vec32_7fffffff<>+0(SB), Y0, Y2
+	VMINPS      Y2, Y1, Y1
+	VMOVUPS     vec32_3fd1d608<>+0(SB), Y2
+	VMOVAPS     Y1, Y3
+	VFMADD213PS vec32_3f800000<>+0(SB), Y2, Y3
+	VPSRLD      $0x16, Y3, Y2
+	VPERMPS     vec_tanh0<>+0(SB), Y2, Y3
+	VSUBPS      Y3, Y1, Y3
+	VPERMPS     vec_tanh8<>+0(SB), Y2, Y4
+	VPERMPS     vec_tanh7<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_tanh6<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_tanh5<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_tanh4<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_tanh3<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_tanh2<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_tanh1<>+0(SB), Y2, Y2
+	VFMADD213PS Y2, Y3, Y4
+	VMULPS      Y1, Y4, Y1
+	VMOVUPS     vec32_3f800000<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y1
+	VANDPS      vec32_80000000<>+0(SB), Y0, Y0
+	VORPS       Y0, Y1, Y0
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVUPS     Y0, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	JNZ         loop2
 
 done1:
 	VZEROUPPER
@@ -2237,15 +2232,115 @@ store5:
 	VZEROUPPER
 	RET
 
-DATA vec32_40000000<>+0(SB)/4, $0x40000000
-DATA vec32_40000000<>+4(SB)/4, $0x40000000
-DATA vec32_40000000<>+8(SB)/4, $0x40000000
-DATA vec32_40000000<>+12(SB)/4, $0x40000000
-DATA vec32_40000000<>+16(SB)/4, $0x40000000
-DATA vec32_40000000<>+20(SB)/4, $0x40000000
-DATA vec32_40000000<>+24(SB)/4, $0x40000000
-DATA vec32_40000000<>+28(SB)/4, $0x40000000
-GLOBL vec32_40000000<>(SB), RODATA|NOPTR, $32
+DATA vec32_41122db2<>+0(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+4(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+8(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+12(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+16(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+20(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+24(SB)/4, $0x41122db2
+DATA vec32_41122db2<>+28(SB)/4, $0x41122db2
+GLOBL vec32_41122db2<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3fd1d608<>+0(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+4(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+8(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+12(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+16(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+20(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+24(SB)/4, $0x3fd1d608
+DATA vec32_3fd1d608<>+28(SB)/4, $0x3fd1d608
+GLOBL vec32_3fd1d608<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh0<>+0(SB)/4, $0x3f1c28f6
+DATA vec_tanh0<>+4(SB)/4, $0x3f9c28f6
+DATA vec_tanh0<>+8(SB)/4, $0x3fea3d71
+DATA vec_tanh0<>+12(SB)/4, $0x40433333
+DATA vec_tanh0<>+16(SB)/4, $0x4088a3d7
+DATA vec_tanh0<>+20(SB)/4, $0x40d6b852
+DATA vec_tanh0<>+24(SB)/4, $0x00000000
+DATA vec_tanh0<>+28(SB)/4, $0x3e9c28f6
+GLOBL vec_tanh0<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh8<>+0(SB)/4, $0xbc11bfd9
+DATA vec_tanh8<>+4(SB)/4, $0xb9c5416a
+DATA vec_tanh8<>+8(SB)/4, $0x398923cc
+DATA vec_tanh8<>+12(SB)/4, $0x362ddfc4
+DATA vec_tanh8<>+16(SB)/4, $0xb5713b29
+DATA vec_tanh8<>+20(SB)/4, $0xb38c6467
+DATA vec_tanh8<>+24(SB)/4, $0x3cb96765
+DATA vec_tanh8<>+28(SB)/4, $0x3c9acaec
+GLOBL vec_tanh8<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh7<>+0(SB)/4, $0x3d118a25
+DATA vec_tanh7<>+4(SB)/4, $0xbb1a6994
+DATA vec_tanh7<>+8(SB)/4, $0xbae2bfc9
+DATA vec_tanh7<>+12(SB)/4, $0x373bc3da
+DATA vec_tanh7<>+16(SB)/4, $0x376493fd
+DATA vec_tanh7<>+20(SB)/4, $0x35918e55
+DATA vec_tanh7<>+24(SB)/4, $0xbd838bd4
+DATA vec_tanh7<>+28(SB)/4, $0xbb924720
+GLOBL vec_tanh7<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh6<>+0(SB)/4, $0xbd40107e
+DATA vec_tanh6<>+4(SB)/4, $0x3c8781f8
+DATA vec_tanh6<>+8(SB)/4, $0x3ba03748
+DATA vec_tanh6<>+12(SB)/4, $0xb989afbf
+DATA vec_tanh6<>+16(SB)/4, $0xb8dcf3c1
+DATA vec_tanh6<>+20(SB)/4, $0xb7261db5
+DATA vec_tanh6<>+24(SB)/4, $0x3b24772c
+DATA vec_tanh6<>+28(SB)/4, $0xbd91665e
+GLOBL vec_tanh6<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh5<>+0(SB)/4, $0xbccf2492
+DATA vec_tanh5<>+4(SB)/4, $0xbd26e144
+DATA vec_tanh5<>+8(SB)/4, $0xbbb9ec04
+DATA vec_tanh5<>+12(SB)/4, $0x3aec0172
+DATA vec_tanh5<>+16(SB)/4, $0x3a1a93cf
+DATA vec_tanh5<>+20(SB)/4, $0x38975ea7
+DATA vec_tanh5<>+24(SB)/4, $0x3e082db1
+DATA vec_tanh5<>+28(SB)/4, $0x3d8fad1d
+GLOBL vec_tanh5<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh4<>+0(SB)/4, $0x3e216ed7
+DATA vec_tanh4<>+4(SB)/4, $0x3d22e2f3
+DATA vec_tanh4<>+8(SB)/4, $0xbc2fc195
+DATA vec_tanh4<>+12(SB)/4, $0xbc08374f
+DATA vec_tanh4<>+16(SB)/4, $0xbb3918f2
+DATA vec_tanh4<>+20(SB)/4, $0xba00f9a0
+DATA vec_tanh4<>+24(SB)/4, $0x37dca289
+DATA vec_tanh4<>+28(SB)/4, $0x3e0a402d
+GLOBL vec_tanh4<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh3<>+0(SB)/4, $0xbdfabe73
+DATA vec_tanh3<>+4(SB)/4, $0x3d7aa6d8
+DATA vec_tanh3<>+8(SB)/4, $0x3d99a3ae
+DATA vec_tanh3<>+12(SB)/4, $0x3cffb2b1
+DATA vec_tanh3<>+16(SB)/4, $0x3c4e9f7e
+DATA vec_tanh3<>+20(SB)/4, $0x3b58d928
+DATA vec_tanh3<>+24(SB)/4, $0xbeaaaacc
+DATA vec_tanh3<>+28(SB)/4, $0xbe87e97d
+GLOBL vec_tanh3<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh2<>+0(SB)/4, $0xbe9dde72
+DATA vec_tanh2<>+4(SB)/4, $0xbea50a51
+DATA vec_tanh2<>+8(SB)/4, $0xbe6bb07b
+DATA vec_tanh2<>+12(SB)/4, $0xbdd52c67
+DATA vec_tanh2<>+16(SB)/4, $0xbd5fcf65
+DATA vec_tanh2<>+20(SB)/4, $0xbcb5f066
+DATA vec_tanh2<>+24(SB)/4, $0x3274db78
+DATA vec_tanh2<>+28(SB)/4, $0xbe418d20
+GLOBL vec_tanh2<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tanh1<>+0(SB)/4, $0x3f645ae0
+DATA vec_tanh1<>+4(SB)/4, $0x3f303092
+DATA vec_tanh1<>+8(SB)/4, $0x3f04df31
+DATA vec_tanh1<>+12(SB)/4, $0x3ea71e16
+DATA vec_tanh1<>+16(SB)/4, $0x3e6fb80a
+DATA vec_tanh1<>+20(SB)/4, $0x3e189b8b
+DATA vec_tanh1<>+24(SB)/4, $0x3f800000
+DATA vec_tanh1<>+28(SB)/4, $0x3f7858b6
+GLOBL vec_tanh1<>(SB), RODATA|NOPTR, $32
 
 // func vecSigmoidF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX2, FMA3
@@ -2444,92 +2539,40 @@ loop2:
 	VMOVUPS (DX)(AX*4), Y0
 
 compute4:
-	VMOVUPS      vec32_41200000<>+0(SB), Y1
-	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y2
-	VMINPS       Y2, Y1, Y1
-	VMULPS       Y1, Y1, Y2
-	VXORPS       vec32_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      vec32_c2d20000<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y3
-	VMULPS       vec32_3fb8aa3b<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS vec32_3f317200<>+0(SB), Y4, Y3
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y4, Y3
-	VMOVUPS      vec32_39509521<>+0(SB), Y5
-	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y3, Y5
-	VFMADD213PS  vec32_3c088870<>+0(SB), Y3, Y5
-	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y3, Y5
-	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y3, Y5
-	VFMADD213PS  vec32_3f000000<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VMOVAPS      Y3, Y3
-	VFMADD231PS  Y6, Y5, Y3
-	VADDPS       vec32_3f800000<>+0(SB), Y3, Y3
-	VMULPS       vec32_3f000000<>+0(SB), Y4, Y5
-	VROUNDPS     $0x09, Y5, Y5
-	VCVTPS2DQ    Y5, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       vec32_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y6, Y3, Y3
-	VSUBPS       Y5, Y4, Y4
-	VCVTPS2DQ    Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vec32_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMULPS       vec32_3fb504f3<>+0(SB), Y1, Y4
-	VADDPS       vec32_40000000<>+0(SB), Y4, Y5
-	VSUBPS       vec32_40000000<>+0(SB), Y5, Y6
-	VSUBPS       Y6, Y4, Y4
-	VMOVUPS      vec32_3f800000<>+0(SB), Y6
-	VDIVPS       Y5, Y6, Y6
-	VMOVUPS      vec32_3f800000<>+0(SB), Y7
-	VMOVAPS      Y7, Y7
-	VFNMADD231PS Y5, Y6, Y7
-	VMOVAPS      Y7, Y5
-	VFNMADD231PS Y4, Y6, Y5
-	VMOVUPS      vec32_3f800000<>+0(SB), Y4
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS vec32_40894400<>+0(SB), Y6, Y4
-	VMOVUPS      vec32_b71862d0<>+0(SB), Y7
-	VFMADD213PS  vec32_b85881c1<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_b8ca7aeb<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_382d4e80<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_3a07117e<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_3a4a8a2e<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_ba7c6212<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_bbab87fc<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_bb0de64b<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_3cf0f305<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_3d00ede9<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_be9c215d<>+0(SB), Y4, Y7
-	VFMADD213PS  vec32_3f267236<>+0(SB), Y4, Y7
-	VMULPS       Y6, Y7, Y4
-	VMOVAPS      Y4, Y6
-	VFMADD231PS  Y5, Y4, Y6
-	VADDPS       Y6, Y6, Y4
-	VMOVUPS      vec32_3f800000<>+0(SB), Y5
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS Y3, Y4, Y5
-	VMOVUPS      vec32_38a52b48<>+0(SB), Y3
-	VFMADD213PS  vec32_ba522844<>+0(SB), Y2, Y3
-	VFMADD213PS  vec32_3baa0938<>+0(SB), Y2, Y3
-	VFMADD213PS  vec32_bcdbfd5d<>+0(SB), Y2, Y3
-	VFMADD213PS  vec32_3de71688<>+0(SB), Y2, Y3
-	VFMADD213PS  vec32_bec0939f<>+0(SB), Y2, Y3
-	VFMADD213PS  vec32_3e0375d4<>+0(SB), Y2, Y3
-	VMOVAPS      Y1, Y2
-	VFMADD231PS  Y1, Y3, Y2
-	VCMPPS       $0x11, vec32_3f800000<>+0(SB), Y1, Y1
-	VBLENDVPS    Y1, Y2, Y5, Y1
-	VANDPS       vec32_80000000<>+0(SB), Y0, Y0
-	VORPS        Y0, Y1, Y0
-	CMPQ         AX, $-8
-	JG           store5
-	VMOVUPS      Y0, (CX)(AX*4)
-	ADDQ         $0x08, AX
-	JNZ          loop2
+	VMOVUPS     vec32_407ccccd<>+0(SB), Y1
+	VANDPS      vec32_7fffffff<>+0(SB), Y0, Y2
+	VMINPS      Y2, Y1, Y1
+	VMOVUPS     vec32_406d097b<>+0(SB), Y2
+	VMOVAPS     Y1, Y3
+	VFMADD213PS vec32_3f800000<>+0(SB), Y2, Y3
+	VPSRLD      $0x16, Y3, Y2
+	VPERMPS     vec_erf0<>+0(SB), Y2, Y3
+	VSUBPS      Y3, Y1, Y3
+	VPERMPS     vec_erf8<>+0(SB), Y2, Y4
+	VPERMPS     vec_erf7<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_erf6<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_erf5<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_erf4<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_erf3<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_erf2<>+0(SB), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VPERMPS     vec_erf1<>+0(SB), Y2, Y2
+	VFMADD213PS Y2, Y3, Y4
+	VMULPS      Y1, Y4, Y1
+	VMOVUPS     vec32_3f800000<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y1
+	VANDPS      vec32_80000000<>+0(SB), Y0, Y0
+	VORPS       Y0, Y1, Y0
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVUPS     Y0, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	JNZ         loop2
 
 done1:
 	VZEROUPPER
@@ -2548,235 +2591,115 @@ store5:
 	VZEROUPPER
 	RET
 
-DATA vec32_41200000<>+0(SB)/4, $0x41200000
-DATA vec32_41200000<>+4(SB)/4, $0x41200000
-DATA vec32_41200000<>+8(SB)/4, $0x41200000
-DATA vec32_41200000<>+12(SB)/4, $0x41200000
-DATA vec32_41200000<>+16(SB)/4, $0x41200000
-DATA vec32_41200000<>+20(SB)/4, $0x41200000
-DATA vec32_41200000<>+24(SB)/4, $0x41200000
-DATA vec32_41200000<>+28(SB)/4, $0x41200000
-GLOBL vec32_41200000<>(SB), RODATA|NOPTR, $32
+DATA vec32_407ccccd<>+0(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+4(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+8(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+12(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+16(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+20(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+24(SB)/4, $0x407ccccd
+DATA vec32_407ccccd<>+28(SB)/4, $0x407ccccd
+GLOBL vec32_407ccccd<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_3fb504f3<>+0(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+4(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+8(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+12(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+16(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+20(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+24(SB)/4, $0x3fb504f3
-DATA vec32_3fb504f3<>+28(SB)/4, $0x3fb504f3
-GLOBL vec32_3fb504f3<>(SB), RODATA|NOPTR, $32
+DATA vec32_406d097b<>+0(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+4(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+8(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+12(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+16(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+20(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+24(SB)/4, $0x406d097b
+DATA vec32_406d097b<>+28(SB)/4, $0x406d097b
+GLOBL vec32_406d097b<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_40894400<>+0(SB)/4, $0x40894400
-DATA vec32_40894400<>+4(SB)/4, $0x40894400
-DATA vec32_40894400<>+8(SB)/4, $0x40894400
-DATA vec32_40894400<>+12(SB)/4, $0x40894400
-DATA vec32_40894400<>+16(SB)/4, $0x40894400
-DATA vec32_40894400<>+20(SB)/4, $0x40894400
-DATA vec32_40894400<>+24(SB)/4, $0x40894400
-DATA vec32_40894400<>+28(SB)/4, $0x40894400
-GLOBL vec32_40894400<>(SB), RODATA|NOPTR, $32
+DATA vec_erf0<>+0(SB)/4, $0x3e8a3d71
+DATA vec_erf0<>+4(SB)/4, $0x3f0a3d71
+DATA vec_erf0<>+8(SB)/4, $0x3f4f5c29
+DATA vec_erf0<>+12(SB)/4, $0x3faccccd
+DATA vec_erf0<>+16(SB)/4, $0x3ff1eb85
+DATA vec_erf0<>+20(SB)/4, $0x403e147b
+DATA vec_erf0<>+24(SB)/4, $0x00000000
+DATA vec_erf0<>+28(SB)/4, $0x3e0a3d71
+GLOBL vec_erf0<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_b71862d0<>+0(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+4(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+8(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+12(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+16(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+20(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+24(SB)/4, $0xb71862d0
-DATA vec32_b71862d0<>+28(SB)/4, $0xb71862d0
-GLOBL vec32_b71862d0<>(SB), RODATA|NOPTR, $32
+DATA vec_erf8<>+0(SB)/4, $0x3c341bbd
+DATA vec_erf8<>+4(SB)/4, $0x3becc7b5
+DATA vec_erf8<>+8(SB)/4, $0xbb5c955c
+DATA vec_erf8<>+12(SB)/4, $0xbb3cb76a
+DATA vec_erf8<>+16(SB)/4, $0x3a50cd0c
+DATA vec_erf8<>+20(SB)/4, $0xb785feda
+DATA vec_erf8<>+24(SB)/4, $0x3b3679b8
+DATA vec_erf8<>+28(SB)/4, $0x3bf9fcc0
+GLOBL vec_erf8<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_b85881c1<>+0(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+4(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+8(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+12(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+16(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+20(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+24(SB)/4, $0xb85881c1
-DATA vec32_b85881c1<>+28(SB)/4, $0xb85881c1
-GLOBL vec32_b85881c1<>(SB), RODATA|NOPTR, $32
+DATA vec_erf7<>+0(SB)/4, $0xbc9055d5
+DATA vec_erf7<>+4(SB)/4, $0x3b902e33
+DATA vec_erf7<>+8(SB)/4, $0x3cb0fa2a
+DATA vec_erf7<>+12(SB)/4, $0x3b881c26
+DATA vec_erf7<>+16(SB)/4, $0xbb9c4713
+DATA vec_erf7<>+20(SB)/4, $0x393d7f0c
+DATA vec_erf7<>+24(SB)/4, $0xbce10f37
+DATA vec_erf7<>+28(SB)/4, $0xbcca9cf8
+GLOBL vec_erf7<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_b8ca7aeb<>+0(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+4(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+8(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+12(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+16(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+20(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+24(SB)/4, $0xb8ca7aeb
-DATA vec32_b8ca7aeb<>+28(SB)/4, $0xb8ca7aeb
-GLOBL vec32_b8ca7aeb<>(SB), RODATA|NOPTR, $32
+DATA vec_erf6<>+0(SB)/4, $0xbd1b87ab
+DATA vec_erf6<>+4(SB)/4, $0xbd4cf4f0
+DATA vec_erf6<>+8(SB)/4, $0xbd0d2eb9
+DATA vec_erf6<>+12(SB)/4, $0x3c7128e8
+DATA vec_erf6<>+16(SB)/4, $0x3c3e8fb6
+DATA vec_erf6<>+20(SB)/4, $0xba8262fb
+DATA vec_erf6<>+24(SB)/4, $0x3890d978
+DATA vec_erf6<>+28(SB)/4, $0xbcac0488
+GLOBL vec_erf6<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_382d4e80<>+0(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+4(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+8(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+12(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+16(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+20(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+24(SB)/4, $0x382d4e80
-DATA vec32_382d4e80<>+28(SB)/4, $0x382d4e80
-GLOBL vec32_382d4e80<>(SB), RODATA|NOPTR, $32
+DATA vec_erf5<>+0(SB)/4, $0x3daebee1
+DATA vec_erf5<>+4(SB)/4, $0x3cb79b7c
+DATA vec_erf5<>+8(SB)/4, $0xbd0ec207
+DATA vec_erf5<>+12(SB)/4, $0xbd5781c7
+DATA vec_erf5<>+16(SB)/4, $0xbc25e5b2
+DATA vec_erf5<>+20(SB)/4, $0x3b7b9b46
+DATA vec_erf5<>+24(SB)/4, $0x3de71548
+DATA vec_erf5<>+28(SB)/4, $0x3dd84a48
+GLOBL vec_erf5<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_3a07117e<>+0(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+4(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+8(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+12(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+16(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+20(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+24(SB)/4, $0x3a07117e
-DATA vec32_3a07117e<>+28(SB)/4, $0x3a07117e
-GLOBL vec32_3a07117e<>(SB), RODATA|NOPTR, $32
+DATA vec_erf4<>+0(SB)/4, $0x3de4c248
+DATA vec_erf4<>+4(SB)/4, $0x3e2f6297
+DATA vec_erf4<>+8(SB)/4, $0x3e25e412
+DATA vec_erf4<>+12(SB)/4, $0x3d351dbb
+DATA vec_erf4<>+16(SB)/4, $0xbcb45d98
+DATA vec_erf4<>+20(SB)/4, $0xbc4c9e4e
+DATA vec_erf4<>+24(SB)/4, $0x3420a875
+DATA vec_erf4<>+28(SB)/4, $0x3d7437e2
+GLOBL vec_erf4<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_3a4a8a2e<>+0(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+4(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+8(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+12(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+16(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+20(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+24(SB)/4, $0x3a4a8a2e
-DATA vec32_3a4a8a2e<>+28(SB)/4, $0x3a4a8a2e
-GLOBL vec32_3a4a8a2e<>(SB), RODATA|NOPTR, $32
+DATA vec_erf3<>+0(SB)/4, $0xbea85ff8
+DATA vec_erf3<>+4(SB)/4, $0xbe56a33f
+DATA vec_erf3<>+8(SB)/4, $0xbd901226
+DATA vec_erf3<>+12(SB)/4, $0x3dcf25bc
+DATA vec_erf3<>+16(SB)/4, $0x3dd9fb99
+DATA vec_erf3<>+20(SB)/4, $0x3d1b96cd
+DATA vec_erf3<>+24(SB)/4, $0xbec093a3
+DATA vec_erf3<>+28(SB)/4, $0xbeba53cb
+GLOBL vec_erf3<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_ba7c6212<>+0(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+4(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+8(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+12(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+16(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+20(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+24(SB)/4, $0xba7c6212
-DATA vec32_ba7c6212<>+28(SB)/4, $0xba7c6212
-GLOBL vec32_ba7c6212<>(SB), RODATA|NOPTR, $32
+DATA vec_erf2<>+0(SB)/4, $0xbe471e3e
+DATA vec_erf2<>+4(SB)/4, $0xbeaf1d14
+DATA vec_erf2<>+8(SB)/4, $0xbed5a2a3
+DATA vec_erf2<>+12(SB)/4, $0xbec3f7dc
+DATA vec_erf2<>+16(SB)/4, $0xbe85aab5
+DATA vec_erf2<>+20(SB)/4, $0xbde80e10
+DATA vec_erf2<>+24(SB)/4, $0x2d8e9304
+DATA vec_erf2<>+28(SB)/4, $0xbdcdb92a
+GLOBL vec_erf2<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_bbab87fc<>+0(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+4(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+8(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+12(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+16(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+20(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+24(SB)/4, $0xbbab87fc
-DATA vec32_bbab87fc<>+28(SB)/4, $0xbbab87fc
-GLOBL vec32_bbab87fc<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_bb0de64b<>+0(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+4(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+8(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+12(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+16(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+20(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+24(SB)/4, $0xbb0de64b
-DATA vec32_bb0de64b<>+28(SB)/4, $0xbb0de64b
-GLOBL vec32_bb0de64b<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_3cf0f305<>+0(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+4(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+8(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+12(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+16(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+20(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+24(SB)/4, $0x3cf0f305
-DATA vec32_3cf0f305<>+28(SB)/4, $0x3cf0f305
-GLOBL vec32_3cf0f305<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_3d00ede9<>+0(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+4(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+8(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+12(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+16(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+20(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+24(SB)/4, $0x3d00ede9
-DATA vec32_3d00ede9<>+28(SB)/4, $0x3d00ede9
-GLOBL vec32_3d00ede9<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_be9c215d<>+0(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+4(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+8(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+12(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+16(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+20(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+24(SB)/4, $0xbe9c215d
-DATA vec32_be9c215d<>+28(SB)/4, $0xbe9c215d
-GLOBL vec32_be9c215d<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_3f267236<>+0(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+4(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+8(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+12(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+16(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+20(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+24(SB)/4, $0x3f267236
-DATA vec32_3f267236<>+28(SB)/4, $0x3f267236
-GLOBL vec32_3f267236<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_38a52b48<>+0(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+4(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+8(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+12(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+16(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+20(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+24(SB)/4, $0x38a52b48
-DATA vec32_38a52b48<>+28(SB)/4, $0x38a52b48
-GLOBL vec32_38a52b48<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_ba522844<>+0(SB)/4, $0xba522844
-DATA vec32_ba522844<>+4(SB)/4, $0xba522844
-DATA vec32_ba522844<>+8(SB)/4, $0xba522844
-DATA vec32_ba522844<>+12(SB)/4, $0xba522844
-DATA vec32_ba522844<>+16(SB)/4, $0xba522844
-DATA vec32_ba522844<>+20(SB)/4, $0xba522844
-DATA vec32_ba522844<>+24(SB)/4, $0xba522844
-DATA vec32_ba522844<>+28(SB)/4, $0xba522844
-GLOBL vec32_ba522844<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_3baa0938<>+0(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+4(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+8(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+12(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+16(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+20(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+24(SB)/4, $0x3baa0938
-DATA vec32_3baa0938<>+28(SB)/4, $0x3baa0938
-GLOBL vec32_3baa0938<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_bcdbfd5d<>+0(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+4(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+8(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+12(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+16(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+20(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+24(SB)/4, $0xbcdbfd5d
-DATA vec32_bcdbfd5d<>+28(SB)/4, $0xbcdbfd5d
-GLOBL vec32_bcdbfd5d<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_3de71688<>+0(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+4(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+8(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+12(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+16(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+20(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+24(SB)/4, $0x3de71688
-DATA vec32_3de71688<>+28(SB)/4, $0x3de71688
-GLOBL vec32_3de71688<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_bec0939f<>+0(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+4(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+8(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+12(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+16(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+20(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+24(SB)/4, $0xbec0939f
-DATA vec32_bec0939f<>+28(SB)/4, $0xbec0939f
-GLOBL vec32_bec0939f<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_3e0375d4<>+0(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+4(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+8(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+12(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+16(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+20(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+24(SB)/4, $0x3e0375d4
-DATA vec32_3e0375d4<>+28(SB)/4, $0x3e0375d4
-GLOBL vec32_3e0375d4<>(SB), RODATA|NOPTR, $32
+DATA vec_erf1<>+0(SB)/4, $0x3f8cff8e
+DATA vec_erf1<>+4(SB)/4, $0x3f838a89
+DATA vec_erf1<>+8(SB)/4, $0x3f6c67ee
+DATA vec_erf1<>+12(SB)/4, $0x3f32f71c
+DATA vec_erf1<>+16(SB)/4, $0x3f066e5a
+DATA vec_erf1<>+20(SB)/4, $0x3eac62cf
+DATA vec_erf1<>+24(SB)/4, $0x3f906ebb
+DATA vec_erf1<>+28(SB)/4, $0x3f8f8f54
+GLOBL vec_erf1<>(SB), RODATA|NOPTR, $32
 
 // func vecGELUF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX2, FMA3
@@ -2796,73 +2719,57 @@ loop2:
 	VMOVUPS (DX)(AX*4), Y0
 
 compute4:
-	VMOVUPS      vec32_41800000<>+0(SB), Y1
+	VMOVUPS      vec32_416c0000<>+0(SB), Y1
 	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y2
 	VMINPS       Y2, Y1, Y1
-	VMULPS       vec32_3f000000<>+0(SB), Y1, Y2
-	VMULPS       Y2, Y1, Y3
-	VXORPS       vec32_80000000<>+0(SB), Y3, Y4
-	VMOVAPS      Y1, Y5
-	VFMSUB213PS  Y3, Y2, Y5
-	VMULPS       vec32_3fb8aa3b<>+0(SB), Y4, Y2
-	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFNMADD231PS vec32_3f317200<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y2, Y3
-	VSUBPS       Y5, Y3, Y3
-	VMOVUPS      vec32_39509521<>+0(SB), Y4
-	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3c088870<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3f000000<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VMOVAPS      Y3, Y3
-	VFMADD231PS  Y5, Y4, Y3
-	VADDPS       vec32_40000000<>+0(SB), Y1, Y4
-	VSUBPS       vec32_40000000<>+0(SB), Y4, Y5
+	VMULPS       Y1, Y1, Y2
+	VMOVAPS      Y1, Y3
+	VFMSUB213PS  Y2, Y1, Y3
+	VMULPS       vec32_bf000000<>+0(SB), Y2, Y2
+	VMULPS       vec32_3f000000<>+0(SB), Y3, Y3
+	VMULPS       vec32_3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_3f317200<>+0(SB), Y4, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y4, Y2
+	VSUBPS       Y3, Y2, Y2
+	VMOVUPS      vec32_39509521<>+0(SB), Y3
+	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3c088870<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  Y5, Y3, Y2
+	VADDPS       vec32_3f800000<>+0(SB), Y2, Y2
+	VADDPS       vec32_3f800000<>+0(SB), Y1, Y3
+	VPSRLD       $0x16, Y3, Y3
+	VPERMPS      vec_tail0<>+0(SB), Y3, Y5
 	VSUBPS       Y5, Y1, Y5
-	VMOVUPS      vec32_3f800000<>+0(SB), Y6
-	VDIVPS       Y4, Y6, Y6
-	VMOVUPS      vec32_3f800000<>+0(SB), Y7
-	VMOVAPS      Y7, Y7
-	VFNMADD231PS Y4, Y6, Y7
-	VMOVAPS      Y7, Y4
-	VFNMADD231PS Y5, Y6, Y4
-	VMOVUPS      vec32_3f800000<>+0(SB), Y5
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS vec32_40894400<>+0(SB), Y6, Y5
-	VMOVUPS      vec32_b71862d0<>+0(SB), Y7
-	VFMADD213PS  vec32_b85881c1<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_b8ca7aeb<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_382d4e80<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3a07117e<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3a4a8a2e<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_ba7c6212<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_bbab87fc<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_bb0de64b<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3cf0f305<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3d00ede9<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_be9c215d<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3f267236<>+0(SB), Y5, Y7
-	VMULPS       Y6, Y7, Y5
-	VMOVAPS      Y5, Y6
-	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vec_tail8<>+0(SB), Y3, Y6
+	VPERMPS      vec_tail7<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail6<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail5<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail4<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail3<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail2<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail1<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y5, Y6
 	VMULPS       Y6, Y1, Y1
-	VMOVAPS      Y1, Y4
-	VFMADD231PS  Y1, Y3, Y4
-	VMULPS       vec32_3f000000<>+0(SB), Y2, Y1
-	VROUNDPS     $0x09, Y1, Y1
-	VCVTPS2DQ    Y1, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       vec32_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y4, Y3
-	VSUBPS       Y1, Y2, Y1
-	VCVTPS2DQ    Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vec32_3f800000<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VCVTPS2DQ    Y4, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       vec32_5f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       vec32_1f800000<>+0(SB), Y1, Y1
 	VMOVUPS      vec32_0<>+0(SB), Y2
 	VMAXPS       Y0, Y2, Y0
 	VSUBPS       Y1, Y0, Y0
@@ -2889,15 +2796,125 @@ store5:
 	VZEROUPPER
 	RET
 
-DATA vec32_41800000<>+0(SB)/4, $0x41800000
-DATA vec32_41800000<>+4(SB)/4, $0x41800000
-DATA vec32_41800000<>+8(SB)/4, $0x41800000
-DATA vec32_41800000<>+12(SB)/4, $0x41800000
-DATA vec32_41800000<>+16(SB)/4, $0x41800000
-DATA vec32_41800000<>+20(SB)/4, $0x41800000
-DATA vec32_41800000<>+24(SB)/4, $0x41800000
-DATA vec32_41800000<>+28(SB)/4, $0x41800000
-GLOBL vec32_41800000<>(SB), RODATA|NOPTR, $32
+DATA vec32_416c0000<>+0(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+4(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+8(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+12(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+16(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+20(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+24(SB)/4, $0x416c0000
+DATA vec32_416c0000<>+28(SB)/4, $0x416c0000
+GLOBL vec32_416c0000<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail0<>+0(SB)/4, $0x3f800000
+DATA vec_tail0<>+4(SB)/4, $0x40000000
+DATA vec_tail0<>+8(SB)/4, $0x40400000
+DATA vec_tail0<>+12(SB)/4, $0x40a00000
+DATA vec_tail0<>+16(SB)/4, $0x40e00000
+DATA vec_tail0<>+20(SB)/4, $0x41300000
+DATA vec_tail0<>+24(SB)/4, $0x00000000
+DATA vec_tail0<>+28(SB)/4, $0x3f000000
+GLOBL vec_tail0<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail8<>+0(SB)/4, $0xb8dd175a
+DATA vec_tail8<>+4(SB)/4, $0xb77979fd
+DATA vec_tail8<>+8(SB)/4, $0xb5bac729
+DATA vec_tail8<>+12(SB)/4, $0xb3eac9fd
+DATA vec_tail8<>+16(SB)/4, $0xb1e7809d
+DATA vec_tail8<>+20(SB)/4, $0xafe55268
+DATA vec_tail8<>+24(SB)/4, $0xbb00fbcb
+DATA vec_tail8<>+28(SB)/4, $0xba12a3b1
+GLOBL vec_tail8<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail7<>+0(SB)/4, $0x3a44ee8c
+DATA vec_tail7<>+4(SB)/4, $0x38f35a0a
+DATA vec_tail7<>+8(SB)/4, $0x37915d57
+DATA vec_tail7<>+12(SB)/4, $0x35cf24b5
+DATA vec_tail7<>+16(SB)/4, $0x342c5926
+DATA vec_tail7<>+20(SB)/4, $0x3245bb57
+DATA vec_tail7<>+24(SB)/4, $0x3c153b51
+DATA vec_tail7<>+28(SB)/4, $0x3b33eaf6
+GLOBL vec_tail7<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail6<>+0(SB)/4, $0xbb4260c5
+DATA vec_tail6<>+4(SB)/4, $0xba0a4282
+DATA vec_tail6<>+8(SB)/4, $0xb8eb5fcc
+DATA vec_tail6<>+12(SB)/4, $0xb74c7756
+DATA vec_tail6<>+16(SB)/4, $0xb602e0bc
+DATA vec_tail6<>+20(SB)/4, $0xb43d682f
+DATA vec_tail6<>+24(SB)/4, $0xbcd59ea4
+DATA vec_tail6<>+28(SB)/4, $0xbc0c5a37
+GLOBL vec_tail6<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail5<>+0(SB)/4, $0x3c163216
+DATA vec_tail5<>+4(SB)/4, $0x3b00d4a0
+DATA vec_tail5<>+8(SB)/4, $0x3a0e2f85
+DATA vec_tail5<>+12(SB)/4, $0x38a26524
+DATA vec_tail5<>+16(SB)/4, $0x37923c14
+DATA vec_tail5<>+20(SB)/4, $0x361206e3
+DATA vec_tail5<>+24(SB)/4, $0x3d7f84d3
+DATA vec_tail5<>+28(SB)/4, $0x3cbac5c9
+GLOBL vec_tail5<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail4<>+0(SB)/4, $0xbccd52fd
+DATA vec_tail4<>+4(SB)/4, $0xbbdb9a5b
+DATA vec_tail4<>+8(SB)/4, $0xbb16fbd1
+DATA vec_tail4<>+12(SB)/4, $0xb9ef2056
+DATA vec_tail4<>+16(SB)/4, $0xb9103036
+DATA vec_tail4<>+20(SB)/4, $0xb7d2f7ba
+DATA vec_tail4<>+24(SB)/4, $0xbe082846
+DATA vec_tail4<>+28(SB)/4, $0xbd60ea81
+GLOBL vec_tail4<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail3<>+0(SB)/4, $0x3d7e614c
+DATA vec_tail3<>+4(SB)/4, $0x3cae975e
+DATA vec_tail3<>+8(SB)/4, $0x3c15fda1
+DATA vec_tail3<>+12(SB)/4, $0x3b2a13bc
+DATA vec_tail3<>+16(SB)/4, $0x3a8827ee
+DATA vec_tail3<>+20(SB)/4, $0x3995cbae
+DATA vec_tail3<>+24(SB)/4, $0x3e7fffc3
+DATA vec_tail3<>+28(SB)/4, $0x3df340d1
+GLOBL vec_tail3<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail2<>+0(SB)/4, $0xbe0ca91d
+DATA vec_tail2<>+4(SB)/4, $0xbd807ceb
+DATA vec_tail2<>+8(SB)/4, $0xbd0ce750
+DATA vec_tail2<>+12(SB)/4, $0xbc6b0a6c
+DATA vec_tail2<>+16(SB)/4, $0xbbfbea5a
+DATA vec_tail2<>+20(SB)/4, $0xbb52ed57
+DATA vec_tail2<>+24(SB)/4, $0xbecc4229
+DATA vec_tail2<>+28(SB)/4, $0xbe658315
+GLOBL vec_tail2<>(SB), RODATA|NOPTR, $32
+
+DATA vec_tail1<>+0(SB)/4, $0x3e85ed97
+DATA vec_tail1<>+4(SB)/4, $0x3e2c22ee
+DATA vec_tail1<>+8(SB)/4, $0x3df8dc4e
+DATA vec_tail1<>+12(SB)/4, $0x3d9d87de
+DATA vec_tail1<>+16(SB)/4, $0x3d64f090
+DATA vec_tail1<>+20(SB)/4, $0x3d135a68
+DATA vec_tail1<>+24(SB)/4, $0x3f000000
+DATA vec_tail1<>+28(SB)/4, $0x3eb3013d
+GLOBL vec_tail1<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_5f800000<>+0(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+4(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+8(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+12(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+16(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+20(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+24(SB)/4, $0x5f800000
+DATA vec32_5f800000<>+28(SB)/4, $0x5f800000
+GLOBL vec32_5f800000<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_1f800000<>+0(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+4(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+8(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+12(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+16(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+20(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+24(SB)/4, $0x1f800000
+DATA vec32_1f800000<>+28(SB)/4, $0x1f800000
+GLOBL vec32_1f800000<>(SB), RODATA|NOPTR, $32
 
 // func vecGELUPrimeF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX2, FMA3
@@ -2917,74 +2934,58 @@ loop2:
 	VMOVUPS (DX)(AX*4), Y0
 
 compute4:
-	VMOVUPS      vec32_41800000<>+0(SB), Y1
+	VMOVUPS      vec32_416c0000<>+0(SB), Y1
 	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y2
 	VMINPS       Y2, Y1, Y1
-	VMULPS       vec32_3f000000<>+0(SB), Y1, Y2
-	VMULPS       Y2, Y1, Y3
-	VXORPS       vec32_80000000<>+0(SB), Y3, Y4
-	VMOVAPS      Y1, Y5
-	VFMSUB213PS  Y3, Y2, Y5
-	VMULPS       vec32_3fb8aa3b<>+0(SB), Y4, Y2
-	VROUNDPS     $0x08, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFNMADD231PS vec32_3f317200<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y2, Y3
-	VSUBPS       Y5, Y3, Y3
-	VMOVUPS      vec32_39509521<>+0(SB), Y4
-	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3c088870<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y3, Y4
-	VFMADD213PS  vec32_3f000000<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VMOVAPS      Y3, Y3
-	VFMADD231PS  Y5, Y4, Y3
-	VADDPS       vec32_40000000<>+0(SB), Y1, Y4
-	VSUBPS       vec32_40000000<>+0(SB), Y4, Y5
-	VSUBPS       Y5, Y1, Y5
-	VMOVUPS      vec32_3f800000<>+0(SB), Y6
-	VDIVPS       Y4, Y6, Y6
-	VMOVUPS      vec32_3f800000<>+0(SB), Y7
-	VMOVAPS      Y7, Y7
-	VFNMADD231PS Y4, Y6, Y7
-	VMOVAPS      Y7, Y4
-	VFNMADD231PS Y5, Y6, Y4
-	VMOVUPS      vec32_3f800000<>+0(SB), Y5
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS vec32_40894400<>+0(SB), Y6, Y5
-	VMOVUPS      vec32_b71862d0<>+0(SB), Y7
-	VFMADD213PS  vec32_b85881c1<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_b8ca7aeb<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_382d4e80<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3a07117e<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3a4a8a2e<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_ba7c6212<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_bbab87fc<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_bb0de64b<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3cf0f305<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3d00ede9<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_be9c215d<>+0(SB), Y5, Y7
-	VFMADD213PS  vec32_3f267236<>+0(SB), Y5, Y7
-	VMULPS       Y6, Y7, Y5
-	VMOVAPS      Y5, Y6
-	VFMADD231PS  Y4, Y5, Y6
-	VMOVAPS      Y6, Y4
-	VFNMADD231PS vec32_3ecc422a<>+0(SB), Y1, Y4
-	VMOVAPS      Y4, Y1
-	VFMADD231PS  Y4, Y3, Y1
-	VMULPS       vec32_3f000000<>+0(SB), Y2, Y3
-	VROUNDPS     $0x09, Y3, Y3
-	VCVTPS2DQ    Y3, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vec32_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y1, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVAPS      Y1, Y3
+	VFMSUB213PS  Y2, Y1, Y3
+	VMULPS       vec32_bf000000<>+0(SB), Y2, Y2
+	VMULPS       vec32_3f000000<>+0(SB), Y3, Y3
+	VMULPS       vec32_3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_3f317200<>+0(SB), Y4, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y4, Y2
 	VSUBPS       Y3, Y2, Y2
-	VCVTPS2DQ    Y2, Y2
+	VMOVUPS      vec32_39509521<>+0(SB), Y3
+	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3c088870<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  Y5, Y3, Y2
+	VADDPS       vec32_3f800000<>+0(SB), Y2, Y2
+	VADDPS       vec32_3f800000<>+0(SB), Y1, Y3
+	VPSRLD       $0x16, Y3, Y3
+	VPERMPS      vec_tail0<>+0(SB), Y3, Y5
+	VSUBPS       Y5, Y1, Y5
+	VPERMPS      vec_tail8<>+0(SB), Y3, Y6
+	VPERMPS      vec_tail7<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail6<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail5<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail4<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail3<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail2<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VPERMPS      vec_tail1<>+0(SB), Y3, Y3
+	VFMADD213PS  Y3, Y5, Y6
+	VMOVAPS      Y6, Y3
+	VFNMADD231PS vec32_3ecc422a<>+0(SB), Y1, Y3
+	VMULPS       Y2, Y3, Y1
+	VCVTPS2DQ    Y4, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       vec32_3f800000<>+0(SB), Y2, Y2
+	VPADDD       vec32_5f800000<>+0(SB), Y2, Y2
 	VMULPS       Y2, Y1, Y1
+	VMULPS       vec32_1f800000<>+0(SB), Y1, Y1
 	VCMPPS       $0x11, vec32_0<>+0(SB), Y0, Y0
 	VMOVUPS      vec32_3f800000<>+0(SB), Y2
 	VSUBPS       Y1, Y2, Y2

@@ -1535,47 +1535,59 @@ store5:
 // func vecExpF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·vecExpF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_42b20000<>+0(SB), Z0
+	VBROADCASTSS vec32_c2d20000<>+0(SB), Z1
+	VBROADCASTSS vec32_3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z3
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS vec32_39509521<>+0(SB), Z5
+	VBROADCASTSS vec32_3ab6a490<>+0(SB), Z6
+	VBROADCASTSS vec32_3c088870<>+0(SB), Z7
+	VBROADCASTSS vec32_3d2aaa72<>+0(SB), Z8
+	VBROADCASTSS vec32_3e2aaaab<>+0(SB), Z9
+	VBROADCASTSS vec32_3f000000<>+0(SB), Z10
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z11
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z12
 
 compute4:
-	VBROADCASTSS      vec32_42b20000<>+0(SB), Z1
-	VMINPS            Z0, Z1, Z0
-	VBROADCASTSS      vec32_c2d20000<>+0(SB), Z1
-	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z1, Z0
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z1, Z0
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z2
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z0, Z2
-	VMULPS            Z0, Z0, Z3
-	VMOVAPS           Z0, Z0
-	VFMADD231PS       Z3, Z2, Z0
-	VADDPS.BCST       vec32_3f800000<>+0(SB), Z0, Z0
-	VSCALEFPS         Z1, Z0, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
+	VMOVAPS      Z0, Z13
+	VMINPS       Z12, Z13, Z12
+	VMOVAPS      Z1, Z13
+	VMAXPS       Z12, Z13, Z12
+	VMULPS       Z2, Z12, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VMOVAPS      Z12, Z12
+	VFNMADD231PS Z3, Z13, Z12
+	VMOVAPS      Z12, Z12
+	VFNMADD231PS Z4, Z13, Z12
+	VMOVAPS      Z5, Z14
+	VFMADD213PS  Z6, Z12, Z14
+	VFMADD213PS  Z7, Z12, Z14
+	VFMADD213PS  Z8, Z12, Z14
+	VFMADD213PS  Z9, Z12, Z14
+	VFMADD213PS  Z10, Z12, Z14
+	VMULPS       Z12, Z12, Z15
+	VMOVAPS      Z12, Z12
+	VFMADD231PS  Z15, Z14, Z12
+	VADDPS       Z11, Z12, Z12
+	VSCALEFPS    Z13, Z12, Z12
+	CMPQ         AX, $-16
+	JG           store5
+	VMOVUPS      Z12, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -1587,7 +1599,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z12
 	JMP       compute4
 
 store5:
@@ -1596,7 +1608,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
+	VMOVUPS Z12, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
@@ -1636,52 +1648,63 @@ GLOBL vec32_3f000000<>(SB), RODATA|NOPTR, $4
 // func vecExpm1F32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·vecExpm1F32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_42b20000<>+0(SB), Z0
+	VBROADCASTSS vec32_c2200000<>+0(SB), Z1
+	VBROADCASTSS vec32_3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z3
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS vec32_39509521<>+0(SB), Z5
+	VBROADCASTSS vec32_3ab6a490<>+0(SB), Z6
+	VBROADCASTSS vec32_3c088870<>+0(SB), Z7
+	VBROADCASTSS vec32_3d2aaa72<>+0(SB), Z8
+	VBROADCASTSS vec32_3e2aaaab<>+0(SB), Z9
+	VBROADCASTSS vec32_3f000000<>+0(SB), Z10
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z11
 
 compute4:
-	VBROADCASTSS      vec32_42b20000<>+0(SB), Z1
-	VBROADCASTSS      vec32_c2200000<>+0(SB), Z2
-	VMAXPS            Z0, Z2, Z0
-	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z1, Z0
-	VMOVAPS           Z0, Z0
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z1, Z0
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z2
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z0, Z2
-	VMULPS            Z0, Z0, Z3
-	VMOVAPS           Z0, Z0
-	VFMADD231PS       Z3, Z2, Z0
-	VCVTPS2DQ         Z1, Z1
-	VPSLLD            $0x17, Z1, Z1
-	VPADDD.BCST       vec32_3f000000<>+0(SB), Z1, Z1
-	VSUBPS.BCST       vec32_3f000000<>+0(SB), Z1, Z2
-	VMOVAPS           Z2, Z2
-	VFMADD231PS       Z1, Z0, Z2
-	VADDPS            Z2, Z2, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
+	VMOVAPS      Z0, Z12
+	VMOVAPS      Z1, Z13
+	VMAXPS       Z11, Z13, Z11
+	VMINPS       Z11, Z12, Z11
+	VMULPS       Z2, Z11, Z12
+	VRNDSCALEPS  $0x08, Z12, Z12
+	VMOVAPS      Z11, Z11
+	VFNMADD231PS Z3, Z12, Z11
+	VMOVAPS      Z11, Z11
+	VFNMADD231PS Z4, Z12, Z11
+	VMOVAPS      Z5, Z13
+	VFMADD213PS  Z6, Z11, Z13
+	VFMADD213PS  Z7, Z11, Z13
+	VFMADD213PS  Z8, Z11, Z13
+	VFMADD213PS  Z9, Z11, Z13
+	VFMADD213PS  Z10, Z11, Z13
+	VMULPS       Z11, Z11, Z14
+	VMOVAPS      Z11, Z11
+	VFMADD231PS  Z14, Z13, Z11
+	VCVTPS2DQ    Z12, Z12
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       Z10, Z12, Z12
+	VSUBPS       Z10, Z12, Z13
+	VMOVAPS      Z13, Z13
+	VFMADD231PS  Z12, Z11, Z13
+	VADDPS       Z13, Z13, Z11
+	CMPQ         AX, $-16
+	JG           store5
+	VMOVUPS      Z11, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -1693,7 +1716,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z11
 	JMP       compute4
 
 store5:
@@ -1702,7 +1725,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
+	VMOVUPS Z11, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
@@ -1712,64 +1735,83 @@ GLOBL vec32_c2200000<>(SB), RODATA|NOPTR, $4
 // func vecLogF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecLogF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_800000<>+0(SB), Z0
+	VBROADCASTSS vec32_4b000000<>+0(SB), Z1
+	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z2
+	VBROADCASTSS vec32_7fffff<>+0(SB), Z3
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z4
+	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z5
+	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z6
+	VBROADCASTSS vec32_3def5141<>+0(SB), Z7
+	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z8
+	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z9
+	VBROADCASTSS vec32_be2aada5<>+0(SB), Z10
+	VBROADCASTSS vec32_3e4ccead<>+0(SB), Z11
+	VBROADCASTSS vec32_be7ffffe<>+0(SB), Z12
+	VBROADCASTSS vec32_3eaaaaaa<>+0(SB), Z13
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z14
+	VBROADCASTSS vec32_bf000000<>+0(SB), Z15
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z16
+	VBROADCASTSS vec32_7f800000<>+0(SB), Z17
+	VBROADCASTSS vec32_0<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z19
 
 compute4:
-	VCMPPS.BCST      $0x11, vec32_800000<>+0(SB), Z0, K1
-	VMULPS.BCST      vec32_4b000000<>+0(SB), Z0, Z1
-	VBLENDMPS        Z1, Z0, K1, Z2
-	VPSUBD.BCST      vec32_3f3504f3<>+0(SB), Z2, Z1
-	VPSRAD           $0x17, Z1, Z7
-	VCVTDQ2PS        Z7, Z7
-	VBROADCASTSS.Z   vec32_41b80000<>+0(SB), K1, Z8
-	VSUBPS           Z8, Z7, Z7
-	VANDPS.BCST      vec32_7fffff<>+0(SB), Z1, Z1
-	VPADDD.BCST      vec32_3f3504f3<>+0(SB), Z1, Z1
-	VSUBPS.BCST      vec32_3f800000<>+0(SB), Z1, Z1
-	VMULPS           Z1, Z1, Z8
-	VBROADCASTSS     vec32_3d8ec753<>+0(SB), Z9
-	VFMADD213PS.BCST vec32_bdeb1ade<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_3def5141<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_bdfe7a63<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_3e11e90d<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_be2aada5<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_3e4ccead<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_be7ffffe<>+0(SB), Z1, Z9
-	VFMADD213PS.BCST vec32_3eaaaaaa<>+0(SB), Z1, Z9
-	VMULPS           Z8, Z9, Z9
-	VMULPS           Z1, Z9, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z7, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PS.BCST vec32_bf000000<>+0(SB), Z8, Z9
-	VADDPS           Z9, Z1, Z1
-	VMOVAPS          Z1, Z1
-	VFMADD231PS.BCST vec32_3f317200<>+0(SB), Z7, Z1
-	VCMPPS           $0x03, Z0, Z0, K1
-	VBLENDMPS        Z0, Z1, K1, Z3
-	VCMPPS.BCST      $0x00, vec32_7f800000<>+0(SB), Z0, K1
-	VBLENDMPS        Z0, Z3, K1, Z4
-	VCMPPS.BCST      $0x00, vec32_0<>+0(SB), Z0, K1
-	VBLENDMPS.BCST   vec32_ff800000<>+0(SB), Z4, K1, Z5
-	VCMPPS.BCST      $0x11, vec32_0<>+0(SB), Z0, K1
-	VBLENDMPS.BCST   vec32_7fc00000<>+0(SB), Z5, K1, Z6
-	CMPQ             AX, $-16
-	JG               store5
-	VMOVUPS          Z6, (CX)(AX*4)
-	ADDQ             $0x10, AX
-	JNZ              loop2
+	VCMPPS         $0x11, Z0, Z19, K1
+	VMULPS         Z1, Z19, Z20
+	VBLENDMPS      Z20, Z19, K1, Z21
+	VPSUBD         Z2, Z21, Z20
+	VPSRAD         $0x17, Z20, Z26
+	VCVTDQ2PS      Z26, Z26
+	VBROADCASTSS.Z vec32_41b80000<>+0(SB), K1, Z27
+	VSUBPS         Z27, Z26, Z26
+	VANDPS         Z3, Z20, Z20
+	VPADDD         Z2, Z20, Z20
+	VSUBPS         Z4, Z20, Z20
+	VMULPS         Z20, Z20, Z27
+	VMOVAPS        Z5, Z28
+	VFMADD213PS    Z6, Z20, Z28
+	VFMADD213PS    Z7, Z20, Z28
+	VFMADD213PS    Z8, Z20, Z28
+	VFMADD213PS    Z9, Z20, Z28
+	VFMADD213PS    Z10, Z20, Z28
+	VFMADD213PS    Z11, Z20, Z28
+	VFMADD213PS    Z12, Z20, Z28
+	VFMADD213PS    Z13, Z20, Z28
+	VMULPS         Z27, Z28, Z28
+	VMULPS         Z20, Z28, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PS    Z14, Z26, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PS    Z15, Z27, Z28
+	VADDPS         Z28, Z20, Z20
+	VMOVAPS        Z20, Z20
+	VFMADD231PS    Z16, Z26, Z20
+	VCMPPS         $0x03, Z19, Z19, K1
+	VBLENDMPS      Z19, Z20, K1, Z22
+	VCMPPS         $0x00, Z17, Z19, K1
+	VBLENDMPS      Z19, Z22, K1, Z23
+	VCMPPS         $0x00, Z18, Z19, K1
+	VBLENDMPS.BCST vec32_ff800000<>+0(SB), Z23, K1, Z24
+	VCMPPS         $0x11, Z18, Z19, K1
+	VBLENDMPS.BCST vec32_7fc00000<>+0(SB), Z24, K1, Z25
+	CMPQ           AX, $-16
+	JG             store5
+	VMOVUPS        Z25, (CX)(AX*4)
+	ADDQ           $0x10, AX
+	JNZ            loop2
 
 done1:
 	VZEROUPPER
@@ -1781,7 +1823,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z19
 	JMP       compute4
 
 store5:
@@ -1790,7 +1832,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z6, K1, (CX)(AX*4)
+	VMOVUPS Z25, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
@@ -1802,9 +1844,6 @@ GLOBL vec32_4b000000<>(SB), RODATA|NOPTR, $4
 
 DATA vec32_3f3504f3<>+0(SB)/4, $0x3f3504f3
 GLOBL vec32_3f3504f3<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_41b80000<>+0(SB)/4, $0x41b80000
-GLOBL vec32_41b80000<>(SB), RODATA|NOPTR, $4
 
 DATA vec32_7fffff<>+0(SB)/4, $0x007fffff
 GLOBL vec32_7fffff<>(SB), RODATA|NOPTR, $4
@@ -1842,6 +1881,9 @@ GLOBL vec32_bf000000<>(SB), RODATA|NOPTR, $4
 DATA vec32_7f800000<>+0(SB)/4, $0x7f800000
 GLOBL vec32_7f800000<>(SB), RODATA|NOPTR, $4
 
+DATA vec32_41b80000<>+0(SB)/4, $0x41b80000
+GLOBL vec32_41b80000<>(SB), RODATA|NOPTR, $4
+
 DATA vec32_ff800000<>+0(SB)/4, $0xff800000
 GLOBL vec32_ff800000<>(SB), RODATA|NOPTR, $4
 
@@ -1851,66 +1893,534 @@ GLOBL vec32_7fc00000<>(SB), RODATA|NOPTR, $4
 // func vecLog1pF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecLog1pF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_71800000<>+0(SB), Z0
+	VBROADCASTSS vec32_2b800000<>+0(SB), Z1
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z2
+	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z3
+	VBROADCASTSS vec32_ff800000<>+0(SB), Z4
+	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z5
+	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z6
+	VBROADCASTSS vec32_3def5141<>+0(SB), Z7
+	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z8
+	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z9
+	VBROADCASTSS vec32_be2aada5<>+0(SB), Z10
+	VBROADCASTSS vec32_3e4ccead<>+0(SB), Z11
+	VBROADCASTSS vec32_be7ffffe<>+0(SB), Z12
+	VBROADCASTSS vec32_3eaaaaaa<>+0(SB), Z13
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z14
+	VBROADCASTSS vec32_bf000000<>+0(SB), Z15
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z16
+	VBROADCASTSS vec32_7f800000<>+0(SB), Z17
+	VBROADCASTSS vec32_bf800000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z19
 
 compute4:
-	VCMPPS.BCST      $0x1e, vec32_71800000<>+0(SB), Z0, K1
-	VMULPS.BCST      vec32_2b800000<>+0(SB), Z0, Z1
-	VBLENDMPS        Z1, Z0, K1, Z2
-	VADDPS.BCST      vec32_3f800000<>+0(SB), Z2, Z1
-	VPSUBD.BCST      vec32_3f3504f3<>+0(SB), Z1, Z1
-	VPSRAD           $0x17, Z1, Z7
-	VCVTDQ2PS        Z7, Z7
-	VANDPS.BCST      vec32_ff800000<>+0(SB), Z1, Z1
-	VBROADCASTSS     vec32_3f800000<>+0(SB), Z8
-	VPSUBD           Z1, Z8, Z1
-	VSUBPS.BCST      vec32_3f800000<>+0(SB), Z1, Z8
-	VMOVAPS          Z8, Z8
-	VFMADD231PS      Z1, Z2, Z8
-	VBROADCASTSS.Z   vec32_42200000<>+0(SB), K1, Z1
-	VADDPS           Z1, Z7, Z1
-	VMULPS           Z8, Z8, Z7
-	VBROADCASTSS     vec32_3d8ec753<>+0(SB), Z9
-	VFMADD213PS.BCST vec32_bdeb1ade<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_3def5141<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_bdfe7a63<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_3e11e90d<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_be2aada5<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_3e4ccead<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_be7ffffe<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST vec32_3eaaaaaa<>+0(SB), Z8, Z9
-	VMULPS           Z7, Z9, Z9
-	VMULPS           Z8, Z9, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z1, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PS.BCST vec32_bf000000<>+0(SB), Z7, Z9
-	VADDPS           Z9, Z8, Z7
-	VMOVAPS          Z7, Z7
-	VFMADD231PS.BCST vec32_3f317200<>+0(SB), Z1, Z7
-	VCMPPS           $0x03, Z0, Z0, K1
-	VBLENDMPS        Z0, Z7, K1, Z3
-	VCMPPS.BCST      $0x00, vec32_7f800000<>+0(SB), Z0, K1
-	VBLENDMPS        Z0, Z3, K1, Z4
-	VCMPPS.BCST      $0x00, vec32_bf800000<>+0(SB), Z0, K1
-	VBLENDMPS.BCST   vec32_ff800000<>+0(SB), Z4, K1, Z5
-	VCMPPS.BCST      $0x11, vec32_bf800000<>+0(SB), Z0, K1
-	VBLENDMPS.BCST   vec32_7fc00000<>+0(SB), Z5, K1, Z6
+	VCMPPS         $0x1e, Z0, Z19, K1
+	VMULPS         Z1, Z19, Z20
+	VBLENDMPS      Z20, Z19, K1, Z21
+	VADDPS         Z2, Z21, Z20
+	VPSUBD         Z3, Z20, Z20
+	VPSRAD         $0x17, Z20, Z26
+	VCVTDQ2PS      Z26, Z26
+	VANDPS         Z4, Z20, Z20
+	VPSUBD         Z20, Z2, Z20
+	VSUBPS         Z2, Z20, Z27
+	VMOVAPS        Z27, Z27
+	VFMADD231PS    Z20, Z21, Z27
+	VBROADCASTSS.Z vec32_42200000<>+0(SB), K1, Z20
+	VADDPS         Z20, Z26, Z20
+	VMULPS         Z27, Z27, Z26
+	VMOVAPS        Z5, Z28
+	VFMADD213PS    Z6, Z27, Z28
+	VFMADD213PS    Z7, Z27, Z28
+	VFMADD213PS    Z8, Z27, Z28
+	VFMADD213PS    Z9, Z27, Z28
+	VFMADD213PS    Z10, Z27, Z28
+	VFMADD213PS    Z11, Z27, Z28
+	VFMADD213PS    Z12, Z27, Z28
+	VFMADD213PS    Z13, Z27, Z28
+	VMULPS         Z26, Z28, Z28
+	VMULPS         Z27, Z28, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PS    Z14, Z20, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PS    Z15, Z26, Z28
+	VADDPS         Z28, Z27, Z26
+	VMOVAPS        Z26, Z26
+	VFMADD231PS    Z16, Z20, Z26
+	VCMPPS         $0x03, Z19, Z19, K1
+	VBLENDMPS      Z19, Z26, K1, Z22
+	VCMPPS         $0x00, Z17, Z19, K1
+	VBLENDMPS      Z19, Z22, K1, Z23
+	VCMPPS         $0x00, Z18, Z19, K1
+	VBLENDMPS      Z4, Z23, K1, Z24
+	VCMPPS         $0x11, Z18, Z19, K1
+	VBLENDMPS.BCST vec32_7fc00000<>+0(SB), Z24, K1, Z25
+	CMPQ           AX, $-16
+	JG             store5
+	VMOVUPS        Z25, (CX)(AX*4)
+	ADDQ           $0x10, AX
+	JNZ            loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z19
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z25, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_71800000<>+0(SB)/4, $0x71800000
+GLOBL vec32_71800000<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_2b800000<>+0(SB)/4, $0x2b800000
+GLOBL vec32_2b800000<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_bf800000<>+0(SB)/4, $0xbf800000
+GLOBL vec32_bf800000<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_42200000<>+0(SB)/4, $0x42200000
+GLOBL vec32_42200000<>(SB), RODATA|NOPTR, $4
+
+// func vecTanhF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecTanhF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_41122db2<>+0(SB), Z0
+	VBROADCASTSS vec32_7fffffff<>+0(SB), Z1
+	VBROADCASTSS vec32_3fd1d608<>+0(SB), Z2
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z3
+	VMOVUPS      vec_tanh0<>+0(SB), Z4
+	VMOVUPS      vec_tanh7<>+0(SB), Z5
+	VMOVUPS      vec_tanh6<>+0(SB), Z6
+	VMOVUPS      vec_tanh5<>+0(SB), Z7
+	VMOVUPS      vec_tanh4<>+0(SB), Z8
+	VMOVUPS      vec_tanh3<>+0(SB), Z9
+	VMOVUPS      vec_tanh2<>+0(SB), Z10
+	VMOVUPS      vec_tanh1<>+0(SB), Z11
+	VBROADCASTSS vec32_80000000<>+0(SB), Z12
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z13
+
+compute4:
+	VMOVAPS     Z0, Z14
+	VANDPS      Z1, Z13, Z15
+	VMINPS      Z15, Z14, Z14
+	VMOVAPS     Z2, Z15
+	VMOVAPS     Z14, Z16
+	VFMADD213PS Z3, Z15, Z16
+	VPSRLD      $0x15, Z16, Z15
+	VPERMPS     Z4, Z15, Z16
+	VSUBPS      Z16, Z14, Z16
+	VPERMPS     Z5, Z15, Z17
+	VPERMPS     Z6, Z15, Z18
+	VFMADD213PS Z18, Z16, Z17
+	VPERMPS     Z7, Z15, Z18
+	VFMADD213PS Z18, Z16, Z17
+	VPERMPS     Z8, Z15, Z18
+	VFMADD213PS Z18, Z16, Z17
+	VPERMPS     Z9, Z15, Z18
+	VFMADD213PS Z18, Z16, Z17
+	VPERMPS     Z10, Z15, Z18
+	VFMADD213PS Z18, Z16, Z17
+	VPERMPS     Z11, Z15, Z15
+	VFMADD213PS Z15, Z16, Z17
+	VMULPS      Z14, Z17, Z14
+	VMOVAPS     Z3, Z15
+	VMINPS      Z14, Z15, Z14
+	VANDPS      Z12, Z13, Z13
+	VORPS       Z13, Z14, Z13
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVUPS     Z13, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z13
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z13, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_41122db2<>+0(SB)/4, $0x41122db2
+GLOBL vec32_41122db2<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_3fd1d608<>+0(SB)/4, $0x3fd1d608
+GLOBL vec32_3fd1d608<>(SB), RODATA|NOPTR, $4
+
+DATA vec_tanh0<>+0(SB)/4, $0x3f1c28f6
+DATA vec_tanh0<>+4(SB)/4, $0x3f6a3d71
+DATA vec_tanh0<>+8(SB)/4, $0x3f9c28f6
+DATA vec_tanh0<>+12(SB)/4, $0x3fc33333
+DATA vec_tanh0<>+16(SB)/4, $0x3fea3d71
+DATA vec_tanh0<>+20(SB)/4, $0x401c28f6
+DATA vec_tanh0<>+24(SB)/4, $0x40433333
+DATA vec_tanh0<>+28(SB)/4, $0x406a3d71
+DATA vec_tanh0<>+32(SB)/4, $0x4088a3d7
+DATA vec_tanh0<>+36(SB)/4, $0x40afae14
+DATA vec_tanh0<>+40(SB)/4, $0x40d6b852
+DATA vec_tanh0<>+44(SB)/4, $0x40fdc28f
+DATA vec_tanh0<>+48(SB)/4, $0x00000000
+DATA vec_tanh0<>+52(SB)/4, $0x3e1c28f6
+DATA vec_tanh0<>+56(SB)/4, $0x3e9c28f6
+DATA vec_tanh0<>+60(SB)/4, $0x3eea3d71
+GLOBL vec_tanh0<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh7<>+0(SB)/4, $0x3cd102e0
+DATA vec_tanh7<>+4(SB)/4, $0x3bf180d6
+DATA vec_tanh7<>+8(SB)/4, $0xbb119668
+DATA vec_tanh7<>+12(SB)/4, $0xbb503e95
+DATA vec_tanh7<>+16(SB)/4, $0xbab08fa4
+DATA vec_tanh7<>+20(SB)/4, $0xb94d355e
+DATA vec_tanh7<>+24(SB)/4, $0x3724c26c
+DATA vec_tanh7<>+28(SB)/4, $0x37c5b1a9
+DATA vec_tanh7<>+32(SB)/4, $0x37365a5d
+DATA vec_tanh7<>+36(SB)/4, $0x3646bb3b
+DATA vec_tanh7<>+40(SB)/4, $0x356c7710
+DATA vec_tanh7<>+44(SB)/4, $0x34a2d7ce
+DATA vec_tanh7<>+48(SB)/4, $0xbd4de952
+DATA vec_tanh7<>+52(SB)/4, $0xbcd9494b
+DATA vec_tanh7<>+56(SB)/4, $0x3b876194
+DATA vec_tanh7<>+60(SB)/4, $0x3cc62db4
+GLOBL vec_tanh7<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh6<>+0(SB)/4, $0xbd2d92af
+DATA vec_tanh6<>+4(SB)/4, $0x3b927935
+DATA vec_tanh6<>+8(SB)/4, $0x3c8439b1
+DATA vec_tanh6<>+12(SB)/4, $0x3c3a5ecd
+DATA vec_tanh6<>+16(SB)/4, $0x3b9d1d07
+DATA vec_tanh6<>+20(SB)/4, $0x39b57890
+DATA vec_tanh6<>+24(SB)/4, $0xb9847795
+DATA vec_tanh6<>+28(SB)/4, $0xb9517266
+DATA vec_tanh6<>+32(SB)/4, $0xb8d91b0f
+DATA vec_tanh6<>+36(SB)/4, $0xb7fa4ebd
+DATA vec_tanh6<>+40(SB)/4, $0xb723a4dc
+DATA vec_tanh6<>+44(SB)/4, $0xb678d02c
+DATA vec_tanh6<>+48(SB)/4, $0xba8629ba
+DATA vec_tanh6<>+52(SB)/4, $0xbd45d085
+DATA vec_tanh6<>+56(SB)/4, $0xbd941883
+DATA vec_tanh6<>+60(SB)/4, $0xbd89f29b
+GLOBL vec_tanh6<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh5<>+0(SB)/4, $0xbcd79e83
+DATA vec_tanh5<>+4(SB)/4, $0xbd68a3c6
+DATA vec_tanh5<>+8(SB)/4, $0xbd2615b0
+DATA vec_tanh5<>+12(SB)/4, $0xbc9ccaab
+DATA vec_tanh5<>+16(SB)/4, $0xbbbd6d4e
+DATA vec_tanh5<>+20(SB)/4, $0x3ae4f76c
+DATA vec_tanh5<>+24(SB)/4, $0x3aeab918
+DATA vec_tanh5<>+28(SB)/4, $0x3a8dbe1e
+DATA vec_tanh5<>+32(SB)/4, $0x3a1b1ef7
+DATA vec_tanh5<>+36(SB)/4, $0x394899ea
+DATA vec_tanh5<>+40(SB)/4, $0x3897a32a
+DATA vec_tanh5<>+44(SB)/4, $0x3804a186
+DATA vec_tanh5<>+48(SB)/4, $0x3e08a7a2
+DATA vec_tanh5<>+52(SB)/4, $0x3decd2fd
+DATA vec_tanh5<>+56(SB)/4, $0x3d8fcb60
+DATA vec_tanh5<>+60(SB)/4, $0x3c8ad74b
+GLOBL vec_tanh5<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh4<>+0(SB)/4, $0x3e218fe0
+DATA vec_tanh4<>+4(SB)/4, $0x3dce49fe
+DATA vec_tanh4<>+8(SB)/4, $0x3d22b9d9
+DATA vec_tanh4<>+12(SB)/4, $0x3b82eb22
+DATA vec_tanh4<>+16(SB)/4, $0xbc2e94de
+DATA vec_tanh4<>+20(SB)/4, $0xbc54bc90
+DATA vec_tanh4<>+24(SB)/4, $0xbc0826ac
+DATA vec_tanh4<>+28(SB)/4, $0xbb9e6851
+DATA vec_tanh4<>+32(SB)/4, $0xbb39501a
+DATA vec_tanh4<>+36(SB)/4, $0xba8eadd0
+DATA vec_tanh4<>+40(SB)/4, $0xba01087b
+DATA vec_tanh4<>+44(SB)/4, $0xb9848008
+DATA vec_tanh4<>+48(SB)/4, $0xb6e072b4
+DATA vec_tanh4<>+52(SB)/4, $0x3d9ee5d6
+DATA vec_tanh4<>+56(SB)/4, $0x3e0a411b
+DATA vec_tanh4<>+60(SB)/4, $0x3e2532e5
+GLOBL vec_tanh4<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh3<>+0(SB)/4, $0xbdfac276
+DATA vec_tanh3<>+4(SB)/4, $0xbac2dc6a
+DATA vec_tanh3<>+8(SB)/4, $0x3d7aaa7b
+DATA vec_tanh3<>+12(SB)/4, $0x3da23795
+DATA vec_tanh3<>+16(SB)/4, $0x3d999bc7
+DATA vec_tanh3<>+20(SB)/4, $0x3d4fa344
+DATA vec_tanh3<>+24(SB)/4, $0x3cffb137
+DATA vec_tanh3<>+28(SB)/4, $0x3c9f5643
+DATA vec_tanh3<>+32(SB)/4, $0x3c4ea583
+DATA vec_tanh3<>+36(SB)/4, $0x3bc588f6
+DATA vec_tanh3<>+40(SB)/4, $0x3b58dace
+DATA vec_tanh3<>+44(SB)/4, $0x3b0369dd
+DATA vec_tanh3<>+48(SB)/4, $0xbeaaaaa5
+DATA vec_tanh3<>+52(SB)/4, $0xbea15c68
+DATA vec_tanh3<>+56(SB)/4, $0xbe87e989
+DATA vec_tanh3<>+60(SB)/4, $0xbe4921cc
+GLOBL vec_tanh3<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh2<>+0(SB)/4, $0xbe9dde6b
+DATA vec_tanh2<>+4(SB)/4, $0xbeafd3b8
+DATA vec_tanh2<>+8(SB)/4, $0xbea50a55
+DATA vec_tanh2<>+12(SB)/4, $0xbe8e445f
+DATA vec_tanh2<>+16(SB)/4, $0xbe6bb035
+DATA vec_tanh2<>+20(SB)/4, $0xbe1cd780
+DATA vec_tanh2<>+24(SB)/4, $0xbdd52c61
+DATA vec_tanh2<>+28(SB)/4, $0xbd97341c
+DATA vec_tanh2<>+32(SB)/4, $0xbd5fcf9b
+DATA vec_tanh2<>+36(SB)/4, $0xbd07d7d8
+DATA vec_tanh2<>+40(SB)/4, $0xbcb5f06d
+DATA vec_tanh2<>+44(SB)/4, $0xbc8244e8
+DATA vec_tanh2<>+48(SB)/4, $0xb0e8c994
+DATA vec_tanh2<>+52(SB)/4, $0xbdcc64c0
+DATA vec_tanh2<>+56(SB)/4, $0xbe418d20
+DATA vec_tanh2<>+60(SB)/4, $0xbe84febb
+GLOBL vec_tanh2<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tanh1<>+0(SB)/4, $0x3f645ae0
+DATA vec_tanh1<>+4(SB)/4, $0x3f4a6dad
+DATA vec_tanh1<>+8(SB)/4, $0x3f303092
+DATA vec_tanh1<>+12(SB)/4, $0x3f18b009
+DATA vec_tanh1<>+16(SB)/4, $0x3f04df31
+DATA vec_tanh1<>+20(SB)/4, $0x3eceabfe
+DATA vec_tanh1<>+24(SB)/4, $0x3ea71e16
+DATA vec_tanh1<>+28(SB)/4, $0x3e8bb4a0
+DATA vec_tanh1<>+32(SB)/4, $0x3e6fb80a
+DATA vec_tanh1<>+36(SB)/4, $0x3e3a83bd
+DATA vec_tanh1<>+40(SB)/4, $0x3e189b8b
+DATA vec_tanh1<>+44(SB)/4, $0x3e01213e
+DATA vec_tanh1<>+48(SB)/4, $0x3f800000
+DATA vec_tanh1<>+52(SB)/4, $0x3f7e08a4
+DATA vec_tanh1<>+56(SB)/4, $0x3f7858b6
+DATA vec_tanh1<>+60(SB)/4, $0x3f6f848d
+GLOBL vec_tanh1<>(SB), RODATA|NOPTR, $64
+
+// func vecSigmoidF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecSigmoidF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_80000000<>+0(SB), Z0
+	VBROADCASTSS vec32_c2d20000<>+0(SB), Z1
+	VBROADCASTSS vec32_3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z3
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS vec32_39509521<>+0(SB), Z5
+	VBROADCASTSS vec32_3ab6a490<>+0(SB), Z6
+	VBROADCASTSS vec32_3c088870<>+0(SB), Z7
+	VBROADCASTSS vec32_3d2aaa72<>+0(SB), Z8
+	VBROADCASTSS vec32_3e2aaaab<>+0(SB), Z9
+	VBROADCASTSS vec32_3f000000<>+0(SB), Z10
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z11
+	VBROADCASTSS vec32_0<>+0(SB), Z12
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z13
+
+compute4:
+	VORPS        Z0, Z13, Z14
+	VMOVAPS      Z1, Z15
+	VMAXPS       Z14, Z15, Z14
+	VMULPS       Z2, Z14, Z15
+	VRNDSCALEPS  $0x08, Z15, Z15
+	VMOVAPS      Z14, Z14
+	VFNMADD231PS Z3, Z15, Z14
+	VMOVAPS      Z14, Z14
+	VFNMADD231PS Z4, Z15, Z14
+	VMOVAPS      Z5, Z17
+	VFMADD213PS  Z6, Z14, Z17
+	VFMADD213PS  Z7, Z14, Z17
+	VFMADD213PS  Z8, Z14, Z17
+	VFMADD213PS  Z9, Z14, Z17
+	VFMADD213PS  Z10, Z14, Z17
+	VMULPS       Z14, Z14, Z18
+	VMOVAPS      Z14, Z14
+	VFMADD231PS  Z18, Z17, Z14
+	VADDPS       Z11, Z14, Z14
+	VSCALEFPS    Z15, Z14, Z14
+	VCMPPS       $0x11, Z12, Z13, K1
+	VBLENDMPS    Z14, Z11, K1, Z16
+	VADDPS       Z11, Z14, Z13
+	VDIVPS       Z13, Z16, Z13
+	CMPQ         AX, $-16
+	JG           store5
+	VMOVUPS      Z13, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z13
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPS Z13, K1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecSoftplusF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecSoftplusF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_80000000<>+0(SB), Z0
+	VBROADCASTSS vec32_c2d20000<>+0(SB), Z1
+	VBROADCASTSS vec32_3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z3
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS vec32_39509521<>+0(SB), Z5
+	VBROADCASTSS vec32_3ab6a490<>+0(SB), Z6
+	VBROADCASTSS vec32_3c088870<>+0(SB), Z7
+	VBROADCASTSS vec32_3d2aaa72<>+0(SB), Z8
+	VBROADCASTSS vec32_3e2aaaab<>+0(SB), Z9
+	VBROADCASTSS vec32_3f000000<>+0(SB), Z10
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z11
+	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z12
+	VBROADCASTSS vec32_ff800000<>+0(SB), Z13
+	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z14
+	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z15
+	VBROADCASTSS vec32_3def5141<>+0(SB), Z16
+	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z17
+	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z18
+
+loop2:
+	CMPQ    AX, $-16
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Z19
+
+compute4:
+	VORPS            Z0, Z19, Z20
+	VMOVAPS          Z1, Z21
+	VMAXPS           Z20, Z21, Z20
+	VMULPS           Z2, Z20, Z21
+	VRNDSCALEPS      $0x08, Z21, Z21
+	VMOVAPS          Z20, Z20
+	VFNMADD231PS     Z3, Z21, Z20
+	VMOVAPS          Z20, Z20
+	VFNMADD231PS     Z4, Z21, Z20
+	VMOVAPS          Z5, Z22
+	VFMADD213PS      Z6, Z20, Z22
+	VFMADD213PS      Z7, Z20, Z22
+	VFMADD213PS      Z8, Z20, Z22
+	VFMADD213PS      Z9, Z20, Z22
+	VFMADD213PS      Z10, Z20, Z22
+	VMULPS           Z20, Z20, Z23
+	VMOVAPS          Z20, Z20
+	VFMADD231PS      Z23, Z22, Z20
+	VADDPS           Z11, Z20, Z20
+	VSCALEFPS        Z21, Z20, Z20
+	VADDPS           Z11, Z20, Z21
+	VPSUBD           Z12, Z21, Z21
+	VPSRAD           $0x17, Z21, Z22
+	VCVTDQ2PS        Z22, Z22
+	VANDPS           Z13, Z21, Z21
+	VPSUBD           Z21, Z11, Z21
+	VSUBPS           Z11, Z21, Z23
+	VMOVAPS          Z23, Z23
+	VFMADD231PS      Z21, Z20, Z23
+	VMULPS           Z23, Z23, Z20
+	VMOVAPS          Z14, Z21
+	VFMADD213PS      Z15, Z23, Z21
+	VFMADD213PS      Z16, Z23, Z21
+	VFMADD213PS      Z17, Z23, Z21
+	VFMADD213PS      Z18, Z23, Z21
+	VFMADD213PS.BCST vec32_be2aada5<>+0(SB), Z23, Z21
+	VFMADD213PS.BCST vec32_3e4ccead<>+0(SB), Z23, Z21
+	VFMADD213PS.BCST vec32_be7ffffe<>+0(SB), Z23, Z21
+	VFMADD213PS.BCST vec32_3eaaaaaa<>+0(SB), Z23, Z21
+	VMULPS           Z20, Z21, Z21
+	VMULPS           Z23, Z21, Z21
+	VMOVAPS          Z21, Z21
+	VFMADD231PS      Z4, Z22, Z21
+	VMOVAPS          Z21, Z21
+	VFMADD231PS.BCST vec32_bf000000<>+0(SB), Z20, Z21
+	VADDPS           Z21, Z23, Z20
+	VMOVAPS          Z20, Z20
+	VFMADD231PS      Z3, Z22, Z20
+	VBROADCASTSS     vec32_0<>+0(SB), Z21
+	VMAXPS           Z19, Z21, Z19
+	VADDPS           Z19, Z20, Z19
 	CMPQ             AX, $-16
 	JG               store5
-	VMOVUPS          Z6, (CX)(AX*4)
+	VMOVUPS          Z19, (CX)(AX*4)
 	ADDQ             $0x10, AX
 	JNZ              loop2
 
@@ -1924,7 +2434,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z19
 	JMP       compute4
 
 store5:
@@ -1933,371 +2443,70 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z6, K1, (CX)(AX*4)
-	VZEROUPPER
-	RET
-
-DATA vec32_71800000<>+0(SB)/4, $0x71800000
-GLOBL vec32_71800000<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_2b800000<>+0(SB)/4, $0x2b800000
-GLOBL vec32_2b800000<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_42200000<>+0(SB)/4, $0x42200000
-GLOBL vec32_42200000<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_bf800000<>+0(SB)/4, $0xbf800000
-GLOBL vec32_bf800000<>(SB), RODATA|NOPTR, $4
-
-// func vecTanhF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·vecTanhF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
-
-loop2:
-	CMPQ    AX, $-16
-	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
-
-compute4:
-	VANDPS.BCST       vec32_7fffffff<>+0(SB), Z0, Z1
-	VBROADCASTSS      vec32_42200000<>+0(SB), Z2
-	VADDPS            Z1, Z1, Z1
-	VMINPS            Z1, Z2, Z1
-	VBROADCASTSS      vec32_42b20000<>+0(SB), Z2
-	VBROADCASTSS      vec32_c2200000<>+0(SB), Z3
-	VMAXPS            Z1, Z3, Z1
-	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z1, Z2
-	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z2, Z1
-	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z2, Z1
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z3
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z1, Z3
-	VMULPS            Z1, Z1, Z4
-	VMOVAPS           Z1, Z1
-	VFMADD231PS       Z4, Z3, Z1
-	VCVTPS2DQ         Z2, Z2
-	VPSLLD            $0x17, Z2, Z2
-	VPADDD.BCST       vec32_3f000000<>+0(SB), Z2, Z2
-	VSUBPS.BCST       vec32_3f000000<>+0(SB), Z2, Z3
-	VMOVAPS           Z3, Z3
-	VFMADD231PS       Z2, Z1, Z3
-	VADDPS            Z3, Z3, Z1
-	VADDPS.BCST       vec32_40000000<>+0(SB), Z1, Z2
-	VDIVPS            Z2, Z1, Z1
-	VANDPS.BCST       vec32_80000000<>+0(SB), Z0, Z0
-	VORPS             Z0, Z1, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
-
-done1:
-	VZEROUPPER
-	RET
-
-tail3:
-	MOVQ      AX, BX
-	NEGQ      BX
-	MOVQ      $-1, SI
-	BZHIQ     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
-	JMP       compute4
-
-store5:
-	MOVQ    AX, DX
-	NEGQ    DX
-	MOVQ    $-1, BX
-	BZHIQ   DX, BX, BX
-	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
-	VZEROUPPER
-	RET
-
-DATA vec32_40000000<>+0(SB)/4, $0x40000000
-GLOBL vec32_40000000<>(SB), RODATA|NOPTR, $4
-
-// func vecSigmoidF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·vecSigmoidF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
-
-loop2:
-	CMPQ    AX, $-16
-	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
-
-compute4:
-	VORPS.BCST        vec32_80000000<>+0(SB), Z0, Z1
-	VBROADCASTSS      vec32_c2d20000<>+0(SB), Z2
-	VMAXPS            Z1, Z2, Z1
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z1, Z2
-	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z2, Z1
-	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z2, Z1
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z4
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z1, Z4
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z1, Z4
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z1, Z4
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z1, Z4
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z1, Z4
-	VMULPS            Z1, Z1, Z5
-	VMOVAPS           Z1, Z1
-	VFMADD231PS       Z5, Z4, Z1
-	VADDPS.BCST       vec32_3f800000<>+0(SB), Z1, Z1
-	VSCALEFPS         Z2, Z1, Z1
-	VCMPPS.BCST       $0x11, vec32_0<>+0(SB), Z0, K1
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z0
-	VBLENDMPS         Z1, Z0, K1, Z3
-	VADDPS.BCST       vec32_3f800000<>+0(SB), Z1, Z0
-	VDIVPS            Z0, Z3, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
-
-done1:
-	VZEROUPPER
-	RET
-
-tail3:
-	MOVQ      AX, BX
-	NEGQ      BX
-	MOVQ      $-1, SI
-	BZHIQ     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
-	JMP       compute4
-
-store5:
-	MOVQ    AX, DX
-	NEGQ    DX
-	MOVQ    $-1, BX
-	BZHIQ   DX, BX, BX
-	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
-	VZEROUPPER
-	RET
-
-// func vecSoftplusF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·vecSoftplusF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
-
-loop2:
-	CMPQ    AX, $-16
-	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
-
-compute4:
-	VORPS.BCST        vec32_80000000<>+0(SB), Z0, Z1
-	VBROADCASTSS      vec32_c2d20000<>+0(SB), Z2
-	VMAXPS            Z1, Z2, Z1
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z1, Z2
-	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z2, Z1
-	VMOVAPS           Z1, Z1
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z2, Z1
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z3
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z1, Z3
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z1, Z3
-	VMULPS            Z1, Z1, Z4
-	VMOVAPS           Z1, Z1
-	VFMADD231PS       Z4, Z3, Z1
-	VADDPS.BCST       vec32_3f800000<>+0(SB), Z1, Z1
-	VSCALEFPS         Z2, Z1, Z1
-	VADDPS.BCST       vec32_3f800000<>+0(SB), Z1, Z2
-	VPSUBD.BCST       vec32_3f3504f3<>+0(SB), Z2, Z2
-	VPSRAD            $0x17, Z2, Z3
-	VCVTDQ2PS         Z3, Z3
-	VANDPS.BCST       vec32_ff800000<>+0(SB), Z2, Z2
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z4
-	VPSUBD            Z2, Z4, Z2
-	VSUBPS.BCST       vec32_3f800000<>+0(SB), Z2, Z4
-	VMOVAPS           Z4, Z4
-	VFMADD231PS       Z2, Z1, Z4
-	VMULPS            Z4, Z4, Z1
-	VBROADCASTSS      vec32_3d8ec753<>+0(SB), Z2
-	VFMADD213PS.BCST  vec32_bdeb1ade<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_3def5141<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_bdfe7a63<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_3e11e90d<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_be2aada5<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_3e4ccead<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_be7ffffe<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST  vec32_3eaaaaaa<>+0(SB), Z4, Z2
-	VMULPS            Z1, Z2, Z2
-	VMULPS            Z4, Z2, Z2
-	VMOVAPS           Z2, Z2
-	VFMADD231PS.BCST  vec32_35bfbe8e<>+0(SB), Z3, Z2
-	VMOVAPS           Z2, Z2
-	VFMADD231PS.BCST  vec32_bf000000<>+0(SB), Z1, Z2
-	VADDPS            Z2, Z4, Z1
-	VMOVAPS           Z1, Z1
-	VFMADD231PS.BCST  vec32_3f317200<>+0(SB), Z3, Z1
-	VBROADCASTSS      vec32_0<>+0(SB), Z2
-	VMAXPS            Z0, Z2, Z0
-	VADDPS            Z0, Z1, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
-
-done1:
-	VZEROUPPER
-	RET
-
-tail3:
-	MOVQ      AX, BX
-	NEGQ      BX
-	MOVQ      $-1, SI
-	BZHIQ     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
-	JMP       compute4
-
-store5:
-	MOVQ    AX, DX
-	NEGQ    DX
-	MOVQ    $-1, BX
-	BZHIQ   DX, BX, BX
-	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
+	VMOVUPS Z19, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
 // func vecErfF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecErfF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_407ccccd<>+0(SB), Z0
+	VBROADCASTSS vec32_7fffffff<>+0(SB), Z1
+	VBROADCASTSS vec32_406d097b<>+0(SB), Z2
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z3
+	VMOVUPS      vec_erf0<>+0(SB), Z4
+	VMOVUPS      vec_erf6<>+0(SB), Z5
+	VMOVUPS      vec_erf5<>+0(SB), Z6
+	VMOVUPS      vec_erf4<>+0(SB), Z7
+	VMOVUPS      vec_erf3<>+0(SB), Z8
+	VMOVUPS      vec_erf2<>+0(SB), Z9
+	VMOVUPS      vec_erf1<>+0(SB), Z10
+	VBROADCASTSS vec32_80000000<>+0(SB), Z11
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z12
 
 compute4:
-	VBROADCASTSS      vec32_41200000<>+0(SB), Z1
-	VANDPS.BCST       vec32_7fffffff<>+0(SB), Z0, Z2
-	VMINPS            Z2, Z1, Z1
-	VMULPS            Z1, Z1, Z2
-	VXORPS.BCST       vec32_80000000<>+0(SB), Z2, Z4
-	VBROADCASTSS      vec32_c2d20000<>+0(SB), Z5
-	VMAXPS            Z4, Z5, Z4
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z4, Z5
-	VRNDSCALEPS       $0x08, Z5, Z5
-	VMOVAPS           Z4, Z4
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z5, Z4
-	VMOVAPS           Z4, Z4
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z5, Z4
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z6
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z4, Z6
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z4, Z6
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z4, Z6
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z4, Z6
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z4, Z6
-	VMULPS            Z4, Z4, Z7
-	VMOVAPS           Z4, Z4
-	VFMADD231PS       Z7, Z6, Z4
-	VADDPS.BCST       vec32_3f800000<>+0(SB), Z4, Z4
-	VSCALEFPS         Z5, Z4, Z4
-	VMULPS.BCST       vec32_3fb504f3<>+0(SB), Z1, Z5
-	VADDPS.BCST       vec32_40000000<>+0(SB), Z5, Z6
-	VSUBPS.BCST       vec32_40000000<>+0(SB), Z6, Z7
-	VSUBPS            Z7, Z5, Z5
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z7
-	VDIVPS            Z6, Z7, Z7
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z8
-	VMOVAPS           Z8, Z8
-	VFNMADD231PS      Z6, Z7, Z8
-	VMOVAPS           Z8, Z6
-	VFNMADD231PS      Z5, Z7, Z6
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z5
-	VMOVAPS           Z5, Z5
-	VFNMADD231PS.BCST vec32_40894400<>+0(SB), Z7, Z5
-	VBROADCASTSS      vec32_b71862d0<>+0(SB), Z8
-	VFMADD213PS.BCST  vec32_b85881c1<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_b8ca7aeb<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_382d4e80<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_3a07117e<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_3a4a8a2e<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_ba7c6212<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_bbab87fc<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_bb0de64b<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_3cf0f305<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_3d00ede9<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_be9c215d<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST  vec32_3f267236<>+0(SB), Z5, Z8
-	VMULPS            Z7, Z8, Z5
-	VMOVAPS           Z5, Z7
-	VFMADD231PS       Z6, Z5, Z7
-	VADDPS            Z7, Z7, Z5
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z6
-	VMOVAPS           Z6, Z6
-	VFNMADD231PS      Z4, Z5, Z6
-	VBROADCASTSS      vec32_38a52b48<>+0(SB), Z4
-	VFMADD213PS.BCST  vec32_ba522844<>+0(SB), Z2, Z4
-	VFMADD213PS.BCST  vec32_3baa0938<>+0(SB), Z2, Z4
-	VFMADD213PS.BCST  vec32_bcdbfd5d<>+0(SB), Z2, Z4
-	VFMADD213PS.BCST  vec32_3de71688<>+0(SB), Z2, Z4
-	VFMADD213PS.BCST  vec32_bec0939f<>+0(SB), Z2, Z4
-	VFMADD213PS.BCST  vec32_3e0375d4<>+0(SB), Z2, Z4
-	VMOVAPS           Z1, Z2
-	VFMADD231PS       Z1, Z4, Z2
-	VCMPPS.BCST       $0x11, vec32_3f800000<>+0(SB), Z1, K1
-	VBLENDMPS         Z2, Z6, K1, Z3
-	VANDPS.BCST       vec32_80000000<>+0(SB), Z0, Z0
-	VORPS             Z0, Z3, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
+	VMOVAPS     Z0, Z13
+	VANDPS      Z1, Z12, Z14
+	VMINPS      Z14, Z13, Z13
+	VMOVAPS     Z2, Z14
+	VMOVAPS     Z13, Z15
+	VFMADD213PS Z3, Z14, Z15
+	VPSRLD      $0x15, Z15, Z14
+	VPERMPS     Z4, Z14, Z15
+	VSUBPS      Z15, Z13, Z15
+	VPERMPS     Z5, Z14, Z16
+	VPERMPS     Z6, Z14, Z17
+	VFMADD213PS Z17, Z15, Z16
+	VPERMPS     Z7, Z14, Z17
+	VFMADD213PS Z17, Z15, Z16
+	VPERMPS     Z8, Z14, Z17
+	VFMADD213PS Z17, Z15, Z16
+	VPERMPS     Z9, Z14, Z17
+	VFMADD213PS Z17, Z15, Z16
+	VPERMPS     Z10, Z14, Z14
+	VFMADD213PS Z14, Z15, Z16
+	VMULPS      Z13, Z16, Z13
+	VMOVAPS     Z3, Z14
+	VMINPS      Z13, Z14, Z13
+	VANDPS      Z11, Z12, Z12
+	VORPS       Z12, Z13, Z12
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVUPS     Z12, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	JNZ         loop2
 
 done1:
 	VZEROUPPER
@@ -2309,7 +2518,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z12
 	JMP       compute4
 
 store5:
@@ -2318,162 +2527,229 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
+	VMOVUPS Z12, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
-DATA vec32_41200000<>+0(SB)/4, $0x41200000
-GLOBL vec32_41200000<>(SB), RODATA|NOPTR, $4
+DATA vec32_407ccccd<>+0(SB)/4, $0x407ccccd
+GLOBL vec32_407ccccd<>(SB), RODATA|NOPTR, $4
 
-DATA vec32_3fb504f3<>+0(SB)/4, $0x3fb504f3
-GLOBL vec32_3fb504f3<>(SB), RODATA|NOPTR, $4
+DATA vec32_406d097b<>+0(SB)/4, $0x406d097b
+GLOBL vec32_406d097b<>(SB), RODATA|NOPTR, $4
 
-DATA vec32_40894400<>+0(SB)/4, $0x40894400
-GLOBL vec32_40894400<>(SB), RODATA|NOPTR, $4
+DATA vec_erf0<>+0(SB)/4, $0x3e8a3d71
+DATA vec_erf0<>+4(SB)/4, $0x3ecf5c29
+DATA vec_erf0<>+8(SB)/4, $0x3f0a3d71
+DATA vec_erf0<>+12(SB)/4, $0x3f2ccccd
+DATA vec_erf0<>+16(SB)/4, $0x3f4f5c29
+DATA vec_erf0<>+20(SB)/4, $0x3f8a3d71
+DATA vec_erf0<>+24(SB)/4, $0x3faccccd
+DATA vec_erf0<>+28(SB)/4, $0x3fcf5c29
+DATA vec_erf0<>+32(SB)/4, $0x3ff1eb85
+DATA vec_erf0<>+36(SB)/4, $0x401b851f
+DATA vec_erf0<>+40(SB)/4, $0x403e147b
+DATA vec_erf0<>+44(SB)/4, $0x4060a3d7
+DATA vec_erf0<>+48(SB)/4, $0x00000000
+DATA vec_erf0<>+52(SB)/4, $0x3d8a3d71
+DATA vec_erf0<>+56(SB)/4, $0x3e0a3d71
+DATA vec_erf0<>+60(SB)/4, $0x3e4f5c29
+GLOBL vec_erf0<>(SB), RODATA|NOPTR, $64
 
-DATA vec32_b71862d0<>+0(SB)/4, $0xb71862d0
-GLOBL vec32_b71862d0<>(SB), RODATA|NOPTR, $4
+DATA vec_erf6<>+0(SB)/4, $0xbd342773
+DATA vec_erf6<>+4(SB)/4, $0xbd4c2071
+DATA vec_erf6<>+8(SB)/4, $0xbd428a71
+DATA vec_erf6<>+12(SB)/4, $0xbd1d7493
+DATA vec_erf6<>+16(SB)/4, $0xbc956c53
+DATA vec_erf6<>+20(SB)/4, $0x3bccc22f
+DATA vec_erf6<>+24(SB)/4, $0x3c89edac
+DATA vec_erf6<>+28(SB)/4, $0x3c73d2e9
+DATA vec_erf6<>+32(SB)/4, $0x3bac2d9b
+DATA vec_erf6<>+36(SB)/4, $0xba0eb087
+DATA vec_erf6<>+40(SB)/4, $0xba3e1d3c
+DATA vec_erf6<>+44(SB)/4, $0xb9b236d7
+DATA vec_erf6<>+48(SB)/4, $0xbbb1d2f7
+DATA vec_erf6<>+52(SB)/4, $0xbc832d3d
+DATA vec_erf6<>+56(SB)/4, $0xbcd37812
+DATA vec_erf6<>+60(SB)/4, $0xbd0cc2a7
+GLOBL vec_erf6<>(SB), RODATA|NOPTR, $64
 
-DATA vec32_b85881c1<>+0(SB)/4, $0xb85881c1
-GLOBL vec32_b85881c1<>(SB), RODATA|NOPTR, $4
+DATA vec_erf5<>+0(SB)/4, $0x3db080d9
+DATA vec_erf5<>+4(SB)/4, $0x3d658ca4
+DATA vec_erf5<>+8(SB)/4, $0x3cb41d21
+DATA vec_erf5<>+12(SB)/4, $0xbc29e85e
+DATA vec_erf5<>+16(SB)/4, $0xbd22909c
+DATA vec_erf5<>+20(SB)/4, $0xbd8175f9
+DATA vec_erf5<>+24(SB)/4, $0xbd59902c
+DATA vec_erf5<>+28(SB)/4, $0xbcf1260b
+DATA vec_erf5<>+32(SB)/4, $0xbbd658fd
+DATA vec_erf5<>+36(SB)/4, $0x3bb658ef
+DATA vec_erf5<>+40(SB)/4, $0x3b710fd9
+DATA vec_erf5<>+44(SB)/4, $0x3ae6c156
+DATA vec_erf5<>+48(SB)/4, $0x3de7ef5d
+DATA vec_erf5<>+52(SB)/4, $0x3de42798
+DATA vec_erf5<>+56(SB)/4, $0x3dd907a4
+DATA vec_erf5<>+60(SB)/4, $0x3dc71b50
+GLOBL vec_erf5<>(SB), RODATA|NOPTR, $64
 
-DATA vec32_b8ca7aeb<>+0(SB)/4, $0xb8ca7aeb
-GLOBL vec32_b8ca7aeb<>(SB), RODATA|NOPTR, $4
+DATA vec_erf4<>+0(SB)/4, $0x3de4a3b6
+DATA vec_erf4<>+4(SB)/4, $0x3e19b42a
+DATA vec_erf4<>+8(SB)/4, $0x3e2f6ad1
+DATA vec_erf4<>+12(SB)/4, $0x3e32cf01
+DATA vec_erf4<>+16(SB)/4, $0x3e269520
+DATA vec_erf4<>+20(SB)/4, $0x3ddc3c4a
+DATA vec_erf4<>+24(SB)/4, $0x3d355adc
+DATA vec_erf4<>+28(SB)/4, $0xba67b65c
+DATA vec_erf4<>+32(SB)/4, $0xbcbc382a
+DATA vec_erf4<>+36(SB)/4, $0xbcbae39e
+DATA vec_erf4<>+40(SB)/4, $0xbc4be0c6
+DATA vec_erf4<>+44(SB)/4, $0xbbd69f59
+DATA vec_erf4<>+48(SB)/4, $0xb77187d4
+DATA vec_erf4<>+52(SB)/4, $0x3cf81dc6
+DATA vec_erf4<>+56(SB)/4, $0x3d742ab3
+DATA vec_erf4<>+60(SB)/4, $0x3db239ea
+GLOBL vec_erf4<>(SB), RODATA|NOPTR, $64
 
-DATA vec32_382d4e80<>+0(SB)/4, $0x382d4e80
-GLOBL vec32_382d4e80<>(SB), RODATA|NOPTR, $4
+DATA vec_erf3<>+0(SB)/4, $0xbea85fbb
+DATA vec_erf3<>+4(SB)/4, $0xbe8cf425
+DATA vec_erf3<>+8(SB)/4, $0xbe56a384
+DATA vec_erf3<>+12(SB)/4, $0xbe0e5489
+DATA vec_erf3<>+16(SB)/4, $0xbd9028b2
+DATA vec_erf3<>+20(SB)/4, $0x3d25a502
+DATA vec_erf3<>+24(SB)/4, $0x3dcf241b
+DATA vec_erf3<>+28(SB)/4, $0x3defd0e9
+DATA vec_erf3<>+32(SB)/4, $0x3dda392f
+DATA vec_erf3<>+36(SB)/4, $0x3d87531f
+DATA vec_erf3<>+40(SB)/4, $0x3d1b90b7
+DATA vec_erf3<>+44(SB)/4, $0x3cbd5e28
+DATA vec_erf3<>+48(SB)/4, $0xbec0939c
+DATA vec_erf3<>+52(SB)/4, $0xbebf0063
+DATA vec_erf3<>+56(SB)/4, $0xbeba53c4
+DATA vec_erf3<>+60(SB)/4, $0xbeb2b442
+GLOBL vec_erf3<>(SB), RODATA|NOPTR, $64
 
-DATA vec32_3a07117e<>+0(SB)/4, $0x3a07117e
-GLOBL vec32_3a07117e<>(SB), RODATA|NOPTR, $4
+DATA vec_erf2<>+0(SB)/4, $0xbe471e3f
+DATA vec_erf2<>+4(SB)/4, $0xbe8d7f7b
+DATA vec_erf2<>+8(SB)/4, $0xbeaf1d13
+DATA vec_erf2<>+12(SB)/4, $0xbec73952
+DATA vec_erf2<>+16(SB)/4, $0xbed5a281
+DATA vec_erf2<>+20(SB)/4, $0xbed8ba4c
+DATA vec_erf2<>+24(SB)/4, $0xbec3f7da
+DATA vec_erf2<>+28(SB)/4, $0xbea4f55e
+DATA vec_erf2<>+32(SB)/4, $0xbe85ab67
+DATA vec_erf2<>+36(SB)/4, $0xbe2c0497
+DATA vec_erf2<>+40(SB)/4, $0xbde80deb
+DATA vec_erf2<>+44(SB)/4, $0xbda63aa4
+DATA vec_erf2<>+48(SB)/4, $0xb0b500de
+DATA vec_erf2<>+52(SB)/4, $0xbd4f6a4b
+DATA vec_erf2<>+56(SB)/4, $0xbdcdb92a
+DATA vec_erf2<>+60(SB)/4, $0xbe183473
+GLOBL vec_erf2<>(SB), RODATA|NOPTR, $64
 
-DATA vec32_3a4a8a2e<>+0(SB)/4, $0x3a4a8a2e
-GLOBL vec32_3a4a8a2e<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_ba7c6212<>+0(SB)/4, $0xba7c6212
-GLOBL vec32_ba7c6212<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_bbab87fc<>+0(SB)/4, $0xbbab87fc
-GLOBL vec32_bbab87fc<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_bb0de64b<>+0(SB)/4, $0xbb0de64b
-GLOBL vec32_bb0de64b<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_3cf0f305<>+0(SB)/4, $0x3cf0f305
-GLOBL vec32_3cf0f305<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_3d00ede9<>+0(SB)/4, $0x3d00ede9
-GLOBL vec32_3d00ede9<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_be9c215d<>+0(SB)/4, $0xbe9c215d
-GLOBL vec32_be9c215d<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_3f267236<>+0(SB)/4, $0x3f267236
-GLOBL vec32_3f267236<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_38a52b48<>+0(SB)/4, $0x38a52b48
-GLOBL vec32_38a52b48<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_ba522844<>+0(SB)/4, $0xba522844
-GLOBL vec32_ba522844<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_3baa0938<>+0(SB)/4, $0x3baa0938
-GLOBL vec32_3baa0938<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_bcdbfd5d<>+0(SB)/4, $0xbcdbfd5d
-GLOBL vec32_bcdbfd5d<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_3de71688<>+0(SB)/4, $0x3de71688
-GLOBL vec32_3de71688<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_bec0939f<>+0(SB)/4, $0xbec0939f
-GLOBL vec32_bec0939f<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_3e0375d4<>+0(SB)/4, $0x3e0375d4
-GLOBL vec32_3e0375d4<>(SB), RODATA|NOPTR, $4
+DATA vec_erf1<>+0(SB)/4, $0x3f8cff8e
+DATA vec_erf1<>+4(SB)/4, $0x3f88e8d9
+DATA vec_erf1<>+8(SB)/4, $0x3f838a89
+DATA vec_erf1<>+12(SB)/4, $0x3f7a64b7
+DATA vec_erf1<>+16(SB)/4, $0x3f6c67ee
+DATA vec_erf1<>+20(SB)/4, $0x3f4f02b9
+DATA vec_erf1<>+24(SB)/4, $0x3f32f71c
+DATA vec_erf1<>+28(SB)/4, $0x3f1a8dde
+DATA vec_erf1<>+32(SB)/4, $0x3f066e5b
+DATA vec_erf1<>+36(SB)/4, $0x3ed29350
+DATA vec_erf1<>+40(SB)/4, $0x3eac62cf
+DATA vec_erf1<>+44(SB)/4, $0x3e91de6d
+DATA vec_erf1<>+48(SB)/4, $0x3f906ebb
+DATA vec_erf1<>+52(SB)/4, $0x3f9036a6
+DATA vec_erf1<>+56(SB)/4, $0x3f8f8f54
+DATA vec_erf1<>+60(SB)/4, $0x3f8e7b7d
+GLOBL vec_erf1<>(SB), RODATA|NOPTR, $64
 
 // func vecGELUF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecGELUF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_416c0000<>+0(SB), Z0
+	VBROADCASTSS vec32_7fffffff<>+0(SB), Z1
+	VBROADCASTSS vec32_bf38aa3b<>+0(SB), Z2
+	VBROADCASTSS vec32_49400000<>+0(SB), Z3
+	VBROADCASTSS vec32_b182e308<>+0(SB), Z4
+	VBROADCASTSS vec32_3fb17218<>+0(SB), Z5
+	VMOVUPS      vec_powers<>+0(SB), Z6
+	VBROADCASTSS vec32_bcaaab6f<>+0(SB), Z7
+	VBROADCASTSS vec32_3e0000f6<>+0(SB), Z8
+	VBROADCASTSS vec32_bf000000<>+0(SB), Z9
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z10
+	VMOVUPS      vec_tail0<>+0(SB), Z11
+	VMOVUPS      vec_tail7<>+0(SB), Z12
+	VMOVUPS      vec_tail6<>+0(SB), Z13
+	VMOVUPS      vec_tail5<>+0(SB), Z14
+	VMOVUPS      vec_tail4<>+0(SB), Z15
+	VMOVUPS      vec_tail3<>+0(SB), Z16
+	VMOVUPS      vec_tail2<>+0(SB), Z17
+	VMOVUPS      vec_tail1<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z19
 
 compute4:
-	VBROADCASTSS      vec32_41800000<>+0(SB), Z1
-	VANDPS.BCST       vec32_7fffffff<>+0(SB), Z0, Z2
-	VMINPS            Z2, Z1, Z1
-	VMULPS.BCST       vec32_3f000000<>+0(SB), Z1, Z2
-	VMULPS            Z2, Z1, Z3
-	VXORPS.BCST       vec32_80000000<>+0(SB), Z3, Z4
-	VMOVAPS           Z1, Z5
-	VFMSUB213PS       Z3, Z2, Z5
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z4, Z2
-	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z4, Z3
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z2, Z3
-	VMOVAPS           Z3, Z3
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z2, Z3
-	VSUBPS            Z5, Z3, Z3
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z4
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z3, Z4
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z3, Z4
-	VMULPS            Z3, Z3, Z5
-	VMOVAPS           Z3, Z3
-	VFMADD231PS       Z5, Z4, Z3
-	VADDPS.BCST       vec32_40000000<>+0(SB), Z1, Z4
-	VSUBPS.BCST       vec32_40000000<>+0(SB), Z4, Z5
-	VSUBPS            Z5, Z1, Z5
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z6
-	VDIVPS            Z4, Z6, Z6
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z7
-	VMOVAPS           Z7, Z7
-	VFNMADD231PS      Z4, Z6, Z7
-	VMOVAPS           Z7, Z4
-	VFNMADD231PS      Z5, Z6, Z4
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z5
-	VMOVAPS           Z5, Z5
-	VFNMADD231PS.BCST vec32_40894400<>+0(SB), Z6, Z5
-	VBROADCASTSS      vec32_b71862d0<>+0(SB), Z7
-	VFMADD213PS.BCST  vec32_b85881c1<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_b8ca7aeb<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_382d4e80<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_3a07117e<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_3a4a8a2e<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_ba7c6212<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_bbab87fc<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_bb0de64b<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_3cf0f305<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_3d00ede9<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_be9c215d<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST  vec32_3f267236<>+0(SB), Z5, Z7
-	VMULPS            Z6, Z7, Z5
-	VMOVAPS           Z5, Z6
-	VFMADD231PS       Z4, Z5, Z6
-	VMULPS            Z6, Z1, Z1
-	VMOVAPS           Z1, Z4
-	VFMADD231PS       Z1, Z3, Z4
-	VSCALEFPS         Z2, Z4, Z1
-	VBROADCASTSS      vec32_0<>+0(SB), Z2
-	VMAXPS            Z0, Z2, Z0
-	VSUBPS            Z1, Z0, Z0
-	CMPQ              AX, $-16
-	JG                store5
-	VMOVUPS           Z0, (CX)(AX*4)
-	ADDQ              $0x10, AX
-	JNZ               loop2
+	VMOVAPS      Z0, Z20
+	VANDPS       Z1, Z19, Z21
+	VMINPS       Z21, Z20, Z20
+	VMULPS       Z20, Z20, Z21
+	VMOVAPS      Z20, Z22
+	VFMSUB213PS  Z21, Z20, Z22
+	VMOVAPS      Z2, Z23
+	VMOVAPS      Z21, Z24
+	VFMADD213PS  Z3, Z23, Z24
+	VSUBPS       Z3, Z24, Z23
+	VMOVAPS      Z22, Z22
+	VFMADD231PS  Z4, Z23, Z22
+	VMOVAPS      Z21, Z21
+	VFMADD231PS  Z5, Z23, Z21
+	VADDPS       Z22, Z21, Z21
+	VPERMPS      Z6, Z24, Z22
+	VMOVAPS      Z7, Z24
+	VFMADD213PS  Z8, Z21, Z24
+	VFMADD213PS  Z9, Z21, Z24
+	VMULPS       Z21, Z24, Z21
+	VMOVAPS      Z22, Z24
+	VFMADD231PS  Z22, Z21, Z24
+	VADDPS       Z10, Z20, Z21
+	VPSRLD       $0x15, Z21, Z21
+	VPERMPS      Z11, Z21, Z22
+	VSUBPS       Z22, Z20, Z22
+	VPERMPS      Z12, Z21, Z25
+	VPERMPS      Z13, Z21, Z26
+	VFMADD213PS  Z26, Z22, Z25
+	VPERMPS      Z14, Z21, Z26
+	VFMADD213PS  Z26, Z22, Z25
+	VPERMPS      Z15, Z21, Z26
+	VFMADD213PS  Z26, Z22, Z25
+	VPERMPS      Z16, Z21, Z26
+	VFMADD213PS  Z26, Z22, Z25
+	VPERMPS      Z17, Z21, Z26
+	VFMADD213PS  Z26, Z22, Z25
+	VPERMPS      Z18, Z21, Z21
+	VFMADD213PS  Z21, Z22, Z25
+	VMULPS       Z25, Z20, Z20
+	VMULPS       Z24, Z20, Z20
+	VSCALEFPS    Z23, Z20, Z20
+	VBROADCASTSS vec32_0<>+0(SB), Z21
+	VMAXPS       Z19, Z21, Z19
+	VSUBPS       Z20, Z19, Z19
+	CMPQ         AX, $-16
+	JG           store5
+	VMOVUPS      Z19, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -2485,7 +2761,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z19
 	JMP       compute4
 
 store5:
@@ -2494,96 +2770,279 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z0, K1, (CX)(AX*4)
+	VMOVUPS Z19, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
-DATA vec32_41800000<>+0(SB)/4, $0x41800000
-GLOBL vec32_41800000<>(SB), RODATA|NOPTR, $4
+DATA vec32_416c0000<>+0(SB)/4, $0x416c0000
+GLOBL vec32_416c0000<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_bf38aa3b<>+0(SB)/4, $0xbf38aa3b
+GLOBL vec32_bf38aa3b<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_49400000<>+0(SB)/4, $0x49400000
+GLOBL vec32_49400000<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_b182e308<>+0(SB)/4, $0xb182e308
+GLOBL vec32_b182e308<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_3fb17218<>+0(SB)/4, $0x3fb17218
+GLOBL vec32_3fb17218<>(SB), RODATA|NOPTR, $4
+
+DATA vec_powers<>+0(SB)/4, $0x3f800000
+DATA vec_powers<>+4(SB)/4, $0x3f85aac3
+DATA vec_powers<>+8(SB)/4, $0x3f8b95c2
+DATA vec_powers<>+12(SB)/4, $0x3f91c3d3
+DATA vec_powers<>+16(SB)/4, $0x3f9837f0
+DATA vec_powers<>+20(SB)/4, $0x3f9ef532
+DATA vec_powers<>+24(SB)/4, $0x3fa5fed7
+DATA vec_powers<>+28(SB)/4, $0x3fad583f
+DATA vec_powers<>+32(SB)/4, $0x3fb504f3
+DATA vec_powers<>+36(SB)/4, $0x3fbd08a4
+DATA vec_powers<>+40(SB)/4, $0x3fc5672a
+DATA vec_powers<>+44(SB)/4, $0x3fce248c
+DATA vec_powers<>+48(SB)/4, $0x3fd744fd
+DATA vec_powers<>+52(SB)/4, $0x3fe0ccdf
+DATA vec_powers<>+56(SB)/4, $0x3feac0c7
+DATA vec_powers<>+60(SB)/4, $0x3ff5257d
+GLOBL vec_powers<>(SB), RODATA|NOPTR, $64
+
+DATA vec32_bcaaab6f<>+0(SB)/4, $0xbcaaab6f
+GLOBL vec32_bcaaab6f<>(SB), RODATA|NOPTR, $4
+
+DATA vec32_3e0000f6<>+0(SB)/4, $0x3e0000f6
+GLOBL vec32_3e0000f6<>(SB), RODATA|NOPTR, $4
+
+DATA vec_tail0<>+0(SB)/4, $0x3f800000
+DATA vec_tail0<>+4(SB)/4, $0x3fc00000
+DATA vec_tail0<>+8(SB)/4, $0x40000000
+DATA vec_tail0<>+12(SB)/4, $0x40200000
+DATA vec_tail0<>+16(SB)/4, $0x40400000
+DATA vec_tail0<>+20(SB)/4, $0x40800000
+DATA vec_tail0<>+24(SB)/4, $0x40a00000
+DATA vec_tail0<>+28(SB)/4, $0x40c00000
+DATA vec_tail0<>+32(SB)/4, $0x40e00000
+DATA vec_tail0<>+36(SB)/4, $0x41100000
+DATA vec_tail0<>+40(SB)/4, $0x41300000
+DATA vec_tail0<>+44(SB)/4, $0x41500000
+DATA vec_tail0<>+48(SB)/4, $0x00000000
+DATA vec_tail0<>+52(SB)/4, $0x3e800000
+DATA vec_tail0<>+56(SB)/4, $0x3f000000
+DATA vec_tail0<>+60(SB)/4, $0x3f400000
+GLOBL vec_tail0<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail7<>+0(SB)/4, $0x3a1fe042
+DATA vec_tail7<>+4(SB)/4, $0x39726926
+DATA vec_tail7<>+8(SB)/4, $0x38c76a9b
+DATA vec_tail7<>+12(SB)/4, $0x38305db3
+DATA vec_tail7<>+16(SB)/4, $0x376c5bc0
+DATA vec_tail7<>+20(SB)/4, $0x368198ed
+DATA vec_tail7<>+24(SB)/4, $0x35a882c1
+DATA vec_tail7<>+28(SB)/4, $0x34faf174
+DATA vec_tail7<>+32(SB)/4, $0x340d6435
+DATA vec_tail7<>+36(SB)/4, $0x33063c67
+DATA vec_tail7<>+40(SB)/4, $0x3220e05e
+DATA vec_tail7<>+44(SB)/4, $0x3164a1d9
+DATA vec_tail7<>+48(SB)/4, $0x3bf9cf3c
+DATA vec_tail7<>+52(SB)/4, $0x3b87d2bf
+DATA vec_tail7<>+56(SB)/4, $0x3b17ddc6
+DATA vec_tail7<>+60(SB)/4, $0x3aae57e1
+GLOBL vec_tail7<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail6<>+0(SB)/4, $0xbb3efd75
+DATA vec_tail6<>+4(SB)/4, $0xba9ab1b6
+DATA vec_tail6<>+8(SB)/4, $0xba07e36a
+DATA vec_tail6<>+12(SB)/4, $0xb9803394
+DATA vec_tail6<>+16(SB)/4, $0xb8e935b2
+DATA vec_tail6<>+20(SB)/4, $0xb80cf962
+DATA vec_tail6<>+24(SB)/4, $0xb7492dc3
+DATA vec_tail6<>+28(SB)/4, $0xb6a393a7
+DATA vec_tail6<>+32(SB)/4, $0xb602b724
+DATA vec_tail6<>+36(SB)/4, $0xb50bba02
+DATA vec_tail6<>+40(SB)/4, $0xb43a934b
+DATA vec_tail6<>+44(SB)/4, $0xb3925743
+DATA vec_tail6<>+48(SB)/4, $0xbcd277b4
+DATA vec_tail6<>+52(SB)/4, $0xbc6e13f5
+DATA vec_tail6<>+56(SB)/4, $0xbc0a7989
+DATA vec_tail6<>+60(SB)/4, $0xbba56481
+GLOBL vec_tail6<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail5<>+0(SB)/4, $0x3c164d08
+DATA vec_tail5<>+4(SB)/4, $0x3b85c4b2
+DATA vec_tail5<>+8(SB)/4, $0x3b00d072
+DATA vec_tail5<>+12(SB)/4, $0x3a84d2e8
+DATA vec_tail5<>+16(SB)/4, $0x3a0ef297
+DATA vec_tail5<>+20(SB)/4, $0x3947792c
+DATA vec_tail5<>+24(SB)/4, $0x38a28eca
+DATA vec_tail5<>+28(SB)/4, $0x3815609d
+DATA vec_tail5<>+32(SB)/4, $0x37939099
+DATA vec_tail5<>+36(SB)/4, $0x36bbd283
+DATA vec_tail5<>+40(SB)/4, $0x36123f7f
+DATA vec_tail5<>+44(SB)/4, $0x35837a10
+DATA vec_tail5<>+48(SB)/4, $0x3d7f62f8
+DATA vec_tail5<>+52(SB)/4, $0x3d18450e
+DATA vec_tail5<>+56(SB)/4, $0x3cbaaee9
+DATA vec_tail5<>+60(SB)/4, $0x3c6ae7c4
+GLOBL vec_tail5<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail4<>+0(SB)/4, $0xbccd6323
+DATA vec_tail4<>+4(SB)/4, $0xbc4cac14
+DATA vec_tail4<>+8(SB)/4, $0xbbdba07f
+DATA vec_tail4<>+12(SB)/4, $0xbb7b0781
+DATA vec_tail4<>+16(SB)/4, $0xbb172df8
+DATA vec_tail4<>+20(SB)/4, $0xba7b192f
+DATA vec_tail4<>+24(SB)/4, $0xb9ef337a
+DATA vec_tail4<>+28(SB)/4, $0xb97cd167
+DATA vec_tail4<>+32(SB)/4, $0xb9107d71
+DATA vec_tail4<>+36(SB)/4, $0xb862db5f
+DATA vec_tail4<>+40(SB)/4, $0xb7d30cdc
+DATA vec_tail4<>+44(SB)/4, $0xb75d34cc
+DATA vec_tail4<>+48(SB)/4, $0xbe0828ba
+DATA vec_tail4<>+52(SB)/4, $0xbdaca42d
+DATA vec_tail4<>+56(SB)/4, $0xbd60eabe
+DATA vec_tail4<>+60(SB)/4, $0xbd164045
+GLOBL vec_tail4<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail3<>+0(SB)/4, $0x3d7e62df
+DATA vec_tail3<>+4(SB)/4, $0x3d101fb3
+DATA vec_tail3<>+8(SB)/4, $0x3cae97b6
+DATA vec_tail3<>+12(SB)/4, $0x3c5f9c8f
+DATA vec_tail3<>+16(SB)/4, $0x3c1601e2
+DATA vec_tail3<>+20(SB)/4, $0x3b96ebd6
+DATA vec_tail3<>+24(SB)/4, $0x3b2a14a4
+DATA vec_tail3<>+28(SB)/4, $0x3ad07704
+DATA vec_tail3<>+32(SB)/4, $0x3a882e40
+DATA vec_tail3<>+36(SB)/4, $0x3a05b5af
+DATA vec_tail3<>+40(SB)/4, $0x3995cca6
+DATA vec_tail3<>+44(SB)/4, $0x3937edb8
+DATA vec_tail3<>+48(SB)/4, $0x3e7fffdc
+DATA vec_tail3<>+52(SB)/4, $0x3e2e2b27
+DATA vec_tail3<>+56(SB)/4, $0x3df340dc
+DATA vec_tail3<>+60(SB)/4, $0x3dadfbee
+GLOBL vec_tail3<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail2<>+0(SB)/4, $0xbe0ca923
+DATA vec_tail2<>+4(SB)/4, $0xbdb8e024
+DATA vec_tail2<>+8(SB)/4, $0xbd807ced
+DATA vec_tail2<>+12(SB)/4, $0xbd3ad5b1
+DATA vec_tail2<>+16(SB)/4, $0xbd0ce76f
+DATA vec_tail2<>+20(SB)/4, $0xbcae7cb9
+DATA vec_tail2<>+24(SB)/4, $0xbc6b0a73
+DATA vec_tail2<>+28(SB)/4, $0xbc283460
+DATA vec_tail2<>+32(SB)/4, $0xbbfbeab3
+DATA vec_tail2<>+36(SB)/4, $0xbb9bc08c
+DATA vec_tail2<>+40(SB)/4, $0xbb52ed5e
+DATA vec_tail2<>+44(SB)/4, $0xbb180953
+DATA vec_tail2<>+48(SB)/4, $0xbecc4229
+DATA vec_tail2<>+52(SB)/4, $0xbe974328
+DATA vec_tail2<>+56(SB)/4, $0xbe658316
+DATA vec_tail2<>+60(SB)/4, $0xbe31f039
+GLOBL vec_tail2<>(SB), RODATA|NOPTR, $64
+
+DATA vec_tail1<>+0(SB)/4, $0x3e85ed97
+DATA vec_tail1<>+4(SB)/4, $0x3e52b82b
+DATA vec_tail1<>+8(SB)/4, $0x3e2c22ee
+DATA vec_tail1<>+12(SB)/4, $0x3e10b929
+DATA vec_tail1<>+16(SB)/4, $0x3df8dc4e
+DATA vec_tail1<>+20(SB)/4, $0x3dc15a5e
+DATA vec_tail1<>+24(SB)/4, $0x3d9d87de
+DATA vec_tail1<>+28(SB)/4, $0x3d84ab04
+DATA vec_tail1<>+32(SB)/4, $0x3d64f090
+DATA vec_tail1<>+36(SB)/4, $0x3d33665c
+DATA vec_tail1<>+40(SB)/4, $0x3d135a68
+DATA vec_tail1<>+44(SB)/4, $0x3cf9eee1
+DATA vec_tail1<>+48(SB)/4, $0x3f000000
+DATA vec_tail1<>+52(SB)/4, $0x3ed3fc04
+DATA vec_tail1<>+56(SB)/4, $0x3eb3013d
+DATA vec_tail1<>+60(SB)/4, $0x3e99b812
+GLOBL vec_tail1<>(SB), RODATA|NOPTR, $64
 
 // func vecGELUPrimeF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecGELUPrimeF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*4), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*4), DX
+	NEGQ         AX
+	VBROADCASTSS vec32_416c0000<>+0(SB), Z0
+	VBROADCASTSS vec32_7fffffff<>+0(SB), Z1
+	VBROADCASTSS vec32_bf38aa3b<>+0(SB), Z2
+	VBROADCASTSS vec32_49400000<>+0(SB), Z3
+	VBROADCASTSS vec32_b182e308<>+0(SB), Z4
+	VBROADCASTSS vec32_3fb17218<>+0(SB), Z5
+	VMOVUPS      vec_powers<>+0(SB), Z6
+	VBROADCASTSS vec32_bcaaab6f<>+0(SB), Z7
+	VBROADCASTSS vec32_3e0000f6<>+0(SB), Z8
+	VBROADCASTSS vec32_bf000000<>+0(SB), Z9
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z10
+	VMOVUPS      vec_tail0<>+0(SB), Z11
+	VMOVUPS      vec_tail7<>+0(SB), Z12
+	VMOVUPS      vec_tail6<>+0(SB), Z13
+	VMOVUPS      vec_tail5<>+0(SB), Z14
+	VMOVUPS      vec_tail4<>+0(SB), Z15
+	VMOVUPS      vec_tail3<>+0(SB), Z16
+	VMOVUPS      vec_tail2<>+0(SB), Z17
+	VMOVUPS      vec_tail1<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (DX)(AX*4), Z19
 
 compute4:
-	VBROADCASTSS      vec32_41800000<>+0(SB), Z1
-	VANDPS.BCST       vec32_7fffffff<>+0(SB), Z0, Z2
-	VMINPS            Z2, Z1, Z1
-	VMULPS.BCST       vec32_3f000000<>+0(SB), Z1, Z2
-	VMULPS            Z2, Z1, Z4
-	VXORPS.BCST       vec32_80000000<>+0(SB), Z4, Z5
-	VMOVAPS           Z1, Z6
-	VFMSUB213PS       Z4, Z2, Z6
-	VMULPS.BCST       vec32_3fb8aa3b<>+0(SB), Z5, Z2
-	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z5, Z4
-	VFNMADD231PS.BCST vec32_3f317200<>+0(SB), Z2, Z4
-	VMOVAPS           Z4, Z4
-	VFNMADD231PS.BCST vec32_35bfbe8e<>+0(SB), Z2, Z4
-	VSUBPS            Z6, Z4, Z4
-	VBROADCASTSS      vec32_39509521<>+0(SB), Z5
-	VFMADD213PS.BCST  vec32_3ab6a490<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vec32_3c088870<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vec32_3d2aaa72<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vec32_3e2aaaab<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST  vec32_3f000000<>+0(SB), Z4, Z5
-	VMULPS            Z4, Z4, Z6
-	VMOVAPS           Z4, Z4
-	VFMADD231PS       Z6, Z5, Z4
-	VADDPS.BCST       vec32_40000000<>+0(SB), Z1, Z5
-	VSUBPS.BCST       vec32_40000000<>+0(SB), Z5, Z6
-	VSUBPS            Z6, Z1, Z6
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z7
-	VDIVPS            Z5, Z7, Z7
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z8
-	VMOVAPS           Z8, Z8
-	VFNMADD231PS      Z5, Z7, Z8
-	VMOVAPS           Z8, Z5
-	VFNMADD231PS      Z6, Z7, Z5
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z6
-	VMOVAPS           Z6, Z6
-	VFNMADD231PS.BCST vec32_40894400<>+0(SB), Z7, Z6
-	VBROADCASTSS      vec32_b71862d0<>+0(SB), Z8
-	VFMADD213PS.BCST  vec32_b85881c1<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_b8ca7aeb<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_382d4e80<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_3a07117e<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_3a4a8a2e<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_ba7c6212<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_bbab87fc<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_bb0de64b<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_3cf0f305<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_3d00ede9<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_be9c215d<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST  vec32_3f267236<>+0(SB), Z6, Z8
-	VMULPS            Z7, Z8, Z6
-	VMOVAPS           Z6, Z7
-	VFMADD231PS       Z5, Z6, Z7
-	VMOVAPS           Z7, Z5
-	VFNMADD231PS.BCST vec32_3ecc422a<>+0(SB), Z1, Z5
-	VMOVAPS           Z5, Z1
-	VFMADD231PS       Z5, Z4, Z1
-	VSCALEFPS         Z2, Z1, Z1
-	VCMPPS.BCST       $0x11, vec32_0<>+0(SB), Z0, K1
-	VBROADCASTSS      vec32_3f800000<>+0(SB), Z0
-	VSUBPS            Z1, Z0, Z0
-	VBLENDMPS         Z1, Z0, K1, Z3
+	VMOVAPS           Z0, Z20
+	VANDPS            Z1, Z19, Z21
+	VMINPS            Z21, Z20, Z20
+	VMULPS            Z20, Z20, Z21
+	VMOVAPS           Z20, Z23
+	VFMSUB213PS       Z21, Z20, Z23
+	VMOVAPS           Z2, Z24
+	VMOVAPS           Z21, Z25
+	VFMADD213PS       Z3, Z24, Z25
+	VSUBPS            Z3, Z25, Z24
+	VMOVAPS           Z23, Z23
+	VFMADD231PS       Z4, Z24, Z23
+	VMOVAPS           Z21, Z21
+	VFMADD231PS       Z5, Z24, Z21
+	VADDPS            Z23, Z21, Z21
+	VPERMPS           Z6, Z25, Z23
+	VMOVAPS           Z7, Z25
+	VFMADD213PS       Z8, Z21, Z25
+	VFMADD213PS       Z9, Z21, Z25
+	VMULPS            Z21, Z25, Z21
+	VMOVAPS           Z23, Z25
+	VFMADD231PS       Z23, Z21, Z25
+	VADDPS            Z10, Z20, Z21
+	VPSRLD            $0x15, Z21, Z21
+	VPERMPS           Z11, Z21, Z23
+	VSUBPS            Z23, Z20, Z23
+	VPERMPS           Z12, Z21, Z26
+	VPERMPS           Z13, Z21, Z27
+	VFMADD213PS       Z27, Z23, Z26
+	VPERMPS           Z14, Z21, Z27
+	VFMADD213PS       Z27, Z23, Z26
+	VPERMPS           Z15, Z21, Z27
+	VFMADD213PS       Z27, Z23, Z26
+	VPERMPS           Z16, Z21, Z27
+	VFMADD213PS       Z27, Z23, Z26
+	VPERMPS           Z17, Z21, Z27
+	VFMADD213PS       Z27, Z23, Z26
+	VPERMPS           Z18, Z21, Z21
+	VFMADD213PS       Z21, Z23, Z26
+	VMOVAPS           Z26, Z21
+	VFNMADD231PS.BCST vec32_3ecc422a<>+0(SB), Z20, Z21
+	VMULPS            Z25, Z21, Z20
+	VSCALEFPS         Z24, Z20, Z20
+	VCMPPS.BCST       $0x11, vec32_0<>+0(SB), Z19, K1
+	VSUBPS            Z20, Z10, Z19
+	VBLENDMPS         Z20, Z19, K1, Z22
 	CMPQ              AX, $-16
 	JG                store5
-	VMOVUPS           Z3, (CX)(AX*4)
+	VMOVUPS           Z22, (CX)(AX*4)
 	ADDQ              $0x10, AX
 	JNZ               loop2
 
@@ -2597,7 +3056,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z19
 	JMP       compute4
 
 store5:
@@ -2606,7 +3065,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z3, K1, (CX)(AX*4)
+	VMOVUPS Z22, K1, (CX)(AX*4)
 	VZEROUPPER
 	RET
 
@@ -5406,52 +5865,69 @@ store5:
 // func vecExpF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·vecExpF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_4086300000000000<>+0(SB), Z0
+	VBROADCASTSD vec64_c087500000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z2
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z3
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z4
+	VBROADCASTSD vec64_3e21f74532e4ad59<>+0(SB), Z5
+	VBROADCASTSD vec64_3e5af503572d408e<>+0(SB), Z6
+	VBROADCASTSD vec64_3e927e4dac236f7a<>+0(SB), Z7
+	VBROADCASTSD vec64_3ec71de0115a8b98<>+0(SB), Z8
+	VBROADCASTSD vec64_3efa01a01a70bf0f<>+0(SB), Z9
+	VBROADCASTSD vec64_3f2a01a01ac41f85<>+0(SB), Z10
+	VBROADCASTSD vec64_3f56c16c16c16276<>+0(SB), Z11
+	VBROADCASTSD vec64_3f81111111110036<>+0(SB), Z12
+	VBROADCASTSD vec64_3fa5555555555556<>+0(SB), Z13
+	VBROADCASTSD vec64_3fc5555555555557<>+0(SB), Z14
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z15
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z16
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z17
 
 compute4:
-	VBROADCASTSD      vec64_4086300000000000<>+0(SB), Z1
-	VMINPD            Z0, Z1, Z0
-	VBROADCASTSD      vec64_c087500000000000<>+0(SB), Z1
-	VMAXPD            Z0, Z1, Z0
-	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z0, Z1
-	VRNDSCALEPD       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z1, Z0
-	VMOVAPS           Z0, Z0
-	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z1, Z0
-	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z2
-	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z0, Z2
-	VMULPD            Z0, Z0, Z3
-	VMOVAPS           Z0, Z0
-	VFMADD231PD       Z3, Z2, Z0
-	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z0, Z0
-	VSCALEFPD         Z1, Z0, Z0
-	CMPQ              AX, $-8
-	JG                store5
-	VMOVUPD           Z0, (CX)(AX*8)
-	ADDQ              $0x08, AX
-	JNZ               loop2
+	VMOVAPS      Z0, Z18
+	VMINPD       Z17, Z18, Z17
+	VMOVAPS      Z1, Z18
+	VMAXPD       Z17, Z18, Z17
+	VMULPD       Z2, Z17, Z18
+	VRNDSCALEPD  $0x08, Z18, Z18
+	VMOVAPS      Z17, Z17
+	VFNMADD231PD Z3, Z18, Z17
+	VMOVAPS      Z17, Z17
+	VFNMADD231PD Z4, Z18, Z17
+	VMOVAPS      Z5, Z19
+	VFMADD213PD  Z6, Z17, Z19
+	VFMADD213PD  Z7, Z17, Z19
+	VFMADD213PD  Z8, Z17, Z19
+	VFMADD213PD  Z9, Z17, Z19
+	VFMADD213PD  Z10, Z17, Z19
+	VFMADD213PD  Z11, Z17, Z19
+	VFMADD213PD  Z12, Z17, Z19
+	VFMADD213PD  Z13, Z17, Z19
+	VFMADD213PD  Z14, Z17, Z19
+	VFMADD213PD  Z15, Z17, Z19
+	VMULPD       Z17, Z17, Z20
+	VMOVAPS      Z17, Z17
+	VFMADD231PD  Z20, Z19, Z17
+	VADDPD       Z16, Z17, Z17
+	VSCALEFPD    Z18, Z17, Z17
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPD      Z17, (CX)(AX*8)
+	ADDQ         $0x08, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -5463,7 +5939,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z17
 	JMP       compute4
 
 store5:
@@ -5472,64 +5948,81 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z0, K1, (CX)(AX*8)
+	VMOVUPD Z17, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 
 // func vecExpm1F64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·vecExpm1F64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_4086300000000000<>+0(SB), Z0
+	VBROADCASTSD vec64_c044000000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z2
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z3
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z4
+	VBROADCASTSD vec64_3e21f74532e4ad59<>+0(SB), Z5
+	VBROADCASTSD vec64_3e5af503572d408e<>+0(SB), Z6
+	VBROADCASTSD vec64_3e927e4dac236f7a<>+0(SB), Z7
+	VBROADCASTSD vec64_3ec71de0115a8b98<>+0(SB), Z8
+	VBROADCASTSD vec64_3efa01a01a70bf0f<>+0(SB), Z9
+	VBROADCASTSD vec64_3f2a01a01ac41f85<>+0(SB), Z10
+	VBROADCASTSD vec64_3f56c16c16c16276<>+0(SB), Z11
+	VBROADCASTSD vec64_3f81111111110036<>+0(SB), Z12
+	VBROADCASTSD vec64_3fa5555555555556<>+0(SB), Z13
+	VBROADCASTSD vec64_3fc5555555555557<>+0(SB), Z14
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z15
+	VBROADCASTSD vec64_4338000000000000<>+0(SB), Z16
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z17
 
 compute4:
-	VBROADCASTSD      vec64_4086300000000000<>+0(SB), Z1
-	VBROADCASTSD      vec64_c044000000000000<>+0(SB), Z2
-	VMAXPD            Z0, Z2, Z0
-	VMINPD            Z0, Z1, Z0
-	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z0, Z1
-	VRNDSCALEPD       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z0
-	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z1, Z0
-	VMOVAPS           Z0, Z0
-	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z1, Z0
-	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z2
-	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z0, Z2
-	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z0, Z2
-	VMULPD            Z0, Z0, Z3
-	VMOVAPS           Z0, Z0
-	VFMADD231PD       Z3, Z2, Z0
-	VADDPD.BCST       vec64_4338000000000000<>+0(SB), Z1, Z1
-	VPSLLQ            $0x34, Z1, Z1
-	VPADDQ.BCST       vec64_3fe0000000000000<>+0(SB), Z1, Z1
-	VSUBPD.BCST       vec64_3fe0000000000000<>+0(SB), Z1, Z2
-	VMOVAPS           Z2, Z2
-	VFMADD231PD       Z1, Z0, Z2
-	VADDPD            Z2, Z2, Z0
-	CMPQ              AX, $-8
-	JG                store5
-	VMOVUPD           Z0, (CX)(AX*8)
-	ADDQ              $0x08, AX
-	JNZ               loop2
+	VMOVAPS      Z0, Z18
+	VMOVAPS      Z1, Z19
+	VMAXPD       Z17, Z19, Z17
+	VMINPD       Z17, Z18, Z17
+	VMULPD       Z2, Z17, Z18
+	VRNDSCALEPD  $0x08, Z18, Z18
+	VMOVAPS      Z17, Z17
+	VFNMADD231PD Z3, Z18, Z17
+	VMOVAPS      Z17, Z17
+	VFNMADD231PD Z4, Z18, Z17
+	VMOVAPS      Z5, Z19
+	VFMADD213PD  Z6, Z17, Z19
+	VFMADD213PD  Z7, Z17, Z19
+	VFMADD213PD  Z8, Z17, Z19
+	VFMADD213PD  Z9, Z17, Z19
+	VFMADD213PD  Z10, Z17, Z19
+	VFMADD213PD  Z11, Z17, Z19
+	VFMADD213PD  Z12, Z17, Z19
+	VFMADD213PD  Z13, Z17, Z19
+	VFMADD213PD  Z14, Z17, Z19
+	VFMADD213PD  Z15, Z17, Z19
+	VMULPD       Z17, Z17, Z20
+	VMOVAPS      Z17, Z17
+	VFMADD231PD  Z20, Z19, Z17
+	VADDPD       Z16, Z18, Z18
+	VPSLLQ       $0x34, Z18, Z18
+	VPADDQ       Z15, Z18, Z18
+	VSUBPD       Z15, Z18, Z19
+	VMOVAPS      Z19, Z19
+	VFMADD231PD  Z18, Z17, Z19
+	VADDPD       Z19, Z19, Z17
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPD      Z17, (CX)(AX*8)
+	ADDQ         $0x08, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -5541,7 +6034,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z17
 	JMP       compute4
 
 store5:
@@ -5550,7 +6043,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z0, K1, (CX)(AX*8)
+	VMOVUPD Z17, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 
@@ -5563,69 +6056,88 @@ GLOBL vec64_4338000000000000<>(SB), RODATA|NOPTR, $8
 // func vecLogF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecLogF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_10000000000000<>+0(SB), Z0
+	VBROADCASTSD vec64_4330000000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z2
+	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z3
+	VBROADCASTSD vec64_4330000000000400<>+0(SB), Z4
+	VBROADCASTSD vec64_fffffffffffff<>+0(SB), Z5
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z6
+	VBROADCASTSD vec64_3fc2f112df3e5244<>+0(SB), Z7
+	VBROADCASTSD vec64_3fc39a09d078c69f<>+0(SB), Z8
+	VBROADCASTSD vec64_3fc7466496cb03de<>+0(SB), Z9
+	VBROADCASTSD vec64_3fcc71c51d8e78af<>+0(SB), Z10
+	VBROADCASTSD vec64_3fd2492494229359<>+0(SB), Z11
+	VBROADCASTSD vec64_3fd999999997fa04<>+0(SB), Z12
+	VBROADCASTSD vec64_3fe5555555555593<>+0(SB), Z13
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z14
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z15
+	VBROADCASTSD vec64_bfe0000000000000<>+0(SB), Z16
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z17
+	VBROADCASTSD vec64_7ff0000000000000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z19
 
 compute4:
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z0, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z0, Z1
-	VBLENDMPD        Z1, Z0, K1, Z2
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z1
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z1, Z7
-	VPSRLQ           $0x34, Z7, Z7
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z7, Z7
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z7, Z7
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z8
-	VSUBPD           Z8, Z7, Z7
-	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z1, Z1
-	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z1, Z1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z1, Z1
-	VMULPD           Z1, Z1, Z8
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z1, Z9
-	VDIVPD           Z9, Z1, Z9
-	VMULPD           Z9, Z9, Z10
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z11
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z10, Z11
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z8, Z12
-	VMOVAPS          Z12, Z12
-	VFMADD231PD      Z10, Z11, Z12
-	VMULPD           Z12, Z9, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z7, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z8, Z9
-	VADDPD           Z9, Z1, Z1
-	VMOVAPS          Z1, Z1
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z7, Z1
-	VCMPPD           $0x03, Z0, Z0, K1
-	VBLENDMPD        Z0, Z1, K1, Z3
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z0, K1
-	VBLENDMPD        Z0, Z3, K1, Z4
-	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z0, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z4, K1, Z5
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z5, K1, Z6
-	CMPQ             AX, $-8
-	JG               store5
-	VMOVUPD          Z6, (CX)(AX*8)
-	ADDQ             $0x08, AX
-	JNZ              loop2
+	VCMPPD         $0x11, Z0, Z19, K1
+	VMULPD         Z1, Z19, Z20
+	VBLENDMPD      Z20, Z19, K1, Z21
+	VPSUBQ         Z2, Z21, Z20
+	VPADDQ         Z3, Z20, Z26
+	VPSRLQ         $0x34, Z26, Z26
+	VORPD          Z1, Z26, Z26
+	VSUBPD         Z4, Z26, Z26
+	VBROADCASTSD.Z vec64_404a000000000000<>+0(SB), K1, Z27
+	VSUBPD         Z27, Z26, Z26
+	VANDPD         Z5, Z20, Z20
+	VPADDQ         Z2, Z20, Z20
+	VSUBPD         Z6, Z20, Z20
+	VMULPD         Z20, Z20, Z27
+	VADDPD         Z3, Z20, Z28
+	VDIVPD         Z28, Z20, Z28
+	VMULPD         Z28, Z28, Z29
+	VMOVAPS        Z7, Z30
+	VFMADD213PD    Z8, Z29, Z30
+	VFMADD213PD    Z9, Z29, Z30
+	VFMADD213PD    Z10, Z29, Z30
+	VFMADD213PD    Z11, Z29, Z30
+	VFMADD213PD    Z12, Z29, Z30
+	VFMADD213PD    Z13, Z29, Z30
+	VMULPD         Z14, Z27, Z31
+	VMOVAPS        Z31, Z31
+	VFMADD231PD    Z29, Z30, Z31
+	VMULPD         Z31, Z28, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PD    Z15, Z26, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PD    Z16, Z27, Z28
+	VADDPD         Z28, Z20, Z20
+	VMOVAPS        Z20, Z20
+	VFMADD231PD    Z17, Z26, Z20
+	VCMPPD         $0x03, Z19, Z19, K1
+	VBLENDMPD      Z19, Z20, K1, Z22
+	VCMPPD         $0x00, Z18, Z19, K1
+	VBLENDMPD      Z19, Z22, K1, Z23
+	VCMPPD.BCST    $0x00, vec64_0<>+0(SB), Z19, K1
+	VBLENDMPD.BCST vec64_fff0000000000000<>+0(SB), Z23, K1, Z24
+	VCMPPD.BCST    $0x11, vec64_0<>+0(SB), Z19, K1
+	VBLENDMPD.BCST vec64_7ff8000000000001<>+0(SB), Z24, K1, Z25
+	CMPQ           AX, $-8
+	JG             store5
+	VMOVUPD        Z25, (CX)(AX*8)
+	ADDQ           $0x08, AX
+	JNZ            loop2
 
 done1:
 	VZEROUPPER
@@ -5637,7 +6149,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z19
 	JMP       compute4
 
 store5:
@@ -5646,80 +6158,98 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z6, K1, (CX)(AX*8)
+	VMOVUPD Z25, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 
 // func vecLog1pF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecLog1pF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_4630000000000000<>+0(SB), Z0
+	VBROADCASTSD vec64_3d70000000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z2
+	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z3
+	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z4
+	VBROADCASTSD vec64_4330000000000000<>+0(SB), Z5
+	VBROADCASTSD vec64_4330000000000400<>+0(SB), Z6
+	VBROADCASTSD vec64_fff0000000000000<>+0(SB), Z7
+	VBROADCASTSD vec64_3fc2f112df3e5244<>+0(SB), Z8
+	VBROADCASTSD vec64_3fc39a09d078c69f<>+0(SB), Z9
+	VBROADCASTSD vec64_3fc7466496cb03de<>+0(SB), Z10
+	VBROADCASTSD vec64_3fcc71c51d8e78af<>+0(SB), Z11
+	VBROADCASTSD vec64_3fd2492494229359<>+0(SB), Z12
+	VBROADCASTSD vec64_3fd999999997fa04<>+0(SB), Z13
+	VBROADCASTSD vec64_3fe5555555555593<>+0(SB), Z14
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z15
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z16
+	VBROADCASTSD vec64_bfe0000000000000<>+0(SB), Z17
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z19
 
 compute4:
-	VCMPPD.BCST      $0x1e, vec64_4630000000000000<>+0(SB), Z0, K1
-	VMULPD.BCST      vec64_3d70000000000000<>+0(SB), Z0, Z1
-	VBLENDMPD        Z1, Z0, K1, Z2
-	VADDPD.BCST      vec64_3ff0000000000000<>+0(SB), Z2, Z1
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z1, Z1
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z1, Z7
-	VPSRLQ           $0x34, Z7, Z7
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z7, Z7
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z7, Z7
-	VANDPD.BCST      vec64_fff0000000000000<>+0(SB), Z1, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z8
-	VPSUBQ           Z1, Z8, Z1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z1, Z8
-	VMOVAPS          Z8, Z8
-	VFMADD231PD      Z1, Z2, Z8
-	VBROADCASTSD.Z   vec64_4044000000000000<>+0(SB), K1, Z1
-	VADDPD           Z1, Z7, Z1
-	VMULPD           Z8, Z8, Z7
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z8, Z9
-	VDIVPD           Z9, Z8, Z9
-	VMULPD           Z9, Z9, Z10
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z11
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z10, Z11
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z7, Z12
-	VMOVAPS          Z12, Z12
-	VFMADD231PD      Z10, Z11, Z12
-	VMULPD           Z12, Z9, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z1, Z9
-	VMOVAPS          Z9, Z9
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z7, Z9
-	VADDPD           Z9, Z8, Z7
-	VMOVAPS          Z7, Z7
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z1, Z7
-	VCMPPD           $0x03, Z0, Z0, K1
-	VBLENDMPD        Z0, Z7, K1, Z3
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z0, K1
-	VBLENDMPD        Z0, Z3, K1, Z4
-	VCMPPD.BCST      $0x00, vec64_bff0000000000000<>+0(SB), Z0, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z4, K1, Z5
-	VCMPPD.BCST      $0x11, vec64_bff0000000000000<>+0(SB), Z0, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z5, K1, Z6
-	CMPQ             AX, $-8
-	JG               store5
-	VMOVUPD          Z6, (CX)(AX*8)
-	ADDQ             $0x08, AX
-	JNZ              loop2
+	VCMPPD         $0x1e, Z0, Z19, K1
+	VMULPD         Z1, Z19, Z20
+	VBLENDMPD      Z20, Z19, K1, Z21
+	VADDPD         Z2, Z21, Z20
+	VPSUBQ         Z3, Z20, Z20
+	VPADDQ         Z4, Z20, Z26
+	VPSRLQ         $0x34, Z26, Z26
+	VORPD          Z5, Z26, Z26
+	VSUBPD         Z6, Z26, Z26
+	VANDPD         Z7, Z20, Z20
+	VPSUBQ         Z20, Z2, Z20
+	VSUBPD         Z2, Z20, Z27
+	VMOVAPS        Z27, Z27
+	VFMADD231PD    Z20, Z21, Z27
+	VBROADCASTSD.Z vec64_4044000000000000<>+0(SB), K1, Z20
+	VADDPD         Z20, Z26, Z20
+	VMULPD         Z27, Z27, Z26
+	VADDPD         Z4, Z27, Z28
+	VDIVPD         Z28, Z27, Z28
+	VMULPD         Z28, Z28, Z29
+	VMOVAPS        Z8, Z30
+	VFMADD213PD    Z9, Z29, Z30
+	VFMADD213PD    Z10, Z29, Z30
+	VFMADD213PD    Z11, Z29, Z30
+	VFMADD213PD    Z12, Z29, Z30
+	VFMADD213PD    Z13, Z29, Z30
+	VFMADD213PD    Z14, Z29, Z30
+	VMULPD         Z15, Z26, Z31
+	VMOVAPS        Z31, Z31
+	VFMADD231PD    Z29, Z30, Z31
+	VMULPD         Z31, Z28, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PD    Z16, Z20, Z28
+	VMOVAPS        Z28, Z28
+	VFMADD231PD    Z17, Z26, Z28
+	VADDPD         Z28, Z27, Z26
+	VMOVAPS        Z26, Z26
+	VFMADD231PD    Z18, Z20, Z26
+	VCMPPD         $0x03, Z19, Z19, K1
+	VBLENDMPD      Z19, Z26, K1, Z22
+	VCMPPD.BCST    $0x00, vec64_7ff0000000000000<>+0(SB), Z19, K1
+	VBLENDMPD      Z19, Z22, K1, Z23
+	VCMPPD.BCST    $0x00, vec64_bff0000000000000<>+0(SB), Z19, K1
+	VBLENDMPD      Z7, Z23, K1, Z24
+	VCMPPD.BCST    $0x11, vec64_bff0000000000000<>+0(SB), Z19, K1
+	VBLENDMPD.BCST vec64_7ff8000000000001<>+0(SB), Z24, K1, Z25
+	CMPQ           AX, $-8
+	JG             store5
+	VMOVUPD        Z25, (CX)(AX*8)
+	ADDQ           $0x08, AX
+	JNZ            loop2
 
 done1:
 	VZEROUPPER
@@ -5731,7 +6261,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z19
 	JMP       compute4
 
 store5:
@@ -5740,7 +6270,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z6, K1, (CX)(AX*8)
+	VMOVUPD Z25, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 
@@ -5759,65 +6289,84 @@ GLOBL vec64_bff0000000000000<>(SB), RODATA|NOPTR, $8
 // func vecTanhF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecTanhF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_7fffffffffffffff<>+0(SB), Z0
+	VBROADCASTSD vec64_4044000000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_4086300000000000<>+0(SB), Z2
+	VBROADCASTSD vec64_c044000000000000<>+0(SB), Z3
+	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z4
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z5
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z6
+	VBROADCASTSD vec64_3e21f74532e4ad59<>+0(SB), Z7
+	VBROADCASTSD vec64_3e5af503572d408e<>+0(SB), Z8
+	VBROADCASTSD vec64_3e927e4dac236f7a<>+0(SB), Z9
+	VBROADCASTSD vec64_3ec71de0115a8b98<>+0(SB), Z10
+	VBROADCASTSD vec64_3efa01a01a70bf0f<>+0(SB), Z11
+	VBROADCASTSD vec64_3f2a01a01ac41f85<>+0(SB), Z12
+	VBROADCASTSD vec64_3f56c16c16c16276<>+0(SB), Z13
+	VBROADCASTSD vec64_3f81111111110036<>+0(SB), Z14
+	VBROADCASTSD vec64_3fa5555555555556<>+0(SB), Z15
+	VBROADCASTSD vec64_3fc5555555555557<>+0(SB), Z16
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z17
+	VBROADCASTSD vec64_4338000000000000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z19
 
 compute4:
-	VANDPD.BCST       vec64_7fffffffffffffff<>+0(SB), Z0, Z1
-	VBROADCASTSD      vec64_4044000000000000<>+0(SB), Z2
-	VADDPD            Z1, Z1, Z1
-	VMINPD            Z1, Z2, Z1
-	VBROADCASTSD      vec64_4086300000000000<>+0(SB), Z2
-	VBROADCASTSD      vec64_c044000000000000<>+0(SB), Z3
-	VMAXPD            Z1, Z3, Z1
-	VMINPD            Z1, Z2, Z1
-	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z1, Z2
-	VRNDSCALEPD       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z1
-	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z2, Z1
-	VMOVAPS           Z1, Z1
-	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z2, Z1
-	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z3
-	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z1, Z3
-	VMULPD            Z1, Z1, Z4
-	VMOVAPS           Z1, Z1
-	VFMADD231PD       Z4, Z3, Z1
-	VADDPD.BCST       vec64_4338000000000000<>+0(SB), Z2, Z2
-	VPSLLQ            $0x34, Z2, Z2
-	VPADDQ.BCST       vec64_3fe0000000000000<>+0(SB), Z2, Z2
-	VSUBPD.BCST       vec64_3fe0000000000000<>+0(SB), Z2, Z3
-	VMOVAPS           Z3, Z3
-	VFMADD231PD       Z2, Z1, Z3
-	VADDPD            Z3, Z3, Z1
-	VADDPD.BCST       vec64_4000000000000000<>+0(SB), Z1, Z2
-	VDIVPD            Z2, Z1, Z1
-	VANDPD.BCST       vec64_8000000000000000<>+0(SB), Z0, Z0
-	VORPD             Z0, Z1, Z0
-	CMPQ              AX, $-8
-	JG                store5
-	VMOVUPD           Z0, (CX)(AX*8)
-	ADDQ              $0x08, AX
-	JNZ               loop2
+	VANDPD       Z0, Z19, Z20
+	VMOVAPS      Z1, Z21
+	VADDPD       Z20, Z20, Z20
+	VMINPD       Z20, Z21, Z20
+	VMOVAPS      Z2, Z21
+	VMOVAPS      Z3, Z22
+	VMAXPD       Z20, Z22, Z20
+	VMINPD       Z20, Z21, Z20
+	VMULPD       Z4, Z20, Z21
+	VRNDSCALEPD  $0x08, Z21, Z21
+	VMOVAPS      Z20, Z20
+	VFNMADD231PD Z5, Z21, Z20
+	VMOVAPS      Z20, Z20
+	VFNMADD231PD Z6, Z21, Z20
+	VMOVAPS      Z7, Z22
+	VFMADD213PD  Z8, Z20, Z22
+	VFMADD213PD  Z9, Z20, Z22
+	VFMADD213PD  Z10, Z20, Z22
+	VFMADD213PD  Z11, Z20, Z22
+	VFMADD213PD  Z12, Z20, Z22
+	VFMADD213PD  Z13, Z20, Z22
+	VFMADD213PD  Z14, Z20, Z22
+	VFMADD213PD  Z15, Z20, Z22
+	VFMADD213PD  Z16, Z20, Z22
+	VFMADD213PD  Z17, Z20, Z22
+	VMULPD       Z20, Z20, Z23
+	VMOVAPS      Z20, Z20
+	VFMADD231PD  Z23, Z22, Z20
+	VADDPD       Z18, Z21, Z21
+	VPSLLQ       $0x34, Z21, Z21
+	VPADDQ       Z17, Z21, Z21
+	VSUBPD       Z17, Z21, Z22
+	VMOVAPS      Z22, Z22
+	VFMADD231PD  Z21, Z20, Z22
+	VADDPD       Z22, Z22, Z20
+	VADDPD.BCST  vec64_4000000000000000<>+0(SB), Z20, Z21
+	VDIVPD       Z21, Z20, Z20
+	VANDPD.BCST  vec64_8000000000000000<>+0(SB), Z19, Z19
+	VORPD        Z19, Z20, Z19
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPD      Z19, (CX)(AX*8)
+	ADDQ         $0x08, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -5829,7 +6378,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z19
 	JMP       compute4
 
 store5:
@@ -5838,63 +6387,80 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z0, K1, (CX)(AX*8)
+	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 
 // func vecSigmoidF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecSigmoidF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_8000000000000000<>+0(SB), Z0
+	VBROADCASTSD vec64_c087500000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z2
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z3
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z4
+	VBROADCASTSD vec64_3e21f74532e4ad59<>+0(SB), Z5
+	VBROADCASTSD vec64_3e5af503572d408e<>+0(SB), Z6
+	VBROADCASTSD vec64_3e927e4dac236f7a<>+0(SB), Z7
+	VBROADCASTSD vec64_3ec71de0115a8b98<>+0(SB), Z8
+	VBROADCASTSD vec64_3efa01a01a70bf0f<>+0(SB), Z9
+	VBROADCASTSD vec64_3f2a01a01ac41f85<>+0(SB), Z10
+	VBROADCASTSD vec64_3f56c16c16c16276<>+0(SB), Z11
+	VBROADCASTSD vec64_3f81111111110036<>+0(SB), Z12
+	VBROADCASTSD vec64_3fa5555555555556<>+0(SB), Z13
+	VBROADCASTSD vec64_3fc5555555555557<>+0(SB), Z14
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z15
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z16
+	VBROADCASTSD vec64_0<>+0(SB), Z17
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z18
 
 compute4:
-	VORPD.BCST        vec64_8000000000000000<>+0(SB), Z0, Z1
-	VBROADCASTSD      vec64_c087500000000000<>+0(SB), Z2
-	VMAXPD            Z1, Z2, Z1
-	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z1, Z2
-	VRNDSCALEPD       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z1
-	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z2, Z1
-	VMOVAPS           Z1, Z1
-	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z2, Z1
-	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z4
-	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z1, Z4
-	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z1, Z4
-	VMULPD            Z1, Z1, Z5
-	VMOVAPS           Z1, Z1
-	VFMADD231PD       Z5, Z4, Z1
-	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z1, Z1
-	VSCALEFPD         Z2, Z1, Z1
-	VCMPPD.BCST       $0x11, vec64_0<>+0(SB), Z0, K1
-	VBROADCASTSD      vec64_3ff0000000000000<>+0(SB), Z0
-	VBLENDMPD         Z1, Z0, K1, Z3
-	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z1, Z0
-	VDIVPD            Z0, Z3, Z0
-	CMPQ              AX, $-8
-	JG                store5
-	VMOVUPD           Z0, (CX)(AX*8)
-	ADDQ              $0x08, AX
-	JNZ               loop2
+	VORPD        Z0, Z18, Z19
+	VMOVAPS      Z1, Z20
+	VMAXPD       Z19, Z20, Z19
+	VMULPD       Z2, Z19, Z20
+	VRNDSCALEPD  $0x08, Z20, Z20
+	VMOVAPS      Z19, Z19
+	VFNMADD231PD Z3, Z20, Z19
+	VMOVAPS      Z19, Z19
+	VFNMADD231PD Z4, Z20, Z19
+	VMOVAPS      Z5, Z22
+	VFMADD213PD  Z6, Z19, Z22
+	VFMADD213PD  Z7, Z19, Z22
+	VFMADD213PD  Z8, Z19, Z22
+	VFMADD213PD  Z9, Z19, Z22
+	VFMADD213PD  Z10, Z19, Z22
+	VFMADD213PD  Z11, Z19, Z22
+	VFMADD213PD  Z12, Z19, Z22
+	VFMADD213PD  Z13, Z19, Z22
+	VFMADD213PD  Z14, Z19, Z22
+	VFMADD213PD  Z15, Z19, Z22
+	VMULPD       Z19, Z19, Z23
+	VMOVAPS      Z19, Z19
+	VFMADD231PD  Z23, Z22, Z19
+	VADDPD       Z16, Z19, Z19
+	VSCALEFPD    Z20, Z19, Z19
+	VCMPPD       $0x11, Z17, Z18, K1
+	VBLENDMPD    Z19, Z16, K1, Z21
+	VADDPD       Z16, Z19, Z18
+	VDIVPD       Z18, Z21, Z18
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPD      Z18, (CX)(AX*8)
+	ADDQ         $0x08, AX
+	JNZ          loop2
 
 done1:
 	VZEROUPPER
@@ -5906,7 +6472,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z18
 	JMP       compute4
 
 store5:
@@ -5915,95 +6481,113 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z0, K1, (CX)(AX*8)
+	VMOVUPD Z18, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 
 // func vecSoftplusF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·vecSoftplusF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	MOVQ         n+32(FP), AX
+	TESTQ        AX, AX
+	JZ           done1
+	MOVQ         dst+0(FP), CX
+	LEAQ         (CX)(AX*8), CX
+	MOVQ         a+8(FP), DX
+	LEAQ         (DX)(AX*8), DX
+	NEGQ         AX
+	VBROADCASTSD vec64_8000000000000000<>+0(SB), Z0
+	VBROADCASTSD vec64_c087500000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z2
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z3
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z4
+	VBROADCASTSD vec64_3e21f74532e4ad59<>+0(SB), Z5
+	VBROADCASTSD vec64_3e5af503572d408e<>+0(SB), Z6
+	VBROADCASTSD vec64_3e927e4dac236f7a<>+0(SB), Z7
+	VBROADCASTSD vec64_3ec71de0115a8b98<>+0(SB), Z8
+	VBROADCASTSD vec64_3efa01a01a70bf0f<>+0(SB), Z9
+	VBROADCASTSD vec64_3f2a01a01ac41f85<>+0(SB), Z10
+	VBROADCASTSD vec64_3f56c16c16c16276<>+0(SB), Z11
+	VBROADCASTSD vec64_3f81111111110036<>+0(SB), Z12
+	VBROADCASTSD vec64_3fa5555555555556<>+0(SB), Z13
+	VBROADCASTSD vec64_3fc5555555555557<>+0(SB), Z14
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z15
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z16
+	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z17
+	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
+	VMOVUPD (DX)(AX*8), Z19
 
 compute4:
-	VORPD.BCST        vec64_8000000000000000<>+0(SB), Z0, Z1
-	VBROADCASTSD      vec64_c087500000000000<>+0(SB), Z2
-	VMAXPD            Z1, Z2, Z1
-	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z1, Z2
-	VRNDSCALEPD       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z1
-	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z2, Z1
-	VMOVAPS           Z1, Z1
-	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z2, Z1
-	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z3
-	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z1, Z3
-	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z1, Z3
-	VMULPD            Z1, Z1, Z4
-	VMOVAPS           Z1, Z1
-	VFMADD231PD       Z4, Z3, Z1
-	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z1, Z1
-	VSCALEFPD         Z2, Z1, Z1
-	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z1, Z2
-	VPSUBQ.BCST       vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z2
-	VPADDQ.BCST       vec64_4000000000000000<>+0(SB), Z2, Z3
-	VPSRLQ            $0x34, Z3, Z3
-	VORPD.BCST        vec64_4330000000000000<>+0(SB), Z3, Z3
-	VSUBPD.BCST       vec64_4330000000000400<>+0(SB), Z3, Z3
-	VANDPD.BCST       vec64_fff0000000000000<>+0(SB), Z2, Z2
-	VBROADCASTSD      vec64_3ff0000000000000<>+0(SB), Z4
-	VPSUBQ            Z2, Z4, Z2
-	VSUBPD.BCST       vec64_3ff0000000000000<>+0(SB), Z2, Z4
-	VMOVAPS           Z4, Z4
-	VFMADD231PD       Z2, Z1, Z4
-	VMULPD            Z4, Z4, Z1
-	VADDPD.BCST       vec64_4000000000000000<>+0(SB), Z4, Z2
-	VDIVPD            Z2, Z4, Z2
-	VMULPD            Z2, Z2, Z5
-	VBROADCASTSD      vec64_3fc2f112df3e5244<>+0(SB), Z6
-	VFMADD213PD.BCST  vec64_3fc39a09d078c69f<>+0(SB), Z5, Z6
-	VFMADD213PD.BCST  vec64_3fc7466496cb03de<>+0(SB), Z5, Z6
-	VFMADD213PD.BCST  vec64_3fcc71c51d8e78af<>+0(SB), Z5, Z6
-	VFMADD213PD.BCST  vec64_3fd2492494229359<>+0(SB), Z5, Z6
-	VFMADD213PD.BCST  vec64_3fd999999997fa04<>+0(SB), Z5, Z6
-	VFMADD213PD.BCST  vec64_3fe5555555555593<>+0(SB), Z5, Z6
-	VMULPD.BCST       vec64_3fe0000000000000<>+0(SB), Z1, Z7
-	VMOVAPS           Z7, Z7
-	VFMADD231PD       Z5, Z6, Z7
-	VMULPD            Z7, Z2, Z2
-	VMOVAPS           Z2, Z2
-	VFMADD231PD.BCST  vec64_3dea39ef35793c76<>+0(SB), Z3, Z2
-	VMOVAPS           Z2, Z2
-	VFMADD231PD.BCST  vec64_bfe0000000000000<>+0(SB), Z1, Z2
-	VADDPD            Z2, Z4, Z1
-	VMOVAPS           Z1, Z1
-	VFMADD231PD.BCST  vec64_3fe62e42fee00000<>+0(SB), Z3, Z1
-	VBROADCASTSD      vec64_0<>+0(SB), Z2
-	VMAXPD            Z0, Z2, Z0
-	VADDPD            Z0, Z1, Z0
-	CMPQ              AX, $-8
-	JG                store5
-	VMOVUPD           Z0, (CX)(AX*8)
-	ADDQ              $0x08, AX
-	JNZ               loop2
+	VORPD            Z0, Z19, Z20
+	VMOVAPS          Z1, Z21
+	VMAXPD           Z20, Z21, Z20
+	VMULPD           Z2, Z20, Z21
+	VRNDSCALEPD      $0x08, Z21, Z21
+	VMOVAPS          Z20, Z20
+	VFNMADD231PD     Z3, Z21, Z20
+	VMOVAPS          Z20, Z20
+	VFNMADD231PD     Z4, Z21, Z20
+	VMOVAPS          Z5, Z22
+	VFMADD213PD      Z6, Z20, Z22
+	VFMADD213PD      Z7, Z20, Z22
+	VFMADD213PD      Z8, Z20, Z22
+	VFMADD213PD      Z9, Z20, Z22
+	VFMADD213PD      Z10, Z20, Z22
+	VFMADD213PD      Z11, Z20, Z22
+	VFMADD213PD      Z12, Z20, Z22
+	VFMADD213PD      Z13, Z20, Z22
+	VFMADD213PD      Z14, Z20, Z22
+	VFMADD213PD      Z15, Z20, Z22
+	VMULPD           Z20, Z20, Z23
+	VMOVAPS          Z20, Z20
+	VFMADD231PD      Z23, Z22, Z20
+	VADDPD           Z16, Z20, Z20
+	VSCALEFPD        Z21, Z20, Z20
+	VADDPD           Z16, Z20, Z21
+	VPSUBQ           Z17, Z21, Z21
+	VPADDQ           Z18, Z21, Z22
+	VPSRLQ           $0x34, Z22, Z22
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z22, Z22
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z22, Z22
+	VANDPD.BCST      vec64_fff0000000000000<>+0(SB), Z21, Z21
+	VPSUBQ           Z21, Z16, Z21
+	VSUBPD           Z16, Z21, Z23
+	VMOVAPS          Z23, Z23
+	VFMADD231PD      Z21, Z20, Z23
+	VMULPD           Z23, Z23, Z20
+	VADDPD           Z18, Z23, Z21
+	VDIVPD           Z21, Z23, Z21
+	VMULPD           Z21, Z21, Z24
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z25
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z24, Z25
+	VMULPD           Z15, Z20, Z26
+	VMOVAPS          Z26, Z26
+	VFMADD231PD      Z24, Z25, Z26
+	VMULPD           Z26, Z21, Z21
+	VMOVAPS          Z21, Z21
+	VFMADD231PD      Z4, Z22, Z21
+	VMOVAPS          Z21, Z21
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z20, Z21
+	VADDPD           Z21, Z23, Z20
+	VMOVAPS          Z20, Z20
+	VFMADD231PD      Z3, Z22, Z20
+	VBROADCASTSD     vec64_0<>+0(SB), Z21
+	VMAXPD           Z19, Z21, Z19
+	VADDPD           Z19, Z20, Z19
+	CMPQ             AX, $-8
+	JG               store5
+	VMOVUPD          Z19, (CX)(AX*8)
+	ADDQ             $0x08, AX
+	JNZ              loop2
 
 done1:
 	VZEROUPPER
@@ -6015,7 +6599,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	VMOVUPD.Z (DX)(AX*8), K1, Z19
 	JMP       compute4
 
 store5:
@@ -6024,7 +6608,7 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z0, K1, (CX)(AX*8)
+	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
 	RET
 

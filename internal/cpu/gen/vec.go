@@ -13,6 +13,7 @@ import (
 	"go/types"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
@@ -38,6 +39,9 @@ type machine struct {
 	f64       bool
 	constants map[string]Mem // those already in the data section of the file
 	labels    int
+
+	held map[string]Op                             // constants and tables that stay in registers through the loop
+	want func(name string, fill func(*machine) Op) // is told of each that is used, where one wants to know
 }
 
 // as returns the machine for the other or the same element type. Both share the data section.
@@ -142,7 +146,20 @@ func (m *machine) memory(c constant) Mem {
 			values = append(values, U32(c))
 		}
 	}
-	return m.data(fmt.Sprintf("vec%d_%x", m.size()*8, uint64(c)), values...)
+	return m.data(m.constantName(c), values...)
+}
+
+func (m *machine) constantName(c constant) string {
+	return fmt.Sprintf("vec%d_%x", m.size()*8, uint64(c))
+}
+
+// holding gives the register that holds a constant, or nil.
+func (m *machine) holding(c constant) Op {
+	name := m.constantName(c)
+	if m.want != nil {
+		m.want(name, func(m *machine) Op { return m.load(c) })
+	}
+	return m.held[name]
 }
 
 // emit assembles the instruction of this name. A constant among the operands becomes a memory operand, with AVX-512 in the
@@ -151,9 +168,11 @@ func (m *machine) emit(name string, ops ...Op) {
 	args := make([]reflect.Value, len(ops))
 	for i, op := range ops {
 		if c, ok := op.(constant); ok {
-			op = m.memory(c)
-			if m.wide() {
-				name += "_BCST"
+			if op = m.holding(c); op == nil {
+				op = m.memory(c)
+				if m.wide() {
+					name += "_BCST"
+				}
 			}
 		}
 		args[i] = reflect.ValueOf(op)
@@ -175,6 +194,9 @@ func (m *machine) op2(name string, x, y Op) Op {
 // in gives x in a register.
 func (m *machine) in(x Op) Op {
 	if c, ok := x.(constant); ok {
+		if r := m.holding(c); r != nil {
+			return r
+		}
 		return m.load(c)
 	}
 	return x
@@ -183,7 +205,9 @@ func (m *machine) in(x Op) Op {
 // load fills a new register with a constant.
 func (m *machine) load(c constant) reg.VecVirtual {
 	d := m.vector()
-	if m.wide() {
+	if r := m.holding(c); r != nil {
+		m.emit("VMOVAPS", r, d)
+	} else if m.wide() {
 		m.emit(m.pick("VBROADCASTSS", "VBROADCASTSD"), m.memory(c), d)
 	} else {
 		m.emit("VMOVUPS", m.memory(c), d)
@@ -423,6 +447,8 @@ type vecKernel struct {
 	// beyond, if not nil, is a mask of the elements that body cannot do. The function ends before the first vector with one
 	// of them and returns how many elements it has done.
 	beyond func(m *machine, x []Op) Op
+
+	hold int // how many constants and tables AVX-512 code keeps in registers
 }
 
 // signature declares a function of pointers and integers, as in ("dst,a,b,c", "n").
@@ -478,6 +504,7 @@ func (m *machine) function(k vecKernel) {
 		src = append(src, at(string("abc"[j]), kind))
 	}
 	m.NEGQ(i)
+	m.hold(k)
 
 	loop, tail, compute, tailStore := m.label("loop"), m.label("tail"), m.label("compute"), m.label("store")
 	last := I32(-m.width())
@@ -521,6 +548,38 @@ func (m *machine) function(k vecKernel) {
 		m.XORQ(i, i)
 	}
 	m.finish(k, i)
+}
+
+// hold fills registers with the constants and tables that the body of a kernel uses first, which it learns by assembling the
+// body once to no end.
+func (m *machine) hold(k vecKernel) {
+	m.held = nil
+	if !m.wide() || k.hold == 0 {
+		return
+	}
+	type wanted struct {
+		name string
+		fill func(*machine) Op
+	}
+	var all []wanted
+	trial := *m
+	trial.Context, trial.constants = build.NewContext(), map[string]Mem{}
+	trial.Function("trial")
+	trial.want = func(name string, fill func(*machine) Op) {
+		if !slices.ContainsFunc(all, func(w wanted) bool { return w.name == name }) {
+			all = append(all, wanted{name, fill})
+		}
+	}
+	var x []Op
+	for _, kind := range k.in {
+		x = append(x, trial.loadKind(kind, Mem{Base: trial.GP64()}, nil))
+	}
+	k.body(&trial, x)
+	held := map[string]Op{}
+	for _, w := range all[:min(len(all), k.hold)] {
+		held[w.name] = w.fill(m)
+	}
+	m.held = held
 }
 
 // finish leaves the function. One that may end early returns how many elements it has done.

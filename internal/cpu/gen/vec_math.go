@@ -37,20 +37,15 @@ var (
 	logCoefficients64 = []float64{6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
 		2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01}
 
-	// Phi(-a) * e^(a^2/2) * (a+2) as a polynomial of q = 1 - tailCentre/(a+2), for a from 0 to 15, error 2^-27. The centre is
-	// chosen such that the two largest coefficients happen to be float32 numbers almost exactly.
-	tailCoefficients = []float64{0.650180221, -0.304942042, 0.0314768888, 0.0294127557, -0.00216521579, -0.00523471646,
-		-0.000962765072, 0.000772627885, 0.000515244785, 4.1319523e-05, -9.65500585e-05, -5.16192558e-05, -9.08291258e-06}
-
-	// erf(x)/x - 1 as a polynomial of x^2, for |x| <= 1, error 2^-26.
-	erfCoefficients = []float64{0.128379167, -0.37612626, 0.112835944, -0.0268542115, 0.00518908724, -0.00080168643, 7.87587487e-05}
+	// (e^(-r/2) - 1)/r for |r| <= ln(2)/16, error 2^-28.7 of e^(-r/2); powers[i] is 2^(i/16).
+	halfExpCoefficients = []float64{-0.5, 0.125003666, -0.020833699}
+	powers              = []float64{1.0, 1.04427373, 1.09050775, 1.13878858, 1.18920708, 1.24185777, 1.29683959, 1.35425556, 1.41421354,
+		1.47682619, 1.54221082, 1.61049032, 1.68179286, 1.75625217, 1.8340081, 1.91520655}
 
 	// (sin(x) - x)/x^3 and (cos(x) - 1 + x^2/2)/x^4 as polynomials of x^2, for |x| <= pi/4, errors 2^-28 and 2^-30.
 	sinCoefficients = []float64{-0.166666672, 0.00833333191, -0.00019840039, 2.72437819e-06}
 	cosCoefficients = []float64{0.0416666642, -0.00138882792, 2.4542871e-05}
 )
-
-const tailCentre = 4.28955078125
 
 // halfPi is pi/2 in three parts.
 var halfPi = [3]float64{1.57079637, -4.37113883e-08, -1.71512451e-15}
@@ -125,8 +120,11 @@ func (m *machine) expm1(x Op) Op {
 	return m.add(y, y)
 }
 
-// tanh is e/(e+2) with e = e^(2|x|) - 1, and the sign of x.
+// tanh is x times a function in pieces for f32, and e/(e+2) with e = e^(2|x|) - 1 and the sign of x for f64.
 func (m *machine) tanh(x Op) Op {
+	if !m.f64 {
+		return m.oddPieces(x, 9.136156, tanhPieces)
+	}
 	a := m.absolute(x)
 	e := m.expm1(m.smaller(m.load(m.f(40)), m.add(a, a)))
 	return m.withSign(m.div(e, m.add(e, m.f(2))), x)
@@ -234,54 +232,63 @@ func (m *machine) softplus(x Op) Op {
 	return m.add(m.logOf(f, k), m.larger(m.in(m.f(0)), x))
 }
 
-// normalTail is Phi(-a) * e^(a^2/2) for a >= 0. The rounding errors of a+2 and of its reciprocal are made good at the end.
-func (m *machine) normalTail(a Op) Op {
-	d := m.add(a, m.f(2))
-	lost := m.sub(a, m.sub(d, m.f(2)))
-	r := m.div(m.f(1), d)
-	rest := m.fnma(r, lost, m.fnma(r, d, m.in(m.f(1))))
-	q := m.fnma(r, m.f(tailCentre), m.in(m.f(1)))
-	t := m.mul(m.polynomial(q, tailCoefficients), r)
-	return m.fma(t, rest, t)
+// normal gives what GELU and its derivative are made of: a = |x| bounded to where the density is zero, e^(-a^2/2) = e * 2^n,
+// and t = Phi(-a) * e^(a^2/2). The square is kept with its rounding error, which the exponential would enlarge; the factor
+// 2^n comes last, so that a denormal result is rounded once.
+func (m *machine) normal(x Op) (a, e, n, t Op) {
+	a = m.smaller(m.load(m.f(14.75)), m.absolute(x))
+	square := m.mul(a, a)
+	low := m.fms(a, a, square)
+	if !m.wide() {
+		half := m.f(-0.5)
+		n, q := m.expm1Reduced(m.mul(square, half), m.mul(low, m.f(0.5)))
+		return a, m.add(q, m.f(1)), n, m.piecewise(a, tailPieces)
+	}
+	// In n, the last four bits of sum, are sixteenths: their power of two is in a table, and VSCALEF takes the whole part.
+	const (
+		sixteenths = 3 << 18
+		twiceLn2   = 1.3862943649291992 // rounded to float32
+	)
+	sum := m.fma(square, m.load(m.f(-log2e/2)), m.f(sixteenths))
+	n = m.sub(sum, m.f(sixteenths))
+	low = m.fma(n, m.f(2*math.Ln2-twiceLn2), low)
+	r := m.add(m.fma(n, m.f(twiceLn2), square), low)
+	power := m.lookUp(sum, "powers", powers)
+	e = m.fma(m.mul(m.polynomial(r, halfExpCoefficients), r), power, power)
+	return a, e, n, m.piecewise(a, tailPieces)
 }
 
-// normal gives what GELU and its derivative are made of: a = |x| bounded to where the density is zero, e^(-a^2/2) = (1+q) * 2^n, and
-// t = Phi(-a) * e^(a^2/2). The square is kept with its rounding error, which the exponential would enlarge; the factor 2^n
-// comes last, so that a denormal result is rounded once.
-func (m *machine) normal(x Op) (a, q, n, t Op) {
-	a = m.smaller(m.load(m.f(16)), m.absolute(x))
-	half := m.mul(a, m.f(0.5))
-	s := m.mul(a, half)
-	n, q = m.expm1Reduced(m.negative(s), m.fms(a, half, s))
-	return a, q, n, m.normalTail(a)
+// scaleDown is y * 2^n for -160 <= n <= 0, y not below 2^-30.
+func (m *machine) scaleDown(y, n Op) Op {
+	if m.wide() {
+		return m.op2("VSCALEF", y, n)
+	}
+	return m.mul(m.mul(y, m.powerOfTwo(n, 0x1p64)), m.f(0x1p-64))
 }
 
 // gelu is x*Phi(x): with y = |x|*Phi(-|x|), it is -y for x < 0 and x - y else.
 func (m *machine) gelu(x Op) Op {
-	a, q, n, t := m.normal(x)
-	y := m.mul(a, t)
-	y = m.scale(m.fma(q, y, y), n)
+	a, e, n, t := m.normal(x)
+	y := m.scaleDown(m.mul(m.mul(a, t), e), n)
 	return m.sub(m.larger(m.in(m.f(0)), x), y)
 }
 
 // geluPrime is Phi(x) + x*phi(x), phi(x) = e^(-x^2/2)/sqrt(2 pi): with y = Phi(-|x|) - |x|*phi(x), it is y for x < 0 and
 // 1 - y else.
 func (m *machine) geluPrime(x Op) Op {
-	a, q, n, t := m.normal(x)
-	y := m.fnma(a, m.f(0.3989422804014327), t)
-	y = m.scale(m.fma(q, y, y), n)
+	a, e, n, t := m.normal(x)
+	y := m.scaleDown(m.mul(m.fnma(a, m.f(0.3989422804014327), t), e), n)
 	return m.choose(m.compare(less, x, m.f(0)), y, m.sub(m.f(1), y))
 }
 
-// erf is a polynomial up to 1 and beyond 1 - 2*Phi(-sqrt(2)*|x|), with the sign of x.
-func (m *machine) erf(x Op) Op {
-	a := m.smaller(m.load(m.f(10)), m.absolute(x))
-	square := m.mul(a, a)
-	e := m.expOfNegative(m.negative(square))
-	t := m.normalTail(m.mul(a, m.f(math.Sqrt2)))
-	y := m.fnma(m.add(t, t), e, m.in(m.f(1)))
-	small := m.fma(m.polynomial(square, erfCoefficients), a, a)
-	return m.withSign(m.choose(m.compare(less, a, m.f(1)), small, y), x)
+// erf is x times a function in pieces, and from 3.95 on 1 with the sign of x.
+func (m *machine) erf(x Op) Op { return m.oddPieces(x, 3.95, erfPieces) }
+
+// oddPieces is x*p(|x|), which has become 1 or -1 at the end; the end is one at which its rounding errors give just that.
+func (m *machine) oddPieces(x Op, end float64, p pieces) Op {
+	a := m.smaller(m.load(m.f(end)), m.absolute(x))
+	y := m.mul(m.piecewise(a, p), a)
+	return m.withSign(m.smaller(m.load(m.f(1)), y), x)
 }
 
 // sinReach is how far the reduction of the argument by three parts of pi/2 holds.
@@ -365,10 +372,13 @@ func floatKernels(f64 bool) []vecKernel {
 	}
 }
 
+// holds is how many constants and tables the transcendental functions keep in registers.
+const holds = 19
+
 // mathKernels are the transcendental functions; the last ones have coefficients for f32 only.
 func mathKernels(f64 bool) []vecKernel {
 	unary := func(name string, body func(m *machine, x Op) Op) vecKernel {
-		return vecKernel{name: name, f64: f64, in: "x", out: element, body: func(m *machine, x []Op) Op { return body(m, x[0]) }}
+		return vecKernel{name: name, f64: f64, in: "x", out: element, hold: holds, body: func(m *machine, x []Op) Op { return body(m, x[0]) }}
 	}
 	kernels := []vecKernel{
 		unary("Exp", (*machine).exp),
