@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/png"
 	"math"
 	"os"
 	"os/exec"
@@ -324,6 +325,14 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
+	}
+	drawn, err := os.Open(filepath.Join(dir, "peers-t2.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer drawn.Close()
+	if picture, err := png.DecodeConfig(drawn); err != nil || picture.Width < 500 || picture.Height < 100 {
+		t.Errorf("the picture is %+v, %v", picture, err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "peers-t2.json"))
 	if err != nil {

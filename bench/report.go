@@ -37,7 +37,8 @@ type engineResult struct {
 const tarnEngine = "Tarn"
 
 // Compare measures the workloads of the names by Tarn and, workload by workload, by all the peers that the Python
-// interpreter has. It writes the report to peers-tN.md and peers-tN.json in dir, N being the threads, and shows it on w. A
+// interpreter has. It writes the report to peers-tN.md, peers-tN.json and, as
+// a picture, peers-tN.png in dir, N being the threads, and shows it on w. A
 // comparison that is interrupted reports what it has.
 func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir string, names ...string) error {
 	list, err := find(names...)
@@ -113,8 +114,12 @@ func (r *report) save(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
+	picture, err := r.picture()
+	if err != nil {
+		return err
+	}
 	name := filepath.Join(dir, fmt.Sprintf("peers-t%d", r.Threads))
-	return errors.Join(replaceFile(name+".json", append(text, '\n')), replaceFile(name+".md", []byte(r.markdown())))
+	return errors.Join(replaceFile(name+".json", append(text, '\n')), replaceFile(name+".md", []byte(r.markdown())), replaceFile(name+".png", picture))
 }
 
 // replaceFile writes a file whole or not at all.
