@@ -64,6 +64,7 @@ type Conv struct {
 	sumTasks   int
 	add        Vec
 	transpose  TransposeFunc
+	depthwise  *depthwise // where each channel is a group of its own, else nil
 }
 
 type convPhase uint8
@@ -121,6 +122,11 @@ func NewConv(spec ConvSpec) *Conv {
 	if spec.Kind == ConvKernel {
 		c.slice()
 	}
+	dt := F32
+	if spec.Float64 {
+		dt = F64
+	}
+	c.planDepthwise(Function(scalar.Mul, dt), Function(scalar.MulAdd, dt), dt)
 	return c
 }
 
@@ -431,12 +437,25 @@ func (c *Conv) produce(n, r int, array, kernel, out, worker unsafe.Pointer) {
 			continue
 		}
 		w := unsafe.Add(kernel, p.rows*pixel)
+		taps := len(p.axes[0].taps) * len(p.axes[1].taps) * len(p.axes[2].taps)
+		if c.depthwise != nil {
+			c.tileTaps(p, w, worker)
+		}
 		for u := from[0]; u < end[0]; u++ {
 			for v := from[1]; v < end[1]; v++ {
 				x, y, z := &p.axes[0], &p.axes[1], &p.axes[2]
 				at := im.origin + (u*c.steps[0]+x.offset)*im.stride[0] + (v*c.steps[1]+y.offset)*im.stride[1] + (from[2]*c.steps[2]+z.offset)*im.stride[2]
 				dst := unsafe.Add(out, (((x.first+u*x.step)*to[1]+y.first+v*y.step)*to[2]+z.first+from[2]*z.step)*pixel)
-				c.row(p, &im, at, w, dst, end[2]-from[2], z.step*pixel)
+				switch count, step := end[2]-from[2], z.step*pixel; {
+				case taps == 0:
+					for i := range count {
+						clear(unsafe.Slice((*byte)(unsafe.Add(dst, i*step)), pixel))
+					}
+				case c.depthwise != nil:
+					c.depthwiseRow(p, &im, at, dst, count, step, worker)
+				default:
+					c.row(p, &im, at, w, dst, count, step)
+				}
 			}
 		}
 	}
@@ -449,12 +468,6 @@ func (c *Conv) row(p *convPart, im *image, a int, w, dst unsafe.Pointer, count, 
 	all, group, from := c.outputs()
 	x, y, z := &p.axes[0], &p.axes[1], &p.axes[2]
 	nx, ny, nz := len(x.taps), len(y.taps), len(z.taps)
-	if nx*ny*nz == 0 {
-		for i := range count {
-			clear(unsafe.Slice((*byte)(unsafe.Add(dst, i*cRow)), all*c.size))
-		}
-		return
-	}
 	bRow := all * c.size
 	aRow := c.steps[2] * im.stride[2]
 	// A row of taps is one block of K where its elements follow each other; else each tap is a block.
@@ -513,7 +526,11 @@ func (c *Conv) kernelSlice(s int, x, y, out, shared, worker unsafe.Pointer) {
 		end = c.Places
 		from[c.cutAxis], end[c.cutAxis] = q0, q1
 		for u := from[0]; u < end[0]; u++ {
-			c.kernelRange(&im, n, u, from, end, y, out, add)
+			if c.depthwise != nil {
+				c.depthwiseKernel(&im, n, u, from, end, y, out, worker, add)
+			} else {
+				c.kernelRange(&im, n, u, from, end, y, out, add)
+			}
 			add = true
 		}
 	}
