@@ -8,6 +8,11 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
+var _ = register(elementwise("func Substitute", func(v *tarn.Value) *tarn.Value {
+	y := v.Sin().Mul(v)
+	return tarn.Substitute([]*tarn.Value{y}, []tarn.Operand{v}, []*tarn.Value{v.Square().AddNum(1)})[0]
+}, between(-2, 2)))
+
 // TestSubstitute computes a loss with dropout, a checkpointed block and a rule of the user's own, and its gradient, at
 // other weights, and compares with a graph that was built at those.
 func TestSubstitute(t *testing.T) {
