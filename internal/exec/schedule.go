@@ -94,7 +94,7 @@ func reduces(in *lower.Instr) bool {
 func (s *scheduler) simple(in *lower.Instr) bool {
 	switch in.Code {
 	case lower.Apply:
-		return jit.Simple(in.Func) && (in.From.Float() || in.From == ir.Bool) || jit.SimpleInt(in.Func) && in.From == ir.I32
+		return jit.Simple(in.Func, in.From == ir.F64) && (in.From.Float() || in.From == ir.Bool) || jit.SimpleInt(in.Func) && in.From == ir.I32
 	case lower.Convert:
 		return in.From == ir.Bool && in.DType.Float() || in.From == ir.I32 && in.DType == ir.F32
 	case lower.Spread:

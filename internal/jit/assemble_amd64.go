@@ -91,6 +91,7 @@ type generator struct {
 	hoisted  []bool        // by input: a single that stays in its register
 	sums     []accumulator // by reduction
 	pool     []pooled
+	tables   []pooledTable
 	masked   bool // the body is written for the rest
 	failed   bool
 }
@@ -158,7 +159,7 @@ func (g *generator) typeOf(v int) Type {
 
 // try writes the code with the given number of singles in registers.
 func (g *generator) try(stay int) bool {
-	g.c, g.pool = code{}, nil
+	g.c, g.pool, g.tables = code{}, nil, nil
 	g.failed = false
 	g.constant = map[uint64]int{}
 	g.base = map[int]int{}
@@ -350,8 +351,27 @@ func (g *generator) constantsOf(in fused) {
 		for _, x := range []float64{low, 0, 1, math.Copysign(0, -1)} {
 			g.constantOf(x)
 		}
-	case scalar.Tanh:
-		for _, x := range []float64{40, 0.5, math.Copysign(0, -1)} {
+	case scalar.Expm1:
+		_, high := g.expRange()
+		for _, x := range []float64{-40, high, 0.5} {
+			g.constantOf(x)
+		}
+	case scalar.Tanh, scalar.Erf:
+		switch {
+		case in.Func == scalar.Erf:
+			g.constantOf(erfEnd)
+			g.constantOf(1)
+		case g.run.Double:
+			g.constantOf(40)
+			g.constantOf(0.5)
+		default:
+			g.constantOf(tanhEnd)
+			g.constantOf(1)
+		}
+		g.constantOf(math.Copysign(0, -1))
+		g.bits(0x7FFFFFFF, 0x7FFFFFFFFFFFFFFF)
+	case scalar.GELU, scalar.GELUPrime:
+		for _, x := range []float64{normalEnd, 0, 1} {
 			g.constantOf(x)
 		}
 		g.bits(0x7FFFFFFF, 0x7FFFFFFFFFFFFFFF)
@@ -440,7 +460,9 @@ func (g *generator) body(masked bool) {
 			g.load(in.Args[a])
 		}
 		result := len(g.run.Inputs) + i
-		g.emit(in, result)
+		if g.where[result] < 0 {
+			g.emit(in, i)
+		}
 		for a := range in.arity() {
 			g.release(in.Args[a], i)
 		}
@@ -582,8 +604,9 @@ var predicates = map[scalar.Func]byte{
 	scalar.Eq: 0, scalar.Lt: 0x11, scalar.Le: 0x12, scalar.Ne: 4, scalar.Ge: 0x1D, scalar.Gt: greater,
 }
 
-// emit writes one instruction. The operands are in registers.
-func (g *generator) emit(in fused, result int) {
+// emit writes instruction i. The operands are in registers.
+func (g *generator) emit(in fused, i int) {
+	result := len(g.run.Inputs) + i
 	var r [3]int
 	for a := range in.arity() {
 		r[a] = g.where[in.Args[a]]
@@ -663,6 +686,21 @@ func (g *generator) emit(in fused, result int) {
 		g.sigmoid(d, r[0])
 	case scalar.Tanh:
 		g.tanh(d, r[0])
+	case scalar.Expm1:
+		g.expm1(d, r[0])
+	case scalar.Erf:
+		g.oddPieces(d, r[0], erfEnd, erfPieces)
+	case scalar.GELU, scalar.GELUPrime:
+		other := -1
+		if p := g.pair(i); p >= 0 {
+			other = g.vector()
+			g.where[len(g.run.Inputs)+p] = other
+		}
+		if in.Func == scalar.GELU {
+			g.gelu(d, other, r[0])
+		} else {
+			g.gelu(other, d, r[0])
+		}
 	case scalar.MulAdd:
 		// VFMADD231 and its like: d = d + a*b.
 		g.c.regs(opcode{g.w(), 1, g.w(), 0x28, 2}, d, 0, r[2], none)

@@ -94,10 +94,16 @@ func (c *code) atR15With(o opcode, reg, vvvv int) {
 // ripBroadcast writes an instruction on registers and a number in memory that is repeated for every lane. It gives where the
 // distance to that memory stands, which is to be filled in.
 func (c *code) ripBroadcast(o opcode, reg, vvvv int) int {
-	c.evex(o, reg, vvvv, 5, true, 0, masking{})
+	at := c.rip(o, reg, vvvv)
 	if !(o.mmap == 2 && o.op>>1 == opBroadcast>>1) { // VBROADCAST repeats by itself
-		c.b[len(c.b)-2] |= 0x10
+		c.b[at-3] |= 0x10
 	}
+	return at
+}
+
+// rip is ripBroadcast for a whole vector in memory.
+func (c *code) rip(o opcode, reg, vvvv int) int {
+	c.evex(o, reg, vvvv, 5, true, 0, masking{})
 	c.put(byte(reg&7)<<3 | 5)
 	c.put32(0)
 	return len(c.b) - 4

@@ -94,16 +94,24 @@ func (f Func) Call(slots []unsafe.Pointer, n int) {
 	}
 }
 
-// simple are the functions that a run may hold. Results that are bool are comparisons and logic.
+// simple are the functions that any run may hold. Results that are bool are comparisons and logic.
 var simple = []scalar.Func{
 	scalar.Neg, scalar.Abs, scalar.Square, scalar.Reciprocal, scalar.Sqrt, scalar.Rsqrt, scalar.Floor, scalar.Ceil, scalar.Round,
 	scalar.ReLU, scalar.Not, scalar.Add, scalar.Sub, scalar.Mul, scalar.Div, scalar.Min, scalar.Max, scalar.ReLUGrad, scalar.LeakyReLU,
 	scalar.Eq, scalar.Ne, scalar.Lt, scalar.Le, scalar.Gt, scalar.Ge, scalar.And, scalar.Or, scalar.Xor,
-	scalar.Where, scalar.MulAdd, scalar.Exp, scalar.Sigmoid, scalar.Tanh,
+	scalar.Where, scalar.MulAdd, scalar.Exp, scalar.Expm1, scalar.Sigmoid, scalar.Tanh,
 }
 
-// Simple reports whether a run may hold f of floats or bools.
-func Simple(f scalar.Func) bool { return slices.Contains(simple, f) }
+// simple32 are those that a run of float32 may hold.
+var simple32 = append([]scalar.Func{scalar.Erf, scalar.GELU, scalar.GELUPrime}, simple...)
+
+// Simple reports whether a run may hold f of bools or of floats, float64 if double.
+func Simple(f scalar.Func, double bool) bool {
+	if double {
+		return slices.Contains(simple, f)
+	}
+	return slices.Contains(simple32, f)
+}
 
 // SimpleInt reports whether a run may hold f of Ints: only comparisons.
 func SimpleInt(f scalar.Func) bool { return f >= scalar.Eq && f <= scalar.Ge }

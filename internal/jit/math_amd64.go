@@ -5,18 +5,8 @@ package jit
 import "math"
 
 // This file writes the functions that take more than an instruction or two: the exponential and what is made of it. The
-// formulas and coefficients are those of the vector functions in package cpu (see its generator, vec_math.go), so that both
-// give results of the same quality.
-
-var (
-	// (e^r - 1 - r)/r^2 for |r| <= ln(2)/2 in float32, error 2^-29 of e^r - 1.
-	expCoefficients = []float64{0.5, 0.166666672, 0.0416664556, 0.00833331048, 0.00139345415, 0.000198919806}
-
-	// The same for float64, error 2^-60.
-	expCoefficients64 = []float64{0.5, 0.16666666666666671, 0.041666666666666671, 0.0083333333333258479, 0.0013888888888883544,
-		0.00019841269875819578, 2.4801587326261104e-05, 2.7557254139316891e-06, 2.7557272742699346e-07, 2.5105739219586713e-08,
-		2.0915059884917686e-09}
-)
+// formulas and coefficients are those of the vector functions in package cpu (see its generator, vec_math.go, which writes the
+// coefficients here, too), so that both give results of the same quality.
 
 // expRange is where e^x has become zero and infinite.
 func (g *generator) expRange() (low, high float64) {
@@ -38,6 +28,12 @@ func (g *generator) ln2() (high, low float64) {
 type pooled struct {
 	at   int // where its distance stands in the code
 	bits uint64
+}
+
+// pooledTable is a table in memory behind the code, at the beginning of a cache line.
+type pooledTable struct {
+	at      int
+	numbers table
 }
 
 // with writes reg = op(vvvv, x), x a constant that is repeated from memory.
@@ -68,6 +64,19 @@ func (g *generator) placePool() {
 			}
 		}
 		g.c.aim(p.at, place[p.bits])
+	}
+	placed := map[table]int{}
+	for _, t := range g.tables {
+		if _, ok := placed[t.numbers]; !ok {
+			for len(g.c.b)%64 != 0 {
+				g.c.put(0x90)
+			}
+			placed[t.numbers] = len(g.c.b)
+			for _, x := range t.numbers {
+				g.c.put32(math.Float32bits(x))
+			}
+		}
+		g.c.aim(t.at, placed[t.numbers])
 	}
 }
 
@@ -141,9 +150,13 @@ func (g *generator) sigmoid(d, x int) {
 	g.freeMask = append(g.freeMask, k)
 }
 
-// tanh writes d = e/(e+2), e = e^(2|x|) - 1, with the sign of x. With s = 2^(n-1), e = 2*(q*s + (s - 1/2)), which is exact
+// tanh writes d in pieces for float32, and for float64 d = e/(e+2), e = e^(2|x|) - 1, with the sign of x. With s = 2^(n-1), e = 2*(q*s + (s - 1/2)), which is exact
 // for n = 0.
 func (g *generator) tanh(d, x int) {
+	if !g.run.Double {
+		g.oddPieces(d, x, tanhEnd, tanhPieces)
+		return
+	}
 	none := masking{}
 	a, n, q, s := g.vector(), g.vector(), g.vector(), g.vector()
 	g.c.regs(g.op(opAnd), a, x, g.bits(0x7FFFFFFF, 0x7FFFFFFFFFFFFFFF), none)
@@ -159,4 +172,19 @@ func (g *generator) tanh(d, x int) {
 	g.c.regs(g.op(opAnd), s, x, g.constantOf(math.Copysign(0, -1)), none)
 	g.c.regs(g.op(opOr), d, q, s, none)
 	g.free = append(g.free, a, n, q, s)
+}
+
+// expm1 writes d = e^x - 1 = 2*(q*s + (s - 1/2)) with s = 2^(n-1). From -40 on it is -1.
+func (g *generator) expm1(d, x int) {
+	none := masking{}
+	_, high := g.expRange()
+	a, n, q := g.vector(), g.vector(), g.vector()
+	g.c.regs(g.op(opMax), a, g.constantOf(-40), x, none)
+	g.c.regs(g.op(opMin), a, g.constantOf(high), a, none)
+	g.reduced(n, q, a)
+	g.c.regs(g.op38(opScale), n, g.constantOf(0.5), n, none)
+	g.with(g.op(opSub), a, n, 0.5)
+	g.c.regs(g.op38(opFMA213), q, n, a, none)
+	g.c.regs(g.op(opAdd), d, q, q, none)
+	g.free = append(g.free, a, n, q)
 }

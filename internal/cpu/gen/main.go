@@ -22,7 +22,7 @@ import (
 
 // file is one generated assembly file, name.s, with the declarations of its functions in name.go, or a Go file alone.
 type file struct {
-	name   string
+	name   string // may lead to the folder of another package
 	build  func(*build.Context)
 	source func() string // the text of a Go file, after its heading; build is nil
 }
@@ -49,7 +49,11 @@ func generate(dir string) ([]string, error) {
 	var names []string
 	write := func(name string, text []byte) error {
 		names = append(names, name)
-		return os.WriteFile(filepath.Join(dir, name), text, 0o644)
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(path, text, 0o644)
 	}
 	for _, f := range files {
 		if f.source != nil {

@@ -101,6 +101,7 @@ func init() {
 			}
 		})
 	}
+	registerGo("../jit/coefficients_amd64", coefficients)
 	registerGo("vec_table_amd64", func() string {
 		var b strings.Builder
 		b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
@@ -130,4 +131,39 @@ func init() {
 		b.WriteString("}\n")
 		return b.String()
 	})
+}
+
+// coefficients is the text of those that the machine code made at run time needs, too.
+func coefficients() string {
+	var b strings.Builder
+	b.WriteString("package jit\n\n// The coefficients of the vector functions, explained in the generator's vec_math.go and vec_pieces.go.\nvar (\n")
+	numbers := func(x []float64, f func(float64) string) string {
+		var all []string
+		for _, x := range x {
+			all = append(all, f(x))
+		}
+		return "{" + strings.Join(all, ", ") + "}"
+	}
+	exact := func(x float64) string { return fmt.Sprint(x) }
+	rounded := func(x float64) string { return fmt.Sprint(float32(x)) }
+	for _, list := range []struct {
+		name string
+		c    []float64
+	}{
+		{"expCoefficients", expCoefficients}, {"expCoefficients64", expCoefficients64},
+		{"logCoefficients", logCoefficients}, {"logCoefficients64", logCoefficients64},
+		{"halfExpCoefficients", halfExpCoefficients},
+	} {
+		fmt.Fprintf(&b, "%s = []float64%s\n", list.name, numbers(list.c, exact))
+	}
+	fmt.Fprintf(&b, "powers = table%s\n", numbers(powers, rounded))
+	for _, p := range []pieces{tailPieces, erfPieces, tanhPieces} {
+		fmt.Fprintf(&b, "%sPieces = pieces{unit: %v, tables: []table{\n", p.name, p.unit)
+		for _, row := range p.tables(true) {
+			fmt.Fprintf(&b, "%s,\n", numbers(row, rounded))
+		}
+		b.WriteString("}}\n")
+	}
+	b.WriteString(")\n")
+	return b.String()
 }
