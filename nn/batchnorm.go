@@ -7,19 +7,20 @@ import "github.com/seed-49005b45/tarn"
 // standardized is (x - mean)/sqrt(variance + eps) over the axes, with the mean and the biased variance. The mean is taken away
 // before anything is squared, so that a mean far from 0 does not swamp the variance, and what it lacks by rounding, the mean d
 // of what is left c, is taken away as well: variance = mean(c^2) - d^2. The gradient by x, given dy of the result y, is
-// (dy - mean(dy) - y mean(dy y))/sqrt(variance + eps), which needs two passes where the derivative of the formulas takes more.
-func standardized(x *tarn.Value, eps float64, axes []int) (y, mean, variance *tarn.Value) {
+// (dy - mean(dy) - y mean(dy y))/sqrt(variance + eps), which needs two passes where the derivative of the formulas takes more. r is
+// 1/sqrt(variance + eps).
+func standardized(x *tarn.Value, eps float64, axes []int) (y, mean, variance, r *tarn.Value) {
 	rough := x.Mean(axes...)
 	c := x.Sub(rough.Unsqueeze(axes...))
 	d := c.Mean(axes...)
 	mean, variance = rough.Add(d), c.Square().Mean(axes...).Sub(d.Square())
-	r := variance.AddNum(eps).Rsqrt().Unsqueeze(axes...)
+	r = variance.AddNum(eps).Rsqrt().Unsqueeze(axes...)
 	y = c.Sub(d.Unsqueeze(axes...)).Mul(r)
 	average := func(v *tarn.Value) *tarn.Value { return v.Mean(axes...).Unsqueeze(axes...) }
 	y = tarn.WithGradient(y, []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{dy.Sub(average(dy)).Sub(y.Mul(average(dy.Mul(y)))).Mul(r)}
 	})
-	return y, mean, variance
+	return y, mean, variance, r
 }
 
 // affine scales and shifts the last axis; nil params leave it as it is.
@@ -112,12 +113,27 @@ func (b *BatchNorm) Forward(x *tarn.Value) *tarn.Value {
 	for i := range axes {
 		axes[i] = i
 	}
-	y, mean, variance := standardized(x, b.Eps, axes)
-	y = affine("BatchNorm", y, b.Weight, b.Bias)
+	unit, mean, variance, r := standardized(x, b.Eps, axes)
+	y := affine("BatchNorm", unit, b.Weight, b.Bias)
+	if b.Weight != nil && b.Bias != nil {
+		y = b.withGradient(y, x, unit, r, axes)
+	}
 	if tracks && g.Training() {
 		b.track(y, mean, variance.Scale(float64(n)/float64(max(n-1, 1))))
 	}
 	return y
+}
+
+// withGradient gives y = unit*weight + bias the gradient rule that needs no more sums over the batch than those of the weights,
+// s = sum(dy unit) and t = sum(dy): dx = weight r (dy - t/n - unit s/n). Its parts apart would sum dy*weight as well.
+func (b *BatchNorm) withGradient(y, x, unit, r *tarn.Value, axes []int) *tarn.Value {
+	g := x.Graph()
+	w, n := b.Weight.Value(g), float64(x.Size()/max(x.Dim(-1), 1))
+	return tarn.WithGradient(y, []tarn.Operand{x, w, b.Bias}, func(dy *tarn.Value) []*tarn.Value {
+		s, t := dy.Mul(unit).Sum(axes...), dy.Sum(axes...)
+		dx := dy.Sub(t.Scale(1 / n)).Sub(unit.Mul(s.Scale(1 / n))).Mul(r.Mul(w))
+		return []*tarn.Value{dx, s, t}
+	})
 }
 
 // track moves the running statistics by those of a batch.
@@ -171,7 +187,7 @@ func (l *GroupNorm) Forward(x *tarn.Value) *tarn.Value {
 	for _, d := range x.Shape()[1 : x.Rank()-1] {
 		positions *= d
 	}
-	y, _, _ := standardized(x.Reshape(n, positions, l.Groups, c/l.Groups), l.Eps, []int{1, 3})
+	y, _, _, _ := standardized(x.Reshape(n, positions, l.Groups, c/l.Groups), l.Eps, []int{1, 3})
 	return affine("GroupNorm", y.Reshape(x.Shape()...), l.Weight, l.Bias)
 }
 
@@ -201,6 +217,6 @@ func (l *InstanceNorm) Forward(x *tarn.Value) *tarn.Value {
 	if !x.DType().IsFloat() {
 		return x.Graph().Fail("InstanceNorm", []*tarn.Value{x}, "the operand is %v and should be f32 or f64", x.DType())
 	}
-	y, _, _ := standardized(x, l.Eps, axes)
+	y, _, _, _ := standardized(x, l.Eps, axes)
 	return affine("InstanceNorm", y, l.Weight, l.Bias)
 }
