@@ -67,6 +67,8 @@ func fillWords(dst []uint32, key Key, i uint64) {
 		dst = dst[1:]
 	}
 	b := i / 4
+	n := fillBlocks(dst, key, b)
+	dst, b = dst[4*n:], b+uint64(n)
 	for ; len(dst) >= 4; b++ {
 		dst[0], dst[1], dst[2], dst[3] = block(key, b)
 		dst = dst[4:]
