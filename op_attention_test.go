@@ -169,3 +169,22 @@ func TestAttentionLikeTheComposition(t *testing.T) {
 		}
 	}
 }
+
+// TestAttentionAllocatesNothing runs attention and its gradient, masked and cut among workers.
+func TestAttentionAllocatesNothing(t *testing.T) {
+	g := tarn.NewGraph()
+	x, dy := g.Input("x", tarn.F32, 1, 300, 24), g.Input("dy", tarn.F32, 1, 300, 8)
+	y := x.SelfAttention(2, 2, tarn.AttentionOptions{Causal: true, Mask: g.TriuMask(300, 300, -50)}).Slice(-1, 0, 8)
+	program, err := tarn.Compile(g, tarn.Outputs{"y": y, "dx": tarn.VJP(y, dy, x)[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := []*tarn.Tensor{tarn.Zeros(tarn.F32, 1, 300, 24), tarn.Zeros(tarn.F32, 1, 300, 8)}
+	if n := testing.AllocsPerRun(5, func() {
+		if _, err := program.Run(in...); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("a run allocates %v times", n)
+	}
+}
