@@ -101,7 +101,7 @@ func init() {
 			}
 		})
 	}
-	registerGo("../jit/coefficients_amd64", coefficients)
+	registerGo("../jit/coefficients_linux_amd64", coefficients)
 	registerGo("vec_table_amd64", func() string {
 		var b strings.Builder
 		b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
