@@ -151,7 +151,6 @@ func coefficients() string {
 		c    []float64
 	}{
 		{"expCoefficients", expCoefficients}, {"expCoefficients64", expCoefficients64},
-		{"logCoefficients", logCoefficients}, {"logCoefficients64", logCoefficients64},
 		{"halfExpCoefficients", halfExpCoefficients},
 	} {
 		fmt.Fprintf(&b, "%s = []float64%s\n", list.name, numbers(list.c, exact))
