@@ -102,7 +102,17 @@ type Array struct {
 func NewArray(t Type) Array {
 	// Allocated as 8-byte words so that every element type is aligned.
 	words := make([]uint64, (t.Bytes()+7)/8+1)
+	touch(words)
 	return Array{t, unsafe.Pointer(unsafe.SliceData(words))}
+}
+
+// touch writes to every page of fresh memory. A page that is read first is mapped to the system's page of zeros, and a later
+// write must change the mapping in all threads, which costs more than the page.
+func touch(words []uint64) {
+	const page = 4096 / 8
+	for i := page; i < len(words); i += page {
+		words[i] = 0
+	}
 }
 
 // Slice gives the elements of a as a slice of T, which must have the size of a's dtype.
