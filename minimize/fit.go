@@ -1,0 +1,219 @@
+package minimize
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// This file holds least squares that are linear, and what a fit says about the certainty of its result.
+
+// Fit is a least-squares fit with its statistics.
+type Fit struct {
+	X          []float64
+	Residuals  []float64 // model minus data
+	SumSquares float64
+	Deviation  float64 // residual standard deviation: sqrt(SumSquares / degrees of freedom); NaN without any
+	Errors     []float64
+	Covariance []float64 // n*n elements: Deviation^2 (J'J)^-1
+	Rank       int       // of the Jacobian; where it is less than n, Errors are infinite for what the data do not fix
+}
+
+// LinearLeastSquares finds the x that minimises |a x - y|, for a matrix of len(y) rows and n columns given row by row. It decomposes a, with
+// its columns scaled to length 1, into QR by Householder reflections, and then improves x and the residuals together until they stand
+// still, with remainders computed to twice the precision. (Bjorck 1996, Numerical methods for least squares problems, sections 2.4
+// and 2.9.) A matrix without full column rank is an error: its solution is not unique.
+func LinearLeastSquares(a []float64, n int, y []float64) (*Fit, error) {
+	m := len(y)
+	switch {
+	case n <= 0 || len(a) != m*n:
+		return nil, fmt.Errorf("minimize: LinearLeastSquares: a matrix of %d rows and %d columns has %d elements, not %d", m, n, m*n, len(a))
+	case m < n:
+		return nil, fmt.Errorf("minimize: LinearLeastSquares: %d rows do not fix %d unknowns", m, n)
+	case !allFinite(a) || !allFinite(y):
+		return nil, fmt.Errorf("minimize: LinearLeastSquares: the matrix or the right side is not finite")
+	}
+	scale := make([]float64, n)
+	for i := range m {
+		for k := range n {
+			scale[k] = math.Hypot(scale[k], a[i*n+k])
+		}
+	}
+	s := mat.NewDense(m, n, nil)
+	for k, v := range scale {
+		if v == 0 {
+			return nil, fmt.Errorf("minimize: LinearLeastSquares: column %d is zero: its unknown has no effect", k)
+		}
+		// A power of two scales without rounding.
+		scale[k] = math.Exp2(math.Round(math.Log2(v)))
+		for i := range m {
+			s.Set(i, k, a[i*n+k]/scale[k])
+		}
+	}
+	var qr mat.QR
+	qr.Factorize(s)
+	var q, r mat.Dense
+	qr.QTo(&q)
+	qr.RTo(&r)
+	for k := range n {
+		if math.Abs(r.At(k, k)) <= epsilon*float64(m)*math.Abs(r.At(0, 0)) {
+			return nil, fmt.Errorf("minimize: LinearLeastSquares: column %d is a combination of those before it, to rounding: leave it out", k)
+		}
+	}
+	t := mat.NewTriDense(n, mat.Upper, nil)
+	for i := range n {
+		for k := i; k < n; k++ {
+			t.SetTri(i, k, r.At(i, k))
+		}
+	}
+	x, residual := improve(s, &q, t, y)
+	fit := &Fit{X: x, Residuals: residual, Rank: n}
+	for i := range x {
+		x[i] /= scale[i]
+	}
+	for i := range residual {
+		residual[i] = -residual[i]
+	}
+	var inverse mat.TriDense
+	if err := inverse.InverseTri(t); err != nil {
+		if _, poor := err.(mat.Condition); !poor {
+			return nil, fmt.Errorf("minimize: LinearLeastSquares: %w", err)
+		}
+	}
+	var c mat.Dense
+	c.Mul(&inverse, inverse.T())
+	fit.certainty(func(i, j int) float64 { return c.At(i, j) / scale[i] / scale[j] })
+	return fit, nil
+}
+
+// improve solves the least squares by a = QR and refines x and r in
+//
+//	r + a x = y,   a'r = 0
+//
+// by corrections from the same factors.
+func improve(a *mat.Dense, q *mat.Dense, t *mat.TriDense, y []float64) (x, r []float64) {
+	m, n := a.Dims()
+	x, r = make([]float64, n), make([]float64, m)
+	last := math.Inf(1)
+	for range 20 {
+		f, g := make([]float64, m), make([]float64, n) // what is missing in the two equations
+		for i := range m {
+			s := double{y[i], 0}
+			s.add(-r[i])
+			for k, v := range a.RawRowView(i) {
+				s.addProduct(-v, x[k])
+			}
+			f[i] = s.hi + s.lo
+		}
+		for k := range n {
+			var s double
+			for i := range m {
+				s.addProduct(-a.At(i, k), r[i])
+			}
+			g[k] = s.hi + s.lo
+		}
+		// With Q'f = (d, e) and R'z = g: dx = R^-1 (d - z), dr = Q (z, e).
+		d := mat.NewVecDense(m, nil)
+		d.MulVec(q.T(), mat.NewVecDense(m, f))
+		z := mat.NewVecDense(n, nil)
+		z.SolveVec(t.T(), mat.NewVecDense(n, g)) // R was found regular; a poor condition is no obstacle
+		rhs := mat.NewVecDense(n, nil)
+		for k := range n {
+			rhs.SetVec(k, d.AtVec(k)-z.AtVec(k))
+			d.SetVec(k, z.AtVec(k))
+		}
+		dx, dr := mat.NewVecDense(n, nil), mat.NewVecDense(m, nil)
+		dx.SolveVec(t, rhs)
+		dr.MulVec(q, d)
+		change := mat.Norm(dx, 2)
+		if !(change < last/2) && !math.IsInf(last, 1) {
+			break
+		}
+		last = change
+		axpy(1, dx.RawVector().Data, x)
+		axpy(1, dr.RawVector().Data, r)
+		if change <= epsilon/4*norm2(x) {
+			break
+		}
+	}
+	return x, r
+}
+
+// double is a number of twice the precision, hi + lo. (Dekker 1971; Ogita, Rump and Oishi 2005, Accurate sum and dot product, SIAM
+// J. Sci. Comput. 26.)
+type double struct{ hi, lo float64 }
+
+func (s *double) add(x float64) {
+	sum := s.hi + x
+	b := sum - s.hi
+	s.lo += (s.hi - (sum - b)) + (x - b)
+	s.hi = sum
+}
+
+func (s *double) addProduct(x, y float64) {
+	p := x * y
+	s.add(p)
+	s.lo += math.FMA(x, y, -p)
+}
+
+// certainty fills in what follows from the residuals and the inverse of J'J.
+func (f *Fit) certainty(inverse func(i, j int) float64) {
+	n := len(f.X)
+	var s double
+	for _, r := range f.Residuals {
+		s.addProduct(r, r)
+	}
+	f.SumSquares = s.hi + s.lo
+	variance := math.NaN()
+	if free := len(f.Residuals) - n; free > 0 {
+		variance = f.SumSquares / float64(free)
+	}
+	f.Deviation = math.Sqrt(variance)
+	f.Covariance, f.Errors = make([]float64, n*n), make([]float64, n)
+	for i := range n {
+		for j := range n {
+			f.Covariance[i*n+j] = variance * inverse(i, j)
+		}
+		f.Errors[i] = f.Deviation * math.Sqrt(inverse(i, i))
+	}
+}
+
+// NewFit gives the statistics of a nonlinear fit at its minimum x, taking the residuals as linear there: those of SciPy's curve_fit.
+func NewFit(p Problem, x []float64) (*Fit, error) {
+	if err := p.check(len(x)); err != nil {
+		return nil, err
+	}
+	if err := checkSquares("NewFit", &p); err != nil {
+		return nil, err
+	}
+	e := evaluator{p: &p, n: len(x)}
+	fit := &Fit{X: clone(x), Residuals: clone(e.residuals(x))}
+	s := &squares{r: &run{evaluator: e, x: fit.X, g: make([]float64, len(x))}, m: p.Count, res: fit.Residuals, scale: make([]float64, len(x))}
+	s.differentiate()
+	if s.r.err != nil {
+		return nil, fmt.Errorf("minimize: NewFit: %w", s.r.err)
+	}
+	values, v, _, ok := s.svd()
+	if !ok {
+		return nil, fmt.Errorf("minimize: NewFit: the residuals or their derivatives are not finite at %v", x)
+	}
+	for _, sv := range values {
+		if sv > 1e-13*values[0] {
+			fit.Rank++
+		}
+	}
+	fit.certainty(func(i, j int) float64 {
+		sum := 0.0
+		for k := range fit.Rank {
+			sum += v.At(i, k) * v.At(j, k) / values[k] / values[k]
+		}
+		for k := fit.Rank; k < len(x); k++ {
+			if i == j && (k >= len(values) || math.Abs(v.At(i, k)) > 1e-8) {
+				sum = math.Inf(1)
+			}
+		}
+		return sum / s.D(i) / s.D(j)
+	})
+	return fit, nil
+}

@@ -1,0 +1,99 @@
+package minimize_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/seed-49005b45/tarn/minimize"
+	"github.com/seed-49005b45/tarn/minimize/internal/mgh"
+)
+
+var ctx = context.Background()
+
+// TestMGH runs the methods on the test problems: a problem is solved where the gradient is at most 1e-6 or the published minimum reached.
+func TestMGH(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		m      minimize.Method
+		solved int // of 28
+	}{
+		{"LBFGS", &minimize.LBFGS{}, 28},
+		{"LBFGS with 5 pairs", &minimize.LBFGS{Memory: 5}, 27},
+		{"BFGS", &minimize.BFGS{}, 28},
+		{"LBFGSB", &minimize.LBFGSB{}, 28},
+		{"ConjugateGradient", &minimize.ConjugateGradient{}, 26},
+		{"ConjugateGradient PR+", &minimize.ConjugateGradient{PolakRibiere: true}, 26},
+		{"Newton", &minimize.Newton{}, 27},
+		{"NewtonCG", &minimize.NewtonCG{}, 28},
+	} {
+		solved := 0
+		for _, p := range mgh.Problems {
+			res, err := minimize.Run(ctx, minimize.Problem{Func: p.F.Func, Grad: p.F.Grad}, p.Start, c.m, minimize.Options{Iterations: 3000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := make([]float64, len(p.Start))
+			p.F.Grad(g, res.X)
+			if res.Converged() != (largest(g) <= 1e-6) || res.GradNorm != largest(g) || res.F != p.F.Func(res.X) {
+				t.Errorf("%s on %s: %v, but the gradient is %v", c.name, p.Name, res, g)
+			}
+			if res.Converged() || slices.ContainsFunc(p.Minima, func(f float64) bool { return math.Abs(res.F-f) <= 1e-8*max(1e-3, math.Abs(f)) }) {
+				solved++
+			} else {
+				t.Logf("%s on %s: %v", c.name, p.Name, res)
+			}
+		}
+		t.Logf("%s solves %d of %d", c.name, solved, len(mgh.Problems))
+		if solved < c.solved {
+			t.Errorf("%s solves %d of %d, want %d", c.name, solved, len(mgh.Problems), c.solved)
+		}
+	}
+}
+
+func largest(g []float64) (m float64) {
+	for _, v := range g {
+		m = max(m, math.Abs(v))
+	}
+	return m
+}
+
+// TestEvaluations compares L-BFGS with others', problem by problem: the median of the ratios of evaluations is below 1.
+func TestEvaluations(t *testing.T) {
+	data, err := os.ReadFile("testdata/counts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts struct {
+		Problems map[string]struct{ Gonum, SciPy int }
+	}
+	if err := json.Unmarshal(data, &counts); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []minimize.Method{&minimize.LBFGS{}, &minimize.LBFGS{Memory: 10}, &minimize.LBFGSB{}} {
+		var gonum, scipy []float64
+		for _, p := range mgh.Problems {
+			res, err := minimize.Run(ctx, minimize.Problem{Func: p.F.Func, Grad: p.F.Grad}, p.Start, m, minimize.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, n := counts.Problems[p.Name], float64(res.Evaluations.Func)
+			if !res.Converged() || c.Gonum == 0 || c.SciPy == 0 {
+				t.Fatalf("%s: %v; others took %v", p.Name, res, c)
+			}
+			gonum, scipy = append(gonum, n/float64(c.Gonum)), append(scipy, n/float64(c.SciPy))
+		}
+		t.Logf("%+v: evaluations as a part of gonum's %.3f, of SciPy's %.3f in the median", m, median(gonum), median(scipy))
+		if median(gonum) >= 1 || median(scipy) >= 1 {
+			t.Errorf("%+v: median of the ratios to gonum's evaluations %v, to SciPy's %v; want less than 1", m, median(gonum), median(scipy))
+		}
+	}
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
+}

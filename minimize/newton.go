@@ -1,0 +1,228 @@
+package minimize
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// This file holds Newton's method with the whole Hessian, in a trust region.
+
+// Newton minimises, in each step exactly, the quadratic model of f over a ball of radius R:
+//
+//	min over |d| <= R of  g'd + 1/2 d'H d
+//
+// The eigenvalues of H give the solution d = -(H + lambda I)^-1 g with the least lambda >= 0 that makes H + lambda I not
+// negative and |d| <= R, in the hard case too, where g has no part along the direction of most negative curvature. R grows where
+// the model foretells well how f falls, and shrinks where it does not. (More and Sorensen 1983, Computing a trust region step,
+// SIAM J. Sci. Stat. Comput. 4; Conn, Gould and Toint 2000, Trust-region methods, algorithm 6.1.1 and chapter 7.)
+//
+// A stationary point with negative curvature is left along it. The Hessian takes n*n numbers and its eigenvalues about
+// 10 n^3 operations a step, so the method is for at most some hundred variables.
+type Newton struct {
+	Radius float64 // of the first trust region; 0 means max(1, |x0|)
+}
+
+func (m *Newton) check(p *Problem, n int) error { return checkRadius("Newton", m.Radius) }
+
+func checkRadius(method string, radius float64) error {
+	if !(radius >= 0) || math.IsInf(radius, 1) {
+		return fmt.Errorf("minimize: %s: Radius is %v, want a positive number, or 0 for the default", method, radius)
+	}
+	return nil
+}
+
+// region is a trust region: its radius and how it changes, common to the methods that use one.
+type region struct {
+	r      *run
+	radius float64
+	x, g   []float64 // the trial
+}
+
+func newRegion(r *run, radius float64) *region {
+	if radius == 0 {
+		radius = max(1, norm2(r.x))
+	}
+	return &region{r: r, radius: radius, x: make([]float64, r.n), g: make([]float64, r.n)}
+}
+
+// try evaluates x + d, for which the model foretells the change of f, and moves there if f falls; it adapts the radius. It
+// reports whether the run has moved.
+func (t *region) try(d []float64, foretold float64) bool {
+	r := t.r
+	length := norm2(d)
+	for i, x := range r.x {
+		t.x[i] = x + d[i]
+	}
+	f := r.valueGrad(t.g, t.x)
+	if !isFinite(f) || !allFinite(t.g) {
+		if math.IsInf(f, -1) {
+			copy(r.x, t.x)
+			r.f = f
+			return true
+		}
+		t.radius = length / 10
+		return false
+	}
+	fell := r.f - f
+	ratio := fell / -foretold
+	rounding := 10 * epsilon * math.Abs(r.f)
+	if math.Abs(fell) <= rounding && -foretold <= rounding {
+		// Rounding hides the decrease: the gradient tells whether the step is good.
+		ratio = 0
+		if normInf(t.g) < r.gradNorm() {
+			ratio = 1
+		}
+	}
+	switch {
+	case ratio < 0.25 || math.IsNaN(ratio):
+		t.radius = length / 4
+	case ratio > 0.75 && length > 0.99*t.radius:
+		t.radius = 2 * t.radius
+	}
+	if !(ratio > 1e-4) {
+		return false
+	}
+	copy(r.x, t.x)
+	copy(r.g, t.g)
+	r.f = f
+	return true
+}
+
+// lost reports that the region has become too small to hold another number than x.
+func (t *region) lost() bool {
+	return t.radius <= epsilon*max(norm2(t.r.x), math.SmallestNonzeroFloat64/epsilon)
+}
+
+func (m *Newton) search(r *run) Reason {
+	reason := r.start()
+	if reason != Running && reason != GradientSmall {
+		return reason
+	}
+	n := r.n
+	t := newRegion(r, m.Radius)
+	h, d := make([]float64, n*n), make([]float64, n)
+	for {
+		r.hess(h, r.x, r.g)
+		if r.interrupted() != Running {
+			return r.interrupted()
+		}
+		if !allFinite(h) {
+			return NotFinite
+		}
+		var e mat.EigenSym
+		if !e.Factorize(mat.NewSymDense(n, clone(h)), true) {
+			return r.stuck()
+		}
+		values := e.Values(nil)
+		var vectors mat.Dense
+		e.VectorsTo(&vectors)
+		r.curvature = values[0]
+		if reason == GradientSmall && values[0] >= -saddleTolerance*max(1, math.Abs(values[n-1])) {
+			return GradientSmall
+		}
+		for {
+			foretold := ball(d, r.g, values, &vectors, t.radius)
+			if t.try(d, foretold) {
+				break
+			}
+			if r.interrupted() != Running || t.lost() {
+				if reason == GradientSmall && r.interrupted() == Running {
+					return reason
+				}
+				return r.stuck()
+			}
+		}
+		reason = r.moved(norm2(d))
+		if reason != Running && reason != GradientSmall {
+			return reason
+		}
+	}
+}
+
+// saddleTolerance is how negative an eigenvalue must be, as a part of the largest, to make a stationary point a saddle.
+const saddleTolerance = 1e-8
+
+// ball stores in d the minimum of g'd + 1/2 d'H d over |d| <= radius, given the eigenvalues of H in rising order with their
+// vectors, and gives its value.
+func ball(d, g, values []float64, vectors *mat.Dense, radius float64) float64 {
+	n := len(g)
+	b := make([]float64, n) // g in the basis of eigenvectors
+	for i := range n {
+		for j := range n {
+			b[j] += vectors.At(i, j) * g[i]
+		}
+	}
+	z := make([]float64, n)
+	length := func(lambda float64) float64 { // stores the solution for lambda in z
+		for i, v := range values {
+			switch {
+			case b[i] == 0:
+				z[i] = 0
+			case v+lambda <= 0:
+				z[i] = math.Inf(1)
+			default:
+				z[i] = -b[i] / (v + lambda)
+			}
+		}
+		return norm2(z)
+	}
+	largest := max(math.Abs(values[0]), math.Abs(values[n-1]))
+	least := max(0, -values[0])
+	switch {
+	case values[0] > epsilon*largest && length(0) <= radius: // inside
+	default:
+		lo := least
+		floor := lo + epsilon*max(largest, math.SmallestNonzeroFloat64/epsilon)
+		if length(floor) < radius && values[0] <= epsilon*largest {
+			// The hard case: what is missing to the radius goes along the direction of least curvature.
+			missing := math.Sqrt(max(0, radius*radius-math.Pow(norm2(z), 2)))
+			z[0] += math.Copysign(missing, -b[0])
+			break
+		}
+		hi := lo + norm2(b)/radius + largest*epsilon
+		lambda := max(floor, (lo+hi)/2)
+		for range 100 { // Newton's method on 1/|z| - 1/radius, kept within [lo, hi]
+			l := length(lambda)
+			if math.Abs(l-radius) <= 1e-10*radius {
+				break
+			}
+			if l > radius {
+				lo = lambda
+			} else {
+				hi = lambda
+			}
+			s := 0.0
+			for i, v := range values {
+				if b[i] != 0 {
+					s += z[i] * z[i] / (v + lambda)
+				}
+			}
+			next := lambda + (l*l/s)*(l-radius)/radius
+			if !(next > lo && next < hi) {
+				next = (lo + hi) / 2
+			}
+			if next == lambda {
+				break
+			}
+			lambda = next
+		}
+		if l := norm2(z); l > radius {
+			for i := range z {
+				z[i] *= radius / l
+			}
+		}
+	}
+	foretold := 0.0
+	for i, v := range values {
+		foretold += b[i]*z[i] + v*z[i]*z[i]/2
+	}
+	clear(d)
+	for i := range n {
+		for j := range n {
+			d[i] += vectors.At(i, j) * z[j]
+		}
+	}
+	return foretold
+}

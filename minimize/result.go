@@ -1,0 +1,158 @@
+package minimize
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// This file holds what a search is told and what it tells.
+
+// Reason is why a search ended.
+type Reason int
+
+const (
+	Running         Reason = iota // it has not ended
+	GradientSmall                 // the gradient is within the tolerance: success
+	Stalled                       // no step lowers f any more, and the gradient is not within the tolerance
+	FuncReached                   // f came below Options.Target
+	IterationLimit                // Options.Iterations steps were taken
+	EvaluationLimit               // Options.Evaluations evaluations were made
+	Unbounded                     // f falls without bound, or to minus infinity
+	NotFinite                     // f or its gradient is not finite where the search stands
+	Cancelled                     // the context was cancelled, or the loop over Steps left
+	Failed                        // an evaluation gave an error
+)
+
+var reasonText = [...]string{
+	"running", "the gradient is within the tolerance", "no step lowers the function any more", "the function reached the target",
+	"the limit of iterations is reached", "the limit of evaluations is reached", "the function falls without bound",
+	"the function or its gradient is not finite", "cancelled", "an evaluation failed",
+}
+
+// String says it in words.
+func (r Reason) String() string {
+	if r < 0 || int(r) >= len(reasonText) {
+		return fmt.Sprintf("reason %d", int(r))
+	}
+	return reasonText[r]
+}
+
+// Options are when to stop. The zero value has useful defaults.
+type Options struct {
+	Gradient    float64 // tolerance: the largest magnitude in the gradient of a minimum; 0 means 1e-6
+	Iterations  int     // most steps; 0 means 10000, a negative number no limit
+	Evaluations int     // most evaluations of f or its residuals; 0 means no limit
+	Target      float64 // with UseTarget: stop where f is at most this
+	UseTarget   bool
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if math.IsNaN(o.Gradient) || o.Gradient < 0 || math.IsNaN(o.Target) || o.Evaluations < 0 {
+		return o, fmt.Errorf("minimize: Options: the tolerance is %v, the limit of evaluations %d, the target %v: they cannot be negative or NaN",
+			o.Gradient, o.Evaluations, o.Target)
+	}
+	if o.Gradient == 0 {
+		o.Gradient = 1e-6
+	}
+	if o.Iterations == 0 {
+		o.Iterations = 10000
+	}
+	return o, nil
+}
+
+// Step is where a search stands after an iteration. Slices are valid until the next step: clone what is to be kept.
+type Step struct {
+	Iteration   int // 0 is the start
+	X           []float64
+	F           float64
+	Gradient    []float64
+	GradNorm    float64 // largest magnitude in the gradient; with bounds, in the part that may be followed
+	Length      float64 // of the step that led here
+	Evaluations Evaluations
+	Reason      Reason // Running, but for the last step
+}
+
+// Result is where a search ended.
+type Result struct {
+	X           []float64
+	F           float64
+	Gradient    []float64
+	GradNorm    float64
+	Iterations  int
+	Evaluations Evaluations
+	Reason      Reason
+
+	// Curvature is the least eigenvalue of the Hessian at X as far as Newton and NewtonCG know it, NaN where unknown: a
+	// negative one with a small gradient is a saddle.
+	Curvature float64
+}
+
+// Converged reports success: the gradient at X is within the tolerance.
+func (r *Result) Converged() bool { return r.Reason == GradientSmall }
+
+// String is a summary on one line.
+func (r *Result) String() string {
+	return fmt.Sprintf("f = %.10g, gradient %.2g, %d iterations, %s: %v", r.F, r.GradNorm, r.Iterations, r.Evaluations, r.Reason)
+}
+
+// String lists what was evaluated.
+func (e Evaluations) String() string {
+	s := ""
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{e.Func, "functions"}, {e.Grad, "gradients"}, {e.Hess, "Hessians"}, {e.HessVec, "Hessian products"},
+		{e.Residuals, "residuals"}, {e.Jacobian, "Jacobians"}, {e.NotFinite, "not finite"},
+	} {
+		if c.n == 0 {
+			continue
+		}
+		if s != "" {
+			s += ", "
+		}
+		s += fmt.Sprintf("%d %s", c.n, c.what)
+	}
+	if s == "" {
+		return "no evaluations"
+	}
+	return s
+}
+
+// Method is a way to minimise: a pointer to one of the structs of this package.
+type Method interface {
+	// search goes from the run's point to a minimum and says why it stopped.
+	search(r *run) Reason
+}
+
+// Run minimises p from x0 by the method. The error tells of what makes no sense or could not be evaluated; a search that
+// ends without success is no error: see Result.Reason. Where there is an error in the midst of the search the Result says how
+// far it came.
+func Run(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (*Result, error) {
+	r, err := newRun(ctx, p, x0, m, o)
+	if err != nil {
+		return nil, err
+	}
+	return r.finish(m)
+}
+
+// Steps is Run as a loop: it gives the start, each step, and the last one, which has a Reason, once more. Leaving the loop ends
+// the search.
+func Steps(ctx context.Context, p Problem, x0 []float64, m Method, o Options) func(yield func(Step, error) bool) {
+	return func(yield func(Step, error) bool) {
+		r, err := newRun(ctx, p, x0, m, o)
+		if err != nil {
+			yield(Step{}, err)
+			return
+		}
+		r.yield = func(s Step) bool { return yield(s, nil) }
+		res, err := r.finish(m)
+		if r.left {
+			return
+		}
+		s := r.state()
+		s.X, s.F, s.Gradient, s.GradNorm, s.Reason = res.X, res.F, res.Gradient, res.GradNorm, res.Reason
+		yield(s, err)
+	}
+}

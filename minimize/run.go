@@ -1,0 +1,134 @@
+package minimize
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// This file holds run: the state that all methods share, and the tests that end a search.
+
+// run is one search.
+type run struct {
+	evaluator
+	ctx   context.Context
+	o     Options
+	yield func(Step) bool // nil without a listener
+	left  bool            // the listener has left
+
+	x, g      []float64 // where the search stands, and the gradient there
+	f         float64
+	gradNorm  func() float64 // how large the gradient is, for the test
+	iteration int
+	length    float64 // of the last step
+	curvature float64
+}
+
+func newRun(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (*run, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(len(x0)); err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, fmt.Errorf("minimize: the method is nil")
+	}
+	for i, x := range x0 {
+		if !isFinite(x) {
+			return nil, fmt.Errorf("minimize: element %d of the start is %v", i, x)
+		}
+	}
+	if c, ok := m.(interface{ check(p *Problem, n int) error }); ok {
+		if err := c.check(&p, len(x0)); err != nil {
+			return nil, err
+		}
+	}
+	r := &run{evaluator: evaluator{p: &p, n: len(x0)}, ctx: ctx, o: o, x: clone(x0), g: make([]float64, len(x0)), curvature: math.NaN()}
+	r.gradNorm = func() float64 { return normInf(r.g) }
+	return r, nil
+}
+
+// finish searches and makes the result.
+func (r *run) finish(m Method) (*Result, error) {
+	reason := m.search(r)
+	if r.err != nil {
+		reason = Failed
+	}
+	res := &Result{X: clone(r.x), F: r.f, Gradient: clone(r.g), GradNorm: r.gradNorm(), Iterations: r.iteration,
+		Evaluations: r.count, Reason: reason, Curvature: r.curvature}
+	switch {
+	case r.err != nil:
+		return res, fmt.Errorf("minimize: evaluation %d: %w", r.count.Func+r.count.Residuals, r.err)
+	case reason == Cancelled && !r.left:
+		return res, fmt.Errorf("minimize: after %d iterations: %w", r.iteration, context.Cause(r.ctx))
+	}
+	return res, nil
+}
+
+// start evaluates the first point and reports it.
+func (r *run) start() Reason {
+	r.f = r.valueGrad(r.g, r.x)
+	return r.report()
+}
+
+// state is what a listener sees.
+func (r *run) state() Step {
+	return Step{Iteration: r.iteration, X: r.x, F: r.f, Gradient: r.g, GradNorm: r.gradNorm(), Length: r.length, Evaluations: r.count}
+}
+
+// moved counts a step that has been taken to r.x, with r.f and r.g, and reports it.
+func (r *run) moved(length float64) Reason {
+	r.iteration++
+	r.length = length
+	return r.report()
+}
+
+// bottomless is the depth below which f is taken as unbounded, while squares of it can still be computed.
+const bottomless = 1e100
+
+// report shows the state and makes the tests.
+func (r *run) report() Reason {
+	if r.yield != nil && !r.yield(r.state()) {
+		r.left = true
+		return Cancelled
+	}
+	if reason := r.interrupted(); reason != Running {
+		return reason
+	}
+	switch norm := r.gradNorm(); {
+	case r.f < -bottomless:
+		return Unbounded
+	case !isFinite(r.f) || !isFinite(norm):
+		return NotFinite
+	case norm <= r.o.Gradient:
+		return GradientSmall
+	case r.o.UseTarget && r.f <= r.o.Target:
+		return FuncReached
+	case r.o.Iterations >= 0 && r.iteration >= r.o.Iterations:
+		return IterationLimit
+	}
+	return Running
+}
+
+// interrupted says whether something ends the search in the midst of a step.
+func (r *run) interrupted() Reason {
+	switch {
+	case r.err != nil:
+		return Failed
+	case r.ctx.Err() != nil:
+		return Cancelled
+	case r.o.Evaluations > 0 && r.count.Func+r.count.Residuals >= r.o.Evaluations:
+		return EvaluationLimit
+	}
+	return Running
+}
+
+// stuck is the reason for ending where no step is found that lowers f.
+func (r *run) stuck() Reason {
+	if reason := r.interrupted(); reason != Running {
+		return reason
+	}
+	return Stalled
+}
