@@ -23,7 +23,7 @@ func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Checker 
 	all := *g
 	all.Outputs = append([]*ir.Node(nil), g.Outputs...)
 	for _, n := range g.Nodes {
-		if len(n.In) > 0 {
+		if _, nested := n.Op.(ir.Nested); nested || len(n.In) > 0 {
 			all.Outputs = append(all.Outputs, n)
 		}
 	}
@@ -65,8 +65,10 @@ func (c *Checker) Run(inputs []ir.Array, step int64) error {
 		for i, m := range n.In {
 			in[i] = c.results[m]
 		}
-		want := ir.NewArray(n.Type)
-		n.Op.Eval(want, in)
+		want, err := ir.Evaluate(n, in)
+		if err != nil {
+			return err
+		}
 		if err := compare(c.results[n], want, in); err != nil {
 			return fmt.Errorf("check: %s: %v: %w", n.Place(), n, err)
 		}

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"fmt"
-
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
@@ -74,12 +72,7 @@ func (j *checkJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
 func (j *checkJob) run() error {
 	x := ir.Array{Type: j.work.Type, Data: j.m.at(j.work.In.Buffer, j.work.In.View.Offset)}
 	if err := j.work.Op.Check(x, j.work.Types); err != nil {
-		return opError(j.node, err)
+		return ir.OpError(j.node, err)
 	}
 	return nil
-}
-
-// opError says which op found its operands' contents wrong.
-func opError(n *ir.Node, err error) error {
-	return fmt.Errorf("%s: %s: %w", n.Place(), n.Op.Name(), err)
 }

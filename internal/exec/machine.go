@@ -159,6 +159,8 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 		return m.newCopy(w)
 	case *lower.Kernel:
 		return m.newKernel(w)
+	case *lower.Nest:
+		return m.newNest(w)
 	case *lower.Check:
 		return m.newCheck(w, s.Nodes[0])
 	}

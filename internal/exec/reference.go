@@ -60,14 +60,7 @@ func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.A
 	for i, m := range n.In {
 		in[i] = values[m]
 	}
-	if op, ok := n.Op.(ir.Checked); ok {
-		if err := ir.CheckOperands(op, in); err != nil {
-			return ir.Array{}, opError(n, err)
-		}
-	}
-	out := ir.NewArray(n.Type)
-	n.Op.Eval(out, in)
-	return out, nil
+	return ir.Evaluate(n, in)
 }
 
 // Output gives output i of the last run. The memory is used again by the next.

@@ -20,6 +20,8 @@ func (s *Step) Flops() int {
 		return w.flops()
 	case *Pool:
 		return w.flops()
+	case *Nest:
+		return w.flops()
 	case *Loop:
 		n := 0
 		for _, in := range w.Instrs {
@@ -71,6 +73,8 @@ func (s *Step) Summary() string {
 	case *Conv:
 		return w.summary()
 	case *Pool:
+		return w.summary()
+	case *Nest:
 		return w.summary()
 	case *Copy:
 		return fmt.Sprintf("copy %s", ir.ShapeString(w.From.View.Shape))

@@ -65,6 +65,8 @@ func (l *lowering) lower(n *ir.Node) value {
 		}
 	case ir.Attention:
 		return l.attention(n, op)
+	case ir.Nested:
+		return l.nested(n, op)
 	case ir.Elementwise, ir.Conversion:
 		l.order[n] = len(l.order)
 		l.place(n, l.readableOperands(n))
@@ -347,6 +349,10 @@ func (l *lowering) step(c *group) *Step {
 			a.In = append(a.In, l.ref(o))
 		}
 		s.Work = a
+		return s
+	}
+	if op, ok := n.Op.(ir.Nested); ok {
+		l.nestStep(s, c, op)
 		return s
 	}
 	if op, ok := n.Op.(ir.Convolution); ok {

@@ -64,7 +64,7 @@ type Step struct {
 	Assign bool // copies a value into a variable at the end of the run
 }
 
-// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel or a *Check.
+// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel, a *Nest or a *Check.
 type Work interface{ describe() string }
 
 // Ref is a buffer seen through a view.
@@ -294,6 +294,15 @@ func (s *Step) Replace(by map[*Buffer]*Buffer) {
 		swap(&w.Out)
 	case *Check:
 		swap(&w.In.Buffer)
+	case *Nest:
+		for i := range w.In {
+			swap(&w.In[i].Buffer)
+		}
+		for i := range w.Out {
+			if w.Out[i] != nil {
+				swap(&w.Out[i])
+			}
+		}
 	case *Kernel:
 		for i := range w.In {
 			swap(&w.In[i].Buffer)

@@ -27,6 +27,9 @@ var Passes = []Pass{
 	{"prune again", prune},
 }
 
+// The bodies of loops come last: all passes run on them too.
+func init() { Passes = append(Passes, Pass{"bodies", bodies}) }
+
 // Run applies all passes to g. If seen is not nil it is called before the first pass, as "traced", and after each.
 func Run(g *ir.Graph, seen func(pass string, g *ir.Graph)) {
 	if seen != nil {
@@ -166,7 +169,8 @@ func fold(g *ir.Graph) {
 		if len(n.In) == 0 || n.Type.Size() > mostFolded {
 			return n
 		}
-		if _, ok := n.Op.(ir.Movement); ok {
+		switch n.Op.(type) {
+		case ir.Movement, ir.Nested:
 			return n
 		}
 		in := make([]ir.Array, len(n.In))

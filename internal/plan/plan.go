@@ -70,7 +70,7 @@ func advance(p *lower.Program) {
 			continue
 		}
 		at := i
-		for at > 0 && !isCheck(p.Steps[at-1]) && !conflict(p.Steps[at-1], s, variables) {
+		for at > 0 && !p.Steps[at-1].CanFail() && !conflict(p.Steps[at-1], s, variables) {
 			at--
 		}
 		p.Steps = slices.Insert(slices.Delete(p.Steps, i, i+1), at, s)
@@ -117,7 +117,7 @@ func assignInPlace(p *lower.Program) {
 			if j != i && slices.Contains(other.Reads, variable) {
 				free = free && (j < at || j == at && readsInStep(other, from.Buffer, variable))
 			}
-			free = free && (j < at || !isCheck(other))
+			free = free && (j < at || !other.CanFail())
 		}
 		if free {
 			replaced[from.Buffer] = variable
