@@ -208,6 +208,7 @@ func (g *Graph) report(v *Value, name string, err error) {
 		d.Operands = append(d.Operands, fmt.Sprintf("operand %d: %s", i+1, in.describe()))
 	}
 	d.Param = nearestParam(v.in)
+	g = g.root()
 	for _, other := range g.diags {
 		if other.Place == d.Place && other.Op == d.Op && other.Problem == d.Problem {
 			other.Times++

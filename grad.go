@@ -42,7 +42,7 @@ func VJP(y, dy *Value, wrt ...Operand) []*Value {
 		}
 		return out
 	}
-	out := g.backward(y, dy, ends, nil)
+	out := g.backward([]*Value{y}, []*Value{dy}, ends, nil)
 	for i, end := range ends {
 		if out[i] == nil {
 			out[i] = end.Num(0).broadcastTo(end.typ.Shape)
@@ -81,28 +81,53 @@ func checkGrad(in []*Value) (p error, failed bool) {
 	return nil, false
 }
 
-// backward is reverse mode. It visits only the values between ends and y, each once and after all its users, and of those
-// only what y is computed from without passing through border. It gives nil for an end that no gradient reaches.
-func (g *Graph) backward(y, dy *Value, ends, border []*Value) []*Value {
+// backward is reverse mode, from several results of which the gradients are given. It visits only the values between ends and
+// results, each once and after all its users, and of those only what the results are computed from without passing through border.
+// It gives nil for an end that no gradient reaches.
+func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 	// on[v]: v depends on one of ends.
 	on := map[*Value]bool{}
 	for _, end := range ends {
 		on[end] = true
 	}
-	order := reachable([]*Value{y}, border...)
+	order := reachable(ys, border...)
 	for _, v := range order {
 		on[v] = on[v] || slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] })
 	}
-	parts := map[*Value][]*Value{y: {dy}} // what the users of a value have given
+	parts := map[*Value][]*Value{} // what the users of a value have given
+	for i, y := range ys {
+		parts[y] = append(parts[y], dys[i])
+	}
+	nested := applications(order)
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
 	for _, v := range slices.Backward(order) {
-		if parts[v] == nil || slices.Contains(border, v) || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
+		if slices.Contains(border, v) || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
+			continue
+		}
+		together := []*Value{v}
+		control, several := v.op.(controlOp)
+		if several { // the results of a loop are differentiated together, when the first of them is met, which comes last
+			together = nested[v]
+		}
+		var results, given []*Value
+		for _, y := range together {
+			if parts[y] != nil {
+				d := sumParts(parts[y])
+				parts[y] = []*Value{d}
+				results, given = append(results, y), append(given, d)
+			}
+		}
+		if len(results) == 0 {
 			continue
 		}
 		g.gradOf = v
-		d := sumParts(parts[v])
-		parts[v] = []*Value{d}
-		for i, di := range v.op.grad(v, d) {
+		var ds []*Value
+		if several {
+			ds = control.gradients(results, given)
+		} else {
+			ds = v.op.grad(v, given[0])
+		}
+		for i, di := range ds {
 			in := v.in[i]
 			if di != nil && on[in] && in.DType().IsFloat() {
 				parts[in] = append(parts[in], di)

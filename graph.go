@@ -24,6 +24,14 @@ type Graph struct {
 	eval    bool   // layers are added as for evaluation
 	states  map[*Param][]attached
 	diags   []*Diagnostic
+
+	// Of a body of a loop or a branch:
+	around    *Graph // the graph that the loop stands in; nil for a graph that is no body
+	control   *control
+	arguments map[argument]*Value
+	open      bool // values are being added to it
+
+	controls int // loops and branches so far, of a graph that is no body
 }
 
 // NewGraph returns an empty graph.
@@ -32,7 +40,7 @@ func NewGraph() *Graph {
 }
 
 // Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.
-func (g *Graph) Seed(seed uint64) { g.seed = seed }
+func (g *Graph) Seed(seed uint64) { g.root().seed = seed }
 
 // Eval makes the layers that are added from here on behave as in evaluation: dropout passes everything, a batch norm uses
 // its running statistics. Training a model and evaluating it are two programs made from one struct, so this is a matter of
@@ -51,6 +59,9 @@ func (g *Graph) Training() bool { return !g.eval }
 func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
 	t := ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}
 	op := inputOp{ir.Input{Index: len(g.inputs)}}
+	if g.around != nil {
+		return g.fail(op, nil, newProblem("a body of a loop or a branch has no inputs of its own").withHint("declare the input outside and use it inside"))
+	}
 	if err := checkShape(shape); err != nil {
 		return g.fail(op, nil, newProblem("%v", err))
 	}
@@ -104,6 +115,9 @@ func (g *Graph) scalar(t *Tensor) *Value {
 //
 // Shapes: [].
 func (g *Graph) Step() *Value {
+	if g.around != nil {
+		return g.capture(g.around.Step())
+	}
 	if g.step == nil {
 		g.step = g.leaf(stepOp{}, ir.Type{DType: ir.I64, Shape: []int{}})
 	}
@@ -113,6 +127,9 @@ func (g *Graph) Step() *Value {
 func (g *Graph) variable(p *Param) *Value {
 	if p == nil {
 		return g.fail(variableOp{}, nil, newProblem("the *Param is nil: was the model made by its constructor?"))
+	}
+	if g.around != nil {
+		return g.capture(g.around.variable(p))
 	}
 	v := g.vars[p]
 	if v == nil {
@@ -133,6 +150,7 @@ func (g *Graph) leaf(op op, t ir.Type) *Value {
 // add is the one way in for every op with operands: it checks the operands, runs the shape rule and records what is
 // wrong. It never panics: a failed op gives a poisoned value.
 func (g *Graph) add(op op, in ...*Value) *Value {
+	g, in = g.meet(in)
 	types := make([]ir.Type, len(in))
 	for i, v := range in {
 		switch {
@@ -166,10 +184,11 @@ func (g *Graph) poison(op op, in []*Value) *Value {
 
 // Err returns everything that is wrong with the graph so far as a *GraphError, or nil.
 func (g *Graph) Err() error {
-	if len(g.diags) == 0 {
+	diags := g.root().diags
+	if len(diags) == 0 {
 		return nil
 	}
-	return &GraphError{Diagnostics: slices.Clone(g.diags)}
+	return &GraphError{Diagnostics: slices.Clone(diags)}
 }
 
 // String lists the whole graph as text, a line a value.

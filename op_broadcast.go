@@ -191,6 +191,9 @@ func (v *Value) operand(o Operand) *Value {
 	case nil:
 		return nil
 	case *Value:
+		if o != nil && o.graph != v.graph && v.graph.within(o.graph) {
+			return v.graph.capture(o)
+		}
 		return o
 	case Num:
 		if !representable(float64(o), v.DType()) {
@@ -218,6 +221,7 @@ func representable(x float64, dtype DType) bool {
 
 // broadcastAll brings operands to their common shape before op is added, so that the op itself sees equal shapes.
 func (g *Graph) broadcastAll(op op, in ...*Value) *Value {
+	g, in = g.meet(in)
 	shape := []int{}
 	for _, v := range in {
 		if v == nil || v.failed || v.graph != g {

@@ -79,7 +79,7 @@ func (op checkpointOp) grad(y, dy *Value) []*Value {
 		}
 		copied[in] = ends[i]
 	}
-	return append([]*Value{nil}, g.backward(again(y.in[0], copied), dy, ends, ends)...)
+	return append([]*Value{nil}, g.backward([]*Value{again(y.in[0], copied)}, []*Value{dy}, ends, ends)...)
 }
 
 // again computes v once more from the copies of what it has been computed from.

@@ -166,9 +166,10 @@ func (op randomOp) uniform32(x float32) float32 {
 }
 
 func (g *Graph) random(op randomOp, in ...*Value) *Value {
-	op.seed, op.number = g.seed, g.randoms
-	g.randoms++
-	return g.add(op, append([]*Value{g.Step()}, in...)...)
+	root := g.root()
+	op.seed, op.number = root.seed, root.randoms
+	root.randoms++
+	return g.add(op, append([]*Value{g.drawStep()}, in...)...)
 }
 
 // Uniform is random numbers uniform in [lo, hi), of dtype F32 or F64: fresh ones in each run, and the same ones in each

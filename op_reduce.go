@@ -128,7 +128,7 @@ func (op reduceOp) grad(y, dy *Value) []*Value {
 	case ir.ReduceProd:
 		// Dividing the product by each factor fails where one is zero. The product as a tree of products of two has a
 		// gradient that is right for any factors, and so have its derivatives.
-		return dy.graph.backward(x.productTree(op.axes), dy, []*Value{x}, []*Value{x})
+		return dy.graph.backward([]*Value{x.productTree(op.axes)}, []*Value{dy}, []*Value{x}, []*Value{x})
 	case ir.ReduceMax, ir.ReduceMin:
 		// Elements that share the extreme value share the gradient evenly, as torch.amax.
 		hit := x.Eq(back(y)).Cast(x.DType())

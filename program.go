@@ -151,15 +151,13 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 		roots = append(roots, u.value, g.variable(u.param))
 	}
 	t := translation{graph: &ir.Graph{}}
-	nodes := map[*Value]*ir.Node{}
 	values := reachable(roots)
 	for _, v := range values {
 		if _, ok := v.op.(inputOp); ok {
 			t.inputs = append(t.inputs, v)
 		}
 	}
-	for _, v := range values {
-		n := &ir.Node{ID: len(t.graph.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.Place}
+	nodes := translateNodes(values, func(v *Value, n *ir.Node) {
 		switch op := v.op.(type) {
 		case inputOp:
 			n.Op = ir.Input{Index: slices.Index(t.inputs, v)}
@@ -168,17 +166,8 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.path
 			t.variables = append(t.variables, op.param.tensor.array)
 			t.graph.Variables = append(t.graph.Variables, n)
-		case constOp:
-			n.Op = op.Const
-		case stepOp:
-			n.Op = op.Step
 		}
-		for _, in := range v.in {
-			n.In = append(n.In, nodes[in])
-		}
-		nodes[v] = n
-		t.graph.Nodes = append(t.graph.Nodes, n)
-	}
+	}, t.graph)
 	for _, name := range names {
 		t.graph.Outputs = append(t.graph.Outputs, nodes[outputs[name]])
 	}

@@ -17,6 +17,10 @@ func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 	if v == nil || next == nil || p == nil || v.failed || next.failed {
 		return
 	}
+	if g.around != nil {
+		g.failAs("Attach", []*Value{v}, newProblem("a body of a loop or a branch cannot change a param").withHint("carry what changes, or use the layer as in evaluation"))
+		return
+	}
 	g.states[p] = append(g.states[p], attached{v, next})
 }
 
@@ -25,7 +29,7 @@ func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 //
 // Shapes: the shape of the param.
 func (p *Param) Next(g *Graph) *Value {
-	if all := g.states[p]; len(all) > 0 {
+	if all := g.states[p]; len(all) > 0 && g.around == nil {
 		return all[len(all)-1].next
 	}
 	return p.Value(g)

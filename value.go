@@ -81,8 +81,13 @@ func (v *Value) Named(name string) *Value {
 
 // Param is the param that v reads, or nil.
 func (v *Value) Param() *Param {
-	if op, ok := v.op.(variableOp); ok {
+	switch op := v.op.(type) {
+	case variableOp:
 		return op.param
+	case argumentOp:
+		if op.outer != nil {
+			return op.outer.Param()
+		}
 	}
 	return nil
 }

@@ -1,0 +1,423 @@
+package tarn
+
+import (
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// This file holds the gradients of loops and branches. All results of one are differentiated together, once the gradients of all
+// of them are known. The gradient rules run inside of the body, which gives values that depend on those of the forward pass; what
+// they need is then moved into a body of its own, that of the reverse scan, or of a branch that computes both.
+
+// applications lists the results of each control on the same operands, by the first of them in order.
+func applications(order []*Value) map[*Value][]*Value {
+	firsts := map[*control][]*Value{}
+	found := map[*Value][]*Value{}
+next:
+	for _, v := range order {
+		op, ok := v.op.(controlOp)
+		if !ok {
+			continue
+		}
+		for _, first := range firsts[op.control] {
+			if slices.Equal(first.in, v.in) {
+				found[first] = append(found[first], v)
+				continue next
+			}
+		}
+		firsts[op.control] = append(firsts[op.control], v)
+		found[v] = []*Value{v}
+	}
+	return found
+}
+
+func (op controlOp) grad(y, dy *Value) []*Value { return op.gradients([]*Value{y}, []*Value{dy}) }
+
+// gradients is the gradient of each operand, given those of some results.
+func (c *control) gradients(ys, dys []*Value) []*Value {
+	switch c.kind {
+	case ir.While:
+		return []*Value{ys[0].graph.fail(ys[0].op, ys[0].in, newProblem("a While has no gradient").
+			withHint("use a Scan of a known number of steps, or StopGradient of the result"))}
+	case ir.Branch:
+		return c.branchGradients(ys, dys)
+	}
+	return c.scanGradients(ys, dys)
+}
+
+// mover moves values of a body into the body of the gradient.
+type mover struct {
+	from    *control
+	in      []*Value // the operands of the application that is differentiated
+	to      *Graph   // the body of the gradient
+	start   int      // values of the old body with this id or a later one are of the gradient
+	moved   map[*Value]*Value
+	outside map[*Value]*Value                    // what has been computed outside, once for all steps
+	keep    func(v *Value) *Value                // gives what a step of the forward pass has computed; nil where it is computed again
+	steady  map[*Value]bool                      // what does not differ from step to step
+	argue   func(v *Value, op argumentOp) *Value // the arguments
+}
+
+func newMover(c *control, in []*Value, to *Graph, start int) *mover {
+	return &mover{from: c, in: in, to: to, start: start, moved: map[*Value]*Value{}, outside: map[*Value]*Value{}, steady: map[*Value]bool{}}
+}
+
+// operand is the value outside that a captured argument stands for.
+func (m *mover) operand(op argumentOp) *Value {
+	first := m.from.carries + m.from.slices
+	if m.from.kind == ir.Branch {
+		first = 1
+	}
+	if at := first + op.index; at < len(m.in) {
+		return m.in[at]
+	}
+	// A gradient rule has captured it since.
+	if p := op.outer.Param(); p != nil {
+		return m.to.around.variable(p)
+	}
+	return op.outer
+}
+
+// isSteady reports whether v is computed from captured values and constants alone, so that it can be computed outside. In a branch
+// it has to be one of them: the rest is to be computed only if the branch is taken.
+func (m *mover) isSteady(v *Value) bool {
+	if known, ok := m.steady[v]; ok {
+		return known
+	}
+	op, argument := v.op.(argumentOp)
+	steady := !argument || op.role == capturedArgument
+	for _, in := range v.in {
+		steady = steady && m.keep != nil && m.isSteady(in)
+	}
+	m.steady[v] = steady
+	return steady
+}
+
+// out computes a steady value outside of the body.
+func (m *mover) out(v *Value) *Value {
+	if o := m.outside[v]; o != nil {
+		return o
+	}
+	var o *Value
+	around := m.to.around
+	switch op := v.op.(type) {
+	case argumentOp:
+		o = m.operand(op)
+	case constOp:
+		o = around.leaf(op, v.typ)
+		if v.Rank() == 0 {
+			o = around.scalar(&Tensor{op.Array})
+		}
+	default:
+		in := make([]*Value, len(v.in))
+		for i, x := range v.in {
+			in[i] = m.out(x)
+		}
+		o = around.add(v.op, in...)
+		o.site, o.gradOf = v.site, v.gradOf
+	}
+	m.outside[v] = o
+	return o
+}
+
+// move gives v in the body of the gradient.
+func (m *mover) move(v *Value) *Value {
+	if w := m.moved[v]; w != nil {
+		return w
+	}
+	w := m.make(v)
+	m.moved[v] = w
+	return w
+}
+
+func (m *mover) make(v *Value) *Value {
+	if op, ok := v.op.(argumentOp); ok && op.role != capturedArgument {
+		return m.argue(v, op)
+	}
+	if m.isSteady(v) {
+		return m.to.capture(m.out(v))
+	}
+	_, view := v.op.(ir.Movement)
+	if m.keep != nil && v.id < m.start && !view {
+		return m.keep(v)
+	}
+	in := make([]*Value, len(v.in))
+	op := v.op
+	for i, x := range v.in {
+		if product, ok := op.(matMulOp); ok && m.isSteady(x) && x.Rank() >= 2 && (i == 0 && product.transA || i == 1 && product.transB) {
+			// Transposed once, and not in every step.
+			in[i] = m.to.capture(m.out(x).Transpose(-2, -1))
+			product.transA, product.transB = product.transA && i != 0, product.transB && i != 1
+			op = product
+			continue
+		}
+		in[i] = m.move(x)
+	}
+	w := m.to.add(op, in...)
+	w.site, w.gradOf = v.site, v.gradOf
+	return w
+}
+
+// scanGradient makes the reverse scan.
+type scanGradient struct {
+	*mover
+	reverse *control
+	body    *Graph
+	arrays  []*Value // outside: what the reverse scan slices
+	begin   []*Value // the first contents of its carries
+	next    []*Value // in its body: the carries of the next step
+	stacked []*Value // in its body: what it stacks
+}
+
+func (c *control) scanGradients(ys, dys []*Value) []*Value {
+	g, in, b := ys[0].graph, ys[0].in, c.bodies[0]
+	start := len(b.values)
+	b.open = true
+	defer func() { b.open = false }()
+
+	// The results of the body with a gradient, and in its place an argument for each.
+	var results, seeds []*Value
+	cotangent := map[int]*Value{} // by result
+	seed := func(i int) {
+		v := c.outputs[0][i]
+		cotangent[i] = b.leaf(argumentOp{control: c, role: cotangentArgument, index: i}, v.typ)
+		results, seeds = append(results, v), append(seeds, cotangent[i])
+	}
+	given := map[int]*Value{} // by result
+	for i, y := range ys { // the same result may have been asked for twice
+		if at := y.op.(controlOp).result; given[at] == nil {
+			given[at] = dys[i]
+		} else {
+			given[at] = given[at].Add(dys[i])
+		}
+	}
+	for i := range c.carries {
+		if c.outputs[0][i].DType().IsFloat() {
+			seed(i)
+		}
+	}
+	for i := c.carries; i < len(c.outputs[0]); i++ {
+		if given[i] != nil {
+			seed(i)
+		}
+	}
+	var ends []*Value
+	var captured []int
+	for i := range c.carries {
+		if in[i].DType().IsFloat() {
+			ends = append(ends, b.carry(i, in[i].typ))
+		}
+	}
+	for i := range c.slices {
+		if v := in[c.carries+i]; v.DType().IsFloat() {
+			ends = append(ends, b.slice(i, v.typ))
+		}
+	}
+	for k, v := range in[c.carries+c.slices:] {
+		if v.DType().IsFloat() {
+			ends = append(ends, b.argument(argumentOp{control: c, role: capturedArgument, index: k, outer: c.captured[k]}, v.typ))
+			captured = append(captured, k)
+		}
+	}
+	parts := map[*Value]*Value{}
+	for i, d := range b.backward(results, seeds, ends, nil) {
+		parts[ends[i]] = d
+	}
+
+	r := g.newControl(ir.Scan)
+	r.steps, r.reverse = c.steps, !c.reverse
+	s := &scanGradient{reverse: r, body: r.newBody(g)}
+	s.mover = newMover(c, in, s.body, start)
+	s.keep = func(v *Value) *Value { return s.sliceOf(c.stack(v, in, g)) }
+	s.argue = func(v *Value, op argumentOp) *Value {
+		switch op.role {
+		case numberArgument:
+			return s.body.stepNumber()
+		case slicedArgument:
+			return s.sliceOf(in[c.carries+op.index])
+		case carriedArgument:
+			return s.sliceOf(c.stack(v, in, g))
+		}
+		return s.sliceOf(given[op.index]) // the gradient of a stack; those of carries are known
+	}
+	grads := make([]*Value, len(in)) // filled by finish
+	var finish []func()
+	for i := range c.carries {
+		if d := cotangent[i]; d != nil {
+			init := given[i]
+			if init == nil {
+				init = g.Num(d.DType(), 0).broadcastTo(d.typ.Shape)
+			}
+			m := s.carry(init)
+			s.moved[d] = s.body.carry(m, d.typ)
+			finish = append(finish, func() { grads[i] = s.result(m) })
+		}
+	}
+	for i, m := 0, 0; i < c.carries; i++ {
+		if cotangent[i] != nil {
+			d := parts[b.carry(i, in[i].typ)]
+			if d == nil {
+				s.next[m] = s.body.Num(in[i].DType(), 0).broadcastTo(in[i].typ.Shape)
+			} else {
+				s.next[m] = s.move(d)
+			}
+			m++
+		}
+	}
+	for i := range c.slices {
+		if v := in[c.carries+i]; v.DType().IsFloat() {
+			if d := parts[b.slice(i, v.typ)]; d != nil {
+				at := s.stack(s.move(d))
+				finish = append(finish, func() { grads[c.carries+i] = s.result(len(s.next) + at) })
+			}
+		}
+	}
+	for _, k := range captured {
+		at := c.carries + c.slices + k
+		d := parts[b.argument(argumentOp{control: c, role: capturedArgument, index: k}, in[at].typ)]
+		if d == nil {
+			continue
+		}
+		sum := s.sum(d)
+		finish = append(finish, func() { grads[at] = sum() })
+	}
+	r.carries, r.slices = len(s.next), len(s.arrays)
+	r.outputs = [][]*Value{slices.Concat(s.next, s.stacked)}
+	s.body.open = false
+	for _, f := range finish {
+		f()
+	}
+	return grads
+}
+
+// carry adds a carry to the reverse scan, with its first contents.
+func (s *scanGradient) carry(init *Value) int {
+	s.begin, s.next = append(s.begin, init), append(s.next, nil)
+	return len(s.next) - 1
+}
+
+// sliceOf gives this step's slice of an array outside.
+func (s *scanGradient) sliceOf(whole *Value) *Value {
+	i := slices.Index(s.arrays, whole)
+	if i < 0 {
+		i = len(s.arrays)
+		s.arrays = append(s.arrays, whole)
+	}
+	return s.body.slice(i, whole.typ)
+}
+
+// stack makes the reverse scan stack a value of its body, and gives its number among them.
+func (s *scanGradient) stack(v *Value) int {
+	i := slices.Index(s.stacked, v)
+	if i < 0 {
+		i = len(s.stacked)
+		s.stacked = append(s.stacked, v)
+	}
+	return i
+}
+
+// result is a result of the reverse scan, once that is complete.
+func (s *scanGradient) result(i int) *Value {
+	return s.body.around.add(controlOp{s.reverse, i}, slices.Concat(s.begin, s.arrays, s.reverse.captured)...)
+}
+
+// whole gives, once the reverse scan is complete, a value of the old body of all steps, stacked.
+func (s *scanGradient) whole(v *Value) func() *Value {
+	w := s.move(v)
+	if op, ok := w.op.(argumentOp); ok && op.role == slicedArgument {
+		return func() *Value { return s.arrays[op.index] }
+	}
+	at := s.stack(w)
+	return func() *Value { return s.result(len(s.next) + at) }
+}
+
+// sum gives, once the reverse scan is complete, the sum of a value of the old body over all steps. That of products is one product of
+// what is stacked: the sum of the products is the product of the blocks side by side. Everything else is added up in a carry.
+func (s *scanGradient) sum(d *Value) func() *Value {
+	g := s.body.around
+	switch op := d.op.(type) {
+	case elementwiseOp:
+		if op.f == scalar.Add && d.id >= s.start {
+			a, b := s.sum(d.in[0]), s.sum(d.in[1])
+			return func() *Value { return g.add(op, a(), b()) }
+		}
+	case permuteOp, reshapeOp:
+		if d.id >= s.start {
+			a := s.sum(d.in[0])
+			return func() *Value { return g.add(op, a()) }
+		}
+	case matMulOp:
+		a, b := d.in[0], d.in[1]
+		if d.id >= s.start && d.Rank() == 2 && !s.isSteady(a) && !s.isSteady(b) && a.Size()+b.Size() <= 4*d.Size() {
+			wholeA, wholeB := s.whole(a), s.whole(b)
+			return func() *Value {
+				// [steps k m] and [steps k n], as they are summed over the first two axes.
+				x, y := wholeA(), wholeB()
+				if !op.transA {
+					x = x.Transpose(-2, -1)
+				}
+				if op.transB {
+					y = y.Transpose(-2, -1)
+				}
+				return g.add(matMulOp{transA: true}, x.Flatten(0, 1), y.Flatten(0, 1))
+			}
+		}
+	}
+	m := s.carry(g.Num(d.DType(), 0).broadcastTo(d.typ.Shape))
+	s.next[m] = s.body.carry(m, d.typ).Add(s.move(d))
+	return func() *Value { return s.result(m) }
+}
+
+// stack makes a scan stack a value of its body as well, and gives the stack of an application.
+func (c *control) stack(v *Value, in []*Value, g *Graph) *Value {
+	i := slices.Index(c.outputs[0][c.carries:], v) + c.carries
+	if i < c.carries {
+		i = len(c.outputs[0])
+		c.outputs[0] = append(c.outputs[0], v)
+	}
+	return g.add(controlOp{c, i}, in...)
+}
+
+func (c *control) branchGradients(ys, dys []*Value) []*Value {
+	g, in := ys[0].graph, ys[0].in
+	r := g.newControl(ir.Branch)
+	var operands []int // those with a gradient
+	for i, v := range in[1:] {
+		if v.DType().IsFloat() {
+			operands = append(operands, 1+i)
+		}
+	}
+	for n, b := range c.bodies {
+		start := len(b.values)
+		b.open = true
+		var results, seeds, ends []*Value
+		body := r.newBody(g)
+		m := newMover(c, in, body, start)
+		for i, y := range ys {
+			v := c.outputs[n][y.op.(controlOp).result]
+			d := b.leaf(argumentOp{control: c, role: cotangentArgument, index: i}, v.typ)
+			results, seeds = append(results, v), append(seeds, d)
+			m.moved[d] = body.capture(dys[i])
+		}
+		for _, at := range operands {
+			ends = append(ends, b.argument(argumentOp{control: c, role: capturedArgument, index: at - 1, outer: c.captured[at-1]}, in[at].typ))
+		}
+		var outputs []*Value
+		for i, d := range b.backward(results, seeds, ends, nil) {
+			if d == nil {
+				outputs = append(outputs, body.Num(ends[i].DType(), 0).broadcastTo(ends[i].typ.Shape))
+				continue
+			}
+			outputs = append(outputs, m.move(d))
+		}
+		b.open, body.open = false, false
+		r.outputs = append(r.outputs, outputs)
+	}
+	grads := make([]*Value, len(in))
+	for i, at := range operands {
+		grads[at] = g.add(controlOp{r, i}, append([]*Value{in[0]}, r.captured...)...)
+	}
+	return grads
+}

@@ -1,0 +1,239 @@
+package tarn_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+// The cases of the loops and the branch.
+
+// recurrence is a small recurrent network: a state and a count are carried; the second operand is captured, as a matrix and, summed,
+// as a vector that is added.
+func recurrence(o tarn.ScanOptions) func(in ...*tarn.Value) *tarn.Value {
+	return func(in ...*tarn.Value) *tarn.Value {
+		w := in[1]
+		last, stacks := tarn.Scan([]*tarn.Value{in[2], in[0].Graph().Num(tarn.I32, 0)}, in[:1], o, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+			h := xs[0].Add(carries[0].MatMul(w)).Add(w.Sum(0)).Tanh()
+			n := carries[1].Add(tarn.Num(1))
+			return []*tarn.Value{h, n}, []*tarn.Value{h.Mul(carries[0]), h, n.Cast(h.DType())}
+		})
+		return last[0].Add(last[1].Cast(w.DType())).Add(stacks[0].Sum(0)).Add(stacks[1].Square().Sum(0)).Add(stacks[2].Mean())
+	}
+}
+
+// nestedScan is a scan in a scan.
+func nestedScan(in ...*tarn.Value) *tarn.Value {
+	last, _ := tarn.Scan(in[1:], in[:1], tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		inner, _ := tarn.Scan(carries, xs, tarn.ScanOptions{Reverse: true}, func(deep, parts []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{deep[0].Mul(parts[0]).Sin().Add(carries[0])}, nil
+		})
+		return inner, nil
+	})
+	return last[0]
+}
+
+// untilLarge doubles until the sum of the squares is large.
+func untilLarge(in ...*tarn.Value) *tarn.Value {
+	limit := in[0].Num(100)
+	return tarn.While(in, func(carries []*tarn.Value) *tarn.Value {
+		return carries[0].Square().Sum().Lt(limit)
+	}, func(carries []*tarn.Value) []*tarn.Value {
+		return []*tarn.Value{carries[0].Scale(2).Add(tarn.Num(1))}
+	})[0]
+}
+
+// chosen takes one function where the sum is positive, and another where it is not.
+func chosen(in ...*tarn.Value) *tarn.Value {
+	x, w := in[0], in[1]
+	return tarn.Cond(x.Sum().Gt(tarn.Num(0)), in, func(in []*tarn.Value) []*tarn.Value {
+		return []*tarn.Value{in[0].Sin().MatMul(in[1])}
+	}, func(in []*tarn.Value) []*tarn.Value {
+		return []*tarn.Value{in[0].Exp().MatMul(w).Mul(in[0].Sum())}
+	})[0]
+}
+
+var _ = register(
+	opCase{op: "func Scan", build: recurrence(tarn.ScanOptions{}), in: []operand{between(-1, 1), between(-0.8, 0.8), between(-1, 1)},
+		shapes: [][][]int{{{4, 2, 3}, {3, 3}, {2, 3}}, {{1, 1, 1}, {1, 1}, {1, 1}}, {{5, 1, 3}, {3, 3}, {1, 3}}}}.within(10),
+	opCase{op: "func Scan", form: "reverse", build: recurrence(tarn.ScanOptions{Reverse: true}), in: []operand{between(-1, 1), between(-0.8, 0.8), between(-1, 1)},
+		shapes: [][][]int{{{3, 2, 3}, {3, 3}, {2, 3}}}}.within(10),
+	opCase{op: "func Scan", form: "nested", build: nestedScan, in: []operand{between(-1, 1), between(-1, 1)},
+		shapes: [][][]int{{{2, 3, 2}, {2}}}}.within(10),
+	opCase{op: "func Scan", form: "empty", build: func(in ...*tarn.Value) *tarn.Value {
+		last, stacks := tarn.Scan(in[1:], in[:1], tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{carries[0].Mul(xs[0])}, xs
+		})
+		return last[0].Add(stacks[0].Sum(0))
+	}, in: []operand{between(-1, 1), between(-1, 1)}, shapes: [][][]int{{{0, 3}, {3}}, {{3, 0}, {0}}}},
+	opCase{op: "func While", build: func(in ...*tarn.Value) *tarn.Value { return untilLarge(in...).StopGradient() }, in: []operand{between(0.5, 1)}, shapes: [][][]int{{{2, 3}}, {{1}}}, flat: true},
+	opCase{op: "func Cond", build: chosen, in: []operand{between(0.2, 1), between(-1, 1)}, shapes: [][][]int{{{2, 3}, {3, 2}}}}.within(10),
+	opCase{op: "func Cond", form: "otherwise", build: chosen, in: []operand{between(-1, -0.2), between(-1, 1)}, shapes: [][][]int{{{2, 3}, {3, 2}}}}.within(10),
+)
+
+// once is a scan whose body is given.
+func once(body func(carries, xs []*tarn.Value) (next, ys []*tarn.Value)) func(in ...*tarn.Value) *tarn.Value {
+	return func(in ...*tarn.Value) *tarn.Value {
+		last, _ := tarn.Scan(in[:1], in[1:], tarn.ScanOptions{}, body)
+		return last[0]
+	}
+}
+
+var _ = refuse(
+	refused("func Scan", once(func(c, xs []*tarn.Value) (next, ys []*tarn.Value) { return c, xs }), "operand 3 is f32[3] and should have 2 slices along axis 0", f32(3), f32(2, 3), f32(3)),
+	refused("func Scan", once(func(c, xs []*tarn.Value) (next, ys []*tarn.Value) { return c, xs }), "operand 2 is a scalar, which has no slices", f32(3), f32()),
+	refused("func Scan", once(func(c, xs []*tarn.Value) (next, ys []*tarn.Value) { return []*tarn.Value{c[0].Sum()}, nil }), "carry 1 begins as f32[3] and is f32[] after a step", f32(3), f32(2, 3)),
+	refused("func Scan", once(func(c, xs []*tarn.Value) (next, ys []*tarn.Value) { return xs, c }), "the body gives 2 carries and is given 1", f32(3), f32(2, 3), f32(2)),
+	refused("func Scan", once(func(c, xs []*tarn.Value) (next, ys []*tarn.Value) { return []*tarn.Value{nil}, nil }), "result 1 of the body is nil", f32(3), f32(2, 3)),
+	refused("func Scan", once(func(c, xs []*tarn.Value) (next, ys []*tarn.Value) { return []*tarn.Value{c[0].MatMul(xs[0])}, nil }), "inner sizes", f32(3, 3), f32(2, 2, 3)),
+	refused("func While", func(in ...*tarn.Value) *tarn.Value {
+		return tarn.While(in, func(c []*tarn.Value) *tarn.Value { return c[0] }, func(c []*tarn.Value) []*tarn.Value { return c })[0]
+	}, "the condition is f32[3] and should be a bool scalar", f32(3)),
+	refused("func While", func(in ...*tarn.Value) *tarn.Value {
+		return tarn.Grad(untilLarge(in...).Sum(), in[0])[0]
+	}, "a While has no gradient", f32(3)),
+	refused("func Cond", func(in ...*tarn.Value) *tarn.Value {
+		f := func(in []*tarn.Value) []*tarn.Value { return in }
+		return tarn.Cond(in[0], in[1:], f, f)[0]
+	}, "the predicate is f32[] and should be a bool scalar", f32(), f32(3)),
+	refused("func Cond", func(in ...*tarn.Value) *tarn.Value {
+		return tarn.Cond(in[0], in[1:], func(in []*tarn.Value) []*tarn.Value { return in }, func(in []*tarn.Value) []*tarn.Value {
+			return []*tarn.Value{in[0].Sum()}
+		})[0]
+	}, "value 1 is f32[3] from one function and f32[] from the other", bool_(), f32(3)),
+)
+
+// TestScanOfParams checks that params and values from outside are captured, in bodies of bodies too, and get gradients.
+func TestScanOfParams(t *testing.T) {
+	w := tarn.NewParam(tarn.F64, nil, 2)
+	if err := w.Set(tarn.Vector([]float64{0.5, 2})); err != nil {
+		t.Fatal(err)
+	}
+	g := tarn.NewGraph()
+	x := g.Const(tarn.Vector([]float64{1, 2, 3}))
+	outside := w.Value(g).Scale(2)
+	last, _ := tarn.Scan([]*tarn.Value{w.Value(g)}, []*tarn.Value{x}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		inner, _ := tarn.Scan(carries, nil, tarn.ScanOptions{Steps: 2}, func(deep, _ []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{outside.Mul(deep[0]).Add(w.Value(deep[0].Graph())).Add(xs[0])}, nil
+		})
+		return inner, nil
+	})
+	loss := last[0].Sum()
+	out := compare(t, g, tarn.Outputs{"loss": loss, "dw": tarn.Grad(loss, w)[0]}, nil)
+	// By hand, element by element: h -> 2 w h + w + x, twice for each x.
+	want, slope := 0.0, []float64{}
+	for _, w := range []float64{0.5, 2} {
+		h, d := w, 1.0
+		for _, x := range []float64{1, 2, 3} {
+			for range 2 {
+				h, d = 2*w*h+w+x, 2*h+2*w*d+1
+			}
+		}
+		want += h
+		slope = append(slope, d)
+	}
+	if diff := out["dw"].Diff(tarn.Vector(slope), 1e-12); diff != "" || out["loss"].Item() != want {
+		t.Errorf("loss %v, want %v; gradient: %s", out["loss"].Item(), want, diff)
+	}
+}
+
+// TestRandomInScan checks that every step draws other numbers, in each run others, and that the gradient sees the same ones.
+func TestRandomInScan(t *testing.T) {
+	g := tarn.NewGraph()
+	zero := g.Num(tarn.F64, 0).Expand(4)
+	x := g.Input("x", tarn.F64, 4)
+	last, stacks := tarn.Scan([]*tarn.Value{zero}, nil, tarn.ScanOptions{Steps: 3}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+		noise := carries[0].Graph().Uniform(tarn.F64, 0, 1, 4)
+		return []*tarn.Value{carries[0].Add(noise.Mul(x))}, []*tarn.Value{noise}
+	})
+	d := tarn.Grad(last[0].Sum(), x)[0]
+	p, err := tarn.Compile(g, tarn.Outputs{"noise": stacks[0], "d": d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[float64]bool{}
+	for range 2 {
+		out, err := p.Run(tarn.Vector([]float64{1, 2, 3, 4}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		noise := out["noise"].F64()
+		for i, d := range out["d"].F64() {
+			if sum := noise[i] + noise[4+i] + noise[8+i]; d-sum > 1e-12 || sum-d > 1e-12 {
+				t.Errorf("the gradient is %v and the sum of the draws %v", d, sum)
+			}
+		}
+		for _, x := range noise {
+			if seen[x] {
+				t.Errorf("%v is drawn twice", x)
+			}
+			seen[x] = true
+		}
+	}
+}
+
+// TestLoopErrors checks that contents that are wrong inside of a loop end the run with the place, before a param has changed.
+func TestLoopErrors(t *testing.T) {
+	p := tarn.NewParam(tarn.F32, nil, 3)
+	g := tarn.NewGraph()
+	index := g.Input("index", tarn.I32, 4)
+	last, _ := tarn.Scan([]*tarn.Value{p.Value(g)}, []*tarn.Value{index}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		return []*tarn.Value{carries[0].Add(p.Value(xs[0].Graph()).Take(0, xs[0])).Add(tarn.Num(1))}, nil
+	})
+	program, err := tarn.Compile(g, tarn.Outputs{}, tarn.Assign(p, last[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := tarn.Zeros(tarn.I32, 4)
+	bad.SetFloat(2, 7)
+	if _, err = program.Run(bad); err == nil || !strings.Contains(err.Error(), "op_loop_test.go") {
+		t.Errorf("an index out of range in a loop gives %v", err)
+	}
+	if p.Tensor().Float(0) != 0 {
+		t.Errorf("the param is %v after a run that failed", p.Tensor())
+	}
+	if _, err = program.Run(tarn.Zeros(tarn.I32, 4)); err != nil || p.Tensor().Float(0) != 4 {
+		t.Errorf("the param is %v, error %v", p.Tensor(), err)
+	}
+}
+
+// TestCondComputesOne checks that only the function chosen is run: the other would end the run.
+func TestCondComputesOne(t *testing.T) {
+	g := tarn.NewGraph()
+	index, table := g.Input("index", tarn.I32), g.Const(tarn.Vector([]float64{5, 6}))
+	y := tarn.Cond(index.Lt(tarn.Num(2)), []*tarn.Value{table, index},
+		func(in []*tarn.Value) []*tarn.Value { return []*tarn.Value{in[0].Take(0, in[1])} },
+		func(in []*tarn.Value) []*tarn.Value { return []*tarn.Value{in[0].Sum()} })[0]
+	p, err := tarn.Compile(g, tarn.Outputs{"y": y})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range map[float64]float64{0: 5, 1: 6, 9: 11} {
+		out, err := p.Run(tarn.Scalar(i).Cast(tarn.I32))
+		if err != nil || out["y"].Item() != want {
+			t.Errorf("for %v: %v, %v; want %v", i, out["y"], err, want)
+		}
+	}
+}
+
+// TestLoopsAllocateNothing checks that a step with a loop and its gradient allocates nothing.
+func TestLoopsAllocateNothing(t *testing.T) {
+	g := tarn.NewGraph()
+	x := g.Input("x", tarn.F32, 5, 4, 16)
+	w := g.Input("w", tarn.F32, 16, 16)
+	y := recurrence(tarn.ScanOptions{})(x, w, x.Slice(0, 0, 1).Squeeze(0))
+	y = tarn.Cond(y.Sum().Gt(tarn.Num(0)), []*tarn.Value{y}, func(in []*tarn.Value) []*tarn.Value { return []*tarn.Value{in[0].Exp()} }, func(in []*tarn.Value) []*tarn.Value { return in })[0]
+	p, err := tarn.Compile(g, tarn.Outputs{"d": tarn.Grad(y.Sum(), w)[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := []*tarn.Tensor{tarn.Zeros(tarn.F32, 5, 4, 16), tarn.Zeros(tarn.F32, 16, 16)}
+	if n := testing.AllocsPerRun(20, func() {
+		if _, err := p.Run(in...); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("a run allocates %v times", n)
+	}
+}
