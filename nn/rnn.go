@@ -1,0 +1,97 @@
+package nn
+
+import "github.com/seed-49005b45/tarn"
+
+// This file holds RNN, LSTM and GRU.
+
+// RNN is the plain recurrent network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh). Equal to torch.nn.RNN.
+// Elman, Finding structure in time, Cognitive Science 1990.
+type RNN struct{ Recurrent }
+
+// NewRNN returns a recurrent network with tanh.
+func NewRNN(in, hidden int, o RecurrentOptions) *RNN {
+	return &RNN{newRecurrent(plainCell{}, in, hidden, o)}
+}
+
+// NewReLURNN returns a recurrent network with ReLU in the place of tanh; equal to torch.nn.RNN(nonlinearity="relu").
+func NewReLURNN(in, hidden int, o RecurrentOptions) *RNN {
+	return &RNN{newRecurrent(plainCell{relu: true}, in, hidden, o)}
+}
+
+type plainCell struct{ relu bool }
+
+func (plainCell) name() string                        { return "RNN" }
+func (plainCell) gates() int                          { return 1 }
+func (plainCell) carries() int                        { return 1 }
+func (plainCell) bias(ih, hh *tarn.Value) *tarn.Value { return sum(ih, hh) }
+
+func (c plainCell) step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value {
+	if c.relu {
+		return []*tarn.Value{x.Add(h).ReLU()}
+	}
+	return []*tarn.Value{x.Add(h).Tanh()}
+}
+
+// LSTM is the network with long short-term memory: with gates i, f, g, o of W_ih x + b_ih + W_hh h + b_hh, in this order,
+//
+//	c' = sigmoid(f) c + sigmoid(i) tanh(g)
+//	h' = sigmoid(o) tanh(c')
+//
+// Equal to torch.nn.LSTM, without its proj_size.
+// Hochreiter and Schmidhuber, Long short-term memory, Neural Computation 1997; Gers et al., Learning to forget, 2000.
+type LSTM struct{ Recurrent }
+
+// NewLSTM returns an LSTM.
+func NewLSTM(in, hidden int, o RecurrentOptions) *LSTM {
+	return &LSTM{newRecurrent(lstmCell{hidden}, in, hidden, o)}
+}
+
+type lstmCell struct{ hidden int }
+
+func (lstmCell) name() string                        { return "LSTM" }
+func (lstmCell) gates() int                          { return 4 }
+func (lstmCell) carries() int                        { return 2 }
+func (lstmCell) bias(ih, hh *tarn.Value) *tarn.Value { return sum(ih, hh) }
+
+func (c lstmCell) step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value {
+	z := func(i int) *tarn.Value { return gate(x, i, c.hidden).Add(gate(h, i, c.hidden)) }
+	cell := z(1).Sigmoid().Mul(carries[1]).Add(z(0).Sigmoid().Mul(z(2).Tanh()))
+	return []*tarn.Value{z(3).Sigmoid().Mul(cell.Tanh()), cell}
+}
+
+// GRU is the network of gated recurrent units: with parts r, z, n of W_ih x + b_ih and of W_hh h + b_hh, in this order,
+//
+//	r = sigmoid(x_r + h_r), z = sigmoid(x_z + h_z), n = tanh(x_n + r h_n)
+//	h' = (1 - z) n + z h
+//
+// Equal to torch.nn.GRU.
+// Cho et al., Learning phrase representations using RNN encoder-decoder, 2014.
+type GRU struct{ Recurrent }
+
+// NewGRU returns a GRU.
+func NewGRU(in, hidden int, o RecurrentOptions) *GRU {
+	return &GRU{newRecurrent(gruCell{hidden}, in, hidden, o)}
+}
+
+type gruCell struct{ hidden int }
+
+func (gruCell) name() string { return "GRU" }
+func (gruCell) gates() int   { return 3 }
+func (gruCell) carries() int { return 1 }
+
+// bias leaves that of h_n, which is multiplied by r, to the steps.
+func (c gruCell) bias(ih, hh *tarn.Value) *tarn.Value {
+	plain := hh.Slice(0, 0, 2*c.hidden)
+	return ih.Add(tarn.Concat(0, plain, ih.Num(0).Expand(c.hidden)))
+}
+
+func (c gruCell) step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value {
+	z := func(i int) *tarn.Value { return gate(x, i, c.hidden).Add(gate(h, i, c.hidden)) }
+	inner := gate(h, 2, c.hidden)
+	if bias != nil {
+		inner = inner.Add(gate(bias, 2, c.hidden))
+	}
+	reset, update := z(0).Sigmoid(), z(1).Sigmoid()
+	fresh := gate(x, 2, c.hidden).Add(reset.Mul(inner)).Tanh()
+	return []*tarn.Value{fresh.Add(update.Mul(carries[0].Sub(fresh)))}
+}
