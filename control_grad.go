@@ -186,7 +186,7 @@ func (c *control) scanGradients(ys, dys []*Value) []*Value {
 		results, seeds = append(results, v), append(seeds, cotangent[i])
 	}
 	given := map[int]*Value{} // by result
-	for i, y := range ys { // the same result may have been asked for twice
+	for i, y := range ys {    // the same result may have been asked for twice
 		if at := y.op.(controlOp).result; given[at] == nil {
 			given[at] = dys[i]
 		} else {
