@@ -30,6 +30,9 @@ type commandLine struct {
 	Generate generateCommand `cmd:"" help:"Write text with a trained language model."`
 	Inspect  inspectCommand  `cmd:"" help:"List the weights in a safetensors file."`
 	Bench    benchCommand    `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
+	Minimize minimizeCommand `cmd:"" help:"Find the minimum of a formula."`
+	Grad     gradCommand     `cmd:"" help:"Differentiate a formula."`
+	Fitcurve fitcurveCommand `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
 }
 
 // trainCommand groups what can be trained.

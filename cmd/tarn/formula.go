@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/minimize"
+	"github.com/seed-49005b45/tarn/minimize/expr"
+)
+
+// This file holds what the commands on formulas share: the values of variables on the command line, and functions of formulas.
+
+// maxSize is the most elements that a vector on the command line may get.
+const maxSize = 1 << 24
+
+// assignment is a name with numbers, as in x=1 or x=[1,2,3].
+type assignment struct {
+	name   string
+	vector bool
+	values []float64
+}
+
+// parseAssignments reads "x=1,y=[2,3]". flag is what it was given to.
+func parseAssignments(flag, text string) ([]assignment, error) {
+	var out []assignment
+	for rest := text; rest != ""; {
+		name, after, ok := strings.Cut(rest, "=")
+		name = strings.TrimSpace(name)
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%s: %q should be a name, = and a number, as in x=1,y=[2,3]", flag, rest)
+		}
+		a := assignment{name: name}
+		var value string
+		after = strings.TrimLeft(after, " ")
+		if inside, found := strings.CutPrefix(after, "["); found {
+			a.vector = true
+			if value, rest, ok = strings.Cut(inside, "]"); !ok {
+				return nil, fmt.Errorf("%s: the bracket after %s= is not closed", flag, name)
+			}
+			if rest = strings.TrimLeft(rest, " "); rest != "" {
+				if rest, ok = strings.CutPrefix(rest, ","); !ok {
+					return nil, fmt.Errorf("%s: there should be a comma after the vector %s", flag, name)
+				}
+			}
+		} else {
+			value, rest, _ = strings.Cut(after, ",")
+		}
+		for part := range strings.SplitSeq(value, ",") {
+			v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+			if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
+				return nil, fmt.Errorf("%s: %q is given to %s and is no finite number", flag, strings.TrimSpace(part), name)
+			}
+			a.values = append(a.values, v)
+		}
+		if slices.ContainsFunc(out, func(o assignment) bool { return o.name == name }) {
+			return nil, fmt.Errorf("%s: %s is given twice", flag, name)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// lengthen gives vectors the lengths of --dim, "x=1000,y=2": what is given is repeated.
+func lengthen(values []assignment, dims string) error {
+	lengths, err := parseAssignments("--dim", dims)
+	if err != nil {
+		return err
+	}
+	for _, l := range lengths {
+		i := slices.IndexFunc(values, func(a assignment) bool { return a.name == l.name })
+		n := int(l.values[0])
+		switch {
+		case i < 0:
+			return fmt.Errorf("--dim: %s has no value", l.name)
+		case l.vector || float64(n) != l.values[0] || n < 1 || n > maxSize:
+			return fmt.Errorf("--dim: the length of %s should be a whole number from 1 to %d", l.name, maxSize)
+		}
+		a := &values[i]
+		given := a.values
+		a.vector, a.values = true, make([]float64, n)
+		for j := range a.values {
+			a.values[j] = given[j%len(given)]
+		}
+	}
+	return nil
+}
+
+// function is a formula with its variables as params in a graph.
+type function struct {
+	e      *expr.Expr
+	graph  *tarn.Graph
+	value  *tarn.Value
+	at     []assignment
+	params []*tarn.Param
+}
+
+// newFunction reads a formula, whose variables have the values given.
+func newFunction(source, flag string, at []assignment) (*function, error) {
+	e, err := expr.Parse(source)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	f := &function{e: e, graph: tarn.NewGraph(), at: at}
+	variables := e.Variables()
+	values := map[string]*tarn.Value{}
+	for _, a := range at {
+		if !slices.Contains(variables, a.name) {
+			has := "it has the variables " + strings.Join(variables, ", ")
+			if len(variables) == 0 {
+				has = "it has no variables"
+			}
+			return nil, usageError{fmt.Errorf("%s: the formula has no variable %s; %s", flag, a.name, has)}
+		}
+		p := paramOf(a)
+		f.params = append(f.params, p)
+		values[a.name] = p.Value(f.graph)
+	}
+	for _, name := range variables {
+		if values[name] == nil {
+			return nil, usageError{fmt.Errorf("%s: the variable %s has no value; add %s=1 or the like", flag, name, name)}
+		}
+	}
+	if f.value, err = e.Build(f.graph, values); err != nil {
+		return nil, usageError{err}
+	}
+	if f.value.Rank() != 0 {
+		return nil, usageError{fmt.Errorf("the formula is a vector of %d elements; take its sum", f.value.Size())}
+	}
+	return f, nil
+}
+
+// paramOf is a variable as a param that holds its value.
+func paramOf(a assignment) *tarn.Param {
+	var p *tarn.Param
+	if a.vector {
+		p = tarn.NewParam(tarn.F64, nil, len(a.values))
+	} else {
+		p = tarn.NewParam(tarn.F64, nil)
+	}
+	p.SetPath(a.name)
+	copy(p.Tensor().F64(), a.values)
+	return p
+}
+
+// compile makes the function ready to be minimised.
+func (f *function) compile() (*minimize.Graph, error) {
+	if len(f.params) == 0 {
+		return nil, usageError{fmt.Errorf("the formula has no variables: there is nothing to vary")}
+	}
+	return minimize.FromGraph(f.value, f.params, nil)
+}
+
+// shown is the point x as "x = 1, y = [2, 3]"; long vectors are cut.
+func (f *function) shown(x []float64) string {
+	var parts []string
+	for _, a := range f.at {
+		v := x[:len(a.values)]
+		x = x[len(a.values):]
+		parts = append(parts, a.name+" = "+shownVector(v, a.vector))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func shownVector(v []float64, vector bool) string {
+	if !vector {
+		return strconv.FormatFloat(v[0], 'g', 8, 64)
+	}
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, x := range v {
+		if len(v) > 8 && i >= 3 && i < len(v)-3 {
+			if i == 3 {
+				b.WriteString(" ...")
+			}
+			continue
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(strconv.FormatFloat(x, 'g', 6, 64))
+	}
+	b.WriteByte(']')
+	return b.String()
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/minimize/expr"
+)
+
+// This file holds grad: the derivative of a formula.
+
+// gradCommand has the arguments of grad.
+type gradCommand struct {
+	Expr string `arg:"" name:"formula" help:"A formula, as in \"(1-x)^2 + 100*(y-x^2)^2\"."`
+	At   string `required:"" placeholder:"x=1,y=2" help:"The point; a vector is x=[1,2,3]."`
+	Dim  string `placeholder:"x=1000" help:"Lengths of vectors, to which the values given are repeated."`
+}
+
+// Run prints the value, and each partial derivative as a formula and a number.
+func (c *gradCommand) Run(env *environment) error {
+	at, err := parseAssignments("--at", c.At)
+	if err == nil {
+		err = lengthen(at, c.Dim)
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	f, err := newFunction(c.Expr, "--at", at)
+	if err != nil {
+		return err
+	}
+	sizes := map[string]int{}
+	outputs := tarn.Outputs{"f": f.value}
+	var wrt []tarn.Operand
+	for i, a := range at {
+		sizes[a.name] = expr.Scalar
+		if a.vector {
+			sizes[a.name] = len(a.values)
+		}
+		wrt = append(wrt, f.params[i])
+	}
+	for i, d := range tarn.Grad(f.value, wrt...) {
+		outputs["d"+at[i].name] = d
+	}
+	formulas, err := f.e.Grad(sizes)
+	if err != nil {
+		return err
+	}
+	program, err := tarn.Compile(f.graph, outputs)
+	if err != nil {
+		return err
+	}
+	out, err := program.Run()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "f     = %v\n      = %s\n", f.e, shownVector(out["f"].F64(), false))
+	for _, a := range at {
+		fmt.Fprintf(env.stdout, "df/d%s = %v\n      = %s\n", a.name, formulas[a.name], shownVector(out["d"+a.name].F64(), a.vector))
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package main
+
+// These tests run minimize, grad and fitcurve.
+
+import (
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestMinimize(t *testing.T) {
+	const valley = "(1-x)^2 + 100*(y-x^2)^2"
+	for _, method := range methodNames {
+		args := []string{"minimize", valley, "--start", "x=-1.2,y=1", "--method", method, "--bounds", "x=-2:2,y=-2:2"}
+		code := 0
+		switch method {
+		case "gd":
+			args = append(args, "--iterations", "300") // it would take thousands
+			code = 1
+		case "adam":
+			args = append(args, "--rate", "0.1", "--iterations", "3000")
+		}
+		out, stderr := command(t, code, args...)
+		want := []string{"iteration", "        1  ", "minimum ", "at x = ", "the gradient is within the tolerance"}
+		if method == "gd" {
+			want = []string{"stopped at", "the limit of iterations is reached"}
+			if !strings.Contains(stderr, "no minimum found: gd: the limit of iterations is reached") {
+				t.Errorf("gd: %s", stderr)
+			}
+		}
+		for _, w := range want {
+			if !strings.Contains(out, w) {
+				t.Errorf("%s: no %q in\n%s", method, w, out)
+			}
+		}
+		if m := regexp.MustCompile(`minimum (\S+) at x = (\S+), y = (\S+)\n`).FindStringSubmatch(out); m != nil {
+			x, _ := strconv.ParseFloat(m[2], 64)
+			if x < 0.999 || x > 1.001 {
+				t.Errorf("%s: the minimum is at %s", method, m[0])
+			}
+		} else if method != "gd" {
+			t.Errorf("%s: no minimum in\n%s", method, out)
+		}
+	}
+	out, _ := command(t, 0, "minimize", "sum(100*(x[1:]-x[:-1]^2)^2 + (1-x[:-1])^2)", "--start", "x=[-1.2,1]", "--dim", "x=100", "--quiet")
+	if !strings.HasPrefix(out, "minimum ") || !strings.Contains(out, "at x = [1 1 1 ... 1 1 1]") || strings.Count(out, "\n") != 2 {
+		t.Errorf("in 100 dimensions:\n%s", out)
+	}
+	out, _ = command(t, 0, "minimize", valley, "--start", "x=-1,y=2", "--method", "lbfgsb", "--bounds", "x=:0.5", "--quiet")
+	if !strings.Contains(out, "minimum 0.25 at x = 0.5, y = 0.25") {
+		t.Errorf("with a bound:\n%s", out)
+	}
+	out, stderr := command(t, 1, "minimize", "x^3", "--start", "x=-1")
+	if !strings.Contains(stderr, "falls without bound") || strings.Contains(out, "minimum") {
+		t.Errorf("a function without a minimum: %s%s", out, stderr)
+	}
+}
+
+func TestMinimizePlot(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "path.png")
+	out, _ := command(t, 0, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--method", "gd,newton", "--plot", file)
+	for _, want := range []string{"method gd\n", "method newton\n", "drawn in " + file} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil || img.Bounds().Dx() != 2*img.Bounds().Dy() && img.Bounds().Dx() < img.Bounds().Dy()*19/10 {
+		t.Errorf("the picture: %v", err)
+	}
+	if names, _ := filepath.Glob(file + "*"); len(names) != 1 {
+		t.Errorf("files %v", names)
+	}
+	command(t, 1, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png"))
+}
+
+func TestGrad(t *testing.T) {
+	out, _ := command(t, 0, "grad", "(1-x)^2 + 100*(y-x^2)^2", "--at", "x=1,y=2")
+	if want := `f     = (1 - x)^2 + 100*(y - x^2)^2
+      = 100
+df/dx = 2*(x - 1) + 400*(x^2 - y)*x
+      = -400
+df/dy = 200*(y - x^2)
+      = 200
+`; out != want {
+		t.Errorf("prints\n%swant\n%s", out, want)
+	}
+	out, _ = command(t, 0, "grad", "sum(x^3) * y", "--at", "x=[1,2],y=0.5", "--dim", "x=3")
+	for _, want := range []string{"df/dx = 3*y*x^2\n      = [1.5 6 1.5]\n", "df/dy = sum(x^3)\n      = 10\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// misra is the set Misra1a of NIST's, whose certified values are b1 238.94212918, b2 5.5015643181e-4, with the standard deviations
+// 2.7070075241 and 7.2668688436e-6.
+const misra = "y, x\n10.07,77.6\n14.73,114.9\n17.94,141.1\n23.93,190.8\n29.61,239.9\n35.18,289\n40.02,332.8\n44.82,378.4\n50.76,434.8\n" +
+	"55.05,477.3\n61.01,536.8\n66.4,593.1\n75.47,689.1\n81.78,760\n"
+
+func TestFitcurve(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "misra.csv")
+	os.WriteFile(file, []byte(misra), 0o600)
+	out, _ := command(t, 0, "fitcurve", file, "b1*(1-exp(-b2*x))", "--start", "b1=500,b2=0.0001")
+	for _, want := range []string{
+		`b1 +238\.942129\d* +2\.70701\n`, `b2 +0\.0005501564\d* +7\.26687e-06\n`, `residual sum of squares 0\.12455138\d*,`,
+		`residual standard deviation 0\.10187876,`, `12 degrees of freedom`, `the gradient is within the tolerance`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	out, _ = command(t, 0, "fitcurve", file, "a + b*x", "--start", "a=0,b=0", "--response", "log(y)")
+	if !strings.Contains(out, "12 degrees of freedom") {
+		t.Errorf("a line through logarithms:\n%s", out)
+	}
+	out, _ = command(t, 0, "fitcurve", file, "a + b + 0*x", "--start", "a=0,b=0")
+	if !strings.Contains(out, "fix only 1 of the 2 values") || !strings.Contains(out, "+Inf") {
+		t.Errorf("two values for one:\n%s", out)
+	}
+}
+
+func TestFormulaMistakes(t *testing.T) {
+	dir := t.TempDir()
+	file, bad := filepath.Join(dir, "misra.csv"), filepath.Join(dir, "bad.csv")
+	os.WriteFile(file, []byte(misra), 0o600)
+	os.WriteFile(bad, []byte("y,x\n1,two\n"), 0o600)
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{2, "  x^2 + (y\n        ^", []string{"minimize", "x^2 + (y", "--start", "x=1"}},
+		{2, "  2x\n   ^", []string{"minimize", "2x", "--start", "x=1"}},
+		{2, "variable y has no value; add y=1", []string{"minimize", "x+y", "--start", "x=1"}},
+		{2, "no variable z; it has the variables x", []string{"minimize", "x^2", "--start", "x=1,z=2"}},
+		{2, "it has no variables", []string{"minimize", "3", "--start", "x=1"}},
+		{2, "missing flags: --start", []string{"minimize", "x^2"}},
+		{2, "should be a name, = and a number", []string{"minimize", "x^2", "--start", "x"}},
+		{2, `"one" is given to x`, []string{"minimize", "x^2", "--start", "x=one"}},
+		{2, `"nan" is given to x`, []string{"minimize", "x^2", "--start", "x=nan"}},
+		{2, "x is given twice", []string{"minimize", "x^2", "--start", "x=1,x=2"}},
+		{2, "not closed", []string{"minimize", "sum(x^2)", "--start", "x=[1,2"}},
+		{2, "a comma after the vector", []string{"minimize", "sum(x^2)", "--start", "x=[1,2]y=1"}},
+		{2, "vector of 2 elements; take its sum", []string{"minimize", "x^2", "--start", "x=[1,2]"}},
+		{2, "a number has no parts", []string{"minimize", "x[1]", "--start", "x=1"}},
+		{2, "y has no value", []string{"minimize", "x^2", "--start", "x=1", "--dim", "y=3"}},
+		{2, "whole number from 1", []string{"minimize", "sum(x^2)", "--start", "x=1", "--dim", "x=0"}},
+		{2, "whole number from 1", []string{"minimize", "sum(x^2)", "--start", "x=1", "--dim", "x=1e300"}},
+		{2, "there are: gd, cg", []string{"minimize", "x^2", "--start", "x=1", "--method", "foo"}},
+		{2, "--tolerance is 0", []string{"minimize", "x^2", "--start", "x=1", "--tolerance", "0"}},
+		{2, "--iterations is 0", []string{"minimize", "x^2", "--start", "x=1", "--iterations", "0"}},
+		{2, "--rate is NaN", []string{"minimize", "x^2", "--start", "x=1", "--rate", "nan"}},
+		{2, "end in .png", []string{"minimize", "x^2+y^2", "--start", "x=1,y=1", "--plot", "a.pdf"}},
+		{2, "functions of two numbers", []string{"minimize", "x^2", "--start", "x=1", "--plot", "a.png"}},
+		{2, "needs --bounds", []string{"minimize", "x^2", "--start", "x=1", "--method", "multistart"}},
+		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "y=0:1"}},
+		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=1"}},
+		{2, `"a" is no number`, []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=a:1"}},
+		{1, "no number is between", []string{"minimize", "x^2", "--start", "x=1", "--method", "lbfgsb", "--bounds", "x=2:1"}},
+		{1, "not finite", []string{"minimize", "log(x)", "--start", "x=-1"}},
+		{2, "missing flags: --at", []string{"grad", "x^2"}},
+		{2, "  sin(x\n     ^", []string{"grad", "sin(x", "--at", "x=1"}},
+		{2, "no variable z", []string{"grad", "x^2", "--at", "x=1,z=1"}},
+		{1, "no.csv", []string{"fitcurve", filepath.Join(dir, "no.csv"), "a*x", "--start", "a=1"}},
+		{1, "bad.csv", []string{"fitcurve", bad, "a*x", "--start", "a=1"}},
+		{2, "q is neither a column", []string{"fitcurve", file, "a*q", "--start", "a=1"}},
+		{2, "b is not in the formula", []string{"fitcurve", file, "a*x", "--start", "a=1,b=2"}},
+		{2, "x is a column", []string{"fitcurve", file, "a*x", "--start", "a=1,x=2"}},
+		{2, "a is a vector", []string{"fitcurve", file, "a*x", "--start", "a=[1]"}},
+		{2, "--response", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "z"}},
+		{2, "a number for each of the 14 lines", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "sum(y)"}},
+		{2, "14 and 13 elements", []string{"fitcurve", file, "a*x + x[1:]", "--start", "a=1"}},
+		{1, "not finite at the start", []string{"fitcurve", file, "log(a*x)", "--start", "a=-1"}},
+	} {
+		out, err := command(t, c.code, c.args...)
+		if !strings.HasPrefix(err, "tarn: ") || !strings.Contains(err, c.want) {
+			t.Errorf("tarn %q: prints %q, want %q", c.args, err, c.want)
+		}
+		if c.code == 2 && out != "" {
+			t.Errorf("tarn %q: prints %q on the standard output", c.args, out)
+		}
+	}
+}
