@@ -33,6 +33,7 @@ type commandLine struct {
 	Minimize minimizeCommand `cmd:"" help:"Find the minimum of a formula."`
 	Grad     gradCommand     `cmd:"" help:"Differentiate a formula."`
 	Fitcurve fitcurveCommand `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
+	LR       lrCommand       `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network: a test that raises it at every step."`
 }
 
 // trainCommand groups what can be trained.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/train/curve"
+)
+
+// This file holds lr, the learning-rate range test on the MNIST network.
+
+// lrCommand has the flags of lr.
+type lrCommand struct {
+	Optimizer string  `default:"adamw" help:"The optimizer to test: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, adamax, nadam, radam, adabelief, adan, lamb, lion or muon."`
+	Batch     int     `default:"128" help:"Examples in a step."`
+	Hidden    widths  `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
+	Seed      uint64  `default:"1" help:"Seed of the first weights and of the order of the examples."`
+	From      float64 `default:"1e-6" help:"The smallest rate, at the first step."`
+	To        float64 `default:"10" help:"The largest rate, at the last step; the test ends before where the loss has risen far."`
+	Steps     int     `default:"200" help:"Steps, each with a rate an equal factor above the last."`
+	Plot      string  `placeholder:"FILE.png" help:"Draw the loss against the rate."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *lrCommand) Validate() error {
+	switch {
+	case c.Batch < 1 || c.Batch > mnistTraining:
+		return fmt.Errorf("--batch is %d and should be from 1 to %d", c.Batch, mnistTraining)
+	case !(c.From > 0) || math.IsInf(c.From, 0):
+		return fmt.Errorf("--from is %v and should be a finite number above 0", c.From)
+	case !(c.To > c.From) || math.IsInf(c.To, 0):
+		return fmt.Errorf("--to is %v and should be a finite number above --from, which is %v", c.To, c.From)
+	case c.Steps < 10 || c.Steps > 1e6:
+		return fmt.Errorf("--steps is %d and should be from 10 to 1000000", c.Steps)
+	case c.Plot != "" && filepath.Ext(c.Plot) != ".png":
+		return fmt.Errorf("--plot is %q and should be the name of a PNG file, such as rates.png", c.Plot)
+	}
+	_, err := findContender("--optimizer", c.Optimizer)
+	return err
+}
+
+// Run takes the test and prints it.
+func (c *lrCommand) Run(env *environment) error {
+	chosen, err := findContender("--optimizer", c.Optimizer)
+	if err != nil {
+		return err
+	}
+	all, _, err := mnist.Load()
+	if err != nil {
+		return err
+	}
+	_, set, err := all.Split(validation, c.Seed)
+	if err != nil {
+		return err
+	}
+	model, err := initialised(c.Hidden, c.Seed)
+	if err != nil {
+		return err
+	}
+	test := train.NewRangeTest(model.build, model, chosen.make, set)
+	test.From, test.To, test.Updates, test.Batch, test.Seed = c.From, c.To, c.Steps, c.Batch, c.Seed
+	found, err := test.Run(env.ctx)
+	if err != nil {
+		return err
+	}
+	w := env.stdout
+	fmt.Fprintf(w, "network %v, %s, batches of %d, rates from %.3g to %.3g in %d steps\n\n", c.Hidden, c.Optimizer, c.Batch, c.From, c.To, c.Steps)
+	fmt.Fprintf(w, "%6s  %10s  %10s  %10s\n", "step", "rate", "loss", "smoothed")
+	n := len(found.Rates)
+	const rows = 12
+	for i, shown := 0, -1; i < rows; i++ {
+		if at := i * (n - 1) / (rows - 1); at != shown {
+			fmt.Fprintf(w, "%6d  %10.3g  %10.4f  %10.4f\n", at+1, found.Rates[at], found.Losses[at], found.Smoothed[at])
+			shown = at
+		}
+	}
+	if n < c.Steps {
+		fmt.Fprintf(w, "\nended after %d of %d steps: the loss rose far\n", n, c.Steps)
+	}
+	fmt.Fprintf(w, "\nlowest loss at    %.3g\nsuggested rate    %.3g, where the loss falls most steeply\n", found.Lowest, found.Steepest)
+	if c.Plot == "" {
+		return nil
+	}
+	return writeWhole(c.Plot, func(w io.Writer) error { return drawRates(w, c.Optimizer, found) })
+}
+
+// drawRates draws the loss against the rate, up to where the loss is somewhat above that at the start.
+func drawRates(w io.Writer, name string, found *train.RateCurve) error {
+	top := 2 * found.Smoothed[0]
+	var losses, smoothed []float64
+	for i := range found.Losses {
+		losses, smoothed = append(losses, min(found.Losses[i], top)), append(smoothed, min(found.Smoothed[i], top))
+	}
+	return curve.WriteCharts(w, curve.Chart{
+		Title: "learning-rate range test: " + name, X: "learning rate (logarithmic)", Y: "loss", LogX: true,
+		Lines: []curve.Line{{Name: "smoothed loss", X: found.Rates, Y: smoothed}, {Name: "loss of the batch", X: found.Rates, Y: losses, Faint: true}},
+		Marks: []curve.Mark{{Name: fmt.Sprintf("suggestion %.3g", found.Steepest), X: found.Steepest}},
+	})
+}
+
+// writeWhole writes a file that is there whole or not at all: under another name beside it, which then becomes its own.
+func writeWhole(path string, write func(w io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tarn-*.png")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,202 @@
+package curve
+
+import (
+	"errors"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// This file holds charts of any lines, side by side in one picture.
+
+// Line is a line through points. Points that are not finite, or not positive on a logarithmic axis, leave a gap.
+type Line struct {
+	Name  string // in the legend; "" for none
+	X, Y  []float64
+	Faint bool // thin and grey, for what stands behind the others
+}
+
+// Mark is an upright line at X with a name in the legend.
+type Mark struct {
+	Name string
+	X    float64
+}
+
+// Chart is a picture of lines. Lines of the same place in two charts have the same colour.
+type Chart struct {
+	Title, X, Y string // X and Y are what the axes say
+	LogX, LogY  bool
+	Lines       []Line
+	Marks       []Mark
+}
+
+// WriteCharts draws charts side by side.
+func WriteCharts(w io.Writer, charts ...Chart) error {
+	if len(charts) == 0 {
+		return errors.New("curve: there is no chart to draw")
+	}
+	var parts []*plot.Plot
+	for _, c := range charts {
+		p, err := c.plot()
+		if err != nil {
+			return fmt.Errorf("curve: %q: %w", c.Title, err)
+		}
+		parts = append(parts, p)
+	}
+	return write(w, [][]*plot.Plot{parts}, width, height)
+}
+
+// write draws a table of plots, each of that size.
+func write(w io.Writer, rows [][]*plot.Plot, width, height vg.Length) error {
+	columns := len(rows[0])
+	c := vgimg.NewWith(vgimg.UseWH(vg.Length(columns)*width, vg.Length(len(rows))*height), vgimg.UseDPI(dpi))
+	tiles := draw.Tiles{Rows: len(rows), Cols: columns, PadTop: 12, PadBottom: 12, PadLeft: 12, PadRight: 18, PadX: 24, PadY: 18}
+	for i, row := range plot.Align(rows, tiles, draw.New(c)) {
+		for j, canvas := range row {
+			rows[i][j].Draw(canvas)
+		}
+	}
+	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(w); err != nil {
+		return fmt.Errorf("curve: %w", err)
+	}
+	return nil
+}
+
+// newPlot is an empty plot in the style of this package.
+func newPlot(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.Title.Padding = title, 8
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Label.TextStyle.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
+		f.Variant, f.Size = "Sans", 9
+	}
+	p.Title.TextStyle.Font.Size = 11
+	return p
+}
+
+// style is the look of line i: the colours, then the colours dashed.
+func style(i int) draw.LineStyle {
+	look := draw.LineStyle{Width: 1.5}
+	all := append(append([]color.Color{}, colors...), color.Gray{0})
+	look.Color = all[i%len(all)]
+	switch i / len(all) % 3 {
+	case 1:
+		look.Dashes = []vg.Length{5, 2}
+	case 2:
+		look.Dashes = []vg.Length{1.5, 2}
+	}
+	return look
+}
+
+// plot draws one chart.
+func (c *Chart) plot() (*plot.Plot, error) {
+	p := newPlot(c.Title, c.X, c.Y)
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
+	p.Add(grid)
+	var all plotter.XYs
+	for i, l := range c.Lines {
+		if len(l.X) != len(l.Y) {
+			return nil, fmt.Errorf("the line %q has %d x and %d y", l.Name, len(l.X), len(l.Y))
+		}
+		look := style(i)
+		if l.Faint {
+			look = draw.LineStyle{Color: color.Gray{190}, Width: 0.7}
+		}
+		named := false
+		for _, points := range c.runs(l) {
+			curve := &plotter.Line{XYs: points, LineStyle: look}
+			p.Add(curve)
+			if l.Name != "" && !named {
+				p.Legend.Add(l.Name, curve)
+				named = true
+			}
+			all = append(all, points...)
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no point can be drawn")
+	}
+	x0, x1, y0, y1 := plotter.XYRange(all)
+	for _, m := range c.Marks {
+		x0, x1 = min(x0, m.X), max(x1, m.X)
+	}
+	p.X.Min, p.X.Max = margin(x0, x1, 0, c.LogX)
+	p.Y.Min, p.Y.Max = margin(y0, y1, 0.04, c.LogY)
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
+	if c.LogX {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+	}
+	if c.LogY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+	}
+	for _, m := range c.Marks {
+		upright := &plotter.Line{XYs: plotter.XYs{{X: m.X, Y: p.Y.Min}, {X: m.X, Y: p.Y.Max}},
+			LineStyle: draw.LineStyle{Color: colors[1], Width: 1.2, Dashes: []vg.Length{4, 3}}}
+		p.Add(upright)
+		p.Legend.Add(m.Name, upright)
+	}
+	placeLegend(p, all)
+	return p, nil
+}
+
+// runs are the stretches of a line that can be drawn.
+func (c *Chart) runs(l Line) (runs []plotter.XYs) {
+	open := false
+	for i, x := range l.X {
+		y := l.Y[i]
+		if math.IsNaN(x+y) || math.IsInf(x+y, 0) || c.LogX && x <= 0 || c.LogY && y <= 0 {
+			open = false
+			continue
+		}
+		if !open {
+			runs, open = append(runs, nil), true
+		}
+		last := &runs[len(runs)-1]
+		*last = append(*last, plotter.XY{X: x, Y: y})
+	}
+	return runs
+}
+
+// margin widens a range by a share of it at both ends, and one of a single point to one that can be drawn.
+func margin(lo, hi, share float64, log bool) (float64, float64) {
+	if log {
+		if lo == hi {
+			return lo / 2, hi * 2
+		}
+		factor := math.Pow(hi/lo, share)
+		return lo / factor, hi * factor
+	}
+	if lo == hi {
+		return lo - max(math.Abs(lo)/10, 1e-3), hi + max(math.Abs(hi)/10, 1e-3)
+	}
+	return lo - share*(hi-lo), hi + share*(hi-lo)
+}
+
+// logTicks puts ticks at 1, 2, 5, 10, ..., or at powers of ten alone where there are many.
+func logTicks(lo, hi float64) (ticks []plot.Tick) {
+	decades := math.Log10(hi / lo)
+	every := max(1, int(math.Ceil(decades/8)))
+	for power := int(math.Floor(math.Log10(lo))); float64(power) <= math.Log10(hi); power++ {
+		for digit := 1; digit < 10; digit++ {
+			value := float64(digit) * math.Pow(10, float64(power))
+			if value < lo*(1-1e-9) || value > hi*(1+1e-9) {
+				continue
+			}
+			label := ""
+			if digit == 1 && power%every == 0 || (digit == 2 || digit == 5) && decades < 3 {
+				label = fmt.Sprintf("%.3g", value)
+			}
+			ticks = append(ticks, plot.Tick{Value: value, Label: label})
+		}
+	}
+	return ticks
+}
