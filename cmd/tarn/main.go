@@ -34,6 +34,7 @@ type commandLine struct {
 	Grad     gradCommand     `cmd:"" help:"Differentiate a formula."`
 	Fitcurve fitcurveCommand `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
 	LR       lrCommand       `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network: a test that raises it at every step."`
+	Race     raceCommand     `cmd:"" help:"Train the MNIST network with one optimizer after the other, and draw who learns fastest."`
 }
 
 // trainCommand groups what can be trained.

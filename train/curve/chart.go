@@ -59,9 +59,10 @@ func write(w io.Writer, rows [][]*plot.Plot, width, height vg.Length) error {
 	columns := len(rows[0])
 	c := vgimg.NewWith(vgimg.UseWH(vg.Length(columns)*width, vg.Length(len(rows))*height), vgimg.UseDPI(dpi))
 	tiles := draw.Tiles{Rows: len(rows), Cols: columns, PadTop: 12, PadBottom: 12, PadLeft: 12, PadRight: 18, PadX: 24, PadY: 18}
-	for i, row := range plot.Align(rows, tiles, draw.New(c)) {
-		for j, canvas := range row {
-			rows[i][j].Draw(canvas)
+	whole := draw.New(c)
+	for i, row := range rows {
+		for j, p := range row {
+			p.Draw(tiles.At(whole, j, i))
 		}
 	}
 	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(w); err != nil {
