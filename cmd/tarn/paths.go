@@ -35,7 +35,7 @@ var surfaces = []surface{
 	}, [2]float64{1, 1.5}, -0.5, 4, -1.5, 2, 200, [][2]float64{{3, 0.5}}},
 	{"Himmelblau: (x²+y-11)² + (x+y²-7)²", func(x, y *tarn.Value) *tarn.Value {
 		return x.Square().Add(y).AddNum(-11).Square().Add(y.Square().Add(x).AddNum(-7).Square())
-	}, [2]float64{-0.4, -1}, -5, 5, -5, 5, 130, [][2]float64{{3, 2}, {-2.805118, 3.131312}, {-3.779310, -3.283186}, {3.584428, -1.848126}}},
+	}, [2]float64{-0.1, -0.9}, -5, 5, -5, 5, 130, [][2]float64{{3, 2}, {-2.805118, 3.131312}, {-3.779310, -3.283186}, {3.584428, -1.848126}}},
 }
 
 // walk sends every optimiser down every surface, prints where they came to and draws the ways.

@@ -28,7 +28,7 @@ type raceCommand struct {
 	Hidden     widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
 	Seed       uint64   `default:"1" help:"Seed of the first weights and of the order of the examples."`
 	Examples   int      `default:"55000" help:"Train on that many examples."`
-	PathSteps  int      `default:"500" help:"Steps on each of the surfaces of two variables."`
+	PathSteps  int      `default:"1000" help:"Steps on each of the surfaces of two variables."`
 	Threads    int      `placeholder:"N" help:"Processor cores to use; all by default."`
 	Out        string   `default:"." placeholder:"DIR" help:"Folder for the pictures race.png and paths.png; the current one by default."`
 }
@@ -116,7 +116,7 @@ func (c *raceCommand) Run(env *environment) error {
 		laps = append(laps, l)
 		fmt.Fprintln(w, l.row())
 	}
-	fmt.Fprintf(w, "\nthe train loss is the mean of the last %d steps or of all\n\n", lastLosses)
+	fmt.Fprintf(w, "\nthe train loss is the mean of the last %d steps, or of all where there are fewer\n\n", lastLosses)
 	race := filepath.Join(c.Out, "race.png")
 	if err := writeWhole(race, func(w io.Writer) error { return drawRace(w, c.Hidden.String(), laps) }); err != nil {
 		return err
@@ -183,9 +183,9 @@ func (l *lap) row() string {
 
 // drawRace draws the loss against the step, and beside it against the time.
 func drawRace(w io.Writer, network string, laps []*lap) error {
-	bySteps := curve.Chart{Title: "training loss of " + network + " by step", X: "step", Y: "loss, smoothed (logarithmic)", LogY: true}
+	bySteps := curve.Chart{Title: network, X: "step", Y: "training loss, smoothed (logarithmic)", LogY: true}
 	byTime := bySteps
-	byTime.Title, byTime.X, byTime.LogX = "by time", "seconds (logarithmic)", true
+	byTime.Title, byTime.Y, byTime.X, byTime.LogX = "the same by time", "", "seconds (logarithmic)", true
 	for _, l := range laps {
 		smooth := smoothed(l.losses)
 		var steps, seconds, losses []float64

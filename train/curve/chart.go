@@ -32,7 +32,7 @@ type Mark struct {
 
 // Chart is a picture of lines. Lines of the same place in two charts have the same colour.
 type Chart struct {
-	Title, X, Y string // X and Y are what the axes say
+	Title, X, Y string // X and Y are what the axes say; a logarithmic Y is said in the title
 	LogX, LogY  bool
 	Lines       []Line
 	Marks       []Mark
@@ -100,6 +100,9 @@ func style(i int) draw.LineStyle {
 // plot draws one chart.
 func (c *Chart) plot() (*plot.Plot, error) {
 	p := newPlot(c.Title, c.X, c.Y)
+	if c.LogY && c.Y != "" { // gonum leaves room for a label as if the axis were linear, far from where it stands
+		p.Title.Text, p.Y.Label.Text = c.Title+": "+c.Y, ""
+	}
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)

@@ -188,7 +188,7 @@ func ticks(lo, hi float64) []plot.Tick {
 	}
 	step := factor * math.Pow(10, power)
 	var ticks []plot.Tick
-	for i := math.Ceil(lo / step); i*step <= hi; i++ {
+	for i := math.Ceil(lo/step) + 0; i*step <= hi; i++ { // + 0 makes 0 of -0
 		ticks = append(ticks, plot.Tick{Value: i * step, Label: fmt.Sprintf("%.*f", max(0, -int(power)), i*step)})
 	}
 	return ticks

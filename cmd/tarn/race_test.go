@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn/data/mnist"
+)
+
+// quick are flags of a race that takes no time.
+var quick = []string{"race", "--hidden", "16", "--examples", "1000", "--epochs", "3", "--batch", "50", "--path-steps", "300"}
+
+// TestRace lets every optimiser there is take part, and reads both tables and both pictures.
+func TestRace(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	var names []string
+	for _, c := range contenders {
+		names = append(names, c.name)
+	}
+	out, _ := command(t, 0, append(quick, "--optimizers", strings.Join(names, ","), "--out", dir)...)
+	for _, name := range names {
+		row := regexp.MustCompile(`(?m)^` + name + ` +\S+ +60 +\d+\.\d+ +\d+\.\d+ +(\d+\.\d+) +(\d\.\d+)$`).FindStringSubmatch(out)
+		if row == nil {
+			t.Errorf("no row of %s", name)
+			continue
+		}
+		loss, _ := strconv.ParseFloat(row[1], 64)
+		accuracy, _ := strconv.ParseFloat(row[2], 64)
+		if !(loss < 2.25 && accuracy > 0.2) {
+			t.Errorf("%s does not learn: loss %v, accuracy %v", name, loss, accuracy)
+		}
+		if !regexp.MustCompile(`(?m)^` + name + `( +\d\S*){3}$`).MatchString(out) {
+			t.Errorf("%s did not go down all surfaces", name)
+		}
+	}
+	if t.Failed() {
+		t.Log(out)
+	}
+	decodes(t, filepath.Join(dir, "race.png"))
+	decodes(t, filepath.Join(dir, "paths.png"))
+}
+
+// TestRaceIsFair expects the same first loss from all, which the same weights and the same first batch give, and the same
+// losses from one that runs twice.
+func TestRaceIsFair(t *testing.T) {
+	all, test, err := mnist.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := all.Slice(0, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := raceCommand{Epochs: 1, Batch: 60, Hidden: widths{8}, Seed: 3, Examples: 500}
+	env := &environment{ctx: context.Background()}
+	var first []float64
+	for i, name := range []string{"sgd", "adam", "muon", "sgd"} {
+		one, err := findContender("", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.run(env, one, set, test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(l.losses) != 8 || len(l.seconds) != 8 {
+			t.Fatalf("%s: %d losses, %d times", name, len(l.losses), len(l.seconds))
+		}
+		if i == 0 {
+			first = l.losses
+		}
+		if l.losses[0] != first[0] || (name == "sgd") != (l.losses[7] == first[7]) {
+			t.Errorf("%s: losses %v, those of the first sgd %v", name, l.losses, first)
+		}
+	}
+}
+
+// TestRaceBroken expects that a loss which is not finite any more ends that optimiser's training and is said.
+func TestRaceBroken(t *testing.T) {
+	all, test, err := mnist.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := all.Slice(0, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := raceCommand{Epochs: 1, Batch: 50, Hidden: widths{8}, Examples: 500}
+	one, err := findContender("", "sgd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.rate = 1e30
+	l, err := c.run(&environment{ctx: context.Background()}, one, set, test)
+	if err != nil || !l.broken || len(l.losses) == 10 || !strings.Contains(l.row(), "not finite") {
+		t.Errorf("%v, %+v", err, l)
+	}
+}
+
+// TestPaths expects Adam to come down every surface, to a minimum that is listed.
+func TestPaths(t *testing.T) {
+	one, err := findContender("", "adam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range surfaces {
+		s := &surfaces[i]
+		way, last, err := s.descend(&environment{ctx: context.Background()}, one, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, near := len(way.X), false
+		if n != 1000 || way.X[0] != s.start[0] || way.Y[0] != s.start[1] || !(last < 1e-3) {
+			t.Errorf("%s: %d points, value %v at the end", s.name, n, last)
+			continue
+		}
+		for _, m := range s.minima {
+			near = near || (way.X[n-1]-m[0])*(way.X[n-1]-m[0])+(way.Y[n-1]-m[1])*(way.Y[n-1]-m[1]) < 0.01
+		}
+		if !near {
+			t.Errorf("%s: ended at %v, %v", s.name, way.X[n-1], way.Y[n-1])
+		}
+	}
+}
+
+// TestRaceMistakes expects an error that names the flag.
+func TestRaceMistakes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"--optimizers sgd,newton":         `"newton" is unknown; there are: sgd, momentum`,
+		"--optimizers sgd,adam,sgd":       "names sgd twice",
+		"--optimizers=":                   "--optimizers",
+		"--epochs 0":                      "--epochs is 0",
+		"--batch 0":                       "--batch is 0",
+		"--examples 100 --batch 101":      "--batch is 101 and should be from 1 to the number of examples, 100",
+		"--examples 60000":                "--examples is 60000 and should be from 1 to 55000",
+		"--path-steps 0":                  "--path-steps is 0",
+		"--threads=-1":                    "--threads is -1",
+		"--hidden 8,x":                    "no list of widths",
+		"--examples 99999999999999999999": "--examples",
+	} {
+		if _, err := command(t, 2, append([]string{"race"}, strings.Fields(args)...)...); !strings.Contains(err, want) {
+			t.Errorf("%s: no %q in %s", args, want, err)
+		}
+	}
+	if _, err := command(t, 1, append(quick, "--out", file)...); !strings.Contains(err, "file") {
+		t.Errorf("--out is a file: %s", err)
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	dir := t.TempDir()
+	var out, complaint strings.Builder
+	if code := run(cancelled, append(quick, "--out", dir), &out, &complaint); code != exitInterrupted {
+		t.Errorf("cancelled: exit code %d, %s", code, complaint.String())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("cancelled, and left behind: %v %v", left, err)
+	}
+}

@@ -1,0 +1,115 @@
+package curve
+
+import (
+	"bytes"
+	"errors"
+	"image/png"
+	"math"
+	"strings"
+	"testing"
+)
+
+// TestWriteCharts draws charts of all kinds and looks for the colours of their lines.
+func TestWriteCharts(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		name  string
+		chart Chart
+		want  string // of the error
+	}{
+		{"plain", Chart{Title: "t", X: "x", Y: "y", Lines: []Line{{"a", []float64{0, 1, 2}, []float64{3, -1, 2}, false}}}, ""},
+		{"logarithmic", Chart{Y: "y", LogX: true, LogY: true, Lines: []Line{{"a", []float64{0, 1e-6, 1e9}, []float64{1, 1e-30, 1e30}, false}}}, ""},
+		{"one point", Chart{LogX: true, Lines: []Line{{"a", []float64{1}, []float64{0}, false}, {"b", []float64{1, 2}, []float64{0, 0}, true}}}, ""},
+		{"gaps", Chart{Lines: []Line{{"a", []float64{0, 1, nan, 3, 4, 5}, []float64{3, 2, 2, inf, 1, 2}, false}}}, ""},
+		{"a mark outside", Chart{Lines: []Line{{"a", []float64{1, 2}, []float64{0, 1}, false}}, Marks: []Mark{{"m", 7}}}, ""},
+		{"nothing", Chart{}, "no point can be drawn"},
+		{"nothing positive", Chart{LogY: true, Lines: []Line{{"a", []float64{1, 2}, []float64{0, -1}, false}}}, "no point can be drawn"},
+		{"lengths", Chart{Lines: []Line{{"a", []float64{1, 2}, []float64{0}, false}}}, `"a" has 2 x and 1 y`},
+	} {
+		var b bytes.Buffer
+		err := WriteCharts(&b, c.chart, c.chart)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		img, err := png.Decode(&b)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if img.Bounds().Dx() < 1500 || count(img, 0) < 50 {
+			t.Errorf("%s: %v, %d pixels of the line", c.name, img.Bounds(), count(img, 0))
+		}
+	}
+	if err := WriteCharts(&bytes.Buffer{}); err == nil {
+		t.Error("no chart at all is drawn")
+	}
+}
+
+// bowl is a surface with as many paths as asked for.
+func bowl(paths int) Surface {
+	s := Surface{Title: "bowl", Xs: []float64{-1, 0, 1, 2}, Ys: []float64{-1, 0, 1}, Minima: [][2]float64{{0, 0}}}
+	for _, y := range s.Ys {
+		for _, x := range s.Xs {
+			s.Values = append(s.Values, x*x+y*y)
+		}
+	}
+	for i := range paths {
+		s.Paths = append(s.Paths, Line{Name: "p", X: []float64{1, 0.5, 0, 50}, Y: []float64{1, float64(i) / 20, 0, 50}})
+	}
+	return s
+}
+
+func TestWriteSurfaces(t *testing.T) {
+	flat, broken, short, falling, crooked := bowl(1), bowl(1), bowl(1), bowl(1), bowl(1)
+	clear(flat.Values)
+	broken.Values[3] = math.NaN()
+	short.Values = short.Values[1:]
+	falling.Xs[2] = -5
+	crooked.Paths[0].Y = nil
+	for _, c := range []struct {
+		name     string
+		surfaces []Surface
+		want     string
+	}{
+		{"one", []Surface{bowl(2)}, ""},
+		{"two", []Surface{bowl(25), bowl(1)}, ""},
+		{"three", []Surface{bowl(1), bowl(1), flat}, ""},
+		{"none", nil, "no surface"},
+		{"not a number", []Surface{broken}, "not finite"},
+		{"size", []Surface{short}, "4 columns, 3 rows and 11 values"},
+		{"order", []Surface{falling}, "rise"},
+		{"path", []Surface{bowl(1), crooked}, "4 x and 0 y"},
+	} {
+		var b bytes.Buffer
+		err := WriteSurfaces(&b, c.surfaces...)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if img, err := png.Decode(&b); err != nil || count(img, 0) < 50 {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	full := errors.New("full")
+	if err := WriteSurfaces(refusing{full}, bowl(1)); !errors.Is(err, full) {
+		t.Errorf("a writer that refuses: %v", err)
+	}
+}
+
+// refusing is a writer that takes nothing.
+type refusing struct{ err error }
+
+func (r refusing) Write([]byte) (int, error) { return 0, r.err }
