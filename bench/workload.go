@@ -33,6 +33,7 @@ var workloads = slices.Concat(
 	mlps,
 	images,
 	gpts,
+	recurrents,
 	gemms,
 	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, startup},
 )
