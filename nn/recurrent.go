@@ -39,10 +39,11 @@ type cell interface {
 	name() string
 	gates() int
 	carries() int
-	// bias gives what is added to the product of all inputs at once, of the biases of both products.
-	bias(ih, hh *tarn.Value) *tarn.Value
-	// step gives the next carries, from those before, the product of the input and that of the first carry, and the bias of the latter.
-	step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value
+	// biases puts the biases of the products of input and state together: what is added to the former, and to the latter, if anything is.
+	biases(ih, hh *tarn.Value) (x, h *tarn.Value)
+	// step gives the next carries, from those before, the product of the input and that of the first carry, and what is added to them,
+	// nil for nothing.
+	step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*tarn.Value
 }
 
 func newRecurrent(c cell, in, hidden int, o RecurrentOptions) Recurrent {
@@ -152,10 +153,9 @@ func (r *Recurrent) direct(x *tarn.Value, begin []*tarn.Value, inside *tarn.Valu
 	g := x.Graph()
 	end := suffix(layer, direction)
 	input := x.MatMulT(r.Weights["weight_ih"+end])
-	var bias *tarn.Value
+	var biasX, biasH *tarn.Value // added in each step, while it has the products in the cache
 	if ih := r.Weights["bias_ih"+end]; ih != nil {
-		bias = r.Weights["bias_hh"+end].Value(g)
-		input = input.Add(r.cell.bias(ih.Value(g), bias))
+		biasX, biasH = r.cell.biases(ih.Value(g), r.Weights["bias_hh"+end].Value(g))
 	}
 	recurrent := r.Weights["weight_hh"+end].Value(g).Transpose(0, 1)
 	slices := []*tarn.Value{input}
@@ -163,7 +163,7 @@ func (r *Recurrent) direct(x *tarn.Value, begin []*tarn.Value, inside *tarn.Valu
 		slices = append(slices, inside)
 	}
 	last, ys := tarn.Scan(begin, slices, tarn.ScanOptions{Reverse: direction == 1}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
-		next = r.cell.step(carries, xs[0], carries[0].MatMul(recurrent), bias)
+		next = r.cell.step(carries, xs[0], carries[0].MatMul(recurrent), biasX, biasH)
 		y := next[0]
 		if inside != nil {
 			for i, v := range next {
@@ -210,4 +210,17 @@ func (r *Recurrent) check(x *tarn.Value, from State, lengths *tarn.Value) *tarn.
 // gate gives gate i of a value with several side by side on the last axis.
 func gate(v *tarn.Value, i, hidden int) *tarn.Value { return v.Slice(-1, i*hidden, (i+1)*hidden) }
 
-func sum(a, b *tarn.Value) *tarn.Value { return a.Add(b) }
+// gateSum is gate i of the sum of the values that are not nil.
+func gateSum(i, hidden int, vs ...*tarn.Value) *tarn.Value {
+	var total *tarn.Value
+	for _, v := range vs {
+		switch {
+		case v == nil:
+		case total == nil:
+			total = gate(v, i, hidden)
+		default:
+			total = total.Add(gate(v, i, hidden))
+		}
+	}
+	return total
+}

@@ -10,26 +10,31 @@ type RNN struct{ Recurrent }
 
 // NewRNN returns a recurrent network with tanh.
 func NewRNN(in, hidden int, o RecurrentOptions) *RNN {
-	return &RNN{newRecurrent(plainCell{}, in, hidden, o)}
+	return &RNN{newRecurrent(plainCell{hidden: hidden}, in, hidden, o)}
 }
 
 // NewReLURNN returns a recurrent network with ReLU in the place of tanh; equal to torch.nn.RNN(nonlinearity="relu").
 func NewReLURNN(in, hidden int, o RecurrentOptions) *RNN {
-	return &RNN{newRecurrent(plainCell{relu: true}, in, hidden, o)}
+	return &RNN{newRecurrent(plainCell{hidden: hidden, relu: true}, in, hidden, o)}
 }
 
-type plainCell struct{ relu bool }
+type plainCell struct {
+	hidden int
+	relu   bool
+}
 
-func (plainCell) name() string                        { return "RNN" }
-func (plainCell) gates() int                          { return 1 }
-func (plainCell) carries() int                        { return 1 }
-func (plainCell) bias(ih, hh *tarn.Value) *tarn.Value { return sum(ih, hh) }
+func (plainCell) name() string { return "RNN" }
+func (plainCell) gates() int   { return 1 }
+func (plainCell) carries() int { return 1 }
 
-func (c plainCell) step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value {
+func (plainCell) biases(ih, hh *tarn.Value) (x, h *tarn.Value) { return ih.Add(hh), nil }
+
+func (c plainCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*tarn.Value {
+	z := gateSum(0, c.hidden, x, h, biasX)
 	if c.relu {
-		return []*tarn.Value{x.Add(h).ReLU()}
+		return []*tarn.Value{z.ReLU()}
 	}
-	return []*tarn.Value{x.Add(h).Tanh()}
+	return []*tarn.Value{z.Tanh()}
 }
 
 // LSTM is the network with long short-term memory: with gates i, f, g, o of W_ih x + b_ih + W_hh h + b_hh, in this order,
@@ -48,13 +53,14 @@ func NewLSTM(in, hidden int, o RecurrentOptions) *LSTM {
 
 type lstmCell struct{ hidden int }
 
-func (lstmCell) name() string                        { return "LSTM" }
-func (lstmCell) gates() int                          { return 4 }
-func (lstmCell) carries() int                        { return 2 }
-func (lstmCell) bias(ih, hh *tarn.Value) *tarn.Value { return sum(ih, hh) }
+func (lstmCell) name() string { return "LSTM" }
+func (lstmCell) gates() int   { return 4 }
+func (lstmCell) carries() int { return 2 }
 
-func (c lstmCell) step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value {
-	z := func(i int) *tarn.Value { return gate(x, i, c.hidden).Add(gate(h, i, c.hidden)) }
+func (lstmCell) biases(ih, hh *tarn.Value) (x, h *tarn.Value) { return ih.Add(hh), nil }
+
+func (c lstmCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*tarn.Value {
+	z := func(i int) *tarn.Value { return gateSum(i, c.hidden, x, h, biasX) }
 	cell := z(1).Sigmoid().Mul(carries[1]).Add(z(0).Sigmoid().Mul(z(2).Tanh()))
 	return []*tarn.Value{z(3).Sigmoid().Mul(cell.Tanh()), cell}
 }
@@ -79,19 +85,18 @@ func (gruCell) name() string { return "GRU" }
 func (gruCell) gates() int   { return 3 }
 func (gruCell) carries() int { return 1 }
 
-// bias leaves that of h_n, which is multiplied by r, to the steps.
-func (c gruCell) bias(ih, hh *tarn.Value) *tarn.Value {
-	plain := hh.Slice(0, 0, 2*c.hidden)
-	return ih.Add(tarn.Concat(0, plain, ih.Num(0).Expand(c.hidden)))
+// biases keeps that of h_n, which is multiplied by r, apart.
+func (c gruCell) biases(ih, hh *tarn.Value) (x, h *tarn.Value) {
+	return ih.Add(tarn.Concat(0, hh.Slice(0, 0, 2*c.hidden), ih.Num(0).Expand(c.hidden))), gate(hh, 2, c.hidden)
 }
 
-func (c gruCell) step(carries []*tarn.Value, x, h, bias *tarn.Value) []*tarn.Value {
-	z := func(i int) *tarn.Value { return gate(x, i, c.hidden).Add(gate(h, i, c.hidden)) }
+func (c gruCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*tarn.Value {
+	z := func(i int) *tarn.Value { return gateSum(i, c.hidden, x, h, biasX) }
 	inner := gate(h, 2, c.hidden)
-	if bias != nil {
-		inner = inner.Add(gate(bias, 2, c.hidden))
+	if biasH != nil {
+		inner = inner.Add(biasH)
 	}
 	reset, update := z(0).Sigmoid(), z(1).Sigmoid()
-	fresh := gate(x, 2, c.hidden).Add(reset.Mul(inner)).Tanh()
+	fresh := gateSum(2, c.hidden, x, biasX).Add(reset.Mul(inner)).Tanh()
 	return []*tarn.Value{fresh.Add(update.Mul(carries[0].Sub(fresh)))}
 }

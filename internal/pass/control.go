@@ -116,10 +116,34 @@ func trim(results []*ir.Node, needed map[*ir.Node]bool) {
 	for _, body := range t.Bodies {
 		Run(body, nil)
 	}
+	same := shareStacks(t)
 	for _, n := range results {
-		_, i := n.Op.(ir.Nested).Nests()
-		n.Op, n.In = ir.Result{Control: t, Index: outputs[i], Title: n.Op.Name()}, operands
+		if _, i := n.Op.(ir.Nested).Nests(); keep[i] {
+			n.Op, n.In = ir.Result{Control: t, Index: same[outputs[i]], Title: n.Op.Name()}, operands
+		}
 	}
+}
+
+// shareStacks drops stacks of what is stacked already, and gives the new number of each result.
+func shareStacks(c *ir.Control) (number []int) {
+	for i := range c.Main().Outputs {
+		number = append(number, i)
+	}
+	if c.Kind != ir.Scan {
+		return number
+	}
+	body := c.Main()
+	kept := body.Outputs[:c.Carries:c.Carries]
+	for i, n := range body.Outputs[c.Carries:] {
+		at := slices.Index(kept[c.Carries:], n)
+		if at < 0 {
+			at = len(kept) - c.Carries
+			kept = append(kept, n)
+		}
+		number[c.Carries+i] = c.Carries + at
+	}
+	body.Outputs = kept
+	return number
 }
 
 func isConst(n *ir.Node) bool {

@@ -28,7 +28,7 @@ var Passes = []Pass{
 }
 
 // The bodies of loops come last: all passes run on them too.
-func init() { Passes = append(Passes, Pass{"bodies", bodies}) }
+func init() { Passes = append(Passes, Pass{"bodies", bodies}, Pass{"merge results", merge}) }
 
 // Run applies all passes to g. If seen is not nil it is called before the first pass, as "traced", and after each.
 func Run(g *ir.Graph, seen func(pass string, g *ir.Graph)) {
