@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/lower"
+	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
 // This file lays a loop out before it is bound: which results share a block of scratch memory, and how the space falls into
@@ -13,7 +14,7 @@ const (
 	leastUnit    = 256      // elements of a unit, at least
 	mostUnit     = 2048     // and at most, but for long rows that must stay whole
 	unitBytes    = 24 << 10 // the blocks of a unit together
-	chunkWork    = 1 << 17  // elements times instructions of a chunk
+	chunkWork    = 1 << 17  // elements times the weight of the instructions of a chunk
 	leastChunk   = 4096     // elements of a chunk, at least
 	mostSummed   = 1024     // rows that are summed one after the other
 	columnChunks = 32       // chunks that a reduction over rows is cut into
@@ -128,7 +129,7 @@ func (j *loopJob) cut(registers int) {
 	default:
 		j.unitRows, j.unitCols = 1, unit
 	}
-	chunk := max(leastChunk, chunkWork/(len(l.Instrs)+1))
+	chunk := max(leastChunk, chunkWork/(weight(l)+1))
 	j.chunkCols = j.unitCols
 	if j.unitCols < cols {
 		j.chunkCols = min(roundUp(chunk, j.unitCols), roundUp(cols, j.unitCols))
@@ -146,6 +147,20 @@ func (j *loopJob) cut(registers int) {
 	}
 	work := ceil(chunk, max(1, j.chunkRows*j.chunkCols)) // chunks worth a task
 	j.perTask = max(1, work, ceil(j.chunks, mostTasks))
+}
+
+// fatWeight is how many simple instructions an exponential and its like are worth.
+const fatWeight = 8
+
+// weight is the work of a loop's instructions on one element, in simple ones.
+func weight(l *lower.Loop) int {
+	n := len(l.Instrs)
+	for _, in := range l.Instrs {
+		if f := in.Func; in.Code == lower.Apply && (f >= scalar.Exp && f <= scalar.Erf || f == scalar.GELU || f == scalar.GELUPrime || f == scalar.Pow || f == scalar.Atan2) {
+			n += fatWeight - 1
+		}
+	}
+	return n
 }
 
 func (j *loopJob) hasColumns() bool {
