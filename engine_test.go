@@ -47,6 +47,11 @@ func (a *selfAttention) Forward(x *tarn.Value, heads int) *tarn.Value {
 	return a.Out.Forward(scores.Softmax(-1).MatMul(split(a.Value)).Permute(0, 2, 1, 3).Reshape(batch, length, width))
 }
 
+type reader struct {
+	RNN *nn.LSTM
+	Out *nn.Linear
+}
+
 type convolved struct {
 	Kernel *tarn.Param
 	Out    *nn.Linear
@@ -64,6 +69,12 @@ var workloads = []workload{
 		index := g.Input("index", tarn.I32, 300)
 		h := m.Norm.Forward(m.Table.Forward(index)).GELU()
 		return tarn.Outputs{"loss": nn.CrossEntropy(m.Out.Forward(h), index)}, m
+	}},
+	{"a recurrent network", func(g *tarn.Graph) (tarn.Outputs, any) {
+		m := &reader{nn.NewLSTM(40, 96, nn.RecurrentOptions{Bidirectional: true, Layers: 2, Dropout: 0.2}), nn.NewLinear(192, 10)}
+		x := g.Input("x", tarn.F32, 32, 6, 40)
+		y, last := m.RNN.Sequence(x, nn.State{}, x.Sum(1, 2).Cast(tarn.I32).Clip(tarn.Num(1), tarn.Num(6)))
+		return tarn.Outputs{"loss": m.Out.Forward(y).Square().Mean().Add(last.C.Mean()), "h": last.H}, m
 	}},
 	{"attention", func(g *tarn.Graph) (tarn.Outputs, any) {
 		m := &selfAttention{nn.NewLinear(32, 32), nn.NewLinear(32, 32), nn.NewLinear(32, 32), nn.NewLinear(32, 32)}

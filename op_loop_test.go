@@ -34,6 +34,16 @@ func nestedScan(in ...*tarn.Value) *tarn.Value {
 	return last[0]
 }
 
+// forgetfulScan is a scan whose body is computed again in the backward pass.
+func forgetfulScan(in ...*tarn.Value) *tarn.Value {
+	last, _ := tarn.Scan(in[2:], in[:1], tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		return []*tarn.Value{tarn.Checkpoint(func(block ...*tarn.Value) *tarn.Value {
+			return block[0].MatMul(in[1]).Tanh().Add(block[1]).Sin()
+		}, carries[0], xs[0])}, nil
+	})
+	return last[0]
+}
+
 // untilLarge doubles until the sum of the squares is large.
 func untilLarge(in ...*tarn.Value) *tarn.Value {
 	limit := in[0].Num(100)
@@ -61,6 +71,8 @@ var _ = register(
 		shapes: [][][]int{{{3, 2, 3}, {3, 3}, {2, 3}}}}.within(10),
 	opCase{op: "func Scan", form: "nested", build: nestedScan, in: []operand{between(-1, 1), between(-1, 1)},
 		shapes: [][][]int{{{2, 3, 2}, {2}}}}.within(10),
+	opCase{op: "func Scan", form: "checkpointed", build: forgetfulScan, in: []operand{between(-1, 1), between(-0.8, 0.8), between(-1, 1)},
+		shapes: [][][]int{{{3, 2, 3}, {3, 3}, {2, 3}}}}.within(10),
 	opCase{op: "func Scan", form: "empty", build: func(in ...*tarn.Value) *tarn.Value {
 		last, stacks := tarn.Scan(in[1:], in[:1], tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
 			return []*tarn.Value{carries[0].Mul(xs[0])}, xs
