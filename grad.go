@@ -192,55 +192,89 @@ type gradOp struct{ failedOp }
 func (gradOp) Name() string { return "Grad" }
 
 // JVP is the Jacobian-vector product of y: the rate at which y changes as each operand in wrt moves along its tangent.
-// It comes from reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J.
+// It comes from reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J. Tangents are as the vectors of HVP.
 //
 // Shapes: [d...], and for each operand a tangent of its shape -> [d...].
 func JVP(y *Value, wrt []Operand, tangents []*Value) *Value {
-	g := y.graph
-	if y.failed {
-		return g.poison(jvpOp{}, []*Value{y})
-	}
-	// The seed's contents do not matter, as everything is linear in it; it must only be a value of its own.
-	seed := g.leaf(constOp{ir.Const{Array: ir.NewArray(y.typ)}}, y.typ)
-	total := y.dotAll(jvpOp{}, VJP(y, seed, wrt...), tangents)
-	return VJP(total, total.Num(1), seed)[0]
+	return y.linearIn(jvpOp{}, 1, wrt, tangents, func(tangents []*Value) []*Value {
+		// The seed's contents do not matter, as everything is linear in it; it must only be a value of its own.
+		seed := y.graph.placeholder(y.typ)
+		return VJP(y.graph.dot(y.typ.DType, VJP(y, seed, wrt...), tangents), y.Num(1), seed)
+	})[0]
 }
 
 type jvpOp struct{ failedOp }
 
 func (jvpOp) Name() string { return "JVP" }
 
-// dotAll is the sum of the products of gradients and vectors of their shapes, a scalar.
-func (y *Value) dotAll(op op, ds, vectors []*Value) *Value {
-	g := y.graph
-	total := y.Num(0)
-	if len(ds) != len(vectors) {
-		return g.fail(op, []*Value{y}, newProblem("there are %d operands and %d vectors", len(ds), len(vectors)))
-	}
-	for i, d := range ds {
-		v := vectors[i]
-		switch {
-		case v == nil:
-			return g.fail(op, []*Value{y}, newProblem("vector %d is nil", i+1))
-		case d.failed || v.failed:
-			return g.poison(op, []*Value{y})
-		case !v.typ.Equal(d.typ):
-			return g.fail(op, []*Value{y, v}, newProblem("vector %d is %v and the operand that it belongs to %v", i+1, v.typ, d.typ))
-		}
-		total = total.Add(d.Mul(v).Sum())
-	}
-	return total
-}
-
 // HVP is the Hessian-vector product of a scalar loss: the rate at which its gradient changes as each operand in wrt moves
-// along its vector. It never forms the Hessian.
+// along its vector. It never forms the Hessian. What a vector has been computed from does not matter: it is held fixed. A vector may be
+// a value of the body of a loop that is built in the loss's graph; what depends on the vectors is then computed in the loop, and the
+// rest once, outside of it.
 //
 // Shapes: [], and for each operand a vector of its shape -> the shapes of wrt.
 func HVP(loss *Value, wrt []Operand, vectors []*Value) []*Value {
-	dot := loss.dotAll(hvpOp{}, Grad(loss, wrt...), vectors)
-	return VJP(dot, dot.Num(1), wrt...)
+	return loss.linearIn(hvpOp{}, len(wrt), wrt, vectors, func(vectors []*Value) []*Value {
+		return Grad(loss.graph.dot(loss.typ.DType, Grad(loss, wrt...), vectors), wrt...)
+	})
 }
 
 type hvpOp struct{ failedOp }
 
 func (hvpOp) Name() string { return "HVP" }
+
+// linearIn gives n values that build makes, by differentiating y by the operands in wrt, from a vector for each of these. It builds them
+// from placeholders and then computes them for the vectors, so that no derivative runs through a vector, and vectors may be values of a
+// loop's body.
+func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build func(vectors []*Value) []*Value) []*Value {
+	g := y.graph
+	ends := []*Value{y, y}
+	for _, o := range wrt {
+		ends = append(ends, y.operand(o))
+	}
+	if p, failed := checkGrad(ends); failed {
+		if p != nil {
+			g.fail(op, ends[:1], p)
+		}
+		return g.poisoned(op, n)
+	}
+	if len(wrt) != len(vectors) {
+		g.fail(op, ends[:1], newProblem("there are %d operands and %d vectors", len(wrt), len(vectors)))
+		return g.poisoned(op, n)
+	}
+	from, places := make([]Operand, len(wrt)), make([]*Value, len(wrt))
+	for i, v := range vectors {
+		end := ends[2+i]
+		switch {
+		case v == nil:
+			g.fail(op, ends[:1], newProblem("vector %d is nil", i+1))
+			return g.poisoned(op, n)
+		case v.failed:
+			return g.poisoned(op, n)
+		case !v.typ.Equal(end.typ):
+			g.fail(op, []*Value{y, v}, newProblem("vector %d is %v and the operand that it belongs to %v", i+1, v.typ, end.typ))
+			return g.poisoned(op, n)
+		}
+		places[i] = g.placeholder(end.typ)
+		from[i] = places[i]
+	}
+	values := build(places)
+	if len(wrt) == 0 {
+		return values
+	}
+	return Substitute(values, from, vectors)
+}
+
+// placeholder is a value of its own, for which another is to be substituted.
+func (g *Graph) placeholder(t ir.Type) *Value {
+	return g.leaf(constOp{ir.Const{Array: ir.NewArray(t)}}, t)
+}
+
+// dot is the sum of the products of gradients and vectors of their shapes, a scalar.
+func (g *Graph) dot(dtype ir.DType, ds, vectors []*Value) *Value {
+	total := g.Num(DType(dtype), 0)
+	for i, d := range ds {
+		total = total.Add(d.Mul(vectors[i]).Sum())
+	}
+	return total
+}

@@ -6,7 +6,9 @@ import "slices"
 
 // Substitute gives the values as they would be if each operand of from had the value of to at its place. What depends on
 // none of from is shared with the original, and the rest is copied, random ops with their draws: so a gradient, or a loss,
-// can be computed again at other weights, for the same batch and the same dropout. Equal in its use to torch.func.functional_call.
+// can be computed again at other weights, for the same batch and the same dropout. In the body of a loop the values of to may be
+// the body's, and the copies are then too: a search along a line, say, computes a loss anew in every step, and what does not depend on the
+// place once. Equal in its use to torch.func.functional_call.
 //
 // Shapes: any..., and for each operand a value of its dtype and shape -> the shapes of values.
 func Substitute(values []*Value, from []Operand, to []*Value) []*Value {
@@ -34,7 +36,7 @@ func Substitute(values []*Value, from []Operand, to []*Value) []*Value {
 			return poisoned()
 		case old.failed || v.failed:
 			return poisoned()
-		case old.graph != g || v.graph != g:
+		case old.graph != g || !v.graph.within(g) || v.graph != g && !v.graph.open:
 			g.fail(substituteOp{}, nil, newProblem("operand %d or the value for it belongs to another graph", i+1))
 			return poisoned()
 		case !old.typ.Equal(v.typ):
