@@ -37,20 +37,14 @@ func NewSophia(rate float64) *Sophia {
 	return o
 }
 
-// Hutchinson estimates the diagonal of the Hessian H of the loss by r * H r for random signs r: its mean is the diagonal,
-// because the signs of two elements are independent. (Hutchinson 1990, A stochastic estimator of the trace of the influence
-// matrix.) With micro-batches it is that of the last one. Equal to optax.contrib.hutchinson_estimator_diag_hessian.
+// Hutchinson estimates the diagonal of the Hessian of the loss: see tarn.HutchinsonDiagonal. With micro-batches it is that of the last
+// one. Equal to optax.contrib.hutchinson_estimator_diag_hessian.
 func Hutchinson(c *Context) []*tarn.Value {
-	params, signs := make([]tarn.Operand, len(c.Slots)), make([]*tarn.Value, len(c.Slots))
+	params := make([]tarn.Operand, len(c.Slots))
 	for i, s := range c.Slots {
 		params[i] = s.Value
-		signs[i] = c.Graph.Bernoulli(tarn.Num(0.5), s.Param.Shape()...).Where(c.Graph.Num(s.Param.DType(), 1), tarn.Num(-1))
 	}
-	return c.Each(tarn.HVP(c.Loss, params, signs), func(s *Slot, v *tarn.Value) *tarn.Value {
-		sign := signs[0]
-		signs = signs[1:]
-		return v.Mul(sign)
-	})
+	return tarn.HutchinsonDiagonal(c.Loss, params...)
 }
 
 // Apply scales the gradients.
