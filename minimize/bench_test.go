@@ -42,7 +42,7 @@ func benchmarkLBFGS(b *testing.B, p minimize.Problem, memory int) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if last = s; norm2(s.Gradient) <= 1e-5 {
+			if last = s; s.GradNorm <= 1e-5 && norm2(s.Gradient) <= 1e-5 {
 				break
 			}
 		}

@@ -1,6 +1,10 @@
 package minimize
 
-import "fmt"
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/blas/blas64"
+)
 
 // This file holds L-BFGS.
 
@@ -27,60 +31,88 @@ func memoryOr20(memory int) int {
 	return memory
 }
 
-// pairs are the last steps and changes of the gradient, in a ring.
+// history is what L-BFGS remembers of its way.
+type history interface {
+	count() int // pairs
+	clear()
+	add(x, x0, g, g0 []float64) bool
+	direction(d, g []float64) // d = -H g; to be called for every g that is the g0 of an add, but the first
+}
+
+// newHistory is a factored one where vectors are so long that passes over them are what takes the time.
+func newHistory(memory, n int) history {
+	if n < 16*memory {
+		return newPairs(memory, n)
+	}
+	return newFactored(memory, n)
+}
+
+// pairs are the last steps s and changes y of the gradient, in a ring. They are the rows of one matrix: s, y, s, y and so on.
 type pairs struct {
-	s, y  [][]float64
-	rho   []float64 // 1/s'y
-	alpha []float64
-	next  int     // where the next pair goes
-	n     int     // pairs there are
-	scale float64 // s'y/y'y of the last pair
+	s, y   [][]float64
+	rows   blas64.General
+	sy     []float64 // s'y of each pair
+	alpha  []float64
+	next   int     // where the next pair goes
+	n      int     // pairs there are
+	filled int     // places that have been written
+	yy     float64 // y'y of the last pair
+	scale  float64 // s'y/y'y of it
 }
 
 func newPairs(memory, n int) *pairs {
-	p := &pairs{rho: make([]float64, memory), alpha: make([]float64, memory)}
-	all := make([]float64, 2*memory*n)
-	for i := range memory {
-		p.s = append(p.s, all[2*i*n:(2*i+1)*n])
-		p.y = append(p.y, all[(2*i+1)*n:(2*i+2)*n])
+	p := &pairs{
+		rows: blas64.General{Rows: 2 * memory, Cols: n, Stride: n, Data: make([]float64, 2*memory*n)},
+		sy:   make([]float64, memory), alpha: make([]float64, memory),
+	}
+	for all := p.rows.Data; len(all) > 0; all = all[2*n:] {
+		p.s, p.y = append(p.s, all[:n]), append(p.y, all[n:2*n])
 	}
 	return p
 }
 
-// add takes the pair x - x0, g - g0, if the curvature along it is positive.
+// count is the number of pairs.
+func (p *pairs) count() int { return p.n }
+
+// clear forgets all pairs.
+func (p *pairs) clear() { p.n, p.next, p.filled = 0, 0, 0 }
+
+// place is where the pair k steps before the last one lies.
+func (p *pairs) place(k int) int { return (p.next - 1 - k + len(p.s)) % len(p.s) }
+
+// add takes the pair x - x0, g - g0, if the curvature along it is positive. The oldest pair makes way in either case.
 func (p *pairs) add(x, x0, g, g0 []float64) bool {
 	s, y := p.s[p.next], p.y[p.next]
-	for i := range s {
-		s[i] = x[i] - x0[i]
-		y[i] = g[i] - g0[i]
-	}
+	addScaled(s, x, -1, x0)
+	addScaled(y, g, -1, g0)
 	sy, yy := dot(s, y), dot(y, y)
+	p.filled = max(p.filled, p.next+1)
 	if !(sy > epsilon*yy) {
+		p.n = min(p.n, len(p.s)-1)
 		return false
 	}
-	p.rho[p.next], p.scale = 1/sy, sy/yy
+	p.sy[p.next], p.yy, p.scale = sy, yy, sy/yy
 	p.next = (p.next + 1) % len(p.s)
 	p.n = min(p.n+1, len(p.s))
 	return true
 }
 
-// direction stores -H g in d.
+// direction stores -H g in d, by the two-loop recursion.
 func (p *pairs) direction(d, g []float64) {
 	for i, v := range g {
 		d[i] = -v
 	}
-	m := len(p.s)
 	for k := range p.n {
-		i := (p.next - 1 - k + m) % m
-		p.alpha[i] = p.rho[i] * dot(p.s[i], d)
+		i := p.place(k)
+		p.alpha[i] = dot(p.s[i], d) / p.sy[i]
 		axpy(-p.alpha[i], p.y[i], d)
 	}
 	for i := range d {
 		d[i] *= p.scale
 	}
-	for k := range p.n {
-		i := (p.next - p.n + k + m) % m
-		axpy(p.alpha[i]-p.rho[i]*dot(p.y[i], d), p.s[i], d)
+	for k := p.n - 1; k >= 0; k-- {
+		i := p.place(k)
+		axpy(p.alpha[i]-dot(p.y[i], d)/p.sy[i], p.s[i], d)
 	}
 }
 
@@ -91,10 +123,10 @@ func (m *LBFGS) search(r *run) Reason {
 	}
 	l := newLine(r, 1e-4, 0.9)
 	d := make([]float64, r.n)
-	p := newPairs(memory, r.n)
+	p := newHistory(memory, r.n)
 	for {
 		first := 1.0
-		if p.n == 0 {
+		if p.count() == 0 {
 			for i, g := range r.g {
 				d[i] = -g
 			}
@@ -104,10 +136,10 @@ func (m *LBFGS) search(r *run) Reason {
 		}
 		a := l.search(d, first, maxLength)
 		if a == 0 {
-			if p.n == 0 || r.interrupted() != Running {
+			if p.count() == 0 || r.interrupted() != Running {
 				return r.stuck()
 			}
-			p.n, p.next = 0, 0 // forget, and go down the gradient
+			p.clear() // forget, and go down the gradient
 			continue
 		}
 		if reason := r.moved(a * norm2(d)); reason != Running {

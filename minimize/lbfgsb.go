@@ -107,7 +107,7 @@ func (m *LBFGSB) search(r *run) Reason {
 			if b.p.n == 0 || r.interrupted() != Running {
 				return r.stuck()
 			}
-			b.p.n, b.p.next = 0, 0
+			b.p.clear()
 			continue
 		}
 		if reason := r.moved(a * norm2(d)); reason != Running {

@@ -41,13 +41,13 @@ type end struct{ a, f, d float64 }
 // 0 where none lowers f; the run then stands where it stood.
 func (l *line) search(d []float64, first, longest float64) float64 {
 	r := l.r
-	copy(l.x0, r.x)
-	copy(l.g0, r.g)
-	l.f0 = r.f
 	slope := dot(r.g, d)
 	if !(slope < 0) || !isFinite(first) || first <= 0 {
 		return 0
 	}
+	l.x0, r.x = r.x, l.x0
+	l.g0, r.g = r.g, l.g0
+	l.f0 = r.f
 	var (
 		lo       = end{0, r.f, slope} // the best so far
 		hi       = lo                 // the other end, once bracketed
@@ -125,8 +125,8 @@ func (l *line) search(d []float64, first, longest float64) float64 {
 	}
 	// No length satisfies the conditions: the lowest point will do.
 	if best == 0 || r.interrupted() == Cancelled {
-		copy(r.x, l.x0)
-		copy(r.g, l.g0)
+		l.x0, r.x = r.x, l.x0
+		l.g0, r.g = r.g, l.g0
 		r.f = l.f0
 		return 0
 	}
@@ -139,9 +139,7 @@ func (l *line) search(d []float64, first, longest float64) float64 {
 // evaluate moves the run to x0 + a d.
 func (l *line) evaluate(d []float64, a float64) end {
 	r := l.r
-	for i, x := range l.x0 {
-		r.x[i] = x + a*d[i]
-	}
+	addScaled(r.x, l.x0, a, d)
 	for i, lo := range l.lo {
 		r.x[i] = min(max(r.x[i], lo), l.hi[i])
 	}

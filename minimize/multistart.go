@@ -67,7 +67,7 @@ func (r *run) take(sub *run) {
 func (r *run) round(length float64) Reason {
 	r.iteration++
 	r.length = length
-	if r.yield != nil && !r.yield(r.state()) {
+	if r.yield != nil && !r.yield(r.state(r.gradNorm())) {
 		r.left = true
 		return Cancelled
 	}

@@ -76,11 +76,9 @@ func (e *evaluator) after() {
 }
 
 func (e *evaluator) finite(xs ...float64) bool {
-	for _, x := range xs {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			e.count.NotFinite++
-			return false
-		}
+	if !allFinite(xs) {
+		e.count.NotFinite++
+		return false
 	}
 	return true
 }

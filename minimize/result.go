@@ -151,8 +151,8 @@ func Steps(ctx context.Context, p Problem, x0 []float64, m Method, o Options) fu
 		if r.left {
 			return
 		}
-		s := r.state()
-		s.X, s.F, s.Gradient, s.GradNorm, s.Reason = res.X, res.F, res.Gradient, res.GradNorm, res.Reason
+		s := r.state(res.GradNorm)
+		s.X, s.F, s.Gradient, s.Reason = res.X, res.F, res.Gradient, res.Reason
 		yield(s, err)
 	}
 }

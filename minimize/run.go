@@ -73,9 +73,9 @@ func (r *run) start() Reason {
 	return r.report()
 }
 
-// state is what a listener sees.
-func (r *run) state() Step {
-	return Step{Iteration: r.iteration, X: r.x, F: r.f, Gradient: r.g, GradNorm: r.gradNorm(), Length: r.length, Evaluations: r.count}
+// state is what a listener sees where the gradient has that norm.
+func (r *run) state(norm float64) Step {
+	return Step{Iteration: r.iteration, X: r.x, F: r.f, Gradient: r.g, GradNorm: norm, Length: r.length, Evaluations: r.count}
 }
 
 // moved counts a step that has been taken to r.x, with r.f and r.g, and reports it.
@@ -90,14 +90,15 @@ const bottomless = 1e100
 
 // report shows the state and makes the tests.
 func (r *run) report() Reason {
-	if r.yield != nil && !r.yield(r.state()) {
+	norm := r.gradNorm()
+	if r.yield != nil && !r.yield(r.state(norm)) {
 		r.left = true
 		return Cancelled
 	}
 	if reason := r.interrupted(); reason != Running {
 		return reason
 	}
-	switch norm := r.gradNorm(); {
+	switch {
 	case r.f < -bottomless:
 		return Unbounded
 	case !isFinite(r.f) || !isFinite(norm):
