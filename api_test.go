@@ -238,6 +238,7 @@ var mayImport = []struct {
 	{"internal/rng", nil},
 	{"internal/pool", nil},
 	{"internal/dense", nil},
+	{"internal/factor", nil},
 	{"internal/ir", []string{"internal/scalar"}},
 	{"internal/irtest", []string{"internal/ir", "internal/scalar"}},
 	{"internal/cpu", []string{"internal/scalar"}},

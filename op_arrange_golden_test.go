@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file compares ops that rearrange, look up, sort and contract, and their gradients, with what PyTorch gave for them:
+// This file compares ops that rearrange, look up, sort, contract and factor, and their gradients, with what PyTorch gave for them:
 // testdata/arrange.py writes the numbers.
 
 type recordedTensor struct {
@@ -80,6 +80,28 @@ var arrangeOps = map[string]func(in ...*tarn.Value) *tarn.Value{
 	"MatMul vector matrix": func(in ...*tarn.Value) *tarn.Value { return in[0].MatMul(in[1]) },
 	"MatMul matrix vector": func(in ...*tarn.Value) *tarn.Value { return in[0].MatMul(in[1]) },
 	"Outer":                func(in ...*tarn.Value) *tarn.Value { return in[0].Outer(in[1]) },
+
+	"Cholesky":                func(in ...*tarn.Value) *tarn.Value { return positive(in[0]).Cholesky() },
+	"CholeskySolve":           func(in ...*tarn.Value) *tarn.Value { return positive(in[0]).Cholesky().CholeskySolve(in[1]) },
+	"LogDet":                  func(in ...*tarn.Value) *tarn.Value { return positive(in[0]).LogDet() },
+	"EigH values":             func(in ...*tarn.Value) *tarn.Value { w, _ := in[0].EigH(); return w },
+	"EigH squares of vectors": func(in ...*tarn.Value) *tarn.Value { _, u := in[0].EigH(); return u.Square() },
+	"EigH function": func(in ...*tarn.Value) *tarn.Value {
+		w, u := in[0].EigH()
+		return u.Mul(w.Sin().Unsqueeze(-2).Expand(u.Shape()...)).MatMulT(u)
+	},
+	"QR orthogonal square":             func(in ...*tarn.Value) *tarn.Value { q, _ := in[0].QR(); return q },
+	"QR triangular square":             func(in ...*tarn.Value) *tarn.Value { _, r := in[0].QR(); return r },
+	"QR orthogonal tall":               func(in ...*tarn.Value) *tarn.Value { q, _ := in[0].QR(); return q },
+	"QR triangular tall":               func(in ...*tarn.Value) *tarn.Value { _, r := in[0].QR(); return r },
+	"QR orthogonal wide":               func(in ...*tarn.Value) *tarn.Value { q, _ := in[0].QR(); return q },
+	"QR triangular wide":               func(in ...*tarn.Value) *tarn.Value { _, r := in[0].QR(); return r },
+	"Inverse":                          func(in ...*tarn.Value) *tarn.Value { return in[0].Inverse() },
+	"Solve":                            func(in ...*tarn.Value) *tarn.Value { return in[0].Solve(in[1]) },
+	"SolveTriangular lower":            func(in ...*tarn.Value) *tarn.Value { return in[0].SolveTriangular(in[1], false, false) },
+	"SolveTriangular lower transposed": func(in ...*tarn.Value) *tarn.Value { return in[0].SolveTriangular(in[1], false, true) },
+	"SolveTriangular upper":            func(in ...*tarn.Value) *tarn.Value { return in[0].SolveTriangular(in[1], true, false) },
+	"SolveTriangular upper transposed": func(in ...*tarn.Value) *tarn.Value { return in[0].SolveTriangular(in[1], true, true) },
 }
 
 func TestArrangingEqualsPyTorch(t *testing.T) {

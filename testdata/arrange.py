@@ -1,4 +1,4 @@
-"""Writes arrange.json: what PyTorch gives for the ops that rearrange, look up, sort and contract.
+"""Writes arrange.json: what PyTorch gives for the ops that rearrange, look up, sort, contract and factor.
 
 Run it with PyTorch installed, in this folder: python arrange.py
 The tests read the JSON file and need neither Python nor PyTorch. Each case has the operands, the result and, where the
@@ -110,6 +110,36 @@ for spec, shapes in {
     "bij,bkj,bk->ib": [(2, 3, 4), (2, 5, 4), (2, 5)],
 }.items():
     case("Einsum " + spec, lambda *xs, spec=spec: torch.einsum(spec, *xs), *[floats(*s) for s in shapes])
+
+
+
+def positive(x):
+    return x @ x.mT + 2 * torch.eye(x.shape[-1], dtype=torch.float64)
+
+
+def spectral(x, f):
+    w, v = torch.linalg.eigh((x + x.mT) / 2)
+    return f(w, v)
+
+
+square = floats(2, 4, 4)
+invertible = floats(2, 3, 3) + 3 * torch.eye(3, dtype=torch.float64)
+case("Cholesky", lambda x: torch.linalg.cholesky(positive(x)), square)
+case("CholeskySolve", lambda x, b: torch.cholesky_solve(b, torch.linalg.cholesky(positive(x))), square, floats(2, 4, 3))
+case("LogDet", lambda x: torch.logdet(positive(x)), square)
+case("EigH values", lambda x: spectral(x, lambda w, v: w), square)
+case("EigH squares of vectors", lambda x: spectral(x, lambda w, v: v.square()), square)
+case("EigH function", lambda x: spectral(x, lambda w, v: (v * torch.sin(w).unsqueeze(-2)) @ v.mT), square)
+for name, shape in {"square": (3, 3), "tall": (2, 5, 3), "wide": (2, 5)}.items():
+    x = floats(*shape)
+    case("QR orthogonal " + name, lambda x: torch.linalg.qr(x)[0], x)
+    case("QR triangular " + name, lambda x: torch.linalg.qr(x)[1], x)
+case("Inverse", torch.linalg.inv, invertible)
+case("Solve", torch.linalg.solve, invertible, floats(2, 3, 2))
+case("SolveTriangular lower", lambda a, b: torch.linalg.solve_triangular(a, b, upper=False), invertible, floats(2, 3, 2))
+case("SolveTriangular lower transposed", lambda a, b: torch.linalg.solve_triangular(a.mT, b, upper=True), invertible, floats(2, 3, 2))
+case("SolveTriangular upper", lambda a, b: torch.linalg.solve_triangular(a, b, upper=True), invertible, floats(2, 3, 2))
+case("SolveTriangular upper transposed", lambda a, b: torch.linalg.solve_triangular(a.mT, b, upper=False), invertible, floats(2, 3, 2))
 
 with open("arrange.json", "w") as f:
     f.write("{\n" + ",\n".join(json.dumps(name) + ": " + json.dumps(entry, separators=(",", ":")) for name, entry in cases.items()) + "\n}\n")

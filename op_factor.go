@@ -1,0 +1,109 @@
+package tarn
+
+import (
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds what the factorisations of matrices have in common. They treat each matrix of the last two axes apart, and
+// compute in f64 whatever the dtype. A matrix that has no such factors gives NaN, and the others of the batch what they should.
+// An op has one result: two factors are the rows or the columns of one, and are taken out of it as views.
+
+// matrices is embedded by ops that compute a matrix from the matrices of the operands.
+type matrices struct{}
+
+// Rows lets each matrix be done apart.
+func (matrices) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:len(out.Shape)-2]) }
+
+// eachMatrix calls f for each matrix from first to before end with those of the operands, which it may overwrite, and with that of
+// the result, which it has to fill.
+func eachMatrix(out ir.Array, in []ir.Array, first, end int, f func(y []float64, x [][]float64)) {
+	if first == end {
+		return
+	}
+	size := func(a ir.Array) int { return ir.Size(a.Shape[len(a.Shape)-2:]) }
+	y, x := make([]float64, size(out)), make([][]float64, len(in))
+	for i, a := range in {
+		x[i] = make([]float64, size(a))
+	}
+	for m := first; m < end; m++ {
+		for i, a := range in {
+			if a.DType == ir.F64 {
+				copy(x[i], ir.Slice[float64](a)[m*len(x[i]):])
+				continue
+			}
+			for j, v := range ir.Slice[float32](a)[m*len(x[i]) : (m+1)*len(x[i])] {
+				x[i][j] = float64(v)
+			}
+		}
+		f(y, x)
+		if out.DType == ir.F64 {
+			copy(ir.Slice[float64](out)[m*len(y):], y)
+			continue
+		}
+		for j, v := range y {
+			ir.Slice[float32](out)[m*len(y)+j] = float32(v)
+		}
+	}
+}
+
+// symmetrise makes the matrix of n rows its symmetric part.
+func symmetrise(a []float64, n int) {
+	for i := range n {
+		for j := range i {
+			mean := a[i*n+j]/2 + a[j*n+i]/2
+			a[i*n+j], a[j*n+i] = mean, mean
+		}
+	}
+}
+
+// symmetric is the symmetric part of each matrix.
+func (v *Value) symmetric() *Value { return v.Add(v.Transpose(-2, -1)).Scale(0.5) }
+
+// checkMatrix refuses an operand whose last two axes are no matrix of floats.
+func checkMatrix(t ir.Type) error {
+	if len(t.Shape) < 2 {
+		return newProblem("the operand is %v and needs at least two axes", t)
+	}
+	if !t.DType.Float() {
+		return newProblem("the operand is %v and should be f32 or f64", t).withHint("Cast it")
+	}
+	return nil
+}
+
+// checkSquare refuses all but square matrices of floats.
+func checkSquare(t ir.Type) error {
+	if err := checkMatrix(t); err != nil {
+		return err
+	}
+	if m, n := t.Shape[len(t.Shape)-2], t.Shape[len(t.Shape)-1]; m != n {
+		return newProblem("the operand is %v: its matrices have %d rows and %d columns and should be square", t, m, n)
+	}
+	return nil
+}
+
+// checkSystem refuses what is no square matrix with right sides, and else gives the type of the solution.
+func checkSystem(in []ir.Type) (ir.Type, error) {
+	a, b := in[0], in[1]
+	if err := checkSquare(a); err != nil {
+		return ir.Type{}, err
+	}
+	switch last := len(b.Shape) - 1; {
+	case a.DType != b.DType:
+		return ir.Type{}, newProblem("the operands are %v and %v", a.DType, b.DType).withHint("Cast one of them")
+	case len(a.Shape) != len(b.Shape):
+		p := newProblem("the matrix %s and the right sides %s have ranks %d and %d", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape), len(a.Shape), len(b.Shape))
+		if len(b.Shape) == len(a.Shape)-1 {
+			p = p.withHint("Unsqueeze(-1) makes a vector a matrix of one column")
+		}
+		return ir.Type{}, p
+	case a.Shape[last] != b.Shape[last-1]:
+		return ir.Type{}, newProblem("the matrix %s and the right sides %s have %d and %d rows", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape),
+			a.Shape[last], b.Shape[last-1])
+	case !slices.Equal(a.Shape[:last-1], b.Shape[:last-1]):
+		return ir.Type{}, newProblem("the matrix %s and the right sides %s: the batch axes differ", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape)).
+			withHint("Expand gives one matrix to all")
+	}
+	return b, nil
+}
