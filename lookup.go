@@ -11,6 +11,8 @@ import (
 
 // Lookup gives the value of g, or the input, that has a name: see Value.Named. It is an error where none has it, or several
 // have. Values in the bodies of loops and branches are not found. Where g holds mistakes these are the error.
+//
+// Shapes: the result is the value itself.
 func (g *Graph) Lookup(name string) (*Value, error) {
 	if err := g.Err(); err != nil {
 		return nil, err

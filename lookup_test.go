@@ -48,3 +48,12 @@ func TestLookup(t *testing.T) {
 		t.Errorf("a graph with a mistake: %v", err)
 	}
 }
+
+var _ = register(elementwise("Graph.Lookup", func(v *tarn.Value) *tarn.Value {
+	v.Sin().Named("sine")
+	found, err := v.Graph().Lookup("sine")
+	if err != nil {
+		return v.Graph().Fail("Lookup", []*tarn.Value{v}, "%v", err)
+	}
+	return found.Square()
+}, between(-2, 2)))
