@@ -1,0 +1,367 @@
+package tarn
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// This file finds out how a graph uses a weight: it follows the weight through ops that only arrange its elements to the
+// products that it is an operand of, and the product to the bias that is added.
+
+// move is an op that rearranges all elements of a value, and the shape that it finds them in.
+type move struct {
+	op   op
+	from []int
+}
+
+func (m move) apply(v *Value) *Value { return v.graph.add(m.op, v) }
+
+// revert is the inverse of apply.
+func (m move) revert(v *Value) *Value {
+	switch op := m.op.(type) {
+	case permuteOp:
+		inverse := make([]int, len(op.axes))
+		for i, a := range op.axes {
+			inverse[a] = i
+		}
+		return v.Permute(inverse...)
+	case flipOp:
+		return v.graph.add(op, v)
+	}
+	return v.Reshape(m.from...)
+}
+
+// use is one product with the weight. Its moves bring the weight into matrices [groups... out in].
+type use struct {
+	moves   []move
+	x, y    *Value
+	dy      *Value
+	rows    func(x *Value) *Value // x as [groups... rows in]
+	results func(y *Value) *Value // y, or its gradient, as [groups... rows out]
+	// outer is the view in the shape of y of an array [groups out]: what a bias that belongs to the weight looks like.
+	outer ir.View
+}
+
+// weightUses are all uses of a param as a weight, or the reason why it is none.
+type weightUses struct {
+	param, bias             *Param
+	uses                    []*use
+	groups, outputs, inputs int
+	reason                  string
+}
+
+// operandOf is an operand of a value by its number.
+type operandOf struct {
+	user *Value
+	at   int
+}
+
+// usage lists where each value is an operand.
+type usage map[*Value][]operandOf
+
+func usersOf(values []*Value) usage {
+	users := usage{}
+	for _, v := range values {
+		for i, in := range v.in {
+			users[in] = append(users[in], operandOf{v, i})
+		}
+	}
+	return users
+}
+
+// weight finds the uses of a variable.
+func (users usage) weight(v *Value) *weightUses {
+	w := &weightUses{}
+	if v == nil || users[v] == nil {
+		w.reason = "the loss does not depend on it"
+		return w
+	}
+	w.follow(users, v, nil)
+	return w
+}
+
+// follow goes from v, into which the moves have brought the weight, to the products.
+func (w *weightUses) follow(users usage, v *Value, moves []move) {
+	for _, o := range users[v] {
+		switch op := o.user.op.(type) {
+		case stopGradientOp:
+		case reshapeOp, permuteOp, flipOp:
+			w.follow(users, o.user, append(slices.Clone(moves), move{op, v.typ.Shape}))
+		case broadcastOp:
+			w.repeated(users, v, o.user, moves)
+		case matMulOp:
+			w.add(productOf(op, o, v.typ.Shape, false, moves))
+		case convOp:
+			if op.kind != ir.ConvOutput || o.at != 1 {
+				w.refuse(o.user)
+				continue
+			}
+			w.add(convolutionOf(op, o.user, moves))
+		default:
+			w.refuse(o.user)
+		}
+	}
+}
+
+// repeated handles a weight that a product with batch axes takes for all of them.
+func (w *weightUses) repeated(users usage, v, wide *Value, moves []move) {
+	from, to := v.typ.Shape, wide.typ.Shape
+	n := len(from)
+	for _, o := range users[wide] {
+		op, product := o.user.op.(matMulOp)
+		if !product || n < 2 || ir.Size(from[:n-2]) != 1 || !slices.Equal(from[n-2:], to[len(to)-2:]) {
+			w.refuse(o.user)
+			continue
+		}
+		w.add(productOf(op, o, from, true, moves))
+	}
+}
+
+func (w *weightUses) refuse(v *Value) {
+	if w.reason == "" {
+		w.reason = fmt.Sprintf("it is used by %s at %s, which is no product of rows and this weight", v.op.Name(), v.Place())
+	}
+}
+
+func (w *weightUses) add(u *use, groups, outputs, inputs int) {
+	if len(w.uses) > 0 && (w.groups != groups || w.outputs != outputs || w.inputs != inputs || !sameMoves(w.uses[0].moves, u.moves)) {
+		w.reason = fmt.Sprintf("it is used as one matrix at %s and as another at %s", w.uses[0].y.Place(), u.y.Place())
+		return
+	}
+	w.groups, w.outputs, w.inputs, w.uses = groups, outputs, inputs, append(w.uses, u)
+}
+
+// take gives the uses the gradients at the front of a list, and returns the rest. Uses that no gradient reaches do not count.
+func (w *weightUses) take(dys []*Value) []*Value {
+	for i, u := range w.uses {
+		u.dy = dys[i]
+	}
+	n := len(w.uses)
+	w.uses = slices.DeleteFunc(slices.Clone(w.uses), func(u *use) bool { return u.dy == nil })
+	if len(w.uses) == 0 && w.reason == "" {
+		w.reason = "no gradient of the loss reaches it"
+	}
+	return dys[n:]
+}
+
+// reshapedTo adds a change of shape to moves, unless it is none.
+func reshapedTo(moves []move, from, to []int) []move {
+	if slices.Equal(from, to) {
+		return moves
+	}
+	return append(slices.Clone(moves), move{reshapeOp{to}, from})
+}
+
+// matrixShape is the shape of matrices of some rows and columns, one for each group.
+func matrixShape(groups, rows, columns int) []int {
+	if groups == 1 {
+		return []int{rows, columns}
+	}
+	return []int{groups, rows, columns}
+}
+
+// productOf is the use of a weight of some shape as an operand of a matrix product, wide where that is repeated along the
+// batch axes.
+func productOf(op matMulOp, o operandOf, shape []int, wide bool, moves []move) (u *use, groups, outputs, inputs int) {
+	y, n := o.user, len(shape)
+	x := y.in[1-o.at]
+	// As y = op(a) op(b), a weight in the second place is [in out] and one in the first [out in].
+	flipWeight, flipX, flipY := !op.transB, op.transA, false
+	if o.at == 0 {
+		flipWeight, flipX, flipY = op.transA, !op.transB, true
+	}
+	batch := y.typ.Shape[:y.Rank()-2]
+	groups = ir.Size(batch)
+	if wide {
+		groups = 1
+	}
+	rows, outputs := y.Dim(-2), y.Dim(-1)
+	if flipY {
+		rows, outputs = outputs, rows
+	}
+	inputs = x.Dim(-1)
+	if flipX {
+		inputs = x.Dim(-2)
+	}
+	if wide {
+		rows *= ir.Size(batch)
+	}
+	whole := matrixShape(groups, shape[n-2], shape[n-1])
+	moves = reshapedTo(moves, shape, whole)
+	if flipWeight {
+		axes := []int{0, 1, 2}[:len(whole)]
+		axes[len(axes)-2], axes[len(axes)-1] = axes[len(axes)-1], axes[len(axes)-2]
+		moves = append(slices.Clone(moves), move{permuteOp{axes}, whole})
+	}
+	form := func(flip bool, columns int) func(v *Value) *Value {
+		return func(v *Value) *Value {
+			if flip {
+				v = v.T()
+			}
+			return v.Reshape(matrixShape(groups, rows, columns)...)
+		}
+	}
+	u = &use{moves: moves, x: x, y: y, rows: form(flipX, inputs), results: form(flipY, outputs)}
+	u.outer = ir.View{Shape: y.typ.Shape, Strides: make([]int, y.Rank())}
+	u.outer.Strides[y.Rank()-1-b2i(flipY)] = 1
+	if !wide {
+		stride := outputs
+		for a := len(batch) - 1; a >= 0; a-- {
+			u.outer.Strides[a] = stride
+			stride *= batch[a]
+		}
+	}
+	return u, groups, outputs, inputs
+}
+
+// convolutionOf is the use of a weight as the kernel of a convolution.
+func convolutionOf(op convOp, y *Value, moves []move) (u *use, groups, outputs, inputs int) {
+	x, kernel := y.in[0], y.in[1].typ.Shape
+	rank := len(kernel) - 2
+	taps, channels := ir.Size(kernel[:rank]), kernel[rank]
+	groups = op.groups
+	outputs, inputs = kernel[rank+1]/groups, taps*channels
+	split := []int{inputs, groups, outputs}
+	axes := []int{1, 2, 0}
+	if groups == 1 {
+		split, axes = []int{inputs, outputs}, []int{1, 0}
+	}
+	moves = reshapedTo(moves, kernel, split)
+	moves = append(slices.Clone(moves), move{permuteOp{axes}, split})
+	w := Window{Stride: op.stride, Dilation: op.dilation, Padding: op.before, PaddingAfter: make([]int, rank)}
+	for a := range rank {
+		reach := (op.size[a]-1)*op.stride[a] + (kernel[a]-1)*op.dilation[a] + 1
+		w.PaddingAfter[a] = max(reach-x.Dim(a+1)-op.before[a], 0)
+	}
+	places := y.Size() / (groups * outputs)
+	u = &use{moves: moves, x: x, y: y,
+		rows: func(x *Value) *Value {
+			return x.Unfold(kernel[:rank], w).Reshape(places, taps, groups, channels).Permute(2, 0, 1, 3).Reshape(matrixShape(groups, places, inputs)...)
+		},
+		results: func(y *Value) *Value {
+			return y.Reshape(places, groups, outputs).Permute(1, 0, 2).Reshape(matrixShape(groups, places, outputs)...)
+		},
+	}
+	u.outer = ir.View{Shape: y.typ.Shape, Strides: make([]int, y.Rank())}
+	u.outer.Strides[y.Rank()-1] = 1
+	return u, groups, outputs, inputs
+}
+
+// sameMoves reports whether two lists of moves from one shape bring every element to the same place, as far as that can be told.
+func sameMoves(a, b []move) bool {
+	if slices.EqualFunc(a, b, func(a, b move) bool {
+		return a.op.Name() == b.op.Name() && a.op.Attrs() == b.op.Attrs() && slices.Equal(a.from, b.from)
+	}) {
+		return true
+	}
+	if len(a) == 0 || len(b) == 0 { // a weight that is a matrix as it is
+		if a, b = append(a, b...), nil; len(a) == 0 {
+			return true
+		}
+	}
+	v, ok := moved(ir.ViewOf(a[0].from), a)
+	w, also := moved(ir.ViewOf(a[0].from), b)
+	return ok && also && sameView(v, w)
+}
+
+// moved carries a view through moves.
+func moved(v ir.View, moves []move) (ir.View, bool) {
+	ok := true
+	for _, m := range moves {
+		if v, ok = m.op.(ir.Movement).Move(v); !ok {
+			return v, false
+		}
+	}
+	return v, true
+}
+
+// sameView reports whether two views show the same elements in the same places.
+func sameView(a, b ir.View) bool {
+	if !slices.Equal(a.Shape, b.Shape) || a.Offset != b.Offset {
+		return false
+	}
+	for i, d := range a.Shape {
+		if d > 1 && a.Strides[i] != b.Strides[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// findBias finds the param among params that is added to every product, with a number for each output, and used nowhere else.
+func (w *weightUses) findBias(users usage, params []*Param) {
+	var bias *Value
+	for _, u := range w.uses {
+		b := users.biasOf(u)
+		if b == nil || bias != nil && b != bias {
+			return
+		}
+		bias = b
+	}
+	if slices.Contains(params, bias.Param()) && users.ends(bias) == len(w.uses) {
+		w.bias = bias.Param()
+	}
+}
+
+// biasOf is the variable that is added to a product, or nil.
+func (users usage) biasOf(u *use) *Value {
+	y, view := u.y, u.outer
+	for {
+		if len(users[y]) != 1 {
+			return nil
+		}
+		o := users[y][0]
+		if op, sum := o.user.op.(elementwiseOp); sum && op.f == scalar.Add {
+			variable, ok := variableBehind(o.user.in[1-o.at], view)
+			if !ok {
+				return nil
+			}
+			return variable
+		}
+		op, ok := o.user.op.(ir.Movement)
+		if !ok || len(o.user.in) != 1 || o.user.Size() != y.Size() {
+			return nil
+		}
+		if _, stops := o.user.op.(stopGradientOp); stops {
+			return nil
+		}
+		if view, ok = op.Move(view); !ok {
+			return nil
+		}
+		y = o.user
+	}
+}
+
+// variableBehind follows a value back through movements to a variable that it shows as the view says.
+func variableBehind(v *Value, view ir.View) (*Value, bool) {
+	var moves []move
+	for {
+		switch v.op.(type) {
+		case variableOp:
+			got, ok := moved(ir.ViewOf(v.typ.Shape), moves)
+			return v, ok && sameView(got, view)
+		case reshapeOp, permuteOp, flipOp, broadcastOp:
+			moves = slices.Insert(moves, 0, move{v.op, v.in[0].typ.Shape})
+			v = v.in[0]
+		default:
+			return nil, false
+		}
+	}
+}
+
+// ends counts the uses of a value that are no movements of it.
+func (users usage) ends(v *Value) int {
+	n := 0
+	for _, o := range users[v] {
+		switch o.user.op.(type) {
+		case reshapeOp, permuteOp, flipOp, broadcastOp:
+			n += users.ends(o.user)
+		default:
+			n++
+		}
+	}
+	return n
+}
