@@ -251,13 +251,14 @@ var mayImport = []struct {
 	{"tarntest", []string{"."}},
 	{"nn", []string{"."}},
 	{"optim", []string{"."}},
-	{"minimize/...", []string{".", "minimize/..."}},
+	{"curvature", []string{"."}},
+	{"minimize/...", []string{".", "curvature", "minimize/..."}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/..."}},
 	{"bench/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "bench/..."}},
-	{"cmd/...", []string{".", "nn", "optim", "minimize/...", "data/...", "interop/...", "train/...", "bench/...", "cmd/..."}},
-	{"examples/...", []string{".", "nn", "optim", "minimize/...", "data/...", "interop/...", "train/..."}},
+	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "bench/...", "cmd/..."}},
+	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/..."}},
 }
 
 // fits reports whether a pattern stands for a path.

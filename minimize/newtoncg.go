@@ -135,7 +135,7 @@ func norm2Of(d []float64, a float64, p []float64) float64 {
 
 // leaveSaddle looks for negative curvature at a stationary point and goes down along it, by the step d. Where there is none the point stands.
 func leaveSaddle(r *run, t *region, d []float64) (left bool, why Reason) {
-	value, v, largest := leastCurvature(r, min(r.n, 30))
+	value, v, largest := leastCurvature(r, min(r.n, 30)+1) // the last one measures
 	if r.interrupted() != Running {
 		return false, r.interrupted()
 	}
