@@ -96,22 +96,30 @@ var _ = refuse(
 	unaryRefusal("ResizeLinear", func(v *tarn.Value) *tarn.Value { return v.ResizeLinear(true, 3) }, f32(2, 6), "should have a batch axis"),
 )
 
-// TestMaxPoolTies checks that the first of equal elements takes the gradient, where windows overlap too, and what NaN does.
+// TestMaxPoolTies checks that the first of equal elements takes the gradient, where windows overlap and have padding too, and
+// what NaN and -Inf do, as in PyTorch.
 func TestMaxPoolTies(t *testing.T) {
-	nan := math.NaN()
+	nan, low := math.NaN(), math.Inf(-1)
 	for _, c := range []struct{ x, y, dx []float64 }{
 		{[]float64{1, 1, 1, 1}, []float64{1, 1, 1}, []float64{1, 2, 4, 0}},
 		{[]float64{0, 2, 2, 1}, []float64{2, 2, 2}, []float64{0, 3, 4, 0}},
 		{[]float64{1, nan, 3, 4}, []float64{nan, nan, 4}, []float64{0, 3, 0, 4}},
+		{[]float64{low, low, 3, low}, []float64{low, 3, 3}, []float64{1, 0, 6, 0}},
+		{[]float64{low, low, 3, 4}, []float64{low, low, 3, 4, 4}, []float64{3, 0, 4, 24}}, // padded
+		{[]float64{low, low, low, low}, []float64{low, low, low, low, low}, []float64{3, 4, 8, 16}},
 	} {
-		g := tarn.NewGraph()
-		x := g.Input("x", tarn.F64, 4)
-		y := x.Reshape(1, 4, 1).MaxPool(ints(2), tarn.Window{Stride: ints(1)}).Reshape(3)
-		weights := g.Const(tarn.Vector([]float64{1, 2, 4}))
-		got := compare(t, g, tarn.Outputs{"y": y, "dx": tarn.Grad(y.Mul(weights).Sum(), x)[0]}, map[string]*tarn.Tensor{"x": tarn.Vector(c.x)})
-		for name, want := range map[string][]float64{"y": c.y, "dx": c.dx} {
-			if diff := got[name].Diff(tarn.Vector(want), 0); diff != "" {
-				t.Errorf("of %v, %s: %s", c.x, name, diff)
+		places := len(c.y)
+		w := tarn.Window{Stride: ints(1), Padding: ints((places - 3) / 2)}
+		for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+			g := tarn.NewGraph()
+			x := g.Input("x", dtype, 4)
+			y := x.Reshape(1, 4, 1).MaxPool(ints(2), w).Reshape(places)
+			weights := g.Const(tarn.Vector([]float64{1, 2, 4, 8, 16}[:places])).Cast(dtype)
+			got := compare(t, g, tarn.Outputs{"y": y, "dx": tarn.Grad(y.Mul(weights).Sum(), x)[0]}, map[string]*tarn.Tensor{"x": tarn.Vector(c.x).Cast(dtype)})
+			for name, want := range map[string][]float64{"y": c.y, "dx": c.dx} {
+				if diff := got[name].Cast(tarn.F64).Diff(tarn.Vector(want), 0); diff != "" {
+					t.Errorf("of %v %v, %s: %s", dtype, c.x, name, diff)
+				}
 			}
 		}
 	}

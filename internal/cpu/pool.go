@@ -183,7 +183,7 @@ func (p *Pool) pick(s *poolRow, x, v, y, scratch unsafe.Pointer) {
 	p.fill(y, p.zero, n)
 	for t := p.taps - 1; t >= 0; t-- {
 		p.gather(s, t, v, unsafe.Add(scratch, from), p.zero)
-		p.misses(unsafe.Add(scratch, miss), unsafe.Add(scratch, t*p.block), unsafe.Add(scratch, largest), unsafe.Add(scratch, other), n)
+		p.misses(s, t, unsafe.Add(scratch, miss), unsafe.Add(scratch, t*p.block), unsafe.Add(scratch, largest), unsafe.Add(scratch, other))
 		p.choose(y, unsafe.Add(scratch, miss), y, unsafe.Add(scratch, from), n)
 	}
 }
@@ -201,11 +201,23 @@ func (p *Pool) gatherAll(s *poolRow, x, scratch unsafe.Pointer, largest int) {
 	}
 }
 
-// misses says which elements of a tap are not the largest of their windows: neither equal to it nor NaN.
-func (p *Pool) misses(miss, tap, largest, other unsafe.Pointer, n int) {
+// misses says which elements of tap t are not the largest of their windows: neither equal to it nor NaN. What is outside
+// never is, though it equals the largest where all elements of the window are -Inf.
+func (p *Pool) misses(s *poolRow, t int, miss, tap, largest, other unsafe.Pointer) {
+	n := s.count * p.Channels
 	p.ne(miss, tap, largest, nil, n)
 	p.eq(other, tap, tap, nil, n)
 	p.and(miss, miss, other, nil, n)
+	all := unsafe.Slice((*bool)(miss), n)
+	lo, hi, _, ok := p.meet(s, t)
+	if !ok {
+		lo, hi = 0, 0
+	}
+	for _, outside := range [][]bool{all[:lo*p.Channels], all[hi*p.Channels:]} {
+		for i := range outside {
+			outside[i] = true
+		}
+	}
 }
 
 // spread adds dy where x is largest. What the first of equals has taken is 0 for the others.
@@ -218,7 +230,7 @@ func (p *Pool) spread(s *poolRow, x, dy, dx, scratch unsafe.Pointer) {
 	p.fill(zero, p.zero, n)
 	for t := range p.taps {
 		tap := unsafe.Add(scratch, t*p.block)
-		p.misses(miss, tap, largest, other, n)
+		p.misses(s, t, miss, tap, largest, other)
 		p.choose(tap, miss, zero, left, n)
 		if t < p.taps-1 {
 			p.choose(left, miss, left, zero, n)
