@@ -179,6 +179,20 @@ func (m *network) size() (n int) {
 	return n
 }
 
+// taskOf is what the run in a folder learned, as its configuration says.
+func taskOf(dir string) (string, error) {
+	folder, err := train.OpenFolder(dir)
+	if err != nil {
+		return "", err
+	}
+	var settings map[string]any
+	if err := folder.Config(&settings); err != nil {
+		return "", err
+	}
+	of, _ := settings["task"].(string)
+	return of, nil
+}
+
 // loadRun builds the network of a run's folder with the weights that are there.
 func loadRun(dir string) (m *network, c config, from string, err error) {
 	folder, err := train.OpenFolder(dir)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/data/text"
+	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/train"
 )
 
@@ -14,11 +17,18 @@ import (
 
 // evalCommand has the arguments of eval.
 type evalCommand struct {
-	Dir string `arg:"" name:"run" help:"Folder of a run of train mnist."`
+	Dir string `arg:"" name:"run" help:"Folder of a run of train mnist or train gpt."`
 }
 
-// Run measures the network on the test set.
+// Run measures the network on what it has not learned from.
 func (c *evalCommand) Run(env *environment) error {
+	of, err := taskOf(c.Dir)
+	switch {
+	case err != nil:
+		return err
+	case of == gptTask:
+		return c.gpt(env)
+	}
 	m, settings, from, err := loadRun(c.Dir)
 	if err != nil {
 		return err
@@ -35,6 +45,42 @@ func (c *evalCommand) Run(env *environment) error {
 	}
 	printConfusion(env.stdout, confusion.Counts)
 	fmt.Fprintf(env.stdout, "\ntest examples %d\ntest loss %.4f\ntest accuracy of two guesses %.4f\ntest accuracy %.4f\n", test.Len(), loss, top.Value(), accuracy)
+	return nil
+}
+
+// gpt measures a language model on the part of its text that was held out.
+func (c *evalCommand) gpt(env *environment) error {
+	settings, folder, err := openGPT(c.Dir)
+	if err != nil {
+		return err
+	}
+	characters, err := text.NewCharacters(settings.Characters)
+	if err != nil {
+		return err
+	}
+	words, err := settings.read()
+	if err != nil {
+		return fmt.Errorf("the text that the run learned from: %w", err)
+	}
+	_, valid, err := settings.sets(words, characters)
+	if err != nil {
+		return fmt.Errorf("%s, which the run learned from: %w", settings.Text, err)
+	}
+	model := nn.NewGPT(settings.Model)
+	from, err := folder.LoadWeights(model)
+	if err != nil {
+		return err
+	}
+	eval, err := train.NewEval(gptBuild(model, settings.Model.Context))
+	if err != nil {
+		return err
+	}
+	loss, err := eval.Measure(env.ctx, valid, settings.Batch, "next")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "gpt with %d layers, %d heads, %d wide, weights of %s\nheld-out characters %d\nvalidation loss %.4f nats a character\nvalidation perplexity %.4f\n",
+		settings.Model.Layers, settings.Model.Heads, settings.Model.Width, from, valid.Len()*settings.Model.Context, loss, math.Exp(loss))
 	return nil
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -53,8 +55,52 @@ func TestGPT(t *testing.T) {
 	if _, err := command(t, 2, "generate", dir, "--prompt", "Light"); !strings.Contains(err, "the character 'L' at byte 0 is none of the") {
 		t.Errorf("an unknown character: %s", err)
 	}
-	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, "config.json") {
-		t.Errorf("eval of a gpt: %s", err)
+	if _, err := command(t, 2, "predict", dir, "digit.png"); !strings.Contains(err, "tarn generate "+dir) {
+		t.Errorf("predict of a gpt: %s", err)
+	}
+}
+
+var measured = regexp.MustCompile(`^gpt with 1 layers, 2 heads, 16 wide, weights of (\S+)\nheld-out characters (\d+)\nvalidation loss (\d+\.\d{4}) nats a character\nvalidation perplexity (\d+\.\d{4})\n$`)
+
+// TestEvalGPT measures a trained model on its text: the loss is that which training ended with.
+func TestEvalGPT(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	flags := tinyGPT(t, "--out", dir, "--dropout", "0.1", "--quiet")
+	out, _ := command(t, 0, flags...)
+	trained := validationLoss.FindStringSubmatch(out)
+	out, _ = command(t, 0, "eval", dir)
+	m := measured.FindStringSubmatch(out)
+	if m == nil || trained == nil {
+		t.Fatalf("eval prints\n%s", out)
+	}
+	// A twentieth of 60 sentences of 28 characters, as far as whole pieces of 16 with the character after them go.
+	if m[1] != "weights.safetensors" || m[2] != "80" || m[3] != trained[1] {
+		t.Errorf("training ended with the loss %s, eval prints\n%s", trained[1], out)
+	}
+	loss, _ := strconv.ParseFloat(m[3], 64)
+	if perplexity, _ := strconv.ParseFloat(m[4], 64); math.Abs(math.Log(perplexity)-loss) > 1e-3 {
+		t.Errorf("the loss %s and the perplexity %s do not fit", m[3], m[4])
+	}
+	file := flags[3]
+	if err := os.WriteFile(file, []byte("Light."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, file+", which the run learned from: ") {
+		t.Errorf("another text: %s", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, "the text that the run learned from: ") {
+		t.Errorf("no text: %s", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"task": "chess"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"eval", dir}, {"predict", dir, "x"}} {
+		if _, err := command(t, 1, args...); !strings.Contains(err, `the run is of the task "chess"`) {
+			t.Errorf("%s of another task: %s", args[0], err)
+		}
 	}
 }
 

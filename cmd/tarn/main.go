@@ -25,7 +25,7 @@ const (
 // commandLine is the grammar.
 type commandLine struct {
 	Train    trainCommand    `cmd:"" help:"Train a network and see it learn."`
-	Eval     evalCommand     `cmd:"" help:"Measure a trained network on the test set."`
+	Eval     evalCommand     `cmd:"" help:"Measure a trained network on what it has not learned from."`
 	Predict  predictCommand  `cmd:"" help:"Read digits from a file with a trained network."`
 	Generate generateCommand `cmd:"" help:"Write text with a trained language model."`
 	Inspect  inspectCommand  `cmd:"" help:"List the weights in a safetensors file."`

@@ -23,6 +23,13 @@ type predictCommand struct {
 
 // Run reads the digits and prints one a line, with its probability.
 func (c *predictCommand) Run(env *environment) error {
+	of, err := taskOf(c.Dir)
+	if err != nil {
+		return err
+	}
+	if of == gptTask {
+		return usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; it writes: tarn generate %s", c.Dir, c.Dir)}
+	}
 	m, _, _, err := loadRun(c.Dir)
 	if err != nil {
 		return err
