@@ -256,7 +256,7 @@ var mayImport = []struct {
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/..."}},
-	{"bench/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "bench/..."}},
+	{"bench/...", []string{".", "nn", "optim", "minimize/...", "data/...", "interop/...", "train/...", "bench/..."}},
 	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "bench/...", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/..."}},
 }

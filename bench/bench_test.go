@@ -51,21 +51,25 @@ func TestWorkloads(t *testing.T) {
 			}
 		}
 		t.Run(load.Name, func(t *testing.T) {
-			begin, step, out, err := load.start()
+			b, err := load.start()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := begin(); err != nil {
+			if err := b.first(); err != nil {
 				t.Fatal(err)
 			}
-			for name, v := range *out {
+			for name, v := range b.out {
 				for i := range v.Size() {
 					if x := v.Float(i); math.IsNaN(x) || math.IsInf(x, 0) {
 						t.Fatalf("element %d of output %q is %v", i, name, x)
 					}
 				}
 			}
-			loss := (*out)["loss"]
+			// The peers take 4,950 to 5,000 iterations.
+			if c := b.counts; load.Name == "lbfgs" && !(c.iterations > 4500 && c.iterations < 5500 && c.evaluations < 6500) {
+				t.Errorf("the search took %v", c)
+			}
+			loss := b.out["loss"]
 			if loss == nil {
 				return
 			}
@@ -73,7 +77,7 @@ func TestWorkloads(t *testing.T) {
 			if want, ok := first[load.Name]; ok && !(math.Abs(before-want) < 0.4) {
 				t.Errorf("first loss %v, want about %v", before, want)
 			}
-			if err := step(); err != nil {
+			if err := b.step(); err != nil {
 				t.Fatal(err)
 			}
 			// With dropout the losses of two steps are those of two networks.
@@ -86,10 +90,10 @@ func TestWorkloads(t *testing.T) {
 
 func TestOnce(t *testing.T) {
 	var b strings.Builder
-	if err := Once(t.Context(), &b, runtime.GOMAXPROCS(0), "linreg", "gemm-64"); err != nil {
+	if err := Once(t.Context(), &b, runtime.GOMAXPROCS(0), "linreg", "lbfgs", "gemm-64"); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.HasPrefix(got, "linreg: loss ") || !strings.HasSuffix(got, "\ngemm-64: done\n") {
+	if got := b.String(); !strings.HasPrefix(got, "linreg: loss ") || !strings.Contains(got, " iterations, ") || !strings.HasSuffix(got, "\ngemm-64: done\n") {
 		t.Errorf("Once printed %q", got)
 	}
 }
@@ -135,7 +139,7 @@ func TestRun(t *testing.T) {
 		if err := json.Unmarshal([]byte(lines[i]), &r); err != nil {
 			t.Fatal(err)
 		}
-		if want := (Result{name, 3, 12.5, 12, 14, 900, 8}); r != want {
+		if want := (Result{name, 3, 12.5, 12, 14, 900, 8, 0, 0}); r != want {
 			t.Errorf("line %d is %+v, want %+v", i, r, want)
 		}
 	}
@@ -275,11 +279,11 @@ func TestPeakRSS(t *testing.T) {
 }
 
 func TestParsePeer(t *testing.T) {
-	got, err := parsePeer([]byte(`[{"engine": "torch", "workload": "hvp", "median": 0.0083, "min": 0.008, "max": 0.009, "first": 0.1, "noise": 0, "rss": 700.5}]`), "hvp", 2)
+	got, err := parsePeer([]byte(`[{"engine": "torch", "workload": "lbfgs", "median": 0.0083, "min": 0.008, "max": 0.009, "first": 0.1, "noise": 0, "rss": 700.5, "iterations": 40, "evaluations": 50}]`), "lbfgs", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Result{"hvp", 2, 8300, 8000, 9000, 1e5, 700.5}); *got != want {
+	if want := (Result{"lbfgs", 2, 8300, 8000, 9000, 1e5, 700.5, 40, 50}); *got != want {
 		t.Errorf("result %+v, want %+v", *got, want)
 	}
 	for _, bad := range []string{"", "{}", "[]", `[{"workload": "hvp"}]`, `[{"workload": "linreg", "median": 1}]`, `[{"workload": "hvp", "median": "1"}]`} {
@@ -304,6 +308,7 @@ func TestReport(t *testing.T) {
 			{Engine: tarnEngine, Workload: "gemm-64", Result: result("gemm-64", 5, 400, 10)},
 			{Engine: "PyTorch eager", Workload: "gemm-64", Problem: "exit status 1:\nno memory"},
 			{Engine: "NumPy", Workload: "gemm-64", Result: result("gemm-64", 4, 100, 200)},
+			{Engine: tarnEngine, Workload: "lbfgs", Result: &Result{Workload: "lbfgs", MedianUS: 100, Iterations: 40, Evaluations: 50}},
 		},
 	}
 	dir := filepath.Join(t.TempDir(), "new")
@@ -321,6 +326,7 @@ func TestReport(t *testing.T) {
 		"| gemm-64 | 5.00 us | - | 4.00 us (0.8) |\n",
 		"| hvp | 9.00 ms | 90.0 ms (10) | - |\n",
 		"| hvp | 20 MiB | 700 MiB (35) | - |\n",
+		"Tarn's search in lbfgs took 40 iterations, 50 evaluations.\n",
 		"PyTorch eager has no result for gemm-64: exit status 1: no memory\n",
 	} {
 		if !strings.Contains(string(page), want) {
@@ -343,7 +349,7 @@ func TestReport(t *testing.T) {
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
-	if len(back.Results) != 5 || back.Results[1].MedianUS != 8400 || back.Results[1].Workload != "hvp" || back.Results[3].Result != nil || !back.Date.Equal(r.Date) {
+	if len(back.Results) != 6 || back.Results[5].counts() != (counts{40, 50}) || back.Results[1].MedianUS != 8400 || back.Results[1].Workload != "hvp" || back.Results[3].Result != nil || !back.Date.Equal(r.Date) {
 		t.Errorf("the file holds %+v", back)
 	}
 }

@@ -110,6 +110,9 @@ func (o Options) program(name string) (*tarn.Program, []*tarn.Tensor, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("bench: %s: %w", name, err)
 	}
+	if j.trace == nil {
+		return nil, nil, fmt.Errorf("bench: %s is a search, which runs its program many times and does more beside; look into one that is a single program, as hvp", name)
+	}
 	p, err := j.trace()
 	if err != nil {
 		return nil, nil, fmt.Errorf("bench: %s: %w", name, err)

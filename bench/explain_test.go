@@ -22,6 +22,9 @@ func TestExplain(t *testing.T) {
 	if err := Explain(context.Background(), &b, Options{}, "nothing"); err == nil || !strings.Contains(err.Error(), "mlp-small") {
 		t.Errorf("an unknown workload gives %v", err)
 	}
+	if err := Explain(context.Background(), &b, Options{}, "lbfgs"); err == nil || !strings.Contains(err.Error(), "lbfgs is a search") {
+		t.Errorf("a search gives %v", err)
+	}
 }
 
 func TestTrace(t *testing.T) {

@@ -37,7 +37,7 @@ var peers = []peer{
 	{name: "JAX", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile"},
 	{name: "JAX, loop inside", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile",
 		only: map[string]string{"linreg": "linreg-loop", "mlp-small": "mlp-small-scan"}},
-	{name: "NumPy", modules: []string{"numpy", "scipy", "threadpoolctl"}, program: "numpy_bench.py", mode: "eager", only: gemmsOnly()},
+	{name: "NumPy and SciPy", modules: []string{"numpy", "scipy", "threadpoolctl"}, program: "numpy_bench.py", mode: "eager", only: numpyOnly()},
 }
 
 func trainingOnly() map[string]string {
@@ -48,8 +48,8 @@ func trainingOnly() map[string]string {
 	return only
 }
 
-func gemmsOnly() map[string]string {
-	only := map[string]string{}
+func numpyOnly() map[string]string {
+	only := map[string]string{lbfgs.Name: lbfgs.Name}
 	for _, load := range gemms {
 		only[load.Name] = load.Name
 	}
@@ -140,6 +140,7 @@ func parsePeer(text []byte, workload string, threads int) (*Result, error) {
 	var records []struct {
 		Workload                     string
 		Median, Min, Max, First, RSS float64
+		Iterations, Evaluations      int
 	}
 	if err := json.Unmarshal(text, &records); err != nil {
 		return nil, fmt.Errorf("its result is not as expected: %w", err)
@@ -151,5 +152,6 @@ func parsePeer(text []byte, workload string, threads int) (*Result, error) {
 	return &Result{
 		Workload: workload, Threads: threads, MedianUS: rounded(1e6 * r.Median), MinUS: rounded(1e6 * r.Min),
 		MaxUS: rounded(1e6 * r.Max), FirstUS: rounded(1e6 * r.First), PeakRSSMiB: rounded(r.RSS),
+		Iterations: r.Iterations, Evaluations: r.Evaluations,
 	}, nil
 }

@@ -163,6 +163,11 @@ func (r *report) markdown() string {
 	r.table(&b, func(x Result) float64 { return x.PeakRSSMiB }, func(mib float64) string { return fmt.Sprintf("%.0f MiB", mib) })
 
 	for _, x := range r.Results {
+		if x.Result != nil && x.Iterations > 0 {
+			fmt.Fprintf(&b, "\n%s's search in %s took %v.\n", x.Engine, x.Workload, x.counts())
+		}
+	}
+	for _, x := range r.Results {
 		if x.Problem != "" {
 			fmt.Fprintf(&b, "\n%s has no result for %s: %s\n", x.Engine, x.Workload, strings.Join(strings.Fields(x.Problem), " "))
 		}

@@ -21,7 +21,13 @@ type Result struct {
 	MaxUS      float64 `json:"max_us"`
 	FirstUS    float64 `json:"first_us"`     // tracing, compiling and the first step; for startup, the first process
 	PeakRSSMiB float64 `json:"peak_rss_mib"` // of the whole process; 0 where the system does not say
+
+	// Where a step is a search for a minimum, what it took.
+	Iterations  int `json:"iterations,omitempty"`
+	Evaluations int `json:"evaluations,omitempty"`
 }
+
+func (r Result) counts() counts { return counts{r.Iterations, r.Evaluations} }
 
 // newResult sums up samples in seconds.
 func newResult(workload string, threads int, first float64, samples []float64, rss float64) Result {
@@ -74,12 +80,15 @@ func (t table) header() error {
 }
 
 func (t table) row(r Result, flop float64) error {
-	speed := ""
-	if flop > 0 {
-		speed = fmt.Sprintf("%.1f GFLOP/s", flop/r.MedianUS/1e3)
+	note := ""
+	switch {
+	case flop > 0:
+		note = fmt.Sprintf("%.1f GFLOP/s", flop/r.MedianUS/1e3)
+	case r.Iterations > 0:
+		note = r.counts().String()
 	}
 	_, err := fmt.Fprintf(t.w, tableRow, r.Workload, strconv.Itoa(r.Threads), duration(r.MedianUS), duration(r.MinUS),
-		duration(r.MaxUS), duration(r.FirstUS), fmt.Sprintf("%.0f", r.PeakRSSMiB), speed)
+		duration(r.MaxUS), duration(r.FirstUS), fmt.Sprintf("%.0f", r.PeakRSSMiB), note)
 	return err
 }
 

@@ -94,37 +94,56 @@ func (o Options) measure(ctx context.Context, load workload) (r Result, err erro
 	return r, nil
 }
 
-// start makes the workload's data and weights and returns its first step, which compiles, and the step after that.
-func (load workload) start() (first, step func() error, out *tarn.Results, err error) {
+// begun is a workload with its data and weights, ready to run.
+type begun struct {
+	first  func() error // the first step, which compiles
+	step   func() error // those after it
+	out    tarn.Results // of the last step
+	counts counts       // of the last step, if it was a search
+}
+
+func (load workload) start() (*begun, error) {
 	job, err := load.make(tarn.NewRandom(0, "bench/"+load.Name))
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
+	b := &begun{}
 	var program *tarn.Program
-	out = new(tarn.Results)
-	step = func() (err error) {
-		*out, err = program.Run(job.inputs...)
+	var search func() (counts, error)
+	b.step = func() (err error) {
+		if search != nil {
+			b.counts, err = search()
+		} else {
+			b.out, err = program.Run(job.inputs...)
+		}
 		return err
 	}
-	first = func() (err error) {
-		if program, err = job.trace(); err != nil {
+	b.first = func() (err error) {
+		if job.trace != nil {
+			program, err = job.trace()
+		} else {
+			search, err = job.compile()
+		}
+		if err != nil {
 			return err
 		}
-		return step()
+		return b.step()
 	}
-	return first, step, out, nil
+	return b, nil
 }
 
 func (load workload) measure(ctx context.Context) (Result, error) {
-	first, step, _, err := load.start()
+	b, err := load.start()
 	if err != nil {
 		return Result{}, err
 	}
-	t, err := measure(ctx, first, step)
+	t, err := measure(ctx, b.first, b.step)
 	if err != nil {
 		return Result{}, err
 	}
-	return newResult(load.Name, runtime.GOMAXPROCS(0), t.first.Seconds(), t.samples, peakRSS()), nil
+	r := newResult(load.Name, runtime.GOMAXPROCS(0), t.first.Seconds(), t.samples, peakRSS())
+	r.Iterations, r.Evaluations = b.counts.iterations, b.counts.evaluations
+	return r, nil
 }
 
 func (o Options) command(ctx context.Context, arguments ...string) (*exec.Cmd, error) {
@@ -190,7 +209,7 @@ func (o Options) measureProcesses(ctx context.Context, load workload) (Result, e
 	return newResult(load.Name, o.threads(), first, samples, median(rss)), nil
 }
 
-// Once takes the first step of each workload named and writes its loss, or that it has none.
+// Once takes the first step of each workload named and writes its loss, what it took if it is a search, or that it is done.
 func Once(ctx context.Context, w io.Writer, threads int, names ...string) error {
 	list, err := find(names...)
 	if err != nil {
@@ -200,9 +219,9 @@ func Once(ctx context.Context, w io.Writer, threads int, names ...string) error 
 		runtime.GOMAXPROCS(threads)
 	}
 	for _, load := range list {
-		first, _, out, err := load.start()
+		b, err := load.start()
 		if err == nil {
-			err = first()
+			err = b.first()
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -210,8 +229,10 @@ func Once(ctx context.Context, w io.Writer, threads int, names ...string) error 
 		if err != nil {
 			return fmt.Errorf("bench: %s: %w", load.Name, err)
 		}
-		if loss := (*out)["loss"]; loss != nil {
+		if loss := b.out["loss"]; loss != nil {
 			_, err = fmt.Fprintf(w, "%s: loss %g\n", load.Name, loss.Item())
+		} else if b.counts != (counts{}) {
+			_, err = fmt.Fprintf(w, "%s: %v\n", load.Name, b.counts)
 		} else {
 			_, err = fmt.Fprintf(w, "%s: done\n", load.Name)
 		}

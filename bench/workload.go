@@ -22,9 +22,20 @@ type workload struct {
 
 // job is a workload with its data and fresh weights.
 type job struct {
-	// trace builds and compiles the program.
+	// trace builds and compiles the program, a run of which is a step.
 	trace  func() (*tarn.Program, error)
 	inputs []*tarn.Tensor
+
+	// compile, where there is no trace, makes a step that is a whole search and says what it took.
+	compile func() (search func() (counts, error), err error)
+}
+
+// counts is what a search for a minimum took.
+type counts struct{ iterations, evaluations int }
+
+// String says it in words.
+func (c counts) String() string {
+	return fmt.Sprintf("%d iterations, %d evaluations", c.iterations, c.evaluations)
 }
 
 // workloads lists all of them in the order in which they are run and shown.
@@ -35,7 +46,7 @@ var workloads = slices.Concat(
 	gpts,
 	recurrents,
 	gemms,
-	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, startup},
+	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, lbfgs, startup},
 )
 
 // Names lists the workloads.
