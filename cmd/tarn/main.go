@@ -24,17 +24,18 @@ const (
 
 // commandLine is the grammar.
 type commandLine struct {
-	Train    trainCommand    `cmd:"" help:"Train a network and see it learn."`
-	Eval     evalCommand     `cmd:"" help:"Measure a trained network on what it has not learned from."`
-	Predict  predictCommand  `cmd:"" help:"Read digits from a file with a trained network."`
-	Generate generateCommand `cmd:"" help:"Write text with a trained language model."`
-	Inspect  inspectCommand  `cmd:"" help:"List the weights in a safetensors file."`
-	Bench    benchCommand    `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
-	Minimize minimizeCommand `cmd:"" help:"Find the minimum of a formula."`
-	Grad     gradCommand     `cmd:"" help:"Differentiate a formula."`
-	Fitcurve fitcurveCommand `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
-	LR       lrCommand       `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network: a test that raises it at every step."`
-	Race     raceCommand     `cmd:"" help:"Train the MNIST network with one optimizer after the other, and draw who learns fastest."`
+	Train     trainCommand     `cmd:"" help:"Train a network and see it learn."`
+	Eval      evalCommand      `cmd:"" help:"Measure a trained network on what it has not learned from."`
+	Predict   predictCommand   `cmd:"" help:"Read digits from a file with a trained network."`
+	Generate  generateCommand  `cmd:"" help:"Write text with a trained language model."`
+	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file."`
+	Bench     benchCommand     `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
+	Minimize  minimizeCommand  `cmd:"" help:"Find the minimum of a formula."`
+	Grad      gradCommand      `cmd:"" help:"Differentiate a formula."`
+	Fitcurve  fitcurveCommand  `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
+	LR        lrCommand        `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network: a test that raises it at every step."`
+	Sharpness sharpnessCommand `cmd:"" help:"Measure how the loss of a trained network bends: largest eigenvalues of its Hessian, trace and spectral density."`
+	Race      raceCommand      `cmd:"" help:"Train the MNIST network with one optimizer after the other, and draw who learns fastest."`
 }
 
 // trainCommand groups what can be trained.

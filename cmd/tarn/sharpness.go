@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/curvature"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/train/curve"
+)
+
+// This file holds sharpness, which measures how the loss of a trained network bends.
+
+// sharpnessCommand has the arguments of sharpness.
+type sharpnessCommand struct {
+	Dir         string  `arg:"" name:"run" help:"Folder of a run of train mnist."`
+	GaussNewton bool    `help:"Measure the Gauss-Newton matrix, here the Fisher information, in place of the Hessian."`
+	Examples    int     `default:"2000" help:"Examples, of those that the run trained on, whose mean loss is measured."`
+	Batch       int     `default:"1000" help:"Examples in a product; as many as fill batches are taken."`
+	Top         int     `default:"3" help:"How many of the largest eigenvalues."`
+	Bottom      int     `default:"1" help:"How many of the smallest, that is the most negative."`
+	Tolerance   float64 `default:"1e-3" help:"Residual of a converged eigenvector, as a share of the largest eigenvalue."`
+	Products    int     `default:"500" help:"Most products for the eigenvalues."`
+	Samples     int     `default:"20" help:"Random vectors for the trace."`
+	Steps       int     `default:"40" help:"Points of the density for each random vector."`
+	Probes      int     `default:"2" help:"Random vectors for the density; 0 leaves it out."`
+	Seed        uint64  `default:"1" help:"Seed of the random vectors."`
+	Plot        string  `placeholder:"FILE.png" help:"Draw the density of the eigenvalues."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *sharpnessCommand) Validate() error {
+	for _, flag := range []struct {
+		name             string
+		value, low, high int
+	}{
+		{"examples", c.Examples, 1, mnistTraining}, {"batch", c.Batch, 1, mnistTraining}, {"top", c.Top, 1, 100}, {"bottom", c.Bottom, 0, 100},
+		{"products", c.Products, 1, 1e6}, {"samples", c.Samples, 2, 1e6}, {"steps", c.Steps, 2, 1000}, {"probes", c.Probes, 0, 1000},
+	} {
+		if flag.value < flag.low || flag.value > flag.high {
+			return fmt.Errorf("--%s is %d and should be from %d to %d", flag.name, flag.value, flag.low, flag.high)
+		}
+	}
+	switch {
+	case c.Batch > c.Examples:
+		return fmt.Errorf("--batch is %d and should not be above --examples, which is %d", c.Batch, c.Examples)
+	case !(c.Tolerance > 0 && c.Tolerance < 1):
+		return fmt.Errorf("--tolerance is %v and should be above 0 and below 1", c.Tolerance)
+	case c.Plot != "" && filepath.Ext(c.Plot) != ".png":
+		return fmt.Errorf("--plot is %q and should be the name of a PNG file, such as spectrum.png", c.Plot)
+	case c.Plot != "" && c.Probes == 0:
+		return fmt.Errorf("--plot draws the density, which --probes 0 leaves out")
+	}
+	return nil
+}
+
+// Run measures and prints.
+func (c *sharpnessCommand) Run(env *environment) error {
+	m, settings, from, err := loadRun(c.Dir)
+	if err != nil {
+		return err
+	}
+	matrix, examples, err := c.matrix(env, m, settings)
+	if err != nil {
+		return err
+	}
+	name := "Hessian"
+	if c.GaussNewton {
+		name = "Gauss-Newton matrix"
+	}
+	w := env.stdout
+	fmt.Fprintf(w, "network %v, weights of %s\n%s of the loss of %d examples by %d weights\n", widths(settings.Hidden), from, name, examples, matrix.Size)
+
+	e, err := curvature.Eigenvalues(env.ctx, matrix, curvature.Options{Largest: c.Top, Smallest: c.Bottom, Tolerance: c.Tolerance, Products: c.Products, Seed: c.Seed})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\n%10s  %14s  %10s\n", "", "eigenvalue", "residual")
+	list := func(name string, pairs []curvature.Pair) {
+		for i, p := range pairs {
+			note := ""
+			if !p.Converged {
+				note = "  not converged"
+			}
+			fmt.Fprintf(w, "%10s  %14.6g  %10.1e%s\n", fmt.Sprint(name, " ", i+1), p.Value, p.Residual, note)
+		}
+	}
+	list("largest", e.Largest)
+	list("smallest", e.Smallest)
+	fmt.Fprintf(w, "after %d products", e.Products)
+	if !e.Complete {
+		fmt.Fprintf(w, ", too few to tell whether the list is complete; see --products")
+	}
+	fmt.Fprintln(w)
+	if p := e.Largest[0]; p.Converged && p.Value > 0 {
+		fmt.Fprintf(w, "\nsharpness %.6g: gradient descent on these examples leaves this place at rates above %.3g\n", p.Value, 2/p.Value)
+	}
+
+	trace, err := curvature.Trace(env.ctx, matrix, curvature.TraceOptions{Samples: c.Samples, Seed: c.Seed})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "trace %.4g, standard error %.2g; %.3g for each weight\n", trace.Value, trace.Error, trace.Value/float64(matrix.Size))
+	if c.Probes == 0 {
+		return nil
+	}
+	spectrum, err := curvature.Density(env.ctx, matrix, curvature.DensityOptions{Steps: c.Steps, Probes: c.Probes, Seed: c.Seed})
+	if err != nil {
+		return err
+	}
+	small := e.Scale / 100
+	fmt.Fprintf(w, "of the eigenvalues about %.4f lie within %.2g of 0, %.2g above and %.2g below\n",
+		spectrum.Share(-small, small), small, spectrum.Share(small, math.Inf(1)), spectrum.Share(math.Inf(-1), -small))
+	if c.Plot == "" {
+		return nil
+	}
+	return writeWhole(c.Plot, func(w io.Writer) error { return drawSpectrum(w, name, spectrum, e) })
+}
+
+// matrix compiles the products on the first of the examples that the run trained on.
+func (c *sharpnessCommand) matrix(env *environment, m *network, settings config) (matrix *curvature.Operator, examples int, err error) {
+	all, _, err := mnist.Load()
+	if err != nil {
+		return nil, 0, err
+	}
+	_, rest, err := all.Split(validation, settings.Seed)
+	if err != nil {
+		return nil, 0, err
+	}
+	set, err := rest.Slice(0, min(c.Examples, settings.Examples))
+	if err != nil {
+		return nil, 0, err
+	}
+	n := min(c.Batch, set.Len())
+	g := tarn.NewGraph()
+	g.Eval()
+	outputs := m.build(g, n)
+	var batches []curvature.Inputs
+	for b, err := range set.Batches(n, data.Options{Last: data.Drop}).All(env.ctx) {
+		if err != nil {
+			return nil, 0, err
+		}
+		batches = append(batches, curvature.Inputs{"image": b.Tensor("image").Clone(), "label": b.Tensor("label").Clone()})
+	}
+	params, err := tarn.Params(m)
+	if err != nil {
+		return nil, 0, err
+	}
+	if c.GaussNewton {
+		matrix, err = curvature.GaussNewton(outputs["loss"], outputs["prediction"], params, batches...)
+	} else {
+		matrix, err = curvature.Hessian(outputs["loss"], params, batches...)
+	}
+	return matrix, n * len(batches), err
+}
+
+// drawSpectrum draws the density with each point smoothed to a hundredth of the range, and the ends.
+func drawSpectrum(w io.Writer, name string, s *curvature.Spectrum, e *curvature.Eigen) error {
+	low, high := s.Range()
+	for _, p := range append(e.Largest, e.Smallest...) {
+		low, high = min(low, p.Value), max(high, p.Value)
+	}
+	width := max((high-low)/100, 1e-12)
+	low, high = low-4*width, high+4*width
+	at := make([]float64, 1200)
+	for i := range at {
+		at[i] = low + (high-low)*float64(i)/float64(len(at)-1)
+	}
+	density := s.Smooth(at, width)
+	// Below a tenth of one eigenvalue there is nothing.
+	floor := 0.1 / float64(s.Size) / (width * math.Sqrt(2*math.Pi))
+	for i, y := range density {
+		if y < floor {
+			density[i] = math.NaN()
+		}
+	}
+	chart := curve.Chart{
+		Title: fmt.Sprintf("eigenvalues of the %s, %d weights", name, s.Size), X: "eigenvalue", Y: "density (logarithmic)", LogY: true,
+		Lines: []curve.Line{{Name: "density", X: at, Y: density}},
+		Marks: []curve.Mark{{Name: fmt.Sprintf("largest %.4g", e.Largest[0].Value), X: e.Largest[0].Value}},
+	}
+	if len(e.Smallest) > 0 {
+		chart.Marks = append(chart.Marks, curve.Mark{Name: fmt.Sprintf("smallest %.4g", e.Smallest[0].Value), X: e.Smallest[0].Value})
+	}
+	return curve.WriteCharts(w, chart)
+}
