@@ -26,6 +26,9 @@ type AttentionOptions struct {
 	Mask Operand
 	// Scale multiplies the scores; 0 means 1/sqrt(size of a query).
 	Scale float64
+	// Dropout is the probability with which a weight is set to 0, in every run others; the rest is divided by 1-Dropout. It acts in
+	// graphs for evaluation too, where a layer passes 0. What is dropped follows from seed, place and step as with Graph.Bernoulli.
+	Dropout float64
 }
 
 // Attention is softmax(scale v keysᵀ + mask) values for every head, v being the queries: for each query the mean of the values,
@@ -51,6 +54,9 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 	if err == nil {
 		err = checkAttention(v, k, w)
 	}
+	if err == nil {
+		err = checkDropout(o.Dropout)
+	}
 	if err != nil {
 		return g.failAs("Attention", in, err)
 	}
@@ -65,7 +71,7 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 		}
 		sources = append(sources, mask.fourAxes())
 	}
-	y := g.attend(attendedOp{form: form}, sources)
+	y := g.attend(attendedOp{form: form}, sources, o.Dropout)
 	return y.Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-1]), w.Dim(-1))...)
 }
 
@@ -93,6 +99,8 @@ func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
 		err = newProblem("there are %d heads of queries and %d of keys and values: the first should be a multiple of the second", heads, groups)
 	case v.Dim(-1)%(heads+2*groups) != 0:
 		err = newProblem("the last axis has size %d, which the %d heads of queries and %d of keys and of values do not divide", v.Dim(-1), heads, groups)
+	default:
+		err = checkDropout(o.Dropout)
 	}
 	if err != nil {
 		return g.failAs("SelfAttention", in, err)
@@ -106,7 +114,7 @@ func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
 		}
 		sources = append(sources, mask.fourAxes())
 	}
-	y := g.attend(attendedOp{form: form, heads: heads, groups: groups}, sources)
+	y := g.attend(attendedOp{form: form, heads: heads, groups: groups}, sources, o.Dropout)
 	return y.Transpose(1, 2).Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-1]), heads*d)...)
 }
 
@@ -115,6 +123,13 @@ func attentionScale(scale float64, size int) float64 {
 		return 1 / math.Sqrt(float64(size))
 	}
 	return scale
+}
+
+func checkDropout(p float64) error {
+	if !(p >= 0 && p <= 1) {
+		return newProblem("Dropout is %v and should be from 0 to 1", p)
+	}
+	return nil
 }
 
 // usable says which operand is missing or of another graph.
@@ -196,9 +211,14 @@ func (v *Value) fourAxes() *Value {
 }
 
 // attend adds the attention of the sources and the view of its values, [batch heads queries valueSize].
-func (g *Graph) attend(op attendedOp, sources []*Value) *Value {
-	q, k, v, mask := op.operands(sources)
-	flat := g.add(attentionOp{op.form}, some(q, k, v, mask)...)
+func (g *Graph) attend(op attendedOp, sources []*Value, dropout float64) *Value {
+	if dropout > 0 {
+		op.form.Dropout = dropout
+		op.form.Seed, op.form.Number = g.randomNumber()
+		sources = append(sources, g.drawStep())
+	}
+	q, k, v, mask, step := op.operands(sources)
+	flat := g.add(attentionOp{op.form}, some(q, k, v, mask, step)...)
 	batch, heads, queries, size := q.Dim(0), q.Dim(1), q.Dim(2), v.Dim(3)
 	out := flat.Slice(0, 0, batch*queries*heads*size).Reshape(batch, queries, heads, size).Transpose(1, 2)
 	return g.add(op, append(append([]*Value{out}, sources...), flat)...)
@@ -232,6 +252,9 @@ func formAttrs(f ir.AttentionForm) string {
 	if f.Joined {
 		s += " joined"
 	}
+	if f.Dropout > 0 {
+		s += fmt.Sprintf(" dropout=%v seed=%d number=%d", f.Dropout, f.Seed, f.Number)
+	}
 	return s
 }
 
@@ -251,7 +274,8 @@ func (attentionGradOp) Infer(in []ir.Type) (ir.Type, error) {
 func (op attentionGradOp) Eval(out ir.Array, in []ir.Array) { op.form.Eval(out, in) }
 
 // attendedOp gives its first operand, the view of an attention's values, unchanged; the sources that it was computed from follow,
-// and then the flat result. The sources are queries, keys and values, or one array of all, and then the mask, if any.
+// and then the flat result. The sources are queries, keys and values, or one array of all, and then the mask, if any, and with
+// dropout the step.
 type attendedOp struct {
 	passOp
 	form          ir.AttentionForm
@@ -261,12 +285,16 @@ type attendedOp struct {
 func (attendedOp) Name() string { return "Attended" }
 
 // operands gives the operands of the attention of the sources.
-func (op attendedOp) operands(sources []*Value) (q, k, v, mask *Value) {
+func (op attendedOp) operands(sources []*Value) (q, k, v, mask, step *Value) {
+	rest := sources[op.maskAt():]
 	if op.form.Masked {
-		mask = sources[len(sources)-1]
+		mask, rest = rest[0], rest[1:]
+	}
+	if op.form.Dropout > 0 {
+		step = rest[0]
 	}
 	if op.heads == 0 {
-		return sources[0], sources[1], sources[2], mask
+		return sources[0], sources[1], sources[2], mask, step
 	}
 	all := sources[0]
 	d := all.Dim(2) / (op.heads + 2*op.groups)
@@ -274,16 +302,24 @@ func (op attendedOp) operands(sources []*Value) (q, k, v, mask *Value) {
 	q = head.Slice(1, 0, op.heads)
 	k = head.Slice(1, op.heads, op.heads+op.groups)
 	v = head.Slice(1, op.heads+op.groups, op.heads+2*op.groups)
-	return q, k, v, mask
+	return q, k, v, mask, step
+}
+
+// maskAt is the number of the source that is the mask, if any.
+func (op attendedOp) maskAt() int {
+	if op.heads == 0 {
+		return 3
+	}
+	return 1
 }
 
 func (op attendedOp) grad(y, dy *Value) []*Value {
 	g := y.graph
 	sources, flat := y.in[1:len(y.in)-1], y.in[len(y.in)-1]
-	q, k, v, mask := op.operands(sources)
+	q, k, v, mask, step := op.operands(sources)
 	form := op.form
 	form.Gradient, form.Joined = true, op.heads > 0
-	d := g.add(attentionGradOp{form}, some(q, k, v, mask, flat, dy)...)
+	d := g.add(attentionGradOp{form}, some(q, k, v, mask, step, flat, dy)...)
 	var ds []*Value
 	if form.Joined {
 		ds = []*Value{d.Reshape(sources[0].typ.Shape...)}
@@ -300,14 +336,16 @@ func (op attendedOp) grad(y, dy *Value) []*Value {
 	}
 	if mask != nil && mask.DType().IsFloat() {
 		added := g.add(fenceOp{}, mask, dy)
-		out = append(out, VJP(op.composed(append(slices.Clone(sources[:len(sources)-1]), added)), dy, added)[0])
+		with := slices.Clone(sources)
+		with[op.maskAt()] = added
+		out = append(out, VJP(op.composed(with), dy, added)[0])
 	}
 	return out
 }
 
 // composed is the attention of the sources as a composition of other ops.
 func (op attendedOp) composed(sources []*Value) *Value {
-	q, k, v, mask := op.operands(sources)
+	q, k, v, mask, step := op.operands(sources)
 	if times := q.Dim(1) / max(1, k.Dim(1)); times > 1 {
 		repeat := func(x *Value) *Value {
 			return x.Unsqueeze(2).Expand(x.Dim(0), x.Dim(1), times, x.Dim(2), x.Dim(3)).Reshape(x.Dim(0), q.Dim(1), x.Dim(2), x.Dim(3))
@@ -330,7 +368,13 @@ func (op attendedOp) composed(sources []*Value) *Value {
 	top := s.maxAlong(-1)
 	e := s.Sub(top.IsFinite().Where(top, Num(0)).along(s, -1)).Exp()
 	sum := e.Sum(-1)
-	return e.Div(sum.Eq(Num(0)).Where(Num(1), sum).along(e, -1)).MatMul(v)
+	weights := e.Div(sum.Eq(Num(0)).Where(Num(1), sum).along(e, -1))
+	if f := op.form; f.Dropout > 0 {
+		draws := randomOp{kind: bernoulliDraws, seed: f.Seed, number: f.Number, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(weights.typ.Shape)}}
+		kept := q.graph.add(draws, step, Num(1-f.Dropout).value(q.graph))
+		weights = weights.Mul(kept.Where(weights.Num(1/(1-f.Dropout)), weights.Num(0)))
+	}
+	return weights.MatMul(v)
 }
 
 // attendedGradOp gives its first operand, a gradient of attention by one of the sources, unchanged; the sources and the

@@ -47,6 +47,10 @@ var _ = register(
 	maskedAttentionCase("added mask", between(-2, 2), tarn.AttentionOptions{Causal: true}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {3, 4}},
 		[][]int{{2, 2, 3, 2}, {2, 1, 4, 2}, {2, 1, 4, 2}, {2, 1, 1, 4}}, [][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {2, 2, 3, 4}},
 		[][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {1, 2, 3, 1}}, [][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 2}, {2, 1, 4}}),
+	attentionCase("dropped", tarn.AttentionOptions{Dropout: 0.4}, [][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 3}}, [][]int{{2, 4, 3, 2}, {2, 2, 3, 2}, {2, 2, 3, 2}},
+		[][]int{{3, 2}, {4, 2}, {4, 3}}, [][]int{{0, 2, 3, 2}, {0, 2, 3, 2}, {0, 2, 3, 2}}),
+	attentionCase("dropped altogether", tarn.AttentionOptions{Dropout: 1}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 3}}),
+	maskedAttentionCase("masked and dropped", between(-2, 2), tarn.AttentionOptions{Causal: true, Dropout: 0.3}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {3, 4}}),
 	opCase{op: "Attention", form: "of one value", in: []operand{between(-2, 2)}, shapes: [][][]int{{{1, 2, 3, 2}}, {{3, 2}}},
 		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Attention(in[0], in[0], tarn.AttentionOptions{}) }}.within(10),
 	opCase{op: "Attention", form: "of turned operands", in: []operand{between(-2, 2), between(-2, 2), between(-2, 2)},
@@ -56,6 +60,7 @@ var _ = register(
 		}}.within(10),
 	selfAttentionCase("", 2, 2, tarn.AttentionOptions{Causal: true}, [][]int{{2, 3, 12}}, [][]int{{3, 6}}, [][]int{{1, 2, 2, 6}}, [][]int{{2, 0, 6}}, [][]int{{0, 2, 6}}, [][]int{{1, 2, 0}}),
 	selfAttentionCase("grouped", 4, 2, tarn.AttentionOptions{Scale: 0.5}, [][]int{{2, 3, 16}}),
+	selfAttentionCase("dropped", 2, 1, tarn.AttentionOptions{Causal: true, Dropout: 0.4}, [][]int{{2, 4, 8}}, [][]int{{1, 2, 3, 8}}),
 	opCase{op: "SelfAttention", form: "masked", in: []operand{between(-2, 2), between(-2, 2)}, shapes: [][][]int{{{2, 3, 12}, {1, 2, 1, 3}}},
 		build: func(in ...*tarn.Value) *tarn.Value {
 			return in[0].SelfAttention(2, 2, tarn.AttentionOptions{Mask: in[1]})
@@ -85,6 +90,10 @@ var _ = refuse(
 	refusedAttention(tarn.AttentionOptions{}, "should all be f32, or all f64", f32(2, 4), f64(5, 4), f32(5, 4)),
 	refusedAttention(tarn.AttentionOptions{}, "the mask is i32 and should be bool, or f32", f32(2, 4), f32(5, 4), f32(5, 4), i32(2, 5)),
 	refusedAttention(tarn.AttentionOptions{}, "the mask has shape [1 5 2] and should broadcast to [1 2 5]", f32(2, 4), f32(5, 4), f32(5, 4), bool_(5, 2)),
+	refusedAttention(tarn.AttentionOptions{Dropout: 1.5}, "Dropout is 1.5 and should be from 0 to 1", f32(2, 4), f32(5, 4), f32(5, 4)),
+	refused("SelfAttention", func(in ...*tarn.Value) *tarn.Value {
+		return in[0].SelfAttention(1, 1, tarn.AttentionOptions{Dropout: math.NaN()})
+	}, "Dropout is NaN", f32(2, 3)),
 	refusedSelfAttention(4, 3, "the first should be a multiple of the second", f32(2, 3, 10)),
 	refusedSelfAttention(2, 2, "the last axis has size 10", f32(2, 3, 10)),
 	refusedSelfAttention(1, 1, "the operand is i32", i32(2, 3, 9)),
@@ -111,6 +120,7 @@ func TestAttentionInBlocks(t *testing.T) {
 		{name: "some without keys", q: []int{2, 1, 100, 6}, k: []int{2, 1, 90, 6}, v: []int{2, 1, 90, 6}, spread: 1, mask: func(g *tarn.Graph) *tarn.Value {
 			return g.TrilMask(100, 90, -80)
 		}},
+		{name: "dropped", q: []int{2, 4, 70, 6}, k: []int{2, 2, 130, 6}, v: []int{2, 2, 130, 6}, options: tarn.AttentionOptions{Dropout: 0.2}, spread: 1},
 		{name: "padding", q: []int{2, 2, 70, 6}, k: []int{2, 2, 80, 6}, v: []int{2, 2, 80, 6}, spread: 1, mask: func(g *tarn.Graph) *tarn.Value {
 			return g.TrilMask(2, 80, 40).Reshape(2, 1, 1, 80)
 		}},
@@ -170,11 +180,60 @@ func TestAttentionLikeTheComposition(t *testing.T) {
 	}
 }
 
+// TestAttentionDropout checks what is dropped: in each step other weights, about as many as asked for, the others larger, and the
+// same in the gradient.
+func TestAttentionDropout(t *testing.T) {
+	const places, p = 100, 0.3
+	g := tarn.NewGraph()
+	data := map[string]*tarn.Tensor{"q": tarn.Zeros(tarn.F64, places, 4), "k": tarn.Zeros(tarn.F64, places, 4), "v": tarn.Zeros(tarn.F64, places, places)}
+	for i := range places {
+		data["v"].SetFloat(i*places+i, 1)
+	}
+	q, k, v := g.Input("q", tarn.F64, places, 4), g.Input("k", tarn.F64, places, 4), g.Input("v", tarn.F64, places, places)
+	// All keys match alike and the values are unit vectors, so the result is the matrix of weights.
+	w := q.Attention(k, v, tarn.AttentionOptions{Dropout: p})
+	program, err := tarn.Compile(g, tarn.Outputs{"w": w, "dv": tarn.VJP(w, g.Num(tarn.F64, 1).Expand(places, places), v)[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last *tarn.Tensor
+	for step := range 3 {
+		program.SetStep(int64(step))
+		out, err := program.Run(data["q"], data["k"], data["v"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights, dropped := out["w"].Clone(), 0
+		for j := range places {
+			sum := 0.0
+			for i := range places {
+				x := weights.Float(i*places + j)
+				sum += x
+				if x == 0 {
+					dropped++
+				} else if math.Abs(x-1/(1-p)/places) > 1e-15 {
+					t.Fatalf("step %d: weight %d of query %d is %v", step, j, i, x)
+				}
+			}
+			if dv := out["dv"].Float(j * places); math.Abs(dv-sum) > 1e-12 {
+				t.Fatalf("step %d: the gradient by value %d is %v, the sum of its weights %v", step, j, dv, sum)
+			}
+		}
+		if share := float64(dropped) / places / places; math.Abs(share-p) > 0.02 {
+			t.Errorf("step %d: a share of %v is dropped", step, share)
+		}
+		if last != nil && weights.Equal(last, 0) {
+			t.Errorf("step %d drops the same as the one before", step)
+		}
+		last = weights
+	}
+}
+
 // TestAttentionAllocatesNothing runs attention and its gradient, masked and cut among workers.
 func TestAttentionAllocatesNothing(t *testing.T) {
 	g := tarn.NewGraph()
 	x, dy := g.Input("x", tarn.F32, 1, 300, 24), g.Input("dy", tarn.F32, 1, 300, 8)
-	y := x.SelfAttention(2, 2, tarn.AttentionOptions{Causal: true, Mask: g.TriuMask(300, 300, -50)}).Slice(-1, 0, 8)
+	y := x.SelfAttention(2, 2, tarn.AttentionOptions{Causal: true, Mask: g.TriuMask(300, 300, -50), Dropout: 0.1}).Slice(-1, 0, 8)
 	program, err := tarn.Compile(g, tarn.Outputs{"y": y, "dx": tarn.VJP(y, dy, x)[0]})
 	if err != nil {
 		t.Fatal(err)

@@ -165,10 +165,15 @@ func (op randomOp) uniform32(x float32) float32 {
 	return v
 }
 
-func (g *Graph) random(op randomOp, in ...*Value) *Value {
+// randomNumber is the graph's seed, and the number of a further random op.
+func (g *Graph) randomNumber() (seed, number uint64) {
 	root := g.root()
-	op.seed, op.number = root.seed, root.randoms
 	root.randoms++
+	return root.seed, root.randoms - 1
+}
+
+func (g *Graph) random(op randomOp, in ...*Value) *Value {
+	op.seed, op.number = g.randomNumber()
 	return g.add(op, append([]*Value{g.drawStep()}, in...)...)
 }
 

@@ -1,10 +1,6 @@
 package nn
 
-import (
-	"math"
-
-	"github.com/seed-49005b45/tarn"
-)
+import "github.com/seed-49005b45/tarn"
 
 // This file holds MultiHeadAttention.
 
@@ -64,14 +60,14 @@ func (m *MultiHeadAttention) Forward(x *tarn.Value) *tarn.Value {
 
 // Self is the attention of x to itself. Shapes: [n... t width] -> same; a mask broadcasts to [n... heads t t].
 func (m *MultiHeadAttention) Self(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
-	if m.InProjWeight == nil || m.drops(x.Graph()) {
+	if m.InProjWeight == nil {
 		return m.Attend(x, x, x, o)
 	}
 	if bad := m.check(x); bad != nil {
 		return bad
 	}
 	all := (&Linear{Weight: m.InProjWeight, Bias: m.InProjBias}).Forward(x)
-	return m.OutProj.Forward(all.SelfAttention(m.Heads, m.Groups, o))
+	return m.OutProj.Forward(all.SelfAttention(m.Heads, m.Groups, m.options(x.Graph(), o)))
 }
 
 // Attend is the attention of queries to keys with their values. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
@@ -81,7 +77,7 @@ func (m *MultiHeadAttention) Attend(queries, keys, values *tarn.Value, o tarn.At
 		return bad
 	}
 	q, k, v := m.Project(queries, keys, values)
-	return m.OutProj.Forward(joinHeads(m.attend(q, k, v, o)))
+	return m.OutProj.Forward(joinHeads(q.Attention(k, v, m.options(queries.Graph(), o))))
 }
 
 // Project maps queries, keys and values to their heads. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
@@ -123,7 +119,13 @@ func joinHeads(x *tarn.Value) *tarn.Value {
 	return y.Reshape(append(shape[:last-1:last-1], shape[last-1]*shape[last])...)
 }
 
-func (m *MultiHeadAttention) drops(g *tarn.Graph) bool { return m.Dropout != 0 && g.Training() }
+// options adds the layer's dropout, in training.
+func (m *MultiHeadAttention) options(g *tarn.Graph, o tarn.AttentionOptions) tarn.AttentionOptions {
+	if m.Dropout != 0 && g.Training() {
+		o.Dropout = m.Dropout
+	}
+	return o
+}
 
 // check reports operands and settings that do not fit, as a poisoned value; nil where all do.
 func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
@@ -151,62 +153,6 @@ func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
 	}
 	if !(m.Dropout >= 0 && m.Dropout <= 1) {
 		return fail("Dropout is %v and should be from 0 to 1", m.Dropout)
-	}
-	return nil
-}
-
-// attend is the attention of heads. With dropout it is a composition that holds all weights, for each of them to be dropped or not.
-func (m *MultiHeadAttention) attend(q, k, v *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
-	g := q.Graph()
-	if !m.drops(g) {
-		return q.Attention(k, v, o)
-	}
-	if times := m.Heads / m.Groups; times > 1 {
-		repeat := func(x *tarn.Value) *tarn.Value {
-			shape := x.Shape()
-			h := len(shape) - 3
-			wide := append(append(append([]int{}, shape[:h+1]...), times), shape[h+1:]...)
-			shape[h] *= times
-			return x.Unsqueeze(h + 1).Expand(wide...).Reshape(shape...)
-		}
-		k, v = repeat(k), repeat(v)
-	}
-	scale := o.Scale
-	if scale == 0 {
-		scale = 1 / math.Sqrt(float64(max(1, q.Dim(-1))))
-	}
-	s := q.MatMulT(k).Scale(scale)
-	counts := maskValue(g, o.Mask)
-	if counts != nil {
-		for range s.Rank() - counts.Rank() {
-			counts = counts.Unsqueeze(0)
-		}
-		if counts.DType() != tarn.Bool {
-			s, counts = s.Add(counts), nil
-		}
-	}
-	if o.Causal {
-		past := g.TrilMask(q.Dim(-2), k.Dim(-2), 0)
-		if counts != nil {
-			past = past.And(counts)
-		}
-		counts = past
-	}
-	if counts == nil {
-		return NewDropout(m.Dropout).Forward(s.Softmax(-1)).MatMul(v)
-	}
-	// A finite number in place of -Inf, so that a query for which no key counts has weights, which are set to 0 then.
-	p := counts.Where(s, tarn.Num(-1e30)).Softmax(-1)
-	return NewDropout(m.Dropout).Forward(counts.Where(p, tarn.Num(0))).MatMul(v)
-}
-
-// maskValue is a mask as a value; nil for none.
-func maskValue(g *tarn.Graph, o tarn.Operand) *tarn.Value {
-	switch o := o.(type) {
-	case *tarn.Value:
-		return o
-	case *tarn.Param:
-		return o.Value(g)
 	}
 	return nil
 }

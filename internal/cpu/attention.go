@@ -12,6 +12,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/rng"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -35,8 +36,9 @@ type AttentionSpec struct {
 	Queries, Keys         int
 	Size, ValueSize       int // of a query and of a key, and of a value
 	Scale                 float64
-	Causal                bool // key j counts for query i only if j <= i
-	Float64               bool // elements are float64, else float32
+	Causal                bool    // key j counts for query i only if j <= i
+	Dropout               float64 // probability with which a weight is set to 0; the others are divided by the rest of it
+	Float64               bool    // elements are float64, else float32
 	Mask                  MaskKind
 	MaskStrides           [4]int // by example, head, query and key, in elements
 	Q, K, V, Out          HeadLayout
@@ -48,6 +50,7 @@ type AttentionSpec struct {
 type AttentionArrays struct {
 	Q, K, V, Mask, Out, LogSums unsafe.Pointer
 	DOut, DQ, DK, DV            unsafe.Pointer // of the gradients
+	Drop                        rng.Key        // of the stream that says which weights are dropped, [batch heads queries keys]
 }
 
 // Sizes of blocks of scores, found by measurement on a Zen 4 processor: the block, and the operands of its products, stay
@@ -69,12 +72,18 @@ type attention struct {
 	mul, add  Vec
 	where     Vec
 	maskTurn  TransposeFunc
+	boolTurn  TransposeFunc
 	scales    unsafe.Pointer // Scale, as often as a transposed block of queries or of gradients has elements
 	infinite  unsafe.Pointer // -Inf, as often as a block of scores has elements
 	worker    int            // bytes of a worker's scratch
 	turned    int            // places in it: queries, transposed
 	block     int            // scores
 	mask      int            // mask, transposed
+	draws     int            // which weights are kept, queries by keys
+	drawn     int            // and transposed
+	factors   int            // what the weights are multiplied by
+	kept      unsafe.Pointer // the factor of a weight that is kept, as often as a block has elements
+	dropped   unsafe.Pointer // and 0, that of one that is dropped
 	products  int            // what the products need
 }
 
@@ -97,6 +106,11 @@ func newAttention(spec AttentionSpec) attention {
 	a.block = a.room(a.bq * a.bk)
 	if spec.Mask != NoMask {
 		a.mask = a.room(a.bq * a.bk)
+	}
+	if spec.Dropout > 0 {
+		a.boolTurn = Transpose(1)
+		a.draws, a.drawn, a.factors = a.room(a.bq*a.bk), a.room(a.bq*a.bk), a.room(a.bq*a.bk)
+		a.kept, a.dropped = a.constant(1/(1-spec.Dropout), a.bq*a.bk), a.constant(0, a.bq*a.bk)
 	}
 	a.scores = a.product(a.bk, a.bq, spec.Size, Layout{spec.K.Row, 1})
 	return a
@@ -199,6 +213,19 @@ func (a *attention) maskBlock(s, scratch, mask unsafe.Pointer, b, h, i0, j0, m, 
 	} else {
 		a.add(s, s, turned, nil, m*n)
 	}
+}
+
+// drop gives what dropout multiplies the weights of a block by, m keys from j0 on and n queries from i0 on. Each is a function
+// of its place alone, so the backward pass finds those of the forward pass again.
+func (a *attention) drop(scratch unsafe.Pointer, key rng.Key, b, h, i0, j0, m, n int) unsafe.Pointer {
+	draws, drawn, factors := unsafe.Add(scratch, a.draws), unsafe.Add(scratch, a.drawn), unsafe.Add(scratch, a.factors)
+	kept := block[bool](draws, m*n)
+	for i := range n {
+		rng.FillBernoulli(kept[i*m:(i+1)*m], key, ((b*a.Heads+h)*a.Queries+i0+i)*a.Keys+j0, 1-a.Dropout)
+	}
+	a.boolTurn(drawn, draws, n, m, n, m)
+	a.where(factors, drawn, a.kept, a.dropped, m*n)
+	return factors
 }
 
 // gatherBlock writes a block of any strides in row-major order.

@@ -1,7 +1,8 @@
 package cpu
 
 // The backward pass of attention. With P the weights, dP = dO·Vᵀ and d the sum of dO*O along each row, the gradient by the
-// scores is dS = P*(dP - d), from which dQ = scale dS·K, dK = scale dSᵀ·Q and dV = Pᵀ·dO. A task has some keys of one head
+// scores is dS = P*(dP - d), from which dQ = scale dS·K, dK = scale dSᵀ·Q and dV = Pᵀ·dO. Where dropout
+// multiplies the weights by F, dV = (P*F)ᵀ·dO and dP = F*(dO·Vᵀ); d is what it is without. A task has some keys of one head
 // to itself and goes over all queries, so that each element is summed in one order, whichever worker does it.
 
 import (
@@ -20,6 +21,7 @@ type AttentionGrad struct {
 	keyBlocks  int
 	turnedOut  int // places in the scratch: gradients of the result, transposed
 	gradient   int // dP, then dS
+	left       int // P*F
 	rowProduct int // dO*O
 	logSum     int // minus the logarithms of the sums
 	weight     int // minus scale d
@@ -44,6 +46,9 @@ func NewAttentionGrad(spec AttentionSpec) *AttentionGrad {
 	a.byQueries = a.product(a.bq, spec.Size, a.bk, Layout{1, a.bq})
 	a.turnedOut, a.gradient = a.room(a.bq*spec.ValueSize), a.room(a.bq*a.bk)
 	a.rowProduct, a.logSum, a.weight = a.room(a.bq*spec.ValueSize), a.room(a.bq), a.room(a.bq)
+	if spec.Dropout > 0 {
+		a.left = a.room(a.bq * a.bk)
+	}
 	a.sums = a.room(a.bq * 8 / a.size)
 	if a.bk > 0 {
 		a.keyBlocks = (spec.Keys + a.bk - 1) / a.bk
@@ -144,9 +149,18 @@ func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end 
 		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, true, products)
 		a.maskBlock(s, worker, x.Mask, b, h, i0, j0, m, n)
 		a.exp(s, s, nil, nil, m*n)
-		a.byValues.wholeBlock(m, n, a.ValueSize, s, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
-		a.tile(ds, weight, m, n)
-		a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, true, products)
+		if a.Dropout > 0 {
+			factors, left := a.drop(worker, x.Drop, b, h, i0, j0, m, n), unsafe.Add(worker, a.left)
+			a.mul(left, s, factors, nil, m*n)
+			a.byValues.wholeBlock(m, n, a.ValueSize, left, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
+			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, false, products)
+			a.mul(ds, ds, factors, nil, m*n)
+			a.raise(ds, weight, m, n)
+		} else {
+			a.byValues.wholeBlock(m, n, a.ValueSize, s, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
+			a.tile(ds, weight, m, n)
+			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, true, products)
+		}
 		a.mul(ds, ds, s, nil, m*n)
 		a.byKeys.wholeBlock(m, n, a.Size, ds, a.rows(n), q, lq, dk, ldk.RowStride, true, products)
 		a.byQueries.wholeBlock(n, m, a.Size, ds, Layout{a.size, n * a.size}, k, lk, dq, ldq.RowStride, j0 > first, products)

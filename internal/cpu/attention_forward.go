@@ -91,6 +91,9 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 		for i, t := range block[T](top, n) {
 			totals[i] += t
 		}
+		if a.Dropout > 0 {
+			a.mul(s, s, a.drop(worker, x.Drop, b, h, i0, j0, m, n), nil, m*n)
+		}
 		a.values.wholeBlock(n, m, a.ValueSize, s, Layout{a.size, n * a.size}, v, lv, out, a.ValueSize*a.size, j0 > 0, products)
 	}
 	o, lo := a.at(x.Out, a.Out, b, h, i0)

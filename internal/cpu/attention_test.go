@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
 // TestAttentionTasks runs the tasks of an attention and of its gradient in two orders, with scratch that holds what came
@@ -17,6 +19,7 @@ func TestAttentionTasks(t *testing.T) {
 			{Batch: 1, Heads: 1, KVHeads: 1, Queries: 200, Keys: 200, Size: 16, ValueSize: 16, Scale: 0.25, Causal: true, Float64: f64},
 			{Batch: 1, Heads: 2, KVHeads: 2, Queries: 40, Keys: 100, Size: 3, ValueSize: 3, Scale: 1, Mask: AdditiveMask, MaskStrides: [4]int{0, 0, 100, 1}, Float64: f64},
 			{Batch: 3, Heads: 1, KVHeads: 1, Queries: 40, Keys: 100, Size: 3, ValueSize: 3, Scale: 1, Mask: BoolMask, MaskStrides: [4]int{40, 0, 1, 0}, Float64: f64},
+			{Batch: 2, Heads: 2, KVHeads: 1, Queries: 50, Keys: 300, Size: 4, ValueSize: 6, Scale: 1, Dropout: 0.4, Causal: true, Float64: f64},
 		} {
 			r := rand.New(rand.NewPCG(1, 2))
 			rows := func(n, heads, size int) HeadLayout { return HeadLayout{n * heads * size, size, heads * size} }
@@ -53,7 +56,7 @@ func TestAttentionTasks(t *testing.T) {
 			}
 			run := func(back bool) [][]byte {
 				results := [][]byte{array(spec.Batch * spec.Out.Batch), array(spec.Batch * spec.Heads * spec.Queries), array(spec.Batch * spec.Q.Batch), array(spec.Batch * spec.K.Batch), array(spec.Batch * spec.V.Batch)}
-				x := &AttentionArrays{Q: unsafe.Pointer(&q[0]), K: unsafe.Pointer(&k[0]), V: unsafe.Pointer(&v[0]), Mask: unsafe.Pointer(&mask[0]), DOut: unsafe.Pointer(&do[0]),
+				x := &AttentionArrays{Drop: rng.Step(1, 2, 3), Q: unsafe.Pointer(&q[0]), K: unsafe.Pointer(&k[0]), V: unsafe.Pointer(&v[0]), Mask: unsafe.Pointer(&mask[0]), DOut: unsafe.Pointer(&do[0]),
 					Out: unsafe.Pointer(&results[0][0]), LogSums: unsafe.Pointer(&results[1][0]), DQ: unsafe.Pointer(&results[2][0]), DK: unsafe.Pointer(&results[3][0]), DV: unsafe.Pointer(&results[4][0])}
 				order := func(n int) []int {
 					var tasks []int

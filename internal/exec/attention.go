@@ -6,6 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/lower"
+	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
 // attentionJob computes an attention, or its gradient, in the tasks of its plan.
@@ -26,7 +27,7 @@ func (m *Machine) newAttention(w *lower.Attention) job {
 	}
 	spec := cpu.AttentionSpec{
 		Batch: batch, Heads: heads, KVHeads: groups, Queries: queries, Keys: keys, Size: size, ValueSize: valueSize,
-		Scale: w.Form.Scale, Causal: w.Form.Causal, Float64: w.Out.DType == ir.F64,
+		Scale: w.Form.Scale, Causal: w.Form.Causal, Dropout: w.Form.Dropout, Float64: w.Out.DType == ir.F64,
 		Q: headLayout(w.In[0]), K: headLayout(w.In[1]), V: headLayout(w.In[2]), Out: rows(queries, heads, valueSize),
 	}
 	if w.Form.Masked {
@@ -77,6 +78,9 @@ func (j *attentionJob) run() error {
 	x.Q, x.K, x.V = in(0), in(1), in(2)
 	if j.work.Form.Masked {
 		x.Mask = in(3)
+	}
+	if f := j.work.Form; f.Dropout > 0 {
+		x.Drop = rng.Step(f.Seed, f.Number, *(*uint64)(in(f.StepAt())))
 	}
 	if j.forward != nil {
 		x.Out, x.LogSums = j.m.at(j.work.Out, 0), j.m.at(j.work.Out, j.offsets[0])

@@ -39,6 +39,9 @@ func TestAttention(t *testing.T) {
 		{1, 4, 2, 40, 300, 8, 8, ir.AttentionForm{Masked: true}, []int{1, 1, 40, 300}},
 		{2, 2, 1, 31, 66, 8, 8, ir.AttentionForm{Masked: true, Causal: true}, []int{2, 1, 1, 66}},
 		{2, 2, 2, 33, 70, 4, 4, ir.AttentionForm{Masked: true}, []int{1, 2, 33, 1}},
+		{2, 4, 2, 40, 70, 8, 5, ir.AttentionForm{Dropout: 0.3, Seed: 5, Number: 2}, nil},
+		{1, 2, 1, 33, 530, 4, 4, ir.AttentionForm{Dropout: 0.1, Masked: true, Causal: true}, []int{1, 2, 33, 1}},
+		{1, 1, 1, 3, 4, 2, 2, ir.AttentionForm{Dropout: 1}, nil},
 		{1, 2, 2, 0, 3, 2, 2, ir.AttentionForm{}, nil}, {1, 2, 2, 3, 0, 2, 2, ir.AttentionForm{}, nil}, {1, 2, 2, 3, 4, 0, 2, ir.AttentionForm{}, nil},
 	} {
 		for _, dtype := range []ir.DType{ir.F32, ir.F64} {
@@ -57,6 +60,9 @@ func TestAttention(t *testing.T) {
 					mask = b.F(scalar.Lt, mask, b.Input(dtype, s.mask...))
 				}
 				in = append(in, b.Expand(mask, s.batch, s.heads, s.queries, s.keys))
+			}
+			if s.form.Dropout > 0 {
+				in = append(in, b.Input(ir.I64))
 			}
 			rows := s.batch * s.heads * s.queries
 			y := b.Add(attention{form, rows * (s.valueSize + 1)}, in...)

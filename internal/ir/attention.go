@@ -1,12 +1,17 @@
 package ir
 
-import "math"
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
 
 // This file holds what lowering knows of attention and of its gradient.
 
 // AttentionForm says what an attention computes. Its operands are queries [batch heads queries size], keys
 // [batch groups keys size] and values [batch groups keys valueSize], all of one float dtype, heads a multiple of groups, and then
-// perhaps a mask [batch heads queries keys], bool for what counts or of that dtype to be added to the scores. The result is flat:
+// perhaps a mask [batch heads queries keys], bool for what counts or of that dtype to be added to the scores, and with dropout the
+// step, which with the seed and the number says what is dropped, as in a Bernoulli draw of the mask's shape. The result is flat:
 // the weighted values as [batch queries heads valueSize] and then, as [batch heads queries], the logarithm of the sum of
 // the exponentials of each query's scores, +Inf where no key counts.
 //
@@ -19,6 +24,33 @@ type AttentionForm struct {
 	Masked   bool // there is a mask among the operands
 	Gradient bool
 	Joined   bool
+	Dropout  float64 // probability with which a weight is set to 0; the others are divided by the rest of it
+	Seed     uint64  // of the graph, and which of its random ops this is
+	Number   uint64
+}
+
+// StepAt is the number of the operand that is the step, where there is dropout.
+func (f AttentionForm) StepAt() int {
+	if f.Masked {
+		return 4
+	}
+	return 3
+}
+
+// kept gives what dropout multiplies the weights of query i by; nil where there is none.
+func (f AttentionForm) kept(in []Array, b, h, i int) []float64 {
+	if f.Dropout == 0 {
+		return nil
+	}
+	heads, queries, keys := in[0].Shape[1], in[0].Shape[2], in[1].Shape[2]
+	key := rng.Step(f.Seed, f.Number, uint64(in[f.StepAt()].Int(0)))
+	factors := make([]float64, keys)
+	for j := range factors {
+		if rng.Bernoulli(key, uint64(((b*heads+h)*queries+i)*keys+j), 1-f.Dropout) {
+			factors[j] = 1 / (1 - f.Dropout)
+		}
+	}
+	return factors
 }
 
 // Attention is an op that computes scaled dot-product attention, or its gradient.
@@ -46,6 +78,9 @@ func (f AttentionForm) values(out Array, in []Array) {
 			group := b*v.Shape[1] + h/(heads/v.Shape[1])
 			for i := range queries {
 				weights, logSum := f.weights(in, b, h, i)
+				for j, factor := range f.kept(in, b, h, i) {
+					weights[j] *= factor
+				}
 				for c := range size {
 					sum := 0.0
 					for j, w := range weights {
@@ -122,12 +157,16 @@ func (f AttentionForm) gradients(out Array, in []Array) {
 			group := h / (heads / groups)
 			for i := range queries {
 				weights, _ := f.weights(in, b, h, i)
+				kept := f.kept(in, b, h, i)
 				dw := make([]float64, keys)
 				mean := 0.0
 				row := (b*heads+h)*queries + i
 				for j, w := range weights {
 					for c := range valueSize {
 						g := dout.Float(row*valueSize + c)
+						if kept != nil {
+							g *= kept[j]
+						}
 						dw[j] += g * v.Float(((b*groups+group)*keys+j)*valueSize+c)
 						dv[(b*keys+j)*rowV+group*valueSize+c] += w * g
 					}

@@ -34,7 +34,11 @@ func (l *lowering) attention(n *ir.Node, op ir.Attention) value {
 	operands := l.operandsOf(n)
 	for i, o := range operands {
 		last := len(o.view.Shape) - 1
-		mask := op.Attends().Masked && i == 3
+		form := op.Attends()
+		if form.Dropout > 0 && i == form.StepAt() {
+			continue // one number
+		}
+		mask := form.Masked && i == 3
 		if slices.Min(o.view.Strides) < 0 || !mask && o.view.Shape[last] > 1 && o.view.Strides[last] != 1 {
 			operands[i] = l.copyOf(o, n)
 		}
