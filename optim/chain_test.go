@@ -23,7 +23,8 @@ var makers = func() map[string]func() optim.Optimizer {
 			o.ClipNorm = 0.1
 			return o
 		},
-		"hutchinson": func() optim.Optimizer { return optim.NewSophia(0.01) },
+		"hutchinson":   func() optim.Optimizer { return optim.NewSophia(0.01) },
+		"soap default": func() optim.Optimizer { return optim.NewSOAP(0.01) },
 		"noise": func() optim.Optimizer {
 			o := optim.NewSGD(0.01)
 			o.Before = []optim.Transform{optim.NewGradientNoise(0.1)}
@@ -52,11 +53,16 @@ var makers = func() map[string]func() optim.Optimizer {
 	}
 	maps.Copy(all, cases)
 	maps.Copy(all, firstOrder)
+	maps.Copy(all, secondOrder)
 	return all
 }()
 
-// ofBatch are the optimisers whose update depends on how a batch is divided: by its curvature or its random numbers.
-var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise"}
+// ofBatch are the optimisers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
+// that decides on a basis.
+var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default"}
+
+// waiting are the optimisers whose first update changes no param.
+var waiting = []string{"soap", "soap vectors"}
 
 // setMicroBatches sets the number of micro-batches of any optimiser that embeds a Chain.
 func setMicroBatches(o optim.Optimizer, k int) {
@@ -97,7 +103,7 @@ func TestMicroBatchesEqualOneBatch(t *testing.T) {
 					program.SetStep(count)
 					run(t, program, parts.inputs(row, row+1))
 					last := row == parts.rows-1
-					if moved := !slices.Equal(before, parts.values()); moved != last || opt.UpdatesAt(count) != last {
+					if moved := !slices.Equal(before, parts.values()); moved != (last && !(step == 0 && slices.Contains(waiting, name))) || opt.UpdatesAt(count) != last {
 						t.Fatalf("run %d: params moved: %v, UpdatesAt: %v", count, moved, opt.UpdatesAt(count))
 					}
 					count++
@@ -368,6 +374,12 @@ func TestMistakes(t *testing.T) {
 		{"sophia diagonal", broken(optim.NewSophia(1), func(o *optim.Sophia) {
 			o.Diagonal = func(*optim.Context) []*tarn.Value { return nil }
 		}), good, []string{"Diagonal gave 0 values for 4 params"}},
+		{"shampoo", broken(optim.NewShampoo(1), func(o *optim.Shampoo) { o.Beta1, o.Beta2, o.Epsilon, o.Every = 1, 1.5, nan, 0 }), good, []string{
+			"Shampoo: Beta1 is 1", "Epsilon is NaN", "Beta2 is 1.5 and should lie in [0, 1]"}},
+		{"shampoo sizes", broken(optim.NewShampoo(1), func(o *optim.Shampoo) { o.MaxSize = 0 }), good, []string{"Every is 10 and MaxSize 0"}},
+		{"shampoo start", broken(optim.NewShampoo(1), func(o *optim.Shampoo) { o.Graft = nil }), good, []string{"Start is 10 and should be 0, or positive with a Graft"}},
+		{"soap", broken(optim.NewSOAP(1), func(o *optim.SOAP) { o.Beta1, o.MomentsBeta, o.Every = 1, -1, 0 }), good, []string{
+			"SOAP: Beta1 is 1", "MomentsBeta is -1", "Every is 0 and MaxSize 10000"}},
 		{"prodigy", broken(optim.NewProdigy(), func(o *optim.Prodigy) { o.Distance, o.Growth = 0, inf }), good, []string{"Distance is 0", "Growth is +Inf"}},
 		{"dadapt sgd", broken(optim.NewDAdaptSGD(), func(o *optim.DAdaptSGD) { o.Growth = 1 }), good, []string{"Growth is 1"}},
 		{"two distances", optim.NewChain(1, optim.NewDAdaptSGD(), optim.NewDAdaptAdam()), good, []string{"it multiplies by the learning rate, which has been done", `two transforms of the chain keep a state "dadapt.d"`}},

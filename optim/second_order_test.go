@@ -1,0 +1,130 @@
+package optim_test
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/optim"
+)
+
+// This file compares Shampoo and SOAP with what their papers say: see testdata/second_order.py.
+
+// secondOrder are the optimisers of the goldens. SOAP's basis is any where eigenvalues are equal, as they are of the four rows
+// of the network's last layer, of rank 1: axes that long are not turned.
+var secondOrder = map[string]func() optim.Optimizer{
+	"shampoo": func() optim.Optimizer {
+		o := optim.NewShampoo(0.05)
+		o.Epsilon = 1e-6 // a smaller one shows how eigenvalues of 0 are rounded
+		return o
+	},
+	"shampoo paper": func() optim.Optimizer {
+		o := optim.NewShampoo(0.1)
+		o.Beta1, o.Beta2, o.Epsilon, o.Every, o.Start, o.Graft = 0, 1, 1e-4, 1, 0, nil
+		return o
+	},
+	"shampoo options": func() optim.Optimizer {
+		o := optim.NewShampoo(0.0005)
+		o.Beta1, o.Beta2, o.Epsilon, o.Every, o.MaxSize, o.Start, o.WeightDecay = 0.8, 0.9, 1e-6, 3, 2, 4, 0.1
+		o.Graft = optim.NewSGD(0)
+		return o
+	},
+	"soap": func() optim.Optimizer {
+		o := optim.NewSOAP(0.05)
+		o.Epsilon, o.MaxSize, o.WeightDecay = 1e-4, 3, 0 // a smaller one shows how components of 0 are rounded
+		return o
+	},
+	"soap options": func() optim.Optimizer {
+		o := optim.NewSOAP(0.05)
+		o.Beta1, o.Beta2, o.Epsilon, o.MomentsBeta, o.Every, o.MaxSize, o.WeightDecay = 0.8, 0.9, 1e-3, 0.7, 2, 3, 0.1
+		return o
+	},
+	"soap vectors": func() optim.Optimizer {
+		o := optim.NewSOAP(0.05)
+		o.Epsilon, o.Every, o.MaxSize, o.Vectors, o.WeightDecay = 1e-2, 3, 2, true, 0
+		return o
+	},
+}
+
+// chirp are numbers without a pattern, so that matrices of them have full rank.
+func chirp(n int, phase float64) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = math.Sin(0.37*float64(i)*float64(i) + phase)
+	}
+	return v
+}
+
+// matrices is a loss of a matrix, an array of three axes, a vector and a number.
+func matrices(dtype tarn.DType) *problem {
+	a, b := param(dtype, "a", chirp(9, 0.2), 3, 3), param(dtype, "b", chirp(12, 0.9), 2, 3, 2)
+	c, d := param(dtype, "c", chirp(3, 0.3), 3), param(dtype, "d", []float64{0.5})
+	return &problem{params: []*tarn.Param{a, b, c, d}, loss: func(g *tarn.Graph, _ int) *tarn.Value {
+		x, y := constant(g, dtype, chirp(21, 0.1)...).Reshape(7, 3), constant(g, dtype, chirp(21, 0.7)...).Reshape(7, 3)
+		target := constant(g, dtype, chirp(12, 0.4)...).Reshape(2, 3, 2)
+		h := x.MatMul(a).Add(c).Tanh()
+		return h.Sub(y).Square().Mean().Add(b.Value(g).Sin().Sub(target).Square().Mean()).Add(b.Value(g).Sum().Mul(d).Square())
+	}}
+}
+
+func TestSecondOrderEqualsReferences(t *testing.T) {
+	const steps = 20
+	kept := []int{1, 2, 5, 10, 20}
+	data, err := os.ReadFile("testdata/second_order.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded map[string]map[string][][]float64
+	if err := json.Unmarshal(data, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(secondOrder)); !slices.Equal(a, b) {
+		t.Fatalf("the goldens have %q, the test %q", a, b)
+	}
+	for name, paths := range recorded {
+		for problem, path := range paths {
+			for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+				t.Run(name+"/"+problem+"/"+dtype.String(), func(t *testing.T) {
+					tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-2}[dtype]
+					all := problems(dtype)
+					all["matrices"] = matrices(dtype)
+					p := all[problem]
+					program := p.compile(t, secondOrder[name](), p.rows)
+					for step := 1; step <= steps; step++ {
+						run(t, program, p.batch())
+						at := slices.Index(kept, step)
+						if at < 0 {
+							continue
+						}
+						if d := worst(p.values(), path[at]); !(d <= tolerance) {
+							t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestNoAllocation takes steps in which no matrix is factored.
+func TestNoAllocation(t *testing.T) {
+	shampoo, soap := optim.NewShampoo(0.01), optim.NewSOAP(0.01)
+	shampoo.Every, soap.Every = 1000, 1000
+	for _, opt := range []optim.Optimizer{shampoo, soap} {
+		p := network(tarn.F32)
+		program, batch := p.compile(t, opt, p.rows), p.batch()
+		run(t, program, batch)
+		run(t, program, batch)
+		if n := testing.AllocsPerRun(5, func() {
+			if _, err := program.Run(batch...); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%T: %v allocations a step", opt, n)
+		}
+	}
+}
