@@ -84,11 +84,6 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: param %d is nil", slices.Index(params, nil)+1)
 	}
 	values := reachable([]*Value{loss})
-	if examples == 0 {
-		if examples, err = examplesOf(values); err != nil {
-			return nil, nil, err
-		}
-	}
 	users := usersOf(values)
 	var found []*weightUses
 	var ys []*Value
@@ -109,6 +104,11 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 		dys = w.take(dys)
 		if w.reason != "" {
 			continue
+		}
+		if examples == 0 {
+			if examples, err = examplesOf(values); err != nil {
+				return nil, nil, err
+			}
 		}
 		w.findBias(users, params)
 		if w.bias != nil {
