@@ -51,6 +51,19 @@ var makers = func() map[string]func() optim.Optimizer {
 			return o
 		},
 	}
+	for name, make := range kfacCases {
+		all[name] = func() optim.Optimizer { return make() }
+	}
+	all["kfac targets"] = func() optim.Optimizer {
+		o := optim.NewKFAC(0.1)
+		o.Targets, o.Every, o.FactorsEvery = optim.NormalsAround("prediction"), 3, 2
+		return o
+	}
+	all["gauss-newton-bartlett"] = func() optim.Optimizer {
+		o := optim.NewSophia(0.01)
+		o.Every, o.Diagonal = 2, optim.GaussNewtonBartlett(optim.NormalsAround("prediction"))
+		return o
+	}
 	maps.Copy(all, cases)
 	maps.Copy(all, firstOrder)
 	maps.Copy(all, secondOrder)
@@ -59,7 +72,8 @@ var makers = func() map[string]func() optim.Optimizer {
 
 // ofBatch are the optimisers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
-var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default"}
+var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default",
+	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett"}
 
 // waiting are the optimisers whose first update changes no param.
 var waiting = []string{"soap", "soap vectors"}
@@ -380,6 +394,25 @@ func TestMistakes(t *testing.T) {
 		{"shampoo start", broken(optim.NewShampoo(1), func(o *optim.Shampoo) { o.Graft = nil }), good, []string{"Start is 10 and should be 0, or positive with a Graft"}},
 		{"soap", broken(optim.NewSOAP(1), func(o *optim.SOAP) { o.Beta1, o.MomentsBeta, o.Every = 1, -1, 0 }), good, []string{
 			"SOAP: Beta1 is 1", "MomentsBeta is -1", "Every is 0 and MaxSize 10000"}},
+		{"kfac", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Decay, o.Damping, o.KL, o.Momentum = 1, 0, nan, -1 }), good, []string{
+			"KFAC: Decay is 1", "Damping is 0 and should be positive", "KL is NaN", "Momentum is -1"}},
+		{"kfac intervals", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Every = 0 }), good, []string{"Every is 0, FactorsEvery 1 and Examples 0"}},
+		{"kfac examples", optim.NewKFAC(1), with(func(p *problem) {
+			loss := p.loss
+			p.loss = func(g *tarn.Graph, rows int) *tarn.Value {
+				return loss(g, rows).Add(g.Input("weights", tarn.F64, 7).Mean())
+			}
+		}), []string{`KFAC: tarn: KroneckerFactors: the inputs "x" and "weights" have first axes of sizes 5 and 7: say how many examples`}},
+		{"kfac targets", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Targets = optim.ClassesOf("logits") }), good, []string{
+			`KFAC: tarn: Lookup: no value is named "logits"`, `there are "prediction", "x", "y"`}},
+		{"kfac of a broken graph", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Targets = optim.ClassesOf("logits") }), with(func(p *problem) {
+			p.loss = func(g *tarn.Graph, _ int) *tarn.Value { return p.params[0].Value(g).MatMul(p.params[0]).Sum() }
+		}), []string{"chain_test.go", "MatMul"}},
+		{"gauss-newton-bartlett", broken(optim.NewSophia(1), func(o *optim.Sophia) { o.Diagonal = optim.GaussNewtonBartlett(nil) }), good, []string{
+			"Sophia: GaussNewtonBartlett has no Targets"}},
+		{"classes of a vector", broken(optim.NewSophia(1), func(o *optim.Sophia) { o.Diagonal = optim.GaussNewtonBartlett(optim.ClassesOf("v")) }), with(func(p *problem) {
+			p.loss = func(g *tarn.Graph, _ int) *tarn.Value { return p.params[1].Value(g).Scale(2).Named("v").Sum() }
+		}), []string{`the value "v" made at chain_test.go:`, "has shape [4] and dtype f64 and should have 2 axes at least"}},
 		{"prodigy", broken(optim.NewProdigy(), func(o *optim.Prodigy) { o.Distance, o.Growth = 0, inf }), good, []string{"Distance is 0", "Growth is +Inf"}},
 		{"dadapt sgd", broken(optim.NewDAdaptSGD(), func(o *optim.DAdaptSGD) { o.Growth = 1 }), good, []string{"Growth is 1"}},
 		{"two distances", optim.NewChain(1, optim.NewDAdaptSGD(), optim.NewDAdaptAdam()), good, []string{"it multiplies by the learning rate, which has been done", `two transforms of the chain keep a state "dadapt.d"`}},

@@ -73,7 +73,7 @@ func network(dtype tarn.DType) *problem {
 		loss: func(g *tarn.Graph, rows int) *tarn.Value {
 			x, y := g.Input("x", dtype, rows, 3), g.Input("y", dtype, rows, 1)
 			h := x.MatMul(w1).Add(b1).Tanh()
-			return h.MatMul(w2).Add(b2).Sub(y).Square().Mean()
+			return h.MatMul(w2).Add(b2).Named("prediction").Sub(y).Square().Mean()
 		},
 		inputs: func(from, to int) []*tarn.Tensor {
 			x, _ := tarn.FromSlice(xs[from*3:to*3], to-from, 3)

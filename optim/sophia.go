@@ -14,8 +14,7 @@ import (
 //	h <- Beta2 h + (1-Beta2) Diagonal       after every update with t-1 divisible by Every
 //	param <- param - rate * (u + WeightDecay * param)
 //
-// A program has no branches: the estimate, which costs about two backward passes, is computed in every run, and used in one
-// of Every. (Liu et al. 2023, Sophia: a scalable stochastic second-order optimizer for language model pre-training. Its
+// The estimate, which costs about two backward passes, is computed in every run, and used in one of Every. (Liu et al. 2023, Sophia: a scalable stochastic second-order optimizer for language model pre-training. Its
 // algorithm has Beta1 0.96 and updates h before the step.)
 //
 // Equal to optax.contrib.sophia, whose WeightDecay is 1e-4 unless set, up to the random numbers of the estimate.
@@ -26,7 +25,8 @@ type Sophia struct {
 	Limit                 float64
 	Every                 int
 	WeightDecay           float64 // decoupled
-	// Diagonal estimates the diagonal of the Hessian of c.Loss by each param of c.Slots. It is Hutchinson unless set.
+	// Diagonal estimates the diagonal of the Hessian of c.Loss by each param of c.Slots. It is Hutchinson unless set;
+	// GaussNewtonBartlett makes it Sophia-G.
 	Diagonal func(c *Context) []*tarn.Value
 }
 

@@ -1,0 +1,280 @@
+package optim_test
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/optim"
+)
+
+// This file compares K-FAC with the algorithm written out in testdata/kfac.py, and tests its true Fisher matrix, its branches
+// and its mistakes.
+
+// kfacCases are the optimisers of the goldens.
+var kfacCases = map[string]func() *optim.KFAC{
+	"kfac": func() *optim.KFAC { return optim.NewKFAC(0.1) },
+	"kfac options": func() *optim.KFAC {
+		o := optim.NewKFAC(0.05)
+		o.Decay, o.Damping, o.KL, o.Momentum, o.WeightDecay, o.Every, o.FactorsEvery = 0.7, 0.03, 1e-4, 0.5, 0.1, 3, 2
+		return o
+	},
+	"kfac without limit": func() *optim.KFAC {
+		o := optim.NewKFAC(0.02)
+		o.Damping, o.KL, o.Momentum, o.Every = 0.1, 0, 0, 1
+		return o
+	},
+}
+
+// scaledMLP has a scale between two linear layers.
+func scaledMLP(dtype tarn.DType) *problem {
+	const rows = 6
+	w1, b1, s := param(dtype, "w1", wave(12, 0.2), 4, 3), param(dtype, "b1", wave(4, 0.3), 4), wave(4, 0.6)
+	for i := range s {
+		s[i] = 1 + s[i]/2
+	}
+	scale := param(dtype, "s", s, 4)
+	w2, b2 := param(dtype, "w2", wave(8, 0.4), 2, 4), param(dtype, "b2", wave(2, 0.5), 2)
+	return &problem{
+		params: []*tarn.Param{w1, b1, scale, w2, b2},
+		rows:   rows,
+		loss: func(g *tarn.Graph, rows int) *tarn.Value {
+			x, y := g.Input("x", dtype, rows, 3), g.Input("y", dtype, rows, 2)
+			h := x.MatMulT(w1).Add(b1).Tanh().Mul(scale)
+			return h.MatMulT(w2).Add(b2).Named("prediction").Sub(y).Square().Mean()
+		},
+		inputs: func(from, to int) []*tarn.Tensor {
+			return rowsOf(dtype, from, to, []int{rows, 3}, 0.1, []int{rows, 2}, 0.7)
+		},
+	}
+}
+
+// rowsOf are rows of two waves.
+func rowsOf(dtype tarn.DType, from, to int, x []int, xPhase float64, y []int, yPhase float64) []*tarn.Tensor {
+	part := func(shape []int, phase float64) *tarn.Tensor {
+		size := 1
+		for _, d := range shape[1:] {
+			size *= d
+		}
+		t, _ := tarn.FromSlice(wave(shape[0]*size, phase)[from*size:to*size], append([]int{to - from}, shape[1:]...)...)
+		return t.Cast(dtype)
+	}
+	return []*tarn.Tensor{part(x, xPhase), part(y, yPhase)}
+}
+
+// smallCNN has a convolution with stride and padding, one in groups and a linear layer.
+func smallCNN(dtype tarn.DType) *problem {
+	const rows = 4
+	k1 := wave(4*2*9, 0.2)
+	for i := range k1 {
+		k1[i] /= 2
+	}
+	p := []*tarn.Param{param(dtype, "k1", k1, 4, 2, 3, 3), param(dtype, "b1", wave(4, 0.3), 4), param(dtype, "k2", wave(4*2*4, 0.4), 4, 2, 2, 2),
+		param(dtype, "w", wave(3*16, 0.5), 3, 16), param(dtype, "b", wave(3, 0.6), 3)}
+	labels, _ := tarn.FromSlice([]int32{2, 0, 1, 2}, rows)
+	return &problem{
+		params: p,
+		rows:   rows,
+		loss: func(g *tarn.Graph, rows int) *tarn.Value {
+			x, label := g.Input("x", dtype, rows, 5, 5, 2), g.Input("label", tarn.I32, rows)
+			h := x.Conv(p[0].Value(g).KernelFromTorch(), tarn.ConvOptions{Window: tarn.Window{Stride: []int{2}, Padding: []int{1}}}).Add(p[1]).Tanh()
+			h = h.Conv(p[2].Value(g).KernelFromTorch(), tarn.ConvOptions{Groups: 2}).Tanh()
+			logits := h.Flatten(1, -1).MatMulT(p[3]).Add(p[4]).Named("logits")
+			return logits.LogSoftmax(1).Gather(1, label.Unsqueeze(1)).Mean().Neg()
+		},
+		inputs: func(from, to int) []*tarn.Tensor {
+			x := rowsOf(dtype, from, to, []int{rows, 5, 5, 2}, 0.1, []int{rows}, 0)[0]
+			y, _ := tarn.FromSlice(labels.I32()[from:to], to-from)
+			return []*tarn.Tensor{x, y}
+		},
+	}
+}
+
+func TestKFACEqualsReference(t *testing.T) {
+	data, err := os.ReadFile("testdata/kfac.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded map[string]map[string][][]float64
+	if err := json.Unmarshal(data, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(kfacCases)); !slices.Equal(a, b) {
+		t.Fatalf("the goldens have %q, the test %q", a, b)
+	}
+	kept := []int{1, 2, 5, 10, 20}
+	for name, paths := range recorded {
+		for problem, path := range paths {
+			for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+				t.Run(name+"/"+problem+"/"+dtype.String(), func(t *testing.T) {
+					tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-3}[dtype]
+					p, opt := scaledMLP(dtype), kfacCases[name]()
+					if problem == "cnn" {
+						p = smallCNN(dtype)
+					}
+					program := p.compile(t, opt, p.rows)
+					at := 0
+					for step := 1; step <= 20; step++ {
+						run(t, program, p.batch())
+						if !slices.Contains(kept, step) {
+							continue
+						}
+						if d := worst(p.values(), path[at]); !(d <= tolerance) {
+							t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
+						}
+						at++
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestKFACBranches expects the factors from a branch to be those computed in every step, also with the targets drawn in it.
+func TestKFACBranches(t *testing.T) {
+	for name, targets := range map[string]optim.Targets{"empirical": nil, "drawn": optim.ClassesOf("logits")} {
+		t.Run(name, func(t *testing.T) {
+			var states [2][]float64
+			for i, every := range []int{1, 1000} {
+				p, opt := smallCNN(tarn.F64), optim.NewKFAC(0.1)
+				opt.FactorsEvery, opt.Every, opt.Targets = every, every, targets
+				run(t, p.compile(t, opt, p.rows), p.batch())
+				states[i] = p.values()
+				for _, s := range opt.States() {
+					states[i] = append(states[i], s.Tensor().Floats()...)
+				}
+			}
+			if d := worst(states[1], states[0]); !(d < 1e-12) {
+				t.Errorf("they differ by %g", d)
+			}
+		})
+	}
+}
+
+// TestKFACAllocates expects steps without an inversion to allocate nothing.
+func TestKFACAllocates(t *testing.T) {
+	p, opt := smallCNN(tarn.F32), optim.NewKFAC(0.1)
+	opt.Every, opt.FactorsEvery, opt.Targets = 1000, 2, optim.ClassesOf("logits")
+	program, batch := p.compile(t, opt, p.rows), p.batch()
+	for range 3 {
+		run(t, program, batch)
+	}
+	if n := testing.AllocsPerRun(20, func() {
+		if _, err := program.Run(batch...); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("a step allocates %v times", n)
+	}
+}
+
+// meanOf is the mean over so many runs of a value, of which each run draws another. It may need the first of the inputs only.
+func meanOf(t *testing.T, v *tarn.Value, runs int, inputs ...*tarn.Tensor) []float64 {
+	t.Helper()
+	program, err := tarn.Compile(v.Graph(), tarn.Outputs{"v": v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean := make([]float64, v.Size())
+	for range runs {
+		out, err := program.Run(inputs[:len(program.Inputs())]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range out["v"].Floats() {
+			mean[i] += x / float64(runs)
+		}
+	}
+	return mean
+}
+
+// contextOf gives f the context that a transform of an optimiser would be given.
+func contextOf(t *testing.T, loss *tarn.Value, params []*tarn.Param, f func(c *optim.Context)) {
+	t.Helper()
+	if _, err := optim.NewChain(1, transformFunc(func(c *optim.Context, u []*tarn.Value) []*tarn.Value {
+		f(c)
+		return u
+	})).Update(loss, params); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type transformFunc func(c *optim.Context, u []*tarn.Value) []*tarn.Value
+
+func (f transformFunc) Apply(c *optim.Context, u []*tarn.Value) []*tarn.Value { return f(c, u) }
+
+// TestTargets holds the means of what is made of drawn targets against what they estimate: of Sophia's diagonal against that of the
+// Gauss-Newton matrix, of the gradient against 0.
+func TestTargets(t *testing.T) {
+	const runs = 20000
+	for name, test := range map[string]struct {
+		problem    *problem
+		prediction string
+		targets    optim.Targets
+	}{
+		"classes": {smallCNN(tarn.F64), "logits", optim.ClassesOf("logits")},
+		"normal":  {scaledMLP(tarn.F64), "prediction", optim.NormalsAround("prediction")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := test.problem
+			g := tarn.NewGraph()
+			loss := p.loss(g, p.rows)
+			last := p.params[len(p.params)-2] // the weight of the last layer
+			prediction, err := g.Lookup(test.prediction)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var estimate, slope *tarn.Value
+			contextOf(t, loss, []*tarn.Param{last}, func(c *optim.Context) {
+				estimate = optim.GaussNewtonBartlett(test.targets)(c)[0]
+				slope = tarn.Grad(test.targets(c).Loss, prediction)[0]
+			})
+			n := last.Tensor().Size()
+			var exact []*tarn.Value
+			for i := range n {
+				unit := tarn.Zeros(tarn.F64, last.Shape()...)
+				unit.SetFloat(i, 1)
+				v := g.Const(unit)
+				exact = append(exact, tarn.GaussNewton(loss, prediction, []tarn.Operand{last}, []*tarn.Value{v})[0].Mul(v).Sum().Reshape(1))
+			}
+			means := meanOf(t, tarn.Concat(0, estimate.Reshape(-1), slope.Reshape(-1)), runs, p.batch()...)
+			want := meanOf(t, tarn.Concat(0, exact...), 1, p.batch()...)
+			for i, w := range want {
+				if math.Abs(means[i]-w) > 0.05*w+1e-4 {
+					t.Errorf("element %d of the diagonal: the mean is %v, the diagonal %v", i, means[i], w)
+				}
+			}
+			for i, s := range means[n:] {
+				if math.Abs(s) > 0.005 {
+					t.Errorf("element %d of the gradient has the mean %v", i, s)
+				}
+			}
+		})
+	}
+}
+
+// TestKFACTrueFisher expects the mean of G over many draws to be the Hessian of the loss of an example by the results of the
+// last layer.
+func TestKFACTrueFisher(t *testing.T) {
+	p := scaledMLP(tarn.F64)
+	g := tarn.NewGraph()
+	loss := p.loss(g, p.rows)
+	var factor *tarn.Value
+	contextOf(t, loss, p.params, func(c *optim.Context) {
+		drawn := optim.NormalsAround("prediction")(c)
+		layers, _, err := tarn.KroneckerFactors(drawn.Loss, drawn.Examples, p.params[3], p.params[4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		factor = layers[0].G
+	})
+	for i, x := range meanOf(t, factor, 5000, p.batch()...) {
+		if want := float64(1 - (i+i/2)%2); math.Abs(x-want) > 0.05 { // 2 / (2 outputs) on the diagonal
+			t.Errorf("element %d is %v, not %v", i, x, want)
+		}
+	}
+}
