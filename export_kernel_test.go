@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -45,6 +46,13 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 				got.Raw()[i] = 0xAB
 			}
 			op.Run(got, in)
+			// The algorithms of the factorisations are others than the definitions, and need memory.
+			if _, factors := reflect.TypeOf(op).FieldByName("matrices"); factors {
+				if diff := (&Tensor{got}).Diff(&Tensor{want}, 1e-6); diff != "" {
+					return 0, 0, fmt.Errorf("%v: kernel and reference: %s", v, diff)
+				}
+				continue
+			}
 			if !bytes.Equal(got.Raw(), want.Raw()) {
 				return 0, 0, fmt.Errorf("%v: the kernel gives\n%v\nand the reference\n%v", v, &Tensor{got}, &Tensor{want})
 			}
