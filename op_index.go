@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
 // This file holds the ops that read and add up elements at places which other values name: Gather and Take, and their
@@ -388,6 +391,12 @@ func takeRows[T uint8 | uint32 | uint64, I int32 | int64](op takeOp, out, x, ind
 	}
 }
 
+// LooksUp gives the axis.
+func (op takeOp) LooksUp() int { return op.axis }
+
+// Adjoint is the op that adds up.
+func (op takeOp) Adjoint(size int) ir.Op { return indexAddOp{op.axis, size} }
+
 func (takeOp) Checks() int { return 1 }
 
 func (op takeOp) Check(x ir.Array, in []ir.Type) error {
@@ -454,46 +463,70 @@ func (op indexAddOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
-func (op indexAddOp) Run(out ir.Array, in []ir.Array) {
+// AddsUp gives the axis.
+func (op indexAddOp) AddsUp() int { return op.axis }
+
+func (op indexAddOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+
+// Rows lets each column of the parts that are added up be done apart: which parts meet depends on the index.
+func (op indexAddOp) Rows(out ir.Type, in []ir.Type) int {
+	outer, _, inner := around(out.Shape, op.axis)
+	return outer * inner
+}
+
+// RunRows adds up the columns from first to before end, counted through all axes but that of the index.
+func (op indexAddOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	if in[0].DType == ir.I32 {
-		runIndexAdd[int32](op, out, in[0], in[1])
+		runIndexAdd[int32](op, out, in[0], in[1], first, end)
 	} else {
-		runIndexAdd[int64](op, out, in[0], in[1])
+		runIndexAdd[int64](op, out, in[0], in[1], first, end)
 	}
 }
 
-func runIndexAdd[I int32 | int64](op indexAddOp, out, index, src ir.Array) {
+func runIndexAdd[I int32 | int64](op indexAddOp, out, index, src ir.Array, first, end int) {
 	switch out.DType {
 	case ir.F32:
-		addRows[float32, I](op, out, index, src)
+		addColumns[float32, I](op, out, index, src, first, end)
 	case ir.F64:
-		addRows[float64, I](op, out, index, src)
+		addColumns[float64, I](op, out, index, src, first, end)
 	case ir.I32:
-		addRows[int32, I](op, out, index, src)
+		addColumns[int32, I](op, out, index, src, first, end)
 	default:
-		addRows[int64, I](op, out, index, src)
+		addColumns[int64, I](op, out, index, src, first, end)
 	}
 }
 
-func addRows[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp, out, index, src ir.Array) {
-	outer, size, inner := around(out.Shape, op.axis)
+func addColumns[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp, out, index, src ir.Array, first, end int) {
+	_, size, inner := around(out.Shape, op.axis)
 	dst, from, at := ir.Slice[T](out), ir.Slice[T](src), ir.Slice[I](index)
-	clear(dst)
-	for o := range outer {
+	add := cpu.Function(scalar.Add, cpu.DType(out.DType))
+	for first < end {
+		o, left := first/inner, first%inner
+		right := min(inner, left+end-first)
 		block := dst[o*size*inner : (o+1)*size*inner]
-		for _, j := range at {
-			row := from[:inner]
-			from = from[inner:]
+		for j := range size {
+			clear(block[j*inner+left : j*inner+right])
+		}
+		for k, j := range at {
 			if uint64(j) >= uint64(size) {
 				continue
 			}
-			sum := block[int(j)*inner:][:len(row)]
-			for i, x := range row {
+			sum, row := block[int(j)*inner+left:int(j)*inner+right], from[(o*len(at)+k)*inner+left:]
+			if len(sum) >= longRow {
+				p := unsafe.Pointer(&sum[0])
+				add(p, p, unsafe.Pointer(&row[0]), nil, len(sum))
+				continue
+			}
+			for i, x := range row[:len(sum)] {
 				sum[i] += x
 			}
 		}
+		first += right - left
 	}
 }
+
+// longRow is the number of elements from which a vector function adds faster than a loop.
+const longRow = 16
 
 func (indexAddOp) Checks() int { return 0 }
 

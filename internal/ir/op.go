@@ -113,6 +113,23 @@ type Movement interface {
 	Move(v View) (View, bool)
 }
 
+// Lookup is an op that gives those parts of its first operand, the table, along an axis that its second, an index, names: the axes of
+// the index take the place of that axis.
+type Lookup interface {
+	Op
+	// LooksUp gives the axis.
+	LooksUp() (axis int)
+	// Adjoint is the LookupSum for a table of so many parts.
+	Adjoint(size int) Op
+}
+
+// LookupSum is the adjoint of a Lookup: the parts of its second operand are added up where its first, the index, says.
+type LookupSum interface {
+	Op
+	// AddsUp gives the axis.
+	AddsUp() (axis int)
+}
+
 // Fence is implemented by ops that must not be merged with an equal node or folded: a fence keeps work that is done
 // twice on purpose from being found out.
 type Fence interface {

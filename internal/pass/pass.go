@@ -23,6 +23,7 @@ var Passes = []Pass{
 	{"identities", identities},
 	{"fold", fold},
 	{"identities again", identities},
+	{"lookups", lookups},
 	{"merge", merge},
 	{"prune again", prune},
 }

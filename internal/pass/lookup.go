@@ -1,0 +1,193 @@
+package pass
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file moves products from looked-up rows to the table, where that is the smaller of the two, as an embedding of few characters
+// is beside the text. With L the matrix that looks up, which has a single one in each row:
+//
+//	(L E) W  = L (E W)      the result is looked up
+//	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient by W; Lᵀ adds up rows
+//	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient by E
+//
+// The first gives the same bits; the others add up in another order.
+
+// reshape gives the elements of its operand, in order, another shape.
+type reshape struct{ shape []int }
+
+func (op reshape) Name() string  { return "Reshape" }
+func (op reshape) Attrs() string { return ir.ShapeString(op.shape) }
+
+func (op reshape) Infer(in []ir.Type) (ir.Type, error) {
+	if in[0].Size() != ir.Size(op.shape) {
+		return ir.Type{}, fmt.Errorf("%v cannot have the shape %v", in[0], op.shape)
+	}
+	return ir.Type{DType: in[0].DType, Shape: op.shape}, nil
+}
+
+func (op reshape) Eval(out ir.Array, in []ir.Array) { copy(out.Raw(), in[0].Raw()) }
+
+// Move is false where the operand has gaps: a copy has none.
+func (op reshape) Move(v ir.View) (ir.View, bool) {
+	if !v.Contiguous() {
+		return ir.View{}, false
+	}
+	moved := ir.ViewOf(op.shape)
+	moved.Offset = v.Offset
+	return moved, true
+}
+
+// leastWidth is the length of the rows from which a product with them costs more than adding them up.
+const leastWidth = 16
+
+// lookups makes the three replacements.
+func lookups(g *ir.Graph) {
+	l := lookupPass{}
+	uses := map[*ir.Node]int{}
+	for _, n := range g.Nodes {
+		l.last = max(l.last, n.ID)
+		for _, in := range n.In {
+			uses[in]++
+		}
+	}
+	for _, n := range g.Roots() {
+		uses[n]++
+	}
+	for _, n := range g.Nodes {
+		switch op := n.Op.(type) {
+		case ir.Contraction:
+			l.product(n, op)
+		case ir.LookupSum:
+			l.sum(n, op, uses)
+		}
+		l.nodes = append(l.nodes, n)
+	}
+	g.Nodes = l.nodes
+}
+
+// lookupPass collects the nodes of the new graph.
+type lookupPass struct {
+	nodes []*ir.Node
+	last  int // largest ID so far
+}
+
+// add puts in a node, of the dtype and place of another.
+func (l *lookupPass) add(like *ir.Node, op ir.Op, shape []int, in ...*ir.Node) *ir.Node {
+	l.last++
+	n := &ir.Node{ID: l.last, Op: op, In: in, Type: ir.Type{DType: like.Type.DType, Shape: shape}, Where: like.Where}
+	l.nodes = append(l.nodes, n)
+	return n
+}
+
+// shaped gives n another shape.
+func (l *lookupPass) shaped(n *ir.Node, shape []int) *ir.Node {
+	for m := n; ; m = m.In[0] {
+		if slices.Equal(m.Type.Shape, shape) {
+			return m
+		}
+		if !keepsOrder(m) {
+			return l.add(n, reshape{shape}, shape, n)
+		}
+	}
+}
+
+// keepsOrder reports whether n is its operand in another shape.
+func keepsOrder(n *ir.Node) bool {
+	if _, ok := n.Op.(ir.Fence); ok || len(n.In) != 1 {
+		return false
+	}
+	op, ok := n.Op.(ir.Movement)
+	if !ok || n.Type.Size() != n.In[0].Type.Size() {
+		return false
+	}
+	v, ok := op.Move(ir.ViewOf(n.In[0].Type.Shape))
+	return ok && v.Offset == 0 && v.Contiguous()
+}
+
+// source is what n is with nothing but its shape changed.
+func source(n *ir.Node) *ir.Node {
+	for keepsOrder(n) {
+		n = n.In[0]
+	}
+	return n
+}
+
+// rowsOf gives the lookup that n, a matrix, has the rows of, or nil where the table is no matrix or about as large.
+func rowsOf(n *ir.Node) *ir.Node {
+	s := source(n)
+	op, ok := s.Op.(ir.Lookup)
+	if !ok || op.LooksUp() != 0 {
+		return nil
+	}
+	table := s.In[0].Type.Shape
+	if len(table) != 2 || n.Type.Shape[1] != table[1] || table[1] < leastWidth || 2*table[0] > n.Type.Shape[0] {
+		return nil
+	}
+	return s
+}
+
+// product replaces the product n in place.
+func (l *lookupPass) product(n *ir.Node, op ir.Contraction) {
+	if len(n.Type.Shape) != 2 {
+		return
+	}
+	transA, transB := op.Contracts()
+	if !transA {
+		if s := rowsOf(n.In[0]); s != nil {
+			index, width := s.In[1], n.Type.Shape[1]
+			table := l.add(n, n.Op, []int{s.In[0].Type.Shape[0], width}, s.In[0], n.In[1])
+			found := l.add(s, s.Op, append(slices.Clone(index.Type.Shape), width), table, index)
+			n.Op, n.In = reshape{n.Type.Shape}, []*ir.Node{found}
+		}
+		return
+	}
+	if transB {
+		return
+	}
+	for side, x := range n.In {
+		s := rowsOf(x)
+		if s == nil {
+			continue
+		}
+		index, y := s.In[1], n.In[1-side]
+		size := s.In[0].Type.Shape[0]
+		adjoint := s.Op.(ir.Lookup).Adjoint(size)
+		sum := l.addUp(n, adjoint, size, index, y)
+		in := []*ir.Node{s.In[0], sum}
+		if side == 1 {
+			slices.Reverse(in)
+		}
+		n.In = in
+		return
+	}
+}
+
+// addUp adds up the rows of a matrix y where the index says.
+func (l *lookupPass) addUp(like *ir.Node, adjoint ir.Op, size int, index, y *ir.Node) *ir.Node {
+	width := y.Type.Shape[1]
+	return l.add(like, adjoint, []int{size, width}, index, l.shaped(y, append(slices.Clone(index.Type.Shape), width)))
+}
+
+// sum replaces the sum n of rows of a product in place, where nothing else needs the product.
+func (l *lookupPass) sum(n *ir.Node, op ir.LookupSum, uses map[*ir.Node]int) {
+	index, rows := n.In[0], n.In[1]
+	if op.AddsUp() != 0 || len(n.Type.Shape) != 2 || 2*n.Type.Shape[0] > index.Type.Size() || n.Type.Shape[1] < leastWidth {
+		return
+	}
+	for uses[rows] == 1 && keepsOrder(rows) {
+		rows = rows.In[0]
+	}
+	product, ok := rows.Op.(ir.Contraction)
+	if !ok || uses[rows] != 1 || len(rows.Type.Shape) != 2 || rows.Type.Shape[1] != n.Type.Shape[1] {
+		return
+	}
+	if transA, _ := product.Contracts(); transA {
+		return
+	}
+	n.In = []*ir.Node{l.addUp(n, n.Op, n.Type.Shape[0], index, rows.In[0]), rows.In[1]}
+	n.Op = product
+}

@@ -1,0 +1,138 @@
+package pass_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn/internal/exec"
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/irtest"
+	"github.com/seed-49005b45/tarn/internal/pass"
+)
+
+// This file tests where products with looked-up rows go. The numbers are small and whole, so that sums in any order are equal.
+
+// take looks up rows, and sum is its adjoint.
+type (
+	take struct{}
+	sum  struct{ size int }
+)
+
+func (take) Name() string           { return "Take" }
+func (take) Attrs() string          { return "" }
+func (take) LooksUp() int           { return 0 }
+func (take) Adjoint(size int) ir.Op { return sum{size} }
+func (sum) Name() string            { return "Sum" }
+func (sum) Attrs() string           { return "" }
+func (sum) AddsUp() int             { return 0 }
+func (take) Eval(out ir.Array, in []ir.Array) {
+	width := in[0].Shape[1]
+	for k := range out.Size() {
+		out.CopyElement(k, in[0], int(in[1].Int(k/width))*width+k%width)
+	}
+}
+
+func (take) Infer(in []ir.Type) (ir.Type, error) {
+	return ir.Type{DType: in[0].DType, Shape: append(slices.Clone(in[1].Shape), in[0].Shape[1])}, nil
+}
+
+func (op sum) Infer(in []ir.Type) (ir.Type, error) {
+	return ir.Type{DType: in[1].DType, Shape: append([]int{op.size}, in[1].Shape[len(in[0].Shape):]...)}, nil
+}
+
+func (sum) Eval(out ir.Array, in []ir.Array) {
+	width := out.Shape[1]
+	for k := range in[1].Size() {
+		at := int(in[0].Int(k/width))*width + k%width
+		out.SetFloat(at, out.Float(at)+in[1].Float(k))
+	}
+}
+
+func TestLookups(t *testing.T) {
+	const rows, width, wide = 5, 16, 20
+	type nodes struct{ index, table, weight, y *ir.Node }
+	tests := []struct {
+		name  string
+		build func(b *irtest.Builder, n nodes) *ir.Node
+		steps int // elements that the products multiply, over rows, width and wide; 12 where they are left alone
+	}{
+		{"a product", func(b *irtest.Builder, n nodes) *ir.Node {
+			return b.MatMul(b.Reshape(b.Add(take{}, n.table, n.index), 12, width), n.weight)
+		}, rows},
+		{"its gradient by the weight", func(b *irtest.Builder, n nodes) *ir.Node {
+			return b.Add(irtest.MatMul{A: true}, b.Reshape(b.Add(take{}, n.table, n.index), 12, width), n.y)
+		}, rows},
+		{"that, the other way round", func(b *irtest.Builder, n nodes) *ir.Node {
+			return b.Add(irtest.MatMul{A: true}, n.y, b.Reshape(b.Add(take{}, n.table, n.index), 12, width))
+		}, rows},
+		{"its gradient by the table", func(b *irtest.Builder, n nodes) *ir.Node {
+			return b.Add(sum{rows}, n.index, b.Reshape(b.Add(irtest.MatMul{B: true}, n.y, n.weight), 3, 4, width))
+		}, rows},
+		{"a product that is needed besides", func(b *irtest.Builder, n nodes) *ir.Node {
+			x := b.Add(irtest.MatMul{B: true}, n.y, n.weight)
+			b.Output(x)
+			return b.Add(sum{rows}, n.index, b.Reshape(x, 3, 4, width))
+		}, 12},
+		{"rows in another order", func(b *irtest.Builder, n nodes) *ir.Node {
+			return b.MatMul(b.Flip(b.Reshape(b.Add(take{}, n.table, n.index), 12, width), 0), n.weight)
+		}, 12},
+		{"a fence", func(b *irtest.Builder, n nodes) *ir.Node {
+			x := b.Reshape(b.Add(take{}, n.table, n.index), 12, width)
+			return b.MatMul(b.Add(irtest.Fence{}, x, x), n.weight)
+		}, 12},
+		{"a table that is larger", func(b *irtest.Builder, n nodes) *ir.Node {
+			few := b.Slice(b.Reshape(n.index, 12), 0, 0, 1, 6)
+			return b.MatMul(b.Add(take{}, n.table, few), n.weight)
+		}, 6},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := irtest.New()
+			n := nodes{b.Input(ir.I32, 3, 4), b.Input(ir.F32, rows, width), b.Input(ir.F32, width, wide), b.Input(ir.F32, 12, wide)}
+			b.Output(tt.build(b, n))
+			before := irtest.Copy(b.Graph)
+			pass.Run(b.Graph, func(name string, g *ir.Graph) {
+				if err := pass.Verify(g); err != nil {
+					t.Fatalf("after %s: %v", name, err)
+				}
+			})
+			var inputs []ir.Array
+			for i, leaf := range before.Inputs {
+				a := ir.NewArray(leaf.Type)
+				for k := range a.Size() {
+					a.SetInt(k, int64((k*k+7*k/3+i)%rows))
+				}
+				inputs = append(inputs, a)
+			}
+			want, got := exec.NewReference(before, nil), exec.NewReference(b.Graph, nil)
+			if err := want.Run(inputs, 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := got.Run(inputs, 0); err != nil {
+				t.Fatal(err)
+			}
+			for i := range before.Outputs {
+				if !equal(got.Output(i), want.Output(i)) {
+					t.Errorf("output %d is another\n%v\n%v", i, before, b.Graph)
+				}
+			}
+			for _, n := range b.Graph.Nodes {
+				op, ok := n.Op.(ir.Contraction)
+				if !ok {
+					continue
+				}
+				inner := n.In[0].Type.Shape[1]
+				if a, _ := op.Contracts(); a {
+					inner = n.In[0].Type.Shape[0]
+				}
+				if multiplied := inner * n.Type.Size(); multiplied != tt.steps*width*wide {
+					t.Errorf("%v multiplies %d times, want %d\n%v", n, multiplied, tt.steps*width*wide, b.Graph)
+				}
+			}
+			if !strings.Contains(b.Graph.String(), "MatMul") {
+				t.Errorf("there is no product\n%v", b.Graph)
+			}
+		})
+	}
+}
