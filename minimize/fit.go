@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/mathext"
 )
 
 // This file holds least squares that are linear, and what a fit says about the certainty of its result.
@@ -177,6 +178,46 @@ func (f *Fit) certainty(inverse func(i, j int) float64) {
 		}
 		f.Errors[i] = f.Deviation * math.Sqrt(inverse(i, i))
 	}
+}
+
+// Margin is how far a quantity that was computed from the fitted X may be off at a level of confidence such as 0.95: half the
+// width of its confidence interval, from the quantity's gradient by X, by the delta method:
+//
+//	t sqrt(gradient' Covariance gradient)
+//
+// with t the quantile of Student's distribution with the fit's degrees of freedom. It takes the quantity as linear in X as far as
+// X may be off. Without degrees of freedom it is NaN, and it is infinite where it depends on what the data do not fix.
+func (f *Fit) Margin(gradient []float64, level float64) (float64, error) {
+	n := len(f.X)
+	if len(gradient) != n {
+		return 0, fmt.Errorf("minimize: Margin: the gradient has %d elements, and %d were fitted", len(gradient), n)
+	}
+	if !(level > 0 && level < 1) {
+		return 0, fmt.Errorf("minimize: Margin: the level is %v and should be between 0 and 1", level)
+	}
+	free := float64(len(f.Residuals) - n)
+	if free <= 0 {
+		return math.NaN(), nil
+	}
+	variance := 0.0
+	for i, gi := range gradient {
+		for j, gj := range gradient {
+			if gi == 0 || gj == 0 {
+				continue // times an infinite variance too
+			}
+			variance += gi * gj * f.Covariance[i*n+j]
+		}
+	}
+	if math.IsNaN(variance) { // of infinities
+		return math.Inf(1), nil
+	}
+	return quantile(level, free) * math.Sqrt(max(0, variance)), nil
+}
+
+// quantile is the t that a number of Student's distribution with that many degrees of freedom stays within with probability p,
+// on both sides of 0.
+func quantile(p, free float64) float64 {
+	return math.Sqrt(free/mathext.InvRegIncBeta(free/2, 0.5, 1-p) - free)
 }
 
 // NewFit gives the statistics of a nonlinear fit at its minimum x, taking the residuals as linear there: those of SciPy's curve_fit.

@@ -21,7 +21,11 @@ type fitcurveCommand struct {
 	Expr     string `arg:"" name:"formula" help:"The curve: a formula of columns and of what is to be fitted, as in \"b1*(1-exp(-b2*x))\"."`
 	Start    string `required:"" placeholder:"b1=1,b2=0.1" help:"What is to be fitted, and from where."`
 	Response string `default:"y" help:"The column to fit, or a formula of columns, as in \"log(y)\"."`
+	Plot     string `placeholder:"FILE.png" help:"Draw the data, the curve and its 95 % confidence band; the formula has one column then, and no parts or sums of it."`
 }
+
+// Validate checks the flags; kong calls it.
+func (c *fitcurveCommand) Validate() error { return checkPicture(c.Plot) }
 
 // Run fits and prints the values with their standard errors.
 func (c *fitcurveCommand) Run(env *environment) error {
@@ -72,6 +76,12 @@ func (c *fitcurveCommand) Run(env *environment) error {
 			return usageError{fmt.Errorf("%s is neither a column of %s, which has %s, nor in --start", name, c.Data, strings.Join(table.Columns, ", "))}
 		}
 	}
+	var across string
+	if c.Plot != "" {
+		if across, err = c.across(curve, table.Columns); err != nil {
+			return usageError{err}
+		}
+	}
 	model, err := curve.Build(g, fitted)
 	if err != nil {
 		return usageError{err}
@@ -108,7 +118,14 @@ func (c *fitcurveCommand) Run(env *environment) error {
 	if !res.Converged() {
 		return fmt.Errorf("no minimum found: %v", res.Reason)
 	}
-	return nil
+	if c.Plot == "" {
+		return nil
+	}
+	points, err := compute(y, inputs)
+	if err != nil {
+		return err
+	}
+	return c.draw(env, curve, start, fit, curveData{across, columns[across], points})
 }
 
 // columnsOf gives the columns of a table by name.

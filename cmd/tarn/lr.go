@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/train"
@@ -38,11 +35,11 @@ func (c *lrCommand) Validate() error {
 		return fmt.Errorf("--to is %v and should be a finite number above --from, which is %v", c.To, c.From)
 	case c.Steps < 10 || c.Steps > 1e6:
 		return fmt.Errorf("--steps is %d and should be from 10 to 1000000", c.Steps)
-	case c.Plot != "" && filepath.Ext(c.Plot) != ".png":
-		return fmt.Errorf("--plot is %q and should be the name of a PNG file, such as rates.png", c.Plot)
 	}
-	_, err := findContender("--optimizer", c.Optimizer)
-	return err
+	if _, err := findContender("--optimizer", c.Optimizer); err != nil {
+		return err
+	}
+	return checkPicture(c.Plot)
 }
 
 // Run takes the test and prints it.
@@ -102,22 +99,4 @@ func drawRates(w io.Writer, name string, found *train.RateCurve) error {
 		Lines: []curve.Line{{Name: "smoothed loss", X: found.Rates, Y: smoothed}, {Name: "loss of the batch", X: found.Rates, Y: losses, Faint: true}},
 		Marks: []curve.Mark{{Name: fmt.Sprintf("suggestion %.3g", found.Steepest), X: found.Steepest}},
 	})
-}
-
-// writeWhole writes a file that is there whole or not at all: under another name beside it, which then becomes its own.
-func writeWhole(path string, write func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tarn-*.png")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

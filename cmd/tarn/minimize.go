@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,10 +47,8 @@ func (c *minimizeCommand) Validate() error {
 		return fmt.Errorf("--iterations is %d and should be at least 1", c.Iterations)
 	case !(c.Rate > 0) || math.IsInf(c.Rate, 0):
 		return fmt.Errorf("--rate is %v and should be a finite number above 0", c.Rate)
-	case c.Plot != "" && !strings.HasSuffix(strings.ToLower(c.Plot), ".png"):
-		return fmt.Errorf("--plot is %q and should end in .png", c.Plot)
 	}
-	return nil
+	return checkPicture(c.Plot)
 }
 
 // Run minimises by each method in turn.
@@ -108,7 +105,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 		value := g.Problem().FuncGrad
 		dst := make([]float64, 2)
 		at := func(x, y float64) float64 { return value(dst, []float64{x, y}) }
-		if err := writeFile(c.Plot, func(w io.Writer) error {
+		if err := writeWhole(c.Plot, func(w io.Writer) error {
 			return contour.WritePNG(w, at, [2]string{start[0].name, start[1].name}, paths...)
 		}); err != nil {
 			return err
@@ -119,26 +116,6 @@ func (c *minimizeCommand) Run(env *environment) error {
 		return fmt.Errorf("no minimum found: %s", strings.Join(failed, "; "))
 	}
 	return nil
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, write func(io.Writer) error) error {
-	part := path + ".part"
-	file, err := os.Create(part)
-	if err != nil {
-		return err
-	}
-	err = write(file)
-	if e := file.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(part, path)
-	}
-	if err != nil {
-		os.Remove(part)
-	}
-	return err
 }
 
 // search minimises by one method, prints the way and the result, and keeps the path of functions of two variables.

@@ -129,6 +129,80 @@ func TestFitcurve(t *testing.T) {
 	}
 }
 
+// TestFitcurvePlot looks for the data, the curve and the band in the picture, each by its colour.
+func TestFitcurvePlot(t *testing.T) {
+	dir := t.TempDir()
+	file, picture := filepath.Join(dir, "misra.csv"), filepath.Join(dir, "fit.png")
+	noisy := "x,y,z\n0,1.2,1\n1,1.6,1\n2,3.4,1\n3,3.9,1\n4,5.8,1\n"
+	os.WriteFile(file, []byte(noisy), 0o600)
+	for _, c := range []struct {
+		formula, start, response string
+		band                     bool
+		says                     string
+	}{
+		{"a + b*x", "a=0,b=0", "y", true, "drawn in " + picture + "\n"},
+		{"a + b*x", "a=0,b=0", "log(y)", true, "drawn in " + picture + "\n"},
+		{"a + b*x + c*x^2 + d*x^3 + e0*x^4", "a=0,b=0,c=0,d=0,e0=0", "y", false, "without a band"},
+		{"a + b + c*x", "a=0,b=0,c=0", "y", false, "without a band"},
+	} {
+		out, _ := command(t, 0, "fitcurve", file, c.formula, "--start", c.start, "--response", c.response, "--plot", picture)
+		if !strings.HasSuffix(out, "\n") || !strings.Contains(out, c.says) {
+			t.Errorf("%s: prints\n%s", c.formula, out)
+		}
+		f, err := os.Open(picture)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var line, dots, band int
+		for y := range img.Bounds().Dy() {
+			for x := range img.Bounds().Dx() {
+				r, g, b, _ := img.At(x, y).RGBA()
+				switch r, g, b = r>>8, g>>8, b>>8; {
+				case r < 20 && g > 100 && g < 130 && b > 160:
+					line++
+				case r == 30 && g == 30 && b == 30:
+					dots++
+				case r > 180 && r < 210 && g > 210 && g < 230 && b > 230 && b < 250:
+					band++
+				}
+			}
+		}
+		if line < 500 || dots < 50 || (band > 5000) != c.band {
+			t.Errorf("%s: %d pixels of the curve, %d of the data, %d of the band", c.formula, line, dots, band)
+		}
+	}
+	one := filepath.Join(dir, "one.csv")
+	os.WriteFile(one, []byte("x,y\n2,1\n2,3\n2,4\n"), 0o600)
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{2, "the formula has none of x, y, z", []string{file, "a", "--start", "a=1"}},
+		{2, "over one column, and the formula has x, z", []string{file, "a*x+z", "--start", "a=1"}},
+		{2, "sums and the like of x mean nothing", []string{file, "a*x/sum(x)", "--start", "a=1"}},
+		{1, "x is 2 in all lines", []string{one, "a*x", "--start", "a=1"}},
+	} {
+		other := filepath.Join(dir, "none.png")
+		_, err := command(t, c.code, append([]string{"fitcurve", "--plot", other}, c.args...)...)
+		if !strings.Contains(err, c.want) {
+			t.Errorf("tarn fitcurve %q: prints %q, want %q", c.args, err, c.want)
+		}
+		if _, err := os.Stat(other); err == nil {
+			t.Errorf("tarn fitcurve %q leaves a picture", c.args)
+		}
+	}
+	command(t, 1, "fitcurve", file, "a*x", "--start", "a=1", "--plot", filepath.Join(dir, "no", "fit.png"))
+	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 3 {
+		t.Errorf("files %v", names)
+	}
+}
+
 func TestFormulaMistakes(t *testing.T) {
 	dir := t.TempDir()
 	file, bad := filepath.Join(dir, "misra.csv"), filepath.Join(dir, "bad.csv")
@@ -160,7 +234,7 @@ func TestFormulaMistakes(t *testing.T) {
 		{2, "--tolerance is 0", []string{"minimize", "x^2", "--start", "x=1", "--tolerance", "0"}},
 		{2, "--iterations is 0", []string{"minimize", "x^2", "--start", "x=1", "--iterations", "0"}},
 		{2, "--rate is NaN", []string{"minimize", "x^2", "--start", "x=1", "--rate", "nan"}},
-		{2, "end in .png", []string{"minimize", "x^2+y^2", "--start", "x=1,y=1", "--plot", "a.pdf"}},
+		{2, "the name of a PNG file", []string{"minimize", "x^2+y^2", "--start", "x=1,y=1", "--plot", "a.pdf"}},
 		{2, "functions of two numbers", []string{"minimize", "x^2", "--start", "x=1", "--plot", "a.png"}},
 		{2, "needs --bounds", []string{"minimize", "x^2", "--start", "x=1", "--method", "multistart"}},
 		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "y=0:1"}},
@@ -179,6 +253,7 @@ func TestFormulaMistakes(t *testing.T) {
 		{2, "a is a vector", []string{"fitcurve", file, "a*x", "--start", "a=[1]"}},
 		{2, "--response", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "z"}},
 		{2, "a number for each of the 14 lines", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "sum(y)"}},
+		{2, "the name of a PNG file", []string{"fitcurve", file, "a*x", "--start", "a=1", "--plot", "a.pdf"}},
 		{2, "14 and 13 elements", []string{"fitcurve", file, "a*x + x[1:]", "--start", "a=1"}},
 		{1, "not finite at the start", []string{"fitcurve", file, "log(a*x)", "--start", "a=-1"}},
 	} {

@@ -89,6 +89,19 @@ func (e *Expr) Variables() []string {
 	return names
 }
 
+// Elementwise reports whether an element of the result depends on the same element of each vector alone: then the formula can
+// be computed at other points than those of the data. It is not so where it has parts of vectors, or functions such as sum.
+func (e *Expr) Elementwise() bool {
+	elementwise := true
+	e.root.walk(func(n *node) {
+		f := functions[n.name]
+		if n.kind == part || n.kind == call && (f.reduces || f.build == nil) {
+			elementwise = false
+		}
+	})
+	return elementwise
+}
+
 func (n *node) walk(visit func(*node)) {
 	visit(n)
 	for _, a := range n.args {

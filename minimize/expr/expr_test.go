@@ -225,6 +225,21 @@ func TestFormulasAgainstTheGraph(t *testing.T) {
 	}
 }
 
+func TestElementwise(t *testing.T) {
+	for text, want := range map[string]bool{
+		"a*x + 1": true, "2": true, "exp(-x)*sin(pi*x) + max(x, y)": true, "sum(x)": false, "a + x*mean(x)": false, "x[1:]": false, "x[0]*y": false,
+		"pad(x, 1, 0)": false, "x*fill(a, 3)": false,
+	} {
+		e, err := expr.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Elementwise(); got != want {
+			t.Errorf("Elementwise of %s is %v", text, got)
+		}
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct {
 		source, problem string

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -22,6 +23,11 @@ type Line struct {
 	Name  string // in the legend; "" for none
 	X, Y  []float64
 	Faint bool // thin and grey, for what stands behind the others
+	Dots  bool // the points alone, in black
+
+	// Low and High, where there are, bound a band around the line, named Band in the legend.
+	Low, High []float64
+	Band      string
 }
 
 // Mark is an upright line at X with a name in the legend.
@@ -111,9 +117,17 @@ func (c *Chart) plot() (*plot.Plot, error) {
 		if len(l.X) != len(l.Y) {
 			return nil, fmt.Errorf("the line %q has %d x and %d y", l.Name, len(l.X), len(l.Y))
 		}
+		if len(l.Low) != len(l.High) || len(l.Low) != 0 && len(l.Low) != len(l.X) {
+			return nil, fmt.Errorf("the line %q has %d x and a band of %d and %d y", l.Name, len(l.X), len(l.Low), len(l.High))
+		}
 		look := style(i)
 		if l.Faint {
 			look = draw.LineStyle{Color: color.Gray{190}, Width: 0.7}
+		}
+		all = append(all, c.band(p, l, look.Color)...)
+		if l.Dots {
+			all = append(all, c.dots(p, l)...)
+			continue
 		}
 		named := false
 		for _, points := range c.runs(l) {
@@ -130,10 +144,14 @@ func (c *Chart) plot() (*plot.Plot, error) {
 		return nil, errors.New("no point can be drawn")
 	}
 	x0, x1, y0, y1 := plotter.XYRange(all)
+	aside := 0.0
+	if slices.ContainsFunc(c.Lines, func(l Line) bool { return l.Dots }) {
+		aside = 0.02 // room for dots at the ends
+	}
 	for _, m := range c.Marks {
 		x0, x1 = min(x0, m.X), max(x1, m.X)
 	}
-	p.X.Min, p.X.Max = margin(x0, x1, 0, c.LogX)
+	p.X.Min, p.X.Max = margin(x0, x1, aside, c.LogX)
 	p.Y.Min, p.Y.Max = margin(y0, y1, 0.04, c.LogY)
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
 	if c.LogX {
@@ -152,12 +170,64 @@ func (c *Chart) plot() (*plot.Plot, error) {
 	return p, nil
 }
 
+// band draws the band of a line, if it has one, and gives the points of its edges.
+func (c *Chart) band(p *plot.Plot, l Line, shade color.Color) (all plotter.XYs) {
+	if len(l.Low) == 0 {
+		return nil
+	}
+	r, g, b, _ := shade.RGBA()
+	fill := color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 60}
+	low, high := Line{X: l.X, Y: slices.Clone(l.Low)}, Line{X: l.X, Y: slices.Clone(l.High)}
+	for i := range l.X { // a gap in one edge is one in the other
+		if !c.drawable(l.X[i], low.Y[i]) || !c.drawable(l.X[i], high.Y[i]) {
+			low.Y[i], high.Y[i] = math.NaN(), math.NaN()
+		}
+	}
+	below, above := c.runs(low), c.runs(high)
+	for i, edge := range below {
+		around := slices.Clone(above[i])
+		slices.Reverse(around)
+		shape := &plotter.Polygon{XYs: []plotter.XYs{append(slices.Clone(edge), around...)}, Color: fill}
+		p.Add(shape)
+		if l.Band != "" && i == 0 {
+			p.Legend.Add(l.Band, shape)
+		}
+		all = append(append(all, edge...), around...)
+	}
+	return all
+}
+
+// dots draws the points of a line, and gives them.
+func (c *Chart) dots(p *plot.Plot, l Line) (all plotter.XYs) {
+	for _, points := range c.runs(l) {
+		all = append(all, points...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	radius := vg.Length(2.2)
+	if len(all) > 300 {
+		radius = 1.2
+	}
+	scatter := &plotter.Scatter{XYs: all, GlyphStyle: draw.GlyphStyle{Color: color.Gray{30}, Radius: radius, Shape: draw.CircleGlyph{}}}
+	p.Add(scatter)
+	if l.Name != "" {
+		p.Legend.Add(l.Name, scatter)
+	}
+	return all
+}
+
+// drawable reports whether a point has a place in the chart.
+func (c *Chart) drawable(x, y float64) bool {
+	return !math.IsNaN(x+y) && !math.IsInf(x+y, 0) && !(c.LogX && x <= 0) && !(c.LogY && y <= 0)
+}
+
 // runs are the stretches of a line that can be drawn.
 func (c *Chart) runs(l Line) (runs []plotter.XYs) {
 	open := false
 	for i, x := range l.X {
 		y := l.Y[i]
-		if math.IsNaN(x+y) || math.IsInf(x+y, 0) || c.LogX && x <= 0 || c.LogY && y <= 0 {
+		if !c.drawable(x, y) {
 			open = false
 			continue
 		}

@@ -17,14 +17,18 @@ func TestWriteCharts(t *testing.T) {
 		chart Chart
 		want  string // of the error
 	}{
-		{"plain", Chart{Title: "t", X: "x", Y: "y", Lines: []Line{{"a", []float64{0, 1, 2}, []float64{3, -1, 2}, false}}}, ""},
-		{"logarithmic", Chart{Y: "y", LogX: true, LogY: true, Lines: []Line{{"a", []float64{0, 1e-6, 1e9}, []float64{1, 1e-30, 1e30}, false}}}, ""},
-		{"one point", Chart{LogX: true, Lines: []Line{{"a", []float64{1}, []float64{0}, false}, {"b", []float64{1, 2}, []float64{0, 0}, true}}}, ""},
-		{"gaps", Chart{Lines: []Line{{"a", []float64{0, 1, nan, 3, 4, 5}, []float64{3, 2, 2, inf, 1, 2}, false}}}, ""},
-		{"a mark outside", Chart{Lines: []Line{{"a", []float64{1, 2}, []float64{0, 1}, false}}, Marks: []Mark{{"m", 7}}}, ""},
+		{"plain", Chart{Title: "t", X: "x", Y: "y", Lines: []Line{{Name: "a", X: []float64{0, 1, 2}, Y: []float64{3, -1, 2}}}}, ""},
+		{"logarithmic", Chart{Y: "y", LogX: true, LogY: true, Lines: []Line{{Name: "a", X: []float64{0, 1e-6, 1e9}, Y: []float64{1, 1e-30, 1e30}}}}, ""},
+		{"one point", Chart{LogX: true, Lines: []Line{{Name: "a", X: []float64{1}, Y: []float64{0}}, {Name: "b", X: []float64{1, 2}, Y: []float64{0, 0}, Faint: true}}}, ""},
+		{"gaps", Chart{Lines: []Line{{Name: "a", X: []float64{0, 1, nan, 3, 4, 5}, Y: []float64{3, 2, 2, inf, 1, 2}}}}, ""},
+		{"dots and a band", Chart{LogY: true, Lines: []Line{
+			{Name: "a", X: []float64{0, 1, 2, 3}, Y: []float64{3, 2, 2, 1}, Low: []float64{2, 1, -1, 0.5}, High: []float64{4, inf, 3, 2}, Band: "around"},
+			{Name: "b", X: []float64{0, nan, 2}, Y: []float64{3, 2, 2}, Dots: true}, {Dots: true}}}, ""},
+		{"a mark outside", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}}}, Marks: []Mark{{"m", 7}}}, ""},
 		{"nothing", Chart{}, "no point can be drawn"},
-		{"nothing positive", Chart{LogY: true, Lines: []Line{{"a", []float64{1, 2}, []float64{0, -1}, false}}}, "no point can be drawn"},
-		{"lengths", Chart{Lines: []Line{{"a", []float64{1, 2}, []float64{0}, false}}}, `"a" has 2 x and 1 y`},
+		{"nothing positive", Chart{LogY: true, Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, -1}}}}, "no point can be drawn"},
+		{"band", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}, Low: []float64{0, 1}, High: []float64{0}}}}, `"a" has 2 x and a band of 2 and 1 y`},
+		{"lengths", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0}}}}, `"a" has 2 x and 1 y`},
 	} {
 		var b bytes.Buffer
 		err := WriteCharts(&b, c.chart, c.chart)

@@ -188,8 +188,18 @@ func ticks(lo, hi float64) []plot.Tick {
 	}
 	step := factor * math.Pow(10, power)
 	var ticks []plot.Tick
-	for i := math.Ceil(lo/step) + 0; i*step <= hi; i++ { // + 0 makes 0 of -0
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: fmt.Sprintf("%.*f", max(0, -int(power)), i*step)})
+	first := math.Ceil(lo/step) + 0 // + 0 makes 0 of -0
+	for i := range 12 {
+		value := (first + float64(i)) * step
+		if !(value <= hi) {
+			break
+		}
+		label := fmt.Sprintf("%.*f", max(0, -int(power)), value)
+		if len(label) > 8 { // very small numbers, or very large ones
+			digits := math.Floor(math.Log10(max(math.Abs(lo), math.Abs(hi)))) - power + 1
+			label = fmt.Sprintf("%.*g", int(min(max(digits, 1), 8)), value)
+		}
+		ticks = append(ticks, plot.Tick{Value: value, Label: label})
 	}
 	return ticks
 }
