@@ -33,7 +33,7 @@ type Position struct {
 // Options says how a set is dealt out. The zero value is one epoch in the set's own order.
 type Options struct {
 	Shuffle  bool     // deal every epoch in another order, drawn by Seed and the number of the epoch
-	Seed     uint64   // of the shuffling
+	Seed     uint64   // of the shuffling and of transforms
 	Last     Last     // what to do with the examples that do not fill a batch
 	Epochs   int      // end of the last epoch, counted from the very beginning; 0 means 1, less than 0 never to end
 	Start    Position // where to begin
@@ -230,6 +230,7 @@ type slot struct {
 	batch      Batch
 	full, rest []*tarn.Tensor // the same memory with all rows and with those of a short batch
 	fill       []func(rows []int32)
+	change     []func(rows []int32, seed uint64, epoch int) // of the fields with transforms
 }
 
 // slot makes the memory of a batch.
@@ -245,6 +246,9 @@ func (b *Batches) slot() *slot {
 		t := tarn.Zeros(f.dtype, append([]int{rows}, f.shape...)...)
 		s.full = append(s.full, t)
 		s.fill = append(s.fill, f.filler(t))
+		if change := f.changer(t); change != nil {
+			s.change = append(s.change, change)
+		}
 		if b.options.Last == Short {
 			s.rest = append(s.rest, head(t, min(short, rows)))
 		}
@@ -323,6 +327,9 @@ func (d *dealer) deal(s *slot) bool {
 	}
 	for _, fill := range s.fill {
 		fill(rows)
+	}
+	for _, change := range s.change {
+		change(rows, d.options.Seed, d.at.Epoch)
 	}
 	if d.at.Batch++; d.at.Batch == d.PerEpoch() {
 		d.at = Position{Epoch: d.at.Epoch + 1}

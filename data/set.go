@@ -34,6 +34,8 @@ type field struct {
 	data  any   // []uint8, []int32, []int64, []float32, []float64 or []bool
 	dtype tarn.DType
 	norm  Moments // batches give (x - mean) / std; without values, x itself
+
+	transforms []Transform // what batches change then
 }
 
 // NewSet makes a data set of fields with the same number of examples. Batches give a field in the element type of its
@@ -119,7 +121,7 @@ func (s *Set) DType(name string) (tarn.DType, error) {
 	return s.fields[i].dtype, nil
 }
 
-// Tensor is a whole field as batches would give it, in memory of its own.
+// Tensor is a whole field as batches would give it without transforms, in memory of its own.
 func (s *Set) Tensor(name string) (*tarn.Tensor, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -164,6 +166,9 @@ func (s *Set) Cast(name string, dtype tarn.DType) (*Set, error) {
 		return nil, err
 	}
 	from := s.fields[i].dtype
+	if len(s.fields[i].transforms) > 0 && dtype != tarn.F32 {
+		return nil, fmt.Errorf("data: Cast: field %q has transforms, which take f32, and cannot come as %v", name, dtype)
+	}
 	if dtype != from && (from == tarn.Bool || dtype == tarn.Bool || from.IsFloat() && !dtype.IsFloat()) {
 		return nil, fmt.Errorf("data: Cast: field %q is %v and cannot come as %v", name, from, dtype)
 	}

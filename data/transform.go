@@ -1,0 +1,156 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
+
+// This file holds transforms, which change examples at random on their way into a batch, in each epoch otherwise: the
+// augmentation of images. What they draw is a pure function of the seed of the batches, the epoch and the example, so that a run
+// that begins again at a position sees what it would have seen, whatever the batch size.
+
+// Transform changes examples of a field on their way into a batch.
+type Transform interface {
+	// Bind gives the function that changes one example of that shape in place. Functions of several calls run at once.
+	Bind(shape []int) (func(example []float32, d *Draws), error)
+}
+
+// Draws are the random numbers of one example in one epoch. Those of all fields are the same, so that an image and its mask
+// which have equal transforms are changed together.
+type Draws struct {
+	key  rng.Key
+	used uint64
+}
+
+// Intn draws a whole number, uniform in [0, n); for n <= 0 it is 0.
+func (d *Draws) Intn(n int) int {
+	d.used++
+	return rng.Intn(d.key, d.used-1, n)
+}
+
+// Float64 draws a number, uniform in [0, 1).
+func (d *Draws) Float64() float64 {
+	d.used++
+	return rng.Uniform64(d.key, d.used-1)
+}
+
+// begin makes d the numbers of the example at a row. How they follow from the seed must never change: saved runs depend on it.
+func (d *Draws) begin(seed uint64, epoch int, row int32) {
+	*d = Draws{key: rng.Step(seed, transformNode^uint64(row), uint64(epoch))}
+}
+
+// transformNode keeps the streams of transforms apart from other streams under the same seed (the bytes of "augments"; the row is
+// in the last four of them).
+const transformNode = 0x6175676d656e7473
+
+// Transform is the set in which batches change the examples of an F32 field, by one transform after the other, those it had
+// before first. They get what Normalize made of the example. Tensor and Moments leave them out.
+func (s *Set) Transform(name string, transforms ...Transform) (*Set, error) {
+	i, err := s.find(name)
+	if err != nil {
+		return nil, err
+	}
+	f := &s.fields[i]
+	if f.dtype != tarn.F32 {
+		return nil, fmt.Errorf("data: Transform: field %q is %v and should be f32: Normalize or Cast it", name, f.dtype)
+	}
+	for _, t := range transforms {
+		if _, err := t.Bind(slices.Clone(f.shape)); err != nil {
+			return nil, fmt.Errorf("data: Transform: field %q: %w", name, err)
+		}
+	}
+	return s.with(i, func(f *field) { f.transforms = slices.Concat(f.transforms, transforms) }), nil
+}
+
+// changer is the function that changes the examples at the front of t, which lie at the given rows; nil where there is nothing
+// to change.
+func (f *field) changer(t *tarn.Tensor) func(rows []int32, seed uint64, epoch int) {
+	if len(f.transforms) == 0 {
+		return nil
+	}
+	var bound []func([]float32, *Draws)
+	for _, t := range f.transforms {
+		change, err := t.Bind(slices.Clone(f.shape))
+		if err != nil {
+			panic(err) // it was bound to this shape before
+		}
+		bound = append(bound, change)
+	}
+	values, width, d := t.F32(), f.width, new(Draws)
+	return func(rows []int32, seed uint64, epoch int) {
+		for i, row := range rows {
+			d.begin(seed, epoch, row)
+			for _, change := range bound {
+				change(values[i*width:(i+1)*width], d)
+			}
+		}
+	}
+}
+
+// RandomFlip mirrors an image [height width channels] left to right with a probability of one half.
+// Equal to torchvision.transforms.RandomHorizontalFlip.
+type RandomFlip struct{}
+
+// Bind gives the function for images of that shape.
+func (RandomFlip) Bind(shape []int) (func([]float32, *Draws), error) {
+	_, width, channels, err := imageShape("RandomFlip", shape)
+	if err != nil {
+		return nil, err
+	}
+	return func(image []float32, d *Draws) {
+		if d.Intn(2) == 0 {
+			return
+		}
+		for len(image) > 0 {
+			row := image[:width*channels]
+			for l, r := 0, (width-1)*channels; l < r; l, r = l+channels, r-channels {
+				for c := range channels {
+					row[l+c], row[r+c] = row[r+c], row[l+c]
+				}
+			}
+			image = image[width*channels:]
+		}
+	}, nil
+}
+
+// RandomCrop moves an image [height width channels] by up to Pad pixels in each direction, all moves equally likely. What comes
+// in from outside is 0, the mean of a normalised image.
+// Equal to torchvision.transforms.RandomCrop(size, padding=Pad) of an image of that size.
+type RandomCrop struct{ Pad int }
+
+// Bind gives the function for images of that shape.
+func (r RandomCrop) Bind(shape []int) (func([]float32, *Draws), error) {
+	height, width, channels, err := imageShape("RandomCrop", shape)
+	if err != nil {
+		return nil, err
+	}
+	if r.Pad < 0 || r.Pad > min(height, width) {
+		return nil, fmt.Errorf("RandomCrop: Pad is %d and should be from 0 to the size of the image, %d by %d", r.Pad, height, width)
+	}
+	before := make([]float32, height*width*channels)
+	return func(image []float32, d *Draws) {
+		down, right := d.Intn(2*r.Pad+1)-r.Pad, d.Intn(2*r.Pad+1)-r.Pad
+		copy(before, image)
+		clear(image)
+		for y := max(0, -down); y < min(height, height-down); y++ {
+			to := image[y*width*channels : (y+1)*width*channels]
+			from := before[(y+down)*width*channels : (y+down+1)*width*channels]
+			if right >= 0 {
+				copy(to, from[right*channels:])
+			} else {
+				copy(to[-right*channels:], from)
+			}
+		}
+	}, nil
+}
+
+// imageShape takes the shape of an image apart.
+func imageShape(transform string, shape []int) (height, width, channels int, err error) {
+	if len(shape) != 3 {
+		return 0, 0, 0, fmt.Errorf("%s: an example has shape %v and should have height, width and channels", transform, shape)
+	}
+	return shape[0], shape[1], shape[2], nil
+}
