@@ -10,12 +10,13 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file holds the optimisers that the race and the rate test can name, each with the rates that suit it.
+// This file holds the optimisers that the commands know by name, each with the rates that suit it.
 
 // contender is an optimiser by name.
 type contender struct {
 	name string
-	// rate is that of a short training of the MNIST network, from which it falls along a cosine to 0.
+	// rate is that of a training of the MNIST network, from which it falls along a cosine to 0. Of those that find the rate
+	// themselves it is a factor.
 	rate float64
 	// path is the same for the surfaces of two variables. The steps of those that follow the gradient itself go with its
 	// size, so that theirs is in units of 1 / the largest curvature; the others' is about the length of a step.
@@ -23,28 +24,33 @@ type contender struct {
 	make func(rate optim.Schedule) optim.Optimizer
 }
 
-// contenders are all there are. The rates on MNIST gave the lowest training loss after two epochs with the default network
-// and seed among rates about twice as large from one to the next; the relatives of Adam but Adamax take Adam's, and Muon has
-// its usual one (Jordan et al. 2024). RMSprop has half of its best, because its first steps, ten times as long as the rate,
-// throw it far up there. They suit so short a training with a rate that falls to 0, and are larger than the usual ones for
-// that reason. Those on the surfaces arrive on Rosenbrock's and Beale's without straying far; RAdam's is small because its
-// first steps follow the gradient itself.
+// contenders are all there are but Rprop, which is not for small batches.
 var contenders = []contender{
 	{"sgd", 1, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewSGD(0); o.Rate = r; return o }},
 	{"momentum", 0.2, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewMomentum(0); o.Rate = r; return o }},
 	{"nesterov", 0.2, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewNesterov(0); o.Rate = r; return o }},
 	{"adagrad", 0.02, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdagrad(0); o.Rate = r; return o }},
+	{"adadelta", 3, 10, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdadelta(0); o.Rate = r; return o }},
 	{"rmsprop", 1e-3, 0.03, func(r optim.Schedule) optim.Optimizer { o := optim.NewRMSprop(0); o.Rate = r; return o }},
 	{"adam", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdam(0); o.Rate = r; return o }},
+	{"amsgrad", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdam(0); o.AMSGrad = true; o.Rate = r; return o }},
 	{"adamw", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdamW(0); o.Rate = r; return o }},
 	{"adamax", 1e-2, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdamax(0); o.Rate = r; return o }},
 	{"nadam", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewNAdam(0); o.Rate = r; return o }},
 	{"radam", 5e-3, 2e-3, func(r optim.Schedule) optim.Optimizer { o := optim.NewRAdam(0); o.Rate = r; return o }},
 	{"adabelief", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdaBelief(0); o.Rate = r; return o }},
 	{"adan", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdan(0); o.Rate = r; return o }},
+	{"lion", 5e-4, 0.05, func(r optim.Schedule) optim.Optimizer { o := optim.NewLion(0); o.Rate = r; return o }},
 	{"lamb", 2e-2, 0.1, func(r optim.Schedule) optim.Optimizer { o := optim.NewLAMB(0); o.Rate = r; return o }},
-	{"lion", 1e-3, 0.05, func(r optim.Schedule) optim.Optimizer { o := optim.NewLion(0); o.Rate = r; return o }},
+	{"lars", 10, 10, func(r optim.Schedule) optim.Optimizer { o := optim.NewLARS(0); o.Rate = r; return o }},
+	{"adafactor", 1e-1, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdafactor(0); o.Rate = r; return o }},
 	{"muon", 2e-2, 0.03, newMuon},
+	{"sophia", 1e-3, 0.05, func(r optim.Schedule) optim.Optimizer { o := optim.NewSophia(0); o.Rate = r; return o }},
+	{"prodigy", 1, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewProdigy(); o.Rate = r; return o }},
+	{"dadapt-adam", 1, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptAdam(); o.Rate = r; return o }},
+	{"dadapt-sgd", 0.1, 0.03, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptSGD(); o.Rate = r; return o }},
+	{"schedulefree-sgd", 3, 5, func(r optim.Schedule) optim.Optimizer { o := optim.NewScheduleFreeSGD(0); o.Rate = r; return o }},
+	{"schedulefree-adamw", 2.5e-3, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewScheduleFreeAdamW(0); o.Rate = r; return o }},
 }
 
 // newMuon is Muon for the matrices, and Adam at a twentieth of the rate for the biases, so at 1e-3 beside the usual 2e-2.
@@ -55,23 +61,37 @@ func newMuon(rate optim.Schedule) optim.Optimizer {
 	return o
 }
 
+// schedule is the learning rate of a training: it falls from rate along a cosine to 0, but stays where the optimiser is
+// free of schedules, after a warm-up of a twentieth of the training.
+func (c *contender) schedule(rate float64, steps int) optim.Schedule {
+	if strings.HasPrefix(c.name, "schedulefree") {
+		return optim.Warmup{Steps: max(1, steps/20), Then: optim.Constant(rate)}
+	}
+	return optim.Cosine{Rate: rate, Steps: max(1, steps)}
+}
+
 // pathRate is the rate on a surface with that largest curvature.
 func (c *contender) pathRate(curvature float64) float64 {
-	if slices.Contains([]string{"sgd", "momentum", "nesterov"}, c.name) {
+	if slices.Contains([]string{"sgd", "momentum", "nesterov", "schedulefree-sgd"}, c.name) {
 		return c.path / curvature
 	}
 	return c.path
+}
+
+// contenderNames lists them.
+func contenderNames() []string {
+	names := make([]string, len(contenders))
+	for i, c := range contenders {
+		names[i] = c.name
+	}
+	return names
 }
 
 // findContender finds an optimiser by name, and says what there is where it is not among them.
 func findContender(flag, name string) (contender, error) {
 	i := slices.IndexFunc(contenders, func(c contender) bool { return c.name == name })
 	if i < 0 {
-		names := make([]string, len(contenders))
-		for i, c := range contenders {
-			names[i] = c.name
-		}
-		return contender{}, fmt.Errorf("%s %q is unknown; there are: %s", flag, name, strings.Join(names, ", "))
+		return contender{}, fmt.Errorf("%s %q is unknown; there are: %s", flag, name, strings.Join(contenderNames(), ", "))
 	}
 	return contenders[i], nil
 }

@@ -77,49 +77,20 @@ func (w widths) String() string {
 	return strings.Join(append(parts, strconv.Itoa(mnist.Classes)), "-")
 }
 
-// optimizers are the optimisers by name, each with a learning rate that suits it here.
-var optimizers = []struct {
-	name string
-	rate float64
-	make func(rate float64) (optim.Optimizer, *optim.Schedule)
-}{
-	{"adamw", 1e-3, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewAdamW(r); return o, &o.Rate }},
-	{"adam", 1e-3, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewAdam(r); return o, &o.Rate }},
-	{"rmsprop", 5e-4, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewRMSprop(r); return o, &o.Rate }},
-	{"adagrad", 1e-2, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewAdagrad(r); return o, &o.Rate }},
-	{"nesterov", 5e-2, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewNesterov(r); return o, &o.Rate }},
-	{"momentum", 5e-2, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewMomentum(r); return o, &o.Rate }},
-	{"sgd", 2e-1, func(r float64) (optim.Optimizer, *optim.Schedule) { o := optim.NewSGD(r); return o, &o.Rate }},
-}
-
-// defaultRate is the learning rate of an optimiser where none is given.
-func defaultRate(name string) float64 {
-	for _, o := range optimizers {
-		if o.name == name {
-			return o.rate
-		}
+// optimizer makes the optimiser, with the schedule of its rate over the whole training.
+func (c *config) optimizer() (optim.Optimizer, error) {
+	one, err := findContender("--optimizer", c.Optimizer)
+	if err != nil {
+		return nil, err
 	}
-	return math.NaN()
-}
-
-// optimizer makes the optimiser, with a rate that falls along a cosine to 0 over the whole training.
-func (c *config) optimizer() optim.Optimizer {
 	steps := c.Epochs * ((c.Examples + c.Batch - 1) / c.Batch)
-	for _, o := range optimizers {
-		if o.name == c.Optimizer {
-			made, schedule := o.make(c.Rate)
-			*schedule = optim.Cosine{Rate: c.Rate, Steps: max(1, steps)}
-			return made
-		}
-	}
-	return nil
+	return one.make(one.schedule(c.Rate, steps)), nil
 }
 
 // check refuses a configuration that cannot be; available is the number of examples there are.
 func (c *config) check(available int) error {
-	names := make([]string, len(optimizers))
-	for i, o := range optimizers {
-		names[i] = o.name
+	if _, err := findContender("--optimizer", c.Optimizer); err != nil {
+		return err
 	}
 	switch {
 	case c.Task != task:
@@ -130,8 +101,6 @@ func (c *config) check(available int) error {
 		return fmt.Errorf("--batch is %d and should be at least 1", c.Batch)
 	case c.Examples < 1 || c.Examples > available:
 		return fmt.Errorf("--examples is %d and should be from 1 to %d", c.Examples, available)
-	case !slices.Contains(names, c.Optimizer):
-		return fmt.Errorf("--optimizer %q is unknown; there are: %s", c.Optimizer, strings.Join(names, ", "))
 	case !(c.Rate > 0) || math.IsInf(c.Rate, 0):
 		return fmt.Errorf("--lr is %v and should be a finite number above 0", c.Rate)
 	}

@@ -14,7 +14,7 @@ import (
 
 // lrCommand has the flags of lr.
 type lrCommand struct {
-	Optimizer string  `default:"adamw" help:"The optimizer to test: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, adamax, nadam, radam, adabelief, adan, lamb, lion or muon."`
+	Optimizer string  `default:"adamw" help:"The optimizer to test, one of: ${optimizers} (adamw)."`
 	Batch     int     `default:"128" help:"Examples in a step."`
 	Hidden    widths  `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
 	Seed      uint64  `default:"1" help:"Seed of the first weights and of the order of the examples."`

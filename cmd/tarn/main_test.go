@@ -85,7 +85,7 @@ func TestMistakes(t *testing.T) {
 		{"train mnist --lr nan", 2, "--lr is NaN"},
 		{"train mnist --lr=-1", 2, "--lr is -1"},
 		{"train mnist --lr inf", 2, "--lr is +Inf"},
-		{"train mnist --optimizer foo", 2, "there are: adamw, adam"},
+		{"train mnist --optimizer foo", 2, "there are: sgd, momentum, nesterov, adagrad"},
 		{"train mnist --hidden 512,x", 2, "512,512"},
 		{"train mnist --hidden 512,0", 2, "width 0"},
 		{"train mnist --hidden 99999999", 2, "width 99999999"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"runtime"
 	"time"
@@ -22,8 +21,8 @@ import (
 type mnistCommand struct {
 	Epochs    int      `default:"6" help:"Times that each example is seen."`
 	Batch     int      `default:"128" help:"Examples in a step."`
-	LR        *float64 `name:"lr" placeholder:"RATE" help:"Learning rate at the beginning; it falls to 0 along a cosine. By default one that suits the optimizer."`
-	Optimizer string   `default:"adamw" help:"How the weights follow the gradient: adamw, adam, rmsprop, adagrad, nesterov, momentum or sgd."`
+	LR        *float64 `name:"lr" placeholder:"RATE" help:"Learning rate at the beginning; it falls to 0 along a cosine, but with schedulefree-sgd and schedulefree-adamw. By default one that suits the optimizer."`
+	Optimizer string   `default:"adamw" help:"How the weights follow the gradient, one of: ${optimizers} (adamw)."`
 	Hidden    widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
 	Seed      uint64   `default:"1" help:"Seed of the first weights and of the order of the examples."`
 	Examples  int      `default:"55000" help:"Train on that many examples; 5000 others are for validation."`
@@ -38,9 +37,11 @@ const validation = 5000
 
 // config is what the flags ask for.
 func (c *mnistCommand) config() config {
-	rate := defaultRate(c.Optimizer)
-	if c.LR != nil {
+	rate := 1.0 // of an optimiser that is unknown, which is what the error should say
+	if one, err := findContender("--optimizer", c.Optimizer); c.LR != nil {
 		rate = *c.LR
+	} else if err == nil {
+		rate = one.rate
 	}
 	return config{task, c.Hidden, c.Epochs, c.Batch, c.Optimizer, rate, c.Seed, c.Examples}
 }
@@ -55,9 +56,6 @@ func (c *mnistCommand) Validate() error {
 		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
 	}
 	asked := c.config()
-	if c.LR == nil && math.IsNaN(asked.Rate) {
-		asked.Rate = 1 // the optimizer is unknown, and that is what the error should say
-	}
 	return asked.check(mnistTraining)
 }
 
@@ -97,7 +95,11 @@ func (c *mnistCommand) Run(env *environment) error {
 	say("network %v with %d weights; %d examples to train on, %d to validate, %d to test", widths(settings.Hidden), model.size(), set.Len(), valid.Len(), test.Len())
 	say("run folder %s", folder.Dir())
 
-	loop := train.NewLoop(model.build, model, settings.optimizer(), set)
+	optimizer, err := settings.optimizer()
+	if err != nil {
+		return err
+	}
+	loop := train.NewLoop(model.build, model, optimizer, set)
 	loop.Epochs, loop.Batch, loop.Seed = settings.Epochs, settings.Batch, settings.Seed
 	loop.Valid, loop.Metrics, loop.Folder = valid, []train.Metric{&train.Accuracy{}}, folder
 	display := progress.New(env.stdout)

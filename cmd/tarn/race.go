@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
-	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/train/curve"
 )
@@ -22,7 +21,7 @@ import (
 
 // raceCommand has the flags of race.
 type raceCommand struct {
-	Optimizers []string `default:"sgd,momentum,rmsprop,adam,adamw,lion,muon" placeholder:"NAME,..." help:"Who takes part: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, adamax, nadam, radam, adabelief, adan, lamb, lion, muon (sgd,momentum,rmsprop,adam,adamw,lion,muon). Each has a learning rate of its own, which the table shows."`
+	Optimizers []string `default:"sgd,momentum,rmsprop,adam,adamw,lion,muon" placeholder:"NAME,..." help:"Who takes part: all, or some of ${optimizers} (sgd,momentum,rmsprop,adam,adamw,lion,muon). Each has a learning rate of its own, which the table shows."`
 	Epochs     int      `default:"2" help:"Times that each example is seen."`
 	Batch      int      `default:"128" help:"Examples in a step; those left over at the end of an epoch are passed over."`
 	Hidden     widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
@@ -53,8 +52,11 @@ func (c *raceCommand) Validate() error {
 	return err
 }
 
-// contenders are those named.
+// contenders are those named, or all.
 func (c *raceCommand) contenders() (all []contender, err error) {
+	if len(c.Optimizers) == 1 && strings.TrimSpace(c.Optimizers[0]) == "all" {
+		return contenders, nil
+	}
 	seen := map[string]bool{}
 	for _, name := range c.Optimizers {
 		name = strings.TrimSpace(name)
@@ -136,7 +138,7 @@ func (c *raceCommand) run(env *environment, one contender, set, test *data.Set) 
 		return nil, err
 	}
 	total := c.Epochs * (c.Examples / c.Batch)
-	optimizer := one.make(optim.Cosine{Rate: one.rate, Steps: total})
+	optimizer := one.make(one.schedule(one.rate, total))
 	step, err := train.NewStepOf(model.build, model, optimizer)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/curvature"
@@ -50,12 +49,10 @@ func (c *sharpnessCommand) Validate() error {
 		return fmt.Errorf("--batch is %d and should not be above --examples, which is %d", c.Batch, c.Examples)
 	case !(c.Tolerance > 0 && c.Tolerance < 1):
 		return fmt.Errorf("--tolerance is %v and should be above 0 and below 1", c.Tolerance)
-	case c.Plot != "" && filepath.Ext(c.Plot) != ".png":
-		return fmt.Errorf("--plot is %q and should be the name of a PNG file, such as spectrum.png", c.Plot)
 	case c.Plot != "" && c.Probes == 0:
 		return fmt.Errorf("--plot draws the density, which --probes 0 leaves out")
 	}
-	return nil
+	return checkPicture(c.Plot)
 }
 
 // Run measures and prints.
