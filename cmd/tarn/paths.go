@@ -41,7 +41,7 @@ var surfaces = []surface{
 // walk sends every optimiser down every surface, prints where they came to and draws the ways.
 func walk(env *environment, who []contender, steps int, path string) error {
 	w := env.stdout
-	fmt.Fprintf(w, "%-10s", "value")
+	fmt.Fprintf(w, "%-18s", "value")
 	var pictures []curve.Surface
 	for i := range surfaces {
 		name, _, _ := strings.Cut(surfaces[i].name, ":")
@@ -54,7 +54,7 @@ func walk(env *environment, who []contender, steps int, path string) error {
 	}
 	fmt.Fprintf(w, "   after %d steps\n", steps)
 	for _, one := range who {
-		fmt.Fprintf(w, "%-10s", one.name)
+		fmt.Fprintf(w, "%-18s", one.name)
 		for i := range surfaces {
 			way, last, err := surfaces[i].descend(env, one, steps)
 			if err != nil {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +19,8 @@ import (
 )
 
 // This file holds race: the same network trained by one optimiser after the other, from the same weights and with the same
-// batches in the same order, so that nothing but the optimiser differs.
+// batches in the same order, so that nothing but the optimiser differs. More seeds show what is chance, and tuned rates that
+// a rate is not what decides.
 
 // raceCommand has the flags of race.
 type raceCommand struct {
@@ -27,6 +30,8 @@ type raceCommand struct {
 	Hidden     widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
 	Seed       uint64   `default:"1" help:"Seed of the first weights and of the order of the examples."`
 	Examples   int      `default:"55000" help:"Train on that many examples."`
+	Tune       bool     `help:"Try three rates for each optimizer first, its own, a third and three times that, in a training of one epoch, and race at the one with the lowest loss on the examples for validation."`
+	Seeds      int      `default:"1" help:"Train with so many seeds, from --seed on, and show means and how far they differ."`
 	PathSteps  int      `default:"1000" help:"Steps on each of the surfaces of two variables."`
 	Threads    int      `placeholder:"N" help:"Processor cores to use; all by default."`
 	Out        string   `default:"." placeholder:"DIR" help:"Folder for the pictures race.png and paths.png; the current one by default."`
@@ -43,6 +48,8 @@ func (c *raceCommand) Validate() error {
 		return fmt.Errorf("--examples is %d and should be from 1 to %d", c.Examples, mnistTraining)
 	case c.Batch < 1 || c.Batch > c.Examples:
 		return fmt.Errorf("--batch is %d and should be from 1 to the number of examples, %d", c.Batch, c.Examples)
+	case c.Seeds < 1 || c.Seeds > 100:
+		return fmt.Errorf("--seeds is %d and should be from 1 to 100", c.Seeds)
 	case c.PathSteps < 1 || c.PathSteps > 1e6:
 		return fmt.Errorf("--path-steps is %d and should be from 1 to 1000000", c.PathSteps)
 	case c.Threads < 0 || c.Threads > 1024:
@@ -76,13 +83,18 @@ func (c *raceCommand) contenders() (all []contender, err error) {
 // lap is how one optimiser did.
 type lap struct {
 	contender
-	losses  []float64 // of the batch of each step, before its update
-	seconds []float64 // from the start to the end of each step
-	broken  bool      // the last loss was not finite, which ended it
-	tested  float64   // accuracy on the test set
+	tries []*attempt // one with each seed
 }
 
-// Run holds the race, then draws it and the paths.
+// attempt is one training.
+type attempt struct {
+	losses         []float64 // of the batch of each step, before its update
+	seconds        []float64 // from the start to the end of each step
+	broken         bool      // the last loss was not finite, which ended it
+	loss, accuracy float64   // on examples that it was not trained on
+}
+
+// Run tunes the rates if asked to, holds the race, then draws it and the paths.
 func (c *raceCommand) Run(env *environment) error {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
@@ -98,7 +110,7 @@ func (c *raceCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	_, rest, err := all.Split(validation, c.Seed)
+	valid, rest, err := all.Split(validation, c.Seed)
 	if err != nil {
 		return err
 	}
@@ -108,17 +120,30 @@ func (c *raceCommand) Run(env *environment) error {
 	}
 	w := env.stdout
 	fmt.Fprintf(w, "network %v, batches of %d, %d epochs of %d examples; rates fall along a cosine\n\n", c.Hidden, c.Batch, c.Epochs, c.Examples)
-	fmt.Fprintf(w, "%-10s %9s %7s %9s %11s %11s %14s\n", "optimizer", "rate", "steps", "seconds", "ms a step", "train loss", "test accuracy")
+	if c.Tune {
+		if who, err = c.tune(env, who, set, valid); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "%-18s %9s %7s %9s %11s %18s %18s\n", "optimizer", "rate", "steps", "seconds", "ms a step", "train loss", "test accuracy")
 	var laps []*lap
 	for _, one := range who {
-		l, err := c.run(env, one, set, test)
-		if err != nil {
-			return fmt.Errorf("%s: %w", one.name, err)
+		l := &lap{contender: one}
+		for i := range c.Seeds {
+			try, err := c.run(env, one, c.Seed+uint64(i), c.Epochs, set, test)
+			if err != nil {
+				return fmt.Errorf("%s: %w", one.name, err)
+			}
+			l.tries = append(l.tries, try)
 		}
 		laps = append(laps, l)
 		fmt.Fprintln(w, l.row())
 	}
-	fmt.Fprintf(w, "\nthe train loss is the mean of the last %d steps, or of all where there are fewer\n\n", lastLosses)
+	fmt.Fprintf(w, "\nthe train loss is the mean of the last %d steps, or of all where there are fewer\n", lastLosses)
+	if c.Seeds > 1 {
+		fmt.Fprintf(w, "means of %d trainings with the seeds %d to %d, each ± the standard deviation between them\n", c.Seeds, c.Seed, c.Seed+uint64(c.Seeds)-1)
+	}
+	fmt.Fprintln(w)
 	race := filepath.Join(c.Out, "race.png")
 	if err := writeWhole(race, func(w io.Writer) error { return drawRace(w, c.Hidden.String(), laps) }); err != nil {
 		return err
@@ -131,14 +156,14 @@ func (c *raceCommand) Run(env *environment) error {
 	return nil
 }
 
-// run trains with one optimiser. The clock runs while it trains, neither while it compiles nor while it is tested.
-func (c *raceCommand) run(env *environment, one contender, set, test *data.Set) (*lap, error) {
-	model, err := initialised(c.Hidden, c.Seed)
+// run trains with one optimiser and a seed, and judges it by other examples. The clock runs while it trains, neither while it
+// compiles nor while it is judged.
+func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs int, set, others *data.Set) (*attempt, error) {
+	model, err := initialised(c.Hidden, seed)
 	if err != nil {
 		return nil, err
 	}
-	total := c.Epochs * (c.Examples / c.Batch)
-	optimizer := one.make(one.schedule(one.rate, total))
+	optimizer := one.make(one.schedule(one.rate, epochs*(c.Examples/c.Batch)))
 	step, err := train.NewStepOf(model.build, model, optimizer)
 	if err != nil {
 		return nil, err
@@ -146,23 +171,23 @@ func (c *raceCommand) run(env *environment, one contender, set, test *data.Set) 
 	if err := step.Prepare(c.Batch); err != nil {
 		return nil, err
 	}
-	l := &lap{contender: one}
-	batches := set.Batches(c.Batch, data.Options{Shuffle: true, Seed: c.Seed, Last: data.Drop, Epochs: c.Epochs})
+	a := &attempt{}
+	batches := set.Batches(c.Batch, data.Options{Shuffle: true, Seed: seed, Last: data.Drop, Epochs: epochs})
 	begun := time.Now()
 	for r, err := range step.Over(env.ctx, batches) {
 		if err != nil {
 			return nil, err
 		}
-		l.losses, l.seconds = append(l.losses, r.Loss), append(l.seconds, time.Since(begun).Seconds())
-		if l.broken = !finite(r.Loss); l.broken {
-			return l, nil
+		a.losses, a.seconds = append(a.losses, r.Loss), append(a.seconds, time.Since(begun).Seconds())
+		if a.broken = !finite(r.Loss); a.broken {
+			return a, nil
 		}
 	}
 	err = optimizer.WithAverages(func() (err error) {
-		_, l.tested, err = measure(env.ctx, model, test)
+		a.loss, a.accuracy, err = measure(env.ctx, model, others)
 		return err
 	})
-	return l, err
+	return a, err
 }
 
 // lastLosses is the number of steps whose mean loss the table shows.
@@ -170,33 +195,91 @@ const lastLosses = 100
 
 // row is the line of the table.
 func (l *lap) row() string {
-	n := len(l.losses)
-	seconds := l.seconds[n-1]
-	row := fmt.Sprintf("%-10s %9.3g %7d %9.2f %11.3f", l.name, l.rate, n, seconds, 1000*seconds/float64(n))
-	if l.broken {
-		return row + "  the loss is not finite any more"
+	whole := l.whole()
+	steps, seconds, trained, tested := 0, 0.0, []float64{}, []float64{}
+	for _, a := range whole {
+		steps += len(a.losses)
+		seconds += a.seconds[len(a.seconds)-1]
+		last := a.losses[max(0, len(a.losses)-lastLosses):]
+		mean, _ := meanAndDeviation(last)
+		trained, tested = append(trained, mean), append(tested, a.accuracy)
 	}
-	last, sum := l.losses[max(0, n-lastLosses):], 0.0
-	for _, loss := range last {
-		sum += loss
+	row := fmt.Sprintf("%-18s %9.3g", l.name, l.rate)
+	if n := len(whole); n > 0 {
+		row += fmt.Sprintf(" %7d %9.2f %11.3f %18s %18s", steps/n, seconds/float64(n), 1000*seconds/float64(steps), shownMean(trained), shownMean(tested))
 	}
-	return row + fmt.Sprintf(" %11.4f %14.4f", sum/float64(len(last)), l.tested)
+	if n := len(l.tries) - len(whole); n > 0 {
+		row += fmt.Sprintf("  the loss is not finite any more in %d of %d trainings", n, len(l.tries))
+	}
+	return row
 }
 
-// drawRace draws the loss against the step, and beside it against the time.
+// whole are the trainings that came to their end.
+func (l *lap) whole() (whole []*attempt) {
+	for _, a := range l.tries {
+		if !a.broken {
+			whole = append(whole, a)
+		}
+	}
+	return whole
+}
+
+// shownMean prints the mean of numbers, and where there are several also how they differ.
+func shownMean(x []float64) string {
+	mean, deviation := meanAndDeviation(x)
+	if len(x) == 1 {
+		return fmt.Sprintf("%.4f", mean)
+	}
+	return fmt.Sprintf("%.4f ± %.4f", mean, deviation)
+}
+
+// meanAndDeviation gives the mean of numbers and their standard deviation, estimated from them; it is 0 of a single one.
+func meanAndDeviation(x []float64) (mean, deviation float64) {
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	if len(x) > 1 {
+		for _, v := range x {
+			deviation += (v - mean) * (v - mean) / float64(len(x)-1)
+		}
+	}
+	return mean, math.Sqrt(deviation)
+}
+
+// drawRace draws the loss against the step, and beside it against the time. Of several trainings it draws the mean, and around
+// it a band from the lowest to the highest.
 func drawRace(w io.Writer, network string, laps []*lap) error {
 	bySteps := curve.Chart{Title: network, X: "step", Y: "training loss, smoothed (logarithmic)", LogY: true}
 	byTime := bySteps
 	byTime.Title, byTime.Y, byTime.X, byTime.LogX = "the same by time", "", "seconds (logarithmic)", true
 	for _, l := range laps {
-		smooth := smoothed(l.losses)
-		var steps, seconds, losses []float64
-		every := max(1, len(smooth)/400)
-		for i := every - 1; i < len(smooth); i += every {
-			steps, seconds, losses = append(steps, float64(i+1)), append(seconds, l.seconds[i]), append(losses, smooth[i])
+		tries := l.whole()
+		if len(tries) == 0 {
+			tries = l.tries[:1]
 		}
-		bySteps.Lines = append(bySteps.Lines, curve.Line{Name: l.name, X: steps, Y: losses})
-		byTime.Lines = append(byTime.Lines, curve.Line{Name: l.name, X: seconds, Y: losses})
+		line := curve.Line{Name: l.name}
+		var seconds []float64
+		var losses [][]float64
+		for _, a := range tries {
+			losses = append(losses, smoothed(a.losses))
+		}
+		n := len(tries[0].losses)
+		every := max(1, n/400)
+		for i := every - 1; i < n; i += every {
+			var at, clock []float64
+			for k, a := range tries {
+				at, clock = append(at, losses[k][i]), append(clock, a.seconds[i])
+			}
+			mean, _ := meanAndDeviation(at)
+			second, _ := meanAndDeviation(clock)
+			line.X, line.Y, seconds = append(line.X, float64(i+1)), append(line.Y, mean), append(seconds, second)
+			if len(tries) > 1 {
+				line.Low, line.High = append(line.Low, slices.Min(at)), append(line.High, slices.Max(at))
+			}
+		}
+		bySteps.Lines = append(bySteps.Lines, line)
+		line.X = seconds
+		byTime.Lines = append(byTime.Lines, line)
 	}
 	return curve.WriteCharts(w, bySteps, byTime)
 }

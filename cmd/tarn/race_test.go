@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -65,7 +67,7 @@ func TestRaceIsFair(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := c.run(env, one, set, test)
+		l, err := c.run(env, one, c.Seed, c.Epochs, set, test)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,10 +99,57 @@ func TestRaceBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.rate = 1e30
-	l, err := c.run(&environment{ctx: context.Background()}, one, set, test)
-	if err != nil || !l.broken || len(l.losses) == 10 || !strings.Contains(l.row(), "not finite") {
-		t.Errorf("%v, %+v", err, l)
+	env := &environment{ctx: context.Background()}
+	broken, err := c.run(env, one, 1, 1, set, test)
+	if err != nil || !broken.broken || len(broken.losses) == 10 {
+		t.Fatalf("%v, %+v", err, broken)
 	}
+	one.rate = 0.1
+	whole, err := c.run(env, one, 1, 1, set, test)
+	if err != nil || whole.broken || len(whole.losses) != 10 {
+		t.Fatalf("%v, %+v", err, whole)
+	}
+	for _, l := range []lap{{one, []*attempt{broken}}, {one, []*attempt{broken, whole}}, {one, []*attempt{whole, broken, whole}}} {
+		row := l.row()
+		if want := fmt.Sprintf("not finite any more in 1 of %d trainings", len(l.tries)); !strings.Contains(row, want) || strings.Contains(row, "NaN") {
+			t.Errorf("%s", row)
+		}
+		var picture bytes.Buffer
+		if err := drawRace(&picture, "network", []*lap{&l}); err != nil || picture.Len() == 0 {
+			t.Errorf("%d trainings: %v", len(l.tries), err)
+		}
+	}
+}
+
+// TestRaceTuned expects that the rates tried are shown, the best of them is raced at, and that means come with their deviations.
+func TestRaceTuned(t *testing.T) {
+	dir := t.TempDir()
+	out, _ := command(t, 0, append(quick, "--optimizers", "sgd,adam", "--tune", "--seeds", "3", "--out", dir)...)
+	for _, name := range []string{"sgd", "adam"} {
+		const try = ` +(\S+): (\d\.\d+)`
+		tried := regexp.MustCompile(`(?m)^` + name + try + try + try + ` +(\S+)$`).FindStringSubmatch(out)
+		raced := regexp.MustCompile(`(?m)^` + name + ` +(\S+) +60 +\d+\.\d+ +\d+\.\d+ +\d\.\d{4} ± (0\.\d{4}) +0\.\d{4} ± (0\.\d{4})$`).FindStringSubmatch(out)
+		if tried == nil || raced == nil {
+			t.Errorf("no rows of %s in\n%s", name, out)
+			continue
+		}
+		best := 1
+		for i := 1; i <= 5; i += 2 {
+			if tried[i+1] < tried[best+1] {
+				best = i
+			}
+		}
+		if tried[7] != tried[best] || raced[1] != tried[best] {
+			t.Errorf("%s: chosen %s, raced at %s, best %s", name, tried[7], raced[1], tried[best])
+		}
+		if raced[2] == "0.0000" || raced[3] == "0.0000" {
+			t.Errorf("%s: three seeds are the same: %s", name, raced[0])
+		}
+	}
+	if !strings.Contains(out, "with the seeds 1 to 3") {
+		t.Errorf("the seeds are not told:\n%s", out)
+	}
+	decodes(t, filepath.Join(dir, "race.png"))
 }
 
 // TestPaths expects Adam to come down every surface, to a minimum that is listed.
@@ -143,6 +192,7 @@ func TestRaceMistakes(t *testing.T) {
 		"--batch 0":                       "--batch is 0",
 		"--examples 100 --batch 101":      "--batch is 101 and should be from 1 to the number of examples, 100",
 		"--examples 60000":                "--examples is 60000 and should be from 1 to 55000",
+		"--seeds 0":                       "--seeds is 0",
 		"--path-steps 0":                  "--path-steps is 0",
 		"--threads=-1":                    "--threads is -1",
 		"--hidden 8,x":                    "no list of widths",
