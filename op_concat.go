@@ -49,6 +49,9 @@ func (op concatOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
+// Joins gives the axis.
+func (op concatOp) Joins() int { return op.axis }
+
 func (op concatOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
 
 // Rows lets each index of the axes before the joined one be done apart.

@@ -191,6 +191,9 @@ func (j *loopJob) follow(i int) {
 	if in.Extent == lower.Full {
 		w.row, w.col = j.loop.Cols*size, size
 	}
+	if p := in.Place; p != nil {
+		w.offset, w.row = p.Offset*size, p.RowStride*size
+	}
 	j.moving = append(j.moving, w)
 }
 

@@ -123,6 +123,11 @@ func (j *loopJob) cut(registers int) {
 	switch {
 	case j.oneRow && (wholeRows || cols <= unit):
 		j.unitRows, j.unitCols = 1, cols
+	case slices.ContainsFunc(l.Instrs, func(in lower.Instr) bool { return in.Place != nil }): // a block has no gaps
+		j.unitRows, j.unitCols = 1, cols
+		if !wholeRows {
+			j.unitCols = min(cols, unit)
+		}
 	case wholeRows || cols <= unit:
 		j.unitCols = max(cols, 1)
 		j.unitRows = max(1, min(unit/j.unitCols, rows))

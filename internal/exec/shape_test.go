@@ -245,6 +245,20 @@ var floatCases = []struct {
 		y := b.Add(irtest.Backwards{}, b.F(scalar.Tanh, x))
 		b.Output(b.F(scalar.Add, y, x), b.Add(irtest.Backwards{}, b.Permute(x, 1, 0)))
 	}},
+	{"joined results", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
+		x, y, join := b.Input(dtype, rows, cols), b.Input(dtype, rows, cols), irtest.Concat{Axis: 1}
+		parts := func(n *ir.Node) (*ir.Node, *ir.Node, *ir.Node) {
+			p := b.F(scalar.Tanh, n)
+			return p, b.F(scalar.Mul, p, y), b.F(scalar.Sub, p, y)
+		}
+		p, q, r := parts(x) // all by one loop
+		joined := b.Add(join, p, q, r)
+		b.Output(b.F(scalar.Abs, joined), b.Sum(b.F(scalar.Mul, q, b.Num(dtype, 1/float64(rows))), 0))
+		p, q, r = parts(b.F(scalar.Abs, x)) // a row is needed whole
+		b.Output(b.Add(join, p, r, b.F(scalar.Sub, q, b.Expand(b.Reshape(b.Max(q, 1), rows, 1), rows, cols))))
+		p, q, r = parts(b.F(scalar.Square, x)) // what is needed besides
+		b.Output(b.F(scalar.Abs, b.Add(join, p, q)), b.Permute(q, 1, 0), b.Add(join, r, r), b.Add(join, p, x))
+	}},
 	{"integers and bools", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
 		other := map[ir.DType]ir.DType{ir.F32: ir.I32, ir.F64: ir.I64}[dtype]
 		x, y := b.Input(other, rows, cols), b.Input(other, cols)

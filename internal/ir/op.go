@@ -130,6 +130,13 @@ type LookupSum interface {
 	AddsUp() (axis int)
 }
 
+// Joint is an op that puts its operands, which are all of one dtype, one after the other along an axis.
+type Joint interface {
+	Op
+	// Joins gives the axis.
+	Joins() (axis int)
+}
+
 // Fence is implemented by ops that must not be merged with an equal node or folded: a fence keeps work that is done
 // twice on purpose from being found out.
 type Fence interface {

@@ -300,6 +300,39 @@ func (op Move) Move(v ir.View) (ir.View, bool) {
 	return w, true
 }
 
+// Concat puts its operands one after the other along an axis.
+type Concat struct{ Axis int }
+
+// Name is the op's name.
+func (Concat) Name() string { return "Concat" }
+
+// Attrs gives the axis.
+func (op Concat) Attrs() string { return fmt.Sprint(op.Axis) }
+
+// Joins gives the axis.
+func (op Concat) Joins() int { return op.Axis }
+
+// Infer adds up the sizes along the axis.
+func (op Concat) Infer(in []ir.Type) (ir.Type, error) {
+	t := ir.Type{DType: in[0].DType, Shape: slices.Clone(in[0].Shape)}
+	for _, other := range in[1:] {
+		t.Shape[op.Axis] += other.Shape[op.Axis]
+	}
+	return t, nil
+}
+
+// Eval copies the operands.
+func (op Concat) Eval(out ir.Array, in []ir.Array) {
+	row, at := ir.Size(out.Shape[op.Axis:]), 0
+	for _, x := range in {
+		n := ir.Size(x.Shape[op.Axis:])
+		for i := range x.Size() {
+			out.CopyElement(i/n*row+at+i%n, x, i)
+		}
+		at += n
+	}
+}
+
 // Fence gives its first operand once the others have been computed, and is not seen through.
 type Fence struct{}
 

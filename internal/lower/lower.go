@@ -30,6 +30,7 @@ func Lower(g *ir.Graph) *Program {
 		l.program.Steps = append(l.program.Steps, l.step(c))
 	}
 	l.finish()
+	joinInPlace(l.program)
 	return l.program
 }
 

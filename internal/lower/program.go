@@ -190,8 +190,12 @@ type Instr struct {
 	DType  ir.DType      // of the result
 	Extent Extent        // of the result
 	Store  *Buffer       // where the result goes, or nil if only later instructions need it
+	Place  *Place        // where in Store the rows of a Full result lie; nil where they fill it
 	Node   *ir.Node      // for reports
 }
+
+// Place is a block of columns of a larger array: row r of the loop begins at element Offset + r*RowStride.
+type Place struct{ Offset, RowStride int }
 
 // name is what the instruction does, as in "exp" or "sum-rows".
 func (in *Instr) name() string {
@@ -227,6 +231,9 @@ func (l *Loop) describe() string {
 		}
 		if in.Store != nil {
 			fmt.Fprintf(&b, " -> %v", in.Store)
+		}
+		if p := in.Place; p != nil {
+			fmt.Fprintf(&b, "+%d rows %d apart", p.Offset, p.RowStride)
 		}
 	}
 	return b.String()
