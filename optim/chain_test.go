@@ -67,13 +67,17 @@ var makers = func() map[string]func() optim.Optimizer {
 	maps.Copy(all, cases)
 	maps.Copy(all, firstOrder)
 	maps.Copy(all, secondOrder)
+	for name, make := range lbfgs {
+		all[name] = func() optim.Optimizer { return make(map[string]float64{"network": 0.3}, "network") }
+	}
+	all["lbfgs search"] = searching
 	return all
 }()
 
 // ofBatch are the optimisers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
 var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default",
-	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett"}
+	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search"}
 
 // waiting are the optimisers whose first update changes no param.
 var waiting = []string{"soap", "soap vectors"}
@@ -418,6 +422,11 @@ func TestMistakes(t *testing.T) {
 		{"two distances", optim.NewChain(1, optim.NewDAdaptSGD(), optim.NewDAdaptAdam()), good, []string{"it multiplies by the learning rate, which has been done", `two transforms of the chain keep a state "dadapt.d"`}},
 		{"rate after all", broken(optim.NewSGD(1), func(o *optim.SGD) { o.After = []optim.Transform{optim.NewLARS(1)} }), good, []string{"LARS: it multiplies by the learning rate"}},
 		{"sam micro-batches", broken(optim.NewSGD(1), func(o *optim.SGD) { o.MicroBatches, o.Before = 2, []optim.Transform{optim.SAM{Rho: 1}} }), good, []string{"SAM: it needs the gradient of the whole batch"}},
+		{"lbfgs", broken(optim.NewLBFGS(1), func(o *optim.LBFGS) { o.History, o.Curvature = 0, nan }), good, []string{"LBFGS: Curvature is NaN", "History is 0"}},
+		{"line search", broken(optim.NewSGD(1), func(o *optim.SGD) { o.After = []optim.Transform{optim.LineSearch{Decrease: 0.5, Curvature: 0.4}} }), good, []string{
+			"LineSearch: Decrease is 0.5 and Curvature 0.4", "Evaluations is 0"}},
+		{"line search micro-batches", broken(optim.NewLBFGS(1), func(o *optim.LBFGS) { o.MicroBatches, o.After = 2, []optim.Transform{optim.NewLineSearch()} }), good, []string{
+			"LineSearch: it needs the loss of the whole batch; set MicroBatches to 1, not 2"}},
 		{"averages", broken(optim.NewSGD(1), func(o *optim.SGD) {
 			o.After = []optim.Transform{optim.EMA{Decay: 1}, optim.SWA{}, optim.Lookahead{Steps: 1}, optim.Lookahead{}, optim.ScheduleFree{Beta: -1}}
 		}), good, []string{"EMA: Decay is 1", "SWA: Start is 0 and Every 0", "Lookahead: Share is 0", "Lookahead: Steps is 0", "ScheduleFree: Beta is -1"}},

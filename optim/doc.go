@@ -18,11 +18,12 @@
 //
 // The optimisers: SGD with its momenta, Adagrad, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
 // AdaBelief, Adan, Adafactor; Lion; LARS and LAMB for large batches; Muon for matrices; Shampoo and SOAP with a
-// matrix for each axis; Sophia and KFAC, which divide by estimates of the curvature; Prodigy, DAdaptAdam and DAdaptSGD, which
-// find the learning rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which call of another library it equals.
+// matrix for each axis; Sophia and KFAC, which divide by estimates of the curvature; LBFGS, for the gradient of all
+// data; Prodigy, DAdaptAdam and DAdaptSGD, which find the learning rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which
+// call of another library it equals.
 //
 // Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Of steps, for After: EMA, SWA,
-// Lookahead, ScheduleFree. Only limits any transform to some params.
+// Lookahead, ScheduleFree, LineSearch. Only limits any transform to some params.
 //
 // NewChain makes an optimiser of any transforms, ready-made or the user's own. Nothing here is computed while a graph is
 // built: Update returns assignments for tarn.Compile, and the compiler makes one loop of all the maths of a param.

@@ -29,10 +29,6 @@ func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		return u
 	}
 	factor := GlobalNorm(u).AddNum(1e-12).Reciprocal().Scale(m.Rho)
-	params := make([]tarn.Operand, len(u))
 	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(g.Mul(s.Scalar(factor))) })
-	for i, s := range c.Slots {
-		params[i] = s.Value
-	}
-	return tarn.Substitute(u, params, near)
+	return tarn.Substitute(u, c.operands(), near)
 }

@@ -40,11 +40,7 @@ func NewSophia(rate float64) *Sophia {
 // Hutchinson estimates the diagonal of the Hessian of the loss: see tarn.HutchinsonDiagonal. With micro-batches it is that of the last
 // one. Equal to optax.contrib.hutchinson_estimator_diag_hessian.
 func Hutchinson(c *Context) []*tarn.Value {
-	params := make([]tarn.Operand, len(c.Slots))
-	for i, s := range c.Slots {
-		params[i] = s.Value
-	}
-	return tarn.HutchinsonDiagonal(c.Loss, params...)
+	return tarn.HutchinsonDiagonal(c.Loss, c.operands()...)
 }
 
 // Apply scales the gradients.

@@ -95,11 +95,7 @@ func GaussNewtonBartlett(targets Targets) func(c *Context) []*tarn.Value {
 		if drawn == nil {
 			return nil
 		}
-		params := make([]tarn.Operand, len(c.Slots))
-		for i, s := range c.Slots {
-			params[i] = s.Value
-		}
-		return c.Each(tarn.Grad(drawn.Loss, params...), func(s *Slot, d *tarn.Value) *tarn.Value {
+		return c.Each(tarn.Grad(drawn.Loss, c.operands()...), func(s *Slot, d *tarn.Value) *tarn.Value {
 			return d.Square().Scale(float64(drawn.Examples))
 		})
 	}

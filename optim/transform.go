@@ -123,13 +123,16 @@ func (s *Slot) copyState(name string) *tarn.Param {
 
 // State is what a transform keeps for all params together: an F64 scalar that holds init before the first step. Its path is
 // its name.
-func (c *Context) State(name string, init float64) *tarn.Param {
+func (c *Context) State(name string, init float64) *tarn.Param { return c.stateOf(name, init) }
+
+// stateOf is a State of any shape.
+func (c *Context) stateOf(name string, init float64, shape ...int) *tarn.Param {
 	c.use(c.used, name)
 	key := stateKey{name: name}
 	if state := c.chain.states[key]; state != nil {
 		return state
 	}
-	return c.chain.newState(key, name, init, tarn.F64)
+	return c.chain.newState(key, name, init, tarn.F64, shape...)
 }
 
 // Assign stores v in a state at the end of the step, and returns v.
@@ -213,12 +216,24 @@ func (c *Context) scaleByRate(u []*tarn.Value) []*tarn.Value {
 }
 
 // gradients are the gradients of the loss.
-func (c *Context) gradients() []*tarn.Value {
-	wrt := make([]tarn.Operand, len(c.Slots))
+func (c *Context) gradients() []*tarn.Value { return tarn.Grad(c.Loss, c.operands()...) }
+
+// operands are the params, to differentiate by.
+func (c *Context) operands() []tarn.Operand {
+	out := make([]tarn.Operand, len(c.Slots))
 	for i, s := range c.Slots {
-		wrt[i] = s.Value
+		out[i] = s.Value
 	}
-	return tarn.Grad(c.Loss, wrt...)
+	return out
+}
+
+// values are the params before the update.
+func (c *Context) values() []*tarn.Value {
+	out := make([]*tarn.Value, len(c.Slots))
+	for i, s := range c.Slots {
+		out[i] = s.Value
+	}
+	return out
 }
 
 // meanGradients averages the gradients with those that Accumulate has added up, and empties the sums.
