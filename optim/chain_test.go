@@ -71,13 +71,17 @@ var makers = func() map[string]func() optim.Optimizer {
 		all[name] = func() optim.Optimizer { return make(map[string]float64{"network": 0.3}, "network") }
 	}
 	all["lbfgs search"] = searching
+	for name, make := range newton {
+		all[name] = func() optim.Optimizer { return make() }
+	}
 	return all
 }()
 
 // ofBatch are the optimisers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
 var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default",
-	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search"}
+	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search",
+	"newton", "newton options", "newton undamped", "gauss-newton", "gauss-newton options"}
 
 // waiting are the optimisers whose first update changes no param.
 var waiting = []string{"soap", "soap vectors"}
@@ -427,6 +431,10 @@ func TestMistakes(t *testing.T) {
 			"LineSearch: Decrease is 0.5 and Curvature 0.4", "Evaluations is 0"}},
 		{"line search micro-batches", broken(optim.NewLBFGS(1), func(o *optim.LBFGS) { o.MicroBatches, o.After = 2, []optim.Transform{optim.NewLineSearch()} }), good, []string{
 			"LineSearch: it needs the loss of the whole batch; set MicroBatches to 1, not 2"}},
+		{"newton-cg", broken(optim.NewNewtonCG(""), func(o *optim.NewtonCG) { o.Iterations, o.Progress, o.Warm, o.Damping = 0, -1, nan, 0 }), good, []string{
+			"NewtonCG: Progress is -1", "Warm is NaN", "Damping is 0", "Iterations is 0"}},
+		{"newton-cg outputs", optim.NewNewtonCG("logits"), good, []string{`NewtonCG: tarn: Lookup: no value is named "logits"`}},
+		{"newton-cg micro-batches", broken(optim.NewNewtonCG(""), func(o *optim.NewtonCG) { o.MicroBatches = 2 }), good, []string{"NewtonCG: it needs the loss of the whole batch"}},
 		{"averages", broken(optim.NewSGD(1), func(o *optim.SGD) {
 			o.After = []optim.Transform{optim.EMA{Decay: 1}, optim.SWA{}, optim.Lookahead{Steps: 1}, optim.Lookahead{}, optim.ScheduleFree{Beta: -1}}
 		}), good, []string{"EMA: Decay is 1", "SWA: Start is 0 and Every 0", "Lookahead: Share is 0", "Lookahead: Steps is 0", "ScheduleFree: Beta is -1"}},

@@ -82,7 +82,7 @@ func (o *LBFGS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	})
 	length := GlobalNorm(u)
 	if !o.Euclidean {
-		length = sumOfMagnitudes(u)
+		length = c.sumOver(u, func(_ *Slot, u *tarn.Value) *tarn.Value { return u.Abs().Sum() })
 	}
 	first := length.Reciprocal().Minimum(tarn.Num(1))
 	q = c.scaled(q, begun.Where(gamma, first))

@@ -17,19 +17,6 @@ func dot(a, b []*tarn.Value) *tarn.Value {
 	return sum
 }
 
-// sumOfMagnitudes is that of all elements of some values, an F64 scalar.
-func sumOfMagnitudes(values []*tarn.Value) *tarn.Value {
-	var sum *tarn.Value
-	for _, v := range values {
-		if s := v.Abs().Sum().Cast(tarn.F64); sum == nil {
-			sum = s
-		} else {
-			sum = sum.Add(s)
-		}
-	}
-	return sum
-}
-
 // addScaled is x + factor * v for each param, with an F64 scalar.
 func (c *Context) addScaled(x []*tarn.Value, factor *tarn.Value, v []*tarn.Value) []*tarn.Value {
 	return c.Each(x, func(s *Slot, x *tarn.Value) *tarn.Value {
