@@ -15,7 +15,7 @@ import (
 //
 //	a <- d a + (1-d) A,  g <- d g + (1-d) G               d = min(1 - 1/k, Decay), at the k-th of these, every FactorsEvery updates
 //	p = sqrt((trace a / rows of a) / (trace g / rows of g))
-//	a' = (a + p sqrt(Damping) I)^-1,  g' = (g + sqrt(Damping)/p I)^-1       at updates whose number, from 0, Every divides
+//	a' = (a + p sqrt(Damping) I)^-1,  g' = (g + sqrt(Damping)/p I)^-1       at updates 1, 2, 3 and then every Every of them
 //	u = g' (gradient by W) a'
 //	u <- u * min(1, sqrt(KL / sum of rate^2 u * gradient, over all layers))         KL = 0 is no limit
 //	b <- Momentum b + u + WeightDecay * W
@@ -35,9 +35,9 @@ import (
 // 2016, A Kronecker-factored approximate Fisher matrix for convolution layers; the trust region: Ba, Grosse and Martens
 // 2017, Distributed second-order optimization using Kronecker-factored approximations, section 5.)
 //
-// Neither PyTorch nor Optax has K-FAC. Of the libraries for PyTorch, alecwangcq's and kfac-pytorch have the same trust region, and momentum
-// and decay as here; but they begin the averages at the identity with a constant decay, and have no p: they add Damping to
-// the products of the eigenvalues of a and g, or to both factors alike.
+// Neither PyTorch nor Optax has K-FAC. Of the libraries for PyTorch, KFAC-Pytorch (alecwangcq) and kfac-pytorch (gpauloski) have the same
+// trust region, and momentum and decay as torch.optim.SGD, as here. But they begin the averages at the identity with a constant
+// decay, and have no p: they add Damping to the products of the eigenvalues of a and g, or to both factors alike.
 type KFAC struct {
 	Chain
 	Decay        float64 // of the averages of the factors, once there have been many
@@ -53,9 +53,10 @@ type KFAC struct {
 	Examples int
 }
 
-// NewKFAC returns KFAC with Decay 0.95, Damping 0.001, KL 0.001, Momentum 0.9, Every 10 and FactorsEvery 1.
+// NewKFAC returns KFAC with Decay 0.95, Damping 0.003, KL 0.01, Momentum 0.5, Every 10 and FactorsEvery 1. Rates from 0.003 to 0.1 are usual.
+// With a Momentum of 0.9, as in SGD, the first steps overshoot unless there are more of them with a smaller rate.
 func NewKFAC(rate float64) *KFAC {
-	o := &KFAC{Decay: 0.95, Damping: 1e-3, KL: 1e-3, Momentum: 0.9, Every: 10, FactorsEvery: 1}
+	o := &KFAC{Decay: 0.95, Damping: 3e-3, KL: 0.01, Momentum: 0.5, Every: 10, FactorsEvery: 1}
 	o.Chain = *NewChain(rate, o)
 	return o
 }
@@ -82,7 +83,8 @@ func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 // kfacLayer is a layer with its place among the slots.
 type kfacLayer struct {
 	*tarn.KroneckerLayer
-	weight, bias int // bias is -1 where there is none
+	weight, bias int                  // bias is -1 where there is none
+	given        *tarn.KroneckerLayer // the same layer of the loss with the targets of the data, or nil
 }
 
 // kfacLayers are the layers of a loss, which is one with drawn targets where these are not nil.
@@ -111,16 +113,23 @@ func (o *KFAC) layers(c *Context) (layers kfacLayers, ok bool) {
 		params[i], at[s.Param] = s.Param, i
 	}
 	found, _, err := tarn.KroneckerFactors(loss, examples, params...)
+	given := found
+	if err == nil && layers.drawn != nil {
+		given, _, err = tarn.KroneckerFactors(c.Loss, examples, params...)
+	}
 	if err != nil {
 		c.Errorf("%w", err)
 		return layers, false
 	}
 	for _, l := range found {
-		bias := -1
+		layer := kfacLayer{KroneckerLayer: l, weight: at[l.Weight], bias: -1}
 		if l.Bias != nil {
-			bias = at[l.Bias]
+			layer.bias = at[l.Bias]
 		}
-		layers.all = append(layers.all, kfacLayer{l, at[l.Weight], bias})
+		if i := slices.IndexFunc(given, func(o *tarn.KroneckerLayer) bool { return o.Weight == l.Weight && o.Bias == l.Bias }); i >= 0 {
+			layer.given = given[i]
+		}
+		layers.all = append(layers.all, layer)
 	}
 	return layers, true
 }
@@ -138,11 +147,7 @@ func (o *KFAC) precondition(c *Context, layers kfacLayers, u []*tarn.Value) []*t
 	var sum *tarn.Value
 	for i, l := range layers.all {
 		aInverse, gInverse := o.invert(c, l, before, factors[2*i], factors[2*i+1])
-		var bias *tarn.Value
-		if l.bias >= 0 {
-			bias = u[l.bias]
-		}
-		natural, naturalBias := l.Split(gInverse.MatMul(l.Matrix(u[l.weight], bias)).MatMul(aInverse))
+		natural, naturalBias := l.Split(l.natural(c, u, aInverse, gInverse))
 		add := func(at int, v *tarn.Value) {
 			s := c.Slots[at]
 			product := v.Mul(u[at]).Sum().Cast(tarn.F64).Mul(s.Rate().Square().Cast(tarn.F64))
@@ -171,6 +176,35 @@ func (o *KFAC) precondition(c *Context, layers kfacLayers, u []*tarn.Value) []*t
 		}
 	}
 	return u
+}
+
+// natural is g' (gradient) a'. The gradient is a sum over the rows of the layer; where these are few, and no transform has changed
+// it, it is quicker to multiply them by the inverses before they are summed.
+func (l kfacLayer) natural(c *Context, u []*tarn.Value, aInverse, gInverse *tarn.Value) *tarn.Value {
+	raw := l.given != nil && u[l.weight] == c.raw[l.Weight]
+	var bias *tarn.Value
+	if l.bias >= 0 {
+		bias = u[l.bias]
+		raw = raw && bias == c.raw[l.Bias]
+	}
+	in, out, rows := aInverse.Dim(-1), gInverse.Dim(-1), 0
+	if raw {
+		for _, use := range l.given.Uses {
+			rows += use.Input.Dim(-2)
+		}
+	}
+	if !raw || rows*(in*in+out*out+in*out) > in*out*(in+out) {
+		return gInverse.MatMul(l.Matrix(u[l.weight], bias)).MatMul(aInverse)
+	}
+	var sum *tarn.Value
+	for _, use := range l.given.Uses {
+		v := use.Gradient.MatMul(gInverse).TMatMul(use.Input.MatMul(aInverse))
+		if sum != nil {
+			v = sum.Add(v)
+		}
+		sum = v
+	}
+	return sum
 }
 
 // average gives the averages of A and G of each layer, one after the other, as they are after this update.
@@ -238,7 +272,8 @@ func (o *KFAC) invert(c *Context, l kfacLayer, before, a, g *tarn.Value) (aInver
 	if o.Every == 1 {
 		now = fresh([]*tarn.Value{a, g})
 	} else {
-		now = tarn.Cond(divides(o.Every, before), append([]*tarn.Value{a, g}, now...), fresh,
+		due := divides(o.Every, before).Or(before.Lt(tarn.Num(3)))
+		now = tarn.Cond(due, append([]*tarn.Value{a, g}, now...), fresh,
 			func(in []*tarn.Value) []*tarn.Value { return in[2:] })
 	}
 	return c.Assign(states[0], now[0]), c.Assign(states[1], now[1])

@@ -20,7 +20,7 @@ var kfacCases = map[string]func() *optim.KFAC{
 	"kfac": func() *optim.KFAC { return optim.NewKFAC(0.1) },
 	"kfac options": func() *optim.KFAC {
 		o := optim.NewKFAC(0.05)
-		o.Decay, o.Damping, o.KL, o.Momentum, o.WeightDecay, o.Every, o.FactorsEvery = 0.7, 0.03, 1e-4, 0.5, 0.1, 3, 2
+		o.Decay, o.Damping, o.KL, o.Momentum, o.WeightDecay, o.Every, o.FactorsEvery = 0.7, 0.03, 1e-4, 0.9, 0.1, 3, 2
 		return o
 	},
 	"kfac without limit": func() *optim.KFAC {
@@ -276,5 +276,27 @@ func TestKFACTrueFisher(t *testing.T) {
 		if want := float64(1 - (i+i/2)%2); math.Abs(x-want) > 0.05 { // 2 / (2 outputs) on the diagonal
 			t.Errorf("element %d is %v, not %v", i, x, want)
 		}
+	}
+}
+
+// TestKFACRows expects the same steps where the rows of a layer are multiplied by the inverses before they are summed as where
+// the gradient is, which a limit that never binds brings about.
+func TestKFACRows(t *testing.T) {
+	for name, targets := range map[string]optim.Targets{"empirical": nil, "drawn": optim.NormalsAround("prediction")} {
+		t.Run(name, func(t *testing.T) {
+			var ends [2][]float64
+			for i, limit := range []float64{0, 1e300} {
+				p, opt := scaledMLP(tarn.F64), optim.NewKFAC(0.1)
+				opt.ClipNorm, opt.Targets = limit, targets
+				program := p.compile(t, opt, 2)
+				for range 5 {
+					run(t, program, p.inputs(1, 3))
+				}
+				ends[i] = p.values()
+			}
+			if d := worst(ends[0], ends[1]); !(d < 1e-10) || slices.Equal(ends[0], ends[1]) {
+				t.Errorf("they differ by %g", d)
+			}
+		})
 	}
 }

@@ -31,8 +31,9 @@ type Context struct {
 	Slots []*Slot
 
 	chain   *Chain
-	name    string // the transform being applied, for reports
-	rated   bool   // the updates are multiplied by the learning rate already
+	name    string                      // the transform being applied, for reports
+	rated   bool                        // the updates are multiplied by the learning rate already
+	raw     map[*tarn.Param]*tarn.Value // the gradients of the loss, before any transform
 	used    map[string]bool
 	updates []tarn.Update
 	errs    []error
@@ -216,7 +217,14 @@ func (c *Context) scaleByRate(u []*tarn.Value) []*tarn.Value {
 }
 
 // gradients are the gradients of the loss.
-func (c *Context) gradients() []*tarn.Value { return tarn.Grad(c.Loss, c.operands()...) }
+func (c *Context) gradients() []*tarn.Value {
+	u := tarn.Grad(c.Loss, c.operands()...)
+	c.raw = map[*tarn.Param]*tarn.Value{}
+	for i, s := range c.Slots {
+		c.raw[s.Param] = u[i]
+	}
+	return u
+}
 
 // operands are the params, to differentiate by.
 func (c *Context) operands() []tarn.Operand {
