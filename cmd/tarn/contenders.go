@@ -46,6 +46,7 @@ var contenders = []contender{
 	{"adafactor", 1e-1, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdafactor(0); o.Rate = r; return o }},
 	{"muon", 2e-2, 0.03, newMuon},
 	{"sophia", 1e-3, 0.05, func(r optim.Schedule) optim.Optimizer { o := optim.NewSophia(0); o.Rate = r; return o }},
+	{"kfac", 1e-2, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewKFAC(0); o.Rate = r; return o }},
 	{"prodigy", 1, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewProdigy(); o.Rate = r; return o }},
 	{"dadapt-adam", 1, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptAdam(); o.Rate = r; return o }},
 	{"dadapt-sgd", 0.1, 0.03, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptSGD(); o.Rate = r; return o }},
@@ -70,9 +71,9 @@ func (c *contender) schedule(rate float64, steps int) optim.Schedule {
 	return optim.Cosine{Rate: rate, Steps: max(1, steps)}
 }
 
-// pathRate is the rate on a surface with that largest curvature.
+// pathRate is the rate on a surface with that largest curvature. K-FAC finds no layers there and is gradient descent with momentum.
 func (c *contender) pathRate(curvature float64) float64 {
-	if slices.Contains([]string{"sgd", "momentum", "nesterov", "schedulefree-sgd"}, c.name) {
+	if slices.Contains([]string{"sgd", "momentum", "nesterov", "kfac", "schedulefree-sgd"}, c.name) {
 		return c.path / curvature
 	}
 	return c.path
