@@ -21,7 +21,8 @@
 // negative curvature. GaussNewton and LevenbergMarquardt are for sums of squares. Adam is for functions with noise.
 // MultiStart and BasinHopping call another method many times, for functions with many minima.
 //
-// LinearLeastSquares solves what is linear in one go, and CurveFit gives standard errors to the result of a fit.
+// LinearLeastSquares solves what is linear in one go. NewFit gives standard errors to the result of a fit, and Fit.Margin the
+// confidence interval of what is computed from it.
 //
 // # What comes out
 //
