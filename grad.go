@@ -11,7 +11,8 @@ import (
 // gradients itself. Forward mode is reverse mode applied twice.
 
 // Grad gives the gradient of a scalar loss by each operand in wrt, a *Param or a *Value: the value with the operand's
-// shape that holds the partial derivatives. It is zero where the loss does not depend on the operand.
+// shape that holds the partial derivatives. It is zero where the loss does not depend on the operand. In the body of a loop, too, the
+// gradient of a value of the body by one from outside is the whole, with what runs through other values from outside.
 //
 // Shapes: [] and any... -> the shapes of wrt.
 func Grad(loss *Value, wrt ...Operand) []*Value {
@@ -42,13 +43,80 @@ func VJP(y, dy *Value, wrt ...Operand) []*Value {
 		}
 		return out
 	}
-	out := g.backward([]*Value{y}, []*Value{dy}, ends, nil)
+	if dy.graph != g { // y is outside of a loop of which dy is part
+		seed := g.placeholder(y.typ)
+		return Substitute(VJP(y, seed, wrt...), []Operand{seed}, []*Value{dy})
+	}
+	through := outsiders(y, ends)
+	out := g.backward([]*Value{y}, []*Value{dy}, slices.Concat(ends, through), nil)
+	for i, v := range through {
+		if d := out[len(ends)+i]; d != nil {
+			addOutside(out, ends, v, d)
+		}
+	}
 	for i, end := range ends {
 		if out[i] == nil {
 			out[i] = end.Num(0).broadcastTo(end.typ.Shape)
 		}
 	}
-	return out
+	return out[:len(ends)]
+}
+
+// outside is the value of the graph around that v stands for in the body of a loop, or nil.
+func (v *Value) outside() *Value {
+	if op, ok := v.op.(argumentOp); ok {
+		return op.outer
+	}
+	return nil
+}
+
+// outsiders are the values that a body has captured through which y depends on ends from outside of the body.
+func outsiders(y *Value, ends []*Value) []*Value {
+	if y.graph.around == nil {
+		return nil
+	}
+	targets := map[*Value]bool{}
+	for _, end := range ends {
+		for o := end.outside(); o != nil; o = o.outside() {
+			targets[o] = true
+		}
+	}
+	known := map[*Value]bool{}
+	var depends func(v *Value) bool
+	depends = func(v *Value) bool {
+		found, ok := known[v]
+		if !ok {
+			o := v.outside()
+			found = o != nil && (targets[o] || depends(o)) || slices.ContainsFunc(v.in, func(in *Value) bool { return targets[in] || depends(in) })
+			known[v] = found
+		}
+		return found
+	}
+	var through []*Value
+	for _, v := range reachable([]*Value{y}) {
+		if o := v.outside(); o != nil && o.DType().IsFloat() && depends(o) {
+			through = append(through, v)
+		}
+	}
+	return through
+}
+
+// addOutside adds to the gradients by ends what comes through v, which a body has captured, given the gradient d by that.
+func addOutside(out, ends []*Value, v, d *Value) {
+	var wrt []Operand
+	var at []int
+	for i, end := range ends {
+		if o := end.outside(); o != nil && end != v {
+			wrt, at = append(wrt, o), append(at, i)
+		}
+	}
+	for k, part := range VJP(v.outside(), d, wrt...) {
+		if i := at[k]; out[i] == nil {
+			out[i] = part
+		} else {
+			out[i] = out[i].Add(part)
+		}
+	}
 }
 
 // checkGrad reports whether the gradient of in[0], given that of it in in[1], by the rest cannot be taken, and why, unless
@@ -60,7 +128,7 @@ func checkGrad(in []*Value) (p error, failed bool) {
 			return newProblem("the vector is nil"), true
 		case v == nil:
 			return newProblem("operand %d to differentiate by is nil", i-1), true
-		case v.graph != in[0].graph:
+		case v.graph != in[0].graph && !(i == 1 && v.graph.open && v.graph.within(in[0].graph)):
 			return newProblem("a value of another graph is named"), true
 		case v.failed:
 			return nil, true

@@ -249,3 +249,62 @@ func TestLoopsAllocateNothing(t *testing.T) {
 		t.Errorf("a run allocates %v times", n)
 	}
 }
+
+// TestGradientsInBodies differentiates in the body of a loop, by values from outside on which the body depends through others from outside,
+// and compares with the same steps outside of a loop.
+func TestGradientsInBodies(t *testing.T) {
+	p := tarn.NewParam(tarn.F64, nil, 2)
+	copy(p.Tensor().F64(), []float64{0.7, -0.4})
+	type step = func(h, w, c *tarn.Value) *tarn.Value // the carry of the next step; h is computed from w and p
+	steps := map[string]step{
+		"by a value through another": func(h, w, c *tarn.Value) *tarn.Value {
+			return tarn.Grad(h.Mul(w).Mul(c.Sin()).Sum(), w)[0]
+		},
+		"by a param": func(h, w, c *tarn.Value) *tarn.Value {
+			return tarn.Grad(h.Square().Mul(c).Sum(), p)[0].Add(w)
+		},
+		"by both of two that depend on each other": func(h, w, c *tarn.Value) *tarn.Value {
+			d := tarn.Grad(h.Mul(w).Mul(c).Sum(), h, w, p)
+			return d[0].Add(d[1].Mul(d[2]))
+		},
+		"by the carry and from outside": func(h, w, c *tarn.Value) *tarn.Value {
+			d := tarn.Grad(h.Mul(c.Square()).Sum(), c, w)
+			return d[0].Sub(d[1])
+		},
+		"a vector of the body": func(h, w, c *tarn.Value) *tarn.Value { return tarn.VJP(h, c, w)[0] },
+		"forward": func(h, w, c *tarn.Value) *tarn.Value {
+			return tarn.JVP(h.Mul(c), []tarn.Operand{w, p}, []*tarn.Value{c, w})
+		},
+		"second derivative": func(h, w, c *tarn.Value) *tarn.Value {
+			return tarn.HVP(h.Mul(w).Mul(c.Exp()).Sum(), []tarn.Operand{w}, []*tarn.Value{c})[0]
+		},
+		"in a loop in the loop": func(h, w, c *tarn.Value) *tarn.Value {
+			k := h.Mul(c)
+			last, _ := tarn.Scan([]*tarn.Value{c}, nil, tarn.ScanOptions{Steps: 1}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+				d := tarn.Grad(k.Mul(h).Mul(carries[0]).Sum(), w, c)
+				return []*tarn.Value{d[0].Add(d[1])}, nil
+			})
+			return last[0]
+		},
+	}
+	for name, step := range steps {
+		t.Run(name, func(t *testing.T) {
+			g := tarn.NewGraph()
+			w, c := g.Input("w", tarn.F64, 2), g.Input("c", tarn.F64, 2)
+			h := w.Sin().Mul(p.Value(g)).Add(w.Square())
+			last, _ := tarn.Scan([]*tarn.Value{c}, nil, tarn.ScanOptions{Steps: 2}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+				return []*tarn.Value{step(h, w, carries[0])}, nil
+			})
+			looped := tarn.While([]*tarn.Value{c, c.Num(0)}, func(carries []*tarn.Value) *tarn.Value {
+				return carries[1].Lt(tarn.Num(2))
+			}, func(carries []*tarn.Value) []*tarn.Value {
+				return []*tarn.Value{step(h, w, carries[0]), carries[1].AddNum(1)}
+			})
+			plain := step(h, w, step(h, w, c).StopGradient())
+			out := run(t, g, tarn.Outputs{"plain": plain, "scan": last[0], "while": looped[0]},
+				map[string]*tarn.Tensor{"w": tarn.Vector([]float64{1.1, 0.3}), "c": tarn.Vector([]float64{0.5, -0.8})})
+			checkNear(t, "the scan", out["scan"], out["plain"], 1e-12)
+			checkNear(t, "the while", out["while"], out["plain"], 1e-12)
+		})
+	}
+}

@@ -29,7 +29,7 @@ func Substitute(values []*Value, from []Operand, to []*Value) []*Value {
 	}
 	copied := map[*Value]*Value{}
 	for i, o := range from {
-		old, v := values[0].operand(o), to[i]
+		old, v := values[0].operand(o), values[0].operand(to[i])
 		switch {
 		case old == nil || v == nil:
 			g.fail(substituteOp{}, nil, newProblem("operand %d or the value for it is nil", i+1))

@@ -19,8 +19,8 @@
 // The optimisers: SGD with its momenta, Adagrad, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
 // AdaBelief, Adan, Adafactor; Lion; LARS and LAMB for large batches; Muon for matrices; Shampoo and SOAP with a
 // matrix for each axis; Sophia and KFAC, which divide by estimates of the curvature; LBFGS, for the gradient of all
-// data, and NewtonCG, for large batches, which solves for its step; Prodigy, DAdaptAdam and DAdaptSGD, which find the learning rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which
-// call of another library it equals.
+// data, and NewtonCG, for large batches, which solves for its step; Prodigy, DAdaptAdam and DAdaptSGD, which find the learning
+// rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which call of another library it equals.
 //
 // Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Of steps, for After: EMA, SWA,
 // Lookahead, ScheduleFree, LineSearch. Only limits any transform to some params.
