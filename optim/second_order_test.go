@@ -24,13 +24,13 @@ var secondOrder = map[string]func() optim.Optimizer{
 	},
 	"shampoo paper": func() optim.Optimizer {
 		o := optim.NewShampoo(0.1)
-		o.Beta1, o.Beta2, o.Epsilon, o.Every, o.Start, o.Graft = 0, 1, 1e-4, 1, 0, nil
+		o.Beta1, o.Beta2, o.Epsilon, o.Every, o.Start, o.Vectors, o.Graft = 0, 1, 1e-4, 1, 0, true, nil
 		return o
 	},
 	"shampoo options": func() optim.Optimizer {
 		o := optim.NewShampoo(0.0005)
 		o.Beta1, o.Beta2, o.Epsilon, o.Every, o.MaxSize, o.Start, o.WeightDecay = 0.8, 0.9, 1e-6, 3, 2, 4, 0.1
-		o.Graft = optim.NewSGD(0)
+		o.Vectors, o.Graft = true, optim.NewSGD(0)
 		return o
 	},
 	"soap": func() optim.Optimizer {

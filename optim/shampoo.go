@@ -10,24 +10,26 @@ import (
 //
 //	m <- Beta1 m + (1-Beta1) g
 //	L_a <- Beta2 L_a + (1-Beta2) g_a g_a'              g_a: the slices along axis a as rows; Beta2 1: L_a + g_a g_a'
-//	P_a = (L_a / (1 - Beta2^t) + Epsilon)^(-1/(2k))    of the k axes, at the first and every Every-th update; Beta2 1: L_a undivided
+//	P_a = (L_a / (1 - Beta2^t) + Epsilon)^(-1/(2k))    of the k axes; Beta2 1: L_a undivided
 //	d = m / (1 - Beta1^t), times P_a along each axis a
-//	u = d |Graft(g)| / |d|                             of each param; before update number Start: Graft(g)
+//	u = d |Graft(g)| / |d|                             of each param; in the first Start updates Graft(g)
 //
-// so for a matrix d = P_0 m P_1 with inverse fourth roots. (Gupta, Koren and Singer 2018, Shampoo: preconditioned stochastic tensor
-// optimization: Beta1 0, Beta2 1, Every 1, no Graft.) Roots every few updates, and the length of the step taken from another
-// optimiser, are those of Anil et al. 2020, Scalable second order optimization for deep learning. An axis longer than MaxSize is cut in blocks,
-// between which no moments are kept: L_a and P_a are then matrices with blocks on their diagonal.
+// so for a matrix d = P_0 m P_1 with inverse fourth roots. P_a is computed after the first Start updates and at every Every-th from there on,
+// within a Cond, so that only these pay for it; negative eigenvalues, which are errors of rounding, count as 0. (Gupta, Koren and Singer 2018,
+// Shampoo: preconditioned stochastic tensor optimization: Beta1 0, Beta2 1, Every 1, no Graft. Roots of some updates only, and the
+// length of the step taken from another optimiser: Anil et al. 2020, Scalable second order optimization for deep learning.)
 //
-// The roots come from eigenvalues, of which negative ones, errors of rounding, count as 0; they are computed when they are due,
-// within a Cond. Equal to distributed_shampoo of Shi et al. 2023 with eigendecompositions, for params of at most MaxSize along each axis and
-// grafting to Adam: that cuts a larger param into blocks that have nothing in common, and has Beta1 0.9 and Beta2 1 unless set. The
-// one of Anil et al. adds Epsilon times the largest eigenvalue. torch.optim and Optax have none.
+// An axis longer than MaxSize is cut in blocks, between which no moments are kept: L_a and P_a are then matrices with blocks on their
+// diagonal. A param of fewer than two axes takes the step Graft(g), or m / (1 - Beta1^t) without Graft, unless Vectors is set.
+//
+// torch.optim and Optax have none. That of Shi et al. 2023, distributed_shampoo, has these formulas, but cuts a param into blocks that have
+// nothing in common and makes matrices for vectors too; that of Anil et al. adds Epsilon times the largest eigenvalue.
 type ScaleByShampoo struct {
 	Beta1, Beta2, Epsilon float64
 	Every                 int
 	MaxSize               int
 	Start                 int       // how many updates at first are Graft's own
+	Vectors               bool      // params of one axis have a matrix as well
 	Graft                 Transform // the length of the step, as in ScaleByAdam{...} or NewSGD(0); nil leaves it as it is
 }
 
@@ -59,8 +61,13 @@ func (h ScaleByShampoo) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		correction = c.correction(h.Beta2)
 	}
 	var blocks []block
+	matrices := make([]bool, len(u)) // those of the params that have a matrix for each axis
 	for i, s := range c.Slots {
 		g := axes(u[i])
+		matrices[i] = h.Vectors || g.Rank() > 1
+		if !matrices[i] {
+			continue
+		}
 		for a := range g.Rank() {
 			bounds := cut(g.Dim(a), h.MaxSize)
 			for b, first := range bounds[:len(bounds)-1] {
@@ -71,7 +78,12 @@ func (h ScaleByShampoo) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 			}
 		}
 	}
-	roots := h.roots(c, c.begun("shampoo.begun").Not().Or(divides(h.Every, c.Step)), blocks)
+	since := c.Step.AddNum(float64(-h.Start))
+	state := c.State("shampoo.begun", 0) // whether there are roots, also where Step was not 0 at the first update
+	begun := state.Value(c.Graph).Gt(tarn.Num(0))
+	due := since.Ge(tarn.Num(0)).And(divides(h.Every, since).Or(begun.Not()))
+	c.Assign(state, begun.Or(due).Cast(tarn.F64))
+	roots := h.roots(c, due, blocks)
 
 	mean := c.correction(h.Beta1)
 	out := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
@@ -90,11 +102,13 @@ func (h ScaleByShampoo) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if h.Graft == nil {
 		return out
 	}
-	early := c.Step.Lt(tarn.Num(h.Start))
 	for i, length := range c.apply(h.Graft, u) {
 		grafted := out[i].Mul(c.Slots[i].Scalar(norm(length).Div(norm(out[i]).AddNum(1e-30))))
-		if h.Start > 0 {
-			grafted = early.Where(length, grafted)
+		switch {
+		case !matrices[i]:
+			grafted = length
+		case h.Start > 0:
+			grafted = since.Lt(tarn.Num(0)).Where(length, grafted)
 		}
 		out[i] = grafted
 	}
@@ -111,6 +125,9 @@ func axes(v *tarn.Value) *tarn.Value {
 
 // roots are the inverse roots of the moments of all blocks: new ones if due, and else those kept.
 func (h ScaleByShampoo) roots(c *Context, due *tarn.Value, blocks []block) []*tarn.Value {
+	if len(blocks) == 0 {
+		return nil
+	}
 	var moments, kept []*tarn.Value
 	for _, b := range blocks {
 		moments, kept = append(moments, b.moments), append(kept, b.root.Value(c.Graph))

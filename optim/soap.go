@@ -6,8 +6,8 @@ import (
 
 // This file holds SOAP, which is Adam in the eigenbasis of Shampoo's moments.
 
-// ScaleBySOAP turns the gradient along each axis into the basis of the eigenvectors Q_a of the second moments of its slices, and scales it there
-// as Adam does:
+// ScaleBySOAP turns the gradient along each axis into the basis of the eigenvectors Q_a of the second moments of its slices, and
+// scales it there as Adam does:
 //
 //	g' = g, times Q_a' along each axis a                                for a matrix Q_0' g Q_1
 //	m <- Beta1 m + (1-Beta1) g'

@@ -59,13 +59,14 @@ class Adam:
 class Shampoo:
     """One param. graft makes the optimiser that gives the length of a step."""
 
-    def __init__(self, shape, rate, beta1=0.9, beta2=0.999, eps=1e-12, every=10, most=1024, start=0, decay=0, graft="adam"):
+    def __init__(self, shape, rate, beta1=0.9, beta2=0.999, eps=1e-12, every=10, most=1024, start=0, decay=0, vectors=False, graft="adam"):
         self.rate, self.beta1, self.beta2, self.eps = rate, beta1, beta2, eps
         self.every, self.start, self.decay, self.t, self.m = every, start, decay, 0, 0
         self.graft = {"adam": Adam(beta1, beta2, 1e-8), "sgd": lambda g: g, None: None}[graft]
         shape = shape or (1,)
+        self.plain = len(shape) == 1 and not vectors
         self.blocks = []
-        for axis, n in enumerate(shape):
+        for axis, n in enumerate(shape if not self.plain else ()):
             for first in range(0, n, most):
                 self.blocks.append((axis, slice(first, min(n, first + most))))
         self.moments = [np.zeros((s.stop - s.start,) * 2) for _, s in self.blocks]
@@ -80,11 +81,14 @@ class Shampoo:
             rows = unfold(g, axis)[part]
             new = 1 if self.beta2 == 1 else 1 - self.beta2
             self.moments[i] = self.beta2 * self.moments[i] + new * rows @ rows.T
-            if (self.t - 1) % self.every == 0:
+            if self.t > self.start and (self.t - 1 - self.start) % self.every == 0:
                 corrected = self.moments[i] / (1 if self.beta2 == 1 else 1 - self.beta2**self.t)
                 u, s, _ = np.linalg.svd(corrected, hermitian=True)
                 self.roots[i] = u @ np.diag((s + self.eps) ** (-1 / (2 * len(self.shape)))) @ u.T
         self.m = self.beta1 * self.m + (1 - self.beta1) * g
+        if self.plain or self.t <= self.start:
+            d = self.m / (1 - self.beta1**self.t) if self.graft is None else grafted
+            return p - self.rate * (d.reshape(p.shape) + self.decay * p)
         d = self.m / (1 - self.beta1**self.t)
         for axis in range(len(self.shape)):
             whole = np.zeros((self.shape[axis],) * 2)
@@ -94,7 +98,7 @@ class Shampoo:
             d = times(d, whole, axis)
         d = d.reshape(p.shape)
         if self.graft:
-            d = grafted if self.t <= self.start else d * np.linalg.norm(grafted) / np.linalg.norm(d)
+            d = d * np.linalg.norm(grafted) / np.linalg.norm(d)
         return p - self.rate * (d + self.decay * p)
 
 
@@ -147,9 +151,9 @@ class SOAP:
 
 CASES = {
     "shampoo": lambda shape: Shampoo(shape, 0.05, eps=1e-6, start=10),
-    "shampoo paper": lambda shape: Shampoo(shape, 0.1, beta1=0, beta2=1, eps=1e-4, every=1, graft=None),
+    "shampoo paper": lambda shape: Shampoo(shape, 0.1, beta1=0, beta2=1, eps=1e-4, every=1, vectors=True, graft=None),
     "shampoo options": lambda shape: Shampoo(
-        shape, 0.0005, beta1=0.8, beta2=0.9, eps=1e-6, every=3, most=2, start=4, decay=0.1, graft="sgd"
+        shape, 0.0005, beta1=0.8, beta2=0.9, eps=1e-6, every=3, most=2, start=4, decay=0.1, vectors=True, graft="sgd"
     ),
     "soap": lambda shape: SOAP(shape, 0.05, eps=1e-4, most=3),
     "soap options": lambda shape: SOAP(
