@@ -84,7 +84,8 @@ var _ = refuse(
 	binaryRefusal("Solve", (*tarn.Value).Solve, f32(2, 2, 2), f32(3, 2, 2), "the batch axes differ"),
 	binaryRefusal("Solve", (*tarn.Value).Solve, f32(2, 3), f32(2, 2), "should be square"),
 	refused("Solve", func(in ...*tarn.Value) *tarn.Value { return in[0].Solve(nil) }, "operand 2 is nil", f32(2, 2)),
-	binaryRefusal("SolveTriangular", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.SolveTriangular(o, true, false) }, f32(2, 2), f32(3, 2), "have 2 and 3 rows"),
+	binaryRefusal("SolveTriangular", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.SolveTriangular(o, true, false) },
+		f32(2, 2), f32(3, 2), "have 2 and 3 rows"),
 	binaryRefusal("CholeskySolve", (*tarn.Value).CholeskySolve, f32(2, 3), f32(3, 2), "should be square"),
 )
 

@@ -20,10 +20,13 @@ import (
 // the largest first, and v with them; then Q_a is the orthogonal factor of L_a Q_a, and m is turned into the new basis. (Vyas et al. 2024,
 // SOAP: improving and stabilizing Shampoo using Adam.)
 //
-// An axis longer than MaxSize is not turned, and neither is a vector unless Vectors is set: without an axis to turn it is Adam.
-// The bases are computed when they are due, within a Cond. Equal to the authors' optimizer, https://github.com/nikhilvyas/SOAP, with Every
-// its precondition_frequency, MaxSize max_precond_dim, MomentsBeta shampoo_beta and Vectors precondition_1d; that factors in float32
-// whatever the dtype. torch.optim and Optax have none.
+// An axis longer than MaxSize is not turned, and neither is a vector unless Vectors is set: without an axis to turn it is Adam,
+// whose Epsilon stands beside the root before it is corrected. The bases are computed when they are due, within a Cond, so that only these
+// updates pay for it.
+//
+// Equal to the authors' optimizer, https://github.com/nikhilvyas/SOAP, with Every its precondition_frequency, MaxSize max_precond_dim,
+// MomentsBeta shampoo_beta, betas[1] unless set, and Vectors precondition_1d; it factors in float32 whatever the dtype. torch.optim and
+// Optax have none.
 type ScaleBySOAP struct {
 	Beta1, Beta2, Epsilon float64
 	MomentsBeta           float64

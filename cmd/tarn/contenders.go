@@ -45,6 +45,8 @@ var contenders = []contender{
 	{"lars", 10, 10, func(r optim.Schedule) optim.Optimizer { o := optim.NewLARS(0); o.Rate = r; return o }},
 	{"adafactor", 1e-1, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewAdafactor(0); o.Rate = r; return o }},
 	{"muon", 2e-2, 0.03, newMuon},
+	{"shampoo", 1e-2, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewShampoo(0); o.Rate = r; return o }},
+	{"soap", 1e-2, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewSOAP(0); o.Rate = r; return o }},
 	{"sophia", 1e-3, 0.05, func(r optim.Schedule) optim.Optimizer { o := optim.NewSophia(0); o.Rate = r; return o }},
 	{"kfac", 1e-2, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewKFAC(0); o.Rate = r; return o }},
 	{"prodigy", 1, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewProdigy(); o.Rate = r; return o }},
