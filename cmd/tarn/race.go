@@ -250,6 +250,9 @@ func meanAndDeviation(x []float64) (mean, deviation float64) {
 // it a band from the lowest to the highest.
 func drawRace(w io.Writer, network string, laps []*lap) error {
 	bySteps := curve.Chart{Title: network, X: "step", Y: "training loss, smoothed (logarithmic)", LogY: true}
+	if n := len(laps[0].tries); n > 1 {
+		bySteps.Title += fmt.Sprintf(", mean and range of %d seeds", n)
+	}
 	byTime := bySteps
 	byTime.Title, byTime.Y, byTime.X, byTime.LogX = "the same by time", "", "seconds (logarithmic)", true
 	for _, l := range laps {

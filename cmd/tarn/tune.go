@@ -25,7 +25,7 @@ func (c *raceCommand) tune(env *environment, who []contender, set, valid *data.S
 	for _, one := range who {
 		fmt.Fprintf(w, "%-18s", one.name)
 		best, lowest, own := one, math.Inf(1), one.rate
-		for i, factor := range tuneFactors {
+		for _, factor := range tuneFactors {
 			one.rate = own * factor
 			a, err := c.run(env, one, c.Seed, 1, set, valid)
 			if err != nil {
@@ -37,9 +37,9 @@ func (c *raceCommand) tune(env *environment, who []contender, set, valid *data.S
 			fmt.Fprintf(w, " %20s", fmt.Sprintf("%.3g: %s", one.rate, shownValue(a.loss)))
 			if a.loss < lowest {
 				best, lowest = one, a.loss
-				edge = edge || i == 0 || i == len(tuneFactors)-1
 			}
 		}
+		edge = edge || best.rate != own
 		fmt.Fprintf(w, " %9.3g\n", best.rate)
 		tuned = append(tuned, best)
 	}

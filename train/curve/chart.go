@@ -49,27 +49,45 @@ func WriteCharts(w io.Writer, charts ...Chart) error {
 	if len(charts) == 0 {
 		return errors.New("curve: there is no chart to draw")
 	}
+	// Many names stand beside the charts, once, as lines of the same place look the same in all.
+	var beside *key
+	for _, c := range charts {
+		if len(c.Lines) > legendLines && (beside == nil || len(c.Lines) > len(beside.names)) {
+			beside = newKey(c.Lines)
+		}
+	}
 	var parts []*plot.Plot
 	for _, c := range charts {
-		p, err := c.plot()
+		p, err := c.plot(beside == nil)
 		if err != nil {
 			return fmt.Errorf("curve: %q: %w", c.Title, err)
 		}
 		parts = append(parts, p)
 	}
-	return write(w, [][]*plot.Plot{parts}, width, height)
+	return write(w, [][]*plot.Plot{parts}, width, height, beside)
 }
 
-// write draws a table of plots, each of that size.
-func write(w io.Writer, rows [][]*plot.Plot, width, height vg.Length) error {
+// legendLines is the most lines that a legend within a chart names.
+const legendLines = 10
+
+// write draws a table of plots, each of that size, and a key beside it, unless it is nil.
+func write(w io.Writer, rows [][]*plot.Plot, width, height vg.Length, beside *key) error {
 	columns := len(rows[0])
-	c := vgimg.NewWith(vgimg.UseWH(vg.Length(columns)*width, vg.Length(len(rows))*height), vgimg.UseDPI(dpi))
+	wide, high := vg.Length(columns)*width, vg.Length(len(rows))*height
+	side := vg.Length(0)
+	if beside != nil {
+		side = beside.width(high-2*keyMargin) + keyMargin
+	}
+	c := vgimg.NewWith(vgimg.UseWH(wide+side, high), vgimg.UseDPI(dpi))
 	tiles := draw.Tiles{Rows: len(rows), Cols: columns, PadTop: 12, PadBottom: 12, PadLeft: 12, PadRight: 18, PadX: 24, PadY: 18}
-	whole := draw.New(c)
+	whole := draw.Crop(draw.New(c), 0, -side, 0, 0)
 	for i, row := range rows {
 		for j, p := range row {
 			p.Draw(tiles.At(whole, j, i))
 		}
+	}
+	if beside != nil {
+		beside.plot().Draw(draw.Crop(draw.New(c), wide, -keyMargin, keyMargin, -keyMargin))
 	}
 	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(w); err != nil {
 		return fmt.Errorf("curve: %w", err)
@@ -89,22 +107,26 @@ func newPlot(title, x, y string) *plot.Plot {
 	return p
 }
 
-// style is the look of line i: the colours, then the colours dashed.
+// style is the look of line i: the colours, then the colours dashed, in four ways.
 func style(i int) draw.LineStyle {
 	look := draw.LineStyle{Width: 1.5}
 	all := append(append([]color.Color{}, colors...), color.Gray{0})
 	look.Color = all[i%len(all)]
-	switch i / len(all) % 3 {
+	switch i / len(all) % 5 {
 	case 1:
 		look.Dashes = []vg.Length{5, 2}
 	case 2:
 		look.Dashes = []vg.Length{1.5, 2}
+	case 3:
+		look.Dashes = []vg.Length{7, 2, 1.5, 2}
+	case 4:
+		look.Dashes = []vg.Length{12, 3}
 	}
 	return look
 }
 
-// plot draws one chart.
-func (c *Chart) plot() (*plot.Plot, error) {
+// plot draws one chart, with the names of its lines or without.
+func (c *Chart) plot(named bool) (*plot.Plot, error) {
 	p := newPlot(c.Title, c.X, c.Y)
 	if c.LogY && c.Y != "" { // gonum leaves room for a label as if the axis were linear, far from where it stands
 		p.Title.Text, p.Y.Label.Text = c.Title+": "+c.Y, ""
@@ -124,19 +146,22 @@ func (c *Chart) plot() (*plot.Plot, error) {
 		if l.Faint {
 			look = draw.LineStyle{Color: color.Gray{190}, Width: 0.7}
 		}
+		if !named {
+			l.Name, l.Band = "", ""
+		}
 		all = append(all, c.band(p, l, look.Color)...)
 		if l.Dots {
 			all = append(all, c.dots(p, l)...)
 			continue
 		}
-		named := false
+		first := true
 		for _, points := range c.runs(l) {
 			curve := &plotter.Line{XYs: points, LineStyle: look}
 			p.Add(curve)
-			if l.Name != "" && !named {
+			if l.Name != "" && first {
 				p.Legend.Add(l.Name, curve)
-				named = true
 			}
+			first = false
 			all = append(all, points...)
 		}
 	}

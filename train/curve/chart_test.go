@@ -12,6 +12,10 @@ import (
 // TestWriteCharts draws charts of all kinds and looks for the colours of their lines.
 func TestWriteCharts(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
+	var many []Line
+	for i := range 40 {
+		many = append(many, Line{Name: "a long name", X: []float64{0, 1}, Y: []float64{0, float64(i)}, Low: []float64{0, 0}, High: []float64{1, 1}, Band: "b"})
+	}
 	for _, c := range []struct {
 		name  string
 		chart Chart
@@ -25,6 +29,7 @@ func TestWriteCharts(t *testing.T) {
 			{Name: "a", X: []float64{0, 1, 2, 3}, Y: []float64{3, 2, 2, 1}, Low: []float64{2, 1, -1, 0.5}, High: []float64{4, inf, 3, 2}, Band: "around"},
 			{Name: "b", X: []float64{0, nan, 2}, Y: []float64{3, 2, 2}, Dots: true}, {Dots: true}}}, ""},
 		{"a mark outside", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}}}, Marks: []Mark{{"m", 7}}}, ""},
+		{"many lines", Chart{Lines: many}, ""},
 		{"nothing", Chart{}, "no point can be drawn"},
 		{"nothing positive", Chart{LogY: true, Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, -1}}}}, "no point can be drawn"},
 		{"band", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}, Low: []float64{0, 1}, High: []float64{0}}}}, `"a" has 2 x and a band of 2 and 1 y`},

@@ -42,13 +42,13 @@ func WriteSurfaces(w io.Writer, surfaces ...Surface) error {
 		}
 		cells = append(cells, p)
 	}
-	cells = append(cells, surfaces[0].legend())
+	cells = append(cells, surfaces[0].key().plot())
 	if len(cells)%2 == 1 {
 		blank := newPlot("", "", "")
 		blank.HideAxes()
 		cells = append(cells, blank)
 	}
-	return write(w, slices.Collect(slices.Chunk(cells, 2)), surfaceWidth, height)
+	return write(w, slices.Collect(slices.Chunk(cells, 2)), surfaceWidth, height, nil)
 }
 
 // grid is a surface as gonum wants it.
@@ -136,18 +136,10 @@ func (s *Surface) levels() (levels []float64) {
 	return levels
 }
 
-// legend is a cell of its own for the names, because there is no quiet corner on a surface.
-func (s *Surface) legend() *plot.Plot {
-	p := newPlot("", "", "")
-	p.HideAxes()
-	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, 4
-	p.Legend.XOffs, p.Legend.YOffs = 40, -30
-	p.Legend.TextStyle.Font.Size = 11
-	p.Legend.ThumbnailWidth = 28
-	for i, l := range s.Paths {
-		p.Legend.Add(l.Name, &plotter.Line{LineStyle: style(i)})
-	}
-	p.Legend.Add("start", dot(0, 0, start))
-	p.Legend.Add("minimum", dot(0, 0, minimum))
-	return p
+// key names the paths and the marks.
+func (s *Surface) key() *key {
+	k := newKey(s.Paths)
+	k.add("start", dot(0, 0, start))
+	k.add("minimum", dot(0, 0, minimum))
+	return k
 }
