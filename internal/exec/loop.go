@@ -108,6 +108,7 @@ type sum struct {
 	store    *lower.Buffer
 	offset   int // of the chunks' results in the shared scratch
 	chunks   int // that one result combines, for columns
+	units    int // slot of the block in which a run adds up the units of a chunk, or -1
 	identity unsafe.Pointer
 	fill     func(dst, src unsafe.Pointer, n int)
 	combine  cpu.Rows
@@ -194,11 +195,19 @@ func (j *loopJob) chunk(p []unsafe.Pointer, chunk int) {
 		}
 		p[s.slot] = unsafe.Add(base, down*j.loop.Cols*s.acc.Size())
 		s.fill(unsafe.Add(p[s.slot], col0*s.acc.Size()), s.identity, col1-col0)
+		if s.units >= 0 {
+			s.fill(p[s.units], s.identity, j.unitRows*j.unitCols)
+		}
 	}
 	for row := row0; row < row1; row += j.unitRows {
 		rows := min(j.unitRows, row1-row)
 		for col := col0; col < col1; col += j.unitCols {
 			j.unit(p, row, rows, col, min(j.unitCols, col1-col))
+		}
+	}
+	for i := range j.columns {
+		if s := &j.columns[i]; s.units >= 0 {
+			s.combine(p[s.slot], p[s.units], j.unitRows, j.unitCols)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (j *loopJob) bindInstr(i int) {
 // newColumns makes the accumulators of a reduction over rows.
 func (j *loopJob) newColumns(in *lower.Instr) sum {
 	t := cpu.DType(in.From)
-	s := sum{slot: j.slots, kind: in.Reduce, acc: t, store: in.Store, chunks: in.Group / j.group * j.perGroup,
+	s := sum{slot: j.slots, units: -1, kind: in.Reduce, acc: t, store: in.Store, chunks: in.Group / j.group * j.perGroup,
 		identity: identity(in.Reduce, t), fill: cpu.Fill(t), combine: cpu.ColumnReduction(cpu.Reduce(in.Reduce), t)}
 	if s.chunks > 1 {
 		s.offset = j.sharedBlock(j.perGroup*j.loop.Rows/j.group*j.loop.Cols, t.Size())

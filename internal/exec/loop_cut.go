@@ -117,6 +117,9 @@ func (j *loopJob) cut(registers int) {
 			j.group = gcd(j.group, in.Group)
 		}
 	}
+	if j.code != nil && sumsUnits(l) {
+		registers += j.columnSums()
+	}
 	unit := unitBytes / 4 / (registers + len(l.Sources) + 1)
 	unit = min(max(unit, leastUnit), mostUnit) &^ 63
 	rows, cols := l.Rows, l.Cols
@@ -140,7 +143,7 @@ func (j *loopJob) cut(registers int) {
 		j.chunkCols = min(roundUp(chunk, j.unitCols), roundUp(cols, j.unitCols))
 	}
 	j.chunkRows = max(1, chunk/max(1, j.chunkCols))
-	if j.hasColumns() { // every chunk has a sum of its own for each column: few chunks, but no long sums
+	if j.columnSums() > 0 { // every chunk has a sum of its own for each column: few chunks, but no long sums
 		j.chunkRows = min(max(j.chunkRows, ceil(rows, columnChunks)), mostSummed)
 	}
 	j.chunkRows = min(roundUp(j.chunkRows, j.unitRows), max(j.group, 1))
@@ -168,8 +171,14 @@ func weight(l *lower.Loop) int {
 	return n
 }
 
-func (j *loopJob) hasColumns() bool {
-	return slices.ContainsFunc(j.loop.Instrs, func(in lower.Instr) bool { return in.Code == lower.ReduceGroups })
+// columnSums is the number of reductions over rows.
+func (j *loopJob) columnSums() (n int) {
+	for _, in := range j.loop.Instrs {
+		if in.Code == lower.ReduceGroups {
+			n++
+		}
+	}
+	return n
 }
 
 func ceil(a, b int) int { return (a + b - 1) / max(1, b) }

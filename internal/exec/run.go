@@ -52,14 +52,15 @@ func (j *loopJob) bindRun(s segment) {
 			next++
 		}
 	}
-	columns, totals, shared, slots := len(j.columns), len(j.totals), j.shared, j.slots
+	columns, totals, blocks, shared, worker, slots := len(j.columns), len(j.totals), len(j.fixed), j.shared, j.worker, j.slots
 	for k := range instrs {
 		r.add(s.first + k)
 	}
 	if len(r.run.Instrs)+len(r.run.Reductions) > 0 {
 		id, ok := j.code.Add(&r.run)
 		if !ok { // it needs more registers than there are: half of it will need fewer
-			j.columns, j.totals, j.shared, j.slots = j.columns[:columns], j.totals[:totals], shared, slots
+			j.columns, j.totals, j.fixed = j.columns[:columns], j.totals[:totals], j.fixed[:blocks]
+			j.shared, j.worker, j.slots = shared, worker, slots
 			j.shifted = slices.DeleteFunc(j.shifted, func(s shifted) bool { return s.slot >= slots })
 			middle := (s.first + s.end) / 2
 			j.bindRun(segment{s.first, middle, true})
@@ -166,7 +167,12 @@ func (r *runMaker) add(i int) {
 		r.run.Reductions = append(r.run.Reductions, jit.Reduction{Kind: jit.Total, Value: r.number[in.Args[0]], Slot: r.newTotal(in).slot})
 	case lower.ReduceGroups:
 		c := r.newColumns(in)
-		r.shifted = append(r.shifted, shifted{r.slots, c.slot, c.acc.Size()})
+		if r.oneRow {
+			r.shifted = append(r.shifted, shifted{r.slots, c.slot, c.acc.Size()})
+		} else {
+			r.columns[len(r.columns)-1].units = r.slots
+			r.fixed = append(r.fixed, fixed{slot: r.slots, offset: r.block(r.unitRows*r.unitCols, c.acc.Size())})
+		}
 		r.run.Reductions = append(r.run.Reductions, jit.Reduction{Kind: jit.Columns, Value: r.number[in.Args[0]], Slot: r.slots})
 		r.slots++
 	}

@@ -36,10 +36,29 @@ func oneRow(l *lower.Loop) bool {
 	})
 }
 
+// wideGroup is the number of elements of a group from which a run takes its sums of columns from units of several rows.
+const wideGroup = 1 << 13
+
+// sumsUnits reports whether runs of the loop, whose units are several rows, take sums of columns: they add unit to unit, and what
+// that gives is added up when the chunk ends, which is worth it where a group has many units.
+func sumsUnits(l *lower.Loop) bool {
+	sums := false
+	for _, in := range l.Instrs {
+		if in.Code == lower.ReduceGroups {
+			if in.Group*l.Cols < wideGroup {
+				return false
+			}
+			sums = true
+		}
+	}
+	return sums && l.Cols < narrowRow
+}
+
 // scheduler puts instructions in order.
 type scheduler struct {
 	loop   *lower.Loop
 	oneRow bool
+	sums   bool // a run may hold sums of columns
 	done   []bool
 	known  []bool // done, and the result can be read: that of a reduction cannot within its own run
 }
@@ -47,7 +66,7 @@ type scheduler struct {
 // schedule returns the loop with its instructions reordered, and the segments. Instructions that are no part of a run come as
 // early as they can, so that runs are long.
 func schedule(l *lower.Loop) (*lower.Loop, []segment) {
-	s := &scheduler{loop: l, oneRow: oneRow(l), done: make([]bool, len(l.Instrs)), known: make([]bool, len(l.Instrs))}
+	s := &scheduler{loop: l, oneRow: oneRow(l), sums: oneRow(l) || sumsUnits(l), done: make([]bool, len(l.Instrs)), known: make([]bool, len(l.Instrs))}
 	var order []int
 	var segments []segment
 	for len(order) < len(l.Instrs) {
@@ -102,7 +121,7 @@ func (s *scheduler) simple(in *lower.Instr) bool {
 	case lower.ReduceRows:
 		return s.oneRow && in.From.Float() && in.Reduce != ir.ReduceProd
 	case lower.ReduceGroups:
-		return s.oneRow && in.From.Float() && in.Reduce == ir.ReduceSum
+		return s.sums && in.From.Float() && in.Reduce == ir.ReduceSum
 	case lower.ReduceTotal:
 		return in.From.Float() && in.Reduce == ir.ReduceSum
 	}

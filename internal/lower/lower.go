@@ -24,6 +24,7 @@ func Lower(g *ir.Graph) *Program {
 	for _, n := range g.Nodes {
 		l.values[n] = l.lower(n)
 	}
+	l.recompute()
 	l.findNeeded()
 	l.allotOutputs()
 	for _, c := range l.sorted() {
@@ -43,6 +44,8 @@ type lowering struct {
 	buffers map[*ir.Node]*Buffer
 	needed  map[*ir.Node]bool // results that must be in memory
 	program *Program
+
+	repeated map[repetition]*ir.Node // what loops compute again
 }
 
 // copied is a view that has been written out in row-major order.
