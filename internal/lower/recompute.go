@@ -11,10 +11,12 @@ import (
 // in place of the stored one: the loop that would store it then writes an array less. So the normalised values of a batch norm are
 // computed from its operand by each loop that needs them, in the backward pass too.
 
+// worthBytes is the size from which results are computed again; smaller ones stay in a cache. Tests change it.
+var worthBytes = 1 << 18
+
 const (
-	worthBytes = 1 << 18 // results from this size on are computed again; smaller ones stay in a cache
-	worthOps   = 4       // instructions that it may take
-	smallShare = 16      // operands this many times smaller than the array do not count
+	worthOps   = 4  // instructions that it may take
+	smallShare = 16 // operands this many times smaller than the array do not count
 )
 
 // repetition names a node that a loop computes again.
@@ -47,7 +49,7 @@ func (l *lowering) recompute() {
 		kept[l.values[n].node] = true
 	}
 	for _, n := range nodes {
-		here, away := split(readers[n], func(r *ir.Node) bool { return l.of[r] == l.of[n] })
+		away := slices.DeleteFunc(slices.Clone(readers[n]), func(r *ir.Node) bool { return l.of[r] == l.of[n] })
 		if kept[n] || len(away) == 0 {
 			continue
 		}
@@ -59,40 +61,26 @@ func (l *lowering) recompute() {
 		for _, r := range away {
 			l.repeat(chain, r)
 		}
-		if len(here) == 0 {
-			l.drop(n)
+		for _, m := range slices.Backward(chain) {
+			reads := func(r *ir.Node) bool { return l.reads(r, m) }
+			if !kept[m] && !slices.ContainsFunc(readers[m], reads) && !slices.ContainsFunc(l.of[m].nodes, reads) {
+				l.drop(m)
+			}
 		}
 	}
 }
 
-// split parts nodes by whether is holds of them.
-func split(nodes []*ir.Node, is func(*ir.Node) bool) (yes, no []*ir.Node) {
-	for _, n := range nodes {
-		if is(n) {
-			yes = append(yes, n)
-		} else {
-			no = append(no, n)
-		}
-	}
-	return yes, no
+// reads reports whether r is computed, and m an operand of it.
+func (l *lowering) reads(r, m *ir.Node) bool {
+	return slices.ContainsFunc(l.operands[r], func(o value) bool { return o.node == m })
 }
 
-// drop takes a node that nothing reads any more out of its loop. A loop of nothing is none: what waited for it waits for what it
-// waited for.
+// drop takes a node that nothing reads any more out of its loop, unless it is all there is.
 func (l *lowering) drop(n *ir.Node) {
-	c := l.of[n]
-	c.nodes = slices.DeleteFunc(c.nodes, func(m *ir.Node) bool { return m == n })
-	delete(l.of, n)
-	delete(l.operands, n)
-	if len(c.nodes) > 0 {
-		return
-	}
-	l.groups[c.id] = nil
-	for _, other := range l.groups {
-		if other != nil && other.direct.has(c.id) {
-			other.direct.clear(c.id)
-			other.direct.or(c.direct)
-		}
+	if c := l.of[n]; len(c.nodes) > 1 {
+		c.nodes = slices.DeleteFunc(c.nodes, func(m *ir.Node) bool { return m == n })
+		delete(l.of, n)
+		delete(l.operands, n)
 	}
 }
 

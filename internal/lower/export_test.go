@@ -1,0 +1,8 @@
+package lower
+
+// SetWorthBytes lets results from that size on be computed again, and gives the function that undoes it.
+func SetWorthBytes(n int) (undo func()) {
+	before := worthBytes
+	worthBytes = n
+	return func() { worthBytes = before }
+}
