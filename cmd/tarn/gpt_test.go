@@ -58,6 +58,9 @@ func TestGPT(t *testing.T) {
 	if _, err := command(t, 2, "predict", dir, "digit.png"); !strings.Contains(err, "tarn generate "+dir) {
 		t.Errorf("predict of a gpt: %s", err)
 	}
+	if _, err := command(t, 2, "sharpness", dir); !strings.Contains(err, "a run of train gpt") {
+		t.Errorf("sharpness of a gpt: %s", err)
+	}
 }
 
 var measured = regexp.MustCompile(`^gpt with 1 layers, 2 heads, 16 wide, weights of (\S+)\nheld-out characters (\d+)\nvalidation loss (\d+\.\d{4}) nats a character\nvalidation perplexity (\d+\.\d{4})\n$`)

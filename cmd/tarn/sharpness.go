@@ -57,6 +57,13 @@ func (c *sharpnessCommand) Validate() error {
 
 // Run measures and prints.
 func (c *sharpnessCommand) Run(env *environment) error {
+	of, err := taskOf(c.Dir)
+	if err != nil {
+		return err
+	}
+	if of == gptTask {
+		return usageError{fmt.Errorf("%s is a run of train gpt; sharpness measures runs of train mnist", c.Dir)}
+	}
 	m, settings, from, err := loadRun(c.Dir)
 	if err != nil {
 		return err
