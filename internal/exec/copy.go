@@ -24,10 +24,14 @@ type copyJob struct {
 	transpose cpu.TransposeFunc
 	count     int // blocks: the product of outer
 	perTask   int // blocks of a task
+	bands     int // that a block is cut into, where one is worth several tasks: rows of a transpose
 }
 
-// copyTask is the number of bytes that are worth a task.
-const copyTask = 1 << 16
+// copyTask is the number of bytes that are worth a task, and leastBand the rows of a transpose that fill cache lines of the source.
+const (
+	copyTask  = 1 << 16
+	leastBand = 16
+)
 
 func (m *Machine) newCopy(w *lower.Copy) job {
 	shape, strides := merged(w.From.View)
@@ -52,6 +56,7 @@ func (m *Machine) newCopy(w *lower.Copy) job {
 		j.count = 0
 	}
 	j.perTask = max(1, copyTask/max(1, j.rows*j.n*j.size))
+	j.bands = max(1, min(j.rows*j.n*j.size/copyTask, j.rows/leastBand))
 	return j
 }
 
@@ -74,30 +79,32 @@ func merged(v ir.View) (shape, strides []int) {
 func (j *copyJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
 
 func (j *copyJob) run() error {
-	j.m.fork((j.count+j.perTask-1)/j.perTask, j)
+	j.m.fork((j.count+j.perTask-1)/j.perTask*j.bands, j)
 	return nil
 }
 
-// Do copies the blocks of one task.
+// Do copies the blocks of one task, or a band of one.
 func (j *copyJob) Do(_, task int) {
 	src := j.m.at(j.work.From.Buffer, j.work.From.View.Offset)
 	dst := j.m.at(j.work.To, 0)
 	block := j.rows * j.n * j.size
+	task, band := task/j.bands, task%j.bands
 	for b := task * j.perTask; b < min(j.count, (task+1)*j.perTask); b++ {
 		from, rest := src, b
 		for a := len(j.outer) - 1; a >= 0; a-- {
 			from = unsafe.Add(from, rest%j.outer[a]*j.strides[a])
 			rest /= j.outer[a]
 		}
-		j.block(unsafe.Add(dst, b*block), from)
+		j.block(unsafe.Add(dst, b*block), from, band)
 	}
 }
 
-func (j *copyJob) block(dst, src unsafe.Pointer) {
+func (j *copyJob) block(dst, src unsafe.Pointer, band int) {
 	switch {
 	case j.transpose != nil:
-		// The source has rows of length j.rows: dst[r][i] = src[i*stride + r].
-		j.transpose(dst, src, j.n, j.rows, j.n, j.stride)
+		// The source has rows of length j.rows: dst[r][i] = src[i*stride + r]. Bands begin where cache lines may.
+		first, end := j.cut(band), j.cut(band+1)
+		j.transpose(unsafe.Add(dst, first*j.n*j.size), unsafe.Add(src, first*j.size), j.n, end-first, j.n, j.stride)
 	case j.stride == 1:
 		copy(unsafe.Slice((*byte)(dst), j.n*j.size), unsafe.Slice((*byte)(src), j.n*j.size))
 	case j.stride == 0:
@@ -105,4 +112,12 @@ func (j *copyJob) block(dst, src unsafe.Pointer) {
 	default:
 		j.gather(dst, src, j.n, j.stride)
 	}
+}
+
+// cut is the row of a transpose at which a band begins.
+func (j *copyJob) cut(band int) int {
+	if band == j.bands {
+		return j.rows
+	}
+	return j.rows * band / j.bands / leastBand * leastBand
 }
