@@ -468,13 +468,23 @@ func (op indexAddOp) AddsUp() int { return op.axis }
 
 func (op indexAddOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
 
-// Rows lets each column of the parts that are added up be done apart: which parts meet depends on the index.
+// addedApart is the number of shares that the parts which are added to are cut into. Every one goes through the whole index.
+const addedApart = 8
+
+// Rows lets shares of the parts be done apart, where they are long enough for the index not to matter.
 func (op indexAddOp) Rows(out ir.Type, in []ir.Type) int {
 	outer, _, inner := around(out.Shape, op.axis)
-	return outer * inner
+	return outer * op.shares(inner)
 }
 
-// RunRows adds up the columns from first to before end, counted through all axes but that of the index.
+func (op indexAddOp) shares(inner int) int {
+	if inner < longRow {
+		return 1
+	}
+	return max(1, min(op.size, addedApart))
+}
+
+// RunRows adds up the shares from first to before end.
 func (op indexAddOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	if in[0].DType == ir.I32 {
 		runIndexAdd[int32](op, out, in[0], in[1], first, end)
@@ -486,42 +496,40 @@ func (op indexAddOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 func runIndexAdd[I int32 | int64](op indexAddOp, out, index, src ir.Array, first, end int) {
 	switch out.DType {
 	case ir.F32:
-		addColumns[float32, I](op, out, index, src, first, end)
+		addRows[float32, I](op, out, index, src, first, end)
 	case ir.F64:
-		addColumns[float64, I](op, out, index, src, first, end)
+		addRows[float64, I](op, out, index, src, first, end)
 	case ir.I32:
-		addColumns[int32, I](op, out, index, src, first, end)
+		addRows[int32, I](op, out, index, src, first, end)
 	default:
-		addColumns[int64, I](op, out, index, src, first, end)
+		addRows[int64, I](op, out, index, src, first, end)
 	}
 }
 
-func addColumns[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp, out, index, src ir.Array, first, end int) {
+func addRows[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp, out, index, src ir.Array, first, end int) {
 	_, size, inner := around(out.Shape, op.axis)
 	dst, from, at := ir.Slice[T](out), ir.Slice[T](src), ir.Slice[I](index)
 	add := cpu.Function(scalar.Add, cpu.DType(out.DType))
-	for first < end {
-		o, left := first/inner, first%inner
-		right := min(inner, left+end-first)
-		block := dst[o*size*inner : (o+1)*size*inner]
-		for j := range size {
-			clear(block[j*inner+left : j*inner+right])
-		}
+	shares := op.shares(inner)
+	for s := first; s < end; s++ {
+		o, share := s/shares, s%shares
+		low, high := size*share/shares, size*(share+1)/shares
+		block := dst[(o*size+low)*inner : (o*size+high)*inner]
+		clear(block)
 		for k, j := range at {
-			if uint64(j) >= uint64(size) {
+			if uint64(j)-uint64(low) >= uint64(high-low) {
 				continue
 			}
-			sum, row := block[int(j)*inner+left:int(j)*inner+right], from[(o*len(at)+k)*inner+left:]
-			if len(sum) >= longRow {
+			sum, row := block[(int(j)-low)*inner:][:inner], from[(o*len(at)+k)*inner:]
+			if inner >= longRow {
 				p := unsafe.Pointer(&sum[0])
-				add(p, p, unsafe.Pointer(&row[0]), nil, len(sum))
+				add(p, p, unsafe.Pointer(&row[0]), nil, inner)
 				continue
 			}
-			for i, x := range row[:len(sum)] {
+			for i, x := range row[:inner] {
 				sum[i] += x
 			}
 		}
-		first += right - left
 	}
 }
 

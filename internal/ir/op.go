@@ -155,7 +155,7 @@ type Kernel interface {
 // Splittable is a Kernel whose result falls into rows that can be computed apart, in any order and at the same time.
 type Splittable interface {
 	Kernel
-	// Rows is the number of rows; a row is the same number of elements for all.
+	// Rows is the number of rows; a row is about the same number of elements for all.
 	Rows(out Type, in []Type) int
 	// RunRows computes the rows from first to before end. Run is RunRows of all.
 	RunRows(out Array, in []Array, first, end int)

@@ -113,6 +113,9 @@ func trim(results []*ir.Node, needed map[*ir.Node]bool) {
 			return ir.Input{Index: inputs[i]}
 		}))
 	}
+	if c.Kind == ir.Scan {
+		operands = lookUpInside(t, operands)
+	}
 	for _, body := range t.Bodies {
 		Run(body, nil)
 	}

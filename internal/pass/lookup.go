@@ -14,7 +14,7 @@ import (
 //	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient by W; Lᵀ adds up rows
 //	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient by E
 //
-// The first gives the same bits; the others add up in another order.
+// The first gives the same bits; the others add up in another order. Rows that a loop reads slice by slice are looked up in its steps.
 
 // reshape gives the elements of its operand, in order, another shape.
 type reshape struct{ shape []int }
@@ -190,4 +190,61 @@ func (l *lookupPass) sum(n *ir.Node, op ir.LookupSum, uses map[*ir.Node]int) {
 	}
 	n.In = []*ir.Node{l.addUp(n, n.Op, n.Type.Shape[0], index, rows.In[0]), rows.In[1]}
 	n.Op = product
+}
+
+// leastSlices is the size from which an array whose slices a loop reads is not expected to stay in the cache.
+const leastSlices = 1 << 20
+
+// lookUpInside has a scan take slices of an index, and the table as a whole, in the place of slices of what is looked up: all that its
+// steps then read is in the cache. It changes the scan and gives its operands.
+func lookUpInside(c *ir.Control, operands []*ir.Node) []*ir.Node {
+	body := c.Main()
+	for i := range c.Slices {
+		whole := operands[c.Carries+i]
+		s := source(whole)
+		op, ok := s.Op.(ir.Lookup)
+		if !ok || op.LooksUp() != 0 || !slices.Equal(s.Type.Shape, whole.Type.Shape) || whole.Type.Bytes() < leastSlices {
+			continue
+		}
+		table, index := s.In[0], s.In[1]
+		if len(index.Type.Shape) == 0 || index.Type.Shape[0] != c.Steps || 2*table.Type.Size() > whole.Type.Size() {
+			continue
+		}
+		at := slices.IndexFunc(body.Nodes, func(n *ir.Node) bool {
+			in, ok := n.Op.(ir.Input)
+			return ok && in.Index == 1+c.Carries+i
+		})
+		if at < 0 {
+			continue
+		}
+		operands[c.Carries+i] = index
+		operands = append(operands, table)
+		last := 0
+		for _, n := range body.Nodes {
+			last = max(last, n.ID)
+		}
+		slice := body.Nodes[at]
+		found := *slice
+		*slice = ir.Node{ID: last + 1, Op: slice.Op, Type: ir.Type{DType: index.Type.DType, Shape: index.Type.Shape[1:]}, Where: s.Where}
+		whole = &ir.Node{ID: last + 2, Op: ir.Input{Index: len(operands)}, Type: table.Type, Label: table.Label, Where: table.Where}
+		found.Op, found.In, found.Where = op, []*ir.Node{whole, slice}, s.Where
+		replaceNode(body, slice, &found)
+		body.Nodes = slices.Insert(body.Nodes, at+1, whole, &found)
+	}
+	return operands
+}
+
+// replaceNode has all that reads n read another node.
+func replaceNode(g *ir.Graph, n, by *ir.Node) {
+	replace := func(list []*ir.Node) {
+		for i, in := range list {
+			if in == n {
+				list[i] = by
+			}
+		}
+	}
+	replace(g.Outputs)
+	for _, m := range g.Nodes {
+		replace(m.In)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/pass"
+	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
 // This file tests where products with looked-up rows go. The numbers are small and whole, so that sums in any order are equal.
@@ -132,6 +133,72 @@ func TestLookups(t *testing.T) {
 			}
 			if !strings.Contains(b.Graph.String(), "MatMul") {
 				t.Errorf("there is no product\n%v", b.Graph)
+			}
+		})
+	}
+}
+
+// TestLookupsInside checks that a scan takes the index and the table where the looked-up rows are many, in both directions.
+func TestLookupsInside(t *testing.T) {
+	const steps, n, width, rows = 64, 32, 256, 5
+	for _, tt := range []struct {
+		name    string
+		steps   int
+		reverse bool
+		inside  bool
+	}{{"forward", steps, false, true}, {"backward", steps, true, true}, {"few", 2, false, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			// carry' = carry + slice, and every carry is stacked.
+			body := irtest.New()
+			body.Input(ir.I64)
+			carry, slice := body.Input(ir.F32, n, width), body.Input(ir.F32, n, width)
+			next := body.F(scalar.Add, carry, slice)
+			body.Output(next, next)
+			c := &ir.Control{Kind: ir.Scan, Bodies: []*ir.Graph{body.Graph}, Carries: 1, Slices: 1, Steps: tt.steps, Reverse: tt.reverse}
+
+			b := irtest.New()
+			begin, table, index := b.Input(ir.F32, n, width), b.Input(ir.F32, rows, width), b.Input(ir.I32, tt.steps, n)
+			flat := b.Add(take{}, table, b.Reshape(index, tt.steps*n))
+			found := b.Add(take{}, table, index)
+			for _, x := range []*ir.Node{found, b.Reshape(flat, tt.steps, n, width)} {
+				for i := range 2 {
+					b.Output(b.Add(ir.Result{Control: c, Index: i, Title: "Scan"}, begin, x))
+				}
+			}
+			before := irtest.Copy(b.Graph)
+			pass.Run(b.Graph, func(name string, g *ir.Graph) {
+				if err := pass.Verify(g); err != nil {
+					t.Fatalf("after %s: %v", name, err)
+				}
+			})
+			inputs := []ir.Array{ir.NewArray(begin.Type), ir.NewArray(table.Type), ir.NewArray(index.Type)}
+			for _, a := range inputs {
+				for k := range a.Size() {
+					a.SetInt(k, int64((k*k+7*k/3)%rows))
+				}
+			}
+			want, got := exec.NewReference(before, nil), exec.NewReference(b.Graph, nil)
+			if err := want.Run(inputs, 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := got.Run(inputs, 0); err != nil {
+				t.Fatal(err)
+			}
+			for i := range before.Outputs {
+				if !equal(got.Output(i), want.Output(i)) {
+					t.Errorf("output %d is another\n%v\n%v", i, before, b.Graph)
+				}
+			}
+			inside := 0
+			for _, n := range b.Graph.Nodes {
+				if op, ok := n.Op.(ir.Nested); ok && n.In[1].Type.DType == ir.I32 {
+					if c, _ := op.Nests(); len(n.In) == 3 && strings.Contains(c.Main().String(), "Take") {
+						inside++
+					}
+				}
+			}
+			if want := map[bool]int{true: 2}[tt.inside]; inside != want { // not the flat index, which has no step for each slice
+				t.Errorf("%d of the results look up inside of the scan, want %d\n%v", inside, want, b.Graph)
 			}
 		})
 	}
