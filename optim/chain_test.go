@@ -404,7 +404,7 @@ func TestMistakes(t *testing.T) {
 			"SOAP: Beta1 is 1", "MomentsBeta is -1", "Every is 0 and MaxSize 10000"}},
 		{"kfac", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Decay, o.Damping, o.KL, o.Momentum = 1, 0, nan, -1 }), good, []string{
 			"KFAC: Decay is 1", "Damping is 0 and should be positive", "KL is NaN", "Momentum is -1"}},
-		{"kfac intervals", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Every = 0 }), good, []string{"Every is 0, FactorsEvery 1 and Examples 0"}},
+		{"kfac intervals", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Every = 0 }), good, []string{"Every is 0, FactorsEvery 5, MaxSize 4096 and Examples 0"}},
 		{"kfac examples", optim.NewKFAC(1), with(func(p *problem) {
 			loss := p.loss
 			p.loss = func(g *tarn.Graph, rows int) *tarn.Value {

@@ -15,17 +15,19 @@ import (
 //
 //	a <- d a + (1-d) A,  g <- d g + (1-d) G               d = min(1 - 1/k, Decay), at the k-th of these, every FactorsEvery updates
 //	p = sqrt((trace a / rows of a) / (trace g / rows of g))
-//	a' = (a + p sqrt(Damping) I)^-1,  g' = (g + sqrt(Damping)/p I)^-1       at updates 1, 2, 3 and then every Every of them
+//	a' = (a + p sqrt(Damping) I)^-1,  g' = (g + sqrt(Damping)/p I)^-1       every Every updates
 //	u = g' (gradient by W) a'
 //	u <- u * min(1, sqrt(KL / sum of rate^2 u * gradient, over all layers))         KL = 0 is no limit
 //	b <- Momentum b + u + WeightDecay * W
 //	W <- W - rate * b
 //
-// The curvature of the damped product is about that of the Fisher matrix plus Damping, and p divides the damping between the factors
-// such that it is the least changed by it. The trust region limits the change of what the model predicts that a step brings
-// about, as the same curvature has it. The weight decay is not divided by the curvature. Params without factors, which tarn.KroneckerFactors
-// tells of, such as scales of norms, embeddings and weights in loops, are left to SGD with the same rate, momentum and decay; a Group
-// gives them a rate of their own.
+// Every update whose number, counted from 0, FactorsEvery divides renews the averages, and one whose number Every divides the
+// inverses; the first three do both. The curvature of the damped product is about that of the Fisher matrix plus Damping, and p
+// divides the damping between the factors such that they are the least changed by it. The trust region limits the change of what
+// the model predicts that a step brings about, as the same curvature has it. The weight decay is not divided by the
+// curvature. Params without factors, which tarn.KroneckerFactors tells of, such as scales of norms, embeddings and weights in
+// loops, and layers of more than MaxSize inputs or outputs, are left to SGD with the same rate, momentum and decay; a Group gives
+// them a rate of their own.
 //
 // The loss must be a mean over the examples. With Targets the factors are those of the true Fisher matrix, from targets that are
 // drawn from the model, for the price of one more backward pass in those updates that renew the factors; without, of the
@@ -47,16 +49,17 @@ type KFAC struct {
 	WeightDecay  float64 // decoupled from the curvature
 	Every        int     // updates from one inversion to the next
 	FactorsEvery int     // updates from one renewal of the factors to the next
+	MaxSize      int     // layers with a factor of more rows than this are left to SGD
 	Targets      Targets // of the true Fisher matrix; nil for the empirical one
 	// Examples is the number of examples that the loss is a mean over; 0 stands for that of Targets, or without these for the size
 	// of the first axis of the graph's inputs.
 	Examples int
 }
 
-// NewKFAC returns KFAC with Decay 0.95, Damping 0.003, KL 0.01, Momentum 0.5, Every 10 and FactorsEvery 1. Rates from 0.003 to 0.1 are usual.
+// NewKFAC returns KFAC with Decay 0.95, Damping 0.003, KL 0.01, Momentum 0.5, Every 20, FactorsEvery 5 and MaxSize 4096. Rates from 0.003 to 0.1 are usual.
 // With a Momentum of 0.9, as in SGD, the first steps overshoot unless there are more of them with a smaller rate.
 func NewKFAC(rate float64) *KFAC {
-	o := &KFAC{Decay: 0.95, Damping: 3e-3, KL: 0.01, Momentum: 0.5, Every: 10, FactorsEvery: 1}
+	o := &KFAC{Decay: 0.95, Damping: 3e-3, KL: 0.01, Momentum: 0.5, Every: 20, FactorsEvery: 5, MaxSize: 4096}
 	o.Chain = *NewChain(rate, o)
 	return o
 }
@@ -68,8 +71,8 @@ func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if !(o.Damping > 0) || math.IsInf(o.Damping, 1) {
 		c.Errorf("Damping is %v and should be positive and finite", o.Damping)
 	}
-	if o.Every < 1 || o.FactorsEvery < 1 || o.Examples < 0 {
-		c.Errorf("Every is %d, FactorsEvery %d and Examples %d; they should be at least 1, 1 and 0", o.Every, o.FactorsEvery, o.Examples)
+	if o.Every < 1 || o.FactorsEvery < 1 || o.MaxSize < 1 || o.Examples < 0 {
+		c.Errorf("Every is %d, FactorsEvery %d, MaxSize %d and Examples %d; they should be at least 1, 1, 1 and 0", o.Every, o.FactorsEvery, o.MaxSize, o.Examples)
 		return u
 	}
 	layers, ok := o.layers(c)
@@ -122,6 +125,9 @@ func (o *KFAC) layers(c *Context) (layers kfacLayers, ok bool) {
 		return layers, false
 	}
 	for _, l := range found {
+		if max(l.A.Dim(-1), l.G.Dim(-1)) > o.MaxSize {
+			continue
+		}
 		layer := kfacLayer{KroneckerLayer: l, weight: at[l.Weight], bias: -1}
 		if l.Bias != nil {
 			layer.bias = at[l.Bias]
@@ -207,9 +213,19 @@ func (l kfacLayer) natural(c *Context, u []*tarn.Value, aInverse, gInverse *tarn
 	return sum
 }
 
+// firstUpdates is the number of updates at the beginning that renew everything: the factors of a single batch are poor, and change
+// the most at the beginning. (Martens and Grosse 2015, algorithm 2.)
+const firstUpdates = 3
+
+// dueAt is true at the first updates and at those whose number every divides.
+func dueAt(every int, before *tarn.Value) *tarn.Value {
+	return divides(every, before).Or(before.Lt(tarn.Num(firstUpdates)))
+}
+
 // average gives the averages of A and G of each layer, one after the other, as they are after this update.
 func (o *KFAC) average(c *Context, layers kfacLayers, before *tarn.Value) []*tarn.Value {
-	k := before.Div(tarn.Num(o.FactorsEvery)).Floor().AddNum(1)
+	rounds := before.Div(tarn.Num(o.FactorsEvery)).Floor().AddNum(-float64((firstUpdates - 1) / o.FactorsEvery)) // after the first updates
+	k := before.Minimum(tarn.Num(firstUpdates - 1)).AddNum(1).Add(rounds.Maximum(tarn.Num(0)))
 	decay := k.Reciprocal().Neg().AddNum(1).Minimum(tarn.Num(o.Decay))
 	var states []*tarn.Param
 	var old, as, gs, inputs, gradients []*tarn.Value
@@ -242,7 +258,7 @@ func (o *KFAC) average(c *Context, layers kfacLayers, before *tarn.Value) []*tar
 			gradients = []*tarn.Value{layers.drawn.Prediction}
 		}
 		n, m := len(old), len(old)+len(inputs)
-		now = tarn.Cond(divides(o.FactorsEvery, before), slices.Concat(old, inputs, gradients, []*tarn.Value{decay}),
+		now = tarn.Cond(dueAt(o.FactorsEvery, before), slices.Concat(old, inputs, gradients, []*tarn.Value{decay}),
 			func(in []*tarn.Value) []*tarn.Value {
 				end := len(in) - 1
 				return mean(in[:n], tarn.Substitute(as, operands(inputs), in[n:m]), tarn.Substitute(gs, operands(gradients), in[m:end]), in[end])
@@ -272,8 +288,7 @@ func (o *KFAC) invert(c *Context, l kfacLayer, before, a, g *tarn.Value) (aInver
 	if o.Every == 1 {
 		now = fresh([]*tarn.Value{a, g})
 	} else {
-		due := divides(o.Every, before).Or(before.Lt(tarn.Num(3)))
-		now = tarn.Cond(due, append([]*tarn.Value{a, g}, now...), fresh,
+		now = tarn.Cond(dueAt(o.Every, before), append([]*tarn.Value{a, g}, now...), fresh,
 			func(in []*tarn.Value) []*tarn.Value { return in[2:] })
 	}
 	return c.Assign(states[0], now[0]), c.Assign(states[1], now[1])

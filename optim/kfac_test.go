@@ -17,15 +17,19 @@ import (
 
 // kfacCases are the optimisers of the goldens.
 var kfacCases = map[string]func() *optim.KFAC{
-	"kfac": func() *optim.KFAC { return optim.NewKFAC(0.1) },
+	"kfac": func() *optim.KFAC {
+		o := optim.NewKFAC(0.1)
+		o.Every = 10
+		return o
+	},
 	"kfac options": func() *optim.KFAC {
 		o := optim.NewKFAC(0.05)
-		o.Decay, o.Damping, o.KL, o.Momentum, o.WeightDecay, o.Every, o.FactorsEvery = 0.7, 0.03, 1e-4, 0.9, 0.1, 3, 2
+		o.Decay, o.Damping, o.KL, o.Momentum, o.WeightDecay, o.Every, o.FactorsEvery = 0.7, 0.03, 1e-4, 0.9, 0.1, 6, 4
 		return o
 	},
 	"kfac without limit": func() *optim.KFAC {
 		o := optim.NewKFAC(0.02)
-		o.Damping, o.KL, o.Momentum, o.Every = 0.1, 0, 0, 1
+		o.Damping, o.KL, o.Momentum, o.Every, o.FactorsEvery = 0.1, 0, 0, 1, 1
 		return o
 	},
 }
@@ -142,7 +146,10 @@ func TestKFACBranches(t *testing.T) {
 			for i, every := range []int{1, 1000} {
 				p, opt := smallCNN(tarn.F64), optim.NewKFAC(0.1)
 				opt.FactorsEvery, opt.Every, opt.Targets = every, every, targets
-				run(t, p.compile(t, opt, p.rows), p.batch())
+				program := p.compile(t, opt, p.rows)
+				for range 3 {
+					run(t, program, p.batch())
+				}
 				states[i] = p.values()
 				for _, s := range opt.States() {
 					states[i] = append(states[i], s.Tensor().Floats()...)
@@ -298,5 +305,21 @@ func TestKFACRows(t *testing.T) {
 				t.Errorf("they differ by %g", d)
 			}
 		})
+	}
+}
+
+// TestKFACMaxSize expects a layer that is too large to be left to gradient descent.
+func TestKFACMaxSize(t *testing.T) {
+	p, opt := scaledMLP(tarn.F64), optim.NewKFAC(0.1)
+	opt.MaxSize = 4 // the second layer has 4 inputs and a bias
+	p.compile(t, opt, p.rows)
+	var paths []string
+	for _, s := range opt.States() {
+		paths = append(paths, s.Path())
+	}
+	want := []string{"kfac.a.inverse/w1", "kfac.a/w1", "kfac.g.inverse/w1", "kfac.g/w1", "kfac.updates",
+		"sgd.momentum/b1", "sgd.momentum/b2", "sgd.momentum/s", "sgd.momentum/w1", "sgd.momentum/w2"}
+	if !slices.Equal(paths, want) {
+		t.Errorf("got %q", paths)
 	}
 }

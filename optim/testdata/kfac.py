@@ -60,7 +60,7 @@ class Conv:
 
 
 class KFAC:
-    def __init__(self, layers, params, examples, rate, decay=0.95, damping=3e-3, kl=0.01, momentum=0.5, weight_decay=0.0, every=10, factors_every=1):
+    def __init__(self, layers, params, examples, rate, decay=0.95, damping=3e-3, kl=0.01, momentum=0.5, weight_decay=0.0, every=20, factors_every=5):
         self.layers, self.params, self.examples, self.rate = layers, params, examples, rate
         self.decay, self.damping, self.kl, self.momentum, self.weight_decay = decay, damping, kl, momentum, weight_decay
         self.every, self.factors_every = every, factors_every
@@ -88,7 +88,7 @@ class KFAC:
             self.inverses[key] = (np.linalg.inv(a + p * root * np.eye(len(a))), np.linalg.inv(g + root / p * np.eye(len(g))))
 
     def step(self):
-        if self.step_number % self.factors_every == 0:
+        if self.step_number % self.factors_every == 0 or self.step_number < 3:
             self.average()
         if self.step_number % self.every == 0 or self.step_number < 3:
             self.invert()
@@ -164,9 +164,9 @@ def run(problem, options):
 
 
 CASES = {
-    "kfac": dict(rate=0.1),
-    "kfac options": dict(rate=0.05, decay=0.7, damping=0.03, kl=1e-4, momentum=0.9, weight_decay=0.1, every=3, factors_every=2),
-    "kfac without limit": dict(rate=0.02, damping=0.1, kl=0, momentum=0, every=1),
+    "kfac": dict(rate=0.1, every=10),
+    "kfac options": dict(rate=0.05, decay=0.7, damping=0.03, kl=1e-4, momentum=0.9, weight_decay=0.1, every=6, factors_every=4),
+    "kfac without limit": dict(rate=0.02, damping=0.1, kl=0, momentum=0, every=1, factors_every=1),
 }
 
 if __name__ == "__main__":
