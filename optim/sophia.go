@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"slices"
+
 	"github.com/seed-49005b45/tarn"
 )
 
@@ -14,8 +16,9 @@ import (
 //	h <- Beta2 h + (1-Beta2) Diagonal       after every update with t-1 divisible by Every
 //	param <- param - rate * (u + WeightDecay * param)
 //
-// The estimate, which costs about two backward passes, is computed in every run, and used in one of Every. (Liu et al. 2023, Sophia: a scalable stochastic second-order optimizer for language model pre-training. Its
-// algorithm has Beta1 0.96 and updates h before the step.)
+// The estimate, which costs about a forward and two backward passes, is computed in one of Every runs. (Liu et al. 2023, Sophia: a
+// scalable stochastic second-order optimizer for language model pre-training. Its algorithm has Beta1 0.96 and updates h before the
+// step.)
 //
 // Equal to optax.contrib.sophia, whose WeightDecay is 1e-4 unless set, up to the random numbers of the estimate.
 type Sophia struct {
@@ -61,16 +64,32 @@ func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Diagonal gave %d values for %d params", len(diagonal), len(u))
 		return u
 	}
-	mean, due := c.correction(o.Beta1), divides(o.Every, c.Step)
-	kept, new := due.Where(c.Graph.Num(tarn.F64, o.Beta2), tarn.Num(1)), due.Where(c.Graph.Num(tarn.F64, 1-o.Beta2), tarn.Num(0))
-	out := make([]*tarn.Value, len(u))
+	mean := c.correction(o.Beta1)
+	out, states, old := make([]*tarn.Value, len(u)), make([]*tarn.Param, len(u)), make([]*tarn.Value, len(u))
 	for i, s := range c.Slots {
 		m := s.Average("sophia.m", o.Beta1, u[i]).Mul(s.Scalar(mean))
-		state := s.State("sophia.h", 0)
-		h := state.Value(c.Graph)
-		// What reads the old state comes before its new value, which can then take its place.
-		out[i] = m.Div(h.Scale(o.Gamma).Maximum(tarn.Num(o.Epsilon))).Clip(tarn.Num(-o.Limit), tarn.Num(o.Limit))
-		s.Assign(state, h.Mul(s.Scalar(kept)).Add(diagonal[i].Mul(s.Scalar(new))))
+		states[i] = s.State("sophia.h", 0)
+		old[i] = states[i].Value(c.Graph)
+		out[i] = m.Div(old[i].Scale(o.Gamma).Maximum(tarn.Num(o.Epsilon))).Clip(tarn.Num(-o.Limit), tarn.Num(o.Limit))
+	}
+	average := func(old, diagonal []*tarn.Value) []*tarn.Value {
+		now := make([]*tarn.Value, len(old))
+		for i, h := range old {
+			now[i] = h.Scale(o.Beta2).Add(diagonal[i].Scale(1 - o.Beta2))
+		}
+		return now
+	}
+	now := average(old, diagonal)
+	if n := len(old); o.Every > 1 {
+		// What the estimate is computed from, the forward pass included, is computed anew in the branch, so that other runs are spared.
+		now = tarn.Cond(divides(o.Every, c.Step), slices.Concat(old, c.values()),
+			func(in []*tarn.Value) []*tarn.Value {
+				return average(in[:n], tarn.Substitute(diagonal, c.operands(), in[n:]))
+			},
+			func(in []*tarn.Value) []*tarn.Value { return in[:n] })
+	}
+	for i, h := range now {
+		c.Assign(states[i], h)
 	}
 	return DecayWeights(o.WeightDecay).Apply(c, out)
 }
