@@ -449,6 +449,7 @@ func TestMistakes(t *testing.T) {
 		"Largest is -1":                eigen(good, curvature.Options{Largest: -1}),
 		"Tolerance is NaN":             eigen(good, curvature.Options{Tolerance: math.NaN()}),
 		"should be at least 6":         eigen(good, curvature.Options{Largest: 2, Basis: 5}),
+		"Products is 5 and should be":  eigen(good, curvature.Options{Largest: 2, Smallest: 1, Products: 5}),
 		"product 1 is not finite":      eigen(bad, curvature.Options{}),
 		"product 1: out of coffee":     eigen(failing, curvature.Options{}),
 		"Samples is -1":                func() error { _, err := curvature.Trace(ctx, good, curvature.TraceOptions{Samples: -1}); return err }(),

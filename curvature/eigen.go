@@ -18,7 +18,7 @@ type Options struct {
 	Largest   int     // how many of the largest eigenvalues; 1 where Smallest is 0 as well
 	Smallest  int     // how many of the smallest, that is the most negative
 	Tolerance float64 // residual of a converged vector, as a share of the largest magnitude of an eigenvalue; 0 means 1e-4
-	Products  int     // most products; 0 means 1000
+	Products  int     // most products, at least two for each value, one to find and one to measure it; 0 means 1000, or 10 for each value
 	Basis     int     // most vectors that are held at a time, each as long as all params; 0 means enough for the numbers asked for, at least 40
 	Seed      uint64  // of the random vectors to start from
 }
@@ -37,10 +37,13 @@ func (o Options) withDefaults(size int) (Options, error) {
 	if o.Tolerance == 0 {
 		o.Tolerance = 1e-4
 	}
-	if o.Products == 0 {
-		o.Products = 1000
-	}
 	wanted := o.Largest + o.Smallest
+	if o.Products == 0 {
+		o.Products = max(1000, 10*wanted)
+	}
+	if least := 2 * wanted; o.Products < least {
+		return o, fmt.Errorf("curvature: Options: Products is %d and should be at least %d for %d eigenvalues", o.Products, least, wanted)
+	}
 	if o.Basis == 0 {
 		o.Basis = max(40, 2*wanted+10)
 	}

@@ -80,7 +80,9 @@ func TestMinimizePlot(t *testing.T) {
 	if names, _ := filepath.Glob(file + "*"); len(names) != 1 {
 		t.Errorf("files %v", names)
 	}
-	command(t, 1, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png"))
+	if out, err := command(t, 2, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png")); out != "" || !strings.Contains(err, "there is no folder") {
+		t.Errorf("a folder that is not there: %s%s", out, err)
+	}
 }
 
 func TestGrad(t *testing.T) {
@@ -197,7 +199,9 @@ func TestFitcurvePlot(t *testing.T) {
 			t.Errorf("tarn fitcurve %q leaves a picture", c.args)
 		}
 	}
-	command(t, 1, "fitcurve", file, "a*x", "--start", "a=1", "--plot", filepath.Join(dir, "no", "fit.png"))
+	if out, err := command(t, 2, "fitcurve", file, "a*x", "--start", "a=1", "--plot", filepath.Join(dir, "no", "fit.png")); out != "" || !strings.Contains(err, "there is no folder") {
+		t.Errorf("a folder that is not there: %s%s", out, err)
+	}
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 3 {
 		t.Errorf("files %v", names)
 	}

@@ -38,7 +38,7 @@ func (c *sharpnessCommand) Validate() error {
 		value, low, high int
 	}{
 		{"examples", c.Examples, 1, mnistTraining}, {"batch", c.Batch, 1, mnistTraining}, {"top", c.Top, 1, 100}, {"bottom", c.Bottom, 0, 100},
-		{"products", c.Products, 1, 1e6}, {"samples", c.Samples, 2, 1e6}, {"steps", c.Steps, 2, 1000}, {"probes", c.Probes, 0, 1000},
+		{"products", c.Products, 2, 1e6}, {"samples", c.Samples, 2, 1e6}, {"steps", c.Steps, 2, 1000}, {"probes", c.Probes, 0, 1000},
 	} {
 		if flag.value < flag.low || flag.value > flag.high {
 			return fmt.Errorf("--%s is %d and should be from %d to %d", flag.name, flag.value, flag.low, flag.high)
@@ -47,6 +47,8 @@ func (c *sharpnessCommand) Validate() error {
 	switch {
 	case c.Batch > c.Examples:
 		return fmt.Errorf("--batch is %d and should not be above --examples, which is %d", c.Batch, c.Examples)
+	case c.Products < 2*(c.Top+c.Bottom):
+		return fmt.Errorf("--products is %d and should be at least %d, two for each of the %d eigenvalues", c.Products, 2*(c.Top+c.Bottom), c.Top+c.Bottom)
 	case !(c.Tolerance > 0 && c.Tolerance < 1):
 		return fmt.Errorf("--tolerance is %v and should be above 0 and below 1", c.Tolerance)
 	case c.Plot != "" && c.Probes == 0:

@@ -46,6 +46,9 @@ func TestSharpnessMistakes(t *testing.T) {
 		"--bottom=-1":             "--bottom is -1",
 		"--tolerance 0":           "--tolerance is 0",
 		"--samples 1":             "--samples is 1",
+		"--products 7":            "--products is 7 and should be at least 8, two for each of the 4 eigenvalues",
+		"--plot no/a.png":         "--plot is \"no/a.png\", and there is no folder no: make it first",
+		"--plot .":                "should be the name of a PNG file",
 		"--plot a.jpg":            "should be the name of a PNG file",
 		"--probes 0 --plot a.png": "--plot draws the density",
 	} {
