@@ -30,6 +30,9 @@ TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
@@ -41,6 +44,7 @@ fullBlock:
 fullLoop:
 	VMOVUPS      (DX), Y0
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y2
@@ -80,6 +84,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPS   (DX), Y0, Y2
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y3
@@ -129,6 +134,9 @@ TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
@@ -141,6 +149,7 @@ fullLoop:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y3
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y4
@@ -185,6 +194,7 @@ maskedLoop:
 	VMOVUPS      (DX), Y3
 	VMASKMOVPS   32(DX), Y0, Y4
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y5
@@ -239,6 +249,10 @@ TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
@@ -253,6 +267,7 @@ fullLoop:
 	VMOVUPS      64(DX), Y5
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
@@ -303,6 +318,7 @@ maskedLoop:
 	VMASKMOVPS   64(DX), Y0, Y6
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y7
@@ -362,6 +378,10 @@ TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x08
 	JNE          masked
@@ -377,6 +397,7 @@ fullLoop:
 	VMOVUPS      96(DX), Y7
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y8
@@ -432,6 +453,7 @@ maskedLoop:
 	VMASKMOVPS   96(DX), Y0, Y8
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y9
@@ -493,6 +515,11 @@ TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
@@ -504,6 +531,7 @@ fullBlock:
 fullLoop:
 	VMOVUPS      (DX), Y0
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y3
@@ -550,6 +578,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPS   (DX), Y0, Y3
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y4
@@ -609,6 +638,11 @@ TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
@@ -621,6 +655,7 @@ fullLoop:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y5
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
@@ -676,6 +711,7 @@ maskedLoop:
 	VMOVUPS      (DX), Y5
 	VMASKMOVPS   32(DX), Y0, Y6
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y7
@@ -745,6 +781,13 @@ TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
@@ -759,6 +802,7 @@ fullLoop:
 	VMOVUPS      64(DX), Y8
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y9
@@ -824,6 +868,7 @@ maskedLoop:
 	VMASKMOVPS   64(DX), Y0, Y9
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y10
@@ -903,6 +948,13 @@ TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
@@ -918,6 +970,7 @@ fullLoop:
 	VMOVUPS      96(DX), Y11
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y12
@@ -992,6 +1045,7 @@ maskedLoop:
 	VMASKMOVPS   96(DX), Y0, Y12
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y13
@@ -1074,6 +1128,13 @@ TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
@@ -1085,6 +1146,7 @@ fullBlock:
 fullLoop:
 	VMOVUPS      (DX), Y0
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y4
@@ -1138,6 +1200,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPS   (DX), Y0, Y4
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y5
@@ -1207,6 +1270,13 @@ TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x08
 	JNE          masked
@@ -1219,6 +1289,7 @@ fullLoop:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y7
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y8
@@ -1285,6 +1356,7 @@ maskedLoop:
 	VMOVUPS      (DX), Y7
 	VMASKMOVPS   32(DX), Y0, Y8
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y9
@@ -1365,6 +1437,15 @@ TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
@@ -1376,6 +1457,7 @@ fullBlock:
 fullLoop:
 	VMOVUPS      (DX), Y0
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y5
@@ -1436,6 +1518,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPS   (DX), Y0, Y5
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
@@ -1516,6 +1599,15 @@ TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
@@ -1528,6 +1620,7 @@ fullLoop:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y9
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y10
@@ -1605,6 +1698,7 @@ maskedLoop:
 	VMOVUPS      (DX), Y9
 	VMASKMOVPS   32(DX), Y0, Y10
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y11
@@ -1698,6 +1792,17 @@ TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
@@ -1709,6 +1814,7 @@ fullBlock:
 fullLoop:
 	VMOVUPS      (DX), Y0
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
@@ -1776,6 +1882,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPS   (DX), Y0, Y6
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y7
@@ -1866,6 +1973,17 @@ TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
@@ -1878,6 +1996,7 @@ fullLoop:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y11
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y12
@@ -1966,6 +2085,7 @@ maskedLoop:
 	VMOVUPS      (DX), Y11
 	VMASKMOVPS   32(DX), Y0, Y12
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y13
@@ -2073,6 +2193,19 @@ TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
@@ -2084,6 +2217,7 @@ fullBlock:
 fullLoop:
 	VMOVUPS      (DX), Y0
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y7
@@ -2158,6 +2292,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPS   (DX), Y0, Y7
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y8
@@ -2259,6 +2394,19 @@ TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
@@ -2271,6 +2419,7 @@ fullLoop:
 	VMOVUPS      (DX), Y0
 	VMOVUPS      32(DX), Y13
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y14
@@ -2370,6 +2519,7 @@ maskedLoop:
 	VMOVUPS      (DX), Y13
 	VMASKMOVPS   32(DX), Y0, Y14
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y15
@@ -3412,6 +3562,9 @@ TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
@@ -3423,6 +3576,7 @@ fullBlock:
 fullLoop:
 	VMOVUPD      (DX), Y0
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y2
@@ -3462,6 +3616,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPD   (DX), Y0, Y2
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y3
@@ -3511,6 +3666,9 @@ TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
@@ -3523,6 +3681,7 @@ fullLoop:
 	VMOVUPD      (DX), Y0
 	VMOVUPD      32(DX), Y3
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y4
@@ -3567,6 +3726,7 @@ maskedLoop:
 	VMOVUPD      (DX), Y3
 	VMASKMOVPD   32(DX), Y0, Y4
 	PREFETCHT0   (DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y5
@@ -3621,6 +3781,10 @@ TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
@@ -3635,6 +3799,7 @@ fullLoop:
 	VMOVUPD      64(DX), Y5
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
@@ -3685,6 +3850,7 @@ maskedLoop:
 	VMASKMOVPD   64(DX), Y0, Y6
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y7
@@ -3744,6 +3910,10 @@ TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         cRow+56(FP), R9
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	MOVQ         lanes+64(FP), R8
 	CMPQ         R8, $0x04
 	JNE          masked
@@ -3759,6 +3929,7 @@ fullLoop:
 	VMOVUPD      96(DX), Y7
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y8
@@ -3814,6 +3985,7 @@ maskedLoop:
 	VMASKMOVPD   96(DX), Y0, Y8
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y9
@@ -3875,6 +4047,11 @@ TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
@@ -3886,6 +4063,7 @@ fullBlock:
 fullLoop:
 	VMOVUPD      (DX), Y0
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y3
@@ -3932,6 +4110,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPD   (DX), Y0, Y3
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y4
@@ -3991,6 +4170,11 @@ TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
@@ -4003,6 +4187,7 @@ fullLoop:
 	VMOVUPD      (DX), Y0
 	VMOVUPD      32(DX), Y5
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
@@ -4058,6 +4243,7 @@ maskedLoop:
 	VMOVUPD      (DX), Y5
 	VMASKMOVPD   32(DX), Y0, Y6
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y7
@@ -4127,6 +4313,13 @@ TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
@@ -4141,6 +4334,7 @@ fullLoop:
 	VMOVUPD      64(DX), Y8
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y9
@@ -4206,6 +4400,7 @@ maskedLoop:
 	VMASKMOVPD   64(DX), Y0, Y9
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y10
@@ -4285,6 +4480,13 @@ TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
@@ -4300,6 +4502,7 @@ fullLoop:
 	VMOVUPD      96(DX), Y11
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y12
@@ -4374,6 +4577,7 @@ maskedLoop:
 	VMASKMOVPD   96(DX), Y0, Y12
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y13
@@ -4456,6 +4660,13 @@ TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
@@ -4467,6 +4678,7 @@ fullBlock:
 fullLoop:
 	VMOVUPD      (DX), Y0
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y4
@@ -4520,6 +4732,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPD   (DX), Y0, Y4
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y5
@@ -4589,6 +4802,13 @@ TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
+	MOVQ         c+48(FP), R9
+	MOVQ         cRow+56(FP), R10
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
+	ADDQ         R10, R9
+	PREFETCHT0   (R9)
 	MOVQ         lanes+64(FP), R9
 	CMPQ         R9, $0x04
 	JNE          masked
@@ -4601,6 +4821,7 @@ fullLoop:
 	VMOVUPD      (DX), Y0
 	VMOVUPD      32(DX), Y7
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y8
@@ -4667,6 +4888,7 @@ maskedLoop:
 	VMOVUPD      (DX), Y7
 	VMASKMOVPD   32(DX), Y0, Y8
 	PREFETCHT0   (R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y9
@@ -4747,6 +4969,15 @@ TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
@@ -4758,6 +4989,7 @@ fullBlock:
 fullLoop:
 	VMOVUPD      (DX), Y0
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y5
@@ -4818,6 +5050,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPD   (DX), Y0, Y5
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
@@ -4898,6 +5131,15 @@ TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
@@ -4910,6 +5152,7 @@ fullLoop:
 	VMOVUPD      (DX), Y0
 	VMOVUPD      32(DX), Y9
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y10
@@ -4987,6 +5230,7 @@ maskedLoop:
 	VMOVUPD      (DX), Y9
 	VMASKMOVPD   32(DX), Y0, Y10
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y11
@@ -5080,6 +5324,17 @@ TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
@@ -5091,6 +5346,7 @@ fullBlock:
 fullLoop:
 	VMOVUPD      (DX), Y0
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
@@ -5158,6 +5414,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPD   (DX), Y0, Y6
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y7
@@ -5248,6 +5505,17 @@ TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
+	ADDQ         R11, R10
+	PREFETCHT0   (R10)
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
@@ -5260,6 +5528,7 @@ fullLoop:
 	VMOVUPD      (DX), Y0
 	VMOVUPD      32(DX), Y11
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y12
@@ -5348,6 +5617,7 @@ maskedLoop:
 	VMOVUPD      (DX), Y11
 	VMASKMOVPD   32(DX), Y0, Y12
 	PREFETCHT0   (R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y13
@@ -5455,6 +5725,19 @@ TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
@@ -5466,6 +5749,7 @@ fullBlock:
 fullLoop:
 	VMOVUPD      (DX), Y0
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y7
@@ -5540,6 +5824,7 @@ maskedBlock:
 maskedLoop:
 	VMASKMOVPD   (DX), Y0, Y7
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y8
@@ -5641,6 +5926,19 @@ TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
@@ -5653,6 +5951,7 @@ fullLoop:
 	VMOVUPD      (DX), Y0
 	VMOVUPD      32(DX), Y13
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y14
@@ -5752,6 +6051,7 @@ maskedLoop:
 	VMOVUPD      (DX), Y13
 	VMASKMOVPD   32(DX), Y0, Y14
 	PREFETCHT0   (R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y15

@@ -7,20 +7,23 @@
 // func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -29,6 +32,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z1
 	PREFETCHT0       (DI)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, DI
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z1, Z0
@@ -63,21 +67,25 @@ maskedStore:
 // func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -88,6 +96,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z3
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z4
@@ -127,22 +136,27 @@ maskedStore:
 // func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -155,6 +169,7 @@ maskedLoop:
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
 	PREFETCHT0   128(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z6
@@ -198,23 +213,29 @@ maskedStore:
 // func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -229,6 +250,7 @@ maskedLoop:
 	PREFETCHT0   64(DI)
 	PREFETCHT0   128(DI)
 	PREFETCHT0   192(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z8
@@ -276,21 +298,26 @@ maskedStore:
 // func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -299,6 +326,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z2
 	PREFETCHT0       (R8)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R8
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z2, Z0
@@ -340,23 +368,30 @@ maskedStore:
 // func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -367,6 +402,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z5
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z6
@@ -418,25 +454,34 @@ maskedStore:
 // func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -449,6 +494,7 @@ maskedLoop:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z9
@@ -508,27 +554,38 @@ maskedStore:
 // func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -543,6 +600,7 @@ maskedLoop:
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
 	PREFETCHT0   192(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z12
@@ -610,22 +668,29 @@ maskedStore:
 // func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -634,6 +699,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z3
 	PREFETCHT0       (R8)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R8
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z3, Z0
@@ -682,25 +748,35 @@ maskedStore:
 // func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -711,6 +787,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z7
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z8
@@ -774,28 +851,41 @@ maskedStore:
 // func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -808,6 +898,7 @@ maskedLoop:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z12
@@ -883,31 +974,47 @@ maskedStore:
 // func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -922,6 +1029,7 @@ maskedLoop:
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
 	PREFETCHT0   192(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z16
@@ -1009,24 +1117,33 @@ maskedStore:
 // func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1035,6 +1152,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z4
 	PREFETCHT0       (R9)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R9
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z4, Z0
@@ -1090,28 +1208,41 @@ maskedStore:
 // func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1122,6 +1253,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z9
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z10
@@ -1197,32 +1329,49 @@ maskedStore:
 // func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1235,6 +1384,7 @@ maskedLoop:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z15
@@ -1326,36 +1476,57 @@ maskedStore:
 // func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1370,6 +1541,7 @@ maskedLoop:
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
 	PREFETCHT0   192(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z20
@@ -1477,25 +1649,36 @@ maskedStore:
 // func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1504,6 +1687,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z5
 	PREFETCHT0       (R9)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R9
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z5, Z0
@@ -1566,30 +1750,46 @@ maskedStore:
 // func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1600,6 +1800,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z11
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z12
@@ -1687,35 +1888,56 @@ maskedStore:
 // func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1728,6 +1950,7 @@ maskedLoop:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z18
@@ -1835,40 +2058,66 @@ maskedStore:
 // func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -1883,6 +2132,7 @@ maskedLoop:
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
 	PREFETCHT0   192(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z24
@@ -2010,27 +2260,40 @@ maskedStore:
 // func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2039,6 +2302,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z6
 	PREFETCHT0       (R10)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R10
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z6, Z0
@@ -2108,33 +2372,52 @@ maskedStore:
 // func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2145,6 +2428,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z13
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z14
@@ -2244,39 +2528,64 @@ maskedStore:
 // func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2289,6 +2598,7 @@ maskedLoop:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
 	PREFETCHT0   128(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z21
@@ -2412,45 +2722,76 @@ maskedStore:
 // func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2465,6 +2806,7 @@ maskedLoop:
 	PREFETCHT0   64(R10)
 	PREFETCHT0   128(R10)
 	PREFETCHT0   192(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z28
@@ -2612,28 +2954,43 @@ maskedStore:
 // func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2642,6 +2999,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z7
 	PREFETCHT0       (R10)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R10
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z7, Z0
@@ -2718,35 +3076,57 @@ maskedStore:
 // func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2757,6 +3137,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z15
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z16
@@ -2868,31 +3249,48 @@ maskedStore:
 // func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -2901,6 +3299,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z8
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z8, Z0
@@ -2986,39 +3385,64 @@ maskedStore:
 // func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3029,6 +3453,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z17
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z18
@@ -3154,32 +3579,51 @@ maskedStore:
 // func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3188,6 +3632,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z9
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z9, Z0
@@ -3280,41 +3725,69 @@ maskedStore:
 // func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3325,6 +3798,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z19
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z20
@@ -3462,33 +3936,54 @@ maskedStore:
 // func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3497,6 +3992,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z10
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z10, Z0
@@ -3596,43 +4092,74 @@ maskedStore:
 // func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3643,6 +4170,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z21
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z22
@@ -3792,34 +4320,57 @@ maskedStore:
 // func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3828,6 +4379,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z11
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z11, Z0
@@ -3934,45 +4486,79 @@ maskedStore:
 // func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -3983,6 +4569,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z23
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z24
@@ -4144,35 +4731,60 @@ maskedStore:
 // func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -4181,6 +4793,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z12
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z12, Z0
@@ -4294,47 +4907,84 @@ maskedStore:
 // func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -4345,6 +4995,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z25
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z26
@@ -4518,36 +5169,63 @@ maskedStore:
 // func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -4556,6 +5234,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z13
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z13, Z0
@@ -4676,49 +5355,89 @@ maskedStore:
 // func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -4729,6 +5448,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z27
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z28
@@ -4914,37 +5634,66 @@ maskedStore:
 // func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -4953,6 +5702,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPS.Z        (DX), K1, Z14
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PS.BCST (CX), Z14, Z0
@@ -5080,51 +5830,94 @@ maskedStore:
 // func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -5135,6 +5928,7 @@ maskedLoop:
 	VMOVUPS.Z    64(DX), K1, Z29
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSS (CX), Z30
@@ -7512,20 +8306,23 @@ store:
 // func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7534,6 +8331,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z1
 	PREFETCHT0       (DI)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, DI
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z1, Z0
@@ -7568,21 +8366,25 @@ maskedStore:
 // func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7593,6 +8395,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z3
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z4
@@ -7632,22 +8435,27 @@ maskedStore:
 // func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7660,6 +8468,7 @@ maskedLoop:
 	PREFETCHT0   (DI)
 	PREFETCHT0   64(DI)
 	PREFETCHT0   128(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z6
@@ -7703,23 +8512,29 @@ maskedStore:
 // func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), DI
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       cRow+56(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7734,6 +8549,7 @@ maskedLoop:
 	PREFETCHT0   64(DI)
 	PREFETCHT0   128(DI)
 	PREFETCHT0   192(DI)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, DI
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z8
@@ -7781,21 +8597,26 @@ maskedStore:
 // func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7804,6 +8625,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z2
 	PREFETCHT0       (R8)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R8
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z2, Z0
@@ -7845,23 +8667,30 @@ maskedStore:
 // func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7872,6 +8701,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z5
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z6
@@ -7923,25 +8753,34 @@ maskedStore:
 // func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -7954,6 +8793,7 @@ maskedLoop:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z9
@@ -8013,27 +8853,38 @@ maskedStore:
 // func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8048,6 +8899,7 @@ maskedLoop:
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
 	PREFETCHT0   192(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z12
@@ -8115,22 +8967,29 @@ maskedStore:
 // func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8139,6 +8998,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z3
 	PREFETCHT0       (R8)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R8
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z3, Z0
@@ -8187,25 +9047,35 @@ maskedStore:
 // func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8216,6 +9086,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z7
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z8
@@ -8279,28 +9150,41 @@ maskedStore:
 // func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8313,6 +9197,7 @@ maskedLoop:
 	PREFETCHT0   (R8)
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z12
@@ -8388,31 +9273,47 @@ maskedStore:
 // func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DX)(SI*8), R8
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DX)(SI*8), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       cRow+56(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8427,6 +9328,7 @@ maskedLoop:
 	PREFETCHT0   64(R8)
 	PREFETCHT0   128(R8)
 	PREFETCHT0   192(R8)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R8
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z16
@@ -8514,24 +9416,33 @@ maskedStore:
 // func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8540,6 +9451,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z4
 	PREFETCHT0       (R9)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R9
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z4, Z0
@@ -8595,28 +9507,41 @@ maskedStore:
 // func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8627,6 +9552,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z9
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z10
@@ -8702,32 +9628,49 @@ maskedStore:
 // func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8740,6 +9683,7 @@ maskedLoop:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z15
@@ -8831,36 +9775,57 @@ maskedStore:
 // func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -8875,6 +9840,7 @@ maskedLoop:
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
 	PREFETCHT0   192(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z20
@@ -8982,25 +9948,36 @@ maskedStore:
 // func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9009,6 +9986,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z5
 	PREFETCHT0       (R9)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R9
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z5, Z0
@@ -9071,30 +10049,46 @@ maskedStore:
 // func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9105,6 +10099,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z11
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z12
@@ -9192,35 +10187,56 @@ maskedStore:
 // func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9233,6 +10249,7 @@ maskedLoop:
 	PREFETCHT0   (R9)
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z18
@@ -9340,40 +10357,66 @@ maskedStore:
 // func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DX)(SI*8), R9
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DX)(SI*8), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9388,6 +10431,7 @@ maskedLoop:
 	PREFETCHT0   64(R9)
 	PREFETCHT0   128(R9)
 	PREFETCHT0   192(R9)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R9
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z24
@@ -9515,27 +10559,40 @@ maskedStore:
 // func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9544,6 +10601,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z6
 	PREFETCHT0       (R10)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R10
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z6, Z0
@@ -9613,33 +10671,52 @@ maskedStore:
 // func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9650,6 +10727,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z13
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z14
@@ -9749,39 +10827,64 @@ maskedStore:
 // func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9794,6 +10897,7 @@ maskedLoop:
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
 	PREFETCHT0   128(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z21
@@ -9917,45 +11021,76 @@ maskedStore:
 // func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -9970,6 +11105,7 @@ maskedLoop:
 	PREFETCHT0   64(R10)
 	PREFETCHT0   128(R10)
 	PREFETCHT0   192(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z28
@@ -10117,28 +11253,43 @@ maskedStore:
 // func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -10147,6 +11298,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z7
 	PREFETCHT0       (R10)
+	PREFETCHT0       64(CX)
 	ADDQ             SI, R10
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z7, Z0
@@ -10223,35 +11375,57 @@ maskedStore:
 // func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (DX)(SI*8), R10
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (DX)(SI*8), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -10262,6 +11436,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z15
 	PREFETCHT0   (R10)
 	PREFETCHT0   64(R10)
+	PREFETCHT0   64(CX)
 	ADDQ         SI, R10
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z16
@@ -10373,31 +11548,48 @@ maskedStore:
 // func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -10406,6 +11598,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z8
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z8, Z0
@@ -10491,39 +11684,64 @@ maskedStore:
 // func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -10534,6 +11752,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z17
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z18
@@ -10659,32 +11878,51 @@ maskedStore:
 // func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -10693,6 +11931,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z9
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z9, Z0
@@ -10785,41 +12024,69 @@ maskedStore:
 // func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -10830,6 +12097,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z19
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z20
@@ -10967,33 +12235,54 @@ maskedStore:
 // func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -11002,6 +12291,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z10
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z10, Z0
@@ -11101,43 +12391,74 @@ maskedStore:
 // func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -11148,6 +12469,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z21
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z22
@@ -11297,34 +12619,57 @@ maskedStore:
 // func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -11333,6 +12678,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z11
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z11, Z0
@@ -11439,45 +12785,79 @@ maskedStore:
 // func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -11488,6 +12868,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z23
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z24
@@ -11649,35 +13030,60 @@ maskedStore:
 // func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -11686,6 +13092,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z12
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z12, Z0
@@ -11799,47 +13206,84 @@ maskedStore:
 // func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -11850,6 +13294,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z25
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z26
@@ -12023,36 +13468,63 @@ maskedStore:
 // func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -12061,6 +13533,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z13
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z13, Z0
@@ -12181,49 +13654,89 @@ maskedStore:
 // func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -12234,6 +13747,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z27
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z28
@@ -12419,37 +13933,66 @@ maskedStore:
 // func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -12458,6 +14001,7 @@ maskedBlock:
 maskedLoop:
 	VMOVUPD.Z        (DX), K1, Z14
 	PREFETCHT0       (R11)
+	PREFETCHT0       64(R10)
 	ADDQ             SI, R11
 	ADDQ             SI, DX
 	VFMADD231PD.BCST (CX), Z14, Z0
@@ -12585,51 +14129,94 @@ maskedStore:
 // func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-104
-	MOVQ   lanes+64(FP), AX
-	MOVQ   AX, CX
-	MOVQ   $0x00000001, AX
-	SHLQ   CL, AX
-	DECQ   AX
-	KMOVW  AX, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+32(FP), DX
-	MOVQ   aCol+24(FP), BX
-	MOVQ   bRow+40(FP), SI
-	MOVQ   aRow+16(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	LEAQ   (DI)(DI*4), R9
-	LEAQ   (CX)(R8*2), R10
-	ADDQ   DI, R10
-	LEAQ   (DX)(SI*8), R11
+	MOVQ       lanes+64(FP), AX
+	MOVQ       AX, CX
+	MOVQ       $0x00000001, AX
+	SHLQ       CL, AX
+	DECQ       AX
+	KMOVW      AX, K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+32(FP), DX
+	MOVQ       aCol+24(FP), BX
+	MOVQ       bRow+40(FP), SI
+	MOVQ       aRow+16(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	LEAQ       (CX)(R8*2), R10
+	ADDQ       DI, R10
+	LEAQ       (DX)(SI*8), R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
@@ -12640,6 +14227,7 @@ maskedLoop:
 	VMOVUPD.Z    64(DX), K1, Z29
 	PREFETCHT0   (R11)
 	PREFETCHT0   64(R11)
+	PREFETCHT0   64(R10)
 	ADDQ         SI, R11
 	ADDQ         SI, DX
 	VBROADCASTSD (CX), Z30
