@@ -7,7 +7,6 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	blasgonum "gonum.org/v1/gonum/blas/gonum"
-	"gonum.org/v1/gonum/lapack"
 	lapackgonum "gonum.org/v1/gonum/lapack/gonum"
 )
 
@@ -29,35 +28,6 @@ func Cholesky(a []float64, n int) {
 	for i := range n {
 		clear(a[i*n+i+1 : (i+1)*n])
 	}
-}
-
-// QR factors a, of m rows and n columns, as q r with k = min(m, n): the k columns of q are orthonormal and r is upper
-// triangular. a is overwritten. Where a is not finite both are NaN.
-func QR(q, r, a []float64, m, n int) {
-	k := min(m, n)
-	if k == 0 {
-		return
-	}
-	if !finite(a) {
-		fail(q)
-		fail(r)
-		return
-	}
-	reflectors := make([]float64, k)
-	query := make([]float64, 1)
-	solvers.Dgeqrf(m, n, a, n, reflectors, query, -1)
-	size := query[0]
-	solvers.Dorgqr(m, k, k, q, k, reflectors, query, -1)
-	work := make([]float64, int(max(size, query[0])))
-	solvers.Dgeqrf(m, n, a, n, reflectors, work, len(work))
-	for i := range k {
-		clear(r[i*n : i*n+i])
-		copy(r[i*n+i:(i+1)*n], a[i*n+i:(i+1)*n])
-	}
-	for i := range m {
-		copy(q[i*k:(i+1)*k], a[i*n:i*n+k])
-	}
-	solvers.Dorgqr(m, k, k, q, k, reflectors, work, len(work))
 }
 
 // Inverse overwrites a, of n rows, by its inverse. Where a is singular or not finite it is all NaN.
@@ -132,37 +102,6 @@ func SolveTriangular(a, b []float64, n, k int, upper, transposed bool) {
 		first := max(0, end-triangularBlock)
 		solve(first, end)
 		eliminate(first, end, 0, first)
-	}
-}
-
-// EigH gives the eigenvalues of the symmetric matrix a of n rows in ascending order, and overwrites a by the eigenvectors, its
-// columns. Where a is not finite, or in the unheard-of case that the iteration does not converge, all are NaN.
-func EigH(values, a []float64, n int) {
-	if n == 0 {
-		return
-	}
-	if !finite(a) {
-		fail(values)
-		fail(a)
-		return
-	}
-	// Columns are walked along, and rows a multiple of the page apart would fall onto one another in the cache.
-	const line = 8
-	stride := (n+line-1)/line*line | line
-	padded := make([]float64, n*stride)
-	for i := range n {
-		copy(padded[i*stride:], a[i*n:(i+1)*n])
-	}
-	query := make([]float64, 1)
-	solvers.Dsyev(lapack.EVCompute, blas.Lower, n, padded, stride, values, query, -1)
-	work := make([]float64, int(query[0]))
-	if !solvers.Dsyev(lapack.EVCompute, blas.Lower, n, padded, stride, values, work, len(work)) {
-		fail(values)
-		fail(a)
-		return
-	}
-	for i := range n {
-		copy(a[i*n:(i+1)*n], padded[i*stride:])
 	}
 }
 
