@@ -89,12 +89,13 @@ func (c *config) optimizer() (optim.Optimizer, error) {
 
 // check refuses a configuration that cannot be; available is the number of examples there are.
 func (c *config) check(available int) error {
+	if c.Task != task {
+		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, task)
+	}
 	if _, err := findContender("--optimizer", c.Optimizer); err != nil {
 		return err
 	}
 	switch {
-	case c.Task != task:
-		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, task)
 	case c.Epochs < 1 || c.Epochs > 1e6:
 		return fmt.Errorf("--epochs is %d and should be from 1 to 1000000", c.Epochs)
 	case c.Batch < 1:
