@@ -308,3 +308,56 @@ func TestGradientsInBodies(t *testing.T) {
 		})
 	}
 }
+
+// TestStacksOfCarry stacks a carry after each step, before it and both, and reads the stacks as outputs and in further work.
+func TestStacksOfCarry(t *testing.T) {
+	for steps := range 4 {
+		for _, reverse := range []bool{false, true} {
+			for which := range 4 {
+				g := tarn.NewGraph()
+				x, begin := g.Input("x", tarn.F64, steps, 2), g.Input("begin", tarn.F64, 2)
+				last, stacks := tarn.Scan([]*tarn.Value{begin}, []*tarn.Value{x}, tarn.ScanOptions{Reverse: reverse}, func(c, xs []*tarn.Value) (next, ys []*tarn.Value) {
+					sum := c[0].Add(xs[0])
+					return []*tarn.Value{sum}, [][]*tarn.Value{{sum, c[0]}, {c[0], sum}, {sum}, {c[0]}}[which]
+				})
+				outputs := tarn.Outputs{"last": last[0]}
+				for i, s := range stacks {
+					name := [][]string{{"after", "before"}, {"before", "after"}, {"after"}, {"before"}}[which][i]
+					outputs[name], outputs["twice "+name] = s, s.Transpose(0, 1).Scale(2)
+				}
+				p, err := tarn.Compile(g, outputs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				xs, first := tarn.Zeros(tarn.F64, steps, 2), tarn.Vector([]float64{10, 20})
+				for i := range 2 * steps {
+					xs.F64()[i] = float64(i + 1)
+				}
+				out, err := p.Run(xs, first)
+				if err != nil {
+					t.Fatal(err)
+				}
+				state := [2]float64{10, 20}
+				for k := range steps {
+					at := k
+					if reverse {
+						at = steps - 1 - k
+					}
+					for c := range 2 {
+						for _, name := range []string{"before", "after"} {
+							if s := out[name]; s != nil && (s.F64()[2*at+c] != state[c] || out["twice "+name].F64()[c*steps+at] != 2*state[c]) {
+								t.Errorf("%d steps, reverse %v, case %d: the carry %s step %d is %v, want %v", steps, reverse, which, name, k, s, state)
+							}
+							if name == "before" {
+								state[c] += float64(2*at + c + 1)
+							}
+						}
+					}
+				}
+				if got := out["last"].F64(); got[0] != state[0] || got[1] != state[1] {
+					t.Errorf("%d steps, reverse %v, case %d: the last carry is %v, want %v", steps, reverse, which, got, state)
+				}
+			}
+		}
+	}
+}

@@ -25,6 +25,7 @@ type nestJob struct {
 	now     []unsafe.Pointer    // by carry: its contents before the step
 	next    []unsafe.Pointer    // and after it
 	stack   []int               // by result: bytes of one step
+	start   []int               // by result: bytes in front of the first step
 	slice   []int               // by slice: likewise
 	targets [][]int             // by body and output: the buffer
 }
@@ -46,9 +47,14 @@ func (m *Machine) newNest(w *lower.Nest) job {
 		j.targets = append(j.targets, ids)
 	}
 	for i, t := range w.Types {
-		j.stack = append(j.stack, t.Bytes())
+		j.stack, j.start = append(j.stack, t.Bytes()), append(j.start, 0)
 		if i < c.Carries {
 			j.spare = append(j.spare, [2]unsafe.Pointer{memory(t.Bytes()), memory(t.Bytes())})
+		}
+	}
+	for i, s := range w.Shared {
+		if w.Both[i] && !c.Reverse {
+			j.start[s] = j.stack[s]
 		}
 	}
 	for i := range c.Slices {
@@ -131,6 +137,16 @@ func (j *nestJob) scan() error {
 		j.read(1+c.Carries+c.Slices+i, p)
 	}
 	copy(j.now, j.in[:c.Carries])
+	for i, s := range j.work.Shared {
+		if j.work.Both[i] {
+			first := j.out[s]
+			if c.Reverse {
+				first = unsafe.Add(first, steps*j.stack[s])
+			}
+			move(first, j.now[i], j.stack[s])
+			j.now[i] = first
+		}
+	}
 	for k := range steps {
 		at, after := k, k+1
 		if c.Reverse {
@@ -147,7 +163,7 @@ func (j *nestJob) scan() error {
 		}
 		for i := c.Carries; i < len(j.out); i++ {
 			if j.out[i] != nil {
-				j.write(0, i, unsafe.Add(j.out[i], at*j.stack[i]))
+				j.write(0, i, unsafe.Add(j.out[i], j.start[i]+at*j.stack[i]))
 			}
 		}
 		if err := j.step(0); err != nil {
@@ -165,7 +181,7 @@ func (j *nestJob) scan() error {
 func (j *nestJob) place(i, k, at, after int) {
 	n := j.stack[i]
 	if s := j.work.Shared[i]; s >= 0 {
-		j.next[i] = unsafe.Add(j.out[s], at*n)
+		j.next[i] = unsafe.Add(j.out[s], j.start[s]+at*n)
 		return
 	}
 	s := j.work.Before[i]

@@ -19,6 +19,7 @@ func Lower(g *ir.Graph) *Program {
 		copies:   map[*ir.Node][]copied{},
 		buffers:  map[*ir.Node]*Buffer{},
 		needed:   map[*ir.Node]bool{},
+		both:     map[*group]map[int]*ir.Node{},
 		program:  &Program{},
 	}
 	for _, n := range g.Nodes {
@@ -42,7 +43,8 @@ type lowering struct {
 	order   map[*ir.Node]int // the order in which nodes were grouped
 	copies  map[*ir.Node][]copied
 	buffers map[*ir.Node]*Buffer
-	needed  map[*ir.Node]bool // results that must be in memory
+	needed  map[*ir.Node]bool           // results that must be in memory
+	both    map[*group]map[int]*ir.Node // by scan and carry: what stands for two stacks that lie in one array
 	program *Program
 
 	repeated map[repetition]*ir.Node // what loops compute again

@@ -23,11 +23,12 @@ type Nest struct {
 	Targets []int     // by result: the output of the program that it is
 	Shared  []int     // by carry: the stack, by result, that holds the carry after each step, or -1
 	Before  []int     // by carry: the stack, by result, that holds the carry before each step, or -1
+	Both    []bool    // by carry: Shared holds its first contents as well, in a place more: in front, or behind where the scan is reversed
 }
 
 // nested puts all results of one Control on the same operands into one piece of work.
 func (l *lowering) nested(n *ir.Node, op ir.Nested) value {
-	c, _ := op.Nests()
+	c, r := op.Nests()
 	l.order[n] = len(l.order)
 	for _, g := range l.groups {
 		if g == nil {
@@ -40,7 +41,7 @@ func (l *lowering) nested(n *ir.Node, op ir.Nested) value {
 		if other, _ := first.Nests(); other == c && slices.Equal(g.nodes[0].In, n.In) {
 			g.nodes = append(g.nodes, n)
 			l.of[n] = g
-			return whole(n)
+			return l.nestResult(g, n, r)
 		}
 	}
 	operands := l.operandsOf(n)
@@ -49,7 +50,14 @@ func (l *lowering) nested(n *ir.Node, op ir.Nested) value {
 			operands[i] = l.copyOf(o, n)
 		}
 	}
-	l.newGroup(n, operands)
+	return l.nestResult(l.newGroup(n, operands), n, r)
+}
+
+// nestResult says where result r of a group lies, whose node is n.
+func (l *lowering) nestResult(g *group, n *ir.Node, r int) value {
+	if both, view := l.bothStacks(g, r); both != nil {
+		return value{node: both, view: view}
+	}
 	return whole(n)
 }
 
@@ -63,8 +71,17 @@ func (l *lowering) nestStep(s *Step, g *group, op ir.Nested) {
 	}
 	for _, n := range g.nodes {
 		_, i := n.Op.(ir.Nested).Nests()
-		w.Out[i] = l.buffer(n)
-		s.Writes = append(s.Writes, w.Out[i])
+		if both, _ := l.bothStacks(g, i); both == nil {
+			w.Out[i] = l.buffer(n)
+			s.Writes = append(s.Writes, w.Out[i])
+		}
+	}
+	w.Both = make([]bool, c.Carries)
+	for _, t := range twices(c) {
+		if n := l.both[g][t.carry]; n != nil {
+			w.Both[t.carry], w.Out[t.after] = true, l.buffer(n)
+			s.Writes = append(s.Writes, w.Out[t.after])
+		}
 	}
 	for _, n := range c.Main().Outputs {
 		w.Types = append(w.Types, n.Type)
@@ -84,44 +101,6 @@ func (l *lowering) nestStep(s *Step, g *group, op ir.Nested) {
 		w.Parts = append(w.Parts, Lower(body))
 	}
 	s.Work = w
-}
-
-// share finds the stacks in which carries can live.
-func (w *Nest) share() {
-	c, outputs := w.Control, w.Control.Main().Outputs
-	w.Shared, w.Before = slices.Repeat([]int{-1}, c.Carries), slices.Repeat([]int{-1}, c.Carries)
-	taken := make([]bool, len(outputs))
-	dropped := make([]bool, len(outputs)) // no output of the program
-	for i := range c.Carries {
-		if c.Kind != ir.Scan {
-			break
-		}
-		for r := c.Carries; r < len(outputs); r++ {
-			if outputs[r] == outputs[i] && !taken[r] && w.Out[r] != nil {
-				w.Shared[i], taken[r], dropped[i] = r, true, true
-				break
-			}
-		}
-		if w.Shared[i] >= 0 {
-			continue
-		}
-		for r := c.Carries; r < len(outputs); r++ {
-			if in, ok := outputs[r].Op.(ir.Input); ok && in.Index == 1+i && !taken[r] && w.Out[r] != nil {
-				w.Before[i], taken[r], dropped[r] = r, true, true
-				break
-			}
-		}
-	}
-	next := 0
-	w.Targets = make([]int, len(outputs))
-	for r := range outputs {
-		if dropped[r] {
-			w.Targets[r] = -1
-			continue
-		}
-		w.Targets[r] = next
-		next++
-	}
 }
 
 func (w *Nest) title() string {
