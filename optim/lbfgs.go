@@ -57,9 +57,10 @@ func (o *LBFGS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	}
 	sy := dot(steps, changes)
 	taken := begun.And(sy.Gt(tarn.Num(o.Curvature)))
-	keep := func(state *tarn.Param, newest *tarn.Value) *tarn.Value {
-		old := state.Value(c.Graph)
-		return c.Assign(state, taken.Where(tarn.Concat(0, old.Slice(0, 1, o.History), newest.Unsqueeze(0)), old))
+	keep := func(state *tarn.Param, newest *tarn.Value) *tarn.Value { // a branch, since histories are long and one is enough to read
+		return c.Assign(state, tarn.Cond(taken, []*tarn.Value{state.Value(c.Graph), newest}, func(in []*tarn.Value) []*tarn.Value {
+			return []*tarn.Value{tarn.Concat(0, in[0].Slice(0, 1, o.History), in[1].Unsqueeze(0))}
+		}, func(in []*tarn.Value) []*tarn.Value { return in[:1] })[0])
 	}
 	// Pairs that have not been made yet have a rho of 0, and so no effect.
 	rho := keep(c.stateOf("lbfgs.rho", 0, o.History), sy.Reciprocal())
