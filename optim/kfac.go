@@ -26,8 +26,11 @@ import (
 // divides the damping between the factors such that they are the least changed by it. The trust region limits the change of what
 // the model predicts that a step brings about, as the same curvature has it. The weight decay is not divided by the
 // curvature. Params without factors, which tarn.KroneckerFactors tells of, such as scales of norms, embeddings and weights in
-// loops, and layers of more than MaxSize inputs or outputs, are left to SGD with the same rate, momentum and decay; a Group gives
-// them a rate of their own.
+// loops, and layers of more than MaxSize inputs or outputs, are left to SGD with the same rate, momentum and decay, or to another
+// transform, after which comes the decay of AdamW:
+//
+//	opt.Others = optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+//	opt.Group(optim.Under("token")).Rate = 0.1
 //
 // The loss must be a mean over the examples. With Targets the factors are those of the true Fisher matrix, from targets that are
 // drawn from the model, for the price of one more backward pass in those updates that renew the factors; without, of the
@@ -46,11 +49,12 @@ type KFAC struct {
 	Damping      float64 // what is added to the curvature
 	KL           float64 // the largest divergence of the model's predictions, before and after a step, as estimated; 0 for any
 	Momentum     float64
-	WeightDecay  float64 // decoupled from the curvature
-	Every        int     // updates from one inversion to the next
-	FactorsEvery int     // updates from one renewal of the factors to the next
-	MaxSize      int     // layers with a factor of more rows than this are left to SGD
-	Targets      Targets // of the true Fisher matrix; nil for the empirical one
+	WeightDecay  float64   // decoupled from the curvature
+	Every        int       // updates from one inversion to the next
+	FactorsEvery int       // updates from one renewal of the factors to the next
+	MaxSize      int       // layers with a factor of more rows than this are left to SGD
+	Targets      Targets   // of the true Fisher matrix; nil for the empirical one
+	Others       Transform // of the gradients of params without factors; nil is SGD
 	// Examples is the number of examples that the loss is a mean over; 0 stands for that of Targets, or without these for the size
 	// of the first axis of the graph's inputs.
 	Examples int
@@ -80,7 +84,21 @@ func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		return u
 	}
 	u = o.precondition(c, layers, u)
-	return (&SGD{Momentum: o.Momentum, WeightDecay: o.WeightDecay}).Apply(c, u)
+	momentum := &SGD{Momentum: o.Momentum, WeightDecay: o.WeightDecay}
+	if o.Others == nil {
+		return momentum.Apply(c, u)
+	}
+	factored := map[*tarn.Param]bool{}
+	for _, l := range layers.all {
+		factored[l.Weight] = true
+		if l.Bias != nil {
+			factored[l.Bias] = true
+		}
+	}
+	match := func(p *tarn.Param) bool { return factored[p] }
+	u = Only{match, momentum}.Apply(c, u)
+	u = Only{Not(match), o.Others}.Apply(c, u)
+	return Only{Not(match), DecayWeights(o.WeightDecay)}.Apply(c, u)
 }
 
 // kfacLayer is a layer with its place among the slots.

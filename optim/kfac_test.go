@@ -323,3 +323,25 @@ func TestKFACMaxSize(t *testing.T) {
 		t.Errorf("got %q", paths)
 	}
 }
+
+// TestKFACOthers expects the scale of the network, which has no factors, to go as under AdamW, and the rest as without it.
+func TestKFACOthers(t *testing.T) {
+	const rate, decay = 0.01, 0.1
+	p, plain := scaledMLP(tarn.F64), scaledMLP(tarn.F64)
+	opt, without, adamw := optim.NewKFAC(rate), optim.NewKFAC(rate), optim.NewAdamW(rate)
+	opt.WeightDecay, without.WeightDecay, adamw.WeightDecay = decay, decay, decay
+	opt.Others = optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+	run(t, p.compile(t, opt, p.rows), p.batch())
+	run(t, plain.compile(t, without, plain.rows), plain.batch())
+	alone := scaledMLP(tarn.F64)
+	run(t, alone.compile(t, adamw, alone.rows), alone.batch())
+	for i, q := range p.params {
+		want := plain.params[i]
+		if q.Path() == "s" {
+			want = alone.params[i]
+		}
+		if d := worst(q.Tensor().Floats(), want.Tensor().Floats()); !(d < 1e-14) {
+			t.Errorf("%s differs by %g", q.Path(), d)
+		}
+	}
+}
