@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -192,5 +193,24 @@ func BenchmarkFactor(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// TestSameBits factors with one worker and with several.
+func TestSameBits(t *testing.T) {
+	const n = 300
+	all := func(workers int) []float64 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(workers))
+		l, v, inverse := positive(n), positive(n), positive(n)
+		values, q, r := make([]float64, n), make([]float64, n*n), make([]float64, n*n)
+		Cholesky(l, n)
+		EigH(values, v, n)
+		Inverse(inverse, n)
+		QR(q, r, positive(n), n, n)
+		SolveTriangular(l, inverse, n, n, false, true)
+		return slices.Concat(l, values, v, inverse, q, r)
+	}
+	if !slices.Equal(all(1), all(4)) {
+		t.Error("the bits depend on the number of workers")
 	}
 }
