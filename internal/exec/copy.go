@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/cpu"
@@ -9,16 +10,18 @@ import (
 )
 
 // copyJob writes the elements of a view in row-major order. The last axis is copied as a run, filled or gathered,
-// whichever its stride asks for; where the axis before has the stride 1, both are transposed in blocks.
+// whichever its stride asks for; where another axis has the stride 1, both are transposed in blocks.
 type copyJob struct {
 	m         *Machine
 	work      *lower.Copy
 	size      int // bytes of an element
 	outer     []int
 	strides   []int // of the outer axes, in bytes
+	places    []int // likewise, of the result
 	n         int   // length of the last axis
 	stride    int   // of the last axis, in elements
-	rows      int   // of a transpose, whose last two axes are rows and n; else 1
+	rows      int   // length of the other axis of a transpose; else 1
+	apart     int   // elements from one of its places to the next in the result
 	fill      func(dst, src unsafe.Pointer, n int)
 	gather    func(dst, src unsafe.Pointer, n, stride int)
 	transpose cpu.TransposeFunc
@@ -37,19 +40,21 @@ func (m *Machine) newCopy(w *lower.Copy) job {
 	shape, strides := merged(w.From.View)
 	dtype := cpu.DType(w.To.DType)
 	j := &copyJob{m: m, work: w, size: w.To.DType.Size(), n: 1, stride: 1, rows: 1, count: 1}
+	places := ir.Strides(shape)
 	if last := len(shape) - 1; last >= 0 {
 		j.n, j.stride = shape[last], strides[last]
-		shape, strides = shape[:last], strides[:last]
-		if last > 0 && strides[last-1] == 1 && j.stride > 1 {
-			j.rows = shape[last-1]
+		shape, strides, places = shape[:last], strides[:last], places[:last]
+		if a := slices.Index(strides, 1); a >= 0 && j.stride > 1 {
+			j.rows, j.apart = shape[a], places[a]
 			j.transpose = cpu.Transpose(j.size)
-			shape, strides = shape[:last-1], strides[:last-1]
+			shape, strides, places = slices.Delete(shape, a, a+1), slices.Delete(strides, a, a+1), slices.Delete(places, a, a+1)
 		}
 	}
 	j.fill, j.gather = cpu.Fill(dtype), cpu.Gather(dtype)
 	j.outer = shape
 	for i, d := range shape {
 		j.strides = append(j.strides, strides[i]*j.size)
+		j.places = append(j.places, places[i]*j.size)
 		j.count *= d
 	}
 	if j.n == 0 || j.rows == 0 {
@@ -87,24 +92,24 @@ func (j *copyJob) run() error {
 func (j *copyJob) Do(_, task int) {
 	src := j.m.at(j.work.From.Buffer, j.work.From.View.Offset)
 	dst := j.m.at(j.work.To, 0)
-	block := j.rows * j.n * j.size
 	task, band := task/j.bands, task%j.bands
 	for b := task * j.perTask; b < min(j.count, (task+1)*j.perTask); b++ {
-		from, rest := src, b
+		from, to, rest := src, dst, b
 		for a := len(j.outer) - 1; a >= 0; a-- {
-			from = unsafe.Add(from, rest%j.outer[a]*j.strides[a])
+			i := rest % j.outer[a]
+			from, to = unsafe.Add(from, i*j.strides[a]), unsafe.Add(to, i*j.places[a])
 			rest /= j.outer[a]
 		}
-		j.block(unsafe.Add(dst, b*block), from, band)
+		j.block(to, from, band)
 	}
 }
 
 func (j *copyJob) block(dst, src unsafe.Pointer, band int) {
 	switch {
 	case j.transpose != nil:
-		// The source has rows of length j.rows: dst[r][i] = src[i*stride + r]. Bands begin where cache lines may.
+		// The source has rows of length j.rows: dst[r*apart + i] = src[i*stride + r]. Bands begin where cache lines may.
 		first, end := j.cut(band), j.cut(band+1)
-		j.transpose(unsafe.Add(dst, first*j.n*j.size), unsafe.Add(src, first*j.size), j.n, end-first, j.n, j.stride)
+		j.transpose(unsafe.Add(dst, first*j.apart*j.size), unsafe.Add(src, first*j.size), j.n, end-first, j.apart, j.stride)
 	case j.stride == 1:
 		copy(unsafe.Slice((*byte)(dst), j.n*j.size), unsafe.Slice((*byte)(src), j.n*j.size))
 	case j.stride == 0:

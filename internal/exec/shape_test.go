@@ -189,6 +189,12 @@ var floatCases = []struct {
 		wide := b.Reshape(x, rows, 1, cols)
 		b.Output(b.Expand(wide, rows, 3, cols), b.F(scalar.Neg, b.Expand(wide, rows, 3, cols)), b.Expand(x, 2, rows, cols))
 	}},
+	{"orders", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
+		x := b.Input(dtype, rows, 9, cols)
+		b.Output(b.Permute(x, 2, 1, 0), b.Permute(x, 1, 2, 0), b.Permute(b.Slice(x, 0, 0, 2, (rows+1)/2), 2, 0, 1), b.Permute(b.Flip(x, 1), 2, 1, 0))
+		y := b.Reshape(x, rows, 3, 3, cols)
+		b.Output(b.Permute(y, 2, 3, 1, 0), b.Permute(b.Slice(y, 1, 1, 1, 2), 3, 1, 0, 2))
+	}},
 	{"rows", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
 		x := b.Input(dtype, rows, cols)
 		back := func(n *ir.Node) *ir.Node { return b.Expand(b.Reshape(n, rows, 1), rows, cols) }
