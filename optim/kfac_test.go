@@ -345,3 +345,60 @@ func TestKFACOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestKFACLargeLayers compares a step of layers whose factors are inverted in blocks with the formula.
+func TestKFACLargeLayers(t *testing.T) {
+	const rate, damping, rows = 0.1, 0.01, 3
+	for name, build := range map[string]func(g *tarn.Graph, w *tarn.Param) *tarn.Value{
+		"linear": func(g *tarn.Graph, w *tarn.Param) *tarn.Value {
+			return g.Input("x", tarn.F64, rows, 100).MatMulT(w.Value(g).Reshape(70, 100))
+		},
+		"groups": func(g *tarn.Graph, w *tarn.Param) *tarn.Value {
+			return g.Input("x", tarn.F64, rows, 100).Reshape(rows, 2, 50).Permute(1, 0, 2).MatMul(w.Value(g).Reshape(2, 50, 70))
+		},
+		"groups of large matrices": func(g *tarn.Graph, w *tarn.Param) *tarn.Value {
+			x := g.Input("x", tarn.F64, rows, 100)
+			return tarn.Stack(0, x, x.Scale(2).AddNum(1)).MatMul(w.Value(g).Reshape(2, 100, 35))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := tarn.NewGraph()
+			w := param(tarn.F64, "w", wave(7000, 0.3), 7000)
+			loss := build(g, w).Sin().Mean()
+			opt := optim.NewKFAC(rate)
+			opt.Damping, opt.KL, opt.Momentum, opt.FactorsEvery = damping, 0, 0, 1
+			updates, err := opt.Update(loss, []*tarn.Param{w})
+			if err != nil {
+				t.Fatal(err)
+			}
+			layers, _, err := tarn.KroneckerFactors(loss, rows, w)
+			if err != nil || len(layers) != 1 {
+				t.Fatal(layers, err)
+			}
+			l := layers[0]
+			size := func(v *tarn.Value) *tarn.Value { return v.Trace().Scale(1 / float64(v.Dim(-1))) }
+			p := size(l.A).Div(size(l.G)).Sqrt().Scale(math.Sqrt(damping))
+			damped := func(v, by *tarn.Value) *tarn.Value {
+				one := g.Eye(tarn.F64, v.Dim(-1))
+				if v.Rank() == 3 {
+					one, by = one.Expand(v.Shape()...), by.Unsqueeze(-1, -2)
+				}
+				return v.Add(one.Mul(by)).Inverse()
+			}
+			step := damped(l.G, p.Reciprocal().Scale(damping)).MatMul(l.Matrix(tarn.Grad(loss, w)[0], nil)).MatMul(damped(l.A, p))
+			natural, _ := l.Split(step)
+			program, err := tarn.Compile(g, tarn.Outputs{"want": w.Value(g).Sub(natural.Scale(rate))}, updates...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, _ := tarn.FromSlice(wave(rows*100, 0.1), rows, 100)
+			out, err := program.Run(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := worst(w.Tensor().Floats(), out["want"].Floats()); !(d < 1e-10) {
+				t.Errorf("the step differs by %g", d)
+			}
+		})
+	}
+}
