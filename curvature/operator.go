@@ -11,7 +11,7 @@ import (
 
 // This file holds Operator, all that the measures know of a matrix.
 
-// Operator is a symmetric matrix known by its products with vectors.
+// Operator is a symmetric matrix known by its products with vectors. It is for one goroutine at a time, as is what it was compiled from.
 type Operator struct {
 	// Size is the number of rows.
 	Size int

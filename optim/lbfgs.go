@@ -57,7 +57,7 @@ func (o *LBFGS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	}
 	sy := dot(steps, changes)
 	taken := begun.And(sy.Gt(tarn.Num(o.Curvature)))
-	keep := func(state *tarn.Param, newest *tarn.Value) *tarn.Value { // a branch, since histories are long and one is enough to read
+	keep := func(state *tarn.Param, newest *tarn.Value) *tarn.Value { // a branch, as Where would read both
 		return c.Assign(state, tarn.Cond(taken, []*tarn.Value{state.Value(c.Graph), newest}, func(in []*tarn.Value) []*tarn.Value {
 			return []*tarn.Value{tarn.Concat(0, in[0].Slice(0, 1, o.History), in[1].Unsqueeze(0))}
 		}, func(in []*tarn.Value) []*tarn.Value { return in[:1] })[0])
