@@ -57,7 +57,10 @@ func (s *Set) Transform(name string, transforms ...Transform) (*Set, error) {
 	if f.dtype != tarn.F32 {
 		return nil, fmt.Errorf("data: Transform: field %q is %v and should be f32: Normalize or Cast it", name, f.dtype)
 	}
-	for _, t := range transforms {
+	for k, t := range transforms {
+		if t == nil {
+			return nil, fmt.Errorf("data: Transform: field %q: transform %d is nil", name, k)
+		}
 		if _, err := t.Bind(slices.Clone(f.shape)); err != nil {
 			return nil, fmt.Errorf("data: Transform: field %q: %w", name, err)
 		}

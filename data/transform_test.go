@@ -223,6 +223,7 @@ func TestTransformMistakes(t *testing.T) {
 		{s, "x", []Transform{RandomFlip{}, RandomCrop{4}}, "Pad is 4 and should be from 0 to the size of the image, 3 by 4"},
 		{numbered(t, 2), "x", []Transform{RandomFlip{}}, "RandomFlip: an example has shape [2]"},
 		{numbered(t, 2), "x", []Transform{RandomCrop{1}}, "RandomCrop: an example has shape [2]"},
+		{s, "x", []Transform{RandomFlip{}, nil}, `field "x": transform 1 is nil`},
 	} {
 		_, err := c.set.Transform(c.field, c.transforms...)
 		refused(t, c.want, err, c.want)

@@ -421,6 +421,11 @@ func TestMistakes(t *testing.T) {
 		{"classes of a vector", broken(optim.NewSophia(1), func(o *optim.Sophia) { o.Diagonal = optim.GaussNewtonBartlett(optim.ClassesOf("v")) }), with(func(p *problem) {
 			p.loss = func(g *tarn.Graph, _ int) *tarn.Value { return p.params[1].Value(g).Scale(2).Named("v").Sum() }
 		}), []string{`the value "v" made at chain_test.go:`, "has shape [4] and dtype f64 and should have 2 axes at least"}},
+		{"classes of none", broken(optim.NewSophia(1), func(o *optim.Sophia) { o.Diagonal = optim.GaussNewtonBartlett(optim.ClassesOf("v")) }), with(func(p *problem) {
+			p.loss = func(g *tarn.Graph, _ int) *tarn.Value {
+				return p.params[0].Value(g).Slice(1, 0, 0).Scale(2).Named("v").Sum()
+			}
+		}), []string{`the value "v" made at chain_test.go:`, "has shape [3 0]: there is no class to draw"}},
 		{"prodigy", broken(optim.NewProdigy(), func(o *optim.Prodigy) { o.Distance, o.Growth = 0, inf }), good, []string{"Distance is 0", "Growth is +Inf"}},
 		{"dadapt sgd", broken(optim.NewDAdaptSGD(), func(o *optim.DAdaptSGD) { o.Growth = 1 }), good, []string{"Growth is 1"}},
 		{"two distances", optim.NewChain(1, optim.NewDAdaptSGD(), optim.NewDAdaptAdam()), good, []string{"it multiplies by the learning rate, which has been done", `two transforms of the chain keep a state "dadapt.d"`}},

@@ -35,7 +35,11 @@ func ClassesOf(logits string) Targets {
 			return nil
 		}
 		classes := prediction.Dim(-1)
-		v := prediction.Reshape(prediction.Size()/max(classes, 1), classes)
+		if classes == 0 {
+			c.Errorf("the value %q made at %s has shape %v: there is no class to draw", logits, prediction.Place(), prediction.Shape())
+			return nil
+		}
+		v := prediction.Reshape(prediction.Size()/classes, classes)
 		rows := v.Dim(0)
 		// The class with the largest sum of logit and a number of Gumbel's distribution comes with the probability of the softmax.
 		// (Gumbel 1954, Statistical theory of extreme values and some practical applications.)
