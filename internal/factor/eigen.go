@@ -34,7 +34,7 @@ func eigh(values, a []float64, n int) bool {
 		largest = max(largest, math.Abs(x))
 	}
 	exponent := 0
-	if largest < 1e-100 || largest > 1e100 { // squares should neither vanish nor overflow
+	if largest < 1e-20 || largest > 1e20 { // squares should neither vanish nor overflow
 		_, exponent = math.Frexp(largest)
 	}
 	reduced := make([]float64, n*stride)
@@ -51,7 +51,7 @@ func eigh(values, a []float64, n int) bool {
 	work := make([]float64, max(int(query[0]), 2*n))
 	solvers.Dsytrd(blas.Lower, n, reduced, stride, values, off, reflectors, work, len(work))
 	t := &tridiagonal{
-		vectors: make([]float64, n*stride), stride: stride, work: work,
+		vectors: make([]float64, n*stride), stride: stride, work: work, nothing: 1e-100 * math.Ldexp(largest, -exponent),
 		left: make([]float64, n*n), right: make([]float64, n*n), product: make([]float64, n*n),
 	}
 	if !t.divide(values, off, 0) {
@@ -74,6 +74,7 @@ type tridiagonal struct {
 	vectors              []float64 // the columns
 	stride               int
 	work                 []float64
+	nothing              float64 // what is below that is 0 beside the largest element
 	left, right, product []float64
 }
 
@@ -89,6 +90,12 @@ const epsilon = 0x1p-53
 func (t *tridiagonal) divide(d, e []float64, first int) bool {
 	n := len(d)
 	if n <= leaf {
+		// gonum scales a block that is that small as a whole, and then all blocks behind it.
+		for i, x := range e {
+			if math.Abs(x) < t.nothing {
+				e[i] = 0
+			}
+		}
 		return solvers.Dsteqr(lapack.EVTridiag, n, d, e, t.vectors[first*t.stride+first:], t.stride, t.work)
 	}
 	m := n / 2

@@ -81,8 +81,11 @@ func TestEigH(t *testing.T) {
 			return turned(n, func(i int) float64 { return float64(i%4) + 1e-14*r.Float64() })
 		},
 		"geometric": func(n int) []float64 { return turned(n, func(i int) float64 { return math.Pow(10, -0.3*float64(i)) }) },
-		"huge":      func(n int) []float64 { return turned(n, func(i int) float64 { return 1e300 * float64(i-3) }) },
-		"tiny":      func(n int) []float64 { return turned(n, func(i int) float64 { return 1e-300 * float64(i-3) }) },
+		"tiny blocks": func(n int) []float64 {
+			return tridiagonal(n, func(i int) float64 { return float64(i % 5 / 3) }, func(i int) float64 { return math.Pow(10, -float64([]int{0, 200, 400, 20, 160}[i%5])) })
+		},
+		"huge": func(n int) []float64 { return turned(n, func(i int) float64 { return 1e300 * float64(i-3) }) },
+		"tiny": func(n int) []float64 { return turned(n, func(i int) float64 { return 1e-300 * float64(i-3) }) },
 	} {
 		for _, n := range []int{1, 2, 5, 32, 33, 64, 100, 131, 200} {
 			a := makeMatrix(n)
