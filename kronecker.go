@@ -25,8 +25,8 @@ import (
 // With one row an example that takes a and d for independent; it is exact where one of them is the same for all examples, as
 // it is for one example alone, or where d is noise, as in a linear model with Gaussian targets. (Martens and Grosse 2015, Optimizing
 // neural networks with Kronecker-factored approximate curvature.) With R rows an example, the places of a convolution or of
-// a sequence, the gradients at different rows are also taken for uncorrelated and a for alike at all rows. (Grosse and Martens
-// 2016, A Kronecker-factored approximate Fisher matrix for convolution layers, where A is R times as large and G as much
+// a sequence, the gradients at different rows are also taken for uncorrelated, and a for distributed alike at all rows. (Grosse and
+// Martens 2016, A Kronecker-factored approximate Fisher matrix for convolution layers, where A is R times as large and G as much
 // smaller.) Where a weight is used more than once, the rows of all uses are taken as rows of one. (The case "expand" of
 // Eschenhagen et al. 2023, Kronecker-factored approximate curvature for modern neural network architectures.)
 //
@@ -66,10 +66,10 @@ type Unfactored struct {
 }
 
 // KroneckerFactors finds those params that are weights of linear maps, or biases of such, and their Kronecker factors. A
-// weight may reach the product, any of the forms of MatMul and Einsum or a Conv, through reshapes, permutations and flips. The others
-// are the params that are used in any other way also, such as embeddings, the scales of norms, weights under a Transform or in the
-// body of a loop, and those with a penalty in the loss. The loss is a mean over so many examples; 0 stands for the size of the first axis of the
-// inputs, where they have the same. A graph with mistakes is an error.
+// weight may reach the product, any of the forms of MatMul and Einsum or a Conv, through reshapes, permutations and flips.
+// The others are the params that are used in any other way also, such as embeddings, the scales of norms, weights under a
+// Transform, in a Checkpoint or in the body of a loop, and those with a penalty in the loss. The loss is a mean over so many
+// examples; 0 stands for the size of the first axis of the inputs, where they have the same. A graph with mistakes is an error.
 func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*KroneckerLayer, others []Unfactored, err error) {
 	switch {
 	case loss == nil:
@@ -77,7 +77,8 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 	case loss.graph.Err() != nil:
 		return nil, nil, loss.graph.Err()
 	case loss.failed || loss.Rank() != 0 || !loss.DType().IsFloat() || loss.graph.around != nil:
-		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: the loss made at %s is %v and should be a float scalar outside of loops: take its Mean", loss.Place(), loss.typ)
+		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: the loss made at %s is %v and should be a float scalar outside of loops: take its Mean",
+			loss.Place(), loss.typ)
 	case examples < 0:
 		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: there are %d examples", examples)
 	case slices.Contains(params, nil):

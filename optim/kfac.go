@@ -38,7 +38,7 @@ import (
 // are, also where SAM takes the gradient elsewhere. (Martens and Grosse 2015, Optimizing neural networks with Kronecker-factored
 // approximate curvature, sections 5 and 6.3, without the choice of rate and momentum by a quadratic model; Grosse and Martens
 // 2016, A Kronecker-factored approximate Fisher matrix for convolution layers; the trust region: Ba, Grosse and Martens
-// 2017, Distributed second-order optimization using Kronecker-factored approximations, section 5.)
+// 2017, Distributed second-order optimization using Kronecker-factored approximations.)
 //
 // Neither PyTorch nor Optax has K-FAC. Of the libraries for PyTorch, KFAC-Pytorch (alecwangcq) and kfac-pytorch (gpauloski) have the same
 // trust region, and momentum and decay as torch.optim.SGD, as here. But they begin the averages at the identity with a constant
@@ -60,8 +60,8 @@ type KFAC struct {
 	Examples int
 }
 
-// NewKFAC returns KFAC with Decay 0.95, Damping 0.003, KL 0.01, Momentum 0.5, Every 20, FactorsEvery 5 and MaxSize 4096. Rates from 0.003 to 0.1 are usual.
-// With a Momentum of 0.9, as in SGD, the first steps overshoot unless there are more of them with a smaller rate.
+// NewKFAC returns KFAC with Decay 0.95, Damping 0.003, KL 0.01, Momentum 0.5, Every 20, FactorsEvery 5 and MaxSize 4096. Rates from
+// 0.003 to 0.1 are usual. A Momentum of 0.9, as in SGD, needs a smaller rate: the first steps overshoot with it.
 func NewKFAC(rate float64) *KFAC {
 	o := &KFAC{Decay: 0.95, Damping: 3e-3, KL: 0.01, Momentum: 0.5, Every: 20, FactorsEvery: 5, MaxSize: 4096}
 	o.Chain = *NewChain(rate, o)
@@ -76,7 +76,8 @@ func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Damping is %v and should be positive and finite", o.Damping)
 	}
 	if o.Every < 1 || o.FactorsEvery < 1 || o.MaxSize < 1 || o.Examples < 0 {
-		c.Errorf("Every is %d, FactorsEvery %d, MaxSize %d and Examples %d; they should be at least 1, 1, 1 and 0", o.Every, o.FactorsEvery, o.MaxSize, o.Examples)
+		c.Errorf("Every is %d, FactorsEvery %d, MaxSize %d and Examples %d; they should be at least 1, 1, 1 and 0",
+			o.Every, o.FactorsEvery, o.MaxSize, o.Examples)
 		return u
 	}
 	layers, ok := o.layers(c)

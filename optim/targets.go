@@ -75,7 +75,8 @@ func (c *Context) lookup(name string, rank int) *tarn.Value {
 		c.Errorf("%w", err)
 		return nil
 	case v.Rank() < rank || !v.DType().IsFloat():
-		c.Errorf("the value %q made at %s has shape %v and dtype %v and should have %d axes at least, of f32 or f64", name, v.Place(), v.Shape(), v.DType(), rank)
+		c.Errorf("the value %q made at %s has shape %v and dtype %v and should have %d axes at least, of f32 or f64",
+			name, v.Place(), v.Shape(), v.DType(), rank)
 		return nil
 	}
 	return v
