@@ -106,3 +106,30 @@ func TestSubstituteMistakes(t *testing.T) {
 		t.Errorf("got %v", out)
 	}
 }
+
+// TestSubstituteInLoop finds a root by Newton's method: the function and its slope, built outside, are taken at the carry of a loop.
+func TestSubstituteInLoop(t *testing.T) {
+	g := tarn.NewGraph()
+	x, square := g.Input("x", tarn.F64), g.Input("square", tarn.F64)
+	f := x.Square().Sub(square)
+	slope := tarn.Grad(f, x)[0]
+	var inside *tarn.Value
+	root := tarn.While([]*tarn.Value{x, f}, func(at []*tarn.Value) *tarn.Value {
+		return at[1].Abs().Gt(tarn.Num(1e-12))
+	}, func(at []*tarn.Value) []*tarn.Value {
+		there := tarn.Substitute([]*tarn.Value{f, slope, square}, []tarn.Operand{x}, at[:1])
+		if there[2] != square {
+			t.Error("what does not depend on the operand is copied")
+		}
+		inside = at[0].Sub(there[0].Div(there[1]))
+		return append([]*tarn.Value{inside}, tarn.Substitute([]*tarn.Value{f}, []tarn.Operand{x}, []*tarn.Value{inside})...)
+	})
+	out := run(t, g, tarn.Outputs{"root": root[0]}, map[string]*tarn.Tensor{"x": tarn.Scalar(3.0), "square": tarn.Scalar(2.0)})
+	if got := out["root"].Item(); math.Abs(got-math.Sqrt2) > 1e-12 {
+		t.Errorf("the root is %v", got)
+	}
+	tarn.Substitute([]*tarn.Value{f}, []tarn.Operand{x}, []*tarn.Value{inside})
+	if err := g.Err(); err == nil || !strings.Contains(err.Error(), "belongs to another graph") {
+		t.Errorf("a value of a loop that has been built: %v", err)
+	}
+}
