@@ -42,7 +42,8 @@ const (
 	largeTask   = 128     // grains in a task of a large product
 	someTasks   = 16      // tasks of a product of moderate size
 	mostTasks   = 256     // tasks that a large product is cut into
-	tileRows    = 256     // most rows of a task's block of C, so that its part of A stays in the second-level cache
+	tileRows    = 256     // rows of a task's block of C, about, so that its part of A stays in the second-level cache
+	packedRows  = 512     // and where it packs B, which more rows repay
 	packMinRows = 48      // rows that a task computes from a panel of B that it packs
 	leastK      = 256     // shortest slice when K is split
 	mostSums    = 1 << 16 // largest C that is computed in slices of K
@@ -70,7 +71,13 @@ func (g *Gemm) cut() {
 	rowPanels, colPanels := (g.m+maxRows-1)/maxRows, (g.n+g.panel-1)/g.panel
 	rowCuts := 1
 	if colPanels > 1 {
-		rowCuts = (g.m + tileRows - 1) / tileRows
+		height := tileRows
+		if g.packB {
+			height = packedRows
+		}
+		if g.m > height*3/2 {
+			rowCuts = (g.m + height - 1) / height
+		}
 	}
 	colCuts := min((target+rowCuts-1)/rowCuts, colPanels)
 	if rowCuts*colCuts < target {
