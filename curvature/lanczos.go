@@ -2,10 +2,13 @@ package curvature
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/seed-49005b45/tarn/internal/factor"
 )
 
 // This file holds the Lanczos method: an orthonormal basis that grows by products with the matrix, and the matrix projected on it.
@@ -71,19 +74,18 @@ func (b *basis) exhausted(scale float64) bool { return b.length <= 1e-13*scale }
 // ritz gives the eigenvalues of the projected matrix, from the least on, and its eigenvectors as columns.
 func (b *basis) ritz() (values []float64, vectors *mat.Dense, err error) {
 	k := len(b.vectors)
-	t := mat.NewSymDense(k, nil)
+	t := make([]float64, k*k)
 	for i, row := range b.projected {
 		for j, x := range row {
-			t.SetSym(i, j, x)
+			t[i*k+j], t[j*k+i] = x, x
 		}
 	}
-	var e mat.EigenSym
-	if !e.Factorize(t, true) {
+	values = make([]float64, k)
+	factor.EigH(values, t, k)
+	if math.IsNaN(values[0]) {
 		return nil, nil, errors.New("curvature: the eigenvalues of the projected matrix cannot be found")
 	}
-	vectors = &mat.Dense{}
-	e.VectorsTo(vectors)
-	return e.Values(nil), vectors, nil
+	return values, mat.NewDense(k, k, t), nil
 }
 
 // combine gives the vector of the space for a vector of the projected one.

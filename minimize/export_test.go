@@ -1,14 +1,16 @@
 package minimize
 
-import "gonum.org/v1/gonum/mat"
+import (
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/seed-49005b45/tarn/internal/factor"
+)
 
 // BallStep is the step of Newton for a given gradient and Hessian.
 func BallStep(g, h []float64, radius float64) (d []float64, value float64) {
 	n := len(g)
-	var e mat.EigenSym
-	e.Factorize(mat.NewSymDense(n, clone(h)), true)
-	var vectors mat.Dense
-	e.VectorsTo(&vectors)
+	values, vectors := make([]float64, n), clone(h)
+	factor.EigH(values, vectors, n)
 	d = make([]float64, n)
-	return d, ball(d, g, e.Values(nil), &vectors, radius)
+	return d, ball(d, g, values, mat.NewDense(n, n, vectors), radius)
 }

@@ -280,6 +280,36 @@ func TestNewtonStep(t *testing.T) {
 	}
 }
 
+// TestNewtonWhereItIsNearlyFlat minimises a quadratic function that two of its variables are next to nothing in.
+func TestNewtonWhereItIsNearlyFlat(t *testing.T) {
+	h := []float64{
+		2e-200, 1e-200, 0, 0,
+		1e-200, 2e-200, 0, 0,
+		0, 0, 6, 1,
+		0, 0, 1, 4,
+	}
+	p := minimize.Problem{
+		FuncGrad: func(g, x []float64) (f float64) {
+			for i := range 4 {
+				g[i] = 0
+				for j := range 4 {
+					g[i] += h[i*4+j] * x[j]
+				}
+				f += g[i] * x[i] / 2
+			}
+			return f
+		},
+		Hess: func(dst, x []float64) { copy(dst, h) },
+	}
+	res, err := minimize.Run(ctx, p, []float64{3, 1, -1, 2}, &minimize.Newton{}, minimize.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !res.Converged() || math.Abs(res.X[2])+math.Abs(res.X[3]) > 1e-9 {
+		t.Errorf("%v at %v after %d steps", res.Reason, res.X, res.Iterations)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	inf := math.Inf(1)
 	random := rand.New(rand.NewPCG(1, 1))

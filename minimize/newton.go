@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/seed-49005b45/tarn/internal/factor"
 )
 
 // This file holds Newton's method with the whole Hessian, in a trust region.
@@ -111,19 +113,18 @@ func (m *Newton) search(r *run) Reason {
 		if !allFinite(h) {
 			return NotFinite
 		}
-		var e mat.EigenSym
-		if !e.Factorize(mat.NewSymDense(n, clone(h)), true) {
+		values, basis := make([]float64, n), clone(h)
+		factor.EigH(values, basis, n)
+		if math.IsNaN(values[0]) {
 			return r.stuck()
 		}
-		values := e.Values(nil)
-		var vectors mat.Dense
-		e.VectorsTo(&vectors)
+		vectors := mat.NewDense(n, n, basis)
 		r.curvature = values[0]
 		if reason == GradientSmall && values[0] >= -saddleTolerance*max(1, math.Abs(values[n-1])) {
 			return GradientSmall
 		}
 		for {
-			foretold := ball(d, r.g, values, &vectors, t.radius)
+			foretold := ball(d, r.g, values, vectors, t.radius)
 			if t.try(d, foretold) {
 				break
 			}
