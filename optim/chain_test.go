@@ -68,7 +68,7 @@ var makers = func() map[string]func() optim.Optimizer {
 	maps.Copy(all, firstOrder)
 	maps.Copy(all, secondOrder)
 	for name, make := range lbfgs {
-		all[name] = func() optim.Optimizer { return make(map[string]float64{"network": 0.3}, "network") }
+		all[name] = func() optim.Optimizer { return make("network") }
 	}
 	all["lbfgs search"] = searching
 	for name, make := range newton {

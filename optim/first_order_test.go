@@ -233,36 +233,23 @@ func averagesOf(t *testing.T, opt optim.Optimizer, p *problem) []float64 {
 }
 
 func TestFirstOrderEqualsReferences(t *testing.T) {
-	const steps = 20
-	kept := []int{1, 2, 5, 10, 20}
 	recorded := readFirstOrder(t)
 	if a, b := slices.Sorted(maps.Keys(recorded.Paths)), slices.Sorted(maps.Keys(firstOrder)); !slices.Equal(a, b) {
 		t.Fatalf("the goldens have %q, the test %q", a, b)
 	}
 	for name, paths := range recorded.Paths {
 		for problem, path := range paths {
-			for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+			for dtype, tolerance := range map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-3} {
 				t.Run(name+"/"+problem+"/"+dtype.String(), func(t *testing.T) {
-					tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-3}[dtype]
-					p, opt := problems(dtype)[problem], firstOrder[name]()
-					program := p.compile(t, opt, p.rows)
-					averages := recorded.Averages[name][problem]
-					at := 0
-					for step := 1; step <= steps; step++ {
-						run(t, program, p.batch())
-						if !slices.Contains(kept, step) {
-							continue
+					p, opt, averages := problems(dtype)[problem], firstOrder[name](), recorded.Averages[name][problem]
+					p.follow(t, opt, path, tolerance, func(at int) {
+						if averages == nil {
+							return
 						}
-						if d := worst(p.values(), path[at]); !(d <= tolerance) {
-							t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
+						if got := averagesOf(t, opt, p); !(worst(got, averages[at]) <= tolerance) {
+							t.Fatalf("the averages are\n%v, not\n%v", got, averages[at])
 						}
-						if averages != nil {
-							if got := averagesOf(t, opt, p); !(worst(got, averages[at]) <= tolerance) {
-								t.Fatalf("step %d: the averages are\n%v, not\n%v", step, got, averages[at])
-							}
-						}
-						at++
-					}
+					})
 				})
 			}
 		}

@@ -1,10 +1,7 @@
 package optim_test
 
 import (
-	"encoding/json"
-	"maps"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
@@ -99,43 +96,12 @@ func smallCNN(dtype tarn.DType) *problem {
 }
 
 func TestKFACEqualsReference(t *testing.T) {
-	data, err := os.ReadFile("testdata/kfac.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var recorded map[string]map[string][][]float64
-	if err := json.Unmarshal(data, &recorded); err != nil {
-		t.Fatal(err)
-	}
-	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(kfacCases)); !slices.Equal(a, b) {
-		t.Fatalf("the goldens have %q, the test %q", a, b)
-	}
-	kept := []int{1, 2, 5, 10, 20}
-	for name, paths := range recorded {
-		for problem, path := range paths {
-			for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
-				t.Run(name+"/"+problem+"/"+dtype.String(), func(t *testing.T) {
-					tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-3}[dtype]
-					p, opt := scaledMLP(dtype), kfacCases[name]()
-					if problem == "cnn" {
-						p = smallCNN(dtype)
-					}
-					program := p.compile(t, opt, p.rows)
-					at := 0
-					for step := 1; step <= 20; step++ {
-						run(t, program, p.batch())
-						if !slices.Contains(kept, step) {
-							continue
-						}
-						if d := worst(p.values(), path[at]); !(d <= tolerance) {
-							t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
-						}
-						at++
-					}
-				})
-			}
+	followAll(t, "testdata/kfac.json", onAll(kfacCases), map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-3}, func(name string, dtype tarn.DType) *problem {
+		if name == "cnn" {
+			return smallCNN(dtype)
 		}
-	}
+		return scaledMLP(dtype)
+	})
 }
 
 // TestKFACBranches expects the factors from a branch to be those computed in every step, also with the targets drawn in it.

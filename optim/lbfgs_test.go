@@ -1,10 +1,7 @@
 package optim_test
 
 import (
-	"encoding/json"
-	"maps"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
@@ -14,27 +11,25 @@ import (
 
 // This file compares LBFGS with what torch.optim and Optax do, see testdata/lbfgs.py, and tests the search for the length of a step.
 
-// lbfgs are the optimisers of testdata/lbfgs.json, by the rates of the problems there.
-var lbfgs = map[string]func(rates map[string]float64, problem string) *optim.LBFGS{
-	"lbfgs":       lbfgsOf(nil),
-	"lbfgs short": lbfgsOf(func(o *optim.LBFGS) { o.History = 3 }),
-	"lbfgs one":   lbfgsOf(func(o *optim.LBFGS) { o.History = 1 }),
-	"lbfgs skip": func(_ map[string]float64, problem string) *optim.LBFGS {
-		return optim.NewLBFGS(map[string]float64{"quadratic": 1, "rosenbrock": 0.3, "network": 1}[problem])
-	},
-	"lbfgs euclidean":       lbfgsOf(func(o *optim.LBFGS) { o.Euclidean = true }),
-	"lbfgs euclidean short": lbfgsOf(func(o *optim.LBFGS) { o.Euclidean, o.History = true, 4 }),
-}
-
-func lbfgsOf(change func(o *optim.LBFGS)) func(rates map[string]float64, problem string) *optim.LBFGS {
-	return func(rates map[string]float64, problem string) *optim.LBFGS {
-		o := optim.NewLBFGS(rates[problem])
-		if change != nil {
+// lbfgs are the optimisers of testdata/lbfgs.json, by the problem, on which their rate depends.
+var lbfgs = func() map[string]func(problem string) *optim.LBFGS {
+	rates, large := map[string]float64{"quadratic": 0.4, "rosenbrock": 0.05, "network": 0.3}, map[string]float64{"quadratic": 1, "rosenbrock": 0.3, "network": 1}
+	of := func(rates map[string]float64, change func(o *optim.LBFGS)) func(problem string) *optim.LBFGS {
+		return func(problem string) *optim.LBFGS {
+			o := optim.NewLBFGS(rates[problem])
 			change(o)
+			return o
 		}
-		return o
 	}
-}
+	return map[string]func(problem string) *optim.LBFGS{
+		"lbfgs":                 of(rates, func(o *optim.LBFGS) {}),
+		"lbfgs short":           of(rates, func(o *optim.LBFGS) { o.History = 3 }),
+		"lbfgs one":             of(rates, func(o *optim.LBFGS) { o.History = 1 }),
+		"lbfgs skip":            of(large, func(o *optim.LBFGS) {}),
+		"lbfgs euclidean":       of(rates, func(o *optim.LBFGS) { o.Euclidean = true }),
+		"lbfgs euclidean short": of(rates, func(o *optim.LBFGS) { o.Euclidean, o.History = true, 4 }),
+	}
+}()
 
 // searching is LBFGS as it is meant to be used.
 func searching() optim.Optimizer {
@@ -44,38 +39,9 @@ func searching() optim.Optimizer {
 }
 
 func TestLBFGSEqualsReferences(t *testing.T) {
-	data, err := os.ReadFile("testdata/lbfgs.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var recorded map[string]map[string][][]float64
-	if err := json.Unmarshal(data, &recorded); err != nil {
-		t.Fatal(err)
-	}
-	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(lbfgs)); !slices.Equal(a, b) {
-		t.Fatalf("the goldens have %q, the test %q", a, b)
-	}
-	kept := []int{1, 2, 5, 10, 20}
-	rates := map[string]float64{"quadratic": 0.4, "rosenbrock": 0.05, "network": 0.3}
-	for name, paths := range recorded {
-		for problem, path := range paths {
-			t.Run(name+"/"+problem, func(t *testing.T) {
-				p := problems(tarn.F64)[problem]
-				program := p.compile(t, lbfgs[name](rates, problem), p.rows)
-				at := 0
-				for step := 1; step <= 20; step++ {
-					run(t, program, p.batch())
-					if !slices.Contains(kept, step) {
-						continue
-					}
-					if d := worst(p.values(), path[at]); !(d <= 1e-9) {
-						t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
-					}
-					at++
-				}
-			})
-		}
-	}
+	followAll(t, "testdata/lbfgs.json", lbfgs, map[tarn.DType]float64{tarn.F64: 1e-9}, func(name string, dtype tarn.DType) *problem {
+		return problems(dtype)[name]
+	})
 }
 
 // TestLBFGSConverges brings each problem to its minimum, in both dtypes, with a history that has to be shifted.

@@ -1,11 +1,7 @@
 package optim_test
 
 import (
-	"encoding/json"
-	"maps"
 	"math"
-	"os"
-	"slices"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -37,37 +33,9 @@ var newton = map[string]func() *optim.NewtonCG{
 }
 
 func TestNewtonCGEqualsReference(t *testing.T) {
-	data, err := os.ReadFile("testdata/newtoncg.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var recorded map[string]map[string][][]float64
-	if err := json.Unmarshal(data, &recorded); err != nil {
-		t.Fatal(err)
-	}
-	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(newton)); !slices.Equal(a, b) {
-		t.Fatalf("the goldens have %q, the test %q", a, b)
-	}
-	kept := []int{1, 2, 5, 10, 20}
-	for name, paths := range recorded {
-		for problem, path := range paths {
-			t.Run(name+"/"+problem, func(t *testing.T) {
-				p := problems(tarn.F64)[problem]
-				program := p.compile(t, newton[name](), p.rows)
-				at := 0
-				for step := 1; step <= 20; step++ {
-					run(t, program, p.batch())
-					if !slices.Contains(kept, step) {
-						continue
-					}
-					if d := worst(p.values(), path[at]); !(d <= 1e-9) {
-						t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
-					}
-					at++
-				}
-			})
-		}
-	}
+	followAll(t, "testdata/newtoncg.json", onAll(newton), map[tarn.DType]float64{tarn.F64: 1e-9}, func(name string, dtype tarn.DType) *problem {
+		return problems(dtype)[name]
+	})
 }
 
 // TestNewtonCGConverges brings each problem to its minimum, in both dtypes, and never takes the loss up.

@@ -1,14 +1,19 @@
 package optim_test
 
 import (
+	"encoding/json"
+	"maps"
 	"math"
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file holds the small problems that the tests train, the same as in testdata/goldens.py, and a training of them.
+// This file holds the small problems that the tests train, the same as in testdata/goldens.py, a training of them, and the comparison of
+// trainings with the paths that the programs in testdata record.
 
 // problem is a loss of some params. rows is the number of its data rows, 0 where it has none.
 type problem struct {
@@ -123,4 +128,63 @@ func run(t *testing.T, program *tarn.Program, inputs []*tarn.Tensor) float64 {
 		t.Fatal(err)
 	}
 	return out["loss"].Item()
+}
+
+// follow takes 20 steps and compares the params after those that the recorded paths keep. After each it calls then, if there is one.
+func (p *problem) follow(t *testing.T, opt optim.Optimizer, path [][]float64, tolerance float64, then func(at int)) {
+	t.Helper()
+	kept := []int{1, 2, 5, 10, 20}
+	if len(path) != len(kept) {
+		t.Fatalf("the path has %d steps, not %d", len(path), len(kept))
+	}
+	program := p.compile(t, opt, p.rows)
+	for step := 1; step <= kept[len(kept)-1]; step++ {
+		run(t, program, p.batch())
+		at := slices.Index(kept, step)
+		if at < 0 {
+			continue
+		}
+		if d := worst(p.values(), path[at]); !(d <= tolerance) {
+			t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
+		}
+		if then != nil {
+			then(at)
+		}
+	}
+}
+
+// followAll follows the paths in a file by the names of optimisers and problems. There must be one for each of the optimisers. It runs in the
+// dtypes that have a tolerance.
+func followAll[O optim.Optimizer](t *testing.T, file string, optimisers map[string]func(problem string) O, tolerances map[tarn.DType]float64,
+	problem func(name string, dtype tarn.DType) *problem) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded map[string]map[string][][]float64
+	if err := json.Unmarshal(data, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(optimisers)); !slices.Equal(a, b) {
+		t.Fatalf("the goldens have %q, the test %q", a, b)
+	}
+	for name, paths := range recorded {
+		for on, path := range paths {
+			for dtype, tolerance := range tolerances {
+				t.Run(name+"/"+on+"/"+dtype.String(), func(t *testing.T) {
+					problem(on, dtype).follow(t, optimisers[name](on), path, tolerance, nil)
+				})
+			}
+		}
+	}
+}
+
+// onAll gives each optimiser for all problems.
+func onAll[O optim.Optimizer](optimisers map[string]func() O) map[string]func(problem string) O {
+	all := map[string]func(string) O{}
+	for name, make := range optimisers {
+		all[name] = func(string) O { return make() }
+	}
+	return all
 }

@@ -1,11 +1,7 @@
 package optim_test
 
 import (
-	"encoding/json"
-	"maps"
 	"math"
-	"os"
-	"slices"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -72,42 +68,12 @@ func matrices(dtype tarn.DType) *problem {
 }
 
 func TestSecondOrderEqualsReferences(t *testing.T) {
-	const steps = 20
-	kept := []int{1, 2, 5, 10, 20}
-	data, err := os.ReadFile("testdata/second_order.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var recorded map[string]map[string][][]float64
-	if err := json.Unmarshal(data, &recorded); err != nil {
-		t.Fatal(err)
-	}
-	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(secondOrder)); !slices.Equal(a, b) {
-		t.Fatalf("the goldens have %q, the test %q", a, b)
-	}
-	for name, paths := range recorded {
-		for problem, path := range paths {
-			for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
-				t.Run(name+"/"+problem+"/"+dtype.String(), func(t *testing.T) {
-					tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-2}[dtype]
-					all := problems(dtype)
-					all["matrices"] = matrices(dtype)
-					p := all[problem]
-					program := p.compile(t, secondOrder[name](), p.rows)
-					for step := 1; step <= steps; step++ {
-						run(t, program, p.batch())
-						at := slices.Index(kept, step)
-						if at < 0 {
-							continue
-						}
-						if d := worst(p.values(), path[at]); !(d <= tolerance) {
-							t.Fatalf("step %d differs by %.2g:\n got %v\nwant %v", step, d, p.values(), path[at])
-						}
-					}
-				})
-			}
+	followAll(t, "testdata/second_order.json", onAll(secondOrder), map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-2}, func(name string, dtype tarn.DType) *problem {
+		if name == "matrices" {
+			return matrices(dtype)
 		}
-	}
+		return problems(dtype)[name]
+	})
 }
 
 // TestNoAllocation takes steps in which no matrix is factored.
