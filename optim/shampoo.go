@@ -22,8 +22,9 @@ import (
 // An axis longer than MaxSize is cut in blocks, between which no moments are kept: L_a and P_a are then matrices with blocks on their
 // diagonal. A param of fewer than two axes takes the step Graft(g), or m / (1 - Beta1^t) without Graft, unless Vectors is set.
 //
-// torch.optim and Optax have none. That of Shi et al. 2023, distributed_shampoo, has these formulas, but cuts a param into blocks that have
-// nothing in common and makes matrices for vectors too; that of Anil et al. adds Epsilon times the largest eigenvalue.
+// torch.optim and Optax have none. That of Shi et al. 2023, distributed_shampoo, has these formulas, but merges the axes of a param where not
+// told otherwise, cuts it into blocks that have nothing in common and makes matrices for vectors too; that of Anil et al. adds Epsilon times
+// the largest eigenvalue.
 type ScaleByShampoo struct {
 	Beta1, Beta2, Epsilon float64
 	Every                 int

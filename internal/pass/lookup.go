@@ -14,7 +14,8 @@ import (
 //	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient by W; Lᵀ adds up rows
 //	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient by E
 //
-// The first gives the same bits; the others add up in another order. Rows that a loop reads slice by slice are looked up in its steps.
+// The first gives the same bits; the others add up in another order, and are NaN where a row that no index names, which then counts
+// times 0, is not finite. Rows that a loop reads slice by slice are looked up in its steps.
 
 // reshape gives the elements of its operand, in order, another shape.
 type reshape struct{ shape []int }
