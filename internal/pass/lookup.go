@@ -14,8 +14,9 @@ import (
 //	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient by W; Lᵀ adds up rows
 //	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient by E
 //
-// The first gives the same bits; the others add up in another order, and are NaN where a row that no index names, which then counts
-// times 0, is not finite. Rows that a loop reads slice by slice are looked up in its steps.
+// The first gives the same bits, but where the inner axis is so long that a product is cut along it. The others add up in another order, and
+// are NaN where a row that no index names is not finite, which then counts times 0. Rows that a loop reads slice by slice are looked up
+// in its steps.
 
 // reshape gives the elements of its operand, in order, another shape.
 type reshape struct{ shape []int }
