@@ -24,7 +24,7 @@ import (
 
 // raceCommand has the flags of race.
 type raceCommand struct {
-	Optimizers []string `default:"sgd,momentum,rmsprop,adam,adamw,lion,muon,kfac" placeholder:"NAME,..." help:"Who takes part: all, or some of ${optimizers} (sgd,momentum,rmsprop,adam,adamw,lion,muon,kfac). Each has a learning rate of its own, which the table shows."`
+	Optimizers []string `default:"sgd,momentum,rmsprop,adam,adamw,muon,soap,kfac" placeholder:"NAME,..." help:"Who takes part: all, or some of ${optimizers} (sgd,momentum,rmsprop,adam,adamw,muon,soap,kfac). Each has a learning rate of its own, which the table shows."`
 	Epochs     int      `default:"2" help:"Times that each example is seen."`
 	Batch      int      `default:"128" help:"Examples in a step; those left over at the end of an epoch are passed over."`
 	Hidden     widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
