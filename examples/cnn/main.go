@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -15,7 +16,10 @@ import (
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/train/curve"
 )
+
+const batch = 64
 
 // CNN is two convolutions and two linear layers. Images are [height width channels].
 type CNN struct {
@@ -48,47 +52,48 @@ func (m *CNN) Build(g *tarn.Graph, n int) tarn.Outputs {
 	return tarn.Outputs{"prediction": scores, "loss": nn.CrossEntropy(scores, y)}
 }
 
-// run trains on a set and returns the accuracy on another, after each epoch and at the end.
-func run(ctx context.Context, w io.Writer, set, test *data.Set, epochs int) (float64, error) {
+// run trains on a set and returns what is known after each epoch, the accuracy on another set among it.
+func run(ctx context.Context, w io.Writer, set, test *data.Set, epochs int) ([]train.Record, error) {
 	m := NewCNN()
 	if err := tarn.Init(m, 1); err != nil {
-		return 0, err
+		return nil, err
 	}
-	batches := set.Batches(64, data.Options{Shuffle: true, Seed: 7, Epochs: epochs})
-	opt := optim.NewAdam(1e-3)
-	opt.Rate = optim.Cosine{Rate: 1e-3, Steps: epochs * batches.PerEpoch()}
-	step, err := train.NewStepOf(m.Build, m, opt)
-	if err != nil {
-		return 0, err
-	}
-	eval, err := train.NewEval(m.Build)
-	if err != nil {
-		return 0, err
-	}
-	accuracy := 0.0
-	for r, err := range step.Over(ctx, batches) {
+	adam := optim.NewAdam(1e-3)
+	adam.Rate = optim.Cosine{Rate: 1e-3, Steps: epochs * ((set.Len() + batch - 1) / batch)}
+	loop := train.NewLoop(m.Build, m, adam, set)
+	loop.Valid, loop.Epochs, loop.Batch, loop.Seed = test, epochs, batch, 7
+	loop.Metrics = []train.Metric{&train.Accuracy{}}
+	for p, err := range loop.Run(ctx) {
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		if r.Batch.EndsEpoch() {
-			var measured train.Accuracy
-			loss, err := eval.Measure(ctx, test, 500, "label", &measured)
-			if err != nil {
-				return 0, err
-			}
-			accuracy = measured.Value()
-			fmt.Fprintf(w, "epoch %d  test loss %.4f  accuracy %.4f\n", r.Batch.Position.Epoch+1, loss, accuracy)
+		if r := p.Record; r != nil {
+			fmt.Fprintf(w, "epoch %d  loss %.4f  test loss %.4f  accuracy %.4f\n", r.Epoch, r.TrainLoss, r.ValLoss, r.Metrics["accuracy"])
 		}
 	}
-	return accuracy, nil
+	return loop.History(), nil
+}
+
+// draw writes the picture of the losses and the accuracy.
+func draw(name string, history []train.Record) error {
+	var png bytes.Buffer
+	if err := curve.WritePNG(&png, history); err != nil {
+		return err
+	}
+	return os.WriteFile(name, png.Bytes(), 0o644)
 }
 
 func main() {
 	epochs := flag.Int("epochs", 5, "times that each of the 60000 images is seen")
+	picture := flag.String("curve", "", "file for the learning curve, a PNG")
 	flag.Parse()
 	set, test, err := mnist.Load()
+	var history []train.Record
 	if err == nil {
-		_, err = run(context.Background(), os.Stdout, set, test, *epochs)
+		history, err = run(context.Background(), os.Stdout, set, test, *epochs)
+	}
+	if err == nil && *picture != "" {
+		err = draw(*picture, history)
 	}
 	if err != nil {
 		log.Fatal(err)

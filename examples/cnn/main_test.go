@@ -18,11 +18,11 @@ func TestLearns(t *testing.T) {
 	if test, err = test.Slice(0, 1000); err != nil {
 		t.Fatal(err)
 	}
-	accuracy, err := run(t.Context(), t.Output(), set, test, 1)
+	history, err := run(t.Context(), t.Output(), set, test, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if accuracy < 0.85 {
+	if accuracy := history[0].Metrics["accuracy"]; accuracy < 0.85 {
 		t.Errorf("accuracy %v, want at least 0.85", accuracy)
 	}
 }

@@ -167,7 +167,7 @@ func draw(p []float32, left float64) int32 {
 }
 
 func main() {
-	picture := flag.String("picture", "lstm.png", "file of the learning curve")
+	picture := flag.String("curve", "lstm.png", "file of the learning curve")
 	epochs := flag.Int("epochs", 10, "times that the book is read")
 	flag.Parse()
 	if _, err := run(context.Background(), os.Stdout, opticks.Text(), *epochs, *picture, 400); err != nil {

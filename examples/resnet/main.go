@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -168,15 +169,11 @@ func prepare(set, test *data.Set, transforms ...data.Transform) (*data.Set, *dat
 
 // draw writes the picture of the losses and the accuracy.
 func draw(name string, history []train.Record) error {
-	file, err := os.Create(name)
-	if err != nil {
+	var png bytes.Buffer
+	if err := curve.WritePNG(&png, history); err != nil {
 		return err
 	}
-	if err := curve.WritePNG(file, history); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
+	return os.WriteFile(name, png.Bytes(), 0o644)
 }
 
 func main() {
