@@ -437,6 +437,7 @@ func TestMistakes(t *testing.T) {
 	for want, err := range map[string]error{
 		"the loss is nil":              operator(curvature.Hessian(nil, params, batches...)),
 		"param 1 is nil":               operator(curvature.Hessian(loss, []*tarn.Param{params[0], nil}, batches...)),
+		"is listed twice":              operator(curvature.Hessian(loss, append(slices.Clone(params), params[0]), batches...)),
 		"is i32":                       operator(curvature.Hessian(loss, []*tarn.Param{integer}, batches...)),
 		"have no elements":             operator(curvature.Hessian(loss, nil, batches...)),
 		"there is no batch":            operator(curvature.Hessian(loss, params)),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -55,6 +56,8 @@ func newOperator(loss *tarn.Value, params []*tarn.Param, batches []Inputs, build
 		switch {
 		case param == nil:
 			return nil, fmt.Errorf("curvature: param %d is nil", i)
+		case slices.Contains(params[:i], param):
+			return nil, fmt.Errorf("curvature: param %q is listed twice", param.Path())
 		case !param.DType().IsFloat():
 			return nil, fmt.Errorf("curvature: param %q is %v: there are no second derivatives by it", param.Path(), param.DType())
 		}
