@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -72,6 +73,8 @@ func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error
 		switch {
 		case p == nil:
 			return nil, fmt.Errorf("minimize: param %d is nil", i)
+		case slices.Contains(params[:i], p):
+			return nil, fmt.Errorf("minimize: param %q is listed twice", p.Path())
 		case p.DType() != tarn.F64:
 			return nil, fmt.Errorf("minimize: param %q is %v: minimisation is done in f64, see tarn.Convert", p.Path(), p.DType())
 		}

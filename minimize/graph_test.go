@@ -167,6 +167,7 @@ func TestGraphMistakes(t *testing.T) {
 		{"see tarn.Convert", q.Value(g).Sum(), []*tarn.Param{q}, nil},
 		{"see tarn.Convert", loss, []*tarn.Param{q}, nil},
 		{"param 0 is nil", loss, []*tarn.Param{nil}, nil},
+		{"is listed twice", loss, []*tarn.Param{p, p}, nil},
 		{"have no elements", loss, nil, nil},
 		{`the input "x"`, loss, []*tarn.Param{p}, nil},
 	} {
