@@ -82,7 +82,7 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 	case examples < 0:
 		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: there are %d examples", examples)
 	case slices.Contains(params, nil):
-		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: param %d is nil", slices.Index(params, nil)+1)
+		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: param %d is nil", slices.Index(params, nil))
 	}
 	values := reachable([]*Value{loss})
 	users := usersOf(values)

@@ -432,7 +432,7 @@ func TestKroneckerMistakes(t *testing.T) {
 		{"no scalar", func(g *tarn.Graph) *tarn.Value { return input(g).MatMulT(w) }, 1, []*tarn.Param{w}, "should be a float scalar"},
 		{"a graph with a mistake", func(g *tarn.Graph) *tarn.Value { return input(g).MatMul(w).Sum() }, 1, []*tarn.Param{w}, "MatMul"},
 		{"a negative number", func(g *tarn.Graph) *tarn.Value { return input(g).MatMulT(w).Sum() }, -1, []*tarn.Param{w}, "there are -1 examples"},
-		{"a nil param", func(g *tarn.Graph) *tarn.Value { return input(g).MatMulT(w).Sum() }, 1, []*tarn.Param{w, nil}, "param 2 is nil"},
+		{"a nil param", func(g *tarn.Graph) *tarn.Value { return input(g).MatMulT(w).Sum() }, 1, []*tarn.Param{w, nil}, "param 1 is nil"},
 		{"a param twice", func(g *tarn.Graph) *tarn.Value { return input(g).MatMulT(w).Sum() }, 1, []*tarn.Param{w, w}, `"w" is listed twice`},
 		{"no inputs", func(g *tarn.Graph) *tarn.Value { return g.Const(tarn.Zeros(tarn.F64, 6, 3)).MatMulT(w).Sum() }, 0, []*tarn.Param{w}, "depends on no input"},
 		{"inputs of two sizes", func(g *tarn.Graph) *tarn.Value {

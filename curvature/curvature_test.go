@@ -251,6 +251,9 @@ func TestDensity(t *testing.T) {
 		if math.Abs(integral-1) > 1e-3 {
 			t.Errorf("%s: the density integrates to %v", name, integral)
 		}
+		if y := s.Smooth(at[:1], 0); !math.IsNaN(y[0]) {
+			t.Errorf("%s: without a deviation the density is %v", name, y[0])
+		}
 	}
 }
 

@@ -103,9 +103,16 @@ func (s *Spectrum) Share(low, high float64) float64 {
 	return sum
 }
 
-// Smooth is the density at each of some places, with each point drawn as a normal distribution of the given deviation.
+// Smooth is the density at each of some places, with each point drawn as a normal distribution of the given deviation, which
+// should be positive: there is no density otherwise, and all is NaN.
 func (s *Spectrum) Smooth(at []float64, deviation float64) []float64 {
 	out := make([]float64, len(at))
+	if !(deviation > 0) {
+		for k := range out {
+			out[k] = math.NaN()
+		}
+		return out
+	}
 	for i, x := range s.Values {
 		for k, y := range at {
 			z := (y - x) / deviation
