@@ -509,7 +509,7 @@ func runIndexAdd[I int32 | int64](op indexAddOp, out, index, src ir.Array, first
 func addRows[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp, out, index, src ir.Array, first, end int) {
 	_, size, inner := around(out.Shape, op.axis)
 	dst, from, at := ir.Slice[T](out), ir.Slice[T](src), ir.Slice[I](index)
-	add := cpu.Function(scalar.Add, cpu.DType(out.DType))
+	add := vectorAdd[out.DType]
 	shares := op.shares(inner)
 	for s := first; s < end; s++ {
 		o, share := s/shares, s%shares
@@ -532,6 +532,14 @@ func addRows[T int32 | int64 | float32 | float64, I int32 | int64](op indexAddOp
 		}
 	}
 }
+
+// vectorAdd is the vector function of addition for each type of number, found once: at the plain level finding one allocates.
+var vectorAdd = func() (add [ir.F64 + 1]cpu.Vec) {
+	for _, t := range []ir.DType{ir.F32, ir.F64, ir.I32, ir.I64} {
+		add[t] = cpu.Function(scalar.Add, cpu.DType(t))
+	}
+	return add
+}()
 
 // longRow is the number of elements from which a vector function adds faster than a loop.
 const longRow = 16
