@@ -25,5 +25,5 @@
 //	out, err := step.Run(xs, ys)
 //	fmt.Println(out["loss"].Item())
 //
-// Package nn has layers and losses, optim the optimisers, train the loop, data the data sets.
+// Package nn has layers and losses, optim the optimizers, train the loop, data the data sets.
 package tarn

@@ -46,7 +46,7 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 				got.Raw()[i] = 0xAB
 			}
 			op.Run(got, in)
-			// The algorithms of the factorisations are others than the definitions, and need memory.
+			// The algorithms of the factorizations are others than the definitions, and need memory.
 			if _, factors := reflect.TypeOf(op).FieldByName("matrices"); factors {
 				if diff := (&Tensor{got}).Diff(&Tensor{want}, 1e-6); diff != "" {
 					return 0, 0, fmt.Errorf("%v: kernel and reference: %s", v, diff)

@@ -7,7 +7,7 @@ import (
 )
 
 // This file holds Lookup, by which a part of a program finds a value that another part has named: the logits of a model, say,
-// from which an optimiser draws labels.
+// from which an optimizer draws labels.
 
 // Lookup gives the value of g, or the input, that has a name: see Value.Named. It is an error where none has it, or several
 // have. Values in the bodies of loops and branches are not found. Where g holds mistakes these are the error.

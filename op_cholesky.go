@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds the Cholesky factorisation, what is solved with it, and the solution of triangular systems.
+// This file holds the Cholesky factorization, what is solved with it, and the solution of triangular systems.
 
 // choleskyOp is the lower triangular l of a symmetric positive definite a = l l'.
 type choleskyOp struct{ matrices }
@@ -22,7 +22,7 @@ func (choleskyOp) Eval(out ir.Array, in []ir.Array) {
 	n := out.Shape[len(out.Shape)-1]
 	eachMatrix(out, in, 0, ir.Size(out.Shape[:len(out.Shape)-2]), func(l []float64, x [][]float64) {
 		a := x[0]
-		symmetrise(a, n)
+		symmetrize(a, n)
 		clear(l)
 		for j := range n {
 			for i := j; i < n; i++ {
@@ -52,7 +52,7 @@ func (choleskyOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	n := out.Shape[len(out.Shape)-1]
 	eachMatrix(out, in, first, end, func(l []float64, x [][]float64) {
 		copy(l, x[0])
-		symmetrise(l, n)
+		symmetrize(l, n)
 		factor.Cholesky(l, n)
 	})
 }

@@ -31,7 +31,7 @@ func (eigHOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	n := out.Shape[len(out.Shape)-1]
 	eachMatrix(out, in, first, end, func(y []float64, x [][]float64) {
 		copy(y[n:], x[0])
-		symmetrise(y[n:], n)
+		symmetrize(y[n:], n)
 		factor.EigH(y[:n], y[n:], n)
 	})
 }

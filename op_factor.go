@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds what the factorisations of matrices have in common. They treat each matrix of the last two axes apart, and
+// This file holds what the factorizations of matrices have in common. They treat each matrix of the last two axes apart, and
 // compute in f64 whatever the dtype. A matrix that has no such factors gives NaN, and the others of the batch what they should.
 // An op has one result: two factors are the rows or the columns of one, and are taken out of it as views.
 
@@ -48,8 +48,8 @@ func eachMatrix(out ir.Array, in []ir.Array, first, end int, f func(y []float64,
 	}
 }
 
-// symmetrise makes the matrix of n rows its symmetric part.
-func symmetrise(a []float64, n int) {
+// symmetrize makes the matrix of n rows its symmetric part.
+func symmetrize(a []float64, n int) {
 	for i := range n {
 		for j := range i {
 			mean := a[i*n+j]/2 + a[j*n+i]/2

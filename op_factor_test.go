@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// The cases of the factorisations. A factorisation that takes symmetric matrices only is given one that the case makes of any
+// The cases of the factorizations. A factorization that takes symmetric matrices only is given one that the case makes of any
 // matrix, so that its derivatives can be compared with differences.
 
 // positive is a positive definite matrix made of any.
@@ -89,8 +89,8 @@ var _ = refuse(
 	binaryRefusal("CholeskySolve", (*tarn.Value).CholeskySolve, f32(2, 3), f32(3, 2), "should be square"),
 )
 
-// factorise compiles f and runs it once.
-func factorise(t *testing.T, inputs map[string]*tarn.Tensor, f func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs) tarn.Results {
+// factorize compiles f and runs it once.
+func factorize(t *testing.T, inputs map[string]*tarn.Tensor, f func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs) tarn.Results {
 	t.Helper()
 	g, in := tarn.NewGraph(), map[string]*tarn.Value{}
 	for name, x := range inputs {
@@ -121,7 +121,7 @@ func TestFactorsByDefinition(t *testing.T) {
 					"a": between(-1, 1).draw(r, dtype, []int{2, n, n}), "b": between(-1, 1).draw(r, dtype, []int{2, n, 5}),
 					"tall": between(-1, 1).draw(r, dtype, []int{2, n + 70, n}), "wide": between(-1, 1).draw(r, dtype, []int{n, n + 70}),
 				}
-				out := factorise(t, inputs, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
+				out := factorize(t, inputs, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
 					outputs := tarn.Outputs{}
 					// near adds the largest difference of two values that should be equal.
 					near := func(name string, x, y *tarn.Value) { outputs[name] = x.Sub(y).Abs().Max() }
@@ -168,7 +168,7 @@ func TestFactorsByDefinition(t *testing.T) {
 	}
 }
 
-// TestFactorsOfBadMatrices gives each factorisation a batch of a good matrix, a bad one and a good one.
+// TestFactorsOfBadMatrices gives each factorization a batch of a good matrix, a bad one and a good one.
 func TestFactorsOfBadMatrices(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, test := range []struct {
@@ -195,7 +195,7 @@ func TestFactorsOfBadMatrices(t *testing.T) {
 				for i, v := range append(append([]float64{2, 1, 1, 2}, test.bad...), 3, 1, 1, 2) {
 					x.SetFloat(i, v)
 				}
-				y := factorise(t, map[string]*tarn.Tensor{"x": x}, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
+				y := factorize(t, map[string]*tarn.Tensor{"x": x}, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
 					return tarn.Outputs{"y": test.f(in["x"])}
 				})["y"]
 				n := y.Size() / 3
@@ -215,7 +215,7 @@ func TestEigHOfEqualValues(t *testing.T) {
 	for i, v := range []float64{3, 1, 1, 1, 3, 1, 1, 1, 3} {
 		x.SetFloat(i, v)
 	}
-	d := factorise(t, map[string]*tarn.Tensor{"x": x}, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
+	d := factorize(t, map[string]*tarn.Tensor{"x": x}, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
 		w, _ := in["x"].EigH()
 		return tarn.Outputs{"d": tarn.Grad(w.Square().Sum(), in["x"])[0]}
 	})["d"]

@@ -5,7 +5,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds the QR factorisation.
+// This file holds the QR factorization.
 
 // qrOp gives both factors as one matrix: of a matrix with more columns than rows side by side, else the second below the first.
 type qrOp struct{ matrices }

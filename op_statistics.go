@@ -7,7 +7,7 @@ import "math"
 
 // Var is the variance along the axes, or of all elements: the sum of squared distances from the mean divided by n -
 // correction, n being the number of elements. A correction of 1 makes it unbiased, and is torch.var's default; 0 is the
-// variance of the elements themselves, as normalisation layers use it. Where n does not exceed the correction it is NaN or
+// variance of the elements themselves, as normalization layers use it. Where n does not exceed the correction it is NaN or
 // infinite. The mean is taken first and the distances in a second pass, which keeps digits where the mean is large.
 //
 // Shapes: [d...] -> [d...] without the axes.

@@ -19,11 +19,11 @@ import (
 // by the seed and the parameter's path, so that adding a layer does not change the weights of another.
 type Initializer func(t *Tensor, r *Random)
 
-// Param is a tensor with an identity: a weight of a model, or a state such as a running mean or an optimiser's moment.
+// Param is a tensor with an identity: a weight of a model, or a state such as a running mean or an optimizer's moment.
 // Programs read it through Value and change it through Assign. One Param may be used by many programs; its memory is
 // theirs in common.
 type Param struct {
-	// Frozen params are not trained: they get no update from an optimiser.
+	// Frozen params are not trained: they get no update from an optimizer.
 	Frozen bool
 
 	path   string
@@ -39,8 +39,8 @@ func NewParam(dtype DType, init Initializer, shape ...int) *Param {
 	return &Param{tensor: Zeros(dtype, shape...), init: init}
 }
 
-// NewState returns a param that is part of a model or an optimiser but not trained: it gets no gradient and no update
-// by an optimiser, yet is saved with the weights.
+// NewState returns a param that is part of a model or an optimizer but not trained: it gets no gradient and no update
+// by an optimizer, yet is saved with the weights.
 func NewState(dtype DType, init Initializer, shape ...int) *Param {
 	p := NewParam(dtype, init, shape...)
 	p.state = true
@@ -50,13 +50,13 @@ func NewState(dtype DType, init Initializer, shape ...int) *Param {
 // Path is the param's name within its model, as in "blocks.2.attn.qkv.weight"; "" before Params or Init has walked the model.
 func (p *Param) Path() string { return p.path }
 
-// SetPath names a param that no model struct holds, such as an optimiser's state.
+// SetPath names a param that no model struct holds, such as an optimizer's state.
 func (p *Param) SetPath(path string) { p.path = path }
 
 // IsState reports whether the param was made by NewState.
 func (p *Param) IsState() bool { return p.state }
 
-// Trainable reports whether an optimiser should update the param: a weight that is not frozen.
+// Trainable reports whether an optimizer should update the param: a weight that is not frozen.
 func (p *Param) Trainable() bool { return !p.state && !p.Frozen }
 
 // Tensor gives the param's contents. The memory is the param's own, for good: what a program assigns shows in it.
@@ -87,10 +87,10 @@ func (p *Param) Value(g *Graph) *Value { return g.variable(p) }
 // value makes a Param an Operand.
 func (p *Param) value(g *Graph) *Value { return g.variable(p) }
 
-// SetInit changes the initialiser, for the next Init; nil means zeros.
+// SetInit changes the initializer, for the next Init; nil means zeros.
 func (p *Param) SetInit(init Initializer) { p.init = init }
 
-// Init names every param of the model by its path and fills it by its initialiser, from random numbers that are keyed by
+// Init names every param of the model by its path and fills it by its initializer, from random numbers that are keyed by
 // the seed and that path. It returns an error where the model holds no param or two params of one path.
 func Init(model any, seed uint64) error {
 	params, err := Params(model)

@@ -151,7 +151,7 @@ func TestInitByPath(t *testing.T) {
 		t.Errorf("another layer changed a weight: %s", diff)
 	}
 	if one.Bias.Tensor().Float(0) != 0 {
-		t.Error("a param without an initialiser is not zero")
+		t.Error("a param without an initializer is not zero")
 	}
 	if two.Weight.Tensor().Equal(two.Bias.Tensor(), 0) || two.Bias.Tensor().Equal(two.InProj.Tensor(), 0) {
 		t.Error("two weights of one model are the same")

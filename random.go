@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
-// This file holds Random, the random numbers that initialisers draw. Random values inside a graph are ops of their own.
+// This file holds Random, the random numbers that initializers draw. Random values inside a graph are ops of their own.
 
 // Random is a stream of random numbers that is fixed by a seed and a name. Two streams of other names are independent,
 // and what one draws does not change what another gives. The numbers are the same on every machine.

@@ -152,7 +152,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("the table is\n%s", got)
 	}
 
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, c := range []struct {
 		name string
@@ -163,7 +163,7 @@ func TestRun(t *testing.T) {
 		{"threads", t.Context(), Options{Threads: -1}, "-1 threads"},
 		{"nonsense", t.Context(), Options{Command: child("nonsense")}, `printed "hello\n"`},
 		{"failure", t.Context(), Options{Command: child("failure")}, "linreg: exit status 3: bench: the cause"},
-		{"cancelled", cancelled, Options{Command: child("result")}, context.Canceled.Error()},
+		{"canceled", canceled, Options{Command: child("result")}, context.Canceled.Error()},
 	} {
 		err := Run(c.ctx, &b, c.o, "linreg")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -208,9 +208,9 @@ func TestMeasure(t *testing.T) {
 	if _, err := measure(t.Context(), func() error { return nil }, fail); err != broken {
 		t.Errorf("error %v, want that of the step", err)
 	}
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := measure(cancelled, func() error { return nil }, func() error { return nil }); err != context.Canceled {
+	if _, err := measure(canceled, func() error { return nil }, func() error { return nil }); err != context.Canceled {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // This file draws a comparison: for every workload a bar for each peer, as long as the logarithm of its time over Tarn's. Bars
 // to the right are of peers that take longer, bars to the left of those that are faster.
 
-// barColors are those of Okabe and Ito, which colour-blind readers tell apart.
+// barColors are those of Okabe and Ito, which color-blind readers tell apart.
 var barColors = []color.Color{
 	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255}, color.RGBA{204, 121, 167, 255},
 	color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255},

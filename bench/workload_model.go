@@ -59,7 +59,7 @@ func mlpJob(r *tarn.Random, batch int, sizes ...int) (job, error) {
 	return training(mlp(sizes...), optim.NewAdam(1e-3), normal(r, batch, sizes[0]), classes(r, sizes[len(sizes)-1], batch))
 }
 
-// training is the job of taking steps of an optimiser on the cross-entropy of a model.
+// training is the job of taking steps of an optimizer on the cross-entropy of a model.
 func training(model nn.Layer, opt optim.Optimizer, xs, ys *tarn.Tensor) (job, error) {
 	if err := tarn.Init(model, 1); err != nil {
 		return job{}, err

@@ -241,7 +241,7 @@ func TestNothingStaysBehind(t *testing.T) {
 				}
 			}
 			if turns != after || !errors.Is(last, cause) {
-				t.Errorf("prefetch %d: cancelled after %d, %d turns, error %v", prefetch, after, turns, last)
+				t.Errorf("prefetch %d: canceled after %d, %d turns, error %v", prefetch, after, turns, last)
 			}
 			cancel(nil)
 			settled(t, before)

@@ -89,7 +89,7 @@ func lookUpRows[D float32 | float64](dst []D, src []uint8, f *field) func([]int3
 	}
 }
 
-// normalizeRows converts numbers to floats and normalises them.
+// normalizeRows converts numbers to floats and normalizes them.
 func normalizeRows[D float32 | float64, S uint8 | int32 | int64 | float32 | float64](dst []D, src []S, f *field) func([]int32) {
 	width, norm := f.width, f.norm
 	return func(rows []int32) {

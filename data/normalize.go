@@ -7,10 +7,10 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file computes the mean and deviation of a field over a data set, and lets batches be normalised with them.
+// This file computes the mean and deviation of a field over a data set, and lets batches be normalized with them.
 
 // Moments are the mean and the standard deviation of a field: one of each for all elements, or one of each for every
-// element of an example. Compute them on the training set and normalise every set with them.
+// element of an example. Compute them on the training set and normalize every set with them.
 type Moments struct {
 	Mean, Std []float64
 }
@@ -20,7 +20,7 @@ func UnitBytes() Moments { return Moments{Mean: []float64{0}, Std: []float64{255
 
 // Moments computes the mean and the standard deviation (the population's, divided by N) of a field as batches give it:
 // over everything, or for each element of an example if perElement is true (the columns of a table, say). A deviation
-// of 0 is given as 1, so that a constant normalises to 0.
+// of 0 is given as 1, so that a constant normalizes to 0.
 func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Set) Normalize(name string, m Moments) (*Set, error) {
 	}), nil
 }
 
-// apply normalises x, element j of an example.
+// apply normalizes x, element j of an example.
 func (m Moments) apply(x float64, j int) float64 {
 	switch len(m.Mean) {
 	case 0:

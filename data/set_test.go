@@ -1,6 +1,6 @@
 package data
 
-// The tests check what a set accepts, and that split, cast and normalised sets give the values that the definitions say.
+// The tests check what a set accepts, and that split, cast and normalized sets give the values that the definitions say.
 
 import (
 	"math"
@@ -252,7 +252,7 @@ func TestNormalize(t *testing.T) {
 			y, _ := normal.Tensor(name)
 			for i, v := range y.F64() {
 				if j := i % step; v != (x.F64()[i]-m.Mean[j])/m.Std[j] {
-					t.Fatalf("%s: element %d normalises to %v", name, i, v)
+					t.Fatalf("%s: element %d normalizes to %v", name, i, v)
 				}
 			}
 			twice, err := normal.Normalize(name, Moments{[]float64{-1}, []float64{4}})
@@ -262,7 +262,7 @@ func TestNormalize(t *testing.T) {
 			z, _ := twice.Tensor(name)
 			for i, v := range z.F64() {
 				if want := (y.F64()[i] + 1) / 4; math.Abs(v-want) > 1e-9 {
-					t.Fatalf("%s: element %d normalises to %v then %v, want %v", name, i, y.F64()[i], v, want)
+					t.Fatalf("%s: element %d normalizes to %v then %v, want %v", name, i, y.F64()[i], v, want)
 				}
 			}
 			single, err := s.Normalize(name, m)
@@ -271,7 +271,7 @@ func TestNormalize(t *testing.T) {
 			}
 			w, _ := single.Tensor(name)
 			if f, ok := values[name].([]float64); !ok && w.DType() != tarn.F32 || ok && w.DType() != tarn.F64 {
-				t.Errorf("%s: normalised to %v (%d values)", name, w.DType(), len(f))
+				t.Errorf("%s: normalized to %v (%d values)", name, w.DType(), len(f))
 			}
 		}
 	}

@@ -120,7 +120,7 @@ func (RandomFlip) Bind(shape []int) (func([]float32, *Draws), error) {
 }
 
 // RandomCrop moves an image [height width channels] by up to Pad pixels in each direction, all moves equally likely. What comes
-// in from outside is 0, the mean of a normalised image.
+// in from outside is 0, the mean of a normalized image.
 // Equal to torchvision.transforms.RandomCrop(size, padding=Pad) of an image of that size.
 type RandomCrop struct{ Pad int }
 

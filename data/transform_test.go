@@ -196,7 +196,7 @@ func TestTransformsAndOtherSettings(t *testing.T) {
 		}
 	}
 	if outside == 0 || outside+inside != 40*24 {
-		t.Errorf("%d zeros from outside and %d normalised pixels of %d", outside, inside, 40*24)
+		t.Errorf("%d zeros from outside and %d normalized pixels of %d", outside, inside, 40*24)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package minimize finds minima of functions of many numbers, in f64.
 //
-// # What is minimised
+// # What is minimized
 //
 // A Problem is a plain Go function with as much of its derivatives as there is:
 //

@@ -21,7 +21,7 @@ type Fit struct {
 	Rank       int       // of the Jacobian; where it is less than n, Errors are infinite for what the data do not fix
 }
 
-// LinearLeastSquares finds the x that minimises |a x - y|, for a matrix of len(y) rows and n columns given row by row. It decomposes a, with
+// LinearLeastSquares finds the x that minimizes |a x - y|, for a matrix of len(y) rows and n columns given row by row. It decomposes a, with
 // its columns scaled to length 1, into QR by Householder reflections, and then improves x and the residuals together until they stand
 // still, with remainders computed to twice the precision. (Bjorck 1996, Numerical methods for least squares problems, sections 2.4
 // and 2.9.) A matrix without full column rank is an error: its solution is not unique.

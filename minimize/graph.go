@@ -33,7 +33,7 @@ func FromGraph(loss *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, e
 	return g, g.addLoss(loss)
 }
 
-// FromResiduals compiles residuals, a value of any shape, for the minimisation of half their sum of squares: the residuals, gradient and
+// FromResiduals compiles residuals, a value of any shape, for the minimization of half their sum of squares: the residuals, gradient and
 // Hessian-vector product of that, and products with the Jacobian and its transpose.
 func FromResiduals(residuals *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error) {
 	g, err := newGraph(residuals, params, inputs)
@@ -63,10 +63,10 @@ func ParamsOf(model any) ([]*tarn.Param, error) {
 
 func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error) {
 	if v == nil {
-		return nil, fmt.Errorf("minimize: the value to minimise is nil")
+		return nil, fmt.Errorf("minimize: the value to minimize is nil")
 	}
 	if v.DType() != tarn.F64 {
-		return nil, fmt.Errorf("minimize: the value to minimise, made at %s, is %v: minimisation is done in f64, see tarn.Convert", v.Place(), v.DType())
+		return nil, fmt.Errorf("minimize: the value to minimize, made at %s, is %v: minimization is done in f64, see tarn.Convert", v.Place(), v.DType())
 	}
 	g := &Graph{params: params, inputs: inputs}
 	for i, p := range params {
@@ -76,7 +76,7 @@ func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error
 		case slices.Contains(params[:i], p):
 			return nil, fmt.Errorf("minimize: param %q is listed twice", p.Path())
 		case p.DType() != tarn.F64:
-			return nil, fmt.Errorf("minimize: param %q is %v: minimisation is done in f64, see tarn.Convert", p.Path(), p.DType())
+			return nil, fmt.Errorf("minimize: param %q is %v: minimization is done in f64, see tarn.Convert", p.Path(), p.DType())
 		}
 		g.size += p.Tensor().Size()
 	}

@@ -11,11 +11,11 @@ import (
 // This file holds L-BFGS-B: L-BFGS within bounds. (Byrd, Lu, Nocedal and Zhu 1995, A limited memory algorithm for bound
 // constrained optimization, SIAM J. Sci. Comput. 16; Morales and Nocedal 2011, Remark on algorithm 778, ACM TOMS 38.)
 
-// LBFGSB minimises within Lower <= x <= Upper. A step first follows the projected gradient down the quadratic model
+// LBFGSB minimizes within Lower <= x <= Upper. A step first follows the projected gradient down the quadratic model
 //
 //	B = scale I - W M W',   W = [Y, scale S]
 //
-// of the last Memory pairs to the first minimum along that broken line, the generalised Cauchy point; then it minimises the
+// of the last Memory pairs to the first minimum along that broken line, the generalized Cauchy point; then it minimizes the
 // model over the variables that are not at a bound there, projects onto the bounds, and searches along the line to that point.
 // The gradient that counts is the projected one: P(x - g) - x.
 type LBFGSB struct {
@@ -286,7 +286,7 @@ func (b *boxed) generalisedCauchy() bool {
 	return true
 }
 
-// subspace minimises the model over the free variables, from the Cauchy point, and stores in d the way from x to the minimum,
+// subspace minimizes the model over the free variables, from the Cauchy point, and stores in d the way from x to the minimum,
 // projected onto the bounds; where that is no way down, cut off at the first bound.
 func (b *boxed) subspace(d []float64) {
 	r, k := b.r, b.p.n

@@ -8,13 +8,13 @@ import (
 
 // This file holds the method of Levenberg and Marquardt.
 
-// LevenbergMarquardt minimises a sum of squares. Each step minimises |r + J d| within |D d| <= R, where D holds the largest
+// LevenbergMarquardt minimizes a sum of squares. Each step minimizes |r + J d| within |D d| <= R, where D holds the largest
 // norm that each column of J has had, as in MINPACK: so the units of the variables do not matter. With the singular values of
 // J D^-1 the solution
 //
 //	d = -(J'J + lambda D^2)^-1 J'r
 //
-// is exact for each lambda, and a step for another R costs no further factorisation. R grows where the linear model foretells well how
+// is exact for each lambda, and a step for another R costs no further factorization. R grows where the linear model foretells well how
 // f falls and shrinks where it does not. (More 1978, The Levenberg-Marquardt algorithm: implementation and theory.)
 //
 // Half the second derivative of the residuals along d is taken into account, geodesic acceleration, from one more evaluation of the

@@ -69,7 +69,7 @@ func TestLargeRosenbrock(t *testing.T) {
 
 // Every method says why it stopped, and is right.
 func TestReasons(t *testing.T) {
-	cancelled, cancel := context.WithCancel(ctx)
+	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	bowl := minimize.Problem{Func: func(x []float64) float64 { return x[0]*x[0] + 3*x[1]*x[1] + 1 }}
 	valley := rosenbrock()
@@ -89,7 +89,7 @@ func TestReasons(t *testing.T) {
 			{"few iterations", valley, ctx, []float64{-1.2, 1}, minimize.Options{Iterations: 3}, []minimize.Reason{minimize.IterationLimit}},
 			{"few evaluations", valley, ctx, []float64{-1.2, 1}, minimize.Options{Evaluations: 5}, []minimize.Reason{minimize.EvaluationLimit}},
 			{"a target", bowl, ctx, []float64{3, -2}, minimize.Options{UseTarget: true, Target: 10}, []minimize.Reason{minimize.FuncReached}},
-			{"cancelled", bowl, cancelled, []float64{3, -2}, minimize.Options{}, []minimize.Reason{minimize.Cancelled}},
+			{"canceled", bowl, canceled, []float64{3, -2}, minimize.Options{}, []minimize.Reason{minimize.Cancelled}},
 			{"NaN at the start", minimize.Problem{Func: func(x []float64) float64 { return math.NaN() }}, ctx, []float64{1}, minimize.Options{},
 				[]minimize.Reason{minimize.NotFinite}},
 			{"NaN in the gradient", minimize.Problem{Func: func(x []float64) float64 { return x[0] }, Grad: func(dst, x []float64) { dst[0] = math.NaN() }},
@@ -102,7 +102,7 @@ func TestReasons(t *testing.T) {
 				ctx, []float64{1}, minimize.Options{Iterations: 500}, []minimize.Reason{minimize.Stalled, minimize.IterationLimit}},
 		} {
 			res, err := minimize.Run(c.ctx, c.p, c.start, m, c.o)
-			if c.ctx == cancelled {
+			if c.ctx == canceled {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("%s, %s: error %v", name, c.what, err)
 				}
@@ -280,7 +280,7 @@ func TestNewtonStep(t *testing.T) {
 	}
 }
 
-// TestNewtonWhereItIsNearlyFlat minimises a quadratic function that two of its variables are next to nothing in.
+// TestNewtonWhereItIsNearlyFlat minimizes a quadratic function that two of its variables are next to nothing in.
 func TestNewtonWhereItIsNearlyFlat(t *testing.T) {
 	h := []float64{
 		2e-200, 1e-200, 0, 0,

@@ -120,7 +120,7 @@ type BasinHopping struct {
 	Method      Method  // of the local searches; nil means LBFGS
 	Hops        int     // 0 means 100
 	Step        float64 // the most that an element is shaken by, at first; 0 means 0.5
-	Temperature float64 // 0 means 1; as large as the differences between neighbouring minima
+	Temperature float64 // 0 means 1; as large as the differences between neighboring minima
 	Seed        uint64
 }
 

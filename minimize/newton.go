@@ -11,7 +11,7 @@ import (
 
 // This file holds Newton's method with the whole Hessian, in a trust region.
 
-// Newton minimises, in each step exactly, the quadratic model of f over a ball of radius R:
+// Newton minimizes, in each step exactly, the quadratic model of f over a ball of radius R:
 //
 //	min over |d| <= R of  g'd + 1/2 d'H d
 //

@@ -4,7 +4,7 @@ import "math"
 
 // This file holds Newton's method without the Hessian, from products with it.
 
-// NewtonCG minimises the quadratic model of f in a trust region by conjugate gradients, which need one product with the
+// NewtonCG minimizes the quadratic model of f in a trust region by conjugate gradients, which need one product with the
 // Hessian each and stop at the boundary, at a direction of negative curvature, which they follow to the boundary, or when
 //
 //	|r| <= min(0.5, sqrt(|g|)) |g|

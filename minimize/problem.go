@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// This file holds Problem: what is minimised, and what is known of it.
+// This file holds Problem: what is minimized, and what is known of it.
 
 // Problem is a function of a vector with as many of its derivatives as there are. It has Func, or FuncGrad, or Residuals;
 // the rest is optional. Functions must not change x, nor keep x or dst.

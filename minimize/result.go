@@ -20,14 +20,14 @@ const (
 	EvaluationLimit               // Options.Evaluations evaluations were made
 	Unbounded                     // f falls without bound, or to minus infinity
 	NotFinite                     // f or its gradient is not finite where the search stands
-	Cancelled                     // the context was cancelled, or the loop over Steps left
+	Cancelled                     // the context was canceled, or the loop over Steps left
 	Failed                        // an evaluation gave an error
 )
 
 var reasonText = [...]string{
 	"running", "the gradient is within the tolerance", "no step lowers the function any more", "the function reached the target",
 	"the limit of iterations is reached", "the limit of evaluations is reached", "the function falls without bound",
-	"the function or its gradient is not finite", "cancelled", "an evaluation failed",
+	"the function or its gradient is not finite", "canceled", "an evaluation failed",
 }
 
 // String says it in words.
@@ -120,13 +120,13 @@ func (e Evaluations) String() string {
 	return s
 }
 
-// Method is a way to minimise: a pointer to one of the structs of this package.
+// Method is a way to minimize: a pointer to one of the structs of this package.
 type Method interface {
 	// search goes from the run's point to a minimum and says why it stopped.
 	search(r *run) Reason
 }
 
-// Run minimises p from x0 by the method. The error tells of what makes no sense or could not be evaluated; a search that
+// Run minimizes p from x0 by the method. The error tells of what makes no sense or could not be evaluated; a search that
 // ends without success is no error: see Result.Reason. Where there is an error in the midst of the search the Result says how
 // far it came.
 func Run(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (*Result, error) {

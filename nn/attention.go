@@ -5,7 +5,7 @@ import "github.com/seed-49005b45/tarn"
 // This file holds MultiHeadAttention.
 
 // MultiHeadAttention maps queries, keys and values by linear layers to several heads of each, and the heads' attention by
-// another to the result. Its weights, their names and their initialisation are those of
+// another to the result. Its weights, their names and their initialization are those of
 // torch.nn.MultiheadAttention(batch_first=True), so its state loads. Masks are those of tarn.Value.Attention, where true means
 // that a key counts; in a mask of bools of PyTorch's module it means that the key does not.
 // Vaswani et al., Attention is all you need, 2017.

@@ -2,7 +2,7 @@ package nn
 
 import "github.com/seed-49005b45/tarn"
 
-// This file holds the normalisations that standardise over examples or positions: BatchNorm, GroupNorm, InstanceNorm.
+// This file holds the normalizations that standardize over examples or positions: BatchNorm, GroupNorm, InstanceNorm.
 
 // standardized is (x - mean)/sqrt(variance + eps) over the axes, with the mean and the biased variance. Something near the mean is
 // taken away before anything is squared, so that a mean far from 0 does not swamp the variance, and what it lacks, the mean d of what
@@ -70,13 +70,13 @@ func channelHint(x *tarn.Value, channels []int) string {
 }
 
 // BatchNorm brings each channel, over all examples and positions of the batch, to mean 0 and variance 1, and then scales and
-// shifts it. In training it also moves the running statistics, by which evaluation (see tarn.Graph.Eval) normalises. Equal to
+// shifts it. In training it also moves the running statistics, by which evaluation (see tarn.Graph.Eval) normalizes. Equal to
 // torch.nn.BatchNorm1d, BatchNorm2d and BatchNorm3d but for the place of the channels, which are the last axis.
 // Ioffe and Szegedy, Batch normalization, ICML 2015.
 type BatchNorm struct {
 	Weight      *tarn.Param // [channels], the scale; nil for none
 	Bias        *tarn.Param // [channels], the shift; nil for none
-	RunningMean *tarn.Param // [channels], a state; nil to normalise by the batch in evaluation too
+	RunningMean *tarn.Param // [channels], a state; nil to normalize by the batch in evaluation too
 	RunningVar  *tarn.Param // [channels], likewise: of unbiased variances
 	// NumBatchesTracked counts the training steps, as in PyTorch's files; nil where nothing is to be counted.
 	NumBatchesTracked *tarn.Param
@@ -95,7 +95,7 @@ func NewBatchNorm(channels int) *BatchNorm {
 	}
 }
 
-// Forward normalises x. Shapes: [n channels] or [n d... channels] -> same.
+// Forward normalizes x. Shapes: [n channels] or [n d... channels] -> same.
 func (b *BatchNorm) Forward(x *tarn.Value) *tarn.Value {
 	g, in := x.Graph(), []*tarn.Value{x}
 	switch {
@@ -181,12 +181,12 @@ type GroupNorm struct {
 	Eps    float64 // added to the variance
 }
 
-// NewGroupNorm returns a normalisation of so many channels in groups, with Eps 1e-5.
+// NewGroupNorm returns a normalization of so many channels in groups, with Eps 1e-5.
 func NewGroupNorm(groups, channels int) *GroupNorm {
 	return &GroupNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Groups: groups, Eps: 1e-5}
 }
 
-// Forward normalises x. Shapes: [n channels] or [n d... channels] -> same.
+// Forward normalizes x. Shapes: [n channels] or [n d... channels] -> same.
 func (l *GroupNorm) Forward(x *tarn.Value) *tarn.Value {
 	g, in := x.Graph(), []*tarn.Value{x}
 	switch {
@@ -223,7 +223,7 @@ func NewInstanceNormAffine(channels int) *InstanceNorm {
 	return &InstanceNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Eps: 1e-5}
 }
 
-// Forward normalises x. Shapes: [n d... channels] -> same.
+// Forward normalizes x. Shapes: [n d... channels] -> same.
 func (l *InstanceNorm) Forward(x *tarn.Value) *tarn.Value {
 	axes, failed := spatialAxes("InstanceNorm", x)
 	if failed != nil {

@@ -10,7 +10,7 @@ import (
 // that its files load as they are. Bringing a weight into the order that the op takes costs one copy of it a step.
 
 // Conv is a convolution over one to three spatial axes. Equal to torch.nn.Conv1d, Conv2d and Conv3d, weights and their
-// initialisation included, but for the place of the channels: tarn.Value.ChannelsLast brings PyTorch's images into Tarn's order.
+// initialization included, but for the place of the channels: tarn.Value.ChannelsLast brings PyTorch's images into Tarn's order.
 type Conv struct {
 	Weight *tarn.Param // [out in/groups k...]
 	Bias   *tarn.Param // [out], or nil for none
@@ -37,7 +37,7 @@ func NewConv(in, out, groups int, size ...int) *Conv {
 		ConvOptions: tarn.ConvOptions{Groups: groups}}
 }
 
-// convInit is uniform in ±1/sqrt(fan in), as PyTorch initialises weights and biases of convolutions.
+// convInit is uniform in ±1/sqrt(fan in), as PyTorch initializes weights and biases of convolutions.
 func convInit(shape []int) tarn.Initializer {
 	in, _ := Fans(shape)
 	if in == 0 {

@@ -1,4 +1,4 @@
-// Package nn has layers, initialisers and losses.
+// Package nn has layers, initializers and losses.
 //
 // A layer is a plain struct: its *tarn.Param fields are its weights, under the names PyTorch gives them, its other fields
 // are its configuration, and Forward adds it to a graph. Models are structs of layers, and layers themselves.

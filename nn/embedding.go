@@ -4,7 +4,7 @@ import "github.com/seed-49005b45/tarn"
 
 // This file holds Embedding, a table of vectors.
 
-// Embedding looks up the row of a table for each index. Equal to torch.nn.Embedding, its initialisation included: the
+// Embedding looks up the row of a table for each index. Equal to torch.nn.Embedding, its initialization included: the
 // standard normal distribution.
 type Embedding struct {
 	Weight *tarn.Param // [n d]

@@ -9,7 +9,7 @@ import (
 // This file holds GPT, a language model.
 
 // GPT gives, for each place of a sequence of tokens, the logits of the token that comes next, from those up to it. It is a
-// transformer encoder with causal attention, normalisation before each part, GELU, and learned positions, as GPT-2.
+// transformer encoder with causal attention, normalization before each part, GELU, and learned positions, as GPT-2.
 // Radford et al., Language models are unsupervised multitask learners, 2019.
 type GPT struct {
 	Token    *Embedding

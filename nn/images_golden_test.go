@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/nn"
 )
 
-// This file compares the layers of images and the normalisations with PyTorch: testdata/images.py writes the numbers.
+// This file compares the layers of images and the normalizations with PyTorch: testdata/images.py writes the numbers.
 
 type imageCase struct {
 	goldenCase

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn/tarntest"
 )
 
-// This file tests the layers of images and the normalisations beyond their goldens.
+// This file tests the layers of images and the normalizations beyond their goldens.
 
 func init() {
 	strided := func() nn.Layer {

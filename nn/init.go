@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds the initialisers. Each draws from the stream of random numbers of its parameter, which is keyed by the
+// This file holds the initializers. Each draws from the stream of random numbers of its parameter, which is keyed by the
 // seed and the parameter's path. All variances are chosen so that signals, or gradients, keep their size from layer to layer.
 
 // Zeros fills with 0.
@@ -40,7 +40,7 @@ func TruncatedNormal(mean, std, cut float64) tarn.Initializer {
 	return func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }
 }
 
-// Fan says which count of connections of a weight an initialiser divides by.
+// Fan says which count of connections of a weight an initializer divides by.
 type Fan int
 
 const (

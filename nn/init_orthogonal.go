@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds the orthogonal initialiser and the orthogonalisation that it needs.
+// This file holds the orthogonal initializer and the orthogonalization that it needs.
 
 // Orthogonal draws a matrix with orthonormal rows or columns, whichever are fewer, uniformly among all such matrices, and
 // scales it by gain. A weight of more axes is taken as a matrix of its first axis by all others. Equal in distribution to

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn/nn"
 )
 
-// This file tests the initialisers by the moments and bounds of what they draw, and the orthogonal one by its products.
+// This file tests the initializers by the moments and bounds of what they draw, and the orthogonal one by its products.
 
 func drawn(init tarn.Initializer, path string, shape ...int) *tarn.Tensor {
 	t := tarn.Zeros(tarn.F64, shape...)

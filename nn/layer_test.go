@@ -306,7 +306,7 @@ func TestLayersRefuse(t *testing.T) {
 		{"Embedding of floats", nn.NewEmbedding(4, 3), tarn.F32, []int{2}, []string{"Embedding: the index is f32 and should be i32 or i64"}},
 		{"Embedding without a weight", &nn.Embedding{}, tarn.I32, []int{2}, []string{"the *Param is nil"}},
 		{"LayerNorm of another size", nn.NewLayerNorm(4), tarn.F32, []int{2, 5}, []string{"LayerNorm: the operand has shape [2 5] and should end with [4]"}},
-		{"LayerNorm of too few axes", nn.NewLayerNorm(2, 4), tarn.F32, []int{4}, []string{"LayerNorm: 2 axes should be normalised and the operand has shape [4]"}},
+		{"LayerNorm of too few axes", nn.NewLayerNorm(2, 4), tarn.F32, []int{4}, []string{"LayerNorm: 2 axes should be normalized and the operand has shape [4]"}},
 		{"LayerNorm of nothing", nn.NewLayerNorm(), tarn.F32, []int{4}, []string{"LayerNorm: 0 axes"}},
 		{"LayerNorm of another dtype", nn.NewLayerNorm(4), tarn.F64, []int{4}, []string{"LayerNorm: the operand is f64 and the weights f32"}},
 		{"LayerNorm of integers", nn.NewLayerNorm(4), tarn.I32, []int{4}, []string{"LayerNorm: the operand is i32"}},

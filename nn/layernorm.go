@@ -9,13 +9,13 @@ import "github.com/seed-49005b45/tarn"
 // a mean far from 0 does not swamp it; and what the rounding of that mean has left is taken away as well.
 // Ba, Kiros and Hinton, Layer normalization, 2016.
 type LayerNorm struct {
-	Weight *tarn.Param // the scale, of the shape of the axes normalised; nil for none
+	Weight *tarn.Param // the scale, of the shape of the axes normalized; nil for none
 	Bias   *tarn.Param // the shift, likewise
 	Eps    float64     // added to the variance
-	Axes   int         // how many axes, the last ones, are normalised
+	Axes   int         // how many axes, the last ones, are normalized
 }
 
-// NewLayerNorm returns a normalisation over last axes of the given sizes, usually one, with Eps 1e-5.
+// NewLayerNorm returns a normalization over last axes of the given sizes, usually one, with Eps 1e-5.
 func NewLayerNorm(shape ...int) *LayerNorm {
 	return &LayerNorm{
 		Weight: tarn.NewParam(tarn.F32, Ones(), shape...),
@@ -32,7 +32,7 @@ func (l *LayerNorm) Forward(x *tarn.Value) *tarn.Value {
 		return g.Fail("LayerNorm", in, "the operand is %v and should be f32 or f64", x.DType())
 	}
 	if l.Axes < 1 || l.Axes > x.Rank() {
-		return g.Fail("LayerNorm", in, "%d axes should be normalised and the operand has shape %s", l.Axes, shapeString(x.Shape()))
+		return g.Fail("LayerNorm", in, "%d axes should be normalized and the operand has shape %s", l.Axes, shapeString(x.Shape()))
 	}
 	for _, p := range []*tarn.Param{l.Weight, l.Bias} {
 		if p != nil && (p.Tensor().Rank() != l.Axes || !endsWith(x.Shape(), p.Shape())) {

@@ -8,7 +8,7 @@ import (
 
 // This file holds Linear, the affine map.
 
-// Linear maps the last axis: y = x Wᵀ + b. Equal to torch.nn.Linear, its weights and their initialisation included:
+// Linear maps the last axis: y = x Wᵀ + b. Equal to torch.nn.Linear, its weights and their initialization included:
 // both are uniform in ±1/sqrt(in).
 type Linear struct {
 	Weight *tarn.Param // [out in]

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds LSUV, an initialisation that looks at data.
+// This file holds LSUV, an initialization that looks at data.
 
 // LSUV scales the weights of a chain's layers, one after the other, until on the given batch the result of each has variance
 // 1: Mishkin and Matas, All you need is a good init, 2015. The paper starts from orthogonal weights, to be given before by

@@ -20,7 +20,7 @@ type RecurrentOptions struct {
 }
 
 // Recurrent is the part that RNN, LSTM and GRU share. The weights go by the names that PyTorch gives them, as in weight_ih_l0 and
-// weight_hh_l1_reverse, with the gates in PyTorch's order, so that its state loads; they are initialised as PyTorch's, uniform in
+// weight_hh_l1_reverse, with the gates in PyTorch's order, so that its state loads; they are initialized as PyTorch's, uniform in
 // ±1/sqrt(hidden).
 type Recurrent struct {
 	Weights map[string]*tarn.Param `tarn:""`

@@ -12,7 +12,7 @@ type RMSNorm struct {
 	Eps    float64     // added to the mean square; 0 means the distance from 1 to the next number, as PyTorch's None
 }
 
-// NewRMSNorm returns a normalisation of a last axis of the given size, with Eps 0.
+// NewRMSNorm returns a normalization of a last axis of the given size, with Eps 0.
 func NewRMSNorm(size int) *RMSNorm { return &RMSNorm{Weight: tarn.NewParam(tarn.F32, Ones(), size)} }
 
 // Forward is x/sqrt(mean(x^2) + Eps) Weight. Shapes: [d... size] -> same.

@@ -13,7 +13,7 @@ type TransformerEncoderLayer struct {
 	Linear1, Linear2 *Linear
 	Norm1, Norm2     *LayerNorm
 	Activation       Layer
-	NormFirst        bool    // normalise what goes into each part, and not the sum with what comes out
+	NormFirst        bool    // normalize what goes into each part, and not the sum with what comes out
 	Dropout          float64 // of what comes out of each part, and between the two layers; attention has its own
 }
 
@@ -46,7 +46,7 @@ func (l *TransformerEncoderLayer) around(x *tarn.Value, attend func(x *tarn.Valu
 	})
 }
 
-// residual adds what a part makes of x to x, and normalises before or after.
+// residual adds what a part makes of x to x, and normalizes before or after.
 func residual(x *tarn.Value, norm *LayerNorm, first bool, drop *Dropout, part func(x *tarn.Value) *tarn.Value) *tarn.Value {
 	if first {
 		return x.Add(drop.Forward(part(norm.Forward(x))))

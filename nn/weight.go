@@ -138,8 +138,8 @@ func (n *SpectralNorm) unit(x *tarn.Value) *tarn.Value {
 	return x.Div(x.Norm(2).Maximum(tarn.Num(n.Eps)))
 }
 
-// WeightNoise adds normal noise of standard deviation Std to a weight, in training, in every step anew. It is a regulariser that
-// favours flat minima.
+// WeightNoise adds normal noise of standard deviation Std to a weight, in training, in every step anew. It is a regularizer that
+// favors flat minima.
 // Graves, Practical variational inference for neural networks, NeurIPS 2011.
 type WeightNoise struct{ Std float64 }
 

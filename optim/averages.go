@@ -7,14 +7,14 @@ import (
 )
 
 // This file holds averaged weights: EMA and SWA, which keep them beside the params, and how they are put in the params'
-// place. Lookahead and the schedule-free optimisers keep such weights too.
+// place. Lookahead and the schedule-free optimizers keep such weights too.
 
 // EvaluateAt says that a state of the param's shape holds the weights that an evaluation should use in the param's place.
 // Of several transforms that say so the last one counts. See Chain.WithAverages.
 func (s *Slot) EvaluateAt(state *tarn.Param) { s.context.chain.averages[s.Param] = state }
 
 // Averages are the weights for evaluation that the chain keeps, by the path of the param whose place they take: those of
-// EMA, SWA, Lookahead or a schedule-free optimiser. Without such a transform, and before the first Update, there are none.
+// EMA, SWA, Lookahead or a schedule-free optimizer. Without such a transform, and before the first Update, there are none.
 func (o *Chain) Averages() map[string]*tarn.Tensor {
 	averages := map[string]*tarn.Tensor{}
 	for p, state := range o.averages {
@@ -42,7 +42,7 @@ func (o *Chain) WithAverages(f func() error) error {
 // TakeAverages stores the weights for evaluation in the params, for good: the last act of a training.
 func (o *Chain) TakeAverages() error {
 	if len(o.averages) == 0 {
-		return errors.New("optim: TakeAverages: the optimiser keeps no averaged weights; add such as optim.EMA to its After")
+		return errors.New("optim: TakeAverages: the optimizer keeps no averaged weights; add such as optim.EMA to its After")
 	}
 	var errs []error
 	for p, state := range o.averages {
@@ -126,7 +126,7 @@ func divides(n int, x *tarn.Value) *tarn.Value {
 	return x.Div(tarn.Num(n)).Floor().Scale(float64(n)).Eq(x)
 }
 
-// Lookahead lets an optimiser run ahead for some steps and then goes a part of the way, from where it began:
+// Lookahead lets an optimizer run ahead for some steps and then goes a part of the way, from where it began:
 //
 //	at every Steps-th update:  slow <- slow + Share (param - slow), param <- slow
 //

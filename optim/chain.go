@@ -9,11 +9,11 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds Chain, which carries gradients through transforms to the params: all that optimisers have in common.
+// This file holds Chain, which carries gradients through transforms to the params: all that optimizers have in common.
 
 // Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is one.
 type Optimizer interface {
-	// Update gives the assignments that take one step of the optimiser. Params that are frozen or states are left alone.
+	// Update gives the assignments that take one step of the optimizer. Params that are frozen or states are left alone.
 	Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error)
 	// Accumulate gives the assignments that only add the gradient to what the next Update will use: see Chain.MicroBatches.
 	Accumulate(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error)
@@ -21,15 +21,15 @@ type Optimizer interface {
 	UpdatesAt(run int64) bool
 	// RateAt is the learning rate at run number run.
 	RateAt(run int64) (float64, error)
-	// States lists what the optimiser keeps from step to step, by path.
+	// States lists what the optimizer keeps from step to step, by path.
 	States() []*tarn.Param
-	// WithAverages calls f while the params hold the weights that an evaluation should use, if the optimiser keeps such.
+	// WithAverages calls f while the params hold the weights that an evaluation should use, if the optimizer keeps such.
 	WithAverages(f func() error) error
 	// Observe tells the learning rate the number of an evaluation: see Plateau.
 	Observe(number float64)
 }
 
-// Chain is an optimiser made of transforms:
+// Chain is an optimizer made of transforms:
 //
 //	u = gradient of the loss, averaged over MicroBatches, clipped by ClipValue, then by ClipNorm
 //	u = transform(u) for each transform: those of Before, then the chain's own
@@ -47,7 +47,7 @@ type Chain struct {
 	// ClipNorm limits the norm of all gradients together; 0 is no limit. See ClipByNorm.
 	ClipNorm float64
 	// MicroBatches is the number of runs whose gradients are averaged into one update: 1 unless set. Two programs take
-	// turns, which share the optimiser and are told the number of the run by Program.SetStep: run 0, 1, ... uses the
+	// turns, which share the optimizer and are told the number of the run by Program.SetStep: run 0, 1, ... uses the
 	// program of Update where UpdatesAt says so, at the last of every MicroBatches runs, and that of Accumulate elsewhere.
 	// With micro-batches of equal size and a loss that is a mean over the batch the update is that of one large batch.
 	MicroBatches int
@@ -68,7 +68,7 @@ type stateKey struct {
 	param *tarn.Param
 }
 
-// NewChain returns an optimiser made of transforms, with a constant learning rate. An optimiser of one's own is a struct
+// NewChain returns an optimizer made of transforms, with a constant learning rate. An optimizer of one's own is a struct
 // that embeds a Chain and is its transform: its constructor ends in o.Chain = *optim.NewChain(rate, o). Its fields are read
 // when an update is built. Such a struct must not be copied: the chain of the copy would refer to the original.
 func NewChain(rate float64, transforms ...Transform) *Chain {
@@ -81,7 +81,7 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 	}
 }
 
-// Update gives the assignments that take one step: those of the params and of the optimiser's states. Mistakes made in the
+// Update gives the assignments that take one step: those of the params and of the optimizer's states. Mistakes made in the
 // graph so far are part of the error.
 func (o *Chain) Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error) {
 	c, err := o.open(loss, params)
@@ -147,7 +147,7 @@ func (o *Chain) RateAt(run int64) (float64, error) {
 	return rates[0], nil
 }
 
-// States lists what the optimiser keeps from step to step, sorted by path. The list is complete once the programs of a
+// States lists what the optimizer keeps from step to step, sorted by path. The list is complete once the programs of a
 // training have been built.
 func (o *Chain) States() []*tarn.Param {
 	states := make([]*tarn.Param, 0, len(o.states))
@@ -163,7 +163,7 @@ func (o *Chain) States() []*tarn.Param {
 func (o *Chain) open(loss *tarn.Value, params []*tarn.Param) (*Context, error) {
 	switch {
 	case o.transforms == nil:
-		return nil, errors.New("optim: the optimiser was not made by its constructor, such as optim.NewAdamW")
+		return nil, errors.New("optim: the optimizer was not made by its constructor, such as optim.NewAdamW")
 	case o.Rate == nil:
 		return nil, errors.New("optim: Rate is nil; set a schedule such as optim.Constant(1e-3)")
 	case o.MicroBatches < 1:

@@ -12,9 +12,9 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file tests what all optimisers have in common: accumulation, states, groups, clipping and the reports of mistakes.
+// This file tests what all optimizers have in common: accumulation, states, groups, clipping and the reports of mistakes.
 
-// makers are all optimisers, some with a schedule and clipping, and transforms that draw random numbers.
+// makers are all optimizers, some with a schedule and clipping, and transforms that draw random numbers.
 var makers = func() map[string]func() optim.Optimizer {
 	all := map[string]func() optim.Optimizer{
 		"adamw schedule": func() optim.Optimizer {
@@ -77,16 +77,16 @@ var makers = func() map[string]func() optim.Optimizer {
 	return all
 }()
 
-// ofBatch are the optimisers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
+// ofBatch are the optimizers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
 var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default",
 	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search",
 	"newton", "newton options", "newton undamped", "gauss-newton", "gauss-newton options"}
 
-// waiting are the optimisers whose first update changes no param.
+// waiting are the optimizers whose first update changes no param.
 var waiting = []string{"soap", "soap vectors"}
 
-// setMicroBatches sets the number of micro-batches of any optimiser that embeds a Chain.
+// setMicroBatches sets the number of micro-batches of any optimizer that embeds a Chain.
 func setMicroBatches(o optim.Optimizer, k int) {
 	reflect.ValueOf(o).Elem().FieldByName("MicroBatches").SetInt(int64(k))
 }
@@ -138,7 +138,7 @@ func TestMicroBatchesEqualOneBatch(t *testing.T) {
 	}
 }
 
-// TestStatesContinue saves params and states in the middle of a training, loads them into another optimiser and model, and
+// TestStatesContinue saves params and states in the middle of a training, loads them into another optimizer and model, and
 // expects the same bits as from the unbroken training. The programs before and after have other batch sizes.
 func TestStatesContinue(t *testing.T) {
 	for name, make := range makers {
@@ -166,9 +166,9 @@ func TestStatesContinue(t *testing.T) {
 				delete(saved, s.Path())
 			}
 			if len(saved) > 0 {
-				t.Errorf("the second optimiser lacks states: %v", saved)
+				t.Errorf("the second optimizer lacks states: %v", saved)
 			}
-			// A further program of the same optimiser goes on with its states.
+			// A further program of the same optimizer goes on with its states.
 			short := q.compile(t, again, 2)
 			shortOne := p.compile(t, opt, 2)
 			short.SetStep(resumed.Step() + 1)
@@ -279,7 +279,7 @@ func TestClipping(t *testing.T) {
 	}
 }
 
-// lion is an optimiser that a user might write, with a state of its own.
+// lion is an optimizer that a user might write, with a state of its own.
 type lion struct {
 	optim.Chain
 	Beta float64
@@ -323,7 +323,7 @@ func (forget) Apply(_ *optim.Context, u []*tarn.Value) []*tarn.Value {
 	return make([]*tarn.Value, len(u))
 }
 
-// broken is an optimiser after a change.
+// broken is an optimizer after a change.
 func broken[O optim.Optimizer](o O, change func(o O)) optim.Optimizer {
 	change(o)
 	return o

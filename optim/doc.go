@@ -1,8 +1,8 @@
-// Package optim has the optimisers: how the gradient of a loss becomes an update of the params, as a part of the graph.
+// Package optim has the optimizers: how the gradient of a loss becomes an update of the params, as a part of the graph.
 //
 // # Chains
 //
-// An optimiser is a Chain. The gradients go through it from left to right, and what comes out is subtracted:
+// An optimizer is a Chain. The gradients go through it from left to right, and what comes out is subtracted:
 //
 //	gradient -> mean over micro-batches -> clipping -> Before -> transforms -> times the learning rate -> After -> param minus that
 //
@@ -16,7 +16,7 @@
 //	opt.Group(optim.Vectors).Decay = 0 // no weight decay on biases and norms
 //	opt.After = []optim.Transform{optim.EMA{Decay: 0.999}}
 //
-// The optimisers: SGD with its momenta, Adagrad, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
+// The optimizers: SGD with its momenta, Adagrad, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
 // AdaBelief, Adan, Adafactor; Lion; LARS and LAMB for large batches; Muon for matrices; Shampoo and SOAP with a
 // matrix for each axis; Sophia and KFAC, which divide by estimates of the curvature; LBFGS, for the gradient of all
 // data, and NewtonCG, for large batches, which solves for its step; Prodigy, DAdaptAdam and DAdaptSGD, which find the learning
@@ -25,18 +25,18 @@
 // Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Of steps, for After: EMA, SWA,
 // Lookahead, ScheduleFree, LineSearch. Only limits any transform to some params.
 //
-// NewChain makes an optimiser of any transforms, ready-made or the user's own. Nothing here is computed while a graph is
+// NewChain makes an optimizer of any transforms, ready-made or the user's own. Nothing here is computed while a graph is
 // built: Update returns assignments for tarn.Compile, and the compiler makes one loop of all the maths of a param.
 //
 // # States
 //
 // Moments and other states are tarn.Params named by what they are and whose, as in "adam.m/hidden.weight". They belong to
-// the optimiser and not to the program: two programs that are built with one optimiser share them. A state exists from the
+// the optimizer and not to the program: two programs that are built with one optimizer share them. A state exists from the
 // first Update on that needs it; States lists them for a checkpoint.
 //
 // # Weights for evaluation
 //
-// EMA, SWA, Lookahead and the schedule-free optimisers keep weights that are better than those being trained, as states
+// EMA, SWA, Lookahead and the schedule-free optimizers keep weights that are better than those being trained, as states
 // beside these. WithAverages evaluates with them, and TakeAverages ends a training with them.
 //
 // # Mistakes

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// Minimise (w - 3)^2, and show how the rate warms up and falls.
+// Minimize (w - 3)^2, and show how the rate warms up and falls.
 func Example() {
 	w := tarn.NewParam(tarn.F64, nil)
 	w.SetPath("w")

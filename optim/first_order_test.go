@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file compares the optimisers beside those of golden_test.go with what torch.optim, Optax and dadaptation do: see
+// This file compares the optimizers beside those of golden_test.go with what torch.optim, Optax and dadaptation do: see
 // testdata/first_order.py.
 
 // onesHessian is an estimate of the Hessian's diagonal without random numbers: the Hessian times ones.
@@ -26,7 +26,7 @@ func onesHessian(c *optim.Context) []*tarn.Value {
 	return tarn.HVP(c.Loss, params, ones)
 }
 
-// firstOrder are the optimisers of the goldens.
+// firstOrder are the optimizers of the goldens.
 var firstOrder = map[string]func() optim.Optimizer{
 	"adadelta": func() optim.Optimizer { return optim.NewAdadelta(1) },
 	"adadelta options": func() optim.Optimizer {

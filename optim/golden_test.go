@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file compares the optimisers and schedules with what torch.optim does: see testdata/goldens.py.
+// This file compares the optimizers and schedules with what torch.optim does: see testdata/goldens.py.
 
 type goldens struct {
 	Paths     map[string]map[string][][]float64
@@ -31,7 +31,7 @@ func readGoldens(t *testing.T) goldens {
 	return g
 }
 
-// cases are the optimisers of the goldens.
+// cases are the optimizers of the goldens.
 var cases = map[string]func() optim.Optimizer{
 	"sgd": func() optim.Optimizer { return optim.NewSGD(0.001) },
 	"sgd decay": func() optim.Optimizer {
@@ -62,14 +62,14 @@ var cases = map[string]func() optim.Optimizer{
 		o.Momentum = 0.9
 		return o
 	},
-	"rmsprop centred": func() optim.Optimizer {
+	"rmsprop centerd": func() optim.Optimizer {
 		o := optim.NewRMSprop(0.01)
-		o.Centred = true
+		o.Centerd = true
 		return o
 	},
-	"rmsprop centred momentum": func() optim.Optimizer {
+	"rmsprop centerd momentum": func() optim.Optimizer {
 		o := optim.NewRMSprop(0.01)
-		o.Centred, o.Momentum = true, 0.5
+		o.Centerd, o.Momentum = true, 0.5
 		return o
 	},
 	"adagrad": func() optim.Optimizer { return optim.NewAdagrad(0.1) },

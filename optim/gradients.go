@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds transforms of gradients for the Before of a chain: centralisation, noise and adaptive clipping.
+// This file holds transforms of gradients for the Before of a chain: centralization, noise and adaptive clipping.
 
 // Centralize subtracts from the gradient of each output unit its mean over all the unit's weights: u <- u - mean over all axes
 // but the first. Vectors stay as they are. (Yong et al. 2020, Gradient centralization: a new optimization technique for

@@ -4,7 +4,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds the inverse of large symmetric positive definite matrices. A factorisation goes through a matrix element by
+// This file holds the inverse of large symmetric positive definite matrices. A factorization goes through a matrix element by
 // element; in blocks, nearly all of the work is matrix products.
 
 // invertWhole is the number of rows from which on a matrix is cut into blocks.
@@ -15,7 +15,7 @@ const invertWhole = 64
 //	p  q'            p^-1 + x' s^-1 x   -x' s^-1
 //	q  r     the     -s^-1 x            s^-1        with x = q p^-1 and s = r - x q'
 //
-// which is the Cholesky factorisation in blocks. (Golub and Van Loan 2013, Matrix computations, sections 3.2 and 4.2.) NaN
+// which is the Cholesky factorization in blocks. (Golub and Van Loan 2013, Matrix computations, sections 3.2 and 4.2.) NaN
 // where a matrix is not positive definite in its precision.
 func inverse(a *tarn.Value) *tarn.Value {
 	n, rank := a.Dim(-1), a.Rank()

@@ -12,7 +12,7 @@ import (
 // This file compares K-FAC with the algorithm written out in testdata/kfac.py, and tests its true Fisher matrix, its branches
 // and its mistakes.
 
-// kfacCases are the optimisers of the goldens.
+// kfacCases are the optimizers of the goldens.
 var kfacCases = map[string]func() *optim.KFAC{
 	"kfac": func() *optim.KFAC {
 		o := optim.NewKFAC(0.1)
@@ -165,7 +165,7 @@ func meanOf(t *testing.T, v *tarn.Value, runs int, inputs ...*tarn.Tensor) []flo
 	return mean
 }
 
-// contextOf gives f the context that a transform of an optimiser would be given.
+// contextOf gives f the context that a transform of an optimizer would be given.
 func contextOf(t *testing.T, loss *tarn.Value, params []*tarn.Param, f func(c *optim.Context)) {
 	t.Helper()
 	if _, err := optim.NewChain(1, transformFunc(func(c *optim.Context, u []*tarn.Value) []*tarn.Value {

@@ -11,7 +11,7 @@ import (
 
 // This file compares LBFGS with what torch.optim and Optax do, see testdata/lbfgs.py, and tests the search for the length of a step.
 
-// lbfgs are the optimisers of testdata/lbfgs.json, by the problem, on which their rate depends.
+// lbfgs are the optimizers of testdata/lbfgs.json, by the problem, on which their rate depends.
 var lbfgs = func() map[string]func(problem string) *optim.LBFGS {
 	rates, large := map[string]float64{"quadratic": 0.4, "rosenbrock": 0.05, "network": 0.3}, map[string]float64{"quadratic": 1, "rosenbrock": 0.3, "network": 1}
 	of := func(rates map[string]float64, change func(o *optim.LBFGS)) func(problem string) *optim.LBFGS {

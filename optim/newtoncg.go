@@ -6,15 +6,15 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds NewtonCG, which solves for Newton's step on each batch without forming a matrix: Hessian-free optimisation.
+// This file holds NewtonCG, which solves for Newton's step on each batch without forming a matrix: Hessian-free optimization.
 
-// NewtonCG takes the step that minimises a quadratic model of the batch's loss, found by conjugate gradients within the program of the step:
+// NewtonCG takes the step that minimizes a quadratic model of the batch's loss, found by conjugate gradients within the program of the step:
 //
 //	(B + damping I) d = g
 //	param <- param - rate * d
 //
 // B is the Gauss-Newton matrix of the loss with respect to a value that the model names, its outputs, or the Hessian where Outputs is empty. Every
-// iteration costs a product with B, about two backward passes; the forward pass and its linearisation are shared by all. Conjugate gradients
+// iteration costs a product with B, about two backward passes; the forward pass and its linearization are shared by all. Conjugate gradients
 // begin at Warm times the d of the step before, or at 0 where that is worse, and end after Iterations, or when the model has fallen
 // over the last 10 of them by less than 10 Progress of its whole fall. Where B has a direction of negative curvature they end as well; if it is the
 // first they meet, d goes along it as far as with a curvature of the same size above 0, so that a saddle is left.
@@ -31,7 +31,7 @@ import (
 // (Martens 2010, Deep learning via Hessian-free optimization, without its preconditioner and without its choice among the iterates;
 // Martens and Sutskever 2012, Training deep and recurrent networks with Hessian-free optimization; Nocedal and Wright 2006,
 // Numerical optimization, chapter 7. For a function that is to be brought to its minimum once there is minimize.NewtonCG.)
-// PyTorch and Optax have no such optimiser.
+// PyTorch and Optax have no such optimizer.
 type NewtonCG struct {
 	Chain
 	// Outputs is the name of the value through which the loss depends on the params, as in m.Forward(x).Named("logits"). Empty, the products

@@ -11,7 +11,7 @@ import (
 // This file compares NewtonCG with a plain program that forms the matrices, see testdata/newtoncg.py, and tests what it does at saddles and
 // where a step fails.
 
-// newton are the optimisers of testdata/newtoncg.json.
+// newton are the optimizers of testdata/newtoncg.json.
 var newton = map[string]func() *optim.NewtonCG{
 	"newton": func() *optim.NewtonCG { return optim.NewNewtonCG("") },
 	"newton options": func() *optim.NewtonCG {

@@ -17,7 +17,7 @@ import (
 //
 // A number improves where it is below Best * (1 - Threshold), or with Maximize above Best * (1 + Threshold). When more than
 // Patience numbers in turn have not, the scale of the rates is multiplied by Factor, and for the next Cooldown numbers none counts
-// as bad. What it has seen is a state of the optimiser, so that a training that is continued goes on with it.
+// as bad. What it has seen is a state of the optimizer, so that a training that is continued goes on with it.
 //
 // Equal to torch.optim.lr_scheduler.ReduceLROnPlateau with a threshold_mode of "rel"; MinScale is its min_lr as a factor.
 type Plateau struct {

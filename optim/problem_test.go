@@ -153,9 +153,9 @@ func (p *problem) follow(t *testing.T, opt optim.Optimizer, path [][]float64, to
 	}
 }
 
-// followAll follows the paths in a file by the names of optimisers and problems. There must be one for each of the optimisers. It runs in the
+// followAll follows the paths in a file by the names of optimizers and problems. There must be one for each of the optimizers. It runs in the
 // dtypes that have a tolerance.
-func followAll[O optim.Optimizer](t *testing.T, file string, optimisers map[string]func(problem string) O, tolerances map[tarn.DType]float64,
+func followAll[O optim.Optimizer](t *testing.T, file string, optimizers map[string]func(problem string) O, tolerances map[tarn.DType]float64,
 	problem func(name string, dtype tarn.DType) *problem) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -166,24 +166,24 @@ func followAll[O optim.Optimizer](t *testing.T, file string, optimisers map[stri
 	if err := json.Unmarshal(data, &recorded); err != nil {
 		t.Fatal(err)
 	}
-	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(optimisers)); !slices.Equal(a, b) {
+	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(optimizers)); !slices.Equal(a, b) {
 		t.Fatalf("the goldens have %q, the test %q", a, b)
 	}
 	for name, paths := range recorded {
 		for on, path := range paths {
 			for dtype, tolerance := range tolerances {
 				t.Run(name+"/"+on+"/"+dtype.String(), func(t *testing.T) {
-					problem(on, dtype).follow(t, optimisers[name](on), path, tolerance, nil)
+					problem(on, dtype).follow(t, optimizers[name](on), path, tolerance, nil)
 				})
 			}
 		}
 	}
 }
 
-// onAll gives each optimiser for all problems.
-func onAll[O optim.Optimizer](optimisers map[string]func() O) map[string]func(problem string) O {
+// onAll gives each optimizer for all problems.
+func onAll[O optim.Optimizer](optimizers map[string]func() O) map[string]func(problem string) O {
 	all := map[string]func(string) O{}
-	for name, make := range optimisers {
+	for name, make := range optimizers {
 		all[name] = func(string) O { return make() }
 	}
 	return all

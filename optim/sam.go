@@ -4,7 +4,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds SAM, sharpness-aware minimisation.
+// This file holds SAM, sharpness-aware minimization.
 
 // SAM takes the gradient not at the params but at the worst point near them, so that the training looks for wide valleys:
 //

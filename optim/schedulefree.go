@@ -4,9 +4,9 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds the schedule-free optimisers, in which an average of the weights does what a falling rate does elsewhere.
+// This file holds the schedule-free optimizers, in which an average of the weights does what a falling rate does elsewhere.
 
-// ScheduleFree makes the steps of an optimiser without momentum schedule-free. z are the weights that take the steps, x is
+// ScheduleFree makes the steps of an optimizer without momentum schedule-free. z are the weights that take the steps, x is
 // their mean, and the params, at which gradients are taken, lie between them:
 //
 //	z <- z - step

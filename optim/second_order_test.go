@@ -10,7 +10,7 @@ import (
 
 // This file compares Shampoo and SOAP with what their papers say: see testdata/second_order.py.
 
-// secondOrder are the optimisers of the goldens. SOAP's basis is any where eigenvalues are equal, as they are of the four rows
+// secondOrder are the optimizers of the goldens. SOAP's basis is any where eigenvalues are equal, as they are of the four rows
 // of the network's last layer, of rank 1: axes that long are not turned.
 var secondOrder = map[string]func() optim.Optimizer{
 	"shampoo": func() optim.Optimizer {

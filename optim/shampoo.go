@@ -17,7 +17,7 @@ import (
 // so for a matrix d = P_0 m P_1 with inverse fourth roots. P_a is computed after the first Start updates and at every Every-th from there on,
 // within a Cond, so that only these pay for it; negative eigenvalues, which are errors of rounding, count as 0. (Gupta, Koren and Singer 2018,
 // Shampoo: preconditioned stochastic tensor optimization: Beta1 0, Beta2 1, Every 1, no Graft. Roots of some updates only, and the
-// length of the step taken from another optimiser: Anil et al. 2020, Scalable second order optimization for deep learning.)
+// length of the step taken from another optimizer: Anil et al. 2020, Scalable second order optimization for deep learning.)
 //
 // An axis longer than MaxSize is cut in blocks, between which no moments are kept: L_a and P_a are then matrices with blocks on their
 // diagonal. A param of fewer than two axes takes the step Graft(g), or m / (1 - Beta1^t) without Graft, unless Vectors is set.

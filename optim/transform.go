@@ -106,7 +106,7 @@ func (s *Slot) StateOf(name string, init float64, shape ...int) *tarn.Param {
 	if s.Param.Path() == "" {
 		c.Errorf("a param of shape %v has no path, by which its state %q is named; call tarn.Params on the model, or SetPath", s.Param.Shape(), name)
 	} else if c.chain.hasState(path) {
-		c.Errorf("two params have the path %q, by which their states are named; use one optimiser for one model", s.Param.Path())
+		c.Errorf("two params have the path %q, by which their states are named; use one optimizer for one model", s.Param.Path())
 	}
 	return c.chain.newState(key, path, init, s.Param.DType(), shape...)
 }

@@ -1,4 +1,4 @@
-// Package tarntest has conformance tests: for the ops of Tarn itself, and for the functions, layers and optimisers that
+// Package tarntest has conformance tests: for the ops of Tarn itself, and for the functions, layers and optimizers that
 // users write with it.
 package tarntest
 

@@ -13,10 +13,10 @@ import (
 )
 
 // This file holds checkpoints. One file has it all, so that it is whole or not there: the weights under their paths, the
-// optimiser's states with a prefix, and the rest as JSON in the file's metadata.
+// optimizer's states with a prefix, and the rest as JSON in the file's metadata.
 
 const (
-	statePrefix    = "optimizer/" // of the tensors that are the optimiser's
+	statePrefix    = "optimizer/" // of the tensors that are the optimizer's
 	checkpointKey  = "tarn.checkpoint"
 	bestEpochKey   = "tarn.epoch"
 	checkpointForm = 1 // of the JSON; another number is refused
@@ -56,7 +56,7 @@ func (f *Folder) writeCheckpoint(s state, params, optimizer []*tarn.Param) error
 	})
 }
 
-// readCheckpoint reads the checkpoint into the params, and into the optimiser's states unless these are nil.
+// readCheckpoint reads the checkpoint into the params, and into the optimizer's states unless these are nil.
 func (f *Folder) readCheckpoint(params, optimizer []*tarn.Param) (state, error) {
 	var s state
 	file, err := safetensors.Read(f.Path(checkpointFile))

@@ -20,7 +20,7 @@ import (
 //
 //	config.json             what the run was started with: what it takes to build the model again
 //	log.jsonl               a JSON object for each epoch
-//	checkpoint.safetensors  all it takes to go on: weights, optimiser states, position
+//	checkpoint.safetensors  all it takes to go on: weights, optimizer states, position
 //	best.safetensors        the weights of the best epoch, where there is early stopping
 //	weights.safetensors     the weights in the end, and the sign that the run is finished
 //

@@ -24,7 +24,7 @@ type Loop struct {
 	Build     Build // gives "loss", and "prediction" where there are metrics
 	Optimizer optim.Optimizer
 	Train     *data.Set
-	Valid     *data.Set // evaluated after each epoch, with the averaged weights if the optimiser keeps such; nil for none
+	Valid     *data.Set // evaluated after each epoch, with the averaged weights if the optimizer keeps such; nil for none
 
 	Epochs   int
 	Batch    int    // examples in a batch
@@ -70,7 +70,7 @@ type Progress struct {
 }
 
 // Run trains. The loop body is called after every batch, and once more at the end of each epoch with a Record. When the
-// context is cancelled a checkpoint of that moment is written to the folder and the context's error comes last. Breaking
+// context is canceled a checkpoint of that moment is written to the folder and the context's error comes last. Breaking
 // out of the loop writes none.
 func (l *Loop) Run(ctx context.Context) iter.Seq2[*Progress, error] {
 	return func(yield func(*Progress, error) bool) {
@@ -340,7 +340,7 @@ func (l *Loop) interrupted(cause error) error {
 	return fmt.Errorf("train: interrupted in epoch %d after %d batches, checkpoint written to %s: %w", l.at.Position.Epoch+1, l.at.Position.Batch, l.Folder.Dir(), cause)
 }
 
-// weights copies the weights that evaluations use: those of the params, or averages that the optimiser keeps.
+// weights copies the weights that evaluations use: those of the params, or averages that the optimizer keeps.
 func (l *Loop) weights() (map[string]*tarn.Tensor, error) {
 	weights := map[string]*tarn.Tensor{}
 	err := l.Optimizer.WithAverages(func() error {

@@ -22,7 +22,7 @@ import (
 type RangeTest struct {
 	Build     Build
 	Model     any
-	Optimizer func(rate optim.Schedule) optim.Optimizer // makes the optimiser with the Rate given
+	Optimizer func(rate optim.Schedule) optim.Optimizer // makes the optimizer with the Rate given
 	Train     *data.Set
 
 	From, To float64 // the first and the last rate

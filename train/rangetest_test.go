@@ -58,7 +58,7 @@ func TestRangeTest(t *testing.T) {
 }
 
 func TestRangeTestMistakes(t *testing.T) {
-	cancelled, cancel := context.WithCancel(context.Background())
+	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, test := range []struct {
 		name   string
@@ -84,8 +84,8 @@ func TestRangeTestMistakes(t *testing.T) {
 	}
 	r := rangeTest(1)
 	before := weightsOf(t, r.Model)
-	if _, err := r.Run(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+	if _, err := r.Run(canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
-	sameWeights(t, "cancelled", weightsOf(t, r.Model), before)
+	sameWeights(t, "canceled", weightsOf(t, r.Model), before)
 }

@@ -26,7 +26,7 @@ type Result struct {
 	Batch   *data.Batch // nil where the run was not over batches
 }
 
-// Step trains a model. All its programs work on the same params and optimiser states and count their runs together.
+// Step trains a model. All its programs work on the same params and optimizer states and count their runs together.
 type Step struct {
 	optimizer optim.Optimizer
 	params    []*tarn.Param
@@ -46,7 +46,7 @@ type program struct {
 	inputs  []*tarn.Tensor
 }
 
-// NewStep compiles the training step of a loss that is already built: forward pass, backward pass and the optimiser's
+// NewStep compiles the training step of a loss that is already built: forward pass, backward pass and the optimizer's
 // update of the model's params. Its batches must all have the declared shape, so drop the last short one (data.Drop) or
 // use NewStepOf.
 func NewStep(loss *tarn.Value, model any, optimizer optim.Optimizer) (*Step, error) {
@@ -87,7 +87,7 @@ func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
 }
 
 // Prepare compiles the programs for batches of n examples now instead of at the first such batch, with which the
-// optimiser's states come into being. A step of one graph is always prepared.
+// optimizer's states come into being. A step of one graph is always prepared.
 func (s *Step) Prepare(n int) error {
 	_, err := s.programFor(n, true)
 	if err == nil && !s.optimizer.UpdatesAt(0) {

@@ -158,7 +158,7 @@ func TestOverEnds(t *testing.T) {
 		}
 	}
 	if !errors.Is(last, context.Canceled) || step.Runs() != 5 || turns != 5 {
-		t.Errorf("cancelled after %d runs, %d turns: %v", step.Runs(), turns, last)
+		t.Errorf("canceled after %d runs, %d turns: %v", step.Runs(), turns, last)
 	}
 
 	fixed, err := NewStep(m.build(tarn.NewGraph(), 4)["loss"], m, optim.NewSGD(0.1))

@@ -10,9 +10,9 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file holds the optimisers that the commands know by name, each with the rates that suit it.
+// This file holds the optimizers that the commands know by name, each with the rates that suit it.
 
-// contender is an optimiser by name.
+// contender is an optimizer by name.
 type contender struct {
 	name string
 	// rate is that of a training of the MNIST network, from which it falls along a cosine to 0. Of those that find the rate
@@ -69,7 +69,7 @@ func newMuon(rate optim.Schedule) optim.Optimizer {
 	return o
 }
 
-// schedule is the learning rate of a training: it falls from rate along a cosine to 0, but stays where the optimiser is
+// schedule is the learning rate of a training: it falls from rate along a cosine to 0, but stays where the optimizer is
 // free of schedules, after a warm-up of a twentieth of the training.
 func (c *contender) schedule(rate float64, steps int) optim.Schedule {
 	if strings.HasPrefix(c.name, "schedulefree") {
@@ -95,7 +95,7 @@ func contenderNames() []string {
 	return names
 }
 
-// findContender finds an optimiser by name, and says what there is where it is not among them.
+// findContender finds an optimizer by name, and says what there is where it is not among them.
 func findContender(flag, name string) (contender, error) {
 	i := slices.IndexFunc(contenders, func(c contender) bool { return c.name == name })
 	if i < 0 {
@@ -104,8 +104,8 @@ func findContender(flag, name string) (contender, error) {
 	return contenders[i], nil
 }
 
-// initialised is the MNIST network with the weights that a seed gives.
-func initialised(hidden []int, seed uint64) (*network, error) {
+// initialized is the MNIST network with the weights that a seed gives.
+func initialized(hidden []int, seed uint64) (*network, error) {
 	m := newNetwork(hidden)
 	return m, tarn.Init(m, seed)
 }

@@ -77,7 +77,7 @@ func (w widths) String() string {
 	return strings.Join(append(parts, strconv.Itoa(mnist.Classes)), "-")
 }
 
-// optimizer makes the optimiser, with the schedule of its rate over the whole training.
+// optimizer makes the optimizer, with the schedule of its rate over the whole training.
 func (c *config) optimizer() (optim.Optimizer, error) {
 	one, err := findContender("--optimizer", c.Optimizer)
 	if err != nil {

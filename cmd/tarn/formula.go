@@ -146,7 +146,7 @@ func paramOf(a assignment) *tarn.Param {
 	return p
 }
 
-// compile makes the function ready to be minimised.
+// compile makes the function ready to be minimized.
 func (f *function) compile() (*minimize.Graph, error) {
 	if len(f.params) == 0 {
 		return nil, usageError{fmt.Errorf("the formula has no variables: there is nothing to vary")}

@@ -56,7 +56,7 @@ func (c *lrCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	model, err := initialised(c.Hidden, c.Seed)
+	model, err := initialized(c.Hidden, c.Seed)
 	if err != nil {
 		return err
 	}

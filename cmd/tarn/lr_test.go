@@ -21,7 +21,7 @@ func TestLR(t *testing.T) {
 	decodes(t, picture)
 }
 
-// decodes reads a picture and expects more than one colour in it.
+// decodes reads a picture and expects more than one color in it.
 func decodes(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Open(path)
@@ -40,7 +40,7 @@ func decodes(t *testing.T, path string) {
 		}
 	}
 	if size.Dx() < 500 || size.Dy() < 300 || len(seen) < 10 {
-		t.Errorf("%s: %v with %d colours", path, size, len(seen))
+		t.Errorf("%s: %v with %d colors", path, size, len(seen))
 	}
 }
 

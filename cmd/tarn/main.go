@@ -41,7 +41,7 @@ type commandLine struct {
 
 // trainCommand groups what can be trained.
 type trainCommand struct {
-	MNIST  mnistCommand  `cmd:"" name:"mnist" help:"Recognise handwritten digits: a network of linear layers with ReLU on the MNIST database, which is part of the program."`
+	MNIST  mnistCommand  `cmd:"" name:"mnist" help:"Recognize handwritten digits: a network of linear layers with ReLU on the MNIST database, which is part of the program."`
 	GPT    gptCommand    `cmd:"" name:"gpt" help:"Learn to write: a transformer that guesses the next character of a text, Newton's Opticks unless another is given."`
 	Linreg linregCommand `cmd:"" name:"linreg" help:"Fit a line by gradient descent, the smallest training there is."`
 }

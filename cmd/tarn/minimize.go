@@ -51,7 +51,7 @@ func (c *minimizeCommand) Validate() error {
 	return checkPicture(c.Plot)
 }
 
-// Run minimises by each method in turn.
+// Run minimizes by each method in turn.
 func (c *minimizeCommand) Run(env *environment) error {
 	start, err := parseAssignments("--start", c.Start)
 	if err == nil {
@@ -118,7 +118,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 	return nil
 }
 
-// search minimises by one method, prints the way and the result, and keeps the path of functions of two variables.
+// search minimizes by one method, prints the way and the result, and keeps the path of functions of two variables.
 func (c *minimizeCommand) search(ctx context.Context, w io.Writer, f *function, g *minimize.Graph, x0 []float64, m minimize.Method, path *contour.Path) (minimize.Step, error) {
 	options := minimize.Options{Gradient: c.Tolerance, Iterations: c.Iterations}
 	var last minimize.Step

@@ -131,7 +131,7 @@ func TestFitcurve(t *testing.T) {
 	}
 }
 
-// TestFitcurvePlot looks for the data, the curve and the band in the picture, each by its colour.
+// TestFitcurvePlot looks for the data, the curve and the band in the picture, each by its color.
 func TestFitcurvePlot(t *testing.T) {
 	dir := t.TempDir()
 	file, picture := filepath.Join(dir, "misra.csv"), filepath.Join(dir, "fit.png")

@@ -37,7 +37,7 @@ const validation = 5000
 
 // config is what the flags ask for.
 func (c *mnistCommand) config() config {
-	rate := 1.0 // of an optimiser that is unknown, which is what the error should say
+	rate := 1.0 // of an optimizer that is unknown, which is what the error should say
 	if one, err := findContender("--optimizer", c.Optimizer); c.LR != nil {
 		rate = *c.LR
 	} else if err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn/train/curve"
 )
 
-// This file holds the paths of the optimisers on functions of two variables, whose ways one can see.
+// This file holds the paths of the optimizers on functions of two variables, whose ways one can see.
 
 // surface is a function to go down on.
 type surface struct {
@@ -38,7 +38,7 @@ var surfaces = []surface{
 	}, [2]float64{-0.1, -0.9}, -5, 5, -5, 5, 130, [][2]float64{{3, 2}, {-2.805118, 3.131312}, {-3.779310, -3.283186}, {3.584428, -1.848126}}},
 }
 
-// walk sends every optimiser down every surface, prints where they came to and draws the ways.
+// walk sends every optimizer down every surface, prints where they came to and draws the ways.
 func walk(env *environment, who []contender, steps int, path string) error {
 	w := env.stdout
 	fmt.Fprintf(w, "%-18s", "value")
@@ -95,7 +95,7 @@ func (s *surface) picture() (curve.Surface, error) {
 }
 
 // descend takes steps from the start and gives the way and the value before the last step. The point is a matrix of one row,
-// so that the optimisers for matrices take part too.
+// so that the optimizers for matrices take part too.
 func (s *surface) descend(env *environment, one contender, steps int) (way curve.Line, last float64, err error) {
 	point := tarn.NewParam(tarn.F64, nil, 1, 2)
 	point.SetPath("point")

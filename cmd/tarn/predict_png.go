@@ -13,7 +13,7 @@ import (
 
 // This file makes an image of a digit look like those of MNIST: bright ink on black, 28 by 28. A picture of another size
 // is treated as its authors treated theirs: the digit is cut out, brought into a square of 20 by 20 with its proportions
-// kept, and placed so that the centre of mass of its pixels' indices is 14, 14.
+// kept, and placed so that the center of mass of its pixels' indices is 14, 14.
 // LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998, section III.A.
 
 const (

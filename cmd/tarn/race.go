@@ -18,8 +18,8 @@ import (
 	"github.com/seed-49005b45/tarn/train/curve"
 )
 
-// This file holds race: the same network trained by one optimiser after the other, from the same weights and with the same
-// batches in the same order, so that nothing but the optimiser differs. More seeds show what is chance, and tuned rates that
+// This file holds race: the same network trained by one optimizer after the other, from the same weights and with the same
+// batches in the same order, so that nothing but the optimizer differs. More seeds show what is chance, and tuned rates that
 // a rate is not what decides.
 
 // raceCommand has the flags of race.
@@ -80,7 +80,7 @@ func (c *raceCommand) contenders() (all []contender, err error) {
 	return all, nil
 }
 
-// lap is how one optimiser did.
+// lap is how one optimizer did.
 type lap struct {
 	contender
 	tries []*attempt // one with each seed
@@ -156,10 +156,10 @@ func (c *raceCommand) Run(env *environment) error {
 	return nil
 }
 
-// run trains with one optimiser and a seed, and judges it by other examples. The clock runs while it trains, neither while it
+// run trains with one optimizer and a seed, and judges it by other examples. The clock runs while it trains, neither while it
 // compiles nor while it is judged.
 func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs int, set, others *data.Set) (*attempt, error) {
-	model, err := initialised(c.Hidden, seed)
+	model, err := initialized(c.Hidden, seed)
 	if err != nil {
 		return nil, err
 	}

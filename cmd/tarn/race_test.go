@@ -17,7 +17,7 @@ import (
 // quick are flags of a race that takes no time.
 var quick = []string{"race", "--hidden", "16", "--examples", "1000", "--epochs", "3", "--batch", "50", "--path-steps", "300"}
 
-// TestRace lets every optimiser there is take part, and reads both tables and both pictures.
+// TestRace lets every optimizer there is take part, and reads both tables and both pictures.
 func TestRace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	var names []string
@@ -83,7 +83,7 @@ func TestRaceIsFair(t *testing.T) {
 	}
 }
 
-// TestRaceBroken expects that a loss which is not finite any more ends that optimiser's training and is said.
+// TestRaceBroken expects that a loss which is not finite any more ends that optimizer's training and is said.
 func TestRaceBroken(t *testing.T) {
 	all, test, err := mnist.Load()
 	if err != nil {
@@ -205,14 +205,14 @@ func TestRaceMistakes(t *testing.T) {
 	if _, err := command(t, 1, append(quick, "--out", file)...); !strings.Contains(err, "file") {
 		t.Errorf("--out is a file: %s", err)
 	}
-	cancelled, cancel := context.WithCancel(context.Background())
+	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
 	dir := t.TempDir()
 	var out, complaint strings.Builder
-	if code := run(cancelled, append(quick, "--out", dir), &out, &complaint); code != exitInterrupted {
-		t.Errorf("cancelled: exit code %d, %s", code, complaint.String())
+	if code := run(canceled, append(quick, "--out", dir), &out, &complaint); code != exitInterrupted {
+		t.Errorf("canceled: exit code %d, %s", code, complaint.String())
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-		t.Errorf("cancelled, and left behind: %v %v", left, err)
+		t.Errorf("canceled, and left behind: %v %v", left, err)
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 )
 
-// This file holds the search of a rate for each optimiser in a race.
+// This file holds the search of a rate for each optimizer in a race.
 
-// tuneFactors are what the rate of an optimiser is multiplied by.
+// tuneFactors are what the rate of an optimizer is multiplied by.
 var tuneFactors = []float64{1. / 3, 1, 3}
 
-// tune tries rates for each optimiser with the first seed, prints what came out and gives the optimisers with the best rates.
+// tune tries rates for each optimizer with the first seed, prints what came out and gives the optimizers with the best rates.
 // They are judged by examples that are neither trained on nor those of the race's last column.
 func (c *raceCommand) tune(env *environment, who []contender, set, valid *data.Set) (tuned []contender, err error) {
 	w := env.stdout

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
-// This file paints the digits in colour, on images of CIFAR's shape: a task for networks that are made for photographs, of data
-// that every program has at hand. Neither a colour nor a brightness tells the digit: it is a texture before another, with pieces
+// This file paints the digits in color, on images of CIFAR's shape: a task for networks that are made for photographs, of data
+// that every program has at hand. Neither a color nor a brightness tells the digit: it is a texture before another, with pieces
 // of other digits around it. After two data sets of the kind:
 // Mnih et al., Recurrent models of visual attention, NIPS 2014 (cluttered MNIST);
 // Ganin et al., Domain-adversarial training of neural networks, JMLR 17, 2016 (MNIST-M).
@@ -65,7 +65,7 @@ func Colored(set *data.Set, seed uint64) (*data.Set, error) {
 	return colored.Normalize("image", data.UnitBytes())
 }
 
-// coloredNode keeps the streams of the images apart from others under the same seed (the bytes of "coloured").
+// coloredNode keeps the streams of the images apart from others under the same seed (the bytes of "colored").
 const coloredNode = 0x636f6c6f75726564
 
 // stream draws whole numbers one after the other.
@@ -106,7 +106,7 @@ func paint(image, digits []uint8, digit int, s *stream) {
 	copy(image, back[:])
 }
 
-// unlike draws a colour that is brighter or darker than another.
+// unlike draws a color that is brighter or darker than another.
 func unlike(ground [ColoredChannels]int, s *stream) (color [ColoredChannels]int) {
 	for {
 		brighter := 0
@@ -120,7 +120,7 @@ func unlike(ground [ColoredChannels]int, s *stream) (color [ColoredChannels]int)
 	}
 }
 
-// texture is a colour with noise of two scales added, of 8 and of 4 pixels, in each channel by itself.
+// texture is a color with noise of two scales added, of 8 and of 4 pixels, in each channel by itself.
 func (p *picture) texture(color [ColoredChannels]int, s *stream) {
 	var sum [ColoredHeight * ColoredWidth]int
 	for c := range ColoredChannels {
@@ -166,13 +166,13 @@ func addNoise(sum *[ColoredHeight * ColoredWidth]int, log, depth int, s *stream)
 func (p *picture) draw(ink *picture, digit []uint8, top, left, rows, columns, down, right int) {
 	for y := top; y < top+rows; y++ {
 		for x := left; x < left+columns; x++ {
-			grey := int(digit[y*Width+x])
-			if grey == 0 {
+			gray := int(digit[y*Width+x])
+			if gray == 0 {
 				continue
 			}
 			at := ((y+down)*ColoredWidth + x + right) * ColoredChannels
 			for i := at; i < at+ColoredChannels; i++ {
-				p[i] = uint8((int(p[i])*(255-grey) + int(ink[i])*grey + 127) / 255)
+				p[i] = uint8((int(p[i])*(255-gray) + int(ink[i])*gray + 127) / 255)
 			}
 		}
 	}

@@ -73,8 +73,8 @@ func TestColored(t *testing.T) {
 	}
 }
 
-// TestColorTellsNothing checks that the mean colour of an image says no more of its digit than chance has it: the digit whose
-// images have the nearest mean colour is the right one about once in ten.
+// TestColorTellsNothing checks that the mean color of an image says no more of its digit than chance has it: the digit whose
+// images have the nearest mean color is the right one about once in ten.
 func TestColorTellsNothing(t *testing.T) {
 	const n, size = 4000, ColoredHeight * ColoredWidth
 	_, colored := some(t, n, 1)
@@ -114,7 +114,7 @@ func TestColorTellsNothing(t *testing.T) {
 		}
 	}
 	if share := float64(right) / (n / 2); share > 0.14 {
-		t.Errorf("the mean colour tells %.3f of the digits", share)
+		t.Errorf("the mean color tells %.3f of the digits", share)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn/data/mnist"
 )
 
-// The mean grey of MNIST costs 0.26 nats a pixel: less means that something of the digit came through.
+// The mean gray of MNIST costs 0.26 nats a pixel: less means that something of the digit came through.
 func TestDigitsComeThrough(t *testing.T) {
 	set, test, err := mnist.Load()
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command depth shows what becomes of gradients in a network of fifty layers: with sigmoids they vanish, with weights that are
-// too large they explode, and they keep their size with He's initialisation and ReLU, with batch normalisation, or with
+// too large they explode, and they keep their size with He's initialization and ReLU, with batch normalization, or with
 // residual connections.
 package main
 
@@ -32,11 +32,11 @@ func newNetwork(init tarn.Initializer, layer func(x, xw *tarn.Value) *tarn.Value
 	return n
 }
 
-// normalise makes every column of the batch have mean 0 and standard deviation 1/2, as batch normalisation does with a
+// normalize makes every column of the batch have mean 0 and standard deviation 1/2, as batch normalization does with a
 // scale of 1/2, at which tanh is nearly straight.
-func normalise(x *tarn.Value) *tarn.Value {
-	centred := x.Sub(x.Mean(0))
-	return centred.Mul(centred.Square().Mean(0).AddNum(1e-5).Rsqrt()).Scale(0.5)
+func normalize(x *tarn.Value) *tarn.Value {
+	centerd := x.Sub(x.Mean(0))
+	return centerd.Mul(centerd.Square().Mean(0).AddNum(1e-5).Rsqrt()).Scale(0.5)
 }
 
 // slopes gives the norm of the gradient of a loss by the signal behind each layer.
@@ -84,7 +84,7 @@ func main() {
 		{"ReLU, weights three times He's", newNetwork(nn.KaimingNormal(nn.FanIn, 3*math.Sqrt2), relu)},
 		{"ReLU, He", newNetwork(he, relu)},
 		{"tanh, weights three times He's", newNetwork(nn.KaimingNormal(nn.FanIn, 3*math.Sqrt2), func(x, xw *tarn.Value) *tarn.Value { return xw.Tanh() })},
-		{"the same, with batch normalisation", newNetwork(nn.KaimingNormal(nn.FanIn, 3*math.Sqrt2), func(x, xw *tarn.Value) *tarn.Value { return normalise(xw).Tanh() })},
+		{"the same, with batch normalization", newNetwork(nn.KaimingNormal(nn.FanIn, 3*math.Sqrt2), func(x, xw *tarn.Value) *tarn.Value { return normalize(xw).Tanh() })},
 		{"tanh, residual connections", newNetwork(nn.XavierNormal(0.3), func(x, xw *tarn.Value) *tarn.Value { return x.Add(xw.Tanh()) })},
 	} {
 		norms, err := c.net.slopes()

@@ -18,7 +18,7 @@ func TestGradientsThroughFiftyLayers(t *testing.T) {
 		{"ReLU, weights three times He's", 1e10, 1e300},
 		{"ReLU, He", 0.1, 10},
 		{"tanh, weights three times He's", 1e6, 1e300},
-		{"the same, with batch normalisation", 0.1, 10},
+		{"the same, with batch normalization", 0.1, 10},
 		{"tanh, residual connections", 0.1, 10},
 	}
 	if len(lines) != len(want) {

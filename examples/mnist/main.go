@@ -1,4 +1,4 @@
-// Command mnist trains a network on handwritten digits: a model as a struct, a loss, an optimiser and a loop.
+// Command mnist trains a network on handwritten digits: a model as a struct, a loss, an optimizer and a loop.
 package main
 
 import (

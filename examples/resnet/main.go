@@ -1,5 +1,5 @@
 // Command resnet trains ResNet-20, a network of twenty layers for small photographs, on CIFAR-10 from a folder that you have, or
-// else on coloured digits that are part of the program.
+// else on colored digits that are part of the program.
 // He, Zhang, Ren and Sun: Deep residual learning for image recognition, CVPR 2016, section 4.2.
 package main
 
@@ -35,7 +35,7 @@ func newConvolution(in, out, size, stride int) *Convolution {
 	return &Convolution{c, nn.NewBatchNorm(out)}
 }
 
-// Forward convolves and normalises.
+// Forward convolves and normalizes.
 func (c *Convolution) Forward(x *tarn.Value) *tarn.Value { return c.Norm.Forward(c.Conv.Forward(x)) }
 
 // Block adds to its input what two convolutions make of it.
@@ -151,7 +151,7 @@ func digits(n, tests int) (set, test *data.Set, err error) {
 	return prepare(set, test, data.RandomCrop{Pad: 4})
 }
 
-// prepare normalises both sets by the moments of the one to train with, and has that one changed at random.
+// prepare normalizes both sets by the moments of the one to train with, and has that one changed at random.
 func prepare(set, test *data.Set, transforms ...data.Transform) (*data.Set, *data.Set, error) {
 	moments, err := set.Moments("image", false)
 	if err != nil {
@@ -177,8 +177,8 @@ func draw(name string, history []train.Record) error {
 }
 
 func main() {
-	folder := flag.String("cifar", "", "the folder cifar-10-batches-bin; without it the images are coloured digits")
-	n := flag.Int("images", 20000, "coloured digits to train with")
+	folder := flag.String("cifar", "", "the folder cifar-10-batches-bin; without it the images are colored digits")
+	n := flag.Int("images", 20000, "colored digits to train with")
 	epochs := flag.Int("epochs", 8, "times that each image is seen")
 	picture := flag.String("curve", "", "file for the learning curve, a PNG")
 	flag.Parse()

@@ -270,7 +270,7 @@ func (c *Conv) cut() {
 	target := min(max(work*c.Batch/c.kernels.grain, 1), someTasks)
 	c.cuts = (target + c.Batch - 1) / c.Batch
 	overlap := c.most[a] - c.least[a] + 1
-	// A range should be long beside what it shares with its neighbours.
+	// A range should be long beside what it shares with its neighbors.
 	lines := max(convCopy/max(line, 1), 2*overlap, 4*c.steps[a]+overlap)
 	c.cuts = max(c.cuts, (c.rangeCount*c.steps[a]+overlap+lines-1)/lines)
 	c.cuts = min(c.cuts, c.rangeCount)

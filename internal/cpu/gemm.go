@@ -31,7 +31,7 @@ type Gemm struct {
 	swap       bool // the caller's operands are exchanged: C is one column, computed as the row Bᵀ·Aᵀ
 
 	kernels *gemmKernels
-	dot     bool // use the kernels that vectorise along K
+	dot     bool // use the kernels that vectorize along K
 	packB   bool // copy each panel of B before use, to the worker's scratch
 	panel   int  // columns of a panel of B
 	kc      int  // length of a block of K

@@ -33,7 +33,7 @@ func fastFunction(l Level, k kernel) Vec {
 }
 
 // sinCos runs a kernel that ends before arguments of more than 100000, whose reduction needs more digits than it has. They
-// are computed one by one, the elements around them by the kernel, so that no element's bits depend on its neighbours.
+// are computed one by one, the elements around them by the kernel, so that no element's bits depend on its neighbors.
 func sinCos(f scalar.Func, kernel func(dst, a unsafe.Pointer, n int) int, dst, a unsafe.Pointer, n int) {
 	const size, most = 4, 16
 	done := kernel(dst, a, n)

@@ -123,7 +123,7 @@ var ulpBounds = map[scalar.Func]float64{
 	scalar.Erf: 4, scalar.GELU: 4, scalar.GELUPrime: 4,
 }
 
-// ulp is the distance of neighbouring numbers of the type around x.
+// ulp is the distance of neighboring numbers of the type around x.
 func ulp(dt DType, x float64) float64 {
 	if dt == F64 {
 		x = min(math.Abs(x), math.MaxFloat64)

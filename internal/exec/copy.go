@@ -65,7 +65,7 @@ func (m *Machine) newCopy(w *lower.Copy) job {
 	return j
 }
 
-// merged drops axes of size 1 and joins neighbouring axes that one stride serves.
+// merged drops axes of size 1 and joins neighboring axes that one stride serves.
 func merged(v ir.View) (shape, strides []int) {
 	for i, d := range v.Shape {
 		if d == 1 {

@@ -79,10 +79,10 @@ func against(g *ir.Graph, workers *pool.Pool, r *rand.Rand) error {
 		return err
 	}
 	inputs, variables := irtest.Fill(r, g.Inputs), irtest.Fill(r, g.Variables)
-	for _, optimised := range []bool{false, true} {
+	for _, optimized := range []bool{false, true} {
 		mine, theirs := cloned(variables), cloned(variables)
 		reference, c := NewReference(g, theirs), irtest.Copy(g)
-		if optimised {
+		if optimized {
 			pass.Run(c, nil)
 			if err := pass.Verify(c); err != nil {
 				return fmt.Errorf("%w\n%v", err, g)
@@ -98,12 +98,12 @@ func against(g *ir.Graph, workers *pool.Pool, r *rand.Rand) error {
 			}
 			for i := range g.Outputs {
 				if d := difference(m.Output(i), reference.Output(i), tolerance(g)); d != "" {
-					return fmt.Errorf("passes %v, step %d, output %d: %s\n%v\n%v", optimised, step, i, d, g, m)
+					return fmt.Errorf("passes %v, step %d, output %d: %s\n%v\n%v", optimized, step, i, d, g, m)
 				}
 			}
 			for i := range variables {
 				if d := difference(mine[i], theirs[i], tolerance(g)); d != "" {
-					return fmt.Errorf("passes %v, step %d, variable %d: %s\n%v\n%v", optimised, step, i, d, g, m)
+					return fmt.Errorf("passes %v, step %d, variable %d: %s\n%v\n%v", optimized, step, i, d, g, m)
 				}
 				copy(mine[i].Raw(), theirs[i].Raw())
 			}

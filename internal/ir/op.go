@@ -145,7 +145,7 @@ type Fence interface {
 }
 
 // Kernel is implemented by ops that no family covers but that have a faster kernel than Eval. It may rely on nothing
-// that Eval may not, and gives the same result: the same bits, but for factorisations, whose algorithms round otherwise.
+// that Eval may not, and gives the same result: the same bits, but for factorizations, whose algorithms round otherwise.
 type Kernel interface {
 	Op
 	// Run computes out like Eval, but out holds arbitrary bytes at first.

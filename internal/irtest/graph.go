@@ -412,7 +412,7 @@ func (m *maker) move(n *ir.Node) *ir.Node {
 		}
 		return m.Expand(n, append([]int{1 + m.r.IntN(3)}, shape...)...)
 	case 4:
-		var other []int // some neighbours joined, and ones put in
+		var other []int // some neighbors joined, and ones put in
 		for i := 0; i < len(shape); i++ {
 			d := shape[i]
 			if i+1 < len(shape) && m.r.IntN(2) == 0 {

@@ -97,7 +97,7 @@ type generator struct {
 }
 
 func (g *generator) generate() bool {
-	g.analyse()
+	g.analyze()
 	singles := 0
 	for _, in := range g.run.Inputs {
 		if in.Single {
@@ -113,7 +113,7 @@ func (g *generator) generate() bool {
 	return false
 }
 
-func (g *generator) analyse() {
+func (g *generator) analyze() {
 	n := len(g.run.Inputs) + len(g.run.Instrs)
 	g.last = make([]int, n)
 	for v := range g.last {

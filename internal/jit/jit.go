@@ -1,5 +1,5 @@
 // Package jit makes machine code for runs of simple elementwise functions when a program is compiled. A run such as an
-// optimiser's update is then one pass over its arrays, with everything between in vector registers, and not one pass a
+// optimizer's update is then one pass over its arrays, with everything between in vector registers, and not one pass a
 // function. It knows AVX-512; where that or executable memory is not to be had, the vector functions of package cpu do the
 // same work.
 package jit

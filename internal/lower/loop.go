@@ -115,7 +115,7 @@ func (b *loopBuilder) classify(s *Source, v ir.View) {
 	}
 }
 
-// collapse joins neighbouring axes that one stride serves.
+// collapse joins neighboring axes that one stride serves.
 func collapse(v ir.View) (shape, strides []int) {
 	for i, d := range v.Shape {
 		if last := len(shape) - 1; last >= 0 && strides[last] == d*v.Strides[i] {

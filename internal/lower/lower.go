@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds the walk over the graph: it turns movements into views, cuts reductions into ones over neighbouring
+// This file holds the walk over the graph: it turns movements into views, cuts reductions into ones over neighboring
 // axes, puts every node that computes something into a group, and makes the steps of the groups.
 
 // Lower turns a graph into a program.
@@ -161,7 +161,7 @@ type copyOp struct{ ir.Op }
 func (copyOp) Name() string  { return "Copy" }
 func (copyOp) Attrs() string { return "" }
 
-// reduction is a reduction over neighbouring axes, on behalf of the op that it was cut from.
+// reduction is a reduction over neighboring axes, on behalf of the op that it was cut from.
 type reduction struct {
 	ir.Op
 	kind ir.ReduceKind
@@ -170,7 +170,7 @@ type reduction struct {
 
 func (r reduction) Reduces() (ir.ReduceKind, []int) { return r.kind, r.axes }
 
-// reduce cuts a reduction into ones over runs of neighbouring axes, the last run first.
+// reduce cuts a reduction into ones over runs of neighboring axes, the last run first.
 func (l *lowering) reduce(n *ir.Node, op ir.Reduction) value {
 	kind, axes := op.Reduces()
 	v := l.values[n.In[0]]

@@ -8,7 +8,7 @@ import (
 )
 
 // This file has loops compute again what another loop would store for them, where that takes a few instructions and reads one array
-// in place of the stored one: the loop that would store it then writes an array less. So the normalised values of a batch norm are
+// in place of the stored one: the loop that would store it then writes an array less. So the normalized values of a batch norm are
 // computed from its operand by each loop that needs them, in the backward pass too.
 
 // worthBytes is the size from which results are computed again; smaller ones stay in a cache. Tests change it.

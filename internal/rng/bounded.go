@@ -6,7 +6,7 @@ import "math/bits"
 
 // Intn is element i of the stream as a whole number, uniform in [0, n). For n <= 0 it is 0.
 //
-// The high half of a 64-bit word times n is the result; the words whose product would favour some results are thrown
+// The high half of a 64-bit word times n is the result; the words whose product would favor some results are thrown
 // away, which needs a second word with probability below n/2^64.
 // Lemire: Fast random integer generation in an interval (ACM TOMACS 29, 2019).
 func Intn(key Key, i uint64, n int) int {

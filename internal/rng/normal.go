@@ -72,7 +72,7 @@ func quantile(p float64) float64 {
 	q := p - 0.5
 	if math.Abs(q) <= 0.425 {
 		r := 0.180625 - float64(q*q)
-		return q * poly(r, &centreNum) / poly(r, &centreDen)
+		return q * poly(r, &centerNum) / poly(r, &centerDen)
 	}
 	r := p
 	if q > 0 {
@@ -103,11 +103,11 @@ func poly(x float64, c *[8]float64) float64 {
 
 // The coefficients of AS 241: |p - 1/2| <= 0.425, then sqrt(-ln min(p, 1-p)) up to 5, then beyond.
 var (
-	centreNum = [8]float64{
+	centerNum = [8]float64{
 		3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
 		4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3,
 	}
-	centreDen = [8]float64{
+	centerDen = [8]float64{
 		1, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
 		2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4, 5.2264952788528545610e3,
 	}

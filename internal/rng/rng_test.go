@@ -182,7 +182,7 @@ func TestDistribution(t *testing.T) {
 			t.Errorf("%s: variance = %v, want %v", c.name, v, c.variance)
 		}
 		if r := lag / n / c.variance; math.Abs(r) > 4/math.Sqrt(n) {
-			t.Errorf("%s: correlation of neighbours = %v", c.name, r)
+			t.Errorf("%s: correlation of neighbors = %v", c.name, r)
 		}
 		chi := 0.0
 		for _, k := range count {
@@ -263,7 +263,7 @@ func TestIntn(t *testing.T) {
 			t.Errorf("%d was drawn %d times of %d", v, k, draws)
 		}
 	}
-	// Near 2^62 * 3 a plain remainder would favour the lower half; a quarter of the words is rejected here.
+	// Near 2^62 * 3 a plain remainder would favor the lower half; a quarter of the words is rejected here.
 	const big = 3 << 61
 	low := 0
 	for i := range uint64(10000) {

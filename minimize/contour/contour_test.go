@@ -51,7 +51,7 @@ func TestWritePNG(t *testing.T) {
 				}
 			}
 			if len(colors) < 60 || !colors[[3]uint32{213, 94, 0}] || !colors[[3]uint32{0, 114, 178}] {
-				t.Errorf("%d colours, the path %v and its start %v among them", len(colors), colors[[3]uint32{213, 94, 0}], colors[[3]uint32{0, 114, 178}])
+				t.Errorf("%d colors, the path %v and its start %v among them", len(colors), colors[[3]uint32{213, 94, 0}], colors[[3]uint32{0, 114, 178}])
 			}
 		}
 	}

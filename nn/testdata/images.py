@@ -1,4 +1,4 @@
-"""Writes images.json and images.safetensors: what PyTorch gives for the layers of images and normalisations of package nn.
+"""Writes images.json and images.safetensors: what PyTorch gives for the layers of images and normalizations of package nn.
 
 Run it in an environment that has PyTorch and safetensors: python images.py, in this folder. Each case of images.json holds the
 operand x with its channels last, the state_dict, the result with its channels last, the gradient, by x and every parameter,
@@ -100,7 +100,7 @@ module("Upsample linear with corners", nn.Upsample(scale_factor=2, mode="bilinea
 module("Upsample of one axis", nn.Upsample(scale_factor=2, mode="linear"), 1, 4, 2)
 module("PixelShuffle", nn.PixelShuffle(2), 1, 2, 3, 8)
 
-# Normalisations.
+# Normalizations.
 module("BatchNorm1d", nn.BatchNorm1d(3), 5, 3)
 module("BatchNorm1d of sequences", nn.BatchNorm1d(3, eps=0.1), 2, 4, 3)
 module("BatchNorm2d", nn.BatchNorm2d(3), 2, 3, 2, 3)

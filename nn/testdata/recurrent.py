@@ -92,7 +92,7 @@ def ctc(name, scores, targets, inputs, labels, **options):
          scores=scores, targets=torch.tensor(targets), inputs=torch.tensor(inputs), labels=torch.tensor(labels))
 
 
-words = [[1, 2, 2], [3, 1, 3], [2, 2, 1]]  # equal neighbours need a blank between
+words = [[1, 2, 2], [3, 1, 3], [2, 2, 1]]  # equal neighbors need a blank between
 ctc("CTC", normal(6, 3, 4), words, [6, 6, 6], [3, 3, 3])
 ctc("CTC sum", normal(6, 3, 4), words, [6, 5, 4], [3, 2, 1], reduction="sum")
 ctc("CTC none", normal(6, 3, 4), words, [6, 5, 4], [3, 2, 0], reduction="none")

@@ -3,8 +3,8 @@
     python first_order.py > first_order.json
 
 Needs torch (recorded with 2.15), jax, optax (0.2.8) and dadaptation (3.2). The problems are those of goldens.py, of which
-these are the further optimisers; five of 20 steps are kept. Gradients are PyTorch's throughout. "averages" are the weights
-that an optimiser keeps for evaluation.
+these are the further optimizers; five of 20 steps are kept. Gradients are PyTorch's throughout. "averages" are the weights
+that an optimizer keeps for evaluation.
 """
 import contextlib
 import json

@@ -2,7 +2,7 @@
 
     python goldens.py > goldens.json
 
-Needs torch (recorded with 2.15). Each optimiser takes 20 steps on three problems: a quadratic, Rosenbrock's function and
+Needs torch (recorded with 2.15). Each optimizer takes 20 steps on three problems: a quadratic, Rosenbrock's function and
 a small network. Start points and data are given by formulas that optim_test.go repeats.
 """
 import json
@@ -99,8 +99,8 @@ CASES = {
     "rmsprop": plain(O.RMSprop, lr=0.01),
     "rmsprop alpha epsilon decay": plain(O.RMSprop, lr=0.01, alpha=0.9, eps=1e-3, weight_decay=0.1),
     "rmsprop momentum": plain(O.RMSprop, lr=0.01, momentum=0.9),
-    "rmsprop centred": plain(O.RMSprop, lr=0.01, centered=True),
-    "rmsprop centred momentum": plain(O.RMSprop, lr=0.01, centered=True, momentum=0.5),
+    "rmsprop centerd": plain(O.RMSprop, lr=0.01, centered=True),
+    "rmsprop centerd momentum": plain(O.RMSprop, lr=0.01, centered=True, momentum=0.5),
     "adagrad": plain(O.Adagrad, lr=0.1),
     "adagrad decays": plain(O.Adagrad, lr=0.1, lr_decay=0.1, weight_decay=0.1),
     "adagrad initial epsilon": plain(O.Adagrad, lr=0.1, initial_accumulator_value=0.1, eps=1e-3),

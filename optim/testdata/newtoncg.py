@@ -1,4 +1,4 @@
-"""Records what a plain Hessian-free optimiser does, in float64, for the tests of package optim: no library has one.
+"""Records what a plain Hessian-free optimizer does, in float64, for the tests of package optim: no library has one.
 
     python newtoncg.py > newtoncg.json
 

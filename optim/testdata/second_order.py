@@ -2,7 +2,7 @@
 
     python second_order.py > second_order.json
 
-Needs torch (recorded with 2.15), from which come the gradients, and numpy. Neither optimiser is in torch.optim or Optax: they are
+Needs torch (recorded with 2.15), from which come the gradients, and numpy. Neither optimizer is in torch.optim or Optax: they are
 written here anew from Gupta et al. 2018, Anil et al. 2020 and Vyas et al. 2024, with the details of the authors' SOAP, which
 gives the same to 1e-12 once it factors in float64 too, and with other means than ours: roots by singular values, unfoldings by moveaxis, products by tensordot. Five of 20 steps are kept.
 """
@@ -57,7 +57,7 @@ class Adam:
 
 
 class Shampoo:
-    """One param. graft makes the optimiser that gives the length of a step."""
+    """One param. graft makes the optimizer that gives the length of a step."""
 
     def __init__(self, shape, rate, beta1=0.9, beta2=0.999, eps=1e-12, every=10, most=1024, start=0, decay=0, vectors=False, graft="adam"):
         self.rate, self.beta1, self.beta2, self.eps = rate, beta1, beta2, eps

@@ -22,7 +22,7 @@ import (
 type Line struct {
 	Name  string // in the legend; "" for none
 	X, Y  []float64
-	Faint bool // thin and grey, for what stands behind the others
+	Faint bool // thin and gray, for what stands behind the others
 	Dots  bool // the points alone, in black
 
 	// Low and High, where there are, bound a band around the line, named Band in the legend.
@@ -36,7 +36,7 @@ type Mark struct {
 	X    float64
 }
 
-// Chart is a picture of lines. Lines of the same place in two charts have the same colour.
+// Chart is a picture of lines. Lines of the same place in two charts have the same color.
 type Chart struct {
 	Title, X, Y string // X and Y are what the axes say; a logarithmic Y is said in the title
 	LogX, LogY  bool
@@ -107,7 +107,7 @@ func newPlot(title, x, y string) *plot.Plot {
 	return p
 }
 
-// style is the look of line i: the colours, then the colours dashed, in four ways.
+// style is the look of line i: the colors, then the colors dashed, in four ways.
 func style(i int) draw.LineStyle {
 	look := draw.LineStyle{Width: 1.5}
 	all := append(append([]color.Color{}, colors...), color.Gray{0})

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestWriteCharts draws charts of all kinds and looks for the colours of their lines.
+// TestWriteCharts draws charts of all kinds and looks for the colors of their lines.
 func TestWriteCharts(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	var many []Line

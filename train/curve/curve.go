@@ -26,7 +26,7 @@ const (
 	dpi           = 150
 )
 
-// colors are those of Okabe and Ito, which colour-blind readers tell apart.
+// colors are those of Okabe and Ito, which color-blind readers tell apart.
 var colors = []color.Color{
 	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255},
 	color.RGBA{204, 121, 167, 255}, color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255},

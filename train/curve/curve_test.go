@@ -1,6 +1,6 @@
 package curve
 
-// The tests draw histories of all kinds and look at the pictures' sizes and colours.
+// The tests draw histories of all kinds and look at the pictures' sizes and colors.
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func history(n int, metrics bool) []train.Record {
 	return h
 }
 
-// count is the number of pixels of the colour of curve i.
+// count is the number of pixels of the color of curve i.
 func count(img image.Image, i int) (n int) {
 	r, g, b, _ := colors[i].RGBA()
 	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {

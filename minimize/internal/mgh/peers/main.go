@@ -1,5 +1,5 @@
 // Command peers lets other programs loose on the problems of package mgh, in a module of its own so that Tarn depends on none of
-// them. Without an argument it minimises all with the L-BFGS of gonum and prints how many evaluations that took, as JSON.
+// them. Without an argument it minimizes all with the L-BFGS of gonum and prints how many evaluations that took, as JSON.
 // With "serve" it evaluates: each line on standard input is the name of a problem and a point, and each line of the answer
 // f and its gradient; counts.py speaks with it.
 package main
