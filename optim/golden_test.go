@@ -62,14 +62,14 @@ var cases = map[string]func() optim.Optimizer{
 		o.Momentum = 0.9
 		return o
 	},
-	"rmsprop centerd": func() optim.Optimizer {
+	"rmsprop centered": func() optim.Optimizer {
 		o := optim.NewRMSprop(0.01)
-		o.Centerd = true
+		o.Centered = true
 		return o
 	},
-	"rmsprop centerd momentum": func() optim.Optimizer {
+	"rmsprop centered momentum": func() optim.Optimizer {
 		o := optim.NewRMSprop(0.01)
-		o.Centerd, o.Momentum = true, 0.5
+		o.Centered, o.Momentum = true, 0.5
 		return o
 	},
 	"adagrad": func() optim.Optimizer { return optim.NewAdagrad(0.1) },

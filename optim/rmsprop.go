@@ -6,15 +6,15 @@ import (
 
 // This file holds RMSprop.
 
-// RMSprop divides the gradient by a running root mean square of it, or by a running standard deviation where it is Centerd:
+// RMSprop divides the gradient by a running root mean square of it, or by a running standard deviation where it is Centered:
 //
 //	g = gradient + WeightDecay * param
 //	v <- Alpha v + (1-Alpha) g^2
-//	m <- Alpha m + (1-Alpha) g                      Centerd only; otherwise m = 0
+//	m <- Alpha m + (1-Alpha) g                      Centered only; otherwise m = 0
 //	b <- Momentum b + g / (sqrt(v - m^2) + Epsilon)
 //	param <- param - rate * b
 //
-// (Hinton 2012, lecture 6e of Neural Networks for Machine Learning; centerd: Graves 2013, Generating sequences with
+// (Hinton 2012, lecture 6e of Neural Networks for Machine Learning; centered: Graves 2013, Generating sequences with
 // recurrent neural networks.)
 //
 // Equal to torch.optim.RMSprop. There v - m^2 may round to below 0 and the root is then NaN; here it is taken to be 0.
@@ -24,7 +24,7 @@ type RMSprop struct {
 	Alpha       float64
 	Epsilon     float64
 	Momentum    float64
-	Centerd     bool
+	Centered     bool
 	WeightDecay float64 // L2 penalty
 }
 
@@ -43,7 +43,7 @@ func (o *RMSprop) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		v := s.Average("rmsprop.v", o.Alpha, g.Square())
-		if o.Centerd {
+		if o.Centered {
 			m := s.Average("rmsprop.m", o.Alpha, g)
 			v = v.Sub(m.Square()).Maximum(tarn.Num(0))
 		}

@@ -35,8 +35,8 @@ func newNetwork(init tarn.Initializer, layer func(x, xw *tarn.Value) *tarn.Value
 // normalize makes every column of the batch have mean 0 and standard deviation 1/2, as batch normalization does with a
 // scale of 1/2, at which tanh is nearly straight.
 func normalize(x *tarn.Value) *tarn.Value {
-	centerd := x.Sub(x.Mean(0))
-	return centerd.Mul(centerd.Square().Mean(0).AddNum(1e-5).Rsqrt()).Scale(0.5)
+	centered := x.Sub(x.Mean(0))
+	return centered.Mul(centered.Square().Mean(0).AddNum(1e-5).Rsqrt()).Scale(0.5)
 }
 
 // slopes gives the norm of the gradient of a loss by the signal behind each layer.
