@@ -145,7 +145,7 @@ func worst(got, want []float64) float64 {
 	return d
 }
 
-func TestOptimisersEqualPyTorch(t *testing.T) {
+func TestOptimizersEqualPyTorch(t *testing.T) {
 	const steps = 20
 	kept := map[string][]int{"network": {1, 2, 5, 10, 20}}
 	recorded := readGoldens(t).Paths
