@@ -24,7 +24,7 @@ type RMSprop struct {
 	Alpha       float64
 	Epsilon     float64
 	Momentum    float64
-	Centered     bool
+	Centered    bool
 	WeightDecay float64 // L2 penalty
 }
 
