@@ -5,7 +5,7 @@ import "slices"
 // This file holds what is made of second derivatives beside the Hessian-vector product: the product with the Gauss-Newton matrix, and the
 // diagonal of the Hessian, exact and estimated.
 
-// GaussNewton is the product of vectors with the Gauss-Newton matrix J' H J of a scalar loss: J is the Jacobian of outputs, such as a
+// GNVP is the product of vectors with the Gauss-Newton matrix J' H J of a scalar loss: J is the Jacobian of outputs, such as a
 // network's, by the operands in wrt, and H the Hessian of the loss by the outputs. It is the Hessian of the loss with the outputs made linear. Where the
 // loss is convex in the outputs, as are cross-entropy by the logits and the squared error, it has no negative eigenvalue; for these two
 // it is the Fisher information of the model as well. The part of a loss that does not depend on the outputs, such as a weight decay,
@@ -13,34 +13,42 @@ import "slices"
 // products for second-order gradient descent; Martens 2020, New insights and perspectives on the natural gradient method.)
 //
 // Shapes: [], [d...], and for each operand a vector of its shape -> the shapes of wrt.
-func GaussNewton(loss, outputs *Value, wrt []Operand, vectors []*Value) []*Value {
+func GNVP[T Operand](loss, outputs *Value, wrt []T, vectors []*Value) []*Value {
+	return gnvp(loss, outputs, operands(wrt), vectors)
+}
+
+func gnvp(loss, outputs *Value, wrt []Operand, vectors []*Value) []*Value {
 	g := loss.graph
 	switch {
 	case outputs == nil:
-		g.fail(gaussNewtonOp{}, []*Value{loss}, newProblem("the outputs are nil"))
-		return g.poisoned(gaussNewtonOp{}, len(wrt))
+		g.fail(gnvpOp{}, []*Value{loss}, newProblem("the outputs are nil"))
+		return g.poisoned(gnvpOp{}, len(wrt))
 	case loss.failed || outputs.failed:
-		return g.poisoned(gaussNewtonOp{}, len(wrt))
+		return g.poisoned(gnvpOp{}, len(wrt))
 	case !slices.Contains(reachable([]*Value{loss}), outputs):
-		g.fail(gaussNewtonOp{}, []*Value{loss, outputs}, newProblem("the loss does not depend on the outputs").
+		g.fail(gnvpOp{}, []*Value{loss, outputs}, newProblem("the loss does not depend on the outputs").
 			withHint("name the value that the loss has been computed from"))
-		return g.poisoned(gaussNewtonOp{}, len(wrt))
+		return g.poisoned(gnvpOp{}, len(wrt))
 	}
-	return outputs.linearIn(gaussNewtonOp{}, len(wrt), wrt, vectors, func(vectors []*Value) []*Value {
-		rate := JVP(outputs, wrt, vectors)
-		return VJP(outputs, HVP(loss, []Operand{outputs}, []*Value{rate})[0], wrt...)
+	return outputs.linearIn(gnvpOp{}, len(wrt), wrt, vectors, func(vectors []*Value) []*Value {
+		rate := jvp(outputs, wrt, vectors)
+		return vjp(outputs, HVP(loss, []*Value{outputs}, []*Value{rate})[0], wrt)
 	})
 }
 
-type gaussNewtonOp struct{ failedOp }
+type gnvpOp struct{ failedOp }
 
-func (gaussNewtonOp) Name() string { return "GaussNewton" }
+func (gnvpOp) Name() string { return "GNVP" }
 
 // HessianDiagonal is the diagonal of the Hessian of a scalar loss by each operand in wrt, exactly: a Scan over unit vectors, that is one
 // Hessian-vector product for each element of wrt, which is for small models. HutchinsonDiagonal estimates it with one product.
 //
 // Shapes: [] and any... -> the shapes of wrt.
-func HessianDiagonal(loss *Value, wrt ...Operand) []*Value {
+func HessianDiagonal[T Operand](loss *Value, wrt ...T) []*Value {
+	return hessianDiagonal(loss, operands(wrt))
+}
+
+func hessianDiagonal(loss *Value, wrt []Operand) []*Value {
 	g := loss.graph
 	ends := []*Value{loss, loss}
 	for _, o := range wrt {
@@ -57,7 +65,7 @@ func HessianDiagonal(loss *Value, wrt ...Operand) []*Value {
 		numbers := g.count(I64, end.Size())
 		_, elements := Scan(nil, []*Value{numbers}, ScanOptions{}, func(_, xs []*Value) (next, ys []*Value) {
 			unit := numbers.Eq(xs[0]).Cast(end.DType()).Reshape(end.typ.Shape...)
-			return nil, []*Value{HVP(loss, []Operand{end}, []*Value{unit})[0].Mul(unit).Sum()}
+			return nil, []*Value{HVP(loss, []*Value{end}, []*Value{unit})[0].Mul(unit).Sum()}
 		})
 		out[i] = elements[0].Reshape(end.typ.Shape...)
 	}
@@ -74,14 +82,18 @@ func (hessianDiagonalOp) Name() string { return "HessianDiagonal" }
 // on the graph's seed. Equal to optax.contrib.hutchinson_estimator_diag_hessian, up to the random numbers.
 //
 // Shapes: [] and any... -> the shapes of wrt.
-func HutchinsonDiagonal(loss *Value, wrt ...Operand) []*Value {
+func HutchinsonDiagonal[T Operand](loss *Value, wrt ...T) []*Value {
+	return hutchinsonDiagonal(loss, operands(wrt))
+}
+
+func hutchinsonDiagonal(loss *Value, wrt []Operand) []*Value {
 	signs := make([]*Value, len(wrt))
 	for i, o := range wrt {
 		if end := loss.operand(o); end != nil && !end.failed {
 			signs[i] = loss.graph.Bernoulli(Num(0.5), end.typ.Shape...).Where(loss.graph.Num(end.DType(), 1), Num(-1))
 		}
 	}
-	out := HVP(loss, wrt, signs)
+	out := hvp(loss, wrt, signs)
 	for i, v := range out {
 		if !v.failed {
 			out[i] = v.Mul(signs[i])

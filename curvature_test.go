@@ -44,10 +44,10 @@ func newCurved() *curved {
 	return c
 }
 
-func (c *curved) wrt() []tarn.Operand { return []tarn.Operand{c.w} }
+func (c *curved) wrt() []*tarn.Value { return []*tarn.Value{c.w} }
 
-// TestGaussNewton compares with the product of the matrices.
-func TestGaussNewton(t *testing.T) {
+// TestGNVP compares with the product of the matrices.
+func TestGNVP(t *testing.T) {
 	c := newCurved()
 	n, m := c.w.Size(), c.logits.Size()
 	outputs := tarn.Outputs{}
@@ -56,7 +56,7 @@ func TestGaussNewton(t *testing.T) {
 		h := tarn.Hessian(loss, c.logits).Reshape(m, m)
 		outputs[name+" wanted"] = j.T().MatMul(h.MatMul(j.MatMul(c.v)))
 		// A part of the loss that passes the outputs by has no share.
-		outputs[name] = tarn.GaussNewton(loss.Add(c.w.Square().Sum()), c.logits, c.wrt(), []*tarn.Value{c.v})[0]
+		outputs[name] = tarn.GNVP(loss.Add(c.w.Square().Sum()), c.logits, c.wrt(), []*tarn.Value{c.v})[0]
 	}
 	// The Fisher information is the mean over examples and the model's classes of the squared gradient.
 	p := c.logits.LogSoftmax(-1)
@@ -112,7 +112,7 @@ func TestProductsInLoops(t *testing.T) {
 		return next, nil
 	})
 	gauss := func(v *tarn.Value) *tarn.Value {
-		return tarn.GaussNewton(c.entropy, c.logits, c.wrt(), []*tarn.Value{v})[0]
+		return tarn.GNVP(c.entropy, c.logits, c.wrt(), []*tarn.Value{v})[0]
 	}
 	while := tarn.While([]*tarn.Value{c.v, c.v.Num(0)}, func(carries []*tarn.Value) *tarn.Value {
 		return carries[1].Lt(tarn.Num(2))
@@ -176,24 +176,24 @@ func TestCurvatureMistakes(t *testing.T) {
 		want  string
 		build func(g *tarn.Graph, w, v *tarn.Value)
 	}{
-		{"GaussNewton: the outputs are nil", func(g *tarn.Graph, w, v *tarn.Value) {
-			tarn.GaussNewton(w.Sum(), nil, []tarn.Operand{w}, []*tarn.Value{v})
+		{"GNVP: the outputs are nil", func(g *tarn.Graph, w, v *tarn.Value) {
+			tarn.GNVP(w.Sum(), nil, []*tarn.Value{w}, []*tarn.Value{v})
 		}},
-		{"GaussNewton: the loss does not depend on the outputs", func(g *tarn.Graph, w, v *tarn.Value) {
-			tarn.GaussNewton(w.Sum(), w.Exp(), []tarn.Operand{w}, []*tarn.Value{v})
+		{"GNVP: the loss does not depend on the outputs", func(g *tarn.Graph, w, v *tarn.Value) {
+			tarn.GNVP(w.Sum(), w.Exp(), []*tarn.Value{w}, []*tarn.Value{v})
 		}},
-		{"GaussNewton: there are 1 operands and 0 vectors", func(g *tarn.Graph, w, v *tarn.Value) {
+		{"GNVP: there are 1 operands and 0 vectors", func(g *tarn.Graph, w, v *tarn.Value) {
 			z := w.Exp()
-			tarn.GaussNewton(z.Sum(), z, []tarn.Operand{w}, nil)
+			tarn.GNVP(z.Sum(), z, []*tarn.Value{w}, nil)
 		}},
 		{"HVP: vector 1 is nil", func(g *tarn.Graph, w, v *tarn.Value) {
-			tarn.HVP(w.Sum(), []tarn.Operand{w}, []*tarn.Value{nil})
+			tarn.HVP(w.Sum(), []*tarn.Value{w}, []*tarn.Value{nil})
 		}},
 		{"HVP: operand 1 to differentiate by is nil", func(g *tarn.Graph, w, v *tarn.Value) {
-			tarn.HVP(w.Sum(), []tarn.Operand{nil}, []*tarn.Value{v})
+			tarn.HVP(w.Sum(), []*tarn.Value{nil}, []*tarn.Value{v})
 		}},
 		{"HVP: vector 1 is f32[] and the operand that it belongs to f64[3]", func(g *tarn.Graph, w, v *tarn.Value) {
-			tarn.HVP(w.Sum(), []tarn.Operand{w}, []*tarn.Value{g.Num(tarn.F32, 1)})
+			tarn.HVP(w.Sum(), []*tarn.Value{w}, []*tarn.Value{g.Num(tarn.F32, 1)})
 		}},
 		{"the loss has shape [3]", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HessianDiagonal(w.Exp(), w) }},
 		{"HessianDiagonal: operand 2 to differentiate by is nil", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HessianDiagonal(w.Sum(), w, nil) }},

@@ -150,7 +150,7 @@ tarn: {half}: Add: operands are f64 and f32
 	hint: Cast one of them
 `},
 		{"the rule of a gradient", func(g *tarn.Graph, x *tarn.Value) {
-			y := tarn.WithGradient(x.Exp(), []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value { // with
+			y := tarn.WithGradient(x.Exp(), []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value { // with
 				return []*tarn.Value{dy.Sum(0)} // rule
 			})
 			tarn.Grad(y.Sum(), x) // grad
@@ -174,14 +174,14 @@ tarn: {failed elsewhere}: Add: operand 2 belongs to another graph
 	operand 2: a value that failed, {failed elsewhere}
 `},
 		{"a vector of another shape", func(g *tarn.Graph, x *tarn.Value) {
-			tarn.HVP(x.Square().Sum(), []tarn.Operand{x}, []*tarn.Value{g.Input("v", tarn.F32, 3)}) // vector
+			tarn.HVP(x.Square().Sum(), []*tarn.Value{x}, []*tarn.Value{g.Input("v", tarn.F32, 3)}) // vector
 		}, `
 tarn: {vector}: HVP: vector 1 is f32[3] and the operand that it belongs to f32[2 3]
 	operand 1: f32[], Sum at {vector}
 	operand 2: f32[3], input "v"
 `},
 		{"a vector too few", func(g *tarn.Graph, x *tarn.Value) {
-			tarn.JVP(x.Square(), []tarn.Operand{x}, nil) // too few
+			tarn.JVP(x.Square(), []*tarn.Value{x}, nil) // too few
 		}, `
 tarn: {too few}: JVP: there are 1 operands and 0 vectors
 	operand 1: f32[2 3], Square at {too few}

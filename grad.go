@@ -10,23 +10,39 @@ import (
 // for its gradient rule, which builds ordinary values: so the gradient is a part of the graph like any other and has
 // gradients itself. Forward mode is reverse mode applied twice.
 
-// Grad gives the gradient of a scalar loss by each operand in wrt, a *Param or a *Value: the value with the operand's
-// shape that holds the partial derivatives. It is zero where the loss does not depend on the operand. In the body of a loop, too, the
-// gradient of a value of the body by one from outside is the whole, with what runs through other values from outside.
+// Grad returns the gradient of a scalar loss with respect to each operand in wrt: values of the operands' shapes that hold the partial
+// derivatives. A gradient is zero if the loss does not depend on the operand. Inside a loop body the gradient with respect to an outer
+// value includes every path, also through other outer values.
+//
+// The operands are all params, as in Grad(loss, w, b) or Grad(loss, params...), or all values; a mixed list is
+// Grad[tarn.Operand](loss, x, w). The same holds for the other functions with a wrt.
 //
 // Shapes: [] and any... -> the shapes of wrt.
-func Grad(loss *Value, wrt ...Operand) []*Value {
+func Grad[T Operand](loss *Value, wrt ...T) []*Value { return gradient(loss, operands(wrt)) }
+
+func gradient(loss *Value, wrt []Operand) []*Value {
 	if !loss.failed && loss.Rank() != 0 {
 		loss = loss.graph.fail(gradOp{}, []*Value{loss}, newProblem("the loss has shape %s and should be a scalar", ir.ShapeString(loss.typ.Shape)).
 			withHint("take its Mean or Sum, or use VJP"))
 	}
-	return VJP(loss, loss.Num(1), wrt...)
+	return vjp(loss, loss.Num(1), wrt)
 }
 
-// VJP is the vector-Jacobian product of y: the gradient of the sum of y*dy by each operand in wrt.
+// operands returns the operands of a list of one kind of them.
+func operands[T Operand](list []T) []Operand {
+	out := make([]Operand, len(list))
+	for i, o := range list {
+		out[i] = o
+	}
+	return out
+}
+
+// VJP returns the vector-Jacobian product of y: the gradient of the sum of y*dy with respect to each operand in wrt.
 //
 // Shapes: [d...], [d...] and any... -> the shapes of wrt.
-func VJP(y, dy *Value, wrt ...Operand) []*Value {
+func VJP[T Operand](y, dy *Value, wrt ...T) []*Value { return vjp(y, dy, operands(wrt)) }
+
+func vjp(y, dy *Value, wrt []Operand) []*Value {
 	g := y.graph
 	in := []*Value{y, dy}
 	for _, o := range wrt {
@@ -45,7 +61,7 @@ func VJP(y, dy *Value, wrt ...Operand) []*Value {
 	}
 	if dy.graph != g { // y is outside of a loop of which dy is part
 		seed := g.placeholder(y.typ)
-		return Substitute(VJP(y, seed, wrt...), []Operand{seed}, []*Value{dy})
+		return Substitute(vjp(y, seed, wrt), []*Value{seed}, []*Value{dy})
 	}
 	through := outsiders(y, ends)
 	out := g.backward([]*Value{y}, []*Value{dy}, slices.Concat(ends, through), nil)
@@ -103,7 +119,7 @@ func outsiders(y *Value, ends []*Value) []*Value {
 
 // addOutside adds to the gradients by ends what comes through v, which a body has captured, given the gradient d by that.
 func addOutside(out, ends []*Value, v, d *Value) {
-	var wrt []Operand
+	var wrt []*Value
 	var at []int
 	for i, end := range ends {
 		if o := end.outside(); o != nil && end != v {
@@ -263,11 +279,15 @@ func (gradOp) Name() string { return "Grad" }
 // It comes from reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J. Tangents are as the vectors of HVP.
 //
 // Shapes: [d...], and for each operand a tangent of its shape -> [d...].
-func JVP(y *Value, wrt []Operand, tangents []*Value) *Value {
+func JVP[T Operand](y *Value, wrt []T, tangents []*Value) *Value {
+	return jvp(y, operands(wrt), tangents)
+}
+
+func jvp(y *Value, wrt []Operand, tangents []*Value) *Value {
 	return y.linearIn(jvpOp{}, 1, wrt, tangents, func(tangents []*Value) []*Value {
 		// The seed's contents do not matter, as everything is linear in it; it must only be a value of its own.
 		seed := y.graph.placeholder(y.typ)
-		return VJP(y.graph.dot(y.typ.DType, VJP(y, seed, wrt...), tangents), y.Num(1), seed)
+		return VJP(y.graph.dot(y.typ.DType, vjp(y, seed, wrt), tangents), y.Num(1), seed)
 	})[0]
 }
 
@@ -281,9 +301,13 @@ func (jvpOp) Name() string { return "JVP" }
 // rest once, outside of it.
 //
 // Shapes: [], and for each operand a vector of its shape -> the shapes of wrt.
-func HVP(loss *Value, wrt []Operand, vectors []*Value) []*Value {
+func HVP[T Operand](loss *Value, wrt []T, vectors []*Value) []*Value {
+	return hvp(loss, operands(wrt), vectors)
+}
+
+func hvp(loss *Value, wrt []Operand, vectors []*Value) []*Value {
 	return loss.linearIn(hvpOp{}, len(wrt), wrt, vectors, func(vectors []*Value) []*Value {
-		return Grad(loss.graph.dot(loss.typ.DType, Grad(loss, wrt...), vectors), wrt...)
+		return gradient(loss.graph.dot(loss.typ.DType, gradient(loss, wrt), vectors), wrt)
 	})
 }
 
@@ -310,7 +334,7 @@ func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build fu
 		g.fail(op, ends[:1], newProblem("there are %d operands and %d vectors", len(wrt), len(vectors)))
 		return g.poisoned(op, n)
 	}
-	from, places := make([]Operand, len(wrt)), make([]*Value, len(wrt))
+	places := make([]*Value, len(wrt))
 	for i, v := range vectors {
 		end := ends[2+i]
 		switch {
@@ -324,13 +348,12 @@ func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build fu
 			return g.poisoned(op, n)
 		}
 		places[i] = g.placeholder(end.typ)
-		from[i] = places[i]
 	}
 	values := build(places)
 	if len(wrt) == 0 {
 		return values
 	}
-	return Substitute(values, from, vectors)
+	return Substitute(values, places, vectors)
 }
 
 // placeholder is a value of its own, for which another is to be substituted.

@@ -96,8 +96,8 @@ func TestNetworkHessian(t *testing.T) {
 	d := tarn.Grad(loss, w)[0]
 	h := tarn.Hessian(loss, w)
 	outputs := tarn.Outputs{
-		"grad": d, "hessian": h, "transposed": h.T(), "hessian v": h.MatMul(v), "forward": tarn.JVP(d, []tarn.Operand{w}, []*tarn.Value{v}),
-		"hvp": tarn.HVP(loss, []tarn.Operand{w}, []*tarn.Value{v})[0], "vjp": tarn.VJP(d, v, w)[0], "jacobian": tarn.Jacobian(loss, w),
+		"grad": d, "hessian": h, "transposed": h.T(), "hessian v": h.MatMul(v), "forward": tarn.JVP(d, []*tarn.Value{w}, []*tarn.Value{v}),
+		"hvp": tarn.HVP(loss, []*tarn.Value{w}, []*tarn.Value{v})[0], "vjp": tarn.VJP(d, v, w)[0], "jacobian": tarn.Jacobian(loss, w),
 	}
 	out := run(t, g, outputs, data)
 	for _, name := range []string{"hvp", "vjp", "forward"} {
@@ -151,16 +151,16 @@ func TestWithGradient(t *testing.T) {
 	g := tarn.NewGraph()
 	x := g.Input("x", tarn.F64, 3)
 	// log(1+e^x), whose own rule would be e^x/(1+e^x), infinity by infinity at 800.
-	softplus := tarn.WithGradient(x.Exp().AddNum(1).Log(), []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
+	softplus := tarn.WithGradient(x.Exp().AddNum(1).Log(), []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{dy.Mul(x.Sigmoid())}
 	})
 	d := tarn.Grad(softplus.Sum(), x)[0]
 	// The straight-through estimator: rounding that the gradient takes for the identity.
-	round := tarn.WithGradient(x.Round(), []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{dy} })
+	round := tarn.WithGradient(x.Round(), []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{dy} })
 	// A rule that lets nothing through by one of two inputs.
 	w := tarn.NewParam(tarn.F64, nil, 3)
 	half := tarn.WithGradient(x.Mul(w), []tarn.Operand{x, w}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{nil, dy.Mul(x)} })
-	halves := tarn.Grad(half.Sum(), x, w)
+	halves := tarn.Grad[tarn.Operand](half.Sum(), x, w)
 	out := run(t, g, tarn.Outputs{
 		"d": d, "d2": tarn.Grad(d.Sum(), x)[0], "sigmoid": x.Sigmoid(), "slope": tarn.Grad(x.Sigmoid().Sum(), x)[0],
 		"round": round, "through": tarn.Grad(round.Mul(x).Sum(), x)[0], "sum": round.Add(x),
@@ -237,9 +237,9 @@ func TestCheckpoint(t *testing.T) {
 				y := tt.build(block, in, c, index, w)
 				outputs[name] = y
 				loss := y.Square().Sum()
-				ds := tarn.Grad(loss, in, w, c)
+				ds := tarn.Grad[tarn.Operand](loss, in, w, c)
 				second := ds[0].Square().Sum().Add(ds[1].Sin().Sum())
-				for i, d := range append(ds, tarn.Grad(second, in, w, c)...) {
+				for i, d := range append(ds, tarn.Grad[tarn.Operand](second, in, w, c)...) {
 					outputs[fmt.Sprint(name, i)] = d
 				}
 			}

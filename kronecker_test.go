@@ -396,7 +396,7 @@ func TestKroneckerOthers(t *testing.T) {
 			return tarn.Checkpoint(func(in ...*tarn.Value) *tarn.Value { return in[0].MatMulT(p).Tanh() }, x)
 		}, "it is used by Checkpoint"},
 		{"with a gradient of its own", square, func(x *tarn.Value, p *tarn.Param) *tarn.Value {
-			return tarn.WithGradient(x.MatMulT(p), []tarn.Operand{p}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{dy.TMatMul(x)} })
+			return tarn.WithGradient(x.MatMulT(p), []*tarn.Param{p}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{dy.TMatMul(x)} })
 		}, "it is used by WithGradient"},
 		{"without gradient", square, func(x *tarn.Value, p *tarn.Param) *tarn.Value { return x.MatMulT(p).StopGradient() }, "no gradient of the loss reaches it"},
 		{"an image", []int{1, 4, 3, 2}, func(x *tarn.Value, p *tarn.Param) *tarn.Value {

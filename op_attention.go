@@ -390,7 +390,7 @@ func (op attendedGradOp) grad(y, dy *Value) []*Value {
 	g := y.graph
 	// What is differentiated by must be values of their own: one value may be queries and keys too.
 	in := make([]*Value, len(y.in)-1)
-	var floats []Operand
+	var floats []*Value
 	for i, x := range y.in[1:] {
 		in[i] = g.add(fenceOp{}, x, dy)
 		if in[i].DType().IsFloat() {

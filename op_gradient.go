@@ -53,7 +53,11 @@ func (op customGradOp) grad(y, dy *Value) []*Value {
 // or nil where none flows. What the rule builds can be differentiated again.
 //
 // Shapes: any -> the shape of y.
-func WithGradient(y *Value, inputs []Operand, rule func(dy *Value) []*Value) *Value {
+func WithGradient[T Operand](y *Value, inputs []T, rule func(dy *Value) []*Value) *Value {
+	return withGradient(y, operands(inputs), rule)
+}
+
+func withGradient(y *Value, inputs []Operand, rule func(dy *Value) []*Value) *Value {
 	// The inputs reach y only through this op: y itself passes no gradient on.
 	in := []*Value{y}
 	for _, o := range inputs {
@@ -168,7 +172,7 @@ func Jacobian(y *Value, x Operand) *Value {
 		return Concat(0, rows...).Reshape(shape...)
 	}
 	for j := range n {
-		rows = append(rows, JVP(y, []Operand{end}, []*Value{g.unit(end.typ, j)}).Reshape(m, 1))
+		rows = append(rows, JVP(y, []*Value{end}, []*Value{g.unit(end.typ, j)}).Reshape(m, 1))
 	}
 	return Concat(1, rows...).Reshape(shape...)
 }

@@ -8,19 +8,19 @@ var _ = register(
 	pairwise("func VJP", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return tarn.VJP(v.Sin(), o.(*tarn.Value), v)[0] }, between(-2, 2), between(-2, 2)).
 		with([][]int{{3}, {3}}, [][]int{{}, {}}, [][]int{{0, 2}, {0, 2}}),
 	pairwise("func JVP", func(v *tarn.Value, o tarn.Operand) *tarn.Value {
-		return tarn.JVP(v.Sin(), []tarn.Operand{v}, []*tarn.Value{o.(*tarn.Value)})
+		return tarn.JVP(v.Sin(), []*tarn.Value{v}, []*tarn.Value{o.(*tarn.Value)})
 	}, between(-2, 2), between(-2, 2)).with([][]int{{3}, {3}}, [][]int{{}, {}}, [][]int{{0, 2}, {0, 2}}),
 	pairwise("func HVP", func(v *tarn.Value, o tarn.Operand) *tarn.Value {
-		return tarn.HVP(v.Sin().Mul(v).Sum(), []tarn.Operand{v}, []*tarn.Value{o.(*tarn.Value)})[0]
+		return tarn.HVP(v.Sin().Mul(v).Sum(), []*tarn.Value{v}, []*tarn.Value{o.(*tarn.Value)})[0]
 	}, between(-2, 2), between(-2, 2)).with([][]int{{3}, {3}}, [][]int{{}, {}}, [][]int{{0, 2}, {0, 2}}),
 	elementwise("func Jacobian", func(v *tarn.Value) *tarn.Value { return tarn.Jacobian(v.Sin().Mul(v.Sum()), v) }, between(-2, 2)).as("square").
 		with([][]int{{}}, [][]int{{3}}, [][]int{{2, 1}}, [][]int{{0}}),
 	elementwise("func Jacobian", func(v *tarn.Value) *tarn.Value { return tarn.Jacobian(tarn.Concat(0, v.Sin(), v.Exp()), v) }, between(-2, 2)).as("tall").with([][]int{{3}}),
 	elementwise("func Hessian", func(v *tarn.Value) *tarn.Value { return tarn.Hessian(v.Sin().Mul(v.Sum()).Sum(), v) }, between(-2, 2)).
 		with([][]int{{}}, [][]int{{3}}, [][]int{{2, 1}}),
-	pairwise("func GaussNewton", func(v *tarn.Value, o tarn.Operand) *tarn.Value {
+	pairwise("func GNVP", func(v *tarn.Value, o tarn.Operand) *tarn.Value {
 		outputs := v.Sin().Mul(v.Sum())
-		return tarn.GaussNewton(outputs.Exp().Sum(), outputs, []tarn.Operand{v}, []*tarn.Value{o.(*tarn.Value)})[0]
+		return tarn.GNVP(outputs.Exp().Sum(), outputs, []*tarn.Value{v}, []*tarn.Value{o.(*tarn.Value)})[0]
 	}, between(-1, 1), between(-2, 2)).with([][]int{{3}, {3}}, [][]int{{}, {}}, [][]int{{0, 2}, {0, 2}}),
 	elementwise("func HessianDiagonal", func(v *tarn.Value) *tarn.Value {
 		return tarn.HessianDiagonal(v.Sin().Mul(v.Square().Sum()).Sum(), v)[0]
@@ -29,7 +29,7 @@ var _ = register(
 		return tarn.HutchinsonDiagonal(v.Sin().Mul(v.Square().Sum()).Sum(), v)[0]
 	}, between(-2, 2)).with([][]int{{}}, [][]int{{3}}, [][]int{{2, 1}}, [][]int{{0, 2}}).within(10),
 	elementwise("func WithGradient", func(v *tarn.Value) *tarn.Value {
-		return tarn.WithGradient(v.Square().Sum(), []tarn.Operand{v}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{dy.Mul(v).Scale(2)} })
+		return tarn.WithGradient(v.Square().Sum(), []*tarn.Value{v}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{dy.Mul(v).Scale(2)} })
 	}, between(-2, 2)),
 	elementwise("func Checkpoint", func(v *tarn.Value) *tarn.Value {
 		return tarn.Checkpoint(func(in ...*tarn.Value) *tarn.Value { return in[0].Sin().Exp().Mul(in[0]) }, v.Square())

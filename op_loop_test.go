@@ -264,7 +264,7 @@ func TestGradientsInBodies(t *testing.T) {
 			return tarn.Grad(h.Square().Mul(c).Sum(), p)[0].Add(w)
 		},
 		"by both of two that depend on each other": func(h, w, c *tarn.Value) *tarn.Value {
-			d := tarn.Grad(h.Mul(w).Mul(c).Sum(), h, w, p)
+			d := tarn.Grad[tarn.Operand](h.Mul(w).Mul(c).Sum(), h, w, p)
 			return d[0].Add(d[1].Mul(d[2]))
 		},
 		"by the carry and from outside": func(h, w, c *tarn.Value) *tarn.Value {
@@ -276,7 +276,7 @@ func TestGradientsInBodies(t *testing.T) {
 			return tarn.JVP(h.Mul(c), []tarn.Operand{w, p}, []*tarn.Value{c, w})
 		},
 		"second derivative": func(h, w, c *tarn.Value) *tarn.Value {
-			return tarn.HVP(h.Mul(w).Mul(c.Exp()).Sum(), []tarn.Operand{w}, []*tarn.Value{c})[0]
+			return tarn.HVP(h.Mul(w).Mul(c.Exp()).Sum(), []*tarn.Value{w}, []*tarn.Value{c})[0]
 		},
 		"in a loop in the loop": func(h, w, c *tarn.Value) *tarn.Value {
 			k := h.Mul(c)

@@ -11,7 +11,7 @@ func (v *Value) Softmax(axis int) *Value {
 	var y *Value
 	// The gradient of the composition would divide again and multiply by e; this one takes y as it is:
 	// dx = y (dy - sum(y dy)).
-	y = WithGradient(e.Div(e.Sum(axis).along(e, axis)), []Operand{v}, func(dy *Value) []*Value {
+	y = WithGradient(e.Div(e.Sum(axis).along(e, axis)), []*Value{v}, func(dy *Value) []*Value {
 		p := dy.Mul(y)
 		return []*Value{p.Sub(y.Mul(p.Sum(axis).along(p, axis)))}
 	})

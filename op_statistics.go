@@ -22,7 +22,7 @@ func (v *Value) Var(correction int, axes ...int) *Value {
 	weight := 1 / float64(max(n-correction, 0))
 	// The distances add up to zero, so the gradient through the mean vanishes and is left out:
 	// dx = dy 2 (x - mean) / (n - correction).
-	return WithGradient(square.Scale(weight), []Operand{v}, func(dy *Value) []*Value {
+	return WithGradient(square.Scale(weight), []*Value{v}, func(dy *Value) []*Value {
 		return []*Value{d.Mul(dy.Scale(2*weight).along(v, axes...))}
 	})
 }

@@ -48,7 +48,7 @@ func TestTableIsComplete(t *testing.T) {
 		}
 		y := c.build(in...)
 		if y.DType().IsFloat() {
-			tarn.JVP(y, []tarn.Operand{y}, []*tarn.Value{y})
+			tarn.JVP(y, []*tarn.Value{y}, []*tarn.Value{y})
 			for _, d := range tarn.Grad(y.Square().Sum(), floats(in)...) {
 				tarn.Grad(d.Square().Sum(), floats(in)...)
 			}
@@ -73,8 +73,8 @@ func TestTableIsComplete(t *testing.T) {
 	}
 }
 
-func floats(in []*tarn.Value) []tarn.Operand {
-	var out []tarn.Operand
+func floats(in []*tarn.Value) []*tarn.Value {
+	var out []*tarn.Value
 	for _, v := range in {
 		if v.DType().IsFloat() {
 			out = append(out, v)

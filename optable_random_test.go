@@ -22,7 +22,7 @@ func TestRandomGraphs(t *testing.T) {
 			for range 3 {
 				m.pool = append(m.pool, m.input(between(-1, 1), []int{1 + m.r.IntN(4), 1 + m.r.IntN(7)}))
 			}
-			wrt := []tarn.Operand{m.pool[0], m.pool[1], m.pool[2]}
+			wrt := []*tarn.Value{m.pool[0], m.pool[1], m.pool[2]}
 			for range 12 {
 				m.grow()
 			}

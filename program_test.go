@@ -31,7 +31,7 @@ func TestCompileErrors(t *testing.T) {
 		{"assigned from another graph", nil, []tarn.Update{tarn.Assign(p, stranger)}, "the value assigned to param \"w\" belongs to another graph"},
 		{"assigned twice", nil, []tarn.Update{tarn.Assign(p, x), tarn.Assign(p, x)}, "param \"w\" is assigned twice"},
 		{"assigned another type", nil, []tarn.Update{tarn.Assign(p, x.Sum())}, "param \"w\" is f32[2] and cannot be assigned the f32[] made at program_test.go:"},
-		{"failed elsewhere", tarn.Outputs{"y": tarn.JVP(x, []tarn.Operand{x}, []*tarn.Value{stranger.Sum(7)})}, nil, "output \"y\" failed with a value of another graph"},
+		{"failed elsewhere", tarn.Outputs{"y": tarn.JVP(x, []*tarn.Value{x}, []*tarn.Value{stranger.Sum(7)})}, nil, "output \"y\" failed with a value of another graph"},
 	}
 	for _, tt := range tests {
 		_, err := tarn.Compile(g, tt.outputs, tt.updates...)

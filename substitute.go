@@ -11,7 +11,11 @@ import "slices"
 // place once. Equal in its use to torch.func.functional_call.
 //
 // Shapes: any..., and for each operand a value of its dtype and shape -> the shapes of values.
-func Substitute(values []*Value, from []Operand, to []*Value) []*Value {
+func Substitute[T Operand](values []*Value, from []T, to []*Value) []*Value {
+	return substitute(values, operands(from), to)
+}
+
+func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 	out := make([]*Value, len(values))
 	if len(values) == 0 {
 		return out

@@ -10,7 +10,7 @@ import (
 
 var _ = register(elementwise("func Substitute", func(v *tarn.Value) *tarn.Value {
 	y := v.Sin().Mul(v)
-	return tarn.Substitute([]*tarn.Value{y}, []tarn.Operand{v}, []*tarn.Value{v.Square().AddNum(1)})[0]
+	return tarn.Substitute([]*tarn.Value{y}, []*tarn.Value{v}, []*tarn.Value{v.Square().AddNum(1)})[0]
 }, between(-2, 2)))
 
 // TestSubstitute computes a loss with dropout, a checkpointed block and a rule of the user's own, and its gradient, at
@@ -18,7 +18,7 @@ var _ = register(elementwise("func Substitute", func(v *tarn.Value) *tarn.Value 
 func TestSubstitute(t *testing.T) {
 	build := func(g *tarn.Graph, x, w *tarn.Value) (loss, dx, dw *tarn.Value) {
 		h := tarn.Checkpoint(func(in ...*tarn.Value) *tarn.Value { return in[0].Mul(in[1]).Tanh() }, x, w)
-		h = tarn.WithGradient(h.Square(), []tarn.Operand{h}, func(dy *tarn.Value) []*tarn.Value {
+		h = tarn.WithGradient(h.Square(), []*tarn.Value{h}, func(dy *tarn.Value) []*tarn.Value {
 			return []*tarn.Value{dy.Mul(h).Scale(3)}
 		})
 		keep := g.Bernoulli(tarn.Num(0.5), 4)
@@ -37,7 +37,7 @@ func TestSubstitute(t *testing.T) {
 	g := tarn.NewGraph()
 	loss, dx, dw := build(g, x.Value(g), w.Value(g))
 	constant := g.Num(tarn.F64, 7)
-	moved := tarn.Substitute([]*tarn.Value{loss, dx, dw, constant, x.Value(g)}, []tarn.Operand{x, w}, []*tarn.Value{y.Value(g), v.Value(g)})
+	moved := tarn.Substitute([]*tarn.Value{loss, dx, dw, constant, x.Value(g)}, []*tarn.Param{x, w}, []*tarn.Value{y.Value(g), v.Value(g)})
 	if moved[3] != constant || moved[4] != y.Value(g) {
 		t.Error("a value that does not depend on the operands was copied, or an operand was not replaced")
 	}
@@ -102,7 +102,7 @@ func TestSubstituteMistakes(t *testing.T) {
 			}
 		})
 	}
-	if out := tarn.Substitute(nil, nil, nil); len(out) != 0 {
+	if out := tarn.Substitute[*tarn.Value](nil, nil, nil); len(out) != 0 {
 		t.Errorf("got %v", out)
 	}
 }
@@ -117,18 +117,18 @@ func TestSubstituteInLoop(t *testing.T) {
 	root := tarn.While([]*tarn.Value{x, f}, func(at []*tarn.Value) *tarn.Value {
 		return at[1].Abs().Gt(tarn.Num(1e-12))
 	}, func(at []*tarn.Value) []*tarn.Value {
-		there := tarn.Substitute([]*tarn.Value{f, slope, square}, []tarn.Operand{x}, at[:1])
+		there := tarn.Substitute([]*tarn.Value{f, slope, square}, []*tarn.Value{x}, at[:1])
 		if there[2] != square {
 			t.Error("what does not depend on the operand is copied")
 		}
 		inside = at[0].Sub(there[0].Div(there[1]))
-		return append([]*tarn.Value{inside}, tarn.Substitute([]*tarn.Value{f}, []tarn.Operand{x}, []*tarn.Value{inside})...)
+		return append([]*tarn.Value{inside}, tarn.Substitute([]*tarn.Value{f}, []*tarn.Value{x}, []*tarn.Value{inside})...)
 	})
 	out := run(t, g, tarn.Outputs{"root": root[0]}, map[string]*tarn.Tensor{"x": tarn.Scalar(3.0), "square": tarn.Scalar(2.0)})
 	if got := out["root"].Item(); math.Abs(got-math.Sqrt2) > 1e-12 {
 		t.Errorf("the root is %v", got)
 	}
-	tarn.Substitute([]*tarn.Value{f}, []tarn.Operand{x}, []*tarn.Value{inside})
+	tarn.Substitute([]*tarn.Value{f}, []*tarn.Value{x}, []*tarn.Value{inside})
 	if err := g.Err(); err == nil || !strings.Contains(err.Error(), "belongs to another graph") {
 		t.Errorf("a value of a loop that has been built: %v", err)
 	}

@@ -49,7 +49,7 @@ var layerNorm = workload{
 		return kernel(func(in []*tarn.Value) []*tarn.Value {
 			x, dy := in[0], in[1]
 			y := norm.Forward(x)
-			return append(tarn.VJP(y, dy, x, norm.Weight, norm.Bias), y)
+			return append(tarn.VJP[tarn.Operand](y, dy, x, norm.Weight, norm.Bias), y)
 		}, normal(r, 4096, 1024), normal(r, 4096, 1024)), nil
 	},
 }

@@ -178,14 +178,12 @@ var hvp = workload{
 			g := tarn.NewGraph()
 			x, y := input(g, "x", inputs[0]), input(g, "y", inputs[1])
 			loss := nn.CrossEntropy(model.Forward(x), y)
-			var wrt []tarn.Operand
 			var vectors []*tarn.Value
-			for i, p := range params {
-				wrt = append(wrt, p)
+			for i := range params {
 				vectors = append(vectors, input(g, fmt.Sprintf("v%d", i), inputs[2+i]))
 			}
 			outputs := tarn.Outputs{}
-			for i, h := range tarn.HVP(loss, wrt, vectors) {
+			for i, h := range tarn.HVP(loss, params, vectors) {
 				outputs[params[i].Path()] = h
 			}
 			return tarn.Compile(g, outputs)

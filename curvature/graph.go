@@ -21,16 +21,16 @@ type Inputs map[string]*tarn.Tensor
 // Random ops draw the same numbers in every product. Layers that keep statistics, such as a batch norm, change these when their result is
 // computed in training: build the loss in a graph marked by Eval.
 func Hessian(loss *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Operator, error) {
-	return newOperator(loss, params, batches, func(wrt []tarn.Operand, vectors []*tarn.Value) []*tarn.Value {
-		return tarn.HVP(loss, wrt, vectors)
+	return newOperator(loss, params, batches, func(vectors []*tarn.Value) []*tarn.Value {
+		return tarn.HVP(loss, params, vectors)
 	})
 }
 
-// GaussNewton compiles the product with the Gauss-Newton matrix, see tarn.GaussNewton: outputs is the value, such as the logits, through
+// GaussNewton compiles the product with the Gauss-Newton matrix, see tarn.GNVP: outputs is the value, such as the logits, through
 // which the loss depends on the params. It is the Fisher information for cross-entropy and squared error. The rest is as for Hessian.
 func GaussNewton(loss, outputs *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Operator, error) {
-	return newOperator(loss, params, batches, func(wrt []tarn.Operand, vectors []*tarn.Value) []*tarn.Value {
-		return tarn.GaussNewton(loss, outputs, wrt, vectors)
+	return newOperator(loss, params, batches, func(vectors []*tarn.Value) []*tarn.Value {
+		return tarn.GNVP(loss, outputs, params, vectors)
 	})
 }
 
@@ -42,14 +42,13 @@ type product struct {
 	batches [][]*tarn.Tensor
 }
 
-func newOperator(loss *tarn.Value, params []*tarn.Param, batches []Inputs, build func(wrt []tarn.Operand, vectors []*tarn.Value) []*tarn.Value) (*Operator, error) {
+func newOperator(loss *tarn.Value, params []*tarn.Param, batches []Inputs, build func(vectors []*tarn.Value) []*tarn.Value) (*Operator, error) {
 	if loss == nil {
 		return nil, errors.New("curvature: the loss is nil")
 	}
 	g := loss.Graph()
 	p := &product{}
 	outputs := tarn.Outputs{}
-	var wrt []tarn.Operand
 	var vectors []*tarn.Value
 	size := 0
 	for i, param := range params {
@@ -63,14 +62,14 @@ func newOperator(loss *tarn.Value, params []*tarn.Param, batches []Inputs, build
 		}
 		v := tarn.NewState(param.DType(), nil, param.Shape()...)
 		v.SetPath("vector/" + param.Path())
-		wrt, vectors = append(wrt, param), append(vectors, v.Value(g))
+		vectors = append(vectors, v.Value(g))
 		p.vectors, p.names = append(p.vectors, v.Tensor()), append(p.names, fmt.Sprint(i))
 		size += v.Tensor().Size()
 	}
 	if size == 0 {
 		return nil, errors.New("curvature: the params have no elements; pass those that tarn.Params finds in the model and that are trained")
 	}
-	for i, v := range build(wrt, vectors) {
+	for i, v := range build(vectors) {
 		outputs[p.names[i]] = v
 	}
 	var err error

@@ -57,18 +57,17 @@ func newMixed(t *testing.T) (loss, logits *tarn.Value, params []*tarn.Param, bat
 // TestLayers checks that the matrices are symmetric, that the one that should has no negative eigenvalue, and that a loop takes the same products.
 func TestLayers(t *testing.T) {
 	loss, logits, params, batch := newMixed(t)
-	var wrt []tarn.Operand
 	var v []*tarn.Value
 	r := tarn.NewRandom(5, "vector")
 	for _, p := range params {
 		x := tarn.Zeros(tarn.F64, p.Shape()...)
 		r.Normal(x, 0, 1)
-		wrt, v = append(wrt, p), append(v, loss.Graph().Const(x))
+		v = append(v, loss.Graph().Const(x))
 	}
 	outputs := tarn.Outputs{}
 	for name, product := range map[string]func(v []*tarn.Value) []*tarn.Value{
-		"hessian":      func(v []*tarn.Value) []*tarn.Value { return tarn.HVP(loss, wrt, v) },
-		"gauss-newton": func(v []*tarn.Value) []*tarn.Value { return tarn.GaussNewton(loss, logits, wrt, v) },
+		"hessian":      func(v []*tarn.Value) []*tarn.Value { return tarn.HVP(loss, params, v) },
+		"gauss-newton": func(v []*tarn.Value) []*tarn.Value { return tarn.GNVP(loss, logits, params, v) },
 	} {
 		looped := tarn.While(append(v, loss.Num(0)), func(at []*tarn.Value) *tarn.Value {
 			return at[len(v)].Lt(tarn.Num(2))

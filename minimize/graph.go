@@ -169,14 +169,6 @@ func (p *program) gather(dst, x []float64, skip int, first func(v float64)) {
 	})
 }
 
-func (g *Graph) operands() []tarn.Operand {
-	var wrt []tarn.Operand
-	for _, p := range g.params {
-		wrt = append(wrt, p)
-	}
-	return wrt
-}
-
 // vectors are params that hold a vector like x, as values in a graph.
 func (g *Graph) vectors(graph *tarn.Graph) (held []*tarn.Param, values []*tarn.Value) {
 	for _, p := range g.params {
@@ -189,13 +181,13 @@ func (g *Graph) vectors(graph *tarn.Graph) (held []*tarn.Param, values []*tarn.V
 
 func (g *Graph) addLoss(loss *tarn.Value) error {
 	graph := loss.Graph()
-	grads := tarn.Grad(loss, g.operands()...)
+	grads := tarn.Grad(loss, g.params...)
 	valueGrad, err := g.compile(graph, append([]*tarn.Value{loss}, grads...)...)
 	if err != nil {
 		return err
 	}
 	held, vectors := g.vectors(graph)
-	product, err := g.compile(graph, tarn.HVP(loss, g.operands(), vectors)...)
+	product, err := g.compile(graph, tarn.HVP(loss, g.params, vectors)...)
 	if err != nil {
 		return err
 	}
@@ -217,18 +209,18 @@ func (g *Graph) addResiduals(r *tarn.Value) error {
 		return err
 	}
 	along, tangents := g.vectors(graph)
-	jvp := tarn.JVP(r, g.operands(), tangents)
+	jvp := tarn.JVP(r, g.params, tangents)
 	forward, err := g.compile(graph, jvp)
 	if err != nil {
 		return err
 	}
-	gauss, err := g.compile(graph, tarn.VJP(r, jvp, g.operands()...)...)
+	gauss, err := g.compile(graph, tarn.VJP(r, jvp, g.params...)...)
 	if err != nil {
 		return err
 	}
 	seed := tarn.NewState(tarn.F64, nil, r.Shape()...)
 	seed.SetPath("seed")
-	back, err := g.compile(graph, tarn.VJP(r, seed.Value(graph), g.operands()...)...)
+	back, err := g.compile(graph, tarn.VJP(r, seed.Value(graph), g.params...)...)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func standardized(x *tarn.Value, eps float64, axes []int) (y, mean, variance, r 
 	r = variance.AddNum(eps).Rsqrt().Unsqueeze(axes...)
 	y = c.Sub(d.Unsqueeze(axes...)).Mul(r)
 	average := func(v *tarn.Value) *tarn.Value { return v.Mean(axes...).Unsqueeze(axes...) }
-	y = tarn.WithGradient(y, []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
+	y = tarn.WithGradient(y, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{dy.Sub(average(dy)).Sub(y.Mul(average(dy.Mul(y)))).Mul(r)}
 	})
 	return y, mean, variance, r

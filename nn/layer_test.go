@@ -133,18 +133,14 @@ func TestLayerGradients(t *testing.T) {
 func checkParamGrads(t *testing.T, name string, params []*tarn.Param, x *tarn.Tensor, f func(x *tarn.Value) *tarn.Value) {
 	g := tarn.NewGraph()
 	l := f(g.Input("x", x.DType(), x.Shape()...)).Sin().Sum()
-	var wrt []tarn.Operand
-	for _, p := range params {
-		wrt = append(wrt, p)
-	}
 	s := l.Num(0)
 	outputs := tarn.Outputs{"L": l}
-	for i, d := range tarn.Grad(l, wrt...) {
+	for i, d := range tarn.Grad(l, params...) {
 		outputs["first "+params[i].Path()] = d
 		s = s.Add(d.Mul(g.Const(random(tarn.F64, uint64(i), d.Shape()...))).Sum())
 	}
 	outputs["S"] = s
-	for i, d := range tarn.Grad(s, wrt...) {
+	for i, d := range tarn.Grad(s, params...) {
 		outputs["second "+params[i].Path()] = d
 	}
 	program, err := tarn.Compile(g, outputs)

@@ -68,7 +68,7 @@ func standardize(x *tarn.Value, eps float64, axes []int) *tarn.Value {
 	d := c.Mean(axes...)
 	r := wide(c.Square().Mean(axes...).Sub(d.Square()).AddNum(eps).Rsqrt())
 	var y *tarn.Value
-	y = tarn.WithGradient(c.Sub(wide(d)).Mul(r), []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
+	y = tarn.WithGradient(c.Sub(wide(d)).Mul(r), []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{r.Mul(dy.Sub(wide(dy.Mean(axes...))).Sub(y.Mul(wide(dy.Mul(y).Mean(axes...)))))}
 	})
 	return y

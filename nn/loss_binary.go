@@ -54,7 +54,7 @@ func (l BCELoss) Loss(probability, target *tarn.Value) *tarn.Value {
 	other := func(v *tarn.Value) *tarn.Value { return v.Neg().AddNum(1) }
 	log := func(v *tarn.Value) *tarn.Value { return v.Log().Maximum(tarn.Num(-100)) }
 	loss := y.Mul(log(p)).Add(other(y).Mul(log(other(p)))).Neg()
-	loss = tarn.WithGradient(loss, []tarn.Operand{p, y}, func(dy *tarn.Value) []*tarn.Value {
+	loss = tarn.WithGradient(loss, []*tarn.Value{p, y}, func(dy *tarn.Value) []*tarn.Value {
 		slope := p.Sub(y).Div(p.Mul(other(p)).Maximum(tarn.Num(1e-12)))
 		return []*tarn.Value{dy.Mul(slope), dy.Mul(log(other(p)).Sub(log(p)))}
 	})

@@ -65,7 +65,7 @@ func exponentials(x *tarn.Value) (e, sum, lse *tarn.Value) {
 // number a row and add the softmax to it.
 func crossEntropy(x, e, sum, lse *tarn.Value, c classes) *tarn.Value {
 	rows := lse.Sub(c.pick(x))
-	return tarn.WithGradient(rows, []tarn.Operand{x}, func(dy *tarn.Value) []*tarn.Value {
+	return tarn.WithGradient(rows, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
 		spread := e.Mul(dy.Div(sum).Unsqueeze(-1)) // dy softmax(x)
 		return []*tarn.Value{spread.Sub(c.hit(x).Where(dy.Unsqueeze(-1), tarn.Num(0)))}
 	})

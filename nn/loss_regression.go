@@ -84,7 +84,7 @@ func huber(d *tarn.Value, delta float64) *tarn.Value {
 	size := d.Abs()
 	c := size.Minimum(tarn.Num(delta))
 	y := c.Mul(size.Sub(c.Scale(0.5)))
-	return tarn.WithGradient(y, []tarn.Operand{d}, func(dy *tarn.Value) []*tarn.Value {
+	return tarn.WithGradient(y, []*tarn.Value{d}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{dy.Mul(d.Clip(tarn.Num(-delta), tarn.Num(delta)))}
 	})
 }

@@ -17,7 +17,7 @@ import (
 
 // onesHessian is an estimate of the Hessian's diagonal without random numbers: the Hessian times ones.
 func onesHessian(c *optim.Context) []*tarn.Value {
-	var params []tarn.Operand
+	var params []*tarn.Value
 	var ones []*tarn.Value
 	for _, s := range c.Slots {
 		params = append(params, s.Value)

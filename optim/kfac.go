@@ -280,7 +280,7 @@ func (o *KFAC) average(c *Context, layers kfacLayers, before *tarn.Value) []*tar
 		now = tarn.Cond(dueAt(o.FactorsEvery, before), slices.Concat(old, inputs, gradients, []*tarn.Value{decay}),
 			func(in []*tarn.Value) []*tarn.Value {
 				end := len(in) - 1
-				return mean(in[:n], tarn.Substitute(as, operands(inputs), in[n:m]), tarn.Substitute(gs, operands(gradients), in[m:end]), in[end])
+				return mean(in[:n], tarn.Substitute(as, inputs, in[n:m]), tarn.Substitute(gs, gradients, in[m:end]), in[end])
 			},
 			func(in []*tarn.Value) []*tarn.Value { return in[:n] })
 	}
@@ -288,14 +288,6 @@ func (o *KFAC) average(c *Context, layers kfacLayers, before *tarn.Value) []*tar
 		c.Assign(state, now[i])
 	}
 	return now
-}
-
-func operands(values []*tarn.Value) []tarn.Operand {
-	out := make([]tarn.Operand, len(values))
-	for i, v := range values {
-		out[i] = v
-	}
-	return out
 }
 
 // invert gives the inverses of the damped factors of a layer as they are in this update.

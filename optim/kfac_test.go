@@ -212,7 +212,7 @@ func TestTargets(t *testing.T) {
 				unit := tarn.Zeros(tarn.F64, last.Shape()...)
 				unit.SetFloat(i, 1)
 				v := g.Const(unit)
-				exact = append(exact, tarn.GaussNewton(loss, prediction, []tarn.Operand{last}, []*tarn.Value{v})[0].Mul(v).Sum().Reshape(1))
+				exact = append(exact, tarn.GNVP(loss, prediction, []*tarn.Param{last}, []*tarn.Value{v})[0].Mul(v).Sum().Reshape(1))
 			}
 			means := meanOf(t, tarn.Concat(0, estimate.Reshape(-1), slope.Reshape(-1)), runs, p.batch()...)
 			want := meanOf(t, tarn.Concat(0, exact...), 1, p.batch()...)

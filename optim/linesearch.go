@@ -43,7 +43,7 @@ func (l LineSearch) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		return u
 	}
 	g := c.Graph
-	params, gradients := c.operands(), c.gradients()
+	params, gradients := c.values(), c.gradients()
 	loss, slope := c.Loss.Cast(tarn.F64), dot(gradients, u).Neg()
 	slack := loss.Abs().Scale(rounding(c.Loss))
 	num := func(x float64) *tarn.Value { return g.Num(tarn.F64, x) }

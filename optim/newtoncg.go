@@ -69,13 +69,13 @@ func (o *NewtonCG) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("it needs the loss of the whole batch; set MicroBatches to 1, not %d", c.chain.MicroBatches)
 		return u
 	}
-	product := func(v []*tarn.Value) []*tarn.Value { return tarn.HVP(c.Loss, c.operands(), v) }
+	product := func(v []*tarn.Value) []*tarn.Value { return tarn.HVP(c.Loss, c.values(), v) }
 	if o.Outputs != "" {
 		outputs := c.lookup(o.Outputs, 0)
 		if outputs == nil {
 			return u
 		}
-		product = func(v []*tarn.Value) []*tarn.Value { return tarn.GaussNewton(c.Loss, outputs, c.operands(), v) }
+		product = func(v []*tarn.Value) []*tarn.Value { return tarn.GNVP(c.Loss, outputs, c.values(), v) }
 	}
 	c.TakeRate()
 	dampingState := c.State("newtoncg.damping", o.Damping)
@@ -91,7 +91,7 @@ func (o *NewtonCG) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	steps := c.scaleByRate(solution)
 
 	loss := c.Loss.Cast(tarn.F64)
-	there := tarn.Substitute([]*tarn.Value{c.Loss}, c.operands(), c.addScaled(c.values(), c.Graph.Num(tarn.F64, -1), steps))[0].Cast(tarn.F64)
+	there := tarn.Substitute([]*tarn.Value{c.Loss}, c.values(), c.addScaled(c.values(), c.Graph.Num(tarn.F64, -1), steps))[0].Cast(tarn.F64)
 	change := there.Sub(loss)
 	foreseen := dot(steps, product(steps)).Scale(0.5).Sub(dot(steps, c.gradients()))
 	ratio := change.Div(foreseen)

@@ -30,5 +30,5 @@ func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	}
 	factor := GlobalNorm(u).AddNum(1e-12).Reciprocal().Scale(m.Rho)
 	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(g.Mul(s.Scalar(factor))) })
-	return tarn.Substitute(u, c.operands(), near)
+	return tarn.Substitute(u, c.values(), near)
 }

@@ -43,7 +43,7 @@ func NewSophia(rate float64) *Sophia {
 // Hutchinson estimates the diagonal of the Hessian of the loss: see tarn.HutchinsonDiagonal. With micro-batches it is that of the last
 // one. Equal to optax.contrib.hutchinson_estimator_diag_hessian.
 func Hutchinson(c *Context) []*tarn.Value {
-	return tarn.HutchinsonDiagonal(c.Loss, c.operands()...)
+	return tarn.HutchinsonDiagonal(c.Loss, c.values()...)
 }
 
 // Apply scales the gradients.
@@ -84,7 +84,7 @@ func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		// What the estimate is computed from, the forward pass included, is computed anew in the branch, so that other runs are spared.
 		now = tarn.Cond(divides(o.Every, c.Step), slices.Concat(old, c.values()),
 			func(in []*tarn.Value) []*tarn.Value {
-				return average(in[:n], tarn.Substitute(diagonal, c.operands(), in[n:]))
+				return average(in[:n], tarn.Substitute(diagonal, c.values(), in[n:]))
 			},
 			func(in []*tarn.Value) []*tarn.Value { return in[:n] })
 	}

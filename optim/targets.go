@@ -100,7 +100,7 @@ func GaussNewtonBartlett(targets Targets) func(c *Context) []*tarn.Value {
 		if drawn == nil {
 			return nil
 		}
-		return c.Each(tarn.Grad(drawn.Loss, c.operands()...), func(s *Slot, d *tarn.Value) *tarn.Value {
+		return c.Each(tarn.Grad(drawn.Loss, c.values()...), func(s *Slot, d *tarn.Value) *tarn.Value {
 			return d.Square().Scale(float64(drawn.Examples))
 		})
 	}

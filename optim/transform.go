@@ -218,21 +218,12 @@ func (c *Context) scaleByRate(u []*tarn.Value) []*tarn.Value {
 
 // gradients are the gradients of the loss.
 func (c *Context) gradients() []*tarn.Value {
-	u := tarn.Grad(c.Loss, c.operands()...)
+	u := tarn.Grad(c.Loss, c.values()...)
 	c.raw = map[*tarn.Param]*tarn.Value{}
 	for i, s := range c.Slots {
 		c.raw[s.Param] = u[i]
 	}
 	return u
-}
-
-// operands are the params, to differentiate by.
-func (c *Context) operands() []tarn.Operand {
-	out := make([]tarn.Operand, len(c.Slots))
-	for i, s := range c.Slots {
-		out[i] = s.Value
-	}
-	return out
 }
 
 // values are the params before the update.

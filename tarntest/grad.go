@@ -41,7 +41,7 @@ func checkGrad(f func(in ...*tarn.Value) *tarn.Value, inputs []*tarn.Tensor) err
 	g := tarn.NewGraph()
 	r := tarn.NewRandom(1, "tarntest")
 	var in, directions []*tarn.Value
-	var wrt []tarn.Operand
+	var wrt []*tarn.Value
 	moving := map[int]int{} // the index within wrt of an input
 	data := map[string]*tarn.Tensor{}
 	for i, x := range inputs {

@@ -26,17 +26,17 @@ func TestCheckGradFindsMistakes(t *testing.T) {
 	}{
 		{"right", func(in ...*tarn.Value) *tarn.Value { return in[0].Sin().Mul(in[0]) }, ""},
 		{"right by a rule", func(in ...*tarn.Value) *tarn.Value {
-			return tarn.WithGradient(in[0].Square(), []tarn.Operand{in[0]}, func(dy *tarn.Value) []*tarn.Value {
+			return tarn.WithGradient(in[0].Square(), []*tarn.Value{in[0]}, func(dy *tarn.Value) []*tarn.Value {
 				return []*tarn.Value{dy.Mul(in[0]).Scale(2)}
 			})
 		}, ""},
 		{"wrong first derivative", func(in ...*tarn.Value) *tarn.Value {
-			return tarn.WithGradient(in[0].Square(), []tarn.Operand{in[0]}, func(dy *tarn.Value) []*tarn.Value {
+			return tarn.WithGradient(in[0].Square(), []*tarn.Value{in[0]}, func(dy *tarn.Value) []*tarn.Value {
 				return []*tarn.Value{dy.Mul(in[0])}
 			})
 		}, "first derivative by element 0 of input 0"},
 		{"wrong second derivative", func(in ...*tarn.Value) *tarn.Value {
-			return tarn.WithGradient(in[0].Square(), []tarn.Operand{in[0]}, func(dy *tarn.Value) []*tarn.Value {
+			return tarn.WithGradient(in[0].Square(), []*tarn.Value{in[0]}, func(dy *tarn.Value) []*tarn.Value {
 				return []*tarn.Value{dy.Mul(in[0].StopGradient()).Scale(2)}
 			})
 		}, "second derivative by element 0 of input 0"},

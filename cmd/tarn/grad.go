@@ -31,15 +31,13 @@ func (c *gradCommand) Run(env *environment) error {
 	}
 	sizes := map[string]int{}
 	outputs := tarn.Outputs{"f": f.value}
-	var wrt []tarn.Operand
-	for i, a := range at {
+	for _, a := range at {
 		sizes[a.name] = expr.Scalar
 		if a.vector {
 			sizes[a.name] = len(a.values)
 		}
-		wrt = append(wrt, f.params[i])
 	}
-	for i, d := range tarn.Grad(f.value, wrt...) {
+	for i, d := range tarn.Grad(f.value, f.params[:len(at)]...) {
 		outputs["d"+at[i].name] = d
 	}
 	formulas, err := f.e.Grad(sizes)

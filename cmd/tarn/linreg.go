@@ -105,12 +105,8 @@ type arrival struct {
 // the last step.
 func (d *descent) run(ctx context.Context, loss *tarn.Value, w io.Writer, steps int, arrived func() bool) (arrival, error) {
 	var a arrival
-	var operands []tarn.Operand
-	for _, p := range d.params {
-		operands = append(operands, p)
-	}
 	var updates []tarn.Update
-	for i, slope := range tarn.Grad(loss, operands...) {
+	for i, slope := range tarn.Grad(loss, d.params...) {
 		p := d.params[i]
 		updates = append(updates, tarn.Assign(p, p.Value(loss.Graph()).Sub(slope.Scale(d.rate))))
 	}

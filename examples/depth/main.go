@@ -47,7 +47,7 @@ func (n *network) slopes() ([]float64, error) {
 	g := tarn.NewGraph()
 	x := g.Normal(tarn.F64, 0, 1, batch, width)
 	signal := x
-	var signals []tarn.Operand
+	var signals []*tarn.Value
 	for _, w := range n.Weights {
 		signal = n.layer(signal, signal.MatMul(w))
 		signals = append(signals, signal)

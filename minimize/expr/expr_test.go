@@ -33,7 +33,7 @@ func value(t *testing.T, e *expr.Expr, at map[string][]float64) (y []float64, gr
 	}
 	outputs := tarn.Outputs{"y": v}
 	if v.Rank() == 0 {
-		var wrt []tarn.Operand
+		var wrt []*tarn.Value
 		for _, name := range order {
 			wrt = append(wrt, values[name])
 		}
