@@ -1,12 +1,11 @@
 package cpu
 
-// Scaled dot-product attention in blocks: softmax(scale Q·Kᵀ + mask)·V for every head, where no more of the matrix of scores
-// is ever held than one block of it. T. Dao, "FlashAttention-2", 2023: the softmax of a row is taken as its keys come by,
-// and of each row only the logarithm of the sum of its exponentials is kept, from which the backward pass computes the
-// weights again.
+// Scaled dot-product attention in blocks: softmax(scale Q·Kᵀ + mask)·V for every head. At most one block of the matrix of
+// scores is in memory at a time. As in T. Dao, "FlashAttention-2", 2023, the softmax of a row is computed while its keys are
+// read, and only the logarithm of the sum of its exponentials is kept, from which the backward pass recomputes the weights.
 //
 // Blocks of scores are held transposed, keys by queries. Then what belongs to a query, its maximum and its sum, lies along
-// the vectors, and all products read their operands in place but for the queries of a block, which are transposed once.
+// the vectors, and all products read their operands in place except the queries of a block, which are transposed once.
 
 import (
 	"math"
@@ -32,12 +31,12 @@ const (
 
 // AttentionSpec describes an attention.
 type AttentionSpec struct {
-	Batch, Heads, KVHeads int // Heads is a multiple of KVHeads: so many heads of queries in a row use one of keys
+	Batch, Heads, KVHeads int // Heads is a multiple of KVHeads: Heads/KVHeads consecutive query heads share one key head
 	Queries, Keys         int
 	Size, ValueSize       int // of a query and of a key, and of a value
 	Scale                 float64
 	Causal                bool    // key j counts for query i only if j <= i
-	Dropout               float64 // probability with which a weight is set to 0; the others are divided by the rest of it
+	Dropout               float64 // probability with which a weight is set to 0; the others are divided by 1-Dropout
 	Float64               bool    // elements are float64, else float32
 	Mask                  MaskKind
 	MaskStrides           [4]int // by example, head, query and key, in elements
@@ -73,8 +72,8 @@ type attention struct {
 	where     Vec
 	maskTurn  TransposeFunc
 	boolTurn  TransposeFunc
-	scales    unsafe.Pointer // Scale, as often as a transposed block of queries or of gradients has elements
-	infinite  unsafe.Pointer // -Inf, as often as a block of scores has elements
+	scales    unsafe.Pointer // Scale, repeated for every element of a transposed block of queries or gradients
+	infinite  unsafe.Pointer // -Inf, repeated for every element of a block of scores
 	worker    int            // bytes of a worker's scratch
 	turned    int            // places in it: queries, transposed
 	block     int            // scores
@@ -82,8 +81,8 @@ type attention struct {
 	draws     int            // which weights are kept, queries by keys
 	drawn     int            // and transposed
 	factors   int            // what the weights are multiplied by
-	kept      unsafe.Pointer // the factor of a weight that is kept, as often as a block has elements
-	dropped   unsafe.Pointer // and 0, that of one that is dropped
+	kept      unsafe.Pointer // the factor of a kept weight, repeated for every element of a block
+	dropped   unsafe.Pointer // and 0, the factor of a dropped weight
 	products  int            // what the products need
 }
 
@@ -132,7 +131,7 @@ func constantOf[T float32 | float64](x T, n int) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(s))
 }
 
-// room gives a place for n elements in the worker's scratch.
+// room returns a place for n elements in the worker's scratch.
 func (a *attention) room(n int) int {
 	at := a.worker
 	a.worker += align(n * a.size)
@@ -141,7 +140,7 @@ func (a *attention) room(n int) int {
 
 // product plans products of blocks of at most these sizes. The second operand's rows are contiguous.
 func (a *attention) product(m, n, k int, first Layout) *Gemm {
-	// The layouts but for their ones, and LDC, come with each call.
+	// Each call brings its own layouts, except their unit strides, and LDC.
 	g := NewGemm(GemmSpec{M: m, N: n, K: k, A: first, B: Layout{n, 1}, LDC: n + 1, Float64: a.Float64})
 	a.products = max(a.products, g.worker)
 	return g
@@ -215,7 +214,7 @@ func (a *attention) maskBlock(s, scratch, mask unsafe.Pointer, b, h, i0, j0, m, 
 	}
 }
 
-// drop gives what dropout multiplies the weights of a block by, m keys from j0 on and n queries from i0 on. Each is a function
+// drop returns what dropout multiplies the weights of a block by, m keys from j0 on and n queries from i0 on. Each is a function
 // of its place alone, so the backward pass finds those of the forward pass again.
 func (a *attention) drop(scratch unsafe.Pointer, key rng.Key, b, h, i0, j0, m, n int) unsafe.Pointer {
 	draws, drawn, factors := unsafe.Add(scratch, a.draws), unsafe.Add(scratch, a.drawn), unsafe.Add(scratch, a.factors)

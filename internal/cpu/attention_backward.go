@@ -1,6 +1,6 @@
 package cpu
 
-// The backward pass of attention. With P the weights, dP = dO·Vᵀ and d the sum of dO*O along each row, the gradient by the
+// The backward pass of attention. With P the weights, dP = dO·Vᵀ and d the sum of dO*O along each row, the gradient with respect to the
 // scores is dS = P*(dP - d), from which dQ = scale dS·K, dK = scale dSᵀ·Q and dV = Pᵀ·dO. Where dropout
 // multiplies the weights by F, dV = (P*F)ᵀ·dO and dP = F*(dO·Vᵀ); d is what it is without. A task has some keys of one head
 // to itself and goes over all queries, so that each element is summed in one order, whichever worker does it.
@@ -17,7 +17,7 @@ type AttentionGrad struct {
 	byKeys     *Gemm
 	byQueries  *Gemm
 	rowSums    Rows
-	splits     int // parts that the keys of a head are cut into; the gradients by queries of the parts are added up
+	splits     int // parts that the keys of a head are cut into; the gradients with respect to queries of the parts are added up
 	keyBlocks  int
 	turnedOut  int // places in the scratch: gradients of the result, transposed
 	gradient   int // dP, then dS
@@ -62,7 +62,7 @@ func NewAttentionGrad(spec AttentionSpec) *AttentionGrad {
 	return a
 }
 
-// part is the number of bytes of the gradients by all queries.
+// part is the number of bytes of the gradients with respect to all queries.
 func (a *AttentionGrad) part() int { return a.Batch * a.Heads * a.Queries * a.Size * a.size }
 
 // Phases returns the number of phases, 1 or 2. All tasks of a phase are done before the next begins.
@@ -116,8 +116,8 @@ func (a *AttentionGrad) Run(phase, task int, x *AttentionArrays, shared, worker 
 	}
 }
 
-// queries adds what n queries from i0 on give to the gradients by the keys and values from first to end, and writes their own
-// gradients by these to dq.
+// queries adds what n queries from i0 on give to the gradients with respect to the keys and values from first to end, and writes their own
+// gradients with respect to these to dq.
 func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end int, dq unsafe.Pointer, ldq Layout, worker unsafe.Pointer) {
 	q, lq := a.at(x.Q, a.Q, b, h, i0)
 	do, ldo := a.at(x.DOut, a.DOut, b, h, i0)
@@ -167,7 +167,7 @@ func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end 
 	}
 }
 
-// shifts gives what is added to the scores and to the gradients of the weights.
+// shifts returns what is added to the scores and to the gradients of the weights.
 func shifts[T float32 | float64](logSum, logs, weight []T, sums []float64, scale float64) {
 	for i, s := range sums {
 		logSum[i] = -logs[i]
@@ -175,7 +175,7 @@ func shifts[T float32 | float64](logSum, logs, weight []T, sums []float64, scale
 	}
 }
 
-// addParts adds up the gradients by the queries of one head, first part to last.
+// addParts adds up the gradients with respect to the queries of one head, first part to last.
 func (a *AttentionGrad) addParts(task int, x *AttentionArrays, shared unsafe.Pointer) {
 	for i := range a.Queries {
 		dq, _ := a.at(x.DQ, a.DQ, task/a.Heads, task%a.Heads, i)

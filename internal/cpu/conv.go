@@ -1,4 +1,4 @@
-// Convolutions. A Conv is the plan of one convolution, transposed convolution or gradient by the kernel: how the work is
+// Convolutions. A Conv is the plan of one convolution, transposed convolution or gradient with respect to the kernel: how the work is
 // cut into tasks, what is copied before it is read, and what each call of a micro-kernel multiplies. All of it follows from
 // the shape and the level alone, never from the number of workers.
 //
@@ -60,11 +60,11 @@ type Conv struct {
 	parts      []convPart // of the result of ConvOutput and ConvInput: those with taps of their own
 	packed     bool       // the kernel is transposed into the shared scratch first
 	packTaps   []int      // the kernel's taps in the order of the packed ones
-	slices     int        // of ConvKernel: sums of so many parts of the batch are taken apart
+	slices     int        // of ConvKernel: number of parts of the batch that are summed separately
 	sumTasks   int
 	add        Vec
 	transpose  TransposeFunc
-	depthwise  *depthwise // where each channel is a group of its own, else nil
+	depthwise  *depthwise // where each channel is its own group, else nil
 }
 
 type convPhase uint8
@@ -91,7 +91,7 @@ type convPart struct {
 // Sizes of tasks.
 const (
 	convCopy   = 160 << 10 // bytes of the copy with padding that a task makes of an image, about
-	convSlices = 16        // most sums of a gradient by the kernel that are taken apart
+	convSlices = 16        // most sums of a gradient with respect to the kernel that are taken apart
 	convPlaces = 256       // places of a slice, at least
 )
 
@@ -141,7 +141,7 @@ func (c *Conv) empty() bool {
 
 func (c *Conv) taps() int { return c.Window[0] * c.Window[1] * c.Window[2] }
 
-// outputs gives the number of channels of the result, those of a group, and those of a group of the array read.
+// outputs returns the number of channels of the result, those of a group, and those of a group of the array read.
 func (c *Conv) outputs() (all, group, from int) {
 	if c.Kind == ConvInput {
 		return c.In * c.Groups, c.In, c.Out / c.Groups
@@ -292,7 +292,7 @@ func (c *Conv) places(axis int) int {
 	return n
 }
 
-// slice divides the batch of a gradient by the kernel.
+// slice divides the batch of a gradient with respect to the kernel.
 func (c *Conv) slice() {
 	ranges := c.Batch * c.cuts
 	places := c.Batch * c.Places[0] * c.Places[1] * c.Places[2]
@@ -366,7 +366,7 @@ type image struct {
 	stride [3]int // in bytes
 }
 
-// open gives the part of image n that the places q0 to q1 along the cut axis read.
+// open returns the part of image n that the places q0 to q1 along the cut axis read.
 func (c *Conv) open(n, q0, q1 int, array, worker unsafe.Pointer) image {
 	var im image
 	pixel := c.channels * c.size
@@ -409,7 +409,7 @@ func (c *Conv) open(n, q0, q1 int, array, worker unsafe.Pointer) image {
 	return im
 }
 
-// cutRange gives the places of range r of an image.
+// cutRange returns the places of range r of an image.
 func (c *Conv) cutRange(r int) (q0, q1 int) {
 	return c.rangeCount * r / c.cuts, c.rangeCount * (r + 1) / c.cuts
 }
@@ -511,7 +511,7 @@ func (c *Conv) row(p *convPart, im *image, a int, w, dst unsafe.Pointer, count, 
 	}
 }
 
-// kernelSlice computes the gradient by the kernel from a part of the batch.
+// kernelSlice computes the gradient with respect to the kernel from a part of the batch.
 func (c *Conv) kernelSlice(s int, x, y, out, shared, worker unsafe.Pointer) {
 	if c.slices > 1 {
 		out = unsafe.Add(shared, s*align(c.taps()*c.In*c.Out*c.size))
@@ -536,7 +536,7 @@ func (c *Conv) kernelSlice(s int, x, y, out, shared, worker unsafe.Pointer) {
 	}
 }
 
-// kernelRange adds what the places of plane u meet to the gradient by the kernel. The sum runs over the places of a row, and
+// kernelRange adds what the places of plane u meet to the gradient with respect to the kernel. The sum runs over the places of a row, and
 // the rows are its blocks.
 func (c *Conv) kernelRange(im *image, n, u int, from, end [3]int, y, out unsafe.Pointer, add bool) {
 	ks := c.kernels

@@ -2,7 +2,7 @@ package cpu
 
 import "unsafe"
 
-// This file has depthwise convolutions, in which every channel has a kernel of its own. There is nothing to sum over but the taps of
+// This file has depthwise convolutions, in which every channel has its own kernel. There is nothing to sum over but the taps of
 // the window, so they are done by multiplications of vectors: a segment of a row times the kernel's row for a tap, which is
 // repeated as often as the segment has places.
 
@@ -21,7 +21,7 @@ type depthwise struct {
 // depthwiseSegment is about the number of elements of a segment: the kernel's rows for all taps stay in the first-level cache.
 const depthwiseSegment = 512
 
-// planDepthwise lets the plan be done by vectors where each channel is a group of its own.
+// planDepthwise lets the plan be done by vectors where each channel is its own group.
 func (c *Conv) planDepthwise(mul, fma Vec, dt DType) {
 	if c.In != 1 || c.Out != c.Groups || c.Groups == 1 {
 		return
@@ -47,7 +47,7 @@ func (c *Conv) tileTaps(p *convPart, w, worker unsafe.Pointer) {
 	}
 }
 
-// pixels gives count pixels that lie step bytes apart side by side: in place where they do so, else gathered in to.
+// pixels returns count pixels that lie step bytes apart side by side: in place where they do so, else gathered in to.
 func pixels(src unsafe.Pointer, step, pixel, count int, to unsafe.Pointer) unsafe.Pointer {
 	if step == pixel || count == 1 {
 		return src

@@ -45,13 +45,13 @@ func randomConv(r *rand.Rand) ConvSpec {
 	}
 }
 
-// sizes gives the numbers of elements of x, w and y.
+// sizes returns the numbers of elements of x, w and y.
 func (s ConvSpec) sizes() [3]int {
 	volume := func(n [3]int) int { return n[0] * n[1] * n[2] }
 	return [3]int{s.Batch * volume(s.Space) * s.In * s.Groups, volume(s.Window) * s.In * s.Out, s.Batch * volume(s.Places) * s.Out}
 }
 
-// places gives the operands and the result of a kind among x, w and y.
+// places returns the operands and the result of a kind among x, w and y.
 func (s ConvSpec) roles() (a, b, out int) {
 	return [...]int{ConvOutput: 0, ConvInput: 2, ConvKernel: 0}[s.Kind], [...]int{ConvOutput: 1, ConvInput: 1, ConvKernel: 2}[s.Kind], [...]int{ConvOutput: 2, ConvInput: 0, ConvKernel: 1}[s.Kind]
 }

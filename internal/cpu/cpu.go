@@ -29,7 +29,7 @@ const EnvVar = "TARN_CPU"
 
 var levelNames = [...]string{Go: "go", AVX2: "avx2", AVX512: "avx512"}
 
-// String gives the name of the level as the environment variable spells it.
+// String returns the name of the level as the environment variable spells it.
 func (l Level) String() string {
 	if int(l) < len(levelNames) {
 		return levelNames[l]
@@ -62,7 +62,7 @@ func detect() Level {
 	}
 }
 
-// levelFromEnv gives the level that a value of the environment variable asks for, or the detected one and an error.
+// levelFromEnv returns the level that a value of the environment variable asks for, or the detected one and an error.
 func levelFromEnv(value string) (Level, error) {
 	if value == "" {
 		return detected, nil

@@ -68,7 +68,7 @@ func (g *Gemm) packPanel(dst, b unsafe.Pointer, l Layout, k, cols int) {
 	}
 }
 
-// copyRows copies rows of so many bytes from one distance to another.
+// copyRows copies rows of the given number of bytes from one distance to another.
 func copyRows(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, bytes int) {
 	for i := range rows {
 		copy(unsafe.Slice((*byte)(unsafe.Add(dst, i*dstRow)), bytes), unsafe.Slice((*byte)(unsafe.Add(src, i*srcRow)), bytes))

@@ -13,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// pageEdge gives memory that ends, or begins, at an inaccessible page.
+// pageEdge returns memory that ends, or begins, at an inaccessible page.
 func pageEdge(t *testing.T, bytes int, atEnd bool) unsafe.Pointer {
 	page := syscall.Getpagesize()
 	pages := (bytes+page-1)/page + 2

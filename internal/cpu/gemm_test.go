@@ -76,7 +76,7 @@ func newProduct[T float32 | float64](spec GemmSpec, seed uint64) *product[T] {
 	return p
 }
 
-// aligned gives scratch of so many bytes, aligned to a cache line and filled with a pattern that is a NaN.
+// aligned returns scratch of the given number of bytes, aligned to a cache line and filled with a pattern that is a NaN.
 func aligned(bytes int) unsafe.Pointer {
 	if bytes == 0 {
 		return nil
@@ -91,7 +91,7 @@ func aligned(bytes int) unsafe.Pointer {
 
 func at[T any](s []T, i int) unsafe.Pointer { return unsafe.Pointer(&s[i]) }
 
-// run computes the product with so many goroutines; order permutes the tasks.
+// run computes the product with the given number of goroutines; order permutes the tasks.
 func (p *product[T]) run(g *Gemm, workers int, order func(n int) []int) {
 	copy(p.c, p.fillC)
 	shared := aligned(g.SharedScratch())
@@ -157,7 +157,7 @@ func (p *product[T]) compare() error {
 	return nil
 }
 
-// layouts gives strides for an m by n matrix: row-major, transposed, both with padded lines, and general ones.
+// layouts returns strides for an m by n matrix: row-major, transposed, both with padded lines, and general ones.
 func layouts(m, n int) map[string]Layout {
 	return map[string]Layout{
 		"N":  {max(n, 1), 1},
@@ -366,7 +366,7 @@ func BenchmarkGemm(b *testing.B) {
 	}
 }
 
-// zeroed gives aligned memory of zeros.
+// zeroed returns aligned memory of zeros.
 func zeroed(bytes int) unsafe.Pointer {
 	p := aligned(bytes)
 	clear(unsafe.Slice((*byte)(p), bytes))

@@ -239,7 +239,7 @@ func (p *Pool) spread(s *poolRow, x, dy, dx, scratch unsafe.Pointer) {
 	}
 }
 
-// meet gives the places of the segment whose tap t lies inside, from lo to before hi, the element that the first of them
+// meet returns the places of the segment whose tap t lies inside, from lo to before hi, the element that the first of them
 // meets, and whether there is one.
 func (p *Pool) meet(s *poolRow, t int) (lo, hi, element int, ok bool) {
 	t0, t1, t2 := t/(p.Window[1]*p.Window[2]), t/p.Window[2]%p.Window[1], t%p.Window[2]

@@ -2,5 +2,5 @@
 
 package cpu
 
-// poolKernelsFor gives no kernels: vector functions do it all.
+// poolKernelsFor returns no kernels: vector functions do it all.
 func poolKernelsFor(Level) poolKernels { return poolKernels{} }

@@ -43,7 +43,7 @@ type kernel struct {
 	dt DType
 }
 
-// Function gives the vector function of f that is best at the current level, or nil if f is not defined for dt. dt is the
+// Function returns the vector function of f that is best at the current level, or nil if f is not defined for dt. dt is the
 // type of the operands, also where the result is Bool; for Where it is the type of the two values, and the condition is
 // Bool.
 func Function(f scalar.Func, dt DType) Vec {
@@ -56,7 +56,7 @@ func Function(f scalar.Func, dt DType) Vec {
 // conversion names one cast.
 type conversion struct{ from, to DType }
 
-// Convert gives the cast between two types. Floats are truncated towards zero to integers; NaN and what does not fit gives
+// Convert returns the cast between two types. Floats are truncated towards zero to integers; NaN and what does not fit gives
 // the smallest integer, which is what x86 does and PyTorch shows there. I64 is cut to the low bits for I32. To Bool, anything but
 // zero is true, NaN too. A cast to the same type copies.
 func Convert(from, to DType) Vec {
@@ -93,7 +93,7 @@ type reduction struct {
 	dt   DType
 }
 
-// RowReduction gives dst[r] = combine(dst[r], reduction of row r), or nil if kind is not defined for dt. A sum is taken in
+// RowReduction returns the function that sets dst[r] = combine(dst[r], reduction of row r), or nil if kind is not defined for dt. A sum is taken in
 // the wider type and combined with a dst of it: F64 for floats, I64 for integers. All other reductions have the dst of dt.
 // The result is a function of the elements, rows and cols alone, at one level; which of two zeros is the larger is open.
 func RowReduction(kind Reduce, dt DType) Rows {
@@ -103,7 +103,7 @@ func RowReduction(kind Reduce, dt DType) Rows {
 	return plainRowReduction(kind, dt)
 }
 
-// ColumnReduction gives dst[c] = combine(dst[c], src[0,c], src[1,c], ...), or nil if kind is not defined for dt. It works
+// ColumnReduction returns the function that sets dst[c] = combine(dst[c], src[0,c], src[1,c], ...), or nil if kind is not defined for dt. It works
 // in dt itself, strictly in the order of the rows, so that a reduction in several calls over consecutive blocks of rows has
 // the bits of one call, at every level.
 func ColumnReduction(kind Reduce, dt DType) Rows {

@@ -5,7 +5,7 @@ package cpu
 
 import "unsafe"
 
-// Splat gives dst[r,c] = src[r]: each element of src along a whole row.
+// Splat returns the function that sets dst[r,c] = src[r]: each element of src along a whole row.
 func Splat(dt DType) Rows {
 	if s := fastSplat(Current(), dt.Size()); s != nil {
 		return s
@@ -30,7 +30,7 @@ func splat[T any](dst, src unsafe.Pointer, rows, cols int) {
 	}
 }
 
-// Tile gives dst[r,c] = src[c]: the row src in each row.
+// Tile returns the function that sets dst[r,c] = src[c]: the row src in each row.
 func Tile(dt DType) Rows {
 	size := dt.Size()
 	return func(dst, src unsafe.Pointer, rows, cols int) {
@@ -41,13 +41,13 @@ func Tile(dt DType) Rows {
 	}
 }
 
-// Fill gives dst[i] = *src.
+// Fill returns the function that sets dst[i] = *src.
 func Fill(dt DType) func(dst, src unsafe.Pointer, n int) {
 	splat := Splat(dt)
 	return func(dst, src unsafe.Pointer, n int) { splat(dst, src, 1, n) }
 }
 
-// Iota gives dst[i] = start + i, or nil for Bool.
+// Iota returns the function that sets dst[i] = start + i, or nil for Bool.
 func Iota(dt DType) func(dst unsafe.Pointer, start, n int) {
 	switch dt {
 	case I32:
@@ -69,7 +69,7 @@ func countUp[T number](dst unsafe.Pointer, start, n int) {
 	}
 }
 
-// Gather gives dst[i] = src[i*stride]. The stride may be negative.
+// Gather returns the function that sets dst[i] = src[i*stride]. The stride may be negative.
 func Gather(dt DType) func(dst, src unsafe.Pointer, n, stride int) {
 	switch dt.Size() {
 	case 1:
@@ -88,10 +88,10 @@ func gather[T any](dst, src unsafe.Pointer, n, stride int) {
 	}
 }
 
-// TransposeFunc gives dst[c*dstStride+r] = src[r*srcStride+c] for rows x cols elements of src; strides count elements.
+// TransposeFunc sets dst[c*dstStride+r] = src[r*srcStride+c] for rows x cols elements of src; strides count elements.
 type TransposeFunc func(dst, src unsafe.Pointer, rows, cols, dstStride, srcStride int)
 
-// Transpose gives the transpose for elements of 1, 4 or 8 bytes.
+// Transpose returns the transpose for elements of 1, 4 or 8 bytes.
 func Transpose(elemSize int) TransposeFunc {
 	if t := fastTranspose(Current(), elemSize); t != nil {
 		return t

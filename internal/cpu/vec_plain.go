@@ -15,7 +15,7 @@ type float interface{ float32 | float64 }
 
 type number interface{ integer | float }
 
-// plainFunction gives the plain Go vector function, or nil if f is not defined for dt.
+// plainFunction returns the plain Go vector function, or nil if f is not defined for dt.
 func plainFunction(f scalar.Func, dt DType) Vec {
 	switch dt {
 	case Bool:
@@ -213,7 +213,7 @@ func floatFunction[T float](f scalar.Func) Vec {
 	}
 }
 
-// numberFunction gives the functions that read the same for integers and floats.
+// numberFunction returns the functions that read the same for integers and floats.
 func numberFunction[T number](f scalar.Func) Vec {
 	switch f {
 	case scalar.Neg:

@@ -96,7 +96,7 @@ func rowReduction[T number](kind Reduce) Rows {
 	return nil
 }
 
-// boolRows gives All and Any. A row whose result is settled is not read on.
+// boolRows returns All and Any. A row whose result is settled is not read on.
 func boolRows(kind Reduce) Rows {
 	if kind != All && kind != Any {
 		return nil
@@ -112,7 +112,7 @@ func boolRows(kind Reduce) Rows {
 	}
 }
 
-// combiner gives the two-argument function that a reduction repeats, or Invalid where it is not defined for dt.
+// combiner returns the two-argument function that a reduction repeats, or Invalid where it is not defined for dt.
 func combiner(kind Reduce, dt DType) scalar.Func {
 	switch {
 	case dt == Bool && kind == All:

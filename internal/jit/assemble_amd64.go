@@ -382,7 +382,7 @@ func (g *generator) constantOf(x float64) int {
 	return g.bits(uint64(math.Float32bits(float32(x))), math.Float64bits(x))
 }
 
-// bits gives the register that holds a constant in every lane.
+// bits returns the register that holds a constant in every lane.
 func (g *generator) bits(single, double uint64) int {
 	x := single
 	if g.run.Double {
@@ -401,7 +401,7 @@ func (g *generator) bits(single, double uint64) int {
 	return r
 }
 
-// byteOnes gives a register of ones in every byte.
+// byteOnes returns a register of ones in every byte.
 func (g *generator) byteOnes() int {
 	const key = 1<<63 | 0x0101 // no float constant that runs use
 	if r, ok := g.constant[key]; ok {
@@ -489,7 +489,7 @@ func (g *generator) body(masked bool) {
 	}
 }
 
-// release gives the register of v free if instruction i was the last to use it.
+// release returns the register of v free if instruction i was the last to use it.
 func (g *generator) release(v, i int) {
 	if g.last[v] == i && g.where[v] >= 0 && (v >= len(g.hoisted) || !g.hoisted[v]) {
 		g.releaseRegister(v)
@@ -512,7 +512,7 @@ func (g *generator) loads() masking {
 	return masking{}
 }
 
-// address gives the register with a slot's address.
+// address returns the register with a slot's address.
 func (g *generator) address(slot int) int {
 	if r, ok := g.base[slot]; ok {
 		return r
@@ -595,7 +595,7 @@ func (g *generator) compare(k, a, b int, predicate byte) {
 	g.c.put(predicate)
 }
 
-// blend gives b where the mask is set and a elsewhere.
+// blend returns b where the mask is set and a elsewhere.
 func (g *generator) blend(dst, k, a, b int) {
 	g.c.regs(opcode{1, 2, g.w(), 0x65, 2}, dst, a, b, masking{k: byte(k)})
 }
@@ -646,7 +646,7 @@ func (g *generator) emit(in fused, i int) {
 		g.c.regs(opcode{1, 3, g.w(), 0x08 + g.w(), 2}, d, 0, r[0], none)
 		g.c.put(map[scalar.Func]byte{scalar.Floor: 9, scalar.Ceil: 10, scalar.Round: 8}[in.Func])
 	case scalar.ReLU:
-		// MAX gives its second operand where one is NaN.
+		// MAX returns its second operand where one is NaN.
 		g.c.regs(g.op(opMax), d, g.constantOf(0), r[0], none)
 	case scalar.Add:
 		g.c.regs(g.op(opAdd), d, r[0], r[1], none)

@@ -219,7 +219,7 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-// TestRuns holds random runs, long enough to need many registers, against the definitions.
+// TestRuns checks random runs, long enough to need many registers, against the definitions.
 func TestRuns(t *testing.T) {
 	if !Available() {
 		t.Skip("no AVX-512 here")
@@ -377,7 +377,7 @@ func TestReductions(t *testing.T) {
 	}
 }
 
-// TestIntegers holds comparisons of Ints and conversions against what they should be.
+// TestIntegers checks comparisons of Ints and conversions against what they should be.
 func TestIntegers(t *testing.T) {
 	if !Available() {
 		t.Skip("no AVX-512 here")
@@ -407,7 +407,7 @@ func TestIntegers(t *testing.T) {
 	}
 }
 
-// TestSweep holds the exponential and what is made of it against the definitions over the whole range, denormal results and
+// TestSweep checks the exponential and what is made of it against the definitions over the whole range, denormal results and
 // overflow included.
 func TestSweep(t *testing.T) {
 	if !Available() {
@@ -503,7 +503,7 @@ func TestAway(t *testing.T) {
 	}
 }
 
-// TestPair holds GELU and its derivative of one value, which share a computation, against each alone, among other
+// TestPair checks GELU and its derivative of one value, which share a computation, against each alone, among other
 // instructions and with the derivative first, too.
 func TestPair(t *testing.T) {
 	if !Available() {

@@ -16,7 +16,7 @@ func (a *Assembler) Add(*Run) (id int, ok bool) { return 0, false }
 // Finish has nothing to do.
 func (a *Assembler) Finish() (*Memory, bool) { return nil, true }
 
-// Func gives no code.
+// Func returns no code.
 func (a *Assembler) Func(int) Func { return Func{} }
 
 func call(uintptr, *unsafe.Pointer, int) { panic("jit: no code can be run on this machine") }

@@ -72,7 +72,7 @@ func (g *generator) oddPieces(d, x int, end float64, p pieces) {
 // normalEnd is where the normal density has become zero.
 const normalEnd = 14.75
 
-// normal gives registers of a = |x|, bounded, e and n with e^(-a^2/2) = e * 2^n, and t = Phi(-a) * e^(a^2/2).
+// normal returns registers of a = |x|, bounded, e and n with e^(-a^2/2) = e * 2^n, and t = Phi(-a) * e^(a^2/2).
 func (g *generator) normal(x int) (a, e, n, t int) {
 	const (
 		sixteenths = 3 << 18            // the sum of it and a small number has sixteenths as its last bits

@@ -29,7 +29,7 @@ var errGoexit = errors.New("the task called runtime.Goexit")
 
 // caught describes the panic of a task. It must be called while the panicking function's deferred calls run.
 func caught(task int, value any) *Panic {
-	if value == nil { // recover gives nil only if there is no panic
+	if value == nil { // recover returns nil only if there is no panic
 		value = errGoexit
 	}
 	return &Panic{Task: task, Value: value, Stack: debug.Stack()}

@@ -23,7 +23,7 @@ type Job interface {
 // line is the distance in bytes that keeps two variables from sharing a cache line (two lines on CPUs that fetch pairs).
 const line = 128
 
-// Pool is a set of workers. It may be used by several goroutines at once, and by a task of its own: whoever finds it
+// Pool is a set of workers. It may be used by several goroutines at once, and by a task that it runs: whoever finds it
 // busy does its tasks itself.
 //
 // How one job passes through: the caller sets job and pending, then stores ticket, which publishes the job. A worker

@@ -2,7 +2,7 @@ package rng
 
 import "testing"
 
-// TestWords holds the assembly against the words one by one, around the ends of its groups of blocks and where the block's
+// TestWords checks the assembly against the words one by one, around the ends of its groups of blocks and where the block's
 // number outgrows 32 bits.
 func TestWords(t *testing.T) {
 	before := [2]bool{hasAVX2, hasAVX512}

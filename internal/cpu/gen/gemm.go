@@ -71,7 +71,7 @@ func (t target) dotName(rows, cols int) string {
 	return fmt.Sprintf("gemm%d%sDot%dx%d", t.bits(), t.name, rows, cols)
 }
 
-// vectorsOf is the most vectors in a tile of so many rows.
+// vectorsOf is the most vectors in a tile of the given number of rows.
 func (t target) vectorsOf(rows int) int {
 	if rows <= t.wideRows {
 		return 4
@@ -176,7 +176,7 @@ func (k *gemmGen) load(m, v Op) {
 	}
 }
 
-// loadMasked loads the lanes of the mask, a register of its own kind, and zeros the others.
+// loadMasked loads the lanes that the mask register selects and zeros the others.
 func (k *gemmGen) loadMasked(m, mask, v Op) {
 	switch {
 	case k.avx512 && k.double:
@@ -317,7 +317,7 @@ func (r *rowsOf) at(row int) Mem {
 }
 
 // Prefetches, which together bring 5 % at the shapes of a transformer. Of B the row that so many steps ahead need: a row of a
-// matrix read in place may begin a page of its own, which the processor does not foresee. Of A the line after the current one:
+// matrix read in place may begin on a new page, which the processor does not foresee. Of A the line after the current one:
 // where A runs down its columns, it is that of the next tile. Of C all lines, at the start, as they are needed last.
 const ahead = 8
 

@@ -69,7 +69,7 @@ func (m *machine) width() int {
 	return 32 / m.size()
 }
 
-// pick gives the name for the element type.
+// pick returns the name for the element type.
 func (m *machine) pick(f32, f64 string) string {
 	if m.f64 {
 		return f64
@@ -93,7 +93,7 @@ func (m *machine) half() reg.VecVirtual {
 	return m.XMM()
 }
 
-// label gives a new name for a place in the current function.
+// label returns a new name for a place in the current function.
 func (m *machine) label(name string) string {
 	m.labels++
 	return fmt.Sprintf("%s%d", name, m.labels)
@@ -153,7 +153,7 @@ func (m *machine) constantName(c constant) string {
 	return fmt.Sprintf("vec%d_%x", m.size()*8, uint64(c))
 }
 
-// holding gives the register that holds a constant, or nil.
+// holding returns the register that holds a constant, or nil.
 func (m *machine) holding(c constant) Op {
 	name := m.constantName(c)
 	if m.want != nil {
@@ -191,7 +191,7 @@ func (m *machine) op2(name string, x, y Op) Op {
 	return d
 }
 
-// in gives x in a register.
+// in returns x in a register.
 func (m *machine) in(x Op) Op {
 	if c, ok := x.(constant); ok {
 		if r := m.holding(c); r != nil {
@@ -315,7 +315,7 @@ const (
 	rangeMax = U8(0x05)
 )
 
-// compare gives a mask.
+// compare returns a mask.
 func (m *machine) compare(how U8, x, y Op) Op {
 	var d Op = m.vector()
 	if m.wide() {
@@ -325,7 +325,7 @@ func (m *machine) compare(how U8, x, y Op) Op {
 	return d
 }
 
-// choose gives yes where the mask is set and no elsewhere.
+// choose returns yes where the mask is set and no elsewhere.
 func (m *machine) choose(mask, yes, no Op) Op {
 	d := m.vector()
 	if m.wide() {
@@ -336,7 +336,7 @@ func (m *machine) choose(mask, yes, no Op) Op {
 	return d
 }
 
-// keep gives x where the mask is set and 0 elsewhere.
+// keep returns x where the mask is set and 0 elsewhere.
 func (m *machine) keep(mask, x Op) Op {
 	d := m.vector()
 	switch {

@@ -31,7 +31,7 @@ const (
 	iGreater      = U8(6)
 )
 
-// icompare gives a mask. AVX2 knows equal and greater only, and the others by exchange and negation.
+// icompare returns a mask. AVX2 knows equal and greater only, and the others by exchange and negation.
 func (m *machine) icompare(how U8, x, y Op) Op {
 	if m.wide() {
 		d := m.K()

@@ -232,7 +232,7 @@ func (m *machine) softplus(x Op) Op {
 	return m.add(m.logOf(f, k), m.larger(m.in(m.f(0)), x))
 }
 
-// normal gives what GELU and its derivative are made of: a = |x| bounded to where the density is zero, e^(-a^2/2) = e * 2^n,
+// normal returns what GELU and its derivative are made of: a = |x| bounded to where the density is zero, e^(-a^2/2) = e * 2^n,
 // and t = Phi(-a) * e^(a^2/2). The square is kept with its rounding error, which the exponential would enlarge; the factor
 // 2^n comes last, so that a denormal result is rounded once.
 func (m *machine) normal(x Op) (a, e, n, t Op) {
@@ -420,7 +420,7 @@ func (m *machine) pow(a, b Op) Op {
 	return m.choose(m.signMask(m.or(unit, minus)), one, y)
 }
 
-// compareVector gives the mask in a vector register.
+// compareVector returns the mask in a vector register.
 func (m *machine) compareVector(how U8, x, y Op) Op {
 	mask := m.compare(how, x, y)
 	if !m.wide() {

@@ -68,7 +68,7 @@ func (m *machine) lookUp(index Op, name string, numbers []float64) Op {
 	return d
 }
 
-// table gives the numbers, in a register that holds them or in the data section.
+// table returns the numbers, in a register that holds them or in the data section.
 func (m *machine) table(name string, numbers []float64) Op {
 	if m.want != nil {
 		m.want(name, func(m *machine) Op {

@@ -18,7 +18,7 @@ func (m *machine) transpose(size int) {
 	signature(m.Context, []string{"dst", "src"}, []string{"rows", "cols", "dstStride", "srcStride"})
 	side := 32 / size
 	dst, src, rows, cols := m.argument("dst"), m.argument("src"), m.argument("rows"), m.argument("cols")
-	// rowsOf gives the operands of the rows of a tile at p.
+	// rowsOf returns the operands of the rows of a tile at p.
 	rowsOf := func(stride string) (step reg.GPVirtual, at func(p, p4 reg.GPVirtual, i, disp int) Mem) {
 		s, s3 := m.argument(stride), m.GP64()
 		m.SHLQ(U8(map[int]int{4: 2, 8: 3}[size]), s)
