@@ -247,6 +247,7 @@ var mayImport = []struct {
 	{"internal/lower", []string{"internal/ir", "internal/scalar"}},
 	{"internal/plan", []string{"internal/lower", "internal/ir"}},
 	{"internal/exec", []string{"internal/..."}},
+	{"internal/bench", []string{".", "nn", "optim", "minimize/...", "data/...", "train/..."}},
 	{".", []string{"internal/..."}},
 	{"tarntest", []string{"."}},
 	{"nn", []string{"."}},
@@ -256,8 +257,7 @@ var mayImport = []struct {
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/..."}},
-	{"bench/...", []string{".", "nn", "optim", "minimize/...", "data/...", "interop/...", "train/...", "bench/..."}},
-	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "bench/...", "cmd/..."}},
+	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "internal/bench", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/..."}},
 }
 

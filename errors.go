@@ -26,7 +26,7 @@ func caller() site {
 // modulePath is where the packages of this module lie; those in userPackages are programs like the user's own.
 const modulePath = "github.com/seed-49005b45/tarn"
 
-var userPackages = []string{"/cmd/", "/examples/", "/bench"}
+var userPackages = []string{"/cmd/", "/examples/", "/internal/bench"}
 
 // frames gives the frames of the user's program, innermost first, and the name of the function of this module that the
 // innermost of them called, as in "Unsqueeze" or "nn.Linear.Forward".

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/seed-49005b45/tarn/bench"
+	"github.com/seed-49005b45/tarn/internal/bench"
 )
 
 // This file holds bench.
@@ -20,7 +20,7 @@ type benchCommand struct {
 	Explain   bool     `xor:"mode,form" help:"List the steps of one workload's compiled program with their cost, beside the machine's limits."`
 	Profile   string   `xor:"mode,form" placeholder:"FILE" help:"Write what each worker does in one step of one workload, as a trace that ui.perfetto.dev shows."`
 	Once      bool     `xor:"mode,form" help:"Take one step of each workload, print the loss and end."`
-	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; bench/peers/setup.sh in the source makes an environment with them."`
+	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; internal/bench/peers/setup.sh in the source makes an environment with them."`
 	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
 }
 

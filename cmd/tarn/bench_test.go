@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-49005b45/tarn/bench"
+	"github.com/seed-49005b45/tarn/internal/bench"
 )
 
 func TestBench(t *testing.T) {

@@ -96,7 +96,7 @@ func newPython(ctx context.Context, interpreter, dir string) (*python, error) {
 		}
 	}
 	if len(p.peers) == 0 {
-		return nil, fmt.Errorf("bench: %s has no peer: not %s; make an environment with bench/peers/setup.sh", interpreter, strings.Join(p.lacks, ", not "))
+		return nil, fmt.Errorf("bench: %s has no peer: not %s; make an environment with internal/bench/peers/setup.sh", interpreter, strings.Join(p.lacks, ", not "))
 	}
 	return p, os.CopyFS(dir, peerPrograms)
 }

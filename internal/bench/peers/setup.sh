@@ -5,7 +5,7 @@
 set -eu
 [ $# = 1 ] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
-repository=$(cd "$here/../.." && pwd)
+repository=$(cd "$here/../../.." && pwd)
 case "$(realpath -m "$1")/" in
 "$repository"/*) echo "setup.sh: $1 lies in the repository: choose another place" >&2; exit 2 ;;
 esac
