@@ -27,7 +27,7 @@ func gnvp(loss, outputs *Value, wrt []Operand, vectors []*Value) []*Value {
 		return g.poisoned(gnvpOp{}, len(wrt))
 	case !slices.Contains(reachable([]*Value{loss}), outputs):
 		g.fail(gnvpOp{}, []*Value{loss, outputs}, newProblem("the loss does not depend on the outputs").
-			withHint("name the value that the loss has been computed from"))
+			WithHint("name the value that the loss has been computed from"))
 		return g.poisoned(gnvpOp{}, len(wrt))
 	}
 	return outputs.linearIn(gnvpOp{}, len(wrt), wrt, vectors, func(vectors []*Value) []*Value {

@@ -81,21 +81,8 @@ func (s site) position() string {
 	return "unknown place"
 }
 
-// problem is what a shape rule found wrong: what, and a hint where the cure is certain.
-type problem struct {
-	what, hint string
-}
-
-func (p *problem) Error() string { return p.what }
-
-func newProblem(format string, args ...any) *problem {
-	return &problem{what: fmt.Sprintf(format, args...)}
-}
-
-func (p *problem) withHint(format string, args ...any) *problem {
-	p.hint = fmt.Sprintf(format, args...)
-	return p
-}
+// newProblem says what is wrong with a call.
+func newProblem(format string, args ...any) *ir.Problem { return ir.NewProblem(format, args...) }
 
 // Diagnostic is one thing that is wrong with a graph.
 type Diagnostic struct {
@@ -197,9 +184,9 @@ func (g *Graph) report(v *Value, name string, err error) {
 			d.Outer = append(d.Outer, place(f))
 		}
 	}
-	var p *problem
+	var p *ir.Problem
 	if errors.As(err, &p) {
-		d.Hint = p.hint
+		d.Hint = p.Hint
 	}
 	for i, in := range v.in {
 		if in == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file opens to the tests what the compiler may use in place of an op's reference kernel: kernels and views.
@@ -78,7 +79,7 @@ func scatterOver(r *rand.Rand, a ir.Array) (memory ir.Array, view ir.View) {
 	view = RandomView(r, a.Shape, false)
 	memory = ir.NewArray(ir.Type{DType: a.DType, Shape: []int{extent(view)}})
 	for i := range a.Size() {
-		memory.CopyElement(address(view, i), a, i)
+		memory.CopyElement(view.At(i), a, i)
 	}
 	return memory, view
 }
@@ -116,20 +117,11 @@ func RandomView(r *rand.Rand, shape []int, overlap bool) ir.View {
 	return v
 }
 
-// address is the place in memory of element i of a view.
-func address(v ir.View, i int) int {
-	at := v.Offset
-	for a, x := range unravel(i, v.Shape) {
-		at += x * v.Strides[a]
-	}
-	return at
-}
-
 // extent is the memory that a view reaches over.
 func extent(v ir.View) int {
 	n := 0
 	for i := range ir.Size(v.Shape) {
-		n = max(n, address(v, i)+1)
+		n = max(n, v.At(i)+1)
 	}
 	return n
 }
@@ -138,7 +130,7 @@ func extent(v ir.View) int {
 func gatherFrom(memory ir.Array, v ir.View) ir.Array {
 	a := ir.NewArray(ir.Type{DType: memory.DType, Shape: v.Shape})
 	for i := range a.Size() {
-		a.CopyElement(i, memory, address(v, i))
+		a.CopyElement(i, memory, v.At(i))
 	}
 	return a
 }
@@ -146,21 +138,21 @@ func gatherFrom(memory ir.Array, v ir.View) ir.Array {
 // CheckReshape takes a view of one shape to another. It says where the result is not the same elements, and where there is
 // no result although strides for the new shape exist.
 func CheckReshape(v ir.View, to []int) error {
-	w, ok := reshapeOp{to}.Move(v)
+	w, ok := reshapeOp{irop.Reshape{Shape: to}}.Move(v)
 	var first ir.View // the only strides that can be right: read off the elements next to the first
 	first.Shape, first.Strides, first.Offset = to, make([]int, len(to)), v.Offset
 	own := ir.Strides(to)
 	for a, d := range to {
 		if d > 1 && ir.Size(to) > 0 {
-			first.Strides[a] = address(v, own[a]) - v.Offset
+			first.Strides[a] = v.At(own[a]) - v.Offset
 		}
 	}
 	exists := true
 	for i := range ir.Size(to) {
-		if ok && address(w, i) != address(v, i) {
+		if ok && w.At(i) != v.At(i) {
 			return fmt.Errorf("%+v to %v gives %+v, whose element %d is another", v, to, w, i)
 		}
-		exists = exists && address(first, i) == address(v, i)
+		exists = exists && first.At(i) == v.At(i)
 	}
 	if exists && !ok {
 		return fmt.Errorf("%+v to %v gives nothing, and %+v would do", v, to, first)

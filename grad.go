@@ -23,7 +23,7 @@ func Grad[T Operand](loss *Value, wrt ...T) []*Value { return gradient(loss, ope
 func gradient(loss *Value, wrt []Operand) []*Value {
 	if !loss.failed && loss.Rank() != 0 {
 		loss = loss.graph.fail(gradOp{}, []*Value{loss}, newProblem("the loss has shape %s and should be a scalar", ir.ShapeString(loss.typ.Shape)).
-			withHint("take its Mean or Sum, or use VJP"))
+			WithHint("take its Mean or Sum, or use VJP"))
 	}
 	return vjp(loss, loss.Num(1), wrt)
 }
@@ -153,7 +153,7 @@ func checkGrad(in []*Value) (p error, failed bool) {
 	y, dy := in[0], in[1]
 	switch {
 	case !y.DType().IsFloat():
-		return newProblem("a value of dtype %v has no gradient", y.DType()).withHint("Cast it to f32 or f64 before the loss"), true
+		return newProblem("a value of dtype %v has no gradient", y.DType()).WithHint("Cast it to f32 or f64 before the loss"), true
 	case !y.typ.Equal(dy.typ):
 		return newProblem("the result is %v and the vector %v: they should be equal", y.typ, dy.typ), true
 	}

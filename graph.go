@@ -60,7 +60,7 @@ func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
 	t := ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}
 	op := inputOp{ir.Input{Index: len(g.inputs)}}
 	if g.around != nil {
-		return g.fail(op, nil, newProblem("a body of a loop or a branch has no inputs of its own").withHint("declare the input outside and use it inside"))
+		return g.fail(op, nil, newProblem("a body of a loop or a branch has no inputs of its own").WithHint("declare the input outside and use it inside"))
 	}
 	if err := checkShape(shape); err != nil {
 		return g.fail(op, nil, newProblem("%v", err))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -23,8 +24,8 @@ func (m move) apply(v *Value) *Value { return v.graph.add(m.op, v) }
 func (m move) revert(v *Value) *Value {
 	switch op := m.op.(type) {
 	case permuteOp:
-		inverse := make([]int, len(op.axes))
-		for i, a := range op.axes {
+		inverse := make([]int, len(op.Axes))
+		for i, a := range op.Axes {
 			inverse[a] = i
 		}
 		return v.Permute(inverse...)
@@ -152,7 +153,7 @@ func reshapedTo(moves []move, from, to []int) []move {
 	if slices.Equal(from, to) {
 		return moves
 	}
-	return append(slices.Clone(moves), move{reshapeOp{to}, from})
+	return append(slices.Clone(moves), move{reshapeOp{irop.Reshape{Shape: to}}, from})
 }
 
 // matrixShape is the shape of matrices of some rows and columns, one for each group.
@@ -194,7 +195,7 @@ func productOf(op matMulOp, o operandOf, shape []int, wide bool, moves []move) (
 	if flipWeight {
 		axes := []int{0, 1, 2}[:len(whole)]
 		axes[len(axes)-2], axes[len(axes)-1] = axes[len(axes)-1], axes[len(axes)-2]
-		moves = append(slices.Clone(moves), move{permuteOp{axes}, whole})
+		moves = append(slices.Clone(moves), move{permuteOp{irop.Permute{Axes: axes}}, whole})
 	}
 	form := func(flip bool, columns int) func(v *Value) *Value {
 		return func(v *Value) *Value {
@@ -230,7 +231,7 @@ func convolutionOf(op convOp, y *Value, moves []move) (u *use, groups, outputs, 
 		split, axes = []int{inputs, outputs}, []int{1, 0}
 	}
 	moves = reshapedTo(moves, kernel, split)
-	moves = append(slices.Clone(moves), move{permuteOp{axes}, split})
+	moves = append(slices.Clone(moves), move{permuteOp{irop.Permute{Axes: axes}}, split})
 	w := Window{Stride: op.stride, Dilation: op.dilation, Padding: op.before, PaddingAfter: make([]int, rank)}
 	for a := range rank {
 		reach := (op.size[a]-1)*op.stride[a] + (kernel[a]-1)*op.dilation[a] + 1

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds scaled dot-product attention: softmax(scale q kᵀ + mask) v, for several heads. It is an op of its own, with
@@ -277,7 +278,7 @@ func (op attentionGradOp) Eval(out ir.Array, in []ir.Array) { op.form.Eval(out, 
 // and then the flat result. The sources are queries, keys and values, or one array of all, and then the mask, if any, and with
 // dropout the step.
 type attendedOp struct {
-	passOp
+	irop.Pass
 	form          ir.AttentionForm
 	heads, groups int // of one array of all; else 0
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds broadcasting: how operands of different shapes meet. Two shapes go together where they have equal ranks
@@ -13,56 +14,9 @@ import (
 // silently in any other way: [N 1] with [N] is an error, not an [N N].
 
 // broadcastOp repeats its operand to a larger shape, aligned at the last axes.
-type broadcastOp struct{ shape []int }
-
-func (op broadcastOp) Name() string  { return "Broadcast" }
-func (op broadcastOp) Attrs() string { return ir.ShapeString(op.shape) }
-
-func (op broadcastOp) Infer(in []ir.Type) (ir.Type, error) {
-	from := in[0].Shape
-	lead := len(op.shape) - len(from)
-	if lead < 0 {
-		return ir.Type{}, newProblem("cannot broadcast %s to %s, which has fewer axes", ir.ShapeString(from), ir.ShapeString(op.shape))
-	}
-	for i, d := range from {
-		if d != 1 && d != op.shape[lead+i] {
-			return ir.Type{}, newProblem("cannot broadcast %s to %s: axis %d has size %d and should have 1 or %d",
-				ir.ShapeString(from), ir.ShapeString(op.shape), i, d, op.shape[lead+i])
-		}
-	}
-	return ir.Type{DType: in[0].DType, Shape: op.shape}, nil
-}
-
-func (op broadcastOp) Eval(out ir.Array, in []ir.Array) { evalMove(op, out, in) }
-
-// Move gives repeated axes the stride 0.
-func (op broadcastOp) Move(v ir.View) (ir.View, bool) {
-	lead := len(op.shape) - len(v.Shape)
-	strides := make([]int, len(op.shape))
-	for i, d := range v.Shape {
-		if d == op.shape[lead+i] {
-			strides[lead+i] = v.Strides[i]
-		}
-	}
-	return ir.View{Shape: op.shape, Strides: strides, Offset: v.Offset}, true
-}
+type broadcastOp struct{ irop.Broadcast }
 
 func (op broadcastOp) grad(y, dy *Value) []*Value { return []*Value{dy.sumTo(y.in[0].typ.Shape)} }
-
-// evalMove is the reference kernel of every movement: it copies element by element through the view.
-func evalMove(op ir.Movement, out ir.Array, in []ir.Array) {
-	v, ok := op.Move(ir.ViewOf(in[0].Shape))
-	if !ok {
-		panic("tarn: " + op.Name() + " of a whole array is always a view")
-	}
-	for i := range out.Size() {
-		at := v.Offset
-		for a, x := range unravel(i, out.Shape) {
-			at += x * v.Strides[a]
-		}
-		out.CopyElement(i, in[0], at)
-	}
-}
 
 // Expand repeats axes of size 1, and adds axes in front, until the shape is the one given; -1 keeps an axis as it is.
 // It computes nothing: equal to torch.Tensor.expand.
@@ -90,7 +44,7 @@ func (v *Value) Tile(reps ...int) *Value {
 	lead := len(reps) - len(v.typ.Shape)
 	if lead < 0 {
 		return v.graph.failAs("Tile", []*Value{v}, newProblem("%d numbers are given for a value of rank %d", len(reps), len(v.typ.Shape)).
-			withHint("give a 1 for each axis that is not repeated"))
+			WithHint("give a 1 for each axis that is not repeated"))
 	}
 	// Each axis d becomes the two axes rep and d, which are then one.
 	var split, wide, tiled []int
@@ -114,7 +68,7 @@ func (v *Value) broadcastTo(shape []int) *Value {
 	if slices.Equal(v.typ.Shape, shape) && !v.failed {
 		return v
 	}
-	return v.graph.add(broadcastOp{shape}, v)
+	return v.graph.add(broadcastOp{irop.Broadcast{Shape: shape}}, v)
 }
 
 // sumTo is the reverse of broadcastTo: it sums over the axes that were repeated.
@@ -148,7 +102,7 @@ func broadcastShape(a, b []int) ([]int, error) {
 			if len(a) < len(b) {
 				which = "first"
 			}
-			return nil, p.withHint("Unsqueeze(%d) makes the %s %s", axis, which, ir.ShapeString(shape))
+			return nil, p.WithHint("Unsqueeze(%d) makes the %s %s", axis, which, ir.ShapeString(shape))
 		}
 		return nil, p
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds the ops that put values together, and the slices that take them apart again.
@@ -19,7 +20,7 @@ func (op concatOp) Infer(in []ir.Type) (ir.Type, error) {
 	shape := slices.Clone(in[0].Shape)
 	for i, t := range in[1:] {
 		if t.DType != in[0].DType {
-			return ir.Type{}, newProblem("operands 1 and %d are %v and %v", i+2, in[0].DType, t.DType).withHint("Cast one of them")
+			return ir.Type{}, newProblem("operands 1 and %d are %v and %v", i+2, in[0].DType, t.DType).WithHint("Cast one of them")
 		}
 		if len(t.Shape) != len(shape) {
 			return ir.Type{}, newProblem("operands 1 and %d have ranks %d and %d", i+2, len(shape), len(t.Shape))
@@ -130,53 +131,18 @@ func Stack(axis int, values ...*Value) *Value {
 }
 
 // sliceOp takes every step-th index from start to before stop along an axis; step is positive.
-type sliceOp struct{ axis, start, stop, step int }
-
-func (op sliceOp) Name() string { return "Slice" }
-func (op sliceOp) Attrs() string {
-	return fmt.Sprintf("axis=%d %d:%d:%d", op.axis, op.start, op.stop, op.step)
-}
-
-func (op sliceOp) Infer(in []ir.Type) (ir.Type, error) {
-	d := in[0].Shape[op.axis]
-	if op.step < 1 {
-		return ir.Type{}, newProblem("the step %d should be at least 1", op.step).withHint("Flip turns an axis round")
-	}
-	if op.start < 0 || op.stop < op.start || op.stop > d {
-		return ir.Type{}, newProblem("the range %d:%d does not lie in axis %d of size %d", op.start, op.stop, op.axis, d)
-	}
-	shape := slices.Clone(in[0].Shape)
-	shape[op.axis] = op.size()
-	return ir.Type{DType: in[0].DType, Shape: shape}, nil
-}
-
-// size is the number of indices taken.
-func (op sliceOp) size() int {
-	if op.stop == op.start {
-		return 0
-	}
-	return (op.stop-op.start-1)/op.step + 1
-}
-
-func (op sliceOp) Eval(out ir.Array, in []ir.Array) { evalMove(op, out, in) }
-
-func (op sliceOp) Move(v ir.View) (ir.View, bool) {
-	w := ir.View{Shape: slices.Clone(v.Shape), Strides: slices.Clone(v.Strides), Offset: v.Offset + op.start*v.Strides[op.axis]}
-	w.Shape[op.axis] = op.size()
-	w.Strides[op.axis] *= op.step
-	return w, true
-}
+type sliceOp struct{ irop.Slice }
 
 func (op sliceOp) grad(y, dy *Value) []*Value {
-	d := y.in[0].typ.Shape[op.axis]
-	n := y.typ.Shape[op.axis]
+	d := y.in[0].typ.Shape[op.Axis]
+	n := y.typ.Shape[op.Axis]
 	used := 0
 	if n > 0 {
-		used = op.start + (n-1)*op.step + 1
+		used = op.Start + (n-1)*op.Step + 1
 	} else {
-		used = op.start
+		used = op.Start
 	}
-	return []*Value{dy.graph.add(padOp{axis: op.axis, before: op.start, after: d - used, step: op.step}, dy)}
+	return []*Value{dy.graph.add(padOp{axis: op.Axis, before: op.Start, after: d - used, step: op.Step}, dy)}
 }
 
 // Slice takes the indices from start to before stop along an axis. Negative bounds count from the end of the axis.
@@ -189,22 +155,22 @@ func (v *Value) Slice(axis, start, stop int) *Value { return v.SliceStep(axis, s
 //
 // Shapes: [... d ...] -> [... ceil((stop-start)/step) ...].
 func (v *Value) SliceStep(axis, start, stop, step int) *Value {
-	op := sliceOp{start: start, stop: stop, step: step}
+	op := sliceOp{irop.Slice{Start: start, Stop: stop, Step: step}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
 	}
 	var err error
-	if op.axis, err = normalAxis(axis, len(v.typ.Shape)); err != nil {
+	if op.Axis, err = normalAxis(axis, len(v.typ.Shape)); err != nil {
 		return v.graph.fail(op, []*Value{v}, err)
 	}
-	d := v.typ.Shape[op.axis]
+	d := v.typ.Shape[op.Axis]
 	if start < 0 {
-		op.start += d
+		op.Start += d
 	}
 	if stop < 0 {
-		op.stop += d
+		op.Stop += d
 	}
-	if op.start == 0 && op.stop == d && step == 1 {
+	if op.Start == 0 && op.Stop == d && step == 1 {
 		return v
 	}
 	return v.graph.add(op, v)
@@ -238,7 +204,7 @@ func (v *Value) Chunk(axis, n int) []*Value {
 		v.split(a, nil, newProblem("%d parts are asked for", n))
 		return nil
 	case err == nil && d%n != 0:
-		err = newProblem("axis %d of size %d cannot be cut into %d equal parts", a, d, n).withHint("Split takes the sizes of the parts")
+		err = newProblem("axis %d of size %d cannot be cut into %d equal parts", a, d, n).WithHint("Split takes the sizes of the parts")
 	}
 	return v.split(a, slices.Repeat([]int{d / n}, n), err)
 }
@@ -309,7 +275,7 @@ func (op padOp) Attrs() string {
 
 func (op padOp) Infer(in []ir.Type) (ir.Type, error) {
 	if op.before < 0 || op.after < 0 || op.step < 1 {
-		return ir.Type{}, newProblem("the padding %d before and %d after should not be negative", op.before, op.after).withHint("Slice takes away")
+		return ir.Type{}, newProblem("the padding %d before and %d after should not be negative", op.before, op.after).WithHint("Slice takes away")
 	}
 	shape := slices.Clone(in[0].Shape)
 	n := 0
@@ -391,7 +357,7 @@ func (v *Value) PadValue(axis, before, after int, number float64) *Value {
 	case err != nil:
 		return v.graph.failAs("PadValue", []*Value{v}, err)
 	case before < 0 || after < 0:
-		return v.graph.failAs("PadValue", []*Value{v}, newProblem("the padding %d before and %d after should not be negative", before, after).withHint("Slice takes away"))
+		return v.graph.failAs("PadValue", []*Value{v}, newProblem("the padding %d before and %d after should not be negative", before, after).WithHint("Slice takes away"))
 	}
 	x := v.Num(number)
 	if x.failed {

@@ -42,7 +42,7 @@ func (op convOp) Convolves() (kind ir.ConvKind, stride, dilation, before []int, 
 func (op convOp) Infer(in []ir.Type) (ir.Type, error) {
 	a, b := in[0], in[1]
 	if a.DType != b.DType {
-		return ir.Type{}, newProblem("operands are %v and %v", a.DType, b.DType).withHint("Cast one of them")
+		return ir.Type{}, newProblem("operands are %v and %v", a.DType, b.DType).WithHint("Cast one of them")
 	}
 	last := len(a.Shape) - 1
 	batch, channels := a.Shape[0], a.Shape[last]
@@ -53,7 +53,7 @@ func (op convOp) Infer(in []ir.Type) (ir.Type, error) {
 		if channels != in*op.groups {
 			p := newProblem("the operand %s has %d channels, its last axis, and the kernel %s takes %d", ir.ShapeString(a.Shape), channels, ir.ShapeString(b.Shape), in*op.groups)
 			if a.Shape[1] == in*op.groups {
-				p = p.withHint("ChannelsLast moves the second axis, where PyTorch has the channels, to the end")
+				p = p.WithHint("ChannelsLast moves the second axis, where PyTorch has the channels, to the end")
 			}
 			return ir.Type{}, p
 		}
@@ -65,7 +65,7 @@ func (op convOp) Infer(in []ir.Type) (ir.Type, error) {
 		if channels != b.Shape[last] {
 			p := newProblem("the operand %s has %d channels, its last axis, and the kernel %s takes %d", ir.ShapeString(a.Shape), channels, ir.ShapeString(b.Shape), b.Shape[last])
 			if a.Shape[1] == b.Shape[last] {
-				p = p.withHint("ChannelsLast moves the second axis, where PyTorch has the channels, to the end")
+				p = p.WithHint("ChannelsLast moves the second axis, where PyTorch has the channels, to the end")
 			}
 			return ir.Type{}, p
 		}
@@ -237,7 +237,7 @@ func (o ConvOptions) transposed(places, size []int) (space []int, move window, e
 		return nil, move, err
 	}
 	if o.Same || o.Ceil {
-		return nil, move, newProblem("a transposed convolution takes its padding from Padding and PaddingAfter").withHint("Extra settles the size")
+		return nil, move, newProblem("a transposed convolution takes its padding from Padding and PaddingAfter").WithHint("Extra settles the size")
 	}
 	// A window that fits in any case gives the lists.
 	wide := slices.Repeat([]int{1 << 40}, rank)

@@ -76,10 +76,10 @@ func parseEinsum(spec string, in []*Value) (*einsum, error) {
 	}
 	for i, v := range in {
 		if v.DType() != in[0].DType() {
-			return nil, newProblem("operands 1 and %d are %v and %v", i+1, in[0].DType(), v.DType()).withHint("Cast one of them")
+			return nil, newProblem("operands 1 and %d are %v and %v", i+1, in[0].DType(), v.DType()).WithHint("Cast one of them")
 		}
 		if v.DType() == Bool {
-			return nil, newProblem("operand %d is bool and should be a number", i+1).withHint("Cast it")
+			return nil, newProblem("operand %d is bool and should be a number", i+1).WithHint("Cast it")
 		}
 	}
 	at, dots := 0, 0 // the byte where the term begins; the most axes that "..." stands for
@@ -185,7 +185,7 @@ func parseTerm(spec, term string, at, rank, i int) (names labels, dots int, err 
 }
 
 // specProblem points at a byte of the specification.
-func specProblem(spec string, at int, format string, args ...any) *problem {
+func specProblem(spec string, at int, format string, args ...any) *ir.Problem {
 	return newProblem("%q at character %d: %s", spec, at+1, fmt.Sprintf(format, args...))
 }
 

@@ -28,7 +28,7 @@ func (op elementwiseOp) Infer(in []ir.Type) (ir.Type, error) {
 	dtype := values[0].DType
 	for i, t := range values {
 		if t.DType != dtype {
-			return ir.Type{}, newProblem("operands are %v and %v", dtype, t.DType).withHint("Cast one of them")
+			return ir.Type{}, newProblem("operands are %v and %v", dtype, t.DType).WithHint("Cast one of them")
 		}
 		if i > 0 && !t.Equal(values[0]) {
 			return ir.Type{}, newProblem("operands have shapes %s and %s", ir.ShapeString(values[0].Shape), ir.ShapeString(t.Shape))
@@ -37,11 +37,11 @@ func (op elementwiseOp) Infer(in []ir.Type) (ir.Type, error) {
 	switch {
 	case op.f == scalar.Where:
 	case op.f.FloatOnly() && !dtype.Float():
-		return ir.Type{}, newProblem("the operand is %v and should be f32 or f64", dtype).withHint("Cast it")
+		return ir.Type{}, newProblem("the operand is %v and should be f32 or f64", dtype).WithHint("Cast it")
 	case op.f.Logical() && dtype != ir.Bool:
 		return ir.Type{}, newProblem("the operand is %v and should be bool", dtype)
 	case dtype == ir.Bool && !op.f.Logical() && op.f != scalar.Eq && op.f != scalar.Ne:
-		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
 	}
 	if op.f.GivesBool() {
 		dtype = ir.Bool

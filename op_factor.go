@@ -67,7 +67,7 @@ func checkMatrix(t ir.Type) error {
 		return newProblem("the operand is %v and needs at least two axes", t)
 	}
 	if !t.DType.Float() {
-		return newProblem("the operand is %v and should be f32 or f64", t).withHint("Cast it")
+		return newProblem("the operand is %v and should be f32 or f64", t).WithHint("Cast it")
 	}
 	return nil
 }
@@ -91,11 +91,11 @@ func checkSystem(in []ir.Type) (ir.Type, error) {
 	}
 	switch last := len(b.Shape) - 1; {
 	case a.DType != b.DType:
-		return ir.Type{}, newProblem("the operands are %v and %v", a.DType, b.DType).withHint("Cast one of them")
+		return ir.Type{}, newProblem("the operands are %v and %v", a.DType, b.DType).WithHint("Cast one of them")
 	case len(a.Shape) != len(b.Shape):
 		p := newProblem("the matrix %s and the right sides %s have ranks %d and %d", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape), len(a.Shape), len(b.Shape))
 		if len(b.Shape) == len(a.Shape)-1 {
-			p = p.withHint("Unsqueeze(-1) makes a vector a matrix of one column")
+			p = p.WithHint("Unsqueeze(-1) makes a vector a matrix of one column")
 		}
 		return ir.Type{}, p
 	case a.Shape[last] != b.Shape[last-1]:
@@ -103,7 +103,7 @@ func checkSystem(in []ir.Type) (ir.Type, error) {
 			a.Shape[last], b.Shape[last-1])
 	case !slices.Equal(a.Shape[:last-1], b.Shape[:last-1]):
 		return ir.Type{}, newProblem("the matrix %s and the right sides %s: the batch axes differ", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape)).
-			withHint("Expand gives one matrix to all")
+			WithHint("Expand gives one matrix to all")
 	}
 	return b, nil
 }

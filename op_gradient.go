@@ -4,20 +4,13 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds the ops that change how gradients flow and leave values as they are.
 
-// passOp gives its first operand unchanged; later operands, if any, are only waited for.
-type passOp struct{}
-
-func (passOp) Attrs() string                       { return "" }
-func (passOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
-func (passOp) Eval(out ir.Array, in []ir.Array)    { copy(out.Raw(), in[0].Raw()) }
-func (passOp) Move(v ir.View) (ir.View, bool)      { return v, true }
-
 // stopGradientOp lets no gradient through.
-type stopGradientOp struct{ passOp }
+type stopGradientOp struct{ irop.Pass }
 
 func (stopGradientOp) Name() string               { return "StopGradient" }
 func (stopGradientOp) grad(y, dy *Value) []*Value { return nil }
@@ -29,7 +22,7 @@ func (v *Value) StopGradient() *Value { return v.graph.add(stopGradientOp{}, v) 
 
 // customGradOp is its first operand, with a gradient rule of the user's for the others.
 type customGradOp struct {
-	passOp
+	irop.Pass
 	rule func(dy *Value) []*Value
 }
 
@@ -67,7 +60,7 @@ func withGradient(y *Value, inputs []Operand, rule func(dy *Value) []*Value) *Va
 }
 
 // checkpointOp is its first operand, which a block has computed from the others; in the backward pass it is computed again.
-type checkpointOp struct{ passOp }
+type checkpointOp struct{ irop.Pass }
 
 func (checkpointOp) Name() string { return "Checkpoint" }
 
@@ -100,10 +93,8 @@ func again(v *Value, copied map[*Value]*Value) *Value {
 }
 
 // fenceOp is its first operand, available only once the second has been computed.
-type fenceOp struct{ passOp }
+type fenceOp struct{ irop.Fence }
 
-func (fenceOp) Name() string               { return "Fence" }
-func (fenceOp) Fences()                    {}
 func (fenceOp) grad(y, dy *Value) []*Value { return []*Value{dy} }
 
 // Checkpoint is f(inputs), computed again in the backward pass instead of being kept for it: what the block computes

@@ -35,7 +35,7 @@ func (op gatherOp) Infer(in []ir.Type) (ir.Type, error) {
 // checkIndexType refuses an index that does not count in integers.
 func checkIndexType(index ir.Type) error {
 	if index.DType != ir.I32 && index.DType != ir.I64 {
-		return newProblem("the index is %v and should be i32 or i64", index.DType).withHint("Cast it")
+		return newProblem("the index is %v and should be i32 or i64", index.DType).WithHint("Cast it")
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func checkIndexType(index ir.Type) error {
 func equalBut(axis int, x, index []int) error {
 	if len(x) != len(index) {
 		return newProblem("the operand %s and the index %s have ranks %d and %d", ir.ShapeString(x), ir.ShapeString(index), len(x), len(index)).
-			withHint("Take looks up whole rows by an index of any shape")
+			WithHint("Take looks up whole rows by an index of any shape")
 	}
 	for a, d := range x {
 		if a != axis && d != index[a] {
@@ -158,7 +158,7 @@ func checkIndices(index ir.Array, size, axis int) error {
 	if k < 0 {
 		return nil
 	}
-	return fmt.Errorf("the index %d at %v is out of range for axis %d of size %d", index.Int(k), unravel(k, index.Shape), axis, size)
+	return fmt.Errorf("the index %d at %v is out of range for axis %d of size %d", index.Int(k), ir.Unravel(k, index.Shape), axis, size)
 }
 
 // outOfRange is the place of the first index out of range, or -1.
@@ -212,7 +212,7 @@ func (op scatterAddOp) Infer(in []ir.Type) (ir.Type, error) {
 		return ir.Type{}, err
 	}
 	if src.DType == ir.Bool {
-		return ir.Type{}, newProblem("the source is bool and should be a number").withHint("Cast it")
+		return ir.Type{}, newProblem("the source is bool and should be a number").WithHint("Cast it")
 	}
 	if !slices.Equal(index.Shape, src.Shape) {
 		return ir.Type{}, newProblem("the index %s and the source %s should have one shape", ir.ShapeString(index.Shape), ir.ShapeString(src.Shape))
@@ -445,7 +445,7 @@ func (op indexAddOp) Infer(in []ir.Type) (ir.Type, error) {
 		return ir.Type{}, err
 	}
 	if src.DType == ir.Bool {
-		return ir.Type{}, newProblem("the source is bool and should be a number").withHint("Cast it")
+		return ir.Type{}, newProblem("the source is bool and should be a number").WithHint("Cast it")
 	}
 	end := op.axis + len(index.Shape)
 	return ir.Type{DType: src.DType, Shape: slices.Concat(src.Shape[:op.axis], []int{op.size}, src.Shape[end:])}, nil

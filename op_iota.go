@@ -16,7 +16,7 @@ import (
 // Shapes: shape, of any dtype but Bool.
 func (g *Graph) Iota(dtype DType, axis int, shape ...int) *Value {
 	if dtype == Bool {
-		return g.failAs("Iota", nil, newProblem("a bool cannot count").withHint("take an I32 and compare it"))
+		return g.failAs("Iota", nil, newProblem("a bool cannot count").WithHint("take an I32 and compare it"))
 	}
 	if err := checkShape(shape); err != nil {
 		return g.failAs("Iota", nil, newProblem("%v", err))

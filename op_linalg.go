@@ -44,21 +44,21 @@ func (op matMulOp) Infer(in []ir.Type) (ir.Type, error) {
 	for i, t := range in {
 		if len(t.Shape) < 2 {
 			return ir.Type{}, newProblem("operand %d is %s and needs at least two axes", i+1, ir.ShapeString(t.Shape)).
-				withHint("Unsqueeze makes a vector a matrix of one row or column")
+				WithHint("Unsqueeze makes a vector a matrix of one row or column")
 		}
 	}
 	if in[0].DType != in[1].DType {
-		return ir.Type{}, newProblem("operands are %v and %v", in[0].DType, in[1].DType).withHint("Cast one of them")
+		return ir.Type{}, newProblem("operands are %v and %v", in[0].DType, in[1].DType).WithHint("Cast one of them")
 	}
 	if in[0].DType == ir.Bool {
-		return ir.Type{}, newProblem("the operands are bool and should be numbers").withHint("Cast them")
+		return ir.Type{}, newProblem("the operands are bool and should be numbers").WithHint("Cast them")
 	}
 	m, ka, kb, n := op.sizes(a, b)
 	if ka != kb {
 		p := newProblem("%s x %s: the inner sizes %d and %d differ (axis %d of the first, axis %d of the second)",
 			ir.ShapeString(a), ir.ShapeString(b), ka, kb, len(a)-1-b2i(op.transA), len(b)-2+b2i(op.transB))
 		if !op.transB && ka == n {
-			p = p.withHint("MatMulT multiplies by the transpose of the second operand")
+			p = p.WithHint("MatMulT multiplies by the transpose of the second operand")
 		}
 		return ir.Type{}, p
 	}
@@ -139,7 +139,7 @@ func (v *Value) MatMul(o Operand) *Value {
 	in := []*Value{v, w}
 	if v.Rank() == 0 || w.Rank() == 0 {
 		return v.graph.fail(matMulOp{}, in, newProblem("%s x %s: a scalar has no axis to sum over", ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape)).
-			withHint("Mul or Scale multiplies by a scalar"))
+			WithHint("Mul or Scale multiplies by a scalar"))
 	}
 	if a, b := v.Dim(-1), w.Dim(max(w.Rank()-2, 0)); a != b {
 		return v.graph.fail(matMulOp{}, in, newProblem("%s x %s: the inner sizes %d and %d differ (axis %d of the first, axis %d of the second)",

@@ -57,7 +57,7 @@ func Scan(carries, xs []*Value, o ScanOptions, body func(carries, xs []*Value) (
 	for i := range c.carries {
 		if ok && !outputs[i].typ.Equal(in[i].typ) {
 			g.fail(controlOp{control: c}, []*Value{in[i], outputs[i]}, newProblem("carry %d begins as %v and is %v after a step", i+1, in[i].typ, outputs[i].typ).
-				withHint("Cast or Reshape one of them: a carry keeps its type"))
+				WithHint("Cast or Reshape one of them: a carry keeps its type"))
 			ok = false
 		}
 	}
@@ -162,7 +162,7 @@ func While(carries []*Value, condition func(carries []*Value) *Value, body func(
 	for i, v := range c.outputs[1] {
 		if !v.typ.Equal(in[i].typ) {
 			g.fail(op, []*Value{in[i], v}, newProblem("carry %d begins as %v and is %v after a step", i+1, in[i].typ, v.typ).
-				withHint("Cast or Reshape one of them: a carry keeps its type"))
+				WithHint("Cast or Reshape one of them: a carry keeps its type"))
 			return g.poisoned(op, len(carries))
 		}
 	}

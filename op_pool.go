@@ -271,7 +271,7 @@ func (v *Value) Unfold(size []int, w Window) *Value {
 	taps := make([]*Value, ir.Size(size))
 	for k := range taps {
 		tap := padded
-		for a, i := range unravel(k, size) {
+		for a, i := range ir.Unravel(k, size) {
 			first := i * move.Dilation[a]
 			tap = tap.SliceStep(a+1, first, first+(move.places[a]-1)*move.Stride[a]+1, move.Stride[a])
 		}

@@ -57,7 +57,7 @@ func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
 	}
 	p := in[1]
 	if !p.DType.Float() {
-		return ir.Type{}, newProblem("the probability is %v and should be f32 or f64", p.DType).withHint("Cast it")
+		return ir.Type{}, newProblem("the probability is %v and should be f32 or f64", p.DType).WithHint("Cast it")
 	}
 	if len(p.Shape) != 0 && !slices.Equal(p.Shape, op.typ.Shape) {
 		return ir.Type{}, newProblem("the probability has shape %s and the draws %s", ir.ShapeString(p.Shape), ir.ShapeString(op.typ.Shape))

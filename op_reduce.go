@@ -28,7 +28,7 @@ func (op reduceOp) Infer(in []ir.Type) (ir.Type, error) {
 		if logical {
 			return ir.Type{}, newProblem("the operand is %v and should be bool", in[0].DType)
 		}
-		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
 	}
 	shape := []int{}
 	for a, d := range in[0].Shape {
@@ -110,7 +110,7 @@ func (op reduceOp) initial(dtype ir.DType) int64 {
 func (op reduceOp) each(x ir.Array, f func(i, o int)) {
 	for i := range x.Size() {
 		o := 0
-		for a, index := range unravel(i, x.Shape) {
+		for a, index := range ir.Unravel(i, x.Shape) {
 			if !slices.Contains(op.axes, a) {
 				o = o*x.Shape[a] + index
 			}
@@ -236,7 +236,7 @@ func (v *Value) Mean(axes ...int) *Value {
 		return s
 	}
 	if !v.DType().IsFloat() {
-		return v.graph.fail(meanOp{}, []*Value{v}, newProblem("the operand is %v and should be f32 or f64", v.DType()).withHint("Cast it"))
+		return v.graph.fail(meanOp{}, []*Value{v}, newProblem("the operand is %v and should be f32 or f64", v.DType()).WithHint("Cast it"))
 	}
 	return s.Scale(float64(s.Size()) / float64(v.Size()))
 }

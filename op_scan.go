@@ -28,7 +28,7 @@ func (op argOp) Infer(in []ir.Type) (ir.Type, error) {
 	x := in[0]
 	switch {
 	case x.DType == ir.Bool:
-		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
 	case x.Shape[op.axis] == 0:
 		return ir.Type{}, newProblem("axis %d of %s has no elements to choose from", op.axis, ir.ShapeString(x.Shape))
 	}
@@ -129,7 +129,7 @@ func (op cumSumOp) Attrs() string {
 
 func (op cumSumOp) Infer(in []ir.Type) (ir.Type, error) {
 	if in[0].DType == ir.Bool {
-		return ir.Type{}, newProblem("the operand is bool and should be a number").withHint("Cast it")
+		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
 	}
 	return in[0], nil
 }

@@ -4,104 +4,14 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds the ops that arrange elements anew and compute nothing. Most are views: the compiler reads the operand's
 // memory with other strides.
 
 // reshapeOp gives the elements, in row-major order, another shape.
-type reshapeOp struct{ shape []int }
-
-func (op reshapeOp) Name() string  { return "Reshape" }
-func (op reshapeOp) Attrs() string { return ir.ShapeString(op.shape) }
-
-func (op reshapeOp) Infer(in []ir.Type) (ir.Type, error) {
-	shape, err := reshaped(in[0].Shape, op.shape)
-	return ir.Type{DType: in[0].DType, Shape: shape}, err
-}
-
-// reshaped works out the new shape, in which one size may be -1.
-func reshaped(from, to []int) ([]int, error) {
-	to = slices.Clone(to)
-	if to == nil {
-		to = []int{}
-	}
-	known, open := 1, -1
-	for i, d := range to {
-		switch {
-		case d >= 0:
-			known *= d
-		case d == -1 && open < 0:
-			open = i
-		case d == -1:
-			return nil, newProblem("only one size of %s may be -1", ir.ShapeString(to))
-		default:
-			return nil, newProblem("the size %d at axis %d is negative", d, i)
-		}
-	}
-	n := ir.Size(from)
-	if open >= 0 {
-		if known == 0 || n%known != 0 {
-			return nil, newProblem("%s has %d elements, which %s cannot hold whatever the -1 is", ir.ShapeString(from), n, ir.ShapeString(to))
-		}
-		to[open] = n / known
-	} else if known != n {
-		return nil, newProblem("%s has %d elements and %s holds %d", ir.ShapeString(from), n, ir.ShapeString(to), known)
-	}
-	return to, nil
-}
-
-func (op reshapeOp) Eval(out ir.Array, in []ir.Array) { copy(out.Raw(), in[0].Raw()) }
-
-// Move merges and splits axes of the view; it is false where a new axis would need two strides.
-func (op reshapeOp) Move(v ir.View) (ir.View, bool) {
-	shape, _ := reshaped(v.Shape, op.shape)
-	if v.Contiguous() {
-		return ir.View{Shape: shape, Strides: ir.Strides(shape), Offset: v.Offset}, true
-	}
-	// Walk both shapes, matching groups of axes of equal size. Within a group the old axes must be contiguous.
-	strides := make([]int, len(shape))
-	i, j := 0, 0
-	for i < len(v.Shape) || j < len(shape) {
-		from, to := 1, 1
-		i0, j0 := i, j
-		for i == i0 && j == j0 || from != to {
-			if from <= to && i < len(v.Shape) && (from < to || i == i0) {
-				from *= v.Shape[i]
-				i++
-			} else if j < len(shape) {
-				to *= shape[j]
-				j++
-			} else {
-				from *= v.Shape[i]
-				i++
-			}
-		}
-		stride := 0
-		for a := i - 1; a >= i0; a-- {
-			if v.Shape[a] == 1 {
-				continue
-			}
-			stride = v.Strides[a]
-			break
-		}
-		want := stride
-		for a := i - 1; a >= i0; a-- {
-			if v.Shape[a] == 1 {
-				continue
-			}
-			if v.Strides[a] != want {
-				return ir.View{}, false
-			}
-			want *= v.Shape[a]
-		}
-		for b := j - 1; b >= j0; b-- {
-			strides[b] = stride
-			stride *= shape[b]
-		}
-	}
-	return ir.View{Shape: shape, Strides: strides, Offset: v.Offset}, true
-}
+type reshapeOp struct{ irop.Reshape }
 
 func (op reshapeOp) grad(y, dy *Value) []*Value { return []*Value{dy.Reshape(y.in[0].typ.Shape...)} }
 
@@ -112,7 +22,7 @@ func (v *Value) Reshape(shape ...int) *Value {
 	if slices.Equal(shape, v.typ.Shape) {
 		return v
 	}
-	return v.graph.add(reshapeOp{slices.Clone(shape)}, v)
+	return v.graph.add(reshapeOp{irop.Reshape{Shape: slices.Clone(shape)}}, v)
 }
 
 // Unsqueeze adds axes of size 1 at the given places of the result; a negative place counts from the result's last axis.
@@ -156,7 +66,7 @@ func (v *Value) Squeeze(axes ...int) *Value {
 			shape = append(shape, d)
 		case d != 1 && len(axes) > 0:
 			return v.graph.failAs("Squeeze", []*Value{v}, newProblem("axis %d of %s has size %d and should have 1", a, ir.ShapeString(v.typ.Shape), d).
-				withHint("Slice takes one index of an axis, Sum adds an axis up"))
+				WithHint("Slice takes one index of an axis, Sum adds an axis up"))
 		case d != 1:
 			shape = append(shape, d)
 		}
@@ -191,35 +101,11 @@ func (v *Value) Flatten(first, last int) *Value {
 }
 
 // permuteOp reorders the axes.
-type permuteOp struct{ axes []int }
-
-func (op permuteOp) Name() string  { return "Permute" }
-func (op permuteOp) Attrs() string { return axesString(op.axes) }
-
-func (op permuteOp) Infer(in []ir.Type) (ir.Type, error) {
-	if len(op.axes) != len(in[0].Shape) {
-		return ir.Type{}, newProblem("%d axes are named for a value of rank %d", len(op.axes), len(in[0].Shape))
-	}
-	shape := make([]int, len(op.axes))
-	for i, a := range op.axes {
-		shape[i] = in[0].Shape[a]
-	}
-	return ir.Type{DType: in[0].DType, Shape: shape}, nil
-}
-
-func (op permuteOp) Eval(out ir.Array, in []ir.Array) { evalMove(op, out, in) }
-
-func (op permuteOp) Move(v ir.View) (ir.View, bool) {
-	w := ir.View{Shape: make([]int, len(op.axes)), Strides: make([]int, len(op.axes)), Offset: v.Offset}
-	for i, a := range op.axes {
-		w.Shape[i], w.Strides[i] = v.Shape[a], v.Strides[a]
-	}
-	return w, true
-}
+type permuteOp struct{ irop.Permute }
 
 func (op permuteOp) grad(y, dy *Value) []*Value {
-	inverse := make([]int, len(op.axes))
-	for i, a := range op.axes {
+	inverse := make([]int, len(op.Axes))
+	for i, a := range op.Axes {
 		inverse[a] = i
 	}
 	return []*Value{dy.Permute(inverse...)}
@@ -229,7 +115,7 @@ func (op permuteOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [d0 d1 ...] -> [d(axes[0]) d(axes[1]) ...].
 func (v *Value) Permute(axes ...int) *Value {
-	op := permuteOp{slices.Clone(axes)}
+	op := permuteOp{irop.Permute{Axes: slices.Clone(axes)}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
 	}
@@ -237,7 +123,7 @@ func (v *Value) Permute(axes ...int) *Value {
 		return v.graph.fail(op, []*Value{v}, err)
 	}
 	for i, a := range axes {
-		op.axes[i], _ = normalAxis(a, len(v.typ.Shape))
+		op.Axes[i], _ = normalAxis(a, len(v.typ.Shape))
 	}
 	return v.graph.add(op, v)
 }
@@ -248,7 +134,7 @@ func (v *Value) Transpose(a, b int) *Value {
 	for i := range axes {
 		axes[i] = i
 	}
-	op := permuteOp{axes}
+	op := permuteOp{irop.Permute{Axes: axes}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
 	}
@@ -268,24 +154,9 @@ func (v *Value) Transpose(a, b int) *Value {
 func (v *Value) T() *Value { return v.Transpose(-2, -1) }
 
 // flipOp turns axes round.
-type flipOp struct{ axes []int }
+type flipOp struct{ irop.Flip }
 
-func (op flipOp) Name() string                        { return "Flip" }
-func (op flipOp) Attrs() string                       { return axesString(op.axes) }
-func (op flipOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
-func (op flipOp) Eval(out ir.Array, in []ir.Array)    { evalMove(op, out, in) }
-
-// Move starts at the last index of each axis and walks backwards.
-func (op flipOp) Move(v ir.View) (ir.View, bool) {
-	w := ir.View{Shape: v.Shape, Strides: slices.Clone(v.Strides), Offset: v.Offset}
-	for _, a := range op.axes {
-		w.Offset += max(v.Shape[a]-1, 0) * v.Strides[a]
-		w.Strides[a] = -v.Strides[a]
-	}
-	return w, true
-}
-
-func (op flipOp) grad(y, dy *Value) []*Value { return []*Value{dy.Flip(op.axes...)} }
+func (op flipOp) grad(y, dy *Value) []*Value { return []*Value{dy.Flip(op.Axes...)} }
 
 // Flip reverses the order of the indices of the axes, or of every axis where none is named. Equal to torch.flip.
 //
@@ -296,10 +167,10 @@ func (v *Value) Flip(axes ...int) *Value {
 		return v.graph.poison(op, []*Value{v})
 	}
 	var err error
-	if op.axes, err = normalAxes(axes, len(v.typ.Shape)); err != nil {
+	if op.Axes, err = normalAxes(axes, len(v.typ.Shape)); err != nil {
 		return v.graph.fail(op, []*Value{v}, err)
 	}
-	if len(op.axes) == 0 {
+	if len(op.Axes) == 0 {
 		return v
 	}
 	return v.graph.add(op, v)

@@ -71,7 +71,7 @@ func (w Window) on(space, size []int, pooling bool) (window, error) {
 		return out, err
 	}
 	if w.Same && (w.Padding != nil || w.PaddingAfter != nil) {
-		return out, newProblem("the padding is given and asked to be that which keeps the size").withHint("set Same or Padding, not both")
+		return out, newProblem("the padding is given and asked to be that which keeps the size").WithHint("set Same or Padding, not both")
 	}
 	out.places, out.after = make([]int, rank), slices.Clone(after)
 	for a, d := range space {
@@ -109,7 +109,7 @@ func windowList(name string, list, otherwise []int, least int) ([]int, error) {
 	case len(list) == 1:
 		list = slices.Repeat(list, rank)
 	case len(list) != rank:
-		return nil, newProblem("the %s %v has %d numbers for %d spatial axes", name, list, len(list), rank).withHint("give one for each axis, or a single one for all")
+		return nil, newProblem("the %s %v has %d numbers for %d spatial axes", name, list, len(list), rank).WithHint("give one for each axis, or a single one for all")
 	}
 	for _, n := range list {
 		if n < least || n > maxWindow {
@@ -122,11 +122,11 @@ func windowList(name string, list, otherwise []int, least int) ([]int, error) {
 // spatial gives the sizes of the spatial axes, or an error where the operand has no room for them.
 func spatial(t ir.Type) ([]int, error) {
 	if !t.DType.Float() {
-		return nil, newProblem("the operand is %v and should be f32 or f64", t.DType).withHint("Cast it")
+		return nil, newProblem("the operand is %v and should be f32 or f64", t.DType).WithHint("Cast it")
 	}
 	if len(t.Shape) < 3 || len(t.Shape) > 5 {
 		return nil, newProblem("the operand is %s and should have a batch axis, one to three spatial axes and a channel axis", ir.ShapeString(t.Shape)).
-			withHint("Unsqueeze adds an axis of size 1")
+			WithHint("Unsqueeze adds an axis of size 1")
 	}
 	return t.Shape[1 : len(t.Shape)-1], nil
 }

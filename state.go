@@ -18,7 +18,7 @@ func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 		return
 	}
 	if g.around != nil {
-		g.failAs("Attach", []*Value{v}, newProblem("a body of a loop or a branch cannot change a param").withHint("carry what changes, or use the layer as in evaluation"))
+		g.failAs("Attach", []*Value{v}, newProblem("a body of a loop or a branch cannot change a param").WithHint("carry what changes, or use the layer as in evaluation"))
 		return
 	}
 	g.states[p] = append(g.states[p], attached{v, next})

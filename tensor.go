@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds Tensor, the data that goes into a program and comes out of it.
@@ -200,11 +201,11 @@ func (t *Tensor) CopyFrom(src *Tensor) error {
 
 // Reshape returns a tensor of another shape that shares the memory of t. One size may be -1: it is worked out from the rest.
 func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
-	s, err := reshaped(t.array.Shape, shape)
+	reshaped, err := irop.Reshape{Shape: shape}.Infer([]ir.Type{t.array.Type})
 	if err != nil {
 		return nil, fmt.Errorf("tarn: Reshape: %w", err)
 	}
-	return &Tensor{ir.Array{Type: ir.Type{DType: t.array.DType, Shape: s}, Data: t.array.Data}}, nil
+	return &Tensor{ir.Array{Type: reshaped, Data: t.array.Data}}, nil
 }
 
 // Cast returns a copy with elements converted to dtype: floats are truncated to integers, and any number but 0 is true.
@@ -239,7 +240,7 @@ func (t *Tensor) Diff(u *Tensor, tolerance float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d elements differ, the first at %v: %v and %v", count, t.Size(),
-		unravel(first, t.array.Shape), t.array.Float(first), u.array.Float(first))
+		ir.Unravel(first, t.array.Shape), t.array.Float(first), u.array.Float(first))
 }
 
 func (t *Tensor) elementEqual(u *Tensor, i int, tolerance float64) bool {
@@ -251,16 +252,6 @@ func (t *Tensor) elementEqual(u *Tensor, i int, tolerance float64) bool {
 		return true
 	}
 	return !math.IsInf(a, 0) && !math.IsInf(b, 0) && math.Abs(a-b) <= tolerance+tolerance*math.Abs(b)
-}
-
-// unravel turns a row-major position into an index for each axis.
-func unravel(i int, shape []int) []int {
-	index := make([]int, len(shape))
-	for a := len(shape) - 1; a >= 0; a-- {
-		index[a] = i % shape[a]
-		i /= shape[a]
-	}
-	return index
 }
 
 // String prints dtype, shape and elements; long axes are cut to their first and last three.

@@ -13,7 +13,8 @@ type Op interface {
 	// Attrs prints the op's attributes, as in "axes=[0 1]", or "". Two ops of one name with equal Attrs and equal
 	// operands compute equal results: common subexpressions are found by it.
 	Attrs() string
-	// Infer is the shape rule: the type of the result, or an error that says which operand, which axis and why.
+	// Infer is the shape rule: the type of the result, or an error that says which operand, which axis and why. A *Problem
+	// may add what to do.
 	Infer(in []Type) (Type, error)
 	// Eval is the reference kernel: naive and obviously right. out is zeroed; no operand shares its memory.
 	Eval(out Array, in []Array)
@@ -92,6 +93,16 @@ type View struct {
 
 // ViewOf is the row-major view of a whole array.
 func ViewOf(shape []int) View { return View{Shape: shape, Strides: Strides(shape)} }
+
+// At returns the place in memory of element i of the view, counted in row-major order.
+func (v View) At(i int) int {
+	at := v.Offset
+	for a := len(v.Shape) - 1; a >= 0; a-- {
+		at += i % v.Shape[a] * v.Strides[a]
+		i /= v.Shape[a]
+	}
+	return at
+}
 
 // Contiguous reports whether the view's elements lie in row-major order without gaps.
 func (v View) Contiguous() bool {

@@ -91,6 +91,13 @@ func Strides(shape []int) []int {
 	return s
 }
 
+// Unravel turns a row-major position into an index for each axis.
+func Unravel(i int, shape []int) []int {
+	index := make([]int, len(shape))
+	unravelInto(index, i, shape)
+	return index
+}
+
 // Array is a typed view of memory that holds the elements in row-major order. Reference kernels read and write it
 // through Float, Int and their setters; fast paths take the typed slices.
 type Array struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -99,27 +100,27 @@ func (b *Builder) MatMul(x, y *ir.Node) *ir.Node { return b.Add(MatMul{}, x, y) 
 
 // Expand adds a broadcast.
 func (b *Builder) Expand(n *ir.Node, shape ...int) *ir.Node {
-	return b.Add(Move{Kind: "expand", Shape: shape}, n)
+	return b.Add(irop.Broadcast{Shape: slices.Clone(shape)}, n)
 }
 
 // Reshape adds a change of shape.
 func (b *Builder) Reshape(n *ir.Node, shape ...int) *ir.Node {
-	return b.Add(Move{Kind: "reshape", Shape: shape}, n)
+	return b.Add(irop.Reshape{Shape: slices.Clone(shape)}, n)
 }
 
 // Permute adds a change of the order of axes.
 func (b *Builder) Permute(n *ir.Node, axes ...int) *ir.Node {
-	return b.Add(Move{Kind: "permute", Axes: axes}, n)
+	return b.Add(irop.Permute{Axes: axes}, n)
 }
 
-// Slice adds a part of an axis.
+// Slice adds a part of an axis: count indices from one on, a step apart.
 func (b *Builder) Slice(n *ir.Node, axis, from, step, count int) *ir.Node {
-	return b.Add(Move{Kind: "slice", Axis: axis, From: from, Step: step, Count: count}, n)
+	return b.Add(irop.Slice{Axis: axis, Start: from, Stop: from + max(0, (count-1)*step+1), Step: step}, n)
 }
 
 // Flip adds the reverse of an axis.
 func (b *Builder) Flip(n *ir.Node, axis int) *ir.Node {
-	return b.Add(Move{Kind: "flip", Axis: axis}, n)
+	return b.Add(irop.Flip{Axes: []int{axis}}, n)
 }
 
 // Output makes nodes outputs.
@@ -327,7 +328,7 @@ func (m *maker) grow() {
 	case k < 19:
 		n = m.Add(Backwards{}, n)
 	default:
-		n = m.Add(Fence{}, n, m.pick())
+		n = m.Add(irop.Fence{}, n, m.pick())
 	}
 	m.pool = append(m.pool, n)
 }

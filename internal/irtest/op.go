@@ -139,7 +139,7 @@ func (op Reduce) Eval(out ir.Array, in []ir.Array) {
 	to := ir.View{Shape: in[0].Shape, Strides: strides}
 	combine := [...]scalar.Func{scalar.Add, scalar.Mul, scalar.Max, scalar.Min, scalar.And, scalar.Or}[op.Kind]
 	for i := range in[0].Size() {
-		o := Address(to, i)
+		o := to.At(i)
 		if sums.DType.Float() {
 			sums.SetFloat(o, scalar.F64(combine, sums.Float(o), in[0].Float(i), 0))
 			continue
@@ -151,16 +151,6 @@ func (op Reduce) Eval(out ir.Array, in []ir.Array) {
 		sums.SetInt(o, scalar.I64(combine, sums.Int(o), in[0].Int(i), 0))
 	}
 	Cast{out.DType}.Eval(out, []ir.Array{sums})
-}
-
-// Address is the place in memory of element i of a view.
-func Address(v ir.View, i int) int {
-	at := v.Offset
-	for a := len(v.Shape) - 1; a >= 0; a-- {
-		at += i % v.Shape[a] * v.Strides[a]
-		i /= v.Shape[a]
-	}
-	return at
 }
 
 // MatMul is a batched matrix product.
@@ -227,79 +217,6 @@ func floats(a ir.Array) []float64 {
 	return s
 }
 
-// Move is a movement: the elements of a view of the operand's shape.
-type Move struct {
-	Kind  string // reshape, permute, expand, slice, flip
-	Shape []int  // of the result of reshape and expand
-	Axes  []int  // of permute
-	Axis  int    // of slice and flip
-	From  int    // of slice
-	Step  int
-	Count int
-}
-
-// Name is the kind.
-func (op Move) Name() string { return op.Kind }
-
-// Attrs are the fields that the kind has.
-func (op Move) Attrs() string {
-	switch op.Kind {
-	case "reshape", "expand":
-		return fmt.Sprint(op.Shape)
-	case "permute":
-		return fmt.Sprint(op.Axes)
-	}
-	return fmt.Sprint(op.Axis, op.From, op.Step, op.Count)
-}
-
-// Infer is the shape of the view.
-func (op Move) Infer(in []ir.Type) (ir.Type, error) {
-	v, ok := op.Move(ir.ViewOf(in[0].Shape))
-	if !ok || op.Kind == "reshape" && ir.Size(op.Shape) != in[0].Size() {
-		return ir.Type{}, fmt.Errorf("%s of %v", op.Kind, in[0])
-	}
-	return ir.Type{DType: in[0].DType, Shape: v.Shape}, nil
-}
-
-// Eval copies element by element.
-func (op Move) Eval(out ir.Array, in []ir.Array) {
-	v, _ := op.Move(ir.ViewOf(in[0].Shape))
-	for i := range out.Size() {
-		out.CopyElement(i, in[0], Address(v, i))
-	}
-}
-
-// Move gives the view.
-func (op Move) Move(v ir.View) (ir.View, bool) {
-	w := ir.View{Shape: slices.Clone(v.Shape), Strides: slices.Clone(v.Strides), Offset: v.Offset}
-	switch op.Kind {
-	case "reshape":
-		return ir.View{Shape: op.Shape, Strides: ir.Strides(op.Shape), Offset: v.Offset}, v.Contiguous()
-	case "permute":
-		for i, a := range op.Axes {
-			w.Shape[i], w.Strides[i] = v.Shape[a], v.Strides[a]
-		}
-	case "expand":
-		new := len(op.Shape) - len(v.Shape)
-		w = ir.View{Shape: op.Shape, Strides: make([]int, len(op.Shape)), Offset: v.Offset}
-		for a, d := range v.Shape {
-			if d == op.Shape[new+a] {
-				w.Strides[new+a] = v.Strides[a]
-			} else if d != 1 {
-				return w, false
-			}
-		}
-	case "slice":
-		w.Offset += op.From * v.Strides[op.Axis]
-		w.Strides[op.Axis] *= op.Step
-		w.Shape[op.Axis] = op.Count
-	case "flip":
-		w.Offset += max(0, v.Shape[op.Axis]-1) * v.Strides[op.Axis]
-		w.Strides[op.Axis] = -v.Strides[op.Axis]
-	}
-	return w, true
-}
-
 // Concat puts its operands one after the other along an axis.
 type Concat struct{ Axis int }
 
@@ -332,27 +249,6 @@ func (op Concat) Eval(out ir.Array, in []ir.Array) {
 		at += n
 	}
 }
-
-// Fence gives its first operand once the others have been computed, and is not seen through.
-type Fence struct{}
-
-// Name is "Fence".
-func (Fence) Name() string { return "Fence" }
-
-// Attrs is empty.
-func (Fence) Attrs() string { return "" }
-
-// Fences marks a fence.
-func (Fence) Fences() {}
-
-// Infer is the first operand's type.
-func (Fence) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
-
-// Eval copies.
-func (Fence) Eval(out ir.Array, in []ir.Array) { copy(out.Raw(), in[0].Raw()) }
-
-// Move is the operand's view.
-func (Fence) Move(v ir.View) (ir.View, bool) { return v, true }
 
 // Backwards gives the elements of its operand in reverse order by a reference kernel alone, so that no family covers it.
 // Where Bad it finds its operand's contents wrong if the first element is above 1.

@@ -1,10 +1,10 @@
 package pass
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file moves products from looked-up rows to the table, where that is the smaller of the two, as an embedding of few characters
@@ -17,31 +17,6 @@ import (
 // The first gives the same bits, but where the inner axis is so long that a product is cut along it. The others add up in another order, and
 // are NaN where a row that no index names is not finite, which then counts times 0. Rows that a loop reads slice by slice are looked up
 // in its steps.
-
-// reshape gives the elements of its operand, in order, another shape.
-type reshape struct{ shape []int }
-
-func (op reshape) Name() string  { return "Reshape" }
-func (op reshape) Attrs() string { return ir.ShapeString(op.shape) }
-
-func (op reshape) Infer(in []ir.Type) (ir.Type, error) {
-	if in[0].Size() != ir.Size(op.shape) {
-		return ir.Type{}, fmt.Errorf("%v cannot have the shape %v", in[0], op.shape)
-	}
-	return ir.Type{DType: in[0].DType, Shape: op.shape}, nil
-}
-
-func (op reshape) Eval(out ir.Array, in []ir.Array) { copy(out.Raw(), in[0].Raw()) }
-
-// Move is false where the operand has gaps: a copy has none.
-func (op reshape) Move(v ir.View) (ir.View, bool) {
-	if !v.Contiguous() {
-		return ir.View{}, false
-	}
-	moved := ir.ViewOf(op.shape)
-	moved.Offset = v.Offset
-	return moved, true
-}
 
 // leastWidth is the length of the rows from which a product with them costs more than adding them up.
 const leastWidth = 16
@@ -92,7 +67,7 @@ func (l *lookupPass) shaped(n *ir.Node, shape []int) *ir.Node {
 			return m
 		}
 		if !keepsOrder(m) {
-			return l.add(n, reshape{shape}, shape, n)
+			return l.add(n, irop.Reshape{Shape: shape}, shape, n)
 		}
 	}
 }
@@ -143,7 +118,7 @@ func (l *lookupPass) product(n *ir.Node, op ir.Contraction) {
 			index, width := s.In[1], n.Type.Shape[1]
 			table := l.add(n, n.Op, []int{s.In[0].Type.Shape[0], width}, s.In[0], n.In[1])
 			found := l.add(s, s.Op, append(slices.Clone(index.Type.Shape), width), table, index)
-			n.Op, n.In = reshape{n.Type.Shape}, []*ir.Node{found}
+			n.Op, n.In = irop.Reshape{Shape: n.Type.Shape}, []*ir.Node{found}
 		}
 		return
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/scalar"
@@ -80,7 +81,7 @@ func TestLookups(t *testing.T) {
 		}, 12},
 		{"a fence", func(b *irtest.Builder, n nodes) *ir.Node {
 			x := b.Reshape(b.Add(take{}, n.table, n.index), 12, width)
-			return b.MatMul(b.Add(irtest.Fence{}, x, x), n.weight)
+			return b.MatMul(b.Add(irop.Fence{}, x, x), n.weight)
 		}, 12},
 		{"a table that is larger", func(b *irtest.Builder, n nodes) *ir.Node {
 			few := b.Slice(b.Reshape(n.index, 12), 0, 0, 1, 6)

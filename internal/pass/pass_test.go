@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/scalar"
@@ -37,7 +38,7 @@ func TestPasses(t *testing.T) {
 			return b.F(scalar.Tanh, x)
 		}, "%0 = Input{0} f32[2 3]\n%1 = tanh(%0) f32[2 3]\noutput %1"},
 		{"prune", "what a fence waits for stays", func(b *irtest.Builder, x *ir.Node) *ir.Node {
-			return b.Add(irtest.Fence{}, x, b.F(scalar.Tanh, x))
+			return b.Add(irop.Fence{}, x, b.F(scalar.Tanh, x))
 		}, "%0 = Input{0} f32[2 3]\n%1 = tanh(%0) f32[2 3]\n%2 = Fence(%0, %1) f32[2 3]\noutput %2"},
 		{"identities", "times one", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.F(scalar.Mul, x, b.Num(f, 1)) }, "output %0"},
 		{"identities", "one times", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.F(scalar.Mul, b.Num(f, 1), x) }, "output %0"},
@@ -61,10 +62,10 @@ func TestPasses(t *testing.T) {
 		{"identities", "a whole slice", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.Slice(x, 1, 0, 1, 3) }, "output %0"},
 		{"identities", "a flip is none", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.Flip(x, 1) }, "output %1"},
 		{"identities", "a cast to the same dtype", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.Add(irtest.Cast{To: f}, x) }, "output %0"},
-		{"identities", "a fence stays", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.Add(irtest.Fence{}, x, x) }, "output %1"},
+		{"identities", "a fence stays", func(b *irtest.Builder, x *ir.Node) *ir.Node { return b.Add(irop.Fence{}, x, x) }, "output %1"},
 		{"identities", "times a fenced one", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			one := b.Num(f, 1)
-			return b.F(scalar.Mul, x, b.Add(irtest.Fence{}, one, one))
+			return b.F(scalar.Mul, x, b.Add(irop.Fence{}, one, one))
 		}, "output %4"},
 		{"fold", "functions of constants", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			return b.F(scalar.Mul, b.Num(f, 2), b.F(scalar.Add, b.Num(f, 3), b.Num(f, 4)))
@@ -77,7 +78,7 @@ func TestPasses(t *testing.T) {
 		}, "%3 = neg(%2) f32[4096]\noutput %3"},
 		{"fold", "nothing behind a fence", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			one := b.Num(f, 1)
-			return b.F(scalar.Neg, b.Add(irtest.Fence{}, one, one))
+			return b.F(scalar.Neg, b.Add(irop.Fence{}, one, one))
 		}, "%3 = neg(%2) f32[]\noutput %3"},
 		{"fold", "nothing that is wrong", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			return b.Add(irtest.Backwards{Bad: true}, b.Const(f, 5, 6))
@@ -104,7 +105,7 @@ func TestPasses(t *testing.T) {
 			return b.F(scalar.Div, b.Num(f, 0), b.Num(f, math.Copysign(0, -1)))
 		}, "output %3"},
 		{"merge", "no fences", func(b *irtest.Builder, x *ir.Node) *ir.Node {
-			return b.F(scalar.Mul, b.F(scalar.Exp, x), b.F(scalar.Exp, b.Add(irtest.Fence{}, x, x)))
+			return b.F(scalar.Mul, b.F(scalar.Exp, x), b.F(scalar.Exp, b.Add(irop.Fence{}, x, x)))
 		}, "output %4"},
 	}
 	for _, tt := range tests {
