@@ -287,7 +287,7 @@ func (g *Graph) poisoned(op op, n int) []*Value {
 // drawStep is what random ops in g take for the step: in a loop another number in each of its steps.
 func (g *Graph) drawStep() *Value {
 	if g.around == nil {
-		return g.Step()
+		return g.Runs()
 	}
 	around := g.around.drawStep()
 	switch g.control.kind {

@@ -145,7 +145,7 @@ func TestFailedRunAssignsNothing(t *testing.T) {
 	}
 	checkNear(t, "w after a failed run", w.Tensor(), tarn.Zeros(tarn.F32, 3), 0)
 	checkNear(t, "v after a failed run", v.Tensor(), tarn.Zeros(tarn.F32, 4, 2), 0)
-	if p.Step() != 0 {
+	if p.Runs() != 0 {
 		t.Errorf("a failed run counts")
 	}
 	mustRun(t, p, tarn.Vector([]int32{0, 3}))

@@ -263,7 +263,7 @@ func TestCheckpointDrawsAgain(t *testing.T) {
 		return kept.Where(in[0].Mul(g.Normal(tarn.F64, 0, 1, 100)), tarn.Num(0)).Exp()
 	}, x.Scale(1))
 	d := tarn.Grad(y.Sum(), x)[0] // y is e^(x*noise), and its derivative noise*y
-	if text := tarn.Print(y, d); strings.Count(text, "Normal(") != 2 || strings.Count(text, "Bernoulli(") != 2 {
+	if text := tarn.Sprint(y, d); strings.Count(text, "Normal(") != 2 || strings.Count(text, "Bernoulli(") != 2 {
 		t.Errorf("the numbers are not drawn again:\n%s", text)
 	}
 	data := map[string]*tarn.Tensor{"x": tarn.Zeros(tarn.F64, 100)}
@@ -283,7 +283,7 @@ func TestCheckpointComputesAgain(t *testing.T) {
 			inner := f
 			f = func(in ...*tarn.Value) *tarn.Value { return tarn.Checkpoint(inner, in[0]).Sin().Exp() }
 		}
-		text := tarn.Print(tarn.Grad(f(x).Sum(), x)[0])
+		text := tarn.Sprint(tarn.Grad(f(x).Sum(), x)[0])
 		return strings.Count(text, "= Sin") + strings.Count(text, " Sin("), strings.Count(text, "\n")
 	}
 	if sines, _ := count(0); sines != 1 {
@@ -324,13 +324,13 @@ func TestListings(t *testing.T) {
 %%2    f32[2]         Mul(%%0, %%1)  // %s
 %%3    f32[]          Sum(%%2){axes=[0]}  "loss"  // %s
 `, line(x), line(w.Value(g)), line(loss), line(loss))
-	if got := tarn.Print(loss); got != want {
+	if got := tarn.Sprint(loss); got != want {
 		t.Errorf("the listing is\n%s\nand should be\n%s", got, want)
 	}
 	if got := g.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("the listing of the whole graph is\n%s\nand should begin with\n%s", got, want)
 	}
-	if got := tarn.Print(d); !strings.Contains(got, "// in the gradient of Mul, grad_test.go:") {
+	if got := tarn.Sprint(d); !strings.Contains(got, "// in the gradient of Mul, grad_test.go:") {
 		t.Errorf("the listing of the gradient does not say what it is of:\n%s", got)
 	}
 
@@ -353,7 +353,7 @@ func TestListingsOfMistakes(t *testing.T) {
 	g := tarn.NewGraph()
 	x := g.Input("x", tarn.F32, 2)
 	bad := x.Add((*tarn.Value)(nil)).Exp()
-	for _, text := range []string{tarn.Print(bad, nil), tarn.Graphviz(bad), g.String(), bad.String()} {
+	for _, text := range []string{tarn.Sprint(bad, nil), tarn.Graphviz(bad), g.String(), bad.String()} {
 		if text == "" {
 			t.Error("nothing is printed")
 		}
@@ -383,7 +383,7 @@ func TestGradOfSlices(t *testing.T) {
 			}
 			g := tarn.NewGraph()
 			x := g.Input("x", tarn.F64, 3, 6)
-			list := tarn.Print(tarn.Grad(build(x), x)[0])
+			list := tarn.Sprint(tarn.Grad(build(x), x)[0])
 			if strings.Contains(list, "Concat") != c.joined || strings.Contains(list, "Pad") == c.joined {
 				t.Errorf("the gradient is\n%s", list)
 			}

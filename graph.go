@@ -34,10 +34,8 @@ type Graph struct {
 	controls int // loops and branches so far, of a graph that is no body
 }
 
-// NewGraph returns an empty graph.
-func NewGraph() *Graph {
-	return &Graph{vars: map[*Param]*Value{}, consts: map[string]*Value{}, states: map[*Param][]attached{}}
-}
+// NewGraph returns an empty graph, as new(Graph) does.
+func NewGraph() *Graph { return &Graph{} }
 
 // Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.
 func (g *Graph) Seed(seed uint64) { g.root().seed = seed }
@@ -105,18 +103,18 @@ func (g *Graph) scalar(t *Tensor) *Value {
 	if v == nil {
 		c := t.Clone()
 		v = g.leaf(constOp{ir.Const{Array: c.array}}, c.array.Type)
-		g.consts[key] = v
+		put(&g.consts, key, v)
 	}
 	return v
 }
 
-// Step is the number of runs that the program has completed before this one, an I64 scalar: what schedules and random
-// ops depend on. See Program.SetStep.
+// Runs is the number of runs that the program has completed before this one, an I64 scalar: what schedules and random
+// ops depend on. See Program.SetRuns.
 //
 // Shapes: [].
-func (g *Graph) Step() *Value {
+func (g *Graph) Runs() *Value {
 	if g.around != nil {
-		return g.capture(g.around.Step())
+		return g.capture(g.around.Runs())
 	}
 	if g.step == nil {
 		g.step = g.leaf(stepOp{}, ir.Type{DType: ir.I64, Shape: []int{}})
@@ -134,10 +132,18 @@ func (g *Graph) variable(p *Param) *Value {
 	v := g.vars[p]
 	if v == nil {
 		v = g.leaf(variableOp{Variable: ir.Variable{Index: len(g.vars)}, param: p}, p.tensor.array.Type)
-		g.vars[p] = v
+		put(&g.vars, p, v)
 		p.used.Store(true)
 	}
 	return v
+}
+
+// put adds to a map of a graph, which a zero Graph does not have yet.
+func put[K comparable, V any](m *map[K]V, key K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[key] = v
 }
 
 // leaf adds an op without operands, whose type is given.
@@ -194,8 +200,8 @@ func (g *Graph) Err() error {
 // String lists the whole graph as text, a line a value.
 func (g *Graph) String() string { return listing(g.values) }
 
-// Print lists the values that the given ones are computed from, a line a value, operands first.
-func Print(values ...*Value) string { return listing(reachable(values)) }
+// Sprint lists the values that the given ones are computed from, a line a value, operands first.
+func Sprint(values ...*Value) string { return listing(reachable(values)) }
 
 func listing(values []*Value) string {
 	var b strings.Builder

@@ -198,7 +198,7 @@ func TestAttentionDropout(t *testing.T) {
 	}
 	var last *tarn.Tensor
 	for step := range 3 {
-		program.SetStep(int64(step))
+		program.SetRuns(int64(step))
 		out, err := program.Run(data["q"], data["k"], data["v"])
 		if err != nil {
 			t.Fatal(err)

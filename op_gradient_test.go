@@ -42,7 +42,7 @@ var _ = register(
 		return v.Mul(v.Graph().Const(tarn.Vector([]float64{1, -2, 3})).Cast(v.DType()))
 	}, between(-2, 2)).with([][]int{{2, 3}}, [][]int{{0, 3}}, [][]int{{}}),
 	elementwise("Graph.Num", func(v *tarn.Value) *tarn.Value { return v.Mul(v.Graph().Num(v.DType(), 3)) }, between(-2, 2)),
-	elementwise("Graph.Step", func(v *tarn.Value) *tarn.Value { return v.Mul(v.Graph().Step().AddNum(2).Cast(v.DType())) }, between(-2, 2)),
+	elementwise("Graph.Runs", func(v *tarn.Value) *tarn.Value { return v.Mul(v.Graph().Runs().AddNum(2).Cast(v.DType())) }, between(-2, 2)),
 	elementwise("Param.Value", func(v *tarn.Value) *tarn.Value {
 		p := tarn.NewParam(v.DType(), nil, 3)
 		for i := range 3 {

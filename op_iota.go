@@ -44,7 +44,7 @@ func (g *Graph) count(dtype DType, n int) *Value {
 			a.SetInt(i, int64(i))
 		}
 		v = g.leaf(constOp{ir.Const{Array: a}}, a.Type)
-		g.consts[key] = v
+		put(&g.consts, key, v)
 	}
 	return v
 }

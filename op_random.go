@@ -12,7 +12,7 @@ import (
 // This file holds the random ops. Their numbers are a function of three things alone: the graph's seed, how many random
 // ops were added to the graph before, and the step, the number of runs that the program has completed. So one graph built
 // by the same calls draws the same numbers in every process and on every machine, each run draws fresh ones, and a program
-// whose step is set by SetStep continues as an unbroken one would. A block that Checkpoint computes twice draws the same
+// whose step is set by SetRuns continues as an unbroken one would. A block that Checkpoint computes twice draws the same
 // numbers twice.
 
 type randomKind uint8
@@ -179,7 +179,7 @@ func (g *Graph) random(op randomOp, in ...*Value) *Value {
 
 // Uniform is random numbers uniform in [lo, hi), of dtype F32 or F64: fresh ones in each run, and the same ones in each
 // repetition of it. They depend on the seed, on how many random ops the graph had before, and on the step; see Seed and
-// Program.SetStep.
+// Program.SetRuns.
 //
 // Shapes: the result has the shape given.
 func (g *Graph) Uniform(dtype DType, lo, hi float64, shape ...int) *Value {

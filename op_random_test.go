@@ -38,7 +38,7 @@ func drawn(t *testing.T, seed uint64, step int64, build func(g *tarn.Graph) *tar
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.SetStep(step)
+	p.SetRuns(step)
 	out, err := p.Run()
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestRandomSteps(t *testing.T) {
 	var runs []*tarn.Tensor
 	for step := range 4 {
 		if step == 3 {
-			p.SetStep(1)
+			p.SetRuns(1)
 		}
 		out, err := p.Run()
 		if err != nil {

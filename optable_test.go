@@ -309,7 +309,7 @@ func compareWithin(t *testing.T, g *tarn.Graph, outputs tarn.Outputs, data map[s
 		}
 		for name := range outputs {
 			if diff := out[name].Diff(want[name], tolerance[out[name].DType()]); diff != "" {
-				t.Fatalf("compiled and reference, output %q of step %d: %s\n%s", name, step, diff, tarn.Print(outputs[name]))
+				t.Fatalf("compiled and reference, output %q of step %d: %s\n%s", name, step, diff, tarn.Sprint(outputs[name]))
 			}
 		}
 	}

@@ -106,12 +106,12 @@ func Init(model any, seed uint64) error {
 	return nil
 }
 
-// Convert gives every float param of the model, whose layers are made in F32, the dtype F32 or F64, and keeps the contents,
+// Cast gives every float param of the model, whose layers are made in F32, the dtype F32 or F64, and keeps the contents,
 // rounded to it. Since the dtype is part of every graph that reads a param, a model is converted before its first use: a
 // param that a graph has read already is an error, and then nothing is converted. Equal to torch.nn.Module.to(dtype).
-func Convert(model any, dtype DType) error {
+func Cast(model any, dtype DType) error {
 	if !dtype.IsFloat() {
-		return fmt.Errorf("tarn: Convert: a model cannot have dtype %v; use f32 or f64", dtype)
+		return fmt.Errorf("tarn: Cast: a model cannot have dtype %v; use f32 or f64", dtype)
 	}
 	params, err := Params(model)
 	if err != nil {
@@ -119,7 +119,7 @@ func Convert(model any, dtype DType) error {
 	}
 	for _, p := range params {
 		if p.DType().IsFloat() && p.DType() != dtype && p.used.Load() {
-			return fmt.Errorf("tarn: Convert: param %q is used by a graph already; convert the model before its first Forward", p.path)
+			return fmt.Errorf("tarn: Cast: param %q is used by a graph already; convert the model before its first Forward", p.path)
 		}
 	}
 	for _, p := range params {

@@ -230,15 +230,15 @@ func (p *Program) take(inputs []*Tensor) error {
 	return nil
 }
 
-// Step is the number of runs completed, which Graph.Step gives to the program itself.
-func (p *Program) Step() int64 {
+// Runs is the number of runs completed, which Graph.Runs gives to the program itself.
+func (p *Program) Runs() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.step
 }
 
-// SetStep sets the number of runs completed, to continue an earlier training.
-func (p *Program) SetStep(n int64) {
+// SetRuns sets the number of runs completed, to continue an earlier training.
+func (p *Program) SetRuns(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.step = n

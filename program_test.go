@@ -45,7 +45,7 @@ func TestRunErrors(t *testing.T) {
 	g := tarn.NewGraph()
 	x, unused, y := g.Input("x", tarn.F32, 2), g.Input("unused", tarn.F32, 3), g.Input("y", tarn.I32)
 	p := tarn.NewParam(tarn.I64, nil)
-	program, err := tarn.Compile(g, tarn.Outputs{"sum": x.Add(y.Cast(tarn.F32))}, tarn.Assign(p, g.Step().AddNum(1)))
+	program, err := tarn.Compile(g, tarn.Outputs{"sum": x.Add(y.Cast(tarn.F32))}, tarn.Assign(p, g.Runs().AddNum(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +68,8 @@ func TestRunErrors(t *testing.T) {
 			t.Errorf("%s: the error is %v, want one with %q", tt.name, err, tt.want)
 		}
 	}
-	if program.Step() != 0 || p.Tensor().Item() != 0 {
-		t.Errorf("a run that was refused counts: step %d, param %v", program.Step(), p.Tensor())
+	if program.Runs() != 0 || p.Tensor().Item() != 0 {
+		t.Errorf("a run that was refused counts: step %d, param %v", program.Runs(), p.Tensor())
 	}
 	out, err := program.Run(two, one)
 	if err != nil {
@@ -110,14 +110,14 @@ func TestAssignReadsOldContents(t *testing.T) {
 
 func TestStep(t *testing.T) {
 	g := tarn.NewGraph()
-	program, err := tarn.Compile(g, tarn.Outputs{"step": g.Step(), "noise": g.Uniform(tarn.F32, 0, 1, 4)})
+	program, err := tarn.Compile(g, tarn.Outputs{"step": g.Runs(), "noise": g.Uniform(tarn.F32, 0, 1, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var noise []*tarn.Tensor
 	for i := range 4 {
 		if i == 3 {
-			program.SetStep(1)
+			program.SetRuns(1)
 		}
 		out, err := program.Run()
 		if err != nil {
@@ -128,8 +128,8 @@ func TestStep(t *testing.T) {
 		}
 		noise = append(noise, out["noise"].Clone())
 	}
-	if program.Step() != 2 {
-		t.Errorf("the step after all is %d", program.Step())
+	if program.Runs() != 2 {
+		t.Errorf("the step after all is %d", program.Runs())
 	}
 	checkNear(t, "the numbers of step 1 drawn again", noise[3], noise[1], 0)
 	if noise[0].Equal(noise[1], 0) || noise[1].Equal(noise[2], 0) {
@@ -156,8 +156,8 @@ func TestRunTogether(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n.Tensor().Item() != 200 || program.Step() != 200 {
-		t.Errorf("200 runs count to %v, step %d", n.Tensor(), program.Step())
+	if n.Tensor().Item() != 200 || program.Runs() != 200 {
+		t.Errorf("200 runs count to %v, step %d", n.Tensor(), program.Runs())
 	}
 }
 

@@ -21,7 +21,7 @@ func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 		g.failAs("Attach", []*Value{v}, newProblem("a body of a loop or a branch cannot change a param").WithHint("carry what changes, or use the layer as in evaluation"))
 		return
 	}
-	g.states[p] = append(g.states[p], attached{v, next})
+	put(&g.states, p, append(g.states[p], attached{v, next}))
 }
 
 // Next is what the param will hold after the run by the updates attached in g so far, and the param's value where there is

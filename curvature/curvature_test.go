@@ -264,7 +264,7 @@ func newClassifier(t *testing.T, dtype tarn.DType) (loss, logits *tarn.Value, pa
 	t.Helper()
 	const rows, parts = 6, 3
 	m := &classifier{nn.NewLinear(4, 5), nn.NewLinear(5, 3)}
-	if err := tarn.Convert(m, dtype); err != nil {
+	if err := tarn.Cast(m, dtype); err != nil {
 		t.Fatal(err)
 	}
 	if err := tarn.Init(m, 8); err != nil {
@@ -349,8 +349,8 @@ func TestNetwork(t *testing.T) {
 	for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
 		tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-4}[dtype]
 		loss, logits, params, batches := newClassifier(t, dtype)
-		hessian, err1 := curvature.Hessian(loss, params, batches...)
-		gauss, err2 := curvature.GaussNewton(loss, logits, params, batches...)
+		hessian, err1 := curvature.NewHessian(loss, params, batches...)
+		gauss, err2 := curvature.NewGaussNewton(loss, logits, params, batches...)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
@@ -438,16 +438,16 @@ func TestMistakes(t *testing.T) {
 	}}
 	failing := &curvature.Operator{Size: 4, Product: func(context.Context, []float64, []float64) error { return errors.New("out of coffee") }}
 	for want, err := range map[string]error{
-		"the loss is nil":              operator(curvature.Hessian(nil, params, batches...)),
-		"param 1 is nil":               operator(curvature.Hessian(loss, []*tarn.Param{params[0], nil}, batches...)),
-		"is listed twice":              operator(curvature.Hessian(loss, append(slices.Clone(params), params[0]), batches...)),
-		"is i32":                       operator(curvature.Hessian(loss, []*tarn.Param{integer}, batches...)),
-		"have no elements":             operator(curvature.Hessian(loss, nil, batches...)),
-		"there is no batch":            operator(curvature.Hessian(loss, params)),
-		`"y", which batch 1`:           operator(curvature.Hessian(loss, params, batches[0], curvature.Inputs{"x": batches[1]["x"]})),
-		"should be a scalar":           operator(curvature.Hessian(vector, others, data...)),
-		"the outputs are nil":          operator(curvature.GaussNewton(lost, nil, rest, fed...)),
-		"does not depend on the outpu": operator(curvature.GaussNewton(p.Value(g).Sum(), p.Value(g).Exp(), []*tarn.Param{p})),
+		"the loss is nil":              operator(curvature.NewHessian(nil, params, batches...)),
+		"param 1 is nil":               operator(curvature.NewHessian(loss, []*tarn.Param{params[0], nil}, batches...)),
+		"is listed twice":              operator(curvature.NewHessian(loss, append(slices.Clone(params), params[0]), batches...)),
+		"is i32":                       operator(curvature.NewHessian(loss, []*tarn.Param{integer}, batches...)),
+		"have no elements":             operator(curvature.NewHessian(loss, nil, batches...)),
+		"there is no batch":            operator(curvature.NewHessian(loss, params)),
+		`"y", which batch 1`:           operator(curvature.NewHessian(loss, params, batches[0], curvature.Inputs{"x": batches[1]["x"]})),
+		"should be a scalar":           operator(curvature.NewHessian(vector, others, data...)),
+		"the outputs are nil":          operator(curvature.NewGaussNewton(lost, nil, rest, fed...)),
+		"does not depend on the outpu": operator(curvature.NewGaussNewton(p.Value(g).Sum(), p.Value(g).Exp(), []*tarn.Param{p})),
 		"has no Product":               eigen(nil, curvature.Options{}),
 		"has 0 rows":                   eigen(&curvature.Operator{Product: good.Product}, curvature.Options{}),
 		"Largest is -1":                eigen(good, curvature.Options{Largest: -1}),
@@ -463,7 +463,7 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	a, err := curvature.Hessian(loss, params, curvature.Inputs{"x": tarn.Zeros(tarn.F64, 2, 4), "y": batches[0]["y"]})
+	a, err := curvature.NewHessian(loss, params, curvature.Inputs{"x": tarn.Zeros(tarn.F64, 2, 4), "y": batches[0]["y"]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,13 @@
 //
 // # The matrix
 //
-// An Operator is a symmetric matrix of which only products with vectors are known. Hessian and GaussNewton compile those of a
+// An Operator is a symmetric matrix of which only products with vectors are known. NewHessian and NewGaussNewton compile those of a
 // loss in a tarn graph by the params of a model, and take them as means over batches:
 //
 //	g := tarn.NewGraph()
 //	g.Eval()
 //	x, y := g.Input("image", tarn.F32, 500, 784), g.Input("label", tarn.I32, 500)
-//	h, err := curvature.Hessian(nn.CrossEntropy(m.Forward(x), y), params, batches...)
+//	h, err := curvature.NewHessian(nn.CrossEntropy(m.Forward(x), y), params, batches...)
 //
 // # The measures
 //

@@ -14,7 +14,7 @@ func Example() {
 	w := tarn.NewParam(tarn.F64, nil, 4)
 	g := tarn.NewGraph()
 	loss := w.Value(g).Square().Mul(g.Const(tarn.Vector([]float64{1, 2, 3, -0.5}))).Sum()
-	hessian, err := curvature.Hessian(loss, []*tarn.Param{w})
+	hessian, err := curvature.NewHessian(loss, []*tarn.Param{w})
 	if err != nil {
 		log.Fatal(err)
 	}

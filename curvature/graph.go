@@ -14,21 +14,21 @@ import (
 // Inputs are what the inputs of a graph hold for one batch, by name.
 type Inputs map[string]*tarn.Tensor
 
-// Hessian compiles the product with the Hessian of a scalar loss by some params, a matrix with a row for each element of the params, one
+// NewHessian compiles the product with the Hessian of a scalar loss by some params, a matrix with a row for each element of the params, one
 // param after the other. It is the mean over the batches, of which there may be none where the loss has no inputs; with batches of equal
 // size and a loss that is a mean over the batch, the Hessian of the mean over all examples. The params are read at each product.
 //
 // Random ops draw the same numbers in every product. Layers that keep statistics, such as a batch norm, change these when their result is
 // computed in training: build the loss in a graph marked by Eval.
-func Hessian(loss *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Operator, error) {
+func NewHessian(loss *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Operator, error) {
 	return newOperator(loss, params, batches, func(vectors []*tarn.Value) []*tarn.Value {
 		return tarn.HVP(loss, params, vectors)
 	})
 }
 
-// GaussNewton compiles the product with the Gauss-Newton matrix, see tarn.GNVP: outputs is the value, such as the logits, through
-// which the loss depends on the params. It is the Fisher information for cross-entropy and squared error. The rest is as for Hessian.
-func GaussNewton(loss, outputs *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Operator, error) {
+// NewGaussNewton compiles the product with the Gauss-Newton matrix, see tarn.GNVP: outputs is the value, such as the logits, through
+// which the loss depends on the params. It is the Fisher information for cross-entropy and squared error. The rest is as for NewHessian.
+func NewGaussNewton(loss, outputs *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Operator, error) {
 	return newOperator(loss, params, batches, func(vectors []*tarn.Value) []*tarn.Value {
 		return tarn.GNVP(loss, outputs, params, vectors)
 	})
@@ -115,7 +115,7 @@ func (p *product) mean(ctx context.Context, dst, v []float64) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p.program.SetStep(0)
+		p.program.SetRuns(0)
 		out, err := p.program.Run(in...)
 		if err != nil {
 			return fmt.Errorf("batch %d: %w", i, err)

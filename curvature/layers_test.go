@@ -27,7 +27,7 @@ func newMixed(t *testing.T) (loss, logits *tarn.Value, params []*tarn.Param, bat
 	t.Helper()
 	const rows = 4
 	m := &mixed{nn.NewConv2d(1, 4, 3), nn.NewBatchNorm(4), nn.NewLayerNorm(4), nn.NewMultiHeadAttention(4, 2), nn.NewLSTM(4, 3, nn.RecurrentOptions{}), nn.NewLinear(3, 3)}
-	if err := errors.Join(tarn.Convert(m, tarn.F64), tarn.Init(m, 3)); err != nil {
+	if err := errors.Join(tarn.Cast(m, tarn.F64), tarn.Init(m, 3)); err != nil {
 		t.Fatal(err)
 	}
 	g := tarn.NewGraph()
@@ -98,8 +98,8 @@ func TestLayers(t *testing.T) {
 		}
 	}
 
-	hessian, err1 := curvature.Hessian(loss, params, batch)
-	gauss, err2 := curvature.GaussNewton(loss, logits, params, batch)
+	hessian, err1 := curvature.NewHessian(loss, params, batch)
+	gauss, err2 := curvature.NewGaussNewton(loss, logits, params, batch)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}

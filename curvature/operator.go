@@ -30,7 +30,7 @@ type counted struct {
 func (a *Operator) use(ctx context.Context) (*counted, error) {
 	switch {
 	case a == nil || a.Product == nil:
-		return nil, errors.New("curvature: the operator has no Product; make it with Hessian or GaussNewton, or set its Size and Product")
+		return nil, errors.New("curvature: the operator has no Product; make it with NewHessian or NewGaussNewton, or set its Size and Product")
 	case a.Size < 1:
 		return nil, fmt.Errorf("curvature: the operator has %d rows and should have at least 1", a.Size)
 	}

@@ -36,9 +36,9 @@ func BenchmarkLBFGS(b *testing.B) {
 }
 
 func benchmarkLBFGS(b *testing.B, p minimize.Problem, memory int) {
-	var last minimize.Step
+	var last minimize.Iterate
 	for b.Loop() {
-		for s, err := range minimize.Steps(ctx, p, chained(1000), &minimize.LBFGS{Memory: memory}, minimize.Options{Gradient: 1e-12}) {
+		for s, err := range minimize.Iterates(ctx, p, chained(1000), &minimize.LBFGS{Memory: memory}, minimize.Options{Gradient: 1e-12}) {
 			if err != nil {
 				b.Fatal(err)
 			}

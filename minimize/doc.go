@@ -27,7 +27,7 @@
 // # What comes out
 //
 // A Result says where the search ended, why, and what it cost. Only the reason GradientSmall counts as success, and it is
-// given only where the gradient at the result is below the tolerance: a search that gets stuck says so. Steps is the same
+// given only where the gradient at the result is below the tolerance: a search that gets stuck says so. Iterates is the same
 // search as an iterator. A function that gives NaN or infinity on the way is backed away from, and the Result tells how
 // often it happened.
 package minimize

@@ -24,7 +24,7 @@ type Graph struct {
 type Inputs map[string]*tarn.Tensor
 
 // FromGraph compiles a scalar loss with its gradient by the params, and its Hessian-vector product, each into one program. All params
-// are F64, see tarn.Convert. inputs has a tensor for each input that the loss depends on.
+// are F64, see tarn.Cast. inputs has a tensor for each input that the loss depends on.
 func FromGraph(loss *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error) {
 	g, err := newGraph(loss, params, inputs)
 	if err != nil {
@@ -66,7 +66,7 @@ func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error
 		return nil, fmt.Errorf("minimize: the value to minimize is nil")
 	}
 	if v.DType() != tarn.F64 {
-		return nil, fmt.Errorf("minimize: the value to minimize, made at %s, is %v: minimization is done in f64, see tarn.Convert", v.Place(), v.DType())
+		return nil, fmt.Errorf("minimize: the value to minimize, made at %s, is %v: minimization is done in f64, see tarn.Cast", v.Place(), v.DType())
 	}
 	g := &Graph{params: params, inputs: inputs}
 	for i, p := range params {
@@ -76,7 +76,7 @@ func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error
 		case slices.Contains(params[:i], p):
 			return nil, fmt.Errorf("minimize: param %q is listed twice", p.Path())
 		case p.DType() != tarn.F64:
-			return nil, fmt.Errorf("minimize: param %q is %v: minimization is done in f64, see tarn.Convert", p.Path(), p.DType())
+			return nil, fmt.Errorf("minimize: param %q is %v: minimization is done in f64, see tarn.Cast", p.Path(), p.DType())
 		}
 		g.size += p.Tensor().Size()
 	}
@@ -146,7 +146,7 @@ func (g *Graph) compile(graph *tarn.Graph, values ...*tarn.Value) (*program, err
 // run evaluates at x, always with the random numbers of the first step, and calls use with each output.
 func (p *program) run(x []float64, use func(i int, t []float64)) {
 	spread(p.g.params, x)
-	p.program.SetStep(0)
+	p.program.SetRuns(0)
 	out, err := p.program.Run(p.inputs...)
 	if err != nil {
 		p.g.err = err

@@ -17,7 +17,7 @@ type network struct{ Hidden, Out *nn.Linear }
 func sine(t *testing.T) (residuals *tarn.Value, params []*tarn.Param, inputs minimize.Inputs) {
 	t.Helper()
 	m := &network{nn.NewLinear(1, 8), nn.NewLinear(8, 1)}
-	if err := tarn.Convert(m, tarn.F64); err != nil {
+	if err := tarn.Cast(m, tarn.F64); err != nil {
 		t.Fatal(err)
 	}
 	if err := tarn.Init(m, 3); err != nil {
@@ -164,8 +164,8 @@ func TestGraphMistakes(t *testing.T) {
 		inputs minimize.Inputs
 	}{
 		{"is nil", nil, nil, nil},
-		{"see tarn.Convert", q.Value(g).Sum(), []*tarn.Param{q}, nil},
-		{"see tarn.Convert", loss, []*tarn.Param{q}, nil},
+		{"see tarn.Cast", q.Value(g).Sum(), []*tarn.Param{q}, nil},
+		{"see tarn.Cast", loss, []*tarn.Param{q}, nil},
 		{"param 0 is nil", loss, []*tarn.Param{nil}, nil},
 		{"is listed twice", loss, []*tarn.Param{p, p}, nil},
 		{"have no elements", loss, nil, nil},

@@ -173,8 +173,8 @@ func TestRepeats(t *testing.T) {
 func TestSteps(t *testing.T) {
 	for name, m := range methods {
 		var fs []float64
-		var last minimize.Step
-		for s, err := range minimize.Steps(ctx, rosenbrock(), []float64{-1.2, 1}, m, minimize.Options{Iterations: 200}) {
+		var last minimize.Iterate
+		for s, err := range minimize.Iterates(ctx, rosenbrock(), []float64{-1.2, 1}, m, minimize.Options{Iterations: 200}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestSteps(t *testing.T) {
 			}
 		}
 		n := 0
-		for range minimize.Steps(ctx, rosenbrock(), []float64{-1.2, 1}, m, minimize.Options{}) {
+		for range minimize.Iterates(ctx, rosenbrock(), []float64{-1.2, 1}, m, minimize.Options{}) {
 			if n++; n == 3 {
 				break
 			}
@@ -486,7 +486,7 @@ func TestManyMinima(t *testing.T) {
 		}
 		n := 0
 		last := math.Inf(1)
-		for s, err := range minimize.Steps(ctx, p, start, m, minimize.Options{}) {
+		for s, err := range minimize.Iterates(ctx, p, start, m, minimize.Options{}) {
 			if err != nil || s.F > last {
 				t.Fatalf("%T: f rises from %v to %v, %v", m, last, s.F, err)
 			}

@@ -20,7 +20,7 @@ const (
 	EvaluationLimit               // Options.Evaluations evaluations were made
 	Unbounded                     // f falls without bound, or to minus infinity
 	NotFinite                     // f or its gradient is not finite where the search stands
-	Cancelled                     // the context was canceled, or the loop over Steps left
+	Cancelled                     // the context was canceled, or the loop over Iterates left
 	Failed                        // an evaluation gave an error
 )
 
@@ -61,8 +61,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Step is where a search stands after an iteration. Slices are valid until the next step: clone what is to be kept.
-type Step struct {
+// Iterate is where a search stands after an iteration. Slices are valid until the next step: clone what is to be kept.
+type Iterate struct {
 	Iteration   int // 0 is the start
 	X           []float64
 	F           float64
@@ -137,16 +137,16 @@ func Run(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (*Re
 	return r.finish(m)
 }
 
-// Steps is Run as a loop: it gives the start, each step, and the last one, which has a Reason, once more. Leaving the loop ends
+// Iterates is Run as a loop: it gives the start, each step, and the last one, which has a Reason, once more. Leaving the loop ends
 // the search.
-func Steps(ctx context.Context, p Problem, x0 []float64, m Method, o Options) func(yield func(Step, error) bool) {
-	return func(yield func(Step, error) bool) {
+func Iterates(ctx context.Context, p Problem, x0 []float64, m Method, o Options) func(yield func(Iterate, error) bool) {
+	return func(yield func(Iterate, error) bool) {
 		r, err := newRun(ctx, p, x0, m, o)
 		if err != nil {
-			yield(Step{}, err)
+			yield(Iterate{}, err)
 			return
 		}
-		r.yield = func(s Step) bool { return yield(s, nil) }
+		r.yield = func(s Iterate) bool { return yield(s, nil) }
 		res, err := r.finish(m)
 		if r.left {
 			return

@@ -13,8 +13,8 @@ type run struct {
 	evaluator
 	ctx   context.Context
 	o     Options
-	yield func(Step) bool // nil without a listener
-	left  bool            // the listener has left
+	yield func(Iterate) bool // nil without a listener
+	left  bool               // the listener has left
 
 	x, g      []float64 // where the search stands, and the gradient there
 	f         float64
@@ -74,8 +74,8 @@ func (r *run) start() Reason {
 }
 
 // state is what a listener sees where the gradient has that norm.
-func (r *run) state(norm float64) Step {
-	return Step{Iteration: r.iteration, X: r.x, F: r.f, Gradient: r.g, GradNorm: norm, Length: r.length, Evaluations: r.count}
+func (r *run) state(norm float64) Iterate {
+	return Iterate{Iteration: r.iteration, X: r.x, F: r.f, Gradient: r.g, GradNorm: norm, Length: r.length, Evaluations: r.count}
 }
 
 // moved counts a step that has been taken to r.x, with r.f and r.g, and reports it.

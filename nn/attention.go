@@ -148,7 +148,7 @@ func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
 		case x.Rank() < 2 || x.Dim(-1) != w.Dim(1):
 			return fail("operand %d has shape %s and should be [n... t %d]", i+1, shapeString(x.Shape()), w.Dim(1))
 		case x.DType() != w.DType():
-			return fail("operand %d is %v and the weights %v: Cast the operand, or tarn.Convert the model", i+1, x.DType(), w.DType())
+			return fail("operand %d is %v and the weights %v: Cast the operand, or tarn.Cast the model", i+1, x.DType(), w.DType())
 		}
 	}
 	if !(m.Dropout >= 0 && m.Dropout <= 1) {

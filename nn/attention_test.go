@@ -180,7 +180,7 @@ func runAttention(t *testing.T, c goldenCase, make attentionModel, dtype tarn.DT
 		if params, err = tarn.Params(layer); err != nil {
 			t.Fatal(err)
 		}
-		if err := tarn.Convert(layer, dtype); err != nil {
+		if err := tarn.Cast(layer, dtype); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range params {
@@ -229,7 +229,7 @@ func TestAttentionDropout(t *testing.T) {
 		},
 	} {
 		m := nn.NewGroupedQueryAttention(8, 4, 2)
-		if err := tarn.Convert(m, tarn.F64); err != nil {
+		if err := tarn.Cast(m, tarn.F64); err != nil {
 			t.Fatal(err)
 		}
 		if err := tarn.Init(m, 1); err != nil {
@@ -291,7 +291,7 @@ func TestALiBi(t *testing.T) {
 // TestPositions checks the positions at places that are given against those counted from the first, and the sinusoidal one's values.
 func TestPositions(t *testing.T) {
 	learned := nn.NewLearnedPosition(9, 6)
-	if err := tarn.Convert(learned, tarn.F64); err != nil {
+	if err := tarn.Cast(learned, tarn.F64); err != nil {
 		t.Fatal(err)
 	}
 	if err := tarn.Init(learned, 1); err != nil {
@@ -319,7 +319,7 @@ func TestPositions(t *testing.T) {
 
 // gpt is a small model in f64.
 func gpt(t *testing.T) *nn.GPT {
-	m := nn.NewGPT(nn.GPTConfig{Vocabulary: 7, Context: 6, Width: 8, Layers: 2, Heads: 2})
+	m := nn.NewGPT(nn.GPTOptions{Vocabulary: 7, Context: 6, Width: 8, Layers: 2, Heads: 2})
 	params, err := tarn.Params(m)
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +327,7 @@ func gpt(t *testing.T) *nn.GPT {
 	for _, p := range params {
 		p.SetInit(nn.Normal(0.1, 0.5))
 	}
-	if err := tarn.Convert(m, tarn.F64); err != nil {
+	if err := tarn.Cast(m, tarn.F64); err != nil {
 		t.Fatal(err)
 	}
 	if err := tarn.Init(m, 2); err != nil {

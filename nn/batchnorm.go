@@ -49,7 +49,7 @@ func affine(name string, y *tarn.Value, weight, bias *tarn.Param) *tarn.Value {
 			return g.Fail(name, []*tarn.Value{y, p.Value(g)}, "the operand has %d channels, its last axis, and the weights have shape %s%s", y.Dim(-1), shapeString(s), channelHint(y, s))
 		}
 		if p.DType() != y.DType() {
-			return g.Fail(name, []*tarn.Value{y, p.Value(g)}, "the operand is %v and the weights %v: Cast the operand, or tarn.Convert the model", y.DType(), p.DType())
+			return g.Fail(name, []*tarn.Value{y, p.Value(g)}, "the operand is %v and the weights %v: Cast the operand, or tarn.Cast the model", y.DType(), p.DType())
 		}
 	}
 	if weight != nil {

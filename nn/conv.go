@@ -108,7 +108,7 @@ func convWeight(name string, x *tarn.Value, p *tarn.Param, t WeightTransform) (*
 		return g.Fail(name, []*tarn.Value{x, w}, "the input has shape %s and the weight, in PyTorch's order, %s: the input should have %d axes",
 			shapeString(x.Shape()), shapeString(w.Shape()), w.Rank()), false
 	case w.DType() != x.DType():
-		return g.Fail(name, []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Convert the model", x.DType(), w.DType()), false
+		return g.Fail(name, []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Cast the model", x.DType(), w.DType()), false
 	}
 	return transformed(t, w).KernelFromTorch(), true
 }

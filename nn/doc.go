@@ -9,6 +9,6 @@
 //	image, label := g.Input("image", tarn.F32, 32, 784), g.Input("label", tarn.I32, 32)
 //	loss := nn.CrossEntropy(m.Forward(image), label)
 //
-// Layers are made in f32; tarn.Convert makes a model f64. Dropout acts where the graph is for training, and not after
+// Layers are made in f32; tarn.Cast makes a model f64. Dropout acts where the graph is for training, and not after
 // Graph.Eval. Each loss is a function with the usual choices, and a struct of the options with a method Loss.
 package nn

@@ -211,7 +211,7 @@ func (c goldenCase) load(t *testing.T, l nn.Layer, dtype tarn.DType, operands ma
 	if err != nil {
 		return // a layer without params
 	}
-	if err := tarn.Convert(l, dtype); err != nil {
+	if err := tarn.Cast(l, dtype); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range params {

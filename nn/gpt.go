@@ -19,8 +19,8 @@ type GPT struct {
 	Head     *Linear // without bias
 }
 
-// GPTConfig is the shape of a GPT.
-type GPTConfig struct {
+// GPTOptions is the shape of a GPT.
+type GPTOptions struct {
 	Vocabulary int     `json:"vocabulary"` // tokens there are
 	Context    int     `json:"context"`    // places that a sequence may have
 	Width      int     `json:"width"`
@@ -31,20 +31,20 @@ type GPTConfig struct {
 
 // NewGPT returns a GPT. Its weights begin as those of GPT-2: normal with deviation 0.02, divided by sqrt(2 layers) where a part
 // adds to what passes through all layers.
-func NewGPT(c GPTConfig) *GPT {
+func NewGPT(o GPTOptions) *GPT {
 	m := &GPT{
-		Token:    NewEmbedding(c.Vocabulary, c.Width),
-		Position: NewLearnedPosition(c.Context, c.Width),
-		Norm:     NewLayerNorm(c.Width),
-		Head:     NewLinear(c.Width, c.Vocabulary),
+		Token:    NewEmbedding(o.Vocabulary, o.Width),
+		Position: NewLearnedPosition(o.Context, o.Width),
+		Norm:     NewLayerNorm(o.Width),
+		Head:     NewLinear(o.Width, o.Vocabulary),
 	}
 	m.Head.Bias = nil
-	init, adding := Normal(0, 0.02), Normal(0, 0.02/math.Sqrt(float64(max(1, 2*c.Layers))))
+	init, adding := Normal(0, 0.02), Normal(0, 0.02/math.Sqrt(float64(max(1, 2*o.Layers))))
 	m.Token.Weight.SetInit(init)
 	m.Head.Weight.SetInit(init)
-	for range c.Layers {
-		b := NewTransformerEncoderLayer(c.Width, c.Heads, 4*c.Width)
-		b.Activation, b.NormFirst, b.Dropout, b.SelfAttn.Dropout = GELU{}, true, c.Dropout, c.Dropout
+	for range o.Layers {
+		b := NewTransformerEncoderLayer(o.Width, o.Heads, 4*o.Width)
+		b.Activation, b.NormFirst, b.Dropout, b.SelfAttn.Dropout = GELU{}, true, o.Dropout, o.Dropout
 		b.SelfAttn.InProjWeight.SetInit(init)
 		b.Linear1.Weight.SetInit(init)
 		b.SelfAttn.OutProj.Weight.SetInit(adding)

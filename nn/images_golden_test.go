@@ -250,7 +250,7 @@ func (c imageCase) runLayer(t *testing.T, l nn.Layer, dtype tarn.DType) tarn.Res
 	v := g.Input("x", dtype, x.Shape()...)
 	operands := map[string]tarn.Operand{"x": v}
 	if params, err := tarn.Params(l); err == nil {
-		if err := tarn.Convert(l, dtype); err != nil {
+		if err := tarn.Cast(l, dtype); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range params {
@@ -293,7 +293,7 @@ func TestLoadsWhatPyTorchSaves(t *testing.T) {
 	if err := safetensors.LoadWeights("testdata/images.safetensors", net, safetensors.LoadOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	file, err := safetensors.Read("testdata/images_xy.safetensors")
+	file, err := safetensors.Load("testdata/images_xy.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestBatchNormGradients(t *testing.T) {
 			if err := tarn.Init(b, 1); err != nil {
 				t.Fatal(err)
 			}
-			if err := tarn.Convert(b, tarn.F64); err != nil {
+			if err := tarn.Cast(b, tarn.F64); err != nil {
 				t.Fatal(err)
 			}
 			if !train {
@@ -132,7 +132,7 @@ func keepsDigits(t *testing.T, what string, x *tarn.Tensor) {
 			if err := tarn.Init(l, 1); err != nil {
 				t.Fatal(err)
 			}
-			if err := tarn.Convert(l, dtype); err != nil {
+			if err := tarn.Cast(l, dtype); err != nil {
 				t.Fatal(err)
 			}
 			g := tarn.NewGraph()
@@ -244,7 +244,7 @@ func TestImageLayersRefuse(t *testing.T) {
 	}{
 		{"Conv with channels first", nn.NewConv2d(3, 4, 3), tarn.F32, []int{2, 3, 8, 8}, []string{"nn.Conv.Forward", "8 channels", "ChannelsLast moves the second axis"}},
 		{"Conv of too few axes", nn.NewConv2d(3, 4, 3), tarn.F32, []int{8, 8, 3}, []string{"Conv: the input has shape [8 8 3]", "should have 4 axes"}},
-		{"Conv of another dtype", nn.NewConv2d(3, 4, 3), tarn.F64, []int{2, 8, 8, 3}, []string{"Conv: the input is f64 and the weight f32", "tarn.Convert the model"}},
+		{"Conv of another dtype", nn.NewConv2d(3, 4, 3), tarn.F64, []int{2, 8, 8, 3}, []string{"Conv: the input is f64 and the weight f32", "tarn.Cast the model"}},
 		{"Conv with a short bias", short, tarn.F32, []int{2, 8, 8, 3}, []string{"the bias has shape [2]"}},
 		{"Conv without a weight", &nn.Conv{}, tarn.F32, []int{2, 8, 8, 3}, []string{"the *Param is nil"}},
 		{"BatchNorm with channels first", nn.NewBatchNorm(3), tarn.F32, []int{2, 3, 8, 8}, []string{"BatchNorm: ", "ChannelsLast moves the second axis"}},

@@ -26,7 +26,7 @@ func TestKroneckerLayers(t *testing.T) {
 			[]string{"0.weight and 0.bias: A f32[19 19], G f32[4 4]", "4.weight and 4.bias: A f32[4 5 5], G f32[4 1 1]",
 				"7.weight and 7.bias: A f32[17 17], G f32[3 3]"},
 			[]string{"1.weight", "1.bias"}},
-		{"a transformer", nn.NewGPT(nn.GPTConfig{Vocabulary: 11, Context: 8, Width: 16, Heads: 2, Layers: 1}),
+		{"a transformer", nn.NewGPT(nn.GPTOptions{Vocabulary: 11, Context: 8, Width: 16, Heads: 2, Layers: 1}),
 			func(g *tarn.Graph) *tarn.Value { return g.Input("x", tarn.I32, 2, 8) },
 			[]string{"blocks.0.self_attn.in_proj_weight and blocks.0.self_attn.in_proj_bias: A f32[17 17], G f32[48 48]",
 				"blocks.0.self_attn.out_proj.weight and blocks.0.self_attn.out_proj.bias: A f32[17 17], G f32[16 16]",

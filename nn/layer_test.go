@@ -57,7 +57,7 @@ func build(t *testing.T, name string, make func() nn.Layer) (nn.Layer, []*tarn.P
 	for _, p := range params {
 		p.SetInit(nn.Normal(0.5, 1))
 	}
-	if err := tarn.Convert(l, tarn.F64); err != nil {
+	if err := tarn.Cast(l, tarn.F64); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	if err := tarn.Init(l, 3); err != nil {
@@ -148,7 +148,7 @@ func checkParamGrads(t *testing.T, name string, params []*tarn.Param, x *tarn.Te
 		t.Fatalf("%s: %v", name, err)
 	}
 	values := func() map[string][]float64 {
-		program.SetStep(0)
+		program.SetRuns(0)
 		results, err := program.Run(x)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -190,7 +190,7 @@ func TestLayersSaveAndLoad(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		loaded := c.make()
-		if err := tarn.Convert(loaded, tarn.F64); err != nil {
+		if err := tarn.Cast(loaded, tarn.F64); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		if err := safetensors.LoadWeights(path, loaded, safetensors.LoadOptions{}); err != nil {
@@ -275,7 +275,7 @@ func TestLayerNormKeepsDigitsFarFromZero(t *testing.T) {
 		if err := tarn.Init(l, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := tarn.Convert(l, dtype); err != nil {
+		if err := tarn.Cast(l, dtype); err != nil {
 			t.Fatal(err)
 		}
 		g := tarn.NewGraph()
@@ -297,7 +297,7 @@ func TestLayersRefuse(t *testing.T) {
 	}{
 		{"Linear of another size", nn.NewLinear(4, 3), tarn.F32, []int{2, 5}, []string{"layer_test.go:", "Linear: the input has shape [2 5] and its last axis should have size 4"}},
 		{"Linear of a scalar", nn.NewLinear(4, 3), tarn.F32, nil, []string{"Linear: the input has shape []"}},
-		{"Linear of another dtype", nn.NewLinear(4, 3), tarn.F64, []int{2, 4}, []string{"Linear: the input is f64 and the weight f32", "tarn.Convert the model"}},
+		{"Linear of another dtype", nn.NewLinear(4, 3), tarn.F64, []int{2, 4}, []string{"Linear: the input is f64 and the weight f32", "tarn.Cast the model"}},
 		{"Linear without a weight", &nn.Linear{}, tarn.F32, []int{2, 4}, []string{"the *Param is nil"}},
 		{"Embedding of floats", nn.NewEmbedding(4, 3), tarn.F32, []int{2}, []string{"Embedding: the index is f32 and should be i32 or i64"}},
 		{"Embedding without a weight", &nn.Embedding{}, tarn.I32, []int{2}, []string{"the *Param is nil"}},

@@ -39,7 +39,7 @@ func (l *LayerNorm) Forward(x *tarn.Value) *tarn.Value {
 			return g.Fail("LayerNorm", append(in, p.Value(g)), "the operand has shape %s and should end with %s", shapeString(x.Shape()), shapeString(p.Shape()))
 		}
 		if p != nil && p.DType() != x.DType() {
-			return g.Fail("LayerNorm", append(in, p.Value(g)), "the operand is %v and the weights %v: Cast the operand, or tarn.Convert the model", x.DType(), p.DType())
+			return g.Fail("LayerNorm", append(in, p.Value(g)), "the operand is %v and the weights %v: Cast the operand, or tarn.Cast the model", x.DType(), p.DType())
 		}
 	}
 	axes := make([]int, l.Axes)

@@ -35,7 +35,7 @@ func (l *Linear) Forward(x *tarn.Value) *tarn.Value {
 		return g.Fail("Linear", []*tarn.Value{x, w}, "the input has shape %s and its last axis should have size %d", shapeString(x.Shape()), w.Dim(1))
 	}
 	if x.DType() != w.DType() {
-		return g.Fail("Linear", []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Convert the model", x.DType(), w.DType())
+		return g.Fail("Linear", []*tarn.Value{x, w}, "the input is %v and the weight %v: Cast the input, or tarn.Cast the model", x.DType(), w.DType())
 	}
 	w = transformed(l.Transform, w)
 	var y *tarn.Value

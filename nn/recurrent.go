@@ -185,7 +185,7 @@ func (r *Recurrent) check(x *tarn.Value, from State, lengths *tarn.Value) *tarn.
 	case x.Rank() != 3 || x.Dim(2) != r.In:
 		return g.Fail(r.cell.name(), in, "the sequences are %s and should be [n t %d], or [t n %d] with TimeFirst", shapeString(x.Shape()), r.In, r.In)
 	case x.DType() != w.DType():
-		return g.Fail(r.cell.name(), in, "the sequences are %v and the weights %v: Cast the input, or tarn.Convert the model", x.DType(), w.DType())
+		return g.Fail(r.cell.name(), in, "the sequences are %v and the weights %v: Cast the input, or tarn.Cast the model", x.DType(), w.DType())
 	}
 	n := x.Dim(0)
 	if r.Options.TimeFirst {

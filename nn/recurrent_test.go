@@ -109,7 +109,7 @@ func runRecurrent(t *testing.T, c recurrentCase, dtype tarn.DType) tarn.Results 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tarn.Convert(layer, dtype); err != nil {
+		if err := tarn.Cast(layer, dtype); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range params {

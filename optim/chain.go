@@ -47,7 +47,7 @@ type Chain struct {
 	// ClipNorm limits the norm of all gradients together; 0 is no limit. See ClipByNorm.
 	ClipNorm float64
 	// MicroBatches is the number of runs whose gradients are averaged into one update: 1 unless set. Two programs take
-	// turns, which share the optimizer and are told the number of the run by Program.SetStep: run 0, 1, ... uses the
+	// turns, which share the optimizer and are told the number of the run by Program.SetRuns: run 0, 1, ... uses the
 	// program of Update where UpdatesAt says so, at the last of every MicroBatches runs, and that of Accumulate elsewhere.
 	// With micro-batches of equal size and a loss that is a mean over the batch the update is that of one large batch.
 	MicroBatches int
@@ -174,7 +174,7 @@ func (o *Chain) open(loss *tarn.Value, params []*tarn.Param) (*Context, error) {
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
 	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, name: "optim", used: map[string]bool{}}
-	step := c.Graph.Step()
+	step := c.Graph.Runs()
 	if o.MicroBatches > 1 {
 		step = step.Div(tarn.Num(o.MicroBatches))
 	}

@@ -122,7 +122,7 @@ func TestMicroBatchesEqualOneBatch(t *testing.T) {
 					if opt.UpdatesAt(count) {
 						program = update
 					}
-					program.SetStep(count)
+					program.SetRuns(count)
 					run(t, program, parts.inputs(row, row+1))
 					last := row == parts.rows-1
 					if moved := !slices.Equal(before, parts.values()); moved != (last && !(step == 0 && slices.Contains(waiting, name))) || opt.UpdatesAt(count) != last {
@@ -158,7 +158,7 @@ func TestStatesContinue(t *testing.T) {
 
 			q, again := network(tarn.F32), make()
 			resumed := q.compile(t, again, q.rows)
-			resumed.SetStep(program.Step())
+			resumed.SetRuns(program.Runs())
 			for _, s := range append(again.States(), q.params...) {
 				if err := s.Set(saved[s.Path()]); err != nil {
 					t.Fatal(err)
@@ -171,8 +171,8 @@ func TestStatesContinue(t *testing.T) {
 			// A further program of the same optimizer goes on with its states.
 			short := q.compile(t, again, 2)
 			shortOne := p.compile(t, opt, 2)
-			short.SetStep(resumed.Step() + 1)
-			shortOne.SetStep(resumed.Step() + 1)
+			short.SetRuns(resumed.Runs() + 1)
+			shortOne.SetRuns(resumed.Runs() + 1)
 			run(t, program, p.batch())
 			run(t, resumed, q.batch())
 			for range 3 {

@@ -22,8 +22,8 @@ type Transform interface {
 type Context struct {
 	Graph *tarn.Graph
 	Loss  *tarn.Value
-	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Step over MicroBatches, so
-	// that a training that continues an earlier one tells the program by Program.SetStep.
+	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Runs over MicroBatches, so
+	// that a training that continues an earlier one tells the program by Program.SetRuns.
 	Step *tarn.Value
 	// Rate is the learning rate, an F64 scalar. See TakeRate.
 	Rate *tarn.Value

@@ -108,7 +108,7 @@ func checkGrad(f func(in ...*tarn.Value) *tarn.Value, inputs []*tarn.Tensor) err
 }
 
 func (d *derivatives) run() (tarn.Results, error) {
-	d.program.SetStep(0)
+	d.program.SetRuns(0)
 	return d.program.Run(d.inputs...)
 }
 

@@ -52,14 +52,14 @@ func (f *Folder) writeCheckpoint(s state, params, optimizer []*tarn.Param) error
 		tensors[statePrefix+p.Path()] = p.Tensor()
 	}
 	return f.Write(checkpointFile, func(w io.Writer) error {
-		return safetensors.WriteTo(w, tensors, map[string]string{checkpointKey: string(text)})
+		return safetensors.Write(w, tensors, map[string]string{checkpointKey: string(text)})
 	})
 }
 
 // readCheckpoint reads the checkpoint into the params, and into the optimizer's states unless these are nil.
 func (f *Folder) readCheckpoint(params, optimizer []*tarn.Param) (state, error) {
 	var s state
-	file, err := safetensors.Read(f.Path(checkpointFile))
+	file, err := safetensors.Load(f.Path(checkpointFile))
 	if err != nil {
 		return s, err
 	}
@@ -96,13 +96,13 @@ func (f *Folder) readCheckpoint(params, optimizer []*tarn.Param) (state, error) 
 // writeWeights replaces a file of weights; epoch says when they were so.
 func (f *Folder) writeWeights(name string, epoch int, weights map[string]*tarn.Tensor) error {
 	return f.Write(name, func(w io.Writer) error {
-		return safetensors.WriteTo(w, weights, map[string]string{bestEpochKey: strconv.Itoa(epoch)})
+		return safetensors.Write(w, weights, map[string]string{bestEpochKey: strconv.Itoa(epoch)})
 	})
 }
 
 // readBest reads the weights of the best epoch. It returns nil where the file is of another epoch.
 func (f *Folder) readBest(epoch int) (map[string]*tarn.Tensor, error) {
-	file, err := safetensors.Read(f.Path(bestFile))
+	file, err := safetensors.Load(f.Path(bestFile))
 	if err != nil {
 		return nil, err
 	}

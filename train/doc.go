@@ -20,7 +20,7 @@
 // iterator too:
 //
 //	loop := train.NewLoop(build, model, optim.NewAdamW(1e-3), set)
-//	loop.Folder, err = train.CreateFolder("runs/first", config)
+//	loop.Folder, err = train.CreateFolder("runs/first", options)
 //	for p, err := range loop.Run(ctx) {
 //		...
 //	}

@@ -42,7 +42,7 @@ type Folder struct {
 }
 
 // CreateFolder makes the directory of a new run, which must not hold a run already, and writes its configuration as JSON.
-func CreateFolder(dir string, config any) (*Folder, error) {
+func CreateFolder(dir string, options any) (*Folder, error) {
 	f := &Folder{dir}
 	if _, err := os.Stat(f.Path(configFile)); err == nil {
 		return nil, fmt.Errorf("train: %s holds a run already: resume it or choose another directory", dir)
@@ -50,7 +50,7 @@ func CreateFolder(dir string, config any) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("train: cannot make the directory of the run: %w", err)
 	}
-	if err := f.SetConfig(config); err != nil {
+	if err := f.SetOptions(options); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -86,8 +86,8 @@ func (f *Folder) Dir() string { return f.dir }
 // Path is the path of a file in the directory.
 func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
 
-// Config reads the configuration into what into points to. A field that this does not have is an error.
-func (f *Folder) Config(into any) error {
+// Options reads the options of the run into what into points to. A field that this does not have is an error.
+func (f *Folder) Options(into any) error {
 	r, err := os.Open(f.Path(configFile))
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
@@ -101,9 +101,9 @@ func (f *Folder) Config(into any) error {
 	return nil
 }
 
-// SetConfig replaces the configuration.
-func (f *Folder) SetConfig(config any) error {
-	text, err := json.MarshalIndent(config, "", "  ")
+// SetOptions replaces the options of the run.
+func (f *Folder) SetOptions(options any) error {
+	text, err := json.MarshalIndent(options, "", "  ")
 	if err != nil {
 		return fmt.Errorf("train: the configuration of the run %s: %w", f.dir, err)
 	}

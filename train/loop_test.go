@@ -91,7 +91,7 @@ func sameRun(t *testing.T, what string, got, want *Folder) {
 		for j := range logs[i] {
 			logs[i][j].Rate, logs[i][j].Seconds = 0, 0
 		}
-		if checkpoints[i], err = safetensors.Read(f.Path(checkpointFile)); err != nil {
+		if checkpoints[i], err = safetensors.Load(f.Path(checkpointFile)); err != nil {
 			t.Fatal(err)
 		}
 		text, _ := os.ReadFile(f.Path(logFile))
@@ -395,7 +395,7 @@ func TestBroken(t *testing.T) {
 		{map[string]string{checkpointKey: `{"form":7}`}, "form 7"},
 		{map[string]string{checkpointKey: `{"form":1}`}, "do not fit the model"},
 	} {
-		if err := safetensors.Write(f.Path(checkpointFile), nil, c.metadata); err != nil {
+		if err := safetensors.Save(f.Path(checkpointFile), nil, c.metadata); err != nil {
 			t.Fatal(err)
 		}
 		run(c.want)
@@ -421,11 +421,11 @@ func TestBroken(t *testing.T) {
 		t.Error("a run in a file")
 	}
 	var config struct{ Other int }
-	if err := f.Config(&config); err == nil || !strings.Contains(err.Error(), "hidden") {
+	if err := f.Options(&config); err == nil || !strings.Contains(err.Error(), "hidden") {
 		t.Errorf("an unknown field of the configuration: %v", err)
 	}
 	var good struct{ Hidden int }
-	if err := f.Config(&good); err != nil || good.Hidden != 8 {
+	if err := f.Options(&good); err != nil || good.Hidden != 8 {
 		t.Errorf("configuration %+v, %v", good, err)
 	}
 	if _, err := folder(t).LoadWeights(newNet()); err == nil || !strings.Contains(err.Error(), "no weights yet") {

@@ -167,7 +167,7 @@ func (p *program) bind(b *data.Batch) error {
 
 // run takes one run and notes what it gave.
 func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
-	p.program.SetStep(count)
+	p.program.SetRuns(count)
 	out, err := p.program.Run(inputs...)
 	if err != nil {
 		return err

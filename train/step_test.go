@@ -99,7 +99,7 @@ func TestShortBatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		program.SetStep(run)
+		program.SetRuns(run)
 		if _, err := program.Run(b.Tensors...); err != nil {
 			t.Fatal(err)
 		}

@@ -156,7 +156,7 @@ func taskOf(dir string) (string, error) {
 		return "", err
 	}
 	var settings map[string]any
-	if err := folder.Config(&settings); err != nil {
+	if err := folder.Options(&settings); err != nil {
 		return "", err
 	}
 	of, _ := settings["task"].(string)
@@ -169,7 +169,7 @@ func loadRun(dir string) (m *network, c config, from string, err error) {
 	if err != nil {
 		return nil, c, "", err
 	}
-	if err := folder.Config(&c); err != nil {
+	if err := folder.Options(&c); err != nil {
 		return nil, c, "", err
 	}
 	if err := c.check(math.MaxInt); err != nil {

@@ -40,14 +40,14 @@ type gptCommand struct {
 
 // gptConfig is a run of train gpt as config.json has it.
 type gptConfig struct {
-	Task       string       `json:"task"`
-	Model      nn.GPTConfig `json:"model"`
-	Characters string       `json:"characters"` // in the order of their numbers
-	Text       string       `json:"text"`       // the file; "" for the Opticks
-	Epochs     int          `json:"epochs"`
-	Batch      int          `json:"batch"`
-	Rate       float64      `json:"learning_rate"`
-	Seed       uint64       `json:"seed"`
+	Task       string        `json:"task"`
+	Model      nn.GPTOptions `json:"model"`
+	Characters string        `json:"characters"` // in the order of their numbers
+	Text       string        `json:"text"`       // the file; "" for the Opticks
+	Epochs     int           `json:"epochs"`
+	Batch      int           `json:"batch"`
+	Rate       float64       `json:"learning_rate"`
+	Seed       uint64        `json:"seed"`
 }
 
 const (
@@ -98,7 +98,7 @@ func (c *gptCommand) Validate() error {
 func (c *gptCommand) config() gptConfig {
 	return gptConfig{
 		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed,
-		Model: nn.GPTConfig{Context: c.Context, Width: c.Width, Layers: c.Layers, Heads: c.Heads, Dropout: c.Dropout},
+		Model: nn.GPTOptions{Context: c.Context, Width: c.Width, Layers: c.Layers, Heads: c.Heads, Dropout: c.Dropout},
 	}
 }
 
@@ -256,7 +256,7 @@ func (c *gptCommand) resume(env *environment) (settings gptConfig, words string,
 	}
 	if env.given["epochs"] && c.Epochs != settings.Epochs {
 		settings.Epochs = c.Epochs
-		if err := folder.SetConfig(settings); err != nil {
+		if err := folder.SetOptions(settings); err != nil {
 			return settings, "", nil, err
 		}
 	}
@@ -269,7 +269,7 @@ func openGPT(dir string) (settings gptConfig, folder *train.Folder, err error) {
 	if folder, err = train.OpenFolder(dir); err != nil {
 		return settings, nil, err
 	}
-	if err := folder.Config(&settings); err != nil {
+	if err := folder.Options(&settings); err != nil {
 		return settings, nil, fmt.Errorf("%w: is it a run of train gpt?", err)
 	}
 	if err := settings.check(); err != nil {

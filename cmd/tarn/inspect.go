@@ -32,7 +32,7 @@ func (c *inspectCommand) Run(env *environment) error {
 			return fmt.Errorf("%s has neither weights.safetensors nor checkpoint.safetensors", c.File)
 		}
 	}
-	file, err := safetensors.Read(path)
+	file, err := safetensors.Load(path)
 	if err != nil {
 		return err
 	}

@@ -119,20 +119,20 @@ func (c *minimizeCommand) Run(env *environment) error {
 }
 
 // search minimizes by one method, prints the way and the result, and keeps the path of functions of two variables.
-func (c *minimizeCommand) search(ctx context.Context, w io.Writer, f *function, g *minimize.Graph, x0 []float64, m minimize.Method, path *contour.Path) (minimize.Step, error) {
+func (c *minimizeCommand) search(ctx context.Context, w io.Writer, f *function, g *minimize.Graph, x0 []float64, m minimize.Method, path *contour.Path) (minimize.Iterate, error) {
 	options := minimize.Options{Gradient: c.Tolerance, Iterations: c.Iterations}
-	var last minimize.Step
+	var last minimize.Iterate
 	if !c.Quiet {
 		fmt.Fprintf(w, "%9s  %-16s  %-9s  x\n", "iteration", "f", "gradient")
 	}
 	printed := -1
-	line := func(s minimize.Step) {
+	line := func(s minimize.Iterate) {
 		if !c.Quiet && s.Iteration != printed {
 			fmt.Fprintf(w, "%9d  %-16.10g  %-9.2g  %s\n", s.Iteration, s.F, s.GradNorm, f.shown(s.X))
 			printed = s.Iteration
 		}
 	}
-	for s, err := range minimize.Steps(ctx, g.Problem(), x0, m, options) {
+	for s, err := range minimize.Iterates(ctx, g.Problem(), x0, m, options) {
 		if err != nil {
 			return s, err
 		}

@@ -173,7 +173,7 @@ func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	if err != nil {
 		return settings, nil, err
 	}
-	if err := folder.Config(&settings); err != nil {
+	if err := folder.Options(&settings); err != nil {
 		return settings, nil, err
 	}
 	if err := settings.check(mnistTraining); err != nil {
@@ -181,7 +181,7 @@ func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	}
 	if env.given["epochs"] && c.Epochs != settings.Epochs {
 		settings.Epochs = c.Epochs
-		if err := folder.SetConfig(settings); err != nil {
+		if err := folder.SetOptions(settings); err != nil {
 			return settings, nil, err
 		}
 	}

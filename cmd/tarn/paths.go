@@ -120,7 +120,7 @@ func (s *surface) descend(env *environment, one contender, steps int) (way curve
 			return way, 0, env.ctx.Err()
 		}
 		x, y := place.F64()[0], place.F64()[1]
-		program.SetStep(int64(i))
+		program.SetRuns(int64(i))
 		out, err := program.Run()
 		if err != nil {
 			return way, 0, err

@@ -157,9 +157,9 @@ func (c *sharpnessCommand) matrix(env *environment, m *network, settings config)
 		return nil, 0, err
 	}
 	if c.GaussNewton {
-		matrix, err = curvature.GaussNewton(outputs["loss"], outputs["prediction"], params, batches...)
+		matrix, err = curvature.NewGaussNewton(outputs["loss"], outputs["prediction"], params, batches...)
 	} else {
-		matrix, err = curvature.Hessian(outputs["loss"], params, batches...)
+		matrix, err = curvature.NewHessian(outputs["loss"], params, batches...)
 	}
 	return matrix, n * len(batches), err
 }

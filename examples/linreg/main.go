@@ -28,7 +28,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("the backward graph:\n%v\n", tarn.Print(d))
+	fmt.Printf("the backward graph:\n%v\n", tarn.Sprint(d))
 	for i := 1; i <= 1000; i++ {
 		if out, err := step.Run(xs, ys); err != nil {
 			log.Fatal(err)

@@ -50,8 +50,8 @@ var lbfgs = workload{
 func descend(p minimize.Problem, start []float64) (counts, error) {
 	// The tolerance of the options is for the largest element, which is below the length.
 	o := minimize.Options{Gradient: lbfgsTolerance / lbfgsSize}
-	var last minimize.Step
-	for s, err := range minimize.Steps(context.Background(), p, start, &minimize.LBFGS{Memory: lbfgsMemory}, o) {
+	var last minimize.Iterate
+	for s, err := range minimize.Iterates(context.Background(), p, start, &minimize.LBFGS{Memory: lbfgsMemory}, o) {
 		if err != nil {
 			return counts{}, err
 		}

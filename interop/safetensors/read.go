@@ -12,8 +12,8 @@ import (
 
 // This file reads files. Element types that tarn has not are widened to one that holds all their values.
 
-// Read reads the file at path.
-func Read(path string) (*File, error) {
+// Load reads the file at path.
+func Load(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
@@ -33,9 +33,9 @@ func Read(path string) (*File, error) {
 	return file, nil
 }
 
-// ReadFrom reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
+// Read reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
 // the 8-bit floats have no such type and are an error.
-func ReadFrom(r io.ReaderAt, size int64) (*File, error) {
+func Read(r io.ReaderAt, size int64) (*File, error) {
 	file, err := read(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)

@@ -31,7 +31,7 @@ func reshape(t *tarn.Tensor, shape ...int) *tarn.Tensor {
 	return r
 }
 
-func readBytes(b []byte) (*File, error) { return ReadFrom(bytes.NewReader(b), int64(len(b))) }
+func readBytes(b []byte) (*File, error) { return Read(bytes.NewReader(b), int64(len(b))) }
 
 func TestRoundTrip(t *testing.T) {
 	tensors := map[string]*tarn.Tensor{
@@ -48,11 +48,11 @@ func TestRoundTrip(t *testing.T) {
 	metadata := map[string]string{"format": "pt", "note": "a \"quoted\" <ü>\n"}
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	for range 2 { // a second time over the first file
-		if err := Write(path, tensors, metadata); err != nil {
+		if err := Save(path, tensors, metadata); err != nil {
 			t.Fatal(err)
 		}
 	}
-	file, err := Read(path)
+	file, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestWriteBytes(t *testing.T) {
 	want := bytesOf(header, "\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00\x00\x02\x00\x00\x00\x00\x00\x80\x3f\x01")
 	for range 10 { // maps have another order each time
 		var got bytes.Buffer
-		if err := WriteTo(&got, tensors, map[string]string{"k": "v"}); err != nil || !bytes.Equal(got.Bytes(), want) {
+		if err := Write(&got, tensors, map[string]string{"k": "v"}); err != nil || !bytes.Equal(got.Bytes(), want) {
 			t.Fatalf("%v\n%q\nwant\n%q", err, got.Bytes(), want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestWriteErrors(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "x")
 		os.WriteFile(path, []byte("old"), 0o600)
-		err := Write(path, tensors, nil)
+		err := Save(path, tensors, nil)
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.HasPrefix(err.Error(), "safetensors: "+path) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -111,7 +111,7 @@ func TestWriteErrors(t *testing.T) {
 			t.Errorf("%s: left behind: %v", name, entries)
 		}
 	}
-	if err := Write(filepath.Join(t.TempDir(), "none", "x"), nil, nil); err == nil {
+	if err := Save(filepath.Join(t.TempDir(), "none", "x"), nil, nil); err == nil {
 		t.Error("a directory that does not exist is accepted")
 	}
 }
@@ -202,14 +202,14 @@ func TestBroken(t *testing.T) {
 			t.Errorf("%s: %v, %v; want an error with %q", c.name, file, err, c.want)
 		}
 	}
-	if _, err := ReadFrom(bytes.NewReader(nil), 1<<40); err == nil {
+	if _, err := Read(bytes.NewReader(nil), 1<<40); err == nil {
 		t.Error("a size that is not there is accepted")
 	}
 	dir := t.TempDir()
-	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
 		t.Errorf("a directory: %v", err)
 	}
-	if _, err := Read(filepath.Join(dir, "none")); err == nil {
+	if _, err := Load(filepath.Join(dir, "none")); err == nil {
 		t.Error("a missing file is accepted")
 	}
 }
@@ -219,7 +219,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(c.file)
 	}
 	var good bytes.Buffer
-	WriteTo(&good, map[string]*tarn.Tensor{"x": tarn.Vector([]float32{1, 2}), "y": tarn.Scalar(true), "z": tarn.Zeros(tarn.I64, 0, 3)}, map[string]string{"k": "v"})
+	Write(&good, map[string]*tarn.Tensor{"x": tarn.Vector([]float32{1, 2}), "y": tarn.Scalar(true), "z": tarn.Zeros(tarn.I64, 0, 3)}, map[string]string{"k": "v"})
 	f.Add(good.Bytes())
 	f.Add(bytesOf(`{"x":{"data_offsets":[0,2],"shape":[1],"dtype":"F16"}}  `, "ab"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -228,7 +228,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		var again bytes.Buffer
-		if err := WriteTo(&again, file.Tensors, file.Metadata); err != nil {
+		if err := Write(&again, file.Tensors, file.Metadata); err != nil {
 			t.Fatal(err)
 		}
 		file2, err := readBytes(again.Bytes())
@@ -269,19 +269,19 @@ func TestWeights(t *testing.T) {
 	if diff := a.Hidden.Weight.Tensor().Diff(b.Hidden.Weight.Tensor(), 0); diff != "" {
 		t.Error(diff)
 	}
-	file, _ := Read(path)
+	file, _ := Load(path)
 	if got, want := slices.Sorted(maps.Keys(file.Tensors)), []string{"hidden.bias", "hidden.weight", "out.bias", "out.weight"}; !slices.Equal(got, want) {
 		t.Errorf("names %v, want %v", got, want)
 	}
 
 	// Under other names, and with several faults at once.
 	tensors := map[string]*tarn.Tensor{"fc1.w": file.Tensors["hidden.weight"], "hidden.bias": file.Tensors["hidden.bias"], "out.bias": file.Tensors["out.bias"], "out.weight": file.Tensors["out.weight"]}
-	Write(path, tensors, nil)
+	Save(path, tensors, nil)
 	if err := LoadWeights(path, b, LoadOptions{Rename: map[string]string{"fc1.w": "hidden.weight"}}); err != nil {
 		t.Error(err)
 	}
 	tensors["out.weight"] = tarn.Zeros(tarn.F32, 3, 1)
-	Write(path, tensors, nil)
+	Save(path, tensors, nil)
 	tarn.Init(b, 3)
 	before := b.Hidden.Bias.Tensor().Clone()
 	err := LoadWeights(path, b, LoadOptions{Rename: map[string]string{"nowhere": "x", "hidden.bias": "out.bias"}})

@@ -23,7 +23,7 @@ func SaveWeights(path string, model any) error {
 	for _, p := range params {
 		tensors[p.Path()] = p.Tensor()
 	}
-	return Write(path, tensors, nil)
+	return Save(path, tensors, nil)
 }
 
 // LoadOptions say how a file's names become a model's paths.
@@ -40,7 +40,7 @@ func LoadWeights(path string, model any, options LoadOptions) error {
 	if err != nil {
 		return fmt.Errorf("safetensors: LoadWeights: %w", err)
 	}
-	file, err := Read(path)
+	file, err := Load(path)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ import (
 
 // This file writes the format.
 
-// Write writes the file at path in one stroke: it fills a temporary file in the same directory, named ".NAME.*.tmp",
+// Save writes the file at path in one stroke: it fills a temporary file in the same directory, named ".NAME.*.tmp",
 // brings it to the disk and renames it. A crash at any moment leaves the old file or the new one.
-func Write(path string, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
+func Save(path string, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
 	err := replaceFile(path, func(w io.Writer) error { return write(w, tensors, metadata) })
 	if err != nil {
 		return fmt.Errorf("safetensors: %s: %w", path, err)
@@ -27,9 +27,9 @@ func Write(path string, tensors map[string]*tarn.Tensor, metadata map[string]str
 	return nil
 }
 
-// WriteTo writes the tensors and the metadata, which may be nil, to w. The same contents give the same bytes: tensors
+// Write writes the tensors and the metadata, which may be nil, to w. The same contents give the same bytes: tensors
 // are laid out by element size, the widest first, so that every one is aligned, and by name among equals.
-func WriteTo(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
+func Write(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
 	if err := write(w, tensors, metadata); err != nil {
 		return fmt.Errorf("safetensors: %w", err)
 	}

@@ -19,16 +19,16 @@ func newConverted() *converted {
 	return &converted{tarn.NewParam(tarn.F32, half, 2), tarn.NewParam(tarn.F64, nil, 1), tarn.NewState(tarn.I64, nil)}
 }
 
-func TestConvert(t *testing.T) {
+func TestCast(t *testing.T) {
 	m := newConverted()
 	if err := tarn.Init(m, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := tarn.Convert(m, tarn.F64); err != nil {
+	if err := tarn.Cast(m, tarn.F64); err != nil {
 		t.Fatal(err)
 	}
 	if diff := m.Weight.Tensor().Diff(tarn.Vector([]float64{0.5, 0.5}), 0); diff != "" {
-		t.Errorf("the weight after Convert: %s", diff)
+		t.Errorf("the weight after Cast: %s", diff)
 	}
 	if m.Bias.DType() != tarn.F64 || m.Count.DType() != tarn.I64 {
 		t.Errorf("the bias is %v and the count %v, want f64 and i64", m.Bias.DType(), m.Count.DType())
@@ -42,7 +42,7 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-func TestConvertRefuses(t *testing.T) {
+func TestCastRefuses(t *testing.T) {
 	used := newConverted()
 	used.Bias.Value(tarn.NewGraph())
 	for _, c := range []struct {
@@ -55,11 +55,11 @@ func TestConvertRefuses(t *testing.T) {
 		{"no params", struct{}{}, tarn.F64, "holds no *tarn.Param"},
 		{"used", used, tarn.F32, `"bias" is used by a graph already`},
 	} {
-		if err := tarn.Convert(c.model, c.dtype); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := tarn.Cast(c.model, c.dtype); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
 	if used.Weight.DType() != tarn.F32 || used.Bias.DType() != tarn.F64 {
-		t.Error("a refused Convert changed a param")
+		t.Error("a refused Cast changed a param")
 	}
 }
