@@ -239,7 +239,6 @@ var mayImport = []struct {
 	{"internal/pool", nil},
 	{"internal/dense", nil},
 	{"internal/factor", nil},
-	{"internal/declared", nil},
 	{"internal/ir", []string{"internal/scalar", "internal/rng"}},
 	{"internal/ir/op", []string{"internal/ir", "internal/scalar", "internal/cpu"}},
 	{"internal/irtest", []string{"internal/ir", "internal/ir/op", "internal/scalar"}},

@@ -1,0 +1,63 @@
+// Package snippet declares what the fragments of Go in the documentation refer to: the test of the documentation compiles each
+// fragment in a function of this package.
+package snippet
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/interop/safetensors"
+	"github.com/seed-49005b45/tarn/minimize"
+	"github.com/seed-49005b45/tarn/nn"
+	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/train/curve"
+)
+
+var (
+	_ = fmt.Sprint
+	_ io.Writer
+	_ = math.Pi
+	_ os.File
+	_ = runtime.GOMAXPROCS
+	_ = mnist.Load
+	_ = safetensors.SaveWeights
+	_ minimize.Options
+	_ = curve.WritePNG
+)
+
+// use takes the results of an expression.
+func use(...any) {}
+
+// Net is the model.
+type Net struct{ Hidden, Out *nn.Linear }
+
+// Forward returns the scores.
+func (n *Net) Forward(x *tarn.Value) *tarn.Value { return n.Out.Forward(n.Hidden.Forward(x).ReLU()) }
+
+// Build describes the model for a batch.
+func (n *Net) Build(g *tarn.Graph, size int) tarn.Outputs { return nil }
+
+// The variables of the fragments: values of a graph, a model and what trains it.
+var (
+	ctx                    context.Context
+	g                      *tarn.Graph
+	a, b, v, w, x, y, mask *tarn.Value
+	dy, index, loss, q     *tarn.Value
+	k, scores, label       *tarn.Value
+	theta, p, p1, p2       *tarn.Param
+	t, xs, ys              *tarn.Tensor
+	layer                  nn.Layer
+	model                  *Net
+	opt                    *optim.AdamW
+	step                   *train.Step
+	loop                   *train.Loop
+	set, valid, test       *data.Set
+)
