@@ -12,37 +12,47 @@ import (
 
 // This file tests the layers of images and the normalizations beyond their goldens.
 
-func init() {
-	strided := func() nn.Layer {
+var imageLayers = []layerCase{
+	{"Conv1d", func() nn.Layer { return nn.NewConv1d(2, 3, 2) }, random(tarn.F64, 1, 2, 4, 2), []int{2, 3, 3}, []string{"weight f64[3 2 2]", "bias f64[3]"}, false},
+	{"Conv2d", func() nn.Layer {
 		c := nn.NewConv2d(2, 3, 3)
 		c.Stride, c.Padding = []int{2}, []int{1}
 		return c
-	}
-	layerTable = append(layerTable, []struct {
-		name        string
-		make        func() nn.Layer
-		x           *tarn.Tensor
-		shape       []int
-		params      []string
-		trainsApart bool
-	}{
-		{"Conv1d", func() nn.Layer { return nn.NewConv1d(2, 3, 2) }, random(tarn.F64, 1, 2, 4, 2), []int{2, 3, 3}, []string{"weight f64[3 2 2]", "bias f64[3]"}, false},
-		{"Conv2d", strided, random(tarn.F64, 1, 1, 4, 3, 2), []int{1, 2, 2, 3}, []string{"weight f64[3 2 3 3]", "bias f64[3]"}, false},
-		{"ConvTranspose2d", func() nn.Layer { return nn.NewConvTranspose2d(2, 3, 2) }, random(tarn.F64, 1, 1, 2, 3, 2), []int{1, 3, 4, 3}, []string{"weight f64[2 3 2 2]", "bias f64[3]"}, false},
-		{"GroupNorm", func() nn.Layer { return nn.NewGroupNorm(2, 4) }, random(tarn.F64, 1, 2, 3, 4), []int{2, 3, 4}, []string{"weight f64[4]", "bias f64[4]"}, false},
-		{"InstanceNorm", func() nn.Layer { return nn.NewInstanceNormAffine(2) }, random(tarn.F64, 1, 2, 2, 2, 2), []int{2, 2, 2, 2}, []string{"weight f64[2]", "bias f64[2]"}, false},
-		{"RMSNorm", func() nn.Layer { return nn.NewRMSNorm(4) }, random(tarn.F64, 1, 2, 4), []int{2, 4}, []string{"weight f64[4]"}, false},
-		{"WeightNorm", func() nn.Layer { return linearWith(nn.NewLinear(3, 2), weightNormed) }, random(tarn.F64, 1, 2, 3), []int{2, 2}, []string{"weight f64[2 3]", "bias f64[2]", "transform.g f64[2 1]"}, false},
-		{"WeightNoise", func() nn.Layer {
-			return linearWith(nn.NewLinear(3, 2), func(*tarn.Param) nn.WeightTransform { return &nn.WeightNoise{Std: 0.1} })
-		}, random(tarn.F64, 1, 2, 3), []int{2, 2}, []string{"weight f64[2 3]", "bias f64[2]"}, true},
-		{"MaxPool", func() nn.Layer { return nn.NewMaxPool(2) }, random(tarn.F64, 1, 1, 4, 4, 2), []int{1, 2, 2, 2}, nil, false},
-		{"Upsample", func() nn.Layer { return nn.NewUpsample(2) }, random(tarn.F64, 1, 1, 2, 3, 2), []int{1, 4, 6, 2}, nil, false},
-		{"Upsample linear", func() nn.Layer { return &nn.Upsample{Scale: 2, Linear: true} }, random(tarn.F64, 1, 1, 2, 3, 2), []int{1, 4, 6, 2}, nil, false},
-		{"ChannelsLast", func() nn.Layer { return nn.NewSequential(nn.ChannelsLast{}, nn.ChannelsFirst{}) }, random(tarn.F64, 1, 2, 3, 4), []int{2, 3, 4}, nil, false},
-		{"Dropout2d", func() nn.Layer { return nn.NewDropout2d(0.5) }, random(tarn.F64, 1, 4, 2, 8), []int{4, 2, 8}, nil, true},
-		{"DropPath", func() nn.Layer { return nn.NewDropPath(0.5) }, random(tarn.F64, 1, 16, 2), []int{16, 2}, nil, true},
-	}...)
+	}, random(tarn.F64, 1, 1, 4, 3, 2), []int{1, 2, 2, 3}, []string{"weight f64[3 2 3 3]", "bias f64[3]"}, false},
+	{"ConvTranspose2d", func() nn.Layer { return nn.NewConvTranspose2d(2, 3, 2) }, random(tarn.F64, 1, 1, 2, 3, 2), []int{1, 3, 4, 3}, []string{"weight f64[2 3 2 2]", "bias f64[3]"}, false},
+	{"GroupNorm", func() nn.Layer { return nn.NewGroupNorm(2, 4) }, random(tarn.F64, 1, 2, 3, 4), []int{2, 3, 4}, []string{"weight f64[4]", "bias f64[4]"}, false},
+	{"InstanceNorm", func() nn.Layer { return nn.NewInstanceNormAffine(2) }, random(tarn.F64, 1, 2, 2, 2, 2), []int{2, 2, 2, 2}, []string{"weight f64[2]", "bias f64[2]"}, false},
+	{"RMSNorm", func() nn.Layer { return nn.NewRMSNorm(4) }, random(tarn.F64, 1, 2, 4), []int{2, 4}, []string{"weight f64[4]"}, false},
+	{"WeightNorm", func() nn.Layer { return linearWith(nn.NewLinear(3, 2), weightNormed) }, random(tarn.F64, 1, 2, 3), []int{2, 2}, []string{"weight f64[2 3]", "bias f64[2]", "transform.g f64[2 1]"}, false},
+	{"WeightNoise", func() nn.Layer {
+		return linearWith(nn.NewLinear(3, 2), func(*tarn.Param) nn.WeightTransform { return &nn.WeightNoise{Std: 0.1} })
+	}, random(tarn.F64, 1, 2, 3), []int{2, 2}, []string{"weight f64[2 3]", "bias f64[2]"}, true},
+	{"MaxPool", func() nn.Layer { return nn.NewMaxPool(2) }, random(tarn.F64, 1, 1, 4, 4, 2), []int{1, 2, 2, 2}, nil, false},
+	{"Upsample", func() nn.Layer { return nn.NewUpsample(2) }, random(tarn.F64, 1, 1, 2, 3, 2), []int{1, 4, 6, 2}, nil, false},
+	{"Upsample linear", func() nn.Layer { return &nn.Upsample{Scale: 2, Linear: true} }, random(tarn.F64, 1, 1, 2, 3, 2), []int{1, 4, 6, 2}, nil, false},
+	{"ChannelsLast", func() nn.Layer { return nn.NewSequential(nn.ChannelsLast{}, nn.ChannelsFirst{}) }, random(tarn.F64, 1, 2, 3, 4), []int{2, 3, 4}, nil, false},
+	{"Dropout2d", func() nn.Layer { return nn.NewDropout2d(0.5) }, random(tarn.F64, 1, 4, 2, 8), []int{4, 2, 8}, nil, true},
+	{"DropPath", func() nn.Layer { return nn.NewDropPath(0.5) }, random(tarn.F64, 1, 16, 2), []int{16, 2}, nil, true},
+	{"Conv3d", func() nn.Layer { return nn.NewConv3d(1, 2, 2) }, random(tarn.F64, 1, 1, 2, 3, 2, 1), []int{1, 1, 2, 1, 2}, []string{"weight f64[2 1 2 2 2]", "bias f64[2]"}, false},
+	{"Conv in groups", func() nn.Layer { return nn.NewConv(4, 2, 2, 2) }, random(tarn.F64, 1, 1, 3, 4), []int{1, 2, 2}, []string{"weight f64[2 2 2]", "bias f64[2]"}, false},
+	{"ConvTranspose1d", func() nn.Layer { return nn.NewConvTranspose1d(2, 3, 2) }, random(tarn.F64, 1, 1, 3, 2), []int{1, 4, 3}, []string{"weight f64[2 3 2]", "bias f64[3]"}, false},
+	{"ConvTranspose3d", func() nn.Layer { return nn.NewConvTranspose3d(2, 1, 2) }, random(tarn.F64, 1, 1, 1, 2, 1, 2), []int{1, 2, 3, 2, 1}, []string{"weight f64[2 1 2 2 2]", "bias f64[1]"}, false},
+	{"ConvTranspose in groups", func() nn.Layer {
+		c := nn.NewConvTranspose(4, 2, 2, 3)
+		c.Stride, c.Padding, c.Extra = []int{2}, []int{1}, []int{1}
+		return c
+	}, random(tarn.F64, 1, 1, 3, 4), []int{1, 6, 2}, []string{"weight f64[4 1 3]", "bias f64[2]"}, false},
+	{"BatchNorm", func() nn.Layer { return nn.NewBatchNorm(3) }, random(tarn.F64, 1, 4, 3), []int{4, 3}, []string{
+		"weight f64[3]", "bias f64[3]", "running_mean f64[3]", "running_var f64[3]", "num_batches_tracked i64[]"}, true},
+	{"InstanceNorm without weights", func() nn.Layer { return nn.NewInstanceNorm() }, random(tarn.F64, 1, 2, 3, 2), []int{2, 3, 2}, nil, false},
+	{"SpectralNorm", func() nn.Layer { return linearWith(nn.NewLinear(3, 2), spectral) }, random(tarn.F64, 1, 2, 3), []int{2, 2}, []string{
+		"weight f64[2 3]", "bias f64[2]", "transform._u f64[2]", "transform._v f64[3]"}, false},
+	{"AvgPool", func() nn.Layer { return nn.NewAvgPool(2) }, random(tarn.F64, 1, 1, 4, 4, 2), []int{1, 2, 2, 2}, nil, false},
+	{"LpPool", func() nn.Layer { return nn.NewLpPool(3, 2) }, random(tarn.F64, 1, 1, 4, 2), []int{1, 2, 2}, nil, false},
+	{"AdaptiveAvgPool", func() nn.Layer { return nn.NewAdaptiveAvgPool(2) }, random(tarn.F64, 1, 1, 5, 2), []int{1, 2, 2}, nil, false},
+	{"GlobalAvgPool", func() nn.Layer { return nn.GlobalAvgPool{} }, random(tarn.F64, 1, 2, 3, 2, 2), []int{2, 2}, nil, false},
+	{"GlobalMaxPool", func() nn.Layer { return nn.GlobalMaxPool{} }, random(tarn.F64, 1, 2, 3, 2, 2), []int{2, 2}, nil, false},
+	{"PixelShuffle", func() nn.Layer { return nn.PixelShuffle{R: 2} }, random(tarn.F64, 1, 1, 2, 1, 8), []int{1, 4, 2, 2}, nil, false},
 }
 
 func TestBatchNormGradients(t *testing.T) {

@@ -32,11 +32,14 @@ func TestLossGradients(t *testing.T) {
 		x, y *tarn.Tensor
 	}{
 		{"MSE", nn.MSE, matrix(1), matrix(2)},
+		{"MSE sum", nn.MSELoss{Reduction: nn.Sum}.Loss, matrix(1), matrix(2)},
 		{"MAE", nn.MAE, matrix(1), matrix(2)},
+		{"MAE none", nn.MAELoss{Reduction: nn.None}.Loss, matrix(1), matrix(2)},
 		{"Huber", nn.HuberLoss{Delta: 0.5}.Loss, matrix(1), matrix(2)},
 		{"SmoothL1", nn.SmoothL1Loss{Beta: 0.5}.Loss, matrix(1), matrix(2)},
 		{"BCEWithLogits", nn.BCEWithLogitsLoss{PosWeight: weights}.Loss, matrix(1), positive(2)},
 		{"BCE", nn.BCE, positive(1), positive(2)},
+		{"BCE sum", nn.BCELoss{Reduction: nn.Sum}.Loss, positive(1), positive(2)},
 		{"CrossEntropy", nn.CrossEntropy, matrix(1), labels},
 		{"CrossEntropy with all options", nn.CrossEntropyLoss{Weight: weights, LabelSmoothing: 0.1, Reduction: nn.None}.Loss, matrix(1), labels},
 		{"CrossEntropy dense", nn.CrossEntropyLoss{Weight: weights, LabelSmoothing: 0.1}.Loss, matrix(1), positive(2)},
@@ -45,6 +48,10 @@ func TestLossGradients(t *testing.T) {
 		{"KL of log targets", nn.KLLoss{LogTarget: true}.Loss, matrix(1), matrix(2)},
 		{"Hinge squared", nn.HingeLoss{Squared: true}.Loss, matrix(1), matrix(2)},
 		{"MultiMargin", nn.MultiMarginLoss{Squared: true, Weight: weights}.Loss, matrix(1), tarn.Vector([]int64{3, 1, 0})},
+		{"CTC", func(scores, labels *tarn.Value) *tarn.Value {
+			g := scores.Graph()
+			return nn.CTCLoss{Reduction: nn.Sum}.Loss(scores.LogSoftmax(2), labels, g.Const(tarn.Vector([]int32{4, 3})), g.Const(tarn.Vector([]int32{2, 1})))
+		}, random(tarn.F64, 1, 4, 2, 3), tokens([]int64{1, 1, 2, 0}, 2, 2)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tarntest.CheckGrad(t, func(in ...*tarn.Value) *tarn.Value { return c.loss(in[0], in[1]) }, c.x, c.y)

@@ -41,6 +41,16 @@ var makers = func() map[string]func() optim.Optimizer {
 			o.After = []optim.Transform{optim.ScheduleFree{Beta: 0.9}}
 			return o
 		},
+		"chain": func() optim.Optimizer {
+			return optim.NewChain(0.01, optim.ClipByValue(0.5), optim.NewClipAdaptive(), optim.ClipByNorm(1), optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8},
+				optim.DecayWeights(0.1), optim.Only{Match: optim.Matrices, Then: optim.ScaleByTrustRatio{Coefficient: 1}}, optim.NewLookahead())
+		},
+		"chain shampoo": func() optim.Optimizer {
+			return optim.NewChain(0.01, optim.ScaleByShampoo{Beta1: 0.9, Beta2: 0.9, Epsilon: 1e-6, Every: 2, MaxSize: 100, Graft: optim.NewSGD(0)})
+		},
+		"chain soap": func() optim.Optimizer {
+			return optim.NewChain(0.01, optim.ScaleBySOAP{Beta1: 0.9, Beta2: 0.9, MomentsBeta: 0.9, Epsilon: 1e-8, Every: 2, MaxSize: 100})
+		},
 		"plateau": func() optim.Optimizer {
 			plateau := optim.NewPlateau(optim.Constant(0.1))
 			plateau.Patience = 0
@@ -79,12 +89,12 @@ var makers = func() map[string]func() optim.Optimizer {
 
 // ofBatch are the optimizers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
-var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default",
+var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default", "chain soap",
 	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search",
 	"newton", "newton options", "newton undamped", "gauss-newton", "gauss-newton options"}
 
 // waiting are the optimizers whose first update changes no param.
-var waiting = []string{"soap", "soap vectors"}
+var waiting = []string{"soap", "soap vectors", "chain soap"}
 
 // setMicroBatches sets the number of micro-batches of any optimizer that embeds a Chain.
 func setMicroBatches(o optim.Optimizer, k int) {
@@ -386,6 +396,35 @@ func TestMistakes(t *testing.T) {
 		{"micro-batches", adam(func(o *optim.AdamW) { o.MicroBatches = 0 }), good, []string{"MicroBatches is 0"}},
 		{"group factor", adam(func(o *optim.AdamW) { o.Group(optim.Vectors).Rate = -1 }), good, []string{`the groups of param "b1" give it the factors -1 of the rate and 1 of the decay`}},
 		{"group without match", adam(func(o *optim.AdamW) { o.Group(nil) }), good, []string{"group 0 has no Match"}},
+		{"adabelief", broken(optim.NewAdaBelief(1), func(o *optim.AdaBelief) { o.Beta1, o.Beta2, o.Epsilon = 1, -1, nan }), good, []string{
+			"AdaBelief: Beta1 is 1", "Beta2 is -1", "Epsilon is NaN"}},
+		{"adagrad", broken(optim.NewAdagrad(1), func(o *optim.Adagrad) { o.Epsilon, o.Initial, o.RateDecay = -1, nan, inf }), good, []string{
+			"Adagrad: Epsilon is -1", "Initial is NaN", "RateDecay is +Inf"}},
+		{"adamax", broken(optim.NewAdamax(1), func(o *optim.Adamax) { o.Beta1, o.Beta2, o.Epsilon = 1, nan, -1 }), good, []string{
+			"Adamax: Beta1 is 1", "Beta2 is NaN", "Epsilon is -1"}},
+		{"adan", broken(optim.NewAdan(1), func(o *optim.Adan) { o.Beta1, o.Beta2, o.Beta3, o.Epsilon = 1, -1, 2, nan }), good, []string{
+			"Adan: Beta1 is 1", "Beta2 is -1", "Beta3 is 2", "Epsilon is NaN"}},
+		{"lion", broken(optim.NewLion(1), func(o *optim.Lion) { o.Beta1, o.Beta2 = 1, -1 }), good, []string{"Lion: Beta1 is 1", "Beta2 is -1"}},
+		{"nadam", broken(optim.NewNAdam(1), func(o *optim.NAdam) { o.Beta1, o.Beta2, o.Epsilon, o.MomentumDecay = 1, -1, nan, -2 }), good, []string{
+			"NAdam: Beta1 is 1", "Beta2 is -1", "Epsilon is NaN", "MomentumDecay is -2"}},
+		{"radam", broken(optim.NewRAdam(1), func(o *optim.RAdam) { o.Beta1, o.Beta2, o.Epsilon = 1, -1, nan }), good, []string{
+			"RAdam: Beta1 is 1", "Beta2 is -1", "Epsilon is NaN"}},
+		{"rmsprop", broken(optim.NewRMSprop(1), func(o *optim.RMSprop) { o.Alpha, o.Momentum, o.Epsilon = 1, -1, nan }), good, []string{
+			"RMSprop: Alpha is 1", "Momentum is -1", "Epsilon is NaN"}},
+		{"lars", broken(optim.NewLARS(1), func(o *optim.LARS) { o.Momentum, o.Coefficient, o.Epsilon = 1, -1, nan }), good, []string{
+			"LARS: Momentum is 1", "Coefficient is -1", "Epsilon is NaN"}},
+		{"lamb", broken(optim.NewLAMB(1), func(o *optim.LAMB) { o.Beta1, o.Beta2, o.Epsilon = 1, -1, nan }), good, []string{"Beta1 is 1", "Beta2 is -1", "Epsilon is NaN"}},
+		{"schedule-free sgd", broken(optim.NewScheduleFreeSGD(1), func(o *optim.ScheduleFreeSGD) { o.Beta, o.WeightDecay = 1, -1 }), good, []string{
+			"Beta is 1", "the weight decay is -1"}},
+		{"schedule-free adamw", broken(optim.NewScheduleFreeAdamW(1), func(o *optim.ScheduleFreeAdamW) { o.Beta2, o.Epsilon = 1, nan }), good, []string{
+			"ScheduleFreeAdamW: Beta2 is 1", "Epsilon is NaN"}},
+		{"transforms", optim.NewChain(1, optim.Centralize{}, optim.ClipByValue(-1), optim.ScaleByTrustRatio{Coefficient: -1, Epsilon: nan}, optim.DecayWeights(inf)), good, []string{
+			"ClipByValue: the limit is -1", "ScaleByTrustRatio: Coefficient is -1", "Epsilon is NaN", "DecayWeights: the weight decay is +Inf"}},
+		{"scale by muon", optim.NewChain(1, optim.Only{Match: optim.Matrices, Then: optim.ScaleByMuon{Beta: 1, Epsilon: nan, MatchRMS: -1, Iterations: 101}}), good, []string{
+			"ScaleByMuon: Beta is 1", "Epsilon is NaN", "MatchRMS is -1", "Iterations is 101"}},
+		{"scale by shampoo", optim.NewChain(1, optim.ScaleByShampoo{Every: 1, MaxSize: 8, Start: -1}), good, []string{"ScaleByShampoo: Start is -1"}},
+		{"scale by soap", optim.NewChain(1, optim.ScaleBySOAP{Beta2: 1, Epsilon: inf, Every: 1}), good, []string{
+			"ScaleBySOAP: Beta2 is 1", "Epsilon is +Inf", "Every is 1 and MaxSize 0"}},
 		{"adadelta", broken(optim.NewAdadelta(1), func(o *optim.Adadelta) { o.Rho, o.Epsilon = 1, -1 }), good, []string{"Adadelta: Rho is 1", "Epsilon is -1"}},
 		{"rprop", broken(optim.NewRprop(1), func(o *optim.Rprop) { o.Shrink, o.MinStep = 1, nan }), good, []string{"Rprop: Shrink is 1 and Grow 1.2", "MinStep is NaN"}},
 		{"adafactor", broken(optim.NewAdafactor(1), func(o *optim.Adafactor) { o.Limit, o.Decay = 0, -1 }), good, []string{"Adafactor: Limit is 0", "Decay is -1"}},

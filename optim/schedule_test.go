@@ -20,6 +20,8 @@ func TestScheduleEnds(t *testing.T) {
 	}{
 		{"constant", optim.Constant(0.1), far, 0.1},
 		{"linear", optim.Linear{From: 1, To: 0.5, Steps: 10}, far, 0.5},
+		{"exponential far", optim.Exponential{Rate: 1, Factor: 0.5}, 40, 1.0 / (1 << 40)},
+		{"exponential at last", optim.Exponential{Rate: 1, Factor: 0.5}, far, 0},
 		{"cosine", optim.Cosine{Rate: 1, Min: 0.125, Steps: 10}, 10, 0.125},
 		{"cosine later", optim.Cosine{Rate: 1, Min: 0.125, Steps: 10}, far, 0.125},
 		{"step before", optim.StepDecay{Rate: 1, Factor: 0.5, Every: 1 << 48}, 1<<48 - 1, 1},
@@ -65,6 +67,7 @@ func TestScheduleMistakes(t *testing.T) {
 	}{
 		{nil, "the schedule <nil> gives no rate"},
 		{optim.Constant(math.Inf(1)), "optim.Constant: the rate is +Inf and should be finite and not negative"},
+		{optim.ScheduleFunc(nil), "the schedule optim.ScheduleFunc gives no rate"},
 		{optim.Linear{From: -1, Steps: 1}, "optim.Linear: From is -1"},
 		{optim.Linear{To: nan, Steps: 1}, "optim.Linear: To is NaN"},
 		{optim.Linear{}, "optim.Linear: Steps is 0 and should be at least 1"},

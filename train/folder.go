@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
 
@@ -24,8 +22,8 @@ import (
 //	best.safetensors        the weights of the best epoch, where there is early stopping
 //	weights.safetensors     the weights in the end, and the sign that the run is finished
 //
-// Every file but the log is replaced in one stroke, so a crash at any moment leaves whole files. The log grows by a line
-// at a time, and a line that was cut is passed over.
+// Every file but the log is replaced atomically, so a crash at any moment leaves whole files. The log grows by a line
+// at a time, and a line that was cut is skipped.
 
 // The names of the files in a run's folder.
 const (
@@ -38,12 +36,13 @@ const (
 
 // Folder is the directory of a run.
 type Folder struct {
-	dir string
+	dir  string
+	disk file.System // what is written goes through it
 }
 
 // CreateFolder makes the directory of a new run, which must not hold a run already, and writes its configuration as JSON.
 func CreateFolder(dir string, options any) (*Folder, error) {
-	f := &Folder{dir}
+	f := &Folder{dir, file.Disk}
 	if _, err := os.Stat(f.Path(configFile)); err == nil {
 		return nil, fmt.Errorf("train: %s holds a run already: resume it or choose another directory", dir)
 	}
@@ -56,28 +55,13 @@ func CreateFolder(dir string, options any) (*Folder, error) {
 	return f, nil
 }
 
-// OpenFolder opens the directory of a run and removes what writes that were cut short have left there.
+// OpenFolder opens the directory of a run. A training may go on there at the same time.
 func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{dir}
+	f := &Folder{dir, file.Disk}
 	if _, err := os.Stat(f.Path(configFile)); err != nil {
 		return nil, fmt.Errorf("train: %s is not the directory of a run: it has no %s", dir, configFile)
 	}
-	left, err := filepath.Glob(filepath.Join(escapeGlob(dir), ".*.tmp"))
-	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
-	}
-	for _, path := range left {
-		os.Remove(path) // whatever remains is harmless
-	}
 	return f, nil
-}
-
-// escapeGlob makes a path match itself alone.
-func escapeGlob(path string) string {
-	if runtime.GOOS == "windows" {
-		return path
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // Dir is the directory.
@@ -113,48 +97,25 @@ func (f *Folder) SetOptions(options any) error {
 	})
 }
 
-// Write replaces a file of the directory in one stroke: contents goes to a temporary file, which is brought to the disk
-// and renamed.
+// Write replaces a file of the directory atomically: a crash at any moment leaves the old file or the new one.
 func (f *Folder) Write(name string, contents func(w io.Writer) error) error {
-	temporary := f.Path(fmt.Sprintf(".%s.%08x.tmp", name, rand.Uint32()))
-	err := writeSynced(temporary, contents)
-	if err == nil {
-		err = os.Rename(temporary, f.Path(name))
-	}
-	if err == nil {
-		err = f.sync()
-	}
-	if err != nil {
-		os.Remove(temporary)
+	if err := file.Replace(f.disk, f.Path(name), contents); err != nil {
 		return fmt.Errorf("train: cannot write %s: %w", f.Path(name), err)
 	}
 	return nil
 }
 
-// writeSynced writes a new file, whose contents are on the disk when it returns.
-func writeSynced(path string, contents func(w io.Writer) error) error {
-	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
+// sweep removes what writes that were cut short have left in the directory. Only who trains in it may call it.
+func (f *Folder) sweep() error {
+	if err := file.Sweep(f.disk, f.dir); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
-	return errors.Join(contents(w), w.Sync(), w.Close())
-}
-
-// sync brings the directory's names to the disk. Windows does this by itself and cannot be asked to.
-func (f *Folder) sync() error {
-	if runtime.GOOS == "windows" || runtime.GOOS == "js" {
-		return nil
-	}
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 // remove deletes a file where there is one.
 func (f *Folder) remove(name string) error {
-	err := os.Remove(f.Path(name))
+	err := f.disk.Remove(f.Path(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("train: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"math"
 	"os"
+
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file holds the log of a run: a JSON object a line, one for each epoch.
@@ -114,18 +116,13 @@ func (f *Folder) writeLog(history []Record) error {
 	})
 }
 
-// appendLog adds a line to the log and brings it to the disk.
+// appendLog adds a line to the log and syncs it.
 func (f *Folder) appendLog(r Record) error {
 	line, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
+	if err == nil {
+		err = file.Append(f.disk, f.Path(logFile), append(line, '\n'))
 	}
-	w, err := os.OpenFile(f.Path(logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 	if err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
-	_, err = w.Write(append(line, '\n'))
-	if err := errors.Join(err, w.Sync(), w.Close()); err != nil {
 		return fmt.Errorf("train: cannot write %s: %w", f.Path(logFile), err)
 	}
 	return nil

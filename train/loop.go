@@ -164,6 +164,9 @@ func (l *Loop) begin() (err error) {
 		return err
 	}
 	if l.Folder != nil {
+		if err := l.Folder.sweep(); err != nil {
+			return err
+		}
 		if l.Folder.has(checkpointFile) {
 			if err := l.resume(); err != nil {
 				return err

@@ -93,6 +93,28 @@ func TestMetricBatches(t *testing.T) {
 			t.Errorf("%s: %v in batches, %v at once", m.Name(), got, whole)
 		}
 	}
+	scores, classes := tarn.Zeros(tarn.F64, 7, 3), tarn.Vector([]int32{0, 1, 2, 0, 2, 1, 2})
+	r.Normal(scores, 0, 1)
+	for _, m := range []Metric{&Accuracy{}, &TopK{K: 2}, &ConfusionMatrix{}} {
+		part := func(lo, hi int) {
+			p, err := tarn.FromSlice(scores.F64()[3*lo:3*hi], hi-lo, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Add(p, tarn.Vector(classes.I32()[lo:hi])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		part(0, 7)
+		whole := m.Value()
+		m.Reset()
+		part(0, 3)
+		part(3, 6)
+		part(6, 7)
+		if got := m.Value(); got != whole || whole == 0 || whole == 1 {
+			t.Errorf("%s: %v in batches, %v at once", m.Name(), got, whole)
+		}
+	}
 }
 
 func TestConfusionMatrix(t *testing.T) {

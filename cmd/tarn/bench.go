@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"os"
+	"io"
 
 	"github.com/seed-49005b45/tarn/internal/bench"
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file holds bench.
@@ -55,13 +55,10 @@ func (c *benchCommand) Run(env *environment) error {
 
 // profile writes the trace to a file, as a whole or not at all.
 func (c *benchCommand) profile(env *environment, o bench.Options) error {
-	var trace bytes.Buffer
-	if err := bench.Trace(&trace, o, c.Workloads[0]); err != nil {
-		return err
+	err := file.Replace(file.Disk, c.Profile, func(w io.Writer) error { return bench.Trace(w, o, c.Workloads[0]) })
+	if err != nil {
+		return fmt.Errorf("--profile %s: %w", c.Profile, err)
 	}
-	if err := os.WriteFile(c.Profile, trace.Bytes(), 0o666); err != nil {
-		return fmt.Errorf("the trace cannot be written: %w", err)
-	}
-	_, err := fmt.Fprintf(env.stdout, "wrote %s; open it in https://ui.perfetto.dev\n", c.Profile)
+	_, err = fmt.Fprintf(env.stdout, "wrote %s; open it in https://ui.perfetto.dev\n", c.Profile)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/expr"
 	"github.com/seed-49005b45/tarn/train/curve"
@@ -85,7 +86,7 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 		line.Low, line.High = append(line.Low, y-margin), append(line.High, y+margin)
 	}
 	chart := curve.Chart{Title: c.Expr, X: data.name, Y: c.Response, Lines: []curve.Line{line, {Name: "data", X: data.x, Y: data.y, Dots: true}}}
-	if err := writeWhole(c.Plot, func(w io.Writer) error { return curve.WriteCharts(w, chart) }); err != nil {
+	if err := file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return curve.WriteCharts(w, chart) }); err != nil {
 		return err
 	}
 	without := ""

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/train/curve"
 )
@@ -84,7 +85,7 @@ func (c *lrCommand) Run(env *environment) error {
 	if c.Plot == "" {
 		return nil
 	}
-	return writeWhole(c.Plot, func(w io.Writer) error { return drawRates(w, c.Optimizer, found) })
+	return file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return drawRates(w, c.Optimizer, found) })
 }
 
 // drawRates draws the loss against the rate, up to where the loss is somewhat above that at the start.

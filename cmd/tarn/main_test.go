@@ -29,18 +29,13 @@ import (
 // asCommand names the environment variable that makes the test binary the command itself.
 const asCommand = "TARN_TEST_AS_COMMAND"
 
-func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // command runs the command and returns what it printed.
 func command(t *testing.T, wantCode int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	if code := run(context.Background(), args, &out, &err); code != wantCode {
+	code := run(context.Background(), args, &out, &err)
+	count(args, code)
+	if code != wantCode {
 		t.Errorf("tarn %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, wantCode, out.String(), err.String())
 	}
 	return out.String(), err.String()

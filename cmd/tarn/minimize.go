@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/contour"
 )
@@ -105,7 +106,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 		value := g.Problem().FuncGrad
 		dst := make([]float64, 2)
 		at := func(x, y float64) float64 { return value(dst, []float64{x, y}) }
-		if err := writeWhole(c.Plot, func(w io.Writer) error {
+		if err := file.Replace(file.Disk, c.Plot, func(w io.Writer) error {
 			return contour.WritePNG(w, at, [2]string{start[0].name, start[1].name}, paths...)
 		}); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train/curve"
 )
@@ -65,7 +66,7 @@ func walk(env *environment, who []contender, steps int, path string) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return writeWhole(path, func(w io.Writer) error { return curve.WriteSurfaces(w, pictures...) })
+	return file.Replace(file.Disk, path, func(w io.Writer) error { return curve.WriteSurfaces(w, pictures...) })
 }
 
 // picture is the surface on a grid.

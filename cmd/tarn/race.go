@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/train/curve"
 )
@@ -145,7 +146,7 @@ func (c *raceCommand) Run(env *environment) error {
 	}
 	fmt.Fprintln(w)
 	race := filepath.Join(c.Out, "race.png")
-	if err := writeWhole(race, func(w io.Writer) error { return drawRace(w, c.Hidden.String(), laps) }); err != nil {
+	if err := file.Replace(file.Disk, race, func(w io.Writer) error { return drawRace(w, c.Hidden.String(), laps) }); err != nil {
 		return err
 	}
 	paths := filepath.Join(c.Out, "paths.png")

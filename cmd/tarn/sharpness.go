@@ -9,6 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn/curvature"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/train/curve"
 )
 
@@ -124,7 +125,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 	if c.Plot == "" {
 		return nil
 	}
-	return writeWhole(c.Plot, func(w io.Writer) error { return drawSpectrum(w, name, spectrum, e) })
+	return file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return drawSpectrum(w, name, spectrum, e) })
 }
 
 // matrix compiles the products on the first of the examples that the run trained on.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file compares Tarn with its peers: the run, and the report of it.
@@ -118,19 +120,18 @@ func (r *report) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, fmt.Sprintf("peers-t%d", r.Threads))
-	return errors.Join(replaceFile(name+".json", append(text, '\n')), replaceFile(name+".md", []byte(r.markdown())), replaceFile(name+".png", picture))
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(name string, text []byte) error {
-	if err := os.WriteFile(name+".new", text, 0o666); err != nil {
-		return fmt.Errorf("bench: %w", err)
+	write := func(ending string, text []byte) error {
+		name := filepath.Join(dir, fmt.Sprintf("peers-t%d%s", r.Threads, ending))
+		err := file.Replace(file.Disk, name, func(w io.Writer) error {
+			_, err := w.Write(text)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+		return nil
 	}
-	if err := os.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	return nil
+	return errors.Join(write(".json", append(text, '\n')), write(".md", []byte(r.markdown())), write(".png", picture))
 }
 
 func (r *report) show(w io.Writer) error {

@@ -6,16 +6,15 @@ package npy
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/dense"
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 const magic = "\x93NUMPY"
@@ -239,27 +238,10 @@ func formatHeader(descr string, shape []int) ([]byte, error) {
 	return append(head, dict+strings.Repeat(" ", pad)+"\n"...), nil
 }
 
-// Save writes an array to the file at path. The file appears whole or not at all.
-func Save(path string, a data.Array) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("npy: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	w := bufio.NewWriter(f)
-	err = Write(w, a)
-	if err == nil {
-		err = errors.Join(w.Flush(), f.Chmod(0o644))
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+// Save writes an array to the file at path atomically: a crash at any moment leaves the old file or the new one.
+func Save(path string, a data.Array) error {
+	if err := file.Replace(file.Disk, path, func(w io.Writer) error { return Write(w, a) }); err != nil {
 		return fmt.Errorf("npy: %s: %w", path, err)
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("npy: %w", err)
 	}
 	return nil
 }

@@ -13,14 +13,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file writes the format.
 
-// Save writes the file at path in one stroke: it fills a temporary file in the same directory, named ".NAME.*.tmp",
-// brings it to the disk and renames it. A crash at any moment leaves the old file or the new one.
+// Save writes the file at path atomically: a crash at any moment leaves the old file or the new one.
 func Save(path string, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
-	err := replaceFile(path, func(w io.Writer) error { return write(w, tensors, metadata) })
+	err := file.Replace(file.Disk, path, func(w io.Writer) error { return write(w, tensors, metadata) })
 	if err != nil {
 		return fmt.Errorf("safetensors: %s: %w", path, err)
 	}
