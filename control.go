@@ -298,5 +298,5 @@ func (g *Graph) drawStep() *Value {
 	default:
 		around = around.Mul(Num(max(1, g.control.steps)))
 	}
-	return g.add(elementwiseOp{scalar.Add}, g.capture(around), g.stepNumber())
+	return g.add(elementwise(scalar.Add), g.capture(around), g.stepNumber())
 }

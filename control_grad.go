@@ -146,10 +146,10 @@ func (m *mover) make(v *Value) *Value {
 	in := make([]*Value, len(v.in))
 	op := v.op
 	for i, x := range v.in {
-		if product, ok := op.(matMulOp); ok && m.isSteady(x) && x.Rank() >= 2 && (i == 0 && product.transA || i == 1 && product.transB) {
+		if product, ok := op.(matMulOp); ok && m.isSteady(x) && x.Rank() >= 2 && (i == 0 && product.TransA || i == 1 && product.TransB) {
 			// Transposed once, and not in every step.
 			in[i] = m.to.capture(m.out(x).Transpose(-2, -1))
-			product.transA, product.transB = product.transA && i != 0, product.transB && i != 1
+			product.TransA, product.TransB = product.TransA && i != 0, product.TransB && i != 1
 			op = product
 			continue
 		}
@@ -339,7 +339,7 @@ func (s *scanGradient) sum(d *Value) func() *Value {
 	g := s.body.around
 	switch op := d.op.(type) {
 	case elementwiseOp:
-		if op.f == scalar.Add && d.id >= s.start {
+		if op.F == scalar.Add && d.id >= s.start {
 			a, b := s.sum(d.in[0]), s.sum(d.in[1])
 			return func() *Value { return g.add(op, a(), b()) }
 		}
@@ -355,13 +355,13 @@ func (s *scanGradient) sum(d *Value) func() *Value {
 			return func() *Value {
 				// [steps k m] and [steps k n], as they are summed over the first two axes.
 				x, y := wholeA(), wholeB()
-				if !op.transA {
+				if !op.TransA {
 					x = x.Transpose(-2, -1)
 				}
-				if op.transB {
+				if op.TransB {
 					y = y.Transpose(-2, -1)
 				}
-				return g.add(matMulOp{transA: true}, x.Flatten(0, 1), y.Flatten(0, 1))
+				return g.add(matMul(true, false), x.Flatten(0, 1), y.Flatten(0, 1))
 			}
 		}
 	}

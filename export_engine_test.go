@@ -33,7 +33,7 @@ func StepsOf(p *Program) (string, error) {
 		}
 		b.WriteString("\n   ")
 		for _, in := range loop.Instrs {
-			name := in.Func.String()
+			name := strings.ToLower(in.Func.String())
 			switch in.Code {
 			case lower.Convert:
 				name = "to-" + in.DType.String()

@@ -40,7 +40,7 @@ func OpTypes(g *Graph) (types, functions []string) {
 	for _, v := range g.values {
 		types = append(types, reflect.TypeOf(v.op).Name())
 		if e, ok := v.op.(elementwiseOp); ok {
-			functions = append(functions, e.f.String())
+			functions = append(functions, e.F.String())
 		}
 	}
 	return types, functions

@@ -251,23 +251,23 @@ func joinSlices(parts []*Value) *Value {
 	}
 	ordered := slices.Clone(parts)
 	for _, d := range parts {
-		if pad, ok := d.op.(padOp); !ok || pad.axis != first.axis || pad.step != 1 {
+		if pad, ok := d.op.(padOp); !ok || pad.Axis != first.Axis || pad.Step != 1 {
 			return nil
 		}
 	}
-	slices.SortStableFunc(ordered, func(a, b *Value) int { return a.op.(padOp).before - b.op.(padOp).before })
+	slices.SortStableFunc(ordered, func(a, b *Value) int { return a.op.(padOp).Before - b.op.(padOp).Before })
 	at := 0
 	for i, d := range ordered {
-		if d.op.(padOp).before != at {
+		if d.op.(padOp).Before != at {
 			return nil
 		}
-		at += d.in[0].Dim(first.axis)
+		at += d.in[0].Dim(first.Axis)
 		ordered[i] = d.in[0]
 	}
-	if at != parts[0].Dim(first.axis) {
+	if at != parts[0].Dim(first.Axis) {
 		return nil
 	}
-	return Concat(first.axis, ordered...)
+	return Concat(first.Axis, ordered...)
 }
 
 // gradOp names Grad in reports.

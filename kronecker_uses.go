@@ -170,9 +170,9 @@ func productOf(op matMulOp, o operandOf, shape []int, wide bool, moves []move) (
 	y, n := o.user, len(shape)
 	x := y.in[1-o.at]
 	// As y = op(a) op(b), a weight in the second place is [in out] and one in the first [out in].
-	flipWeight, flipX, flipY := !op.transB, op.transA, false
+	flipWeight, flipX, flipY := !op.TransB, op.TransA, false
 	if o.at == 0 {
-		flipWeight, flipX, flipY = op.transA, !op.transB, true
+		flipWeight, flipX, flipY = op.TransA, !op.TransB, true
 	}
 	batch := y.typ.Shape[:y.Rank()-2]
 	groups = ir.Size(batch)
@@ -207,7 +207,11 @@ func productOf(op matMulOp, o operandOf, shape []int, wide bool, moves []move) (
 	}
 	u = &use{moves: moves, x: x, y: y, rows: form(flipX, inputs), results: form(flipY, outputs)}
 	u.outer = ir.View{Shape: y.typ.Shape, Strides: make([]int, y.Rank())}
-	u.outer.Strides[y.Rank()-1-b2i(flipY)] = 1
+	column := y.Rank() - 1
+	if flipY {
+		column--
+	}
+	u.outer.Strides[column] = 1
 	if !wide {
 		stride := outputs
 		for a := len(batch) - 1; a >= 0; a-- {
@@ -315,7 +319,7 @@ func (users usage) biasOf(u *use) *Value {
 			return nil
 		}
 		o := users[y][0]
-		if op, sum := o.user.op.(elementwiseOp); sum && op.f == scalar.Add {
+		if op, sum := o.user.op.(elementwiseOp); sum && op.F == scalar.Add {
 			variable, ok := variableBehind(o.user.in[1-o.at], view)
 			if !ok {
 				return nil

@@ -1,7 +1,6 @@
 package tarn
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -11,74 +10,14 @@ import (
 // This file holds the ops that put values together, and the slices that take them apart again.
 
 // concatOp joins operands along an axis.
-type concatOp struct{ axis int }
-
-func (op concatOp) Name() string  { return "Concat" }
-func (op concatOp) Attrs() string { return axesString([]int{op.axis}) }
-
-func (op concatOp) Infer(in []ir.Type) (ir.Type, error) {
-	shape := slices.Clone(in[0].Shape)
-	for i, t := range in[1:] {
-		if t.DType != in[0].DType {
-			return ir.Type{}, newProblem("operands 1 and %d are %v and %v", i+2, in[0].DType, t.DType).WithHint("Cast one of them")
-		}
-		if len(t.Shape) != len(shape) {
-			return ir.Type{}, newProblem("operands 1 and %d have ranks %d and %d", i+2, len(shape), len(t.Shape))
-		}
-		for a, d := range t.Shape {
-			if a == op.axis {
-				shape[a] += d
-			} else if d != shape[a] {
-				return ir.Type{}, newProblem("operands 1 and %d have sizes %d and %d at axis %d", i+2, shape[a], d, a)
-			}
-		}
-	}
-	return ir.Type{DType: in[0].DType, Shape: shape}, nil
-}
-
-func (op concatOp) Eval(out ir.Array, in []ir.Array) {
-	outer, size, inner := around(out.Shape, op.axis)
-	at := 0
-	for _, x := range in {
-		d := x.Shape[op.axis]
-		for o := range outer {
-			for i := range d * inner {
-				out.CopyElement((o*size+at)*inner+i, x, o*d*inner+i)
-			}
-		}
-		at += d
-	}
-}
-
-// Joins gives the axis.
-func (op concatOp) Joins() int { return op.axis }
-
-func (op concatOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
-
-// Rows lets each index of the axes before the joined one be done apart.
-func (op concatOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.axis]) }
-
-func (op concatOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
-	inner := ir.Size(out.Shape[op.axis+1:]) * out.DType.Size()
-	row := out.Shape[op.axis] * inner
-	at := 0
-	dst := out.Raw()
-	for _, x := range in {
-		src := x.Raw()
-		n := x.Shape[op.axis] * inner
-		for o := first; o < end; o++ {
-			copy(dst[o*row+at:], src[o*n:(o+1)*n])
-		}
-		at += n
-	}
-}
+type concatOp struct{ irop.Concat }
 
 func (op concatOp) grad(y, dy *Value) []*Value {
 	ds := make([]*Value, len(y.in))
 	at := 0
 	for i, x := range y.in {
-		d := x.typ.Shape[op.axis]
-		ds[i] = dy.Slice(op.axis, at, at+d)
+		d := x.typ.Shape[op.Axis]
+		ds[i] = dy.Slice(op.Axis, at, at+d)
 		at += d
 	}
 	return ds
@@ -99,7 +38,7 @@ func Concat(axis int, values ...*Value) *Value {
 		return g.add(op, values...)
 	}
 	var err error
-	if op.axis, err = normalAxis(axis, len(values[0].typ.Shape)); err != nil {
+	if op.Axis, err = normalAxis(axis, len(values[0].typ.Shape)); err != nil {
 		return g.fail(op, values, err)
 	}
 	return g.add(op, values...)
@@ -142,7 +81,7 @@ func (op sliceOp) grad(y, dy *Value) []*Value {
 	} else {
 		used = op.Start
 	}
-	return []*Value{dy.graph.add(padOp{axis: op.Axis, before: op.Start, after: d - used, step: op.Step}, dy)}
+	return []*Value{dy.graph.add(padOp{irop.Pad{Axis: op.Axis, Before: op.Start, After: d - used, Step: op.Step}}, dy)}
 }
 
 // Slice takes the indices from start to before stop along an axis. Negative bounds count from the end of the axis.
@@ -266,77 +205,27 @@ func (v *Value) Roll(axis, shift int) *Value {
 
 // padOp puts zeros before, after and between the indices of an axis: index i goes to before + i*step. It is the reverse
 // of a slice.
-type padOp struct{ axis, before, after, step int }
-
-func (op padOp) Name() string { return "Pad" }
-func (op padOp) Attrs() string {
-	return fmt.Sprintf("axis=%d before=%d after=%d step=%d", op.axis, op.before, op.after, op.step)
-}
-
-func (op padOp) Infer(in []ir.Type) (ir.Type, error) {
-	if op.before < 0 || op.after < 0 || op.step < 1 {
-		return ir.Type{}, newProblem("the padding %d before and %d after should not be negative", op.before, op.after).WithHint("Slice takes away")
-	}
-	shape := slices.Clone(in[0].Shape)
-	n := 0
-	if d := shape[op.axis]; d > 0 {
-		n = (d-1)*op.step + 1
-	}
-	shape[op.axis] = op.before + n + op.after
-	return ir.Type{DType: in[0].DType, Shape: shape}, nil
-}
-
-func (op padOp) Eval(out ir.Array, in []ir.Array) {
-	x := in[0]
-	d, inner := x.Shape[op.axis], ir.Size(x.Shape[op.axis+1:])
-	for i := range x.Size() {
-		outer, index, rest := i/(d*inner), i/inner%d, i%inner
-		out.CopyElement((outer*out.Shape[op.axis]+op.before+index*op.step)*inner+rest, x, i)
-	}
-}
-
-func (op padOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
-
-// Rows lets each index of the axes before the padded one be done apart.
-func (op padOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.axis]) }
-
-func (op padOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
-	dst, src := out.Raw(), in[0].Raw()
-	_, d, inner := around(in[0].Shape, op.axis)
-	row := inner * out.DType.Size()
-	clear(dst[first*out.Shape[op.axis]*row : end*out.Shape[op.axis]*row])
-	for o := first; o < end; o++ {
-		to := dst[(o*out.Shape[op.axis]+op.before)*row:]
-		from := src[o*d*row : (o+1)*d*row]
-		if op.step == 1 {
-			copy(to, from)
-			continue
-		}
-		for i := range d {
-			copy(to[i*op.step*row:][:row], from[i*row:])
-		}
-	}
-}
+type padOp struct{ irop.Pad }
 
 func (op padOp) grad(y, dy *Value) []*Value {
-	d := y.in[0].typ.Shape[op.axis]
-	stop := op.before
+	d := y.in[0].typ.Shape[op.Axis]
+	stop := op.Before
 	if d > 0 {
-		stop += (d-1)*op.step + 1
+		stop += (d-1)*op.Step + 1
 	}
-	return []*Value{dy.SliceStep(op.axis, op.before, stop, op.step)}
+	return []*Value{dy.SliceStep(op.Axis, op.Before, stop, op.Step)}
 }
 
 // Pad puts zeros before and after the indices of an axis. Equal to torch.nn.functional.pad, axis by axis.
 //
 // Shapes: [... d ...] -> [... before+d+after ...].
 func (v *Value) Pad(axis, before, after int) *Value {
-	op := padOp{before: before, after: after, step: 1}
+	op := padOp{irop.Pad{Before: before, After: after, Step: 1}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
 	}
 	var err error
-	if op.axis, err = normalAxis(axis, len(v.typ.Shape)); err != nil {
+	if op.Axis, err = normalAxis(axis, len(v.typ.Shape)); err != nil {
 		return v.graph.fail(op, []*Value{v}, err)
 	}
 	if before == 0 && after == 0 {

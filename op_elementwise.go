@@ -4,94 +4,30 @@ import (
 	"math"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file holds the elementwise family: one op type for all scalar functions, its shape rule and reference kernel once,
-// and a table with the gradient rule of each function. The functions themselves are defined in internal/scalar.
+// This file holds the elementwise family: one op type for all scalar functions, and a table with the
+// gradient rule of each. The functions themselves are defined in internal/scalar.
 
 // elementwiseOp applies a scalar function to operands of one shape.
-type elementwiseOp struct{ f scalar.Func }
+type elementwiseOp struct{ irop.Elementwise }
 
-func (op elementwiseOp) Name() string        { return elementwiseNames[op.f] }
-func (op elementwiseOp) Attrs() string       { return "" }
-func (op elementwiseOp) Scalar() scalar.Func { return op.f }
-
-func (op elementwiseOp) Infer(in []ir.Type) (ir.Type, error) {
-	values := in
-	if op.f == scalar.Where {
-		if in[0].DType != ir.Bool {
-			return ir.Type{}, newProblem("the condition is %v and should be bool", in[0].DType)
-		}
-		values = in[1:]
-	}
-	dtype := values[0].DType
-	for i, t := range values {
-		if t.DType != dtype {
-			return ir.Type{}, newProblem("operands are %v and %v", dtype, t.DType).WithHint("Cast one of them")
-		}
-		if i > 0 && !t.Equal(values[0]) {
-			return ir.Type{}, newProblem("operands have shapes %s and %s", ir.ShapeString(values[0].Shape), ir.ShapeString(t.Shape))
-		}
-	}
-	switch {
-	case op.f == scalar.Where:
-	case op.f.FloatOnly() && !dtype.Float():
-		return ir.Type{}, newProblem("the operand is %v and should be f32 or f64", dtype).WithHint("Cast it")
-	case op.f.Logical() && dtype != ir.Bool:
-		return ir.Type{}, newProblem("the operand is %v and should be bool", dtype)
-	case dtype == ir.Bool && !op.f.Logical() && op.f != scalar.Eq && op.f != scalar.Ne:
-		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
-	}
-	if op.f.GivesBool() {
-		dtype = ir.Bool
-	}
-	return ir.Type{DType: dtype, Shape: values[0].Shape}, nil
-}
-
-func (op elementwiseOp) Eval(out ir.Array, in []ir.Array) {
-	for i := range out.Size() {
-		evalScalar(op.f, out, in, i)
-	}
-}
-
-// evalScalar computes element i of out.
-func evalScalar(f scalar.Func, out ir.Array, in []ir.Array, i int) {
-	dtype := in[len(in)-1].DType // that of the values, for Where too
-	if dtype.Float() {
-		var x [3]float64
-		for j, a := range in {
-			x[j] = a.Float(i)
-		}
-		out.SetFloat(i, scalar.F64(f, x[0], x[1], x[2]))
-		return
-	}
-	var x [3]int64
-	for j, a := range in {
-		x[j] = a.Int(i)
-	}
-	switch dtype {
-	case ir.I32:
-		out.SetInt(i, int64(scalar.I32(f, int32(x[0]), int32(x[1]), int32(x[2]))))
-	case ir.I64:
-		out.SetInt(i, scalar.I64(f, x[0], x[1], x[2]))
-	default:
-		out.SetBool(i, scalar.Bool(f, x[0] != 0, x[1] != 0, x[2] != 0))
-	}
-}
+func elementwise(f scalar.Func) elementwiseOp { return elementwiseOp{irop.Elementwise{F: f}} }
 
 func (op elementwiseOp) grad(y, dy *Value) []*Value {
-	rule := elementwiseGrads[op.f]
+	rule := elementwiseGrads[op.F]
 	if rule == nil {
 		return nil
 	}
 	return rule(y, dy)
 }
 
-func (v *Value) unary(f scalar.Func) *Value { return v.graph.add(elementwiseOp{f}, v) }
+func (v *Value) unary(f scalar.Func) *Value { return v.graph.add(elementwise(f), v) }
 
 func (v *Value) binary(f scalar.Func, o Operand) *Value {
-	return v.graph.broadcastAll(elementwiseOp{f}, v, v.operand(o))
+	return v.graph.broadcastAll(elementwise(f), v, v.operand(o))
 }
 
 // elementwiseGrads are the gradient rules; y.in are the operands. A function without a rule has the derivative 0 wherever
@@ -198,19 +134,6 @@ func (dy *Value) shareBetween(first, second *Value) (*Value, *Value) {
 }
 
 func (v *Value) oneMinusSquare() *Value { return v.Square().Neg().AddNum(1) }
-
-var elementwiseNames = map[scalar.Func]string{
-	scalar.Neg: "Neg", scalar.Abs: "Abs", scalar.Sign: "Sign", scalar.Square: "Square", scalar.Reciprocal: "Reciprocal",
-	scalar.Sqrt: "Sqrt", scalar.Rsqrt: "Rsqrt", scalar.Exp: "Exp", scalar.Expm1: "Expm1", scalar.Log: "Log", scalar.Log1p: "Log1p",
-	scalar.Sin: "Sin", scalar.Cos: "Cos", scalar.Tan: "Tan", scalar.Asin: "Asin", scalar.Acos: "Acos", scalar.Atan: "Atan",
-	scalar.Sinh: "Sinh", scalar.Cosh: "Cosh", scalar.Tanh: "Tanh", scalar.Sigmoid: "Sigmoid", scalar.Softplus: "Softplus",
-	scalar.Erf: "Erf", scalar.Floor: "Floor", scalar.Ceil: "Ceil", scalar.Round: "Round", scalar.ReLU: "ReLU", scalar.GELU: "GELU",
-	scalar.GELUPrime: "GELUPrime", scalar.IsFinite: "IsFinite", scalar.Not: "Not",
-	scalar.Add: "Add", scalar.Sub: "Sub", scalar.Mul: "Mul", scalar.Div: "Div", scalar.Pow: "Pow", scalar.Min: "Min", scalar.Max: "Max",
-	scalar.Atan2: "Atan2", scalar.ReLUGrad: "ReLUGrad", scalar.LeakyReLU: "LeakyReLU",
-	scalar.Eq: "Eq", scalar.Ne: "Ne", scalar.Lt: "Lt", scalar.Le: "Le", scalar.Gt: "Gt", scalar.Ge: "Ge",
-	scalar.And: "And", scalar.Or: "Or", scalar.Xor: "Xor", scalar.Where: "Where", scalar.Clip: "Clip", scalar.MulAdd: "MulAdd",
-}
 
 // Num is a number as a scalar value of v's graph and dtype.
 //
@@ -364,18 +287,18 @@ func (v *Value) Where(a, b Operand) *Value {
 	if _, number := a.(Num); !number {
 		x := v.operand(a)
 		if x == nil {
-			return v.graph.add(elementwiseOp{scalar.Where}, v, nil, nil)
+			return v.graph.add(elementwise(scalar.Where), v, nil, nil)
 		}
-		return v.graph.broadcastAll(elementwiseOp{scalar.Where}, v, x, x.operand(b))
+		return v.graph.broadcastAll(elementwise(scalar.Where), v, x, x.operand(b))
 	}
 	y := v.operand(b)
 	if n, number := b.(Num); number {
 		y = v.graph.Num(F32, float64(n))
 	}
 	if y == nil {
-		return v.graph.add(elementwiseOp{scalar.Where}, v, nil, nil)
+		return v.graph.add(elementwise(scalar.Where), v, nil, nil)
 	}
-	return v.graph.broadcastAll(elementwiseOp{scalar.Where}, v, y.operand(a), y)
+	return v.graph.broadcastAll(elementwise(scalar.Where), v, y.operand(a), y)
 }
 
 // Clip is v limited to [lo, hi]. With two numbers for bounds the gradient passes inside them and is 0 on them, as in
@@ -384,10 +307,10 @@ func (v *Value) Where(a, b Operand) *Value {
 //
 // Shapes: three that broadcast -> their common shape.
 func (v *Value) Clip(lo, hi Operand) *Value {
-	var op op = elementwiseOp{scalar.Clip}
+	var op op = elementwise(scalar.Clip)
 	_, low := lo.(Num)
 	if _, high := hi.(Num); low && high {
-		op = clipOp{elementwiseOp{scalar.Clip}}
+		op = clipOp{elementwise(scalar.Clip)}
 	}
 	return v.graph.broadcastAll(op, v, v.operand(lo), v.operand(hi))
 }
@@ -407,31 +330,13 @@ func (v *Value) Scale(x float64) *Value { return v.Mul(Num(x)) }
 func (v *Value) AddNum(x float64) *Value { return v.Add(Num(x)) }
 
 // castOp converts to another dtype.
-type castOp struct{ to ir.DType }
+type castOp struct{ irop.Cast }
 
-func (op castOp) Name() string  { return "Cast" }
-func (op castOp) Attrs() string { return op.to.String() }
-func (op castOp) Converts()     {}
-func (op castOp) Infer(in []ir.Type) (ir.Type, error) {
-	return ir.Type{DType: op.to, Shape: in[0].Shape}, nil
-}
-func (op castOp) Eval(out ir.Array, in []ir.Array) { convert(out, in[0]) }
 func (op castOp) grad(y, dy *Value) []*Value {
 	if !y.in[0].DType().IsFloat() || !y.DType().IsFloat() {
 		return nil
 	}
 	return []*Value{dy.Cast(y.in[0].DType())}
-}
-
-// convert stores the elements of src in dst, in dst's dtype.
-func convert(dst, src ir.Array) {
-	for i := range dst.Size() {
-		if src.DType.Float() {
-			dst.SetFloat(i, src.Float(i))
-		} else {
-			dst.SetInt(i, src.Int(i))
-		}
-	}
 }
 
 // Cast converts to another dtype: floats are truncated to integers, and any number but 0 is true. A NaN or a float out of
@@ -441,5 +346,5 @@ func (v *Value) Cast(dtype DType) *Value {
 	if v.DType() == dtype {
 		return v
 	}
-	return v.graph.add(castOp{ir.DType(dtype)}, v)
+	return v.graph.add(castOp{irop.Cast{To: ir.DType(dtype)}}, v)
 }

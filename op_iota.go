@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds the values that depend on positions alone: Iota, and the identity, the triangular masks and one-hot
@@ -111,7 +112,7 @@ func (v *Value) OneHot(depth int, dtype DType) *Value {
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
-	if err := checkIndexType(v.typ); err != nil {
+	if err := irop.CheckIndexType(v.typ); err != nil {
 		return v.graph.failAs("OneHot", []*Value{v}, err)
 	}
 	if depth < 0 {

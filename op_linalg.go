@@ -4,123 +4,32 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
 // This file holds the matrix products: one op for all transposes, and the products of vectors. Einsum has a file of its own.
 
 // matMulOp is a batched matrix product; a transposed operand has its last two axes swapped.
-type matMulOp struct{ transA, transB bool }
+type matMulOp struct{ irop.MatMul }
 
-func (op matMulOp) Name() string { return "MatMul" }
-func (op matMulOp) Attrs() string {
-	switch {
-	case op.transA && op.transB:
-		return "transposed both"
-	case op.transA:
-		return "transposed first"
-	case op.transB:
-		return "transposed second"
-	}
-	return ""
-}
-func (op matMulOp) Contracts() (bool, bool) { return op.transA, op.transB }
-
-// sizes gives m, k of the first operand and k, n of the second, as they are multiplied.
-func (op matMulOp) sizes(a, b []int) (m, ka, kb, n int) {
-	m, ka = a[len(a)-2], a[len(a)-1]
-	if op.transA {
-		m, ka = ka, m
-	}
-	kb, n = b[len(b)-2], b[len(b)-1]
-	if op.transB {
-		kb, n = n, kb
-	}
-	return
-}
-
-func (op matMulOp) Infer(in []ir.Type) (ir.Type, error) {
-	a, b := in[0].Shape, in[1].Shape
-	for i, t := range in {
-		if len(t.Shape) < 2 {
-			return ir.Type{}, newProblem("operand %d is %s and needs at least two axes", i+1, ir.ShapeString(t.Shape)).
-				WithHint("Unsqueeze makes a vector a matrix of one row or column")
-		}
-	}
-	if in[0].DType != in[1].DType {
-		return ir.Type{}, newProblem("operands are %v and %v", in[0].DType, in[1].DType).WithHint("Cast one of them")
-	}
-	if in[0].DType == ir.Bool {
-		return ir.Type{}, newProblem("the operands are bool and should be numbers").WithHint("Cast them")
-	}
-	m, ka, kb, n := op.sizes(a, b)
-	if ka != kb {
-		p := newProblem("%s x %s: the inner sizes %d and %d differ (axis %d of the first, axis %d of the second)",
-			ir.ShapeString(a), ir.ShapeString(b), ka, kb, len(a)-1-b2i(op.transA), len(b)-2+b2i(op.transB))
-		if !op.transB && ka == n {
-			p = p.WithHint("MatMulT multiplies by the transpose of the second operand")
-		}
-		return ir.Type{}, p
-	}
-	if !slices.Equal(a[:len(a)-2], b[:len(b)-2]) {
-		return ir.Type{}, newProblem("%s x %s: the batch axes differ", ir.ShapeString(a), ir.ShapeString(b))
-	}
-	return ir.Type{DType: in[0].DType, Shape: append(slices.Clone(a[:len(a)-2]), m, n)}, nil
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func (op matMulOp) Eval(out ir.Array, in []ir.Array) {
-	a, b := in[0], in[1]
-	m, k, _, n := op.sizes(a.Shape, b.Shape)
-	at := func(rows, cols, row, col int, transposed bool) int {
-		if transposed {
-			return col*rows + row
-		}
-		return row*cols + col
-	}
-	for batch := range ir.Size(out.Shape[:len(out.Shape)-2]) {
-		for i := range m {
-			for j := range n {
-				var sum float64
-				var whole int64
-				for l := range k {
-					x := batch*m*k + at(m, k, i, l, op.transA)
-					y := batch*k*n + at(k, n, l, j, op.transB)
-					if a.DType.Float() {
-						sum += a.Float(x) * b.Float(y)
-					} else {
-						whole += a.Int(x) * b.Int(y)
-					}
-				}
-				if a.DType.Float() {
-					out.SetFloat((batch*m+i)*n+j, sum)
-				} else {
-					out.SetInt((batch*m+i)*n+j, whole)
-				}
-			}
-		}
-	}
+func matMul(transA, transB bool) matMulOp {
+	return matMulOp{irop.MatMul{TransA: transA, TransB: transB}}
 }
 
 // For C = A B: dA = dC Bᵀ and dB = Aᵀ dC; for transposed operands likewise, transposed.
 func (op matMulOp) grad(y, dy *Value) []*Value {
 	a, b, g := y.in[0], y.in[1], dy.graph
 	var da, db *Value
-	if op.transA {
-		da = g.add(matMulOp{op.transB, true}, b, dy)
+	if op.TransA {
+		da = g.add(matMul(op.TransB, true), b, dy)
 	} else {
-		da = g.add(matMulOp{false, !op.transB}, dy, b)
+		da = g.add(matMul(false, !op.TransB), dy, b)
 	}
-	if op.transB {
-		db = g.add(matMulOp{true, op.transA}, dy, a)
+	if op.TransB {
+		db = g.add(matMul(true, op.TransA), dy, a)
 	} else {
-		db = g.add(matMulOp{!op.transA, false}, a, dy)
+		db = g.add(matMul(!op.TransA, false), a, dy)
 	}
 	return []*Value{da, db}
 }
@@ -161,7 +70,7 @@ func (v *Value) MatMul(o Operand) *Value {
 func (v *Value) Dot(o Operand) *Value {
 	w := v.operand(o)
 	if w == nil || v.failed || w.failed {
-		return v.graph.add(elementwiseOp{scalar.Mul}, v, w)
+		return v.graph.add(elementwise(scalar.Mul), v, w)
 	}
 	if v.Rank() != 1 || w.Rank() != 1 || v.Size() != w.Size() {
 		return v.graph.failAs("Dot", []*Value{v, w}, newProblem("the operands have shapes %s and %s and should be vectors of one size",
@@ -176,7 +85,7 @@ func (v *Value) Dot(o Operand) *Value {
 func (v *Value) Outer(o Operand) *Value {
 	w := v.operand(o)
 	if w == nil || v.failed || w.failed {
-		return v.graph.add(elementwiseOp{scalar.Mul}, v, w)
+		return v.graph.add(elementwise(scalar.Mul), v, w)
 	}
 	if v.Rank() != 1 || w.Rank() != 1 {
 		return v.graph.failAs("Outer", []*Value{v, w}, newProblem("the operands have shapes %s and %s and should be vectors",
@@ -226,12 +135,12 @@ func (v *Value) MatMulT(o Operand) *Value { return v.matMul(o, false, true) }
 func (v *Value) TMatMul(o Operand) *Value { return v.matMul(o, true, false) }
 
 func (v *Value) matMul(o Operand, transA, transB bool) *Value {
-	op, w := matMulOp{transA, transB}, v.operand(o)
+	op, w := matMul(transA, transB), v.operand(o)
 	if w == nil || v.failed || w.failed || v.Rank() < 2 || w.Rank() < 2 || v.Rank() == w.Rank() {
 		return v.graph.add(op, v, w)
 	}
 	// A bad inner size is reported on the operands as they are, before they are broadcast.
-	m, ka, kb, n := op.sizes(v.typ.Shape, w.typ.Shape)
+	m, ka, kb, n := op.Sizes(v.typ.Shape, w.typ.Shape)
 	if ka != kb || v.DType() != w.DType() {
 		return v.graph.add(op, v, w)
 	}

@@ -1,149 +1,43 @@
 package tarn
 
 import (
-	"math"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
 // This file holds the reductions: one op type for all kinds, and the compositions made of them. A reduction drops its
 // axes from the shape; Unsqueeze with the same axes brings them back as size 1. No axes at all means every axis.
 
 // reduceOp combines the elements along some axes.
-type reduceOp struct {
-	kind ir.ReduceKind
-	axes []int
-}
-
-var reduceNames = [...]string{"Sum", "Prod", "Max", "Min", "All", "Any"}
-
-func (op reduceOp) Name() string                    { return reduceNames[op.kind] }
-func (op reduceOp) Attrs() string                   { return axesString(op.axes) }
-func (op reduceOp) Reduces() (ir.ReduceKind, []int) { return op.kind, op.axes }
-
-func (op reduceOp) Infer(in []ir.Type) (ir.Type, error) {
-	logical := op.kind == ir.ReduceAll || op.kind == ir.ReduceAny
-	if logical != (in[0].DType == ir.Bool) {
-		if logical {
-			return ir.Type{}, newProblem("the operand is %v and should be bool", in[0].DType)
-		}
-		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
-	}
-	shape := []int{}
-	for a, d := range in[0].Shape {
-		if !slices.Contains(op.axes, a) {
-			shape = append(shape, d)
-		}
-	}
-	return ir.Type{DType: in[0].DType, Shape: shape}, nil
-}
-
-func (op reduceOp) Eval(out ir.Array, in []ir.Array) {
-	x := in[0]
-	if x.DType.Float() {
-		sums := make([]float64, out.Size())
-		for i := range sums {
-			sums[i] = [...]float64{0, 1, math.Inf(-1), math.Inf(1)}[op.kind]
-		}
-		op.each(x, func(i, o int) {
-			v := x.Float(i)
-			switch op.kind {
-			case ir.ReduceSum:
-				sums[o] += v
-			case ir.ReduceProd:
-				sums[o] *= v
-			case ir.ReduceMax:
-				sums[o] = max(sums[o], v)
-			case ir.ReduceMin:
-				sums[o] = min(sums[o], v)
-			}
-		})
-		for o, s := range sums {
-			out.SetFloat(o, s)
-		}
-		return
-	}
-	for o := range out.Size() {
-		out.SetInt(o, op.initial(x.DType))
-	}
-	op.each(x, func(i, o int) {
-		s, v := out.Int(o), x.Int(i)
-		switch op.kind {
-		case ir.ReduceSum:
-			s += v
-		case ir.ReduceProd:
-			s *= v
-		case ir.ReduceMax:
-			s = max(s, v)
-		case ir.ReduceMin:
-			s = min(s, v)
-		case ir.ReduceAll:
-			s &= v
-		case ir.ReduceAny:
-			s |= v
-		}
-		out.SetInt(o, s)
-	})
-}
-
-// initial is the reduction of nothing, for the integer and bool types.
-func (op reduceOp) initial(dtype ir.DType) int64 {
-	switch op.kind {
-	case ir.ReduceProd, ir.ReduceAll:
-		return 1
-	case ir.ReduceMax:
-		if dtype == ir.I32 {
-			return math.MinInt32
-		}
-		return math.MinInt64
-	case ir.ReduceMin:
-		if dtype == ir.I32 {
-			return math.MaxInt32
-		}
-		return math.MaxInt64
-	}
-	return 0
-}
-
-// each calls f for every element i of x with the element o of the result that it belongs to.
-func (op reduceOp) each(x ir.Array, f func(i, o int)) {
-	for i := range x.Size() {
-		o := 0
-		for a, index := range ir.Unravel(i, x.Shape) {
-			if !slices.Contains(op.axes, a) {
-				o = o*x.Shape[a] + index
-			}
-		}
-		f(i, o)
-	}
-}
+type reduceOp struct{ irop.Reduce }
 
 func (op reduceOp) grad(y, dy *Value) []*Value {
 	x := y.in[0]
-	back := func(v *Value) *Value { return v.along(x, op.axes...).broadcastTo(x.typ.Shape) }
-	switch op.kind {
+	back := func(v *Value) *Value { return v.along(x, op.Axes...).broadcastTo(x.typ.Shape) }
+	switch op.Kind {
 	case ir.ReduceSum:
 		return []*Value{back(dy)}
 	case ir.ReduceProd:
 		// Dividing the product by each factor fails where one is zero. The product as a tree of products of two has a
 		// gradient that is right for any factors, and so have its derivatives.
-		return dy.graph.backward([]*Value{x.productTree(op.axes)}, []*Value{dy}, []*Value{x}, []*Value{x})
+		return dy.graph.backward([]*Value{x.productTree(op.Axes)}, []*Value{dy}, []*Value{x}, []*Value{x})
 	case ir.ReduceMax, ir.ReduceMin:
 		// Elements that share the extreme value share the gradient evenly, as torch.amax.
 		hit := x.Eq(back(y)).Cast(x.DType())
-		return []*Value{hit.Mul(back(dy.Div(hit.Sum(op.axes...))))}
+		return []*Value{hit.Mul(back(dy.Div(hit.Sum(op.Axes...))))}
 	}
 	return nil
 }
 
 func (v *Value) reduce(kind ir.ReduceKind, axes []int) *Value {
-	op := reduceOp{kind: kind}
+	op := reduceOp{irop.Reduce{Kind: kind}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
 	}
 	var err error
-	if op.axes, err = normalAxes(axes, len(v.typ.Shape)); err != nil {
+	if op.Axes, err = normalAxes(axes, len(v.typ.Shape)); err != nil {
 		return v.graph.fail(op, []*Value{v}, err)
 	}
 	return v.graph.add(op, v)

@@ -67,7 +67,7 @@ func TestTableIsComplete(t *testing.T) {
 		}
 	}
 	for _, name := range tarn.ScalarFunctions() {
-		if !functions[name] && name != "muladd" { // muladd is made by the compiler only
+		if !functions[name] && name != "MulAdd" { // it is made by the compiler only
 			t.Errorf("the scalar function %s occurs in no case of the op table", name)
 		}
 	}

@@ -211,7 +211,7 @@ func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
 // Cast returns a copy with elements converted to dtype: floats are truncated to integers, and any number but 0 is true.
 func (t *Tensor) Cast(dtype DType) *Tensor {
 	c := Zeros(dtype, t.array.Shape...)
-	convert(c.array, t.array)
+	irop.Cast{To: ir.DType(dtype)}.Eval(c.array, []ir.Array{t.array})
 	return c
 }
 

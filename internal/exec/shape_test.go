@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/lower"
 	"github.com/seed-49005b45/tarn/internal/plan"
@@ -201,7 +202,7 @@ var floatCases = []struct {
 		e := b.F(scalar.Exp, b.F(scalar.Sub, x, back(b.Max(x, 1))))
 		s := b.Sum(e, 1)
 		p := b.F(scalar.Div, e, back(s))
-		b.Output(p, b.F(scalar.Log, s), b.Add(irtest.Reduce{Kind: ir.ReduceMin, Axes: []int{1}}, x))
+		b.Output(p, b.F(scalar.Log, s), b.Add(irop.Reduce{Kind: ir.ReduceMin, Axes: []int{1}}, x))
 		b.Output(b.F(scalar.Tanh, b.Sum(b.F(scalar.Log, s), 0))) // a total of what is one a row
 	}},
 	{"columns", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
@@ -252,7 +253,7 @@ var floatCases = []struct {
 		b.Output(b.F(scalar.Add, y, x), b.Add(irtest.Backwards{}, b.Permute(x, 1, 0)))
 	}},
 	{"joined results", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
-		x, y, join := b.Input(dtype, rows, cols), b.Input(dtype, rows, cols), irtest.Concat{Axis: 1}
+		x, y, join := b.Input(dtype, rows, cols), b.Input(dtype, rows, cols), irop.Concat{Axis: 1}
 		parts := func(n *ir.Node) (*ir.Node, *ir.Node, *ir.Node) {
 			p := b.F(scalar.Tanh, n)
 			return p, b.F(scalar.Mul, p, y), b.F(scalar.Sub, p, y)
@@ -272,9 +273,9 @@ var floatCases = []struct {
 		odd := b.F(scalar.Lt, z, x)
 		b.Output(z, odd, b.Sum(z, 1), b.Sum(z, 0), b.Sum(z, 0, 1), b.Max(z, 0, 1), b.Max(z, 1))
 		for _, axes := range [][]int{{0}, {1}, {0, 1}} {
-			b.Output(b.Add(irtest.Reduce{Kind: ir.ReduceAny, Axes: axes}, odd), b.Add(irtest.Reduce{Kind: ir.ReduceAll, Axes: axes}, b.F(scalar.Not, odd)))
+			b.Output(b.Add(irop.Reduce{Kind: ir.ReduceAny, Axes: axes}, odd), b.Add(irop.Reduce{Kind: ir.ReduceAll, Axes: axes}, b.F(scalar.Not, odd)))
 		}
-		b.Output(b.Add(irtest.Cast{To: dtype}, z), b.Add(irtest.Cast{To: dtype}, odd), b.Permute(odd, 1, 0), b.Flip(odd, 1))
+		b.Output(b.Add(irop.Cast{To: dtype}, z), b.Add(irop.Cast{To: dtype}, odd), b.Permute(odd, 1, 0), b.Flip(odd, 1))
 		b.Output(b.F(scalar.Where, b.Flip(odd, 0), z, x))
 	}},
 }
@@ -322,13 +323,13 @@ func TestProducts(t *testing.T) {
 		for _, dtype := range []ir.DType{ir.F32, ir.F64} {
 			b := irtest.New()
 			scale := b.Num(dtype, 1/float64(max(1, k)))
-			for _, op := range []irtest.MatMul{{}, {A: true}, {B: true}, {A: true, B: true}} {
+			for _, op := range []irop.MatMul{{}, {TransA: true}, {TransB: true}, {TransA: true, TransB: true}} {
 				as, bs := append(slices.Clone(batch), m, k), append(slices.Clone(batch), k, n)
 				r := len(as)
-				if op.A {
+				if op.TransA {
 					as[r-2], as[r-1] = k, m
 				}
-				if op.B {
+				if op.TransB {
 					bs[r-2], bs[r-1] = n, k
 				}
 				b.Output(b.F(scalar.Mul, b.Add(op, b.Input(dtype, as...), b.Input(dtype, bs...)), scale))

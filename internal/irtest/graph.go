@@ -86,17 +86,21 @@ func (b *Builder) F(f scalar.Func, in ...*ir.Node) *ir.Node {
 			in[i] = b.Expand(n, shape...)
 		}
 	}
-	return b.Add(Function{f}, in...)
+	return b.Add(irop.Elementwise{F: f}, in...)
 }
 
 // Sum, Max and the rest add the op that they name.
-func (b *Builder) Sum(n *ir.Node, axes ...int) *ir.Node { return b.Add(Reduce{ir.ReduceSum, axes}, n) }
+func (b *Builder) Sum(n *ir.Node, axes ...int) *ir.Node {
+	return b.Add(irop.Reduce{Kind: ir.ReduceSum, Axes: axes}, n)
+}
 
 // Max adds a reduction to the largest.
-func (b *Builder) Max(n *ir.Node, axes ...int) *ir.Node { return b.Add(Reduce{ir.ReduceMax, axes}, n) }
+func (b *Builder) Max(n *ir.Node, axes ...int) *ir.Node {
+	return b.Add(irop.Reduce{Kind: ir.ReduceMax, Axes: axes}, n)
+}
 
 // MatMul adds a product.
-func (b *Builder) MatMul(x, y *ir.Node) *ir.Node { return b.Add(MatMul{}, x, y) }
+func (b *Builder) MatMul(x, y *ir.Node) *ir.Node { return b.Add(irop.MatMul{}, x, y) }
 
 // Expand adds a broadcast.
 func (b *Builder) Expand(n *ir.Node, shape ...int) *ir.Node {
@@ -256,7 +260,7 @@ func (m *maker) pick() *ir.Node {
 }
 
 // Cast adds a conversion.
-func (m *maker) Cast(to ir.DType, n *ir.Node) *ir.Node { return m.Add(Cast{to}, n) }
+func (m *maker) Cast(to ir.DType, n *ir.Node) *ir.Node { return m.Add(irop.Cast{To: to}, n) }
 
 // like gives a node of the type of n: one of the pool, or one brought to it.
 func (m *maker) like(n *ir.Node) *ir.Node { return m.fit(m.pick(), n.Type) }
@@ -387,10 +391,10 @@ func (m *maker) reduce(n *ir.Node) *ir.Node {
 
 func (m *maker) reduceBy(n *ir.Node, axes []int) *ir.Node {
 	if n.Type.DType == ir.Bool {
-		return m.Add(Reduce{[]ir.ReduceKind{ir.ReduceAll, ir.ReduceAny}[m.r.IntN(2)], axes}, n)
+		return m.Add(irop.Reduce{Kind: []ir.ReduceKind{ir.ReduceAll, ir.ReduceAny}[m.r.IntN(2)], Axes: axes}, n)
 	}
 	if m.r.IntN(3) == 0 || !n.Type.DType.Float() {
-		return m.Add(Reduce{[]ir.ReduceKind{ir.ReduceMax, ir.ReduceMin}[m.r.IntN(2)], axes}, n)
+		return m.Add(irop.Reduce{Kind: []ir.ReduceKind{ir.ReduceMax, ir.ReduceMin}[m.r.IntN(2)], Axes: axes}, n)
 	}
 	return m.F(scalar.Tanh, m.Sum(n, axes...))
 }
@@ -440,13 +444,13 @@ func (m *maker) product(n *ir.Node) *ir.Node {
 		n = m.Reshape(n, shape...)
 	}
 	r := len(shape)
-	op := MatMul{m.r.IntN(2) == 0, m.r.IntN(2) == 0}
+	op := irop.MatMul{TransA: m.r.IntN(2) == 0, TransB: m.r.IntN(2) == 0}
 	k := shape[r-1]
-	if op.A {
+	if op.TransA {
 		k = shape[r-2]
 	}
 	other := append(slices.Clone(shape[:r-2]), k, 1+m.r.IntN(5))
-	if op.B {
+	if op.TransB {
 		other[r-2], other[r-1] = other[r-1], other[r-2]
 	}
 	b := m.fit(m.pick(), ir.Type{DType: n.Type.DType, Shape: other})

@@ -201,7 +201,7 @@ type Place struct{ Offset, RowStride int }
 func (in *Instr) name() string {
 	switch in.Code {
 	case Apply:
-		return in.Func.String()
+		return strings.ToLower(in.Func.String())
 	case Convert:
 		return "convert"
 	case Spread:

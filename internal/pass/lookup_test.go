@@ -1,7 +1,6 @@
 package pass_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,42 +14,6 @@ import (
 
 // This file tests where products with looked-up rows go. The numbers are small and whole, so that sums in any order are equal.
 
-// take looks up rows, and sum is its adjoint.
-type (
-	take struct{}
-	sum  struct{ size int }
-)
-
-func (take) Name() string           { return "Take" }
-func (take) Attrs() string          { return "" }
-func (take) LooksUp() int           { return 0 }
-func (take) Adjoint(size int) ir.Op { return sum{size} }
-func (sum) Name() string            { return "Sum" }
-func (sum) Attrs() string           { return "" }
-func (sum) AddsUp() int             { return 0 }
-func (take) Eval(out ir.Array, in []ir.Array) {
-	width := in[0].Shape[1]
-	for k := range out.Size() {
-		out.CopyElement(k, in[0], int(in[1].Int(k/width))*width+k%width)
-	}
-}
-
-func (take) Infer(in []ir.Type) (ir.Type, error) {
-	return ir.Type{DType: in[0].DType, Shape: append(slices.Clone(in[1].Shape), in[0].Shape[1])}, nil
-}
-
-func (op sum) Infer(in []ir.Type) (ir.Type, error) {
-	return ir.Type{DType: in[1].DType, Shape: append([]int{op.size}, in[1].Shape[len(in[0].Shape):]...)}, nil
-}
-
-func (sum) Eval(out ir.Array, in []ir.Array) {
-	width := out.Shape[1]
-	for k := range in[1].Size() {
-		at := int(in[0].Int(k/width))*width + k%width
-		out.SetFloat(at, out.Float(at)+in[1].Float(k))
-	}
-}
-
 func TestLookups(t *testing.T) {
 	const rows, width, wide = 5, 16, 20
 	type nodes struct{ index, table, weight, y *ir.Node }
@@ -60,32 +23,32 @@ func TestLookups(t *testing.T) {
 		steps int // elements that the products multiply, over rows, width and wide; 12 where they are left alone
 	}{
 		{"a product", func(b *irtest.Builder, n nodes) *ir.Node {
-			return b.MatMul(b.Reshape(b.Add(take{}, n.table, n.index), 12, width), n.weight)
+			return b.MatMul(b.Reshape(b.Add(irop.Take{}, n.table, n.index), 12, width), n.weight)
 		}, rows},
 		{"its gradient by the weight", func(b *irtest.Builder, n nodes) *ir.Node {
-			return b.Add(irtest.MatMul{A: true}, b.Reshape(b.Add(take{}, n.table, n.index), 12, width), n.y)
+			return b.Add(irop.MatMul{TransA: true}, b.Reshape(b.Add(irop.Take{}, n.table, n.index), 12, width), n.y)
 		}, rows},
 		{"that, the other way round", func(b *irtest.Builder, n nodes) *ir.Node {
-			return b.Add(irtest.MatMul{A: true}, n.y, b.Reshape(b.Add(take{}, n.table, n.index), 12, width))
+			return b.Add(irop.MatMul{TransA: true}, n.y, b.Reshape(b.Add(irop.Take{}, n.table, n.index), 12, width))
 		}, rows},
 		{"its gradient by the table", func(b *irtest.Builder, n nodes) *ir.Node {
-			return b.Add(sum{rows}, n.index, b.Reshape(b.Add(irtest.MatMul{B: true}, n.y, n.weight), 3, 4, width))
+			return b.Add(irop.IndexAdd{Size: rows}, n.index, b.Reshape(b.Add(irop.MatMul{TransB: true}, n.y, n.weight), 3, 4, width))
 		}, rows},
 		{"a product that is needed besides", func(b *irtest.Builder, n nodes) *ir.Node {
-			x := b.Add(irtest.MatMul{B: true}, n.y, n.weight)
+			x := b.Add(irop.MatMul{TransB: true}, n.y, n.weight)
 			b.Output(x)
-			return b.Add(sum{rows}, n.index, b.Reshape(x, 3, 4, width))
+			return b.Add(irop.IndexAdd{Size: rows}, n.index, b.Reshape(x, 3, 4, width))
 		}, 12},
 		{"rows in another order", func(b *irtest.Builder, n nodes) *ir.Node {
-			return b.MatMul(b.Flip(b.Reshape(b.Add(take{}, n.table, n.index), 12, width), 0), n.weight)
+			return b.MatMul(b.Flip(b.Reshape(b.Add(irop.Take{}, n.table, n.index), 12, width), 0), n.weight)
 		}, 12},
 		{"a fence", func(b *irtest.Builder, n nodes) *ir.Node {
-			x := b.Reshape(b.Add(take{}, n.table, n.index), 12, width)
+			x := b.Reshape(b.Add(irop.Take{}, n.table, n.index), 12, width)
 			return b.MatMul(b.Add(irop.Fence{}, x, x), n.weight)
 		}, 12},
 		{"a table that is larger", func(b *irtest.Builder, n nodes) *ir.Node {
 			few := b.Slice(b.Reshape(n.index, 12), 0, 0, 1, 6)
-			return b.MatMul(b.Add(take{}, n.table, few), n.weight)
+			return b.MatMul(b.Add(irop.Take{}, n.table, few), n.weight)
 		}, 6},
 	}
 	for _, tt := range tests {
@@ -159,8 +122,8 @@ func TestLookupsInside(t *testing.T) {
 
 			b := irtest.New()
 			begin, table, index := b.Input(ir.F32, n, width), b.Input(ir.F32, rows, width), b.Input(ir.I32, tt.steps, n)
-			flat := b.Add(take{}, table, b.Reshape(index, tt.steps*n))
-			found := b.Add(take{}, table, index)
+			flat := b.Add(irop.Take{}, table, b.Reshape(index, tt.steps*n))
+			found := b.Add(irop.Take{}, table, index)
 			for _, x := range []*ir.Node{found, b.Reshape(flat, tt.steps, n, width)} {
 				for i := range 2 {
 					b.Output(b.Add(ir.Result{Control: c, Index: i, Title: "Scan"}, begin, x))

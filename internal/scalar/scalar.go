@@ -93,25 +93,25 @@ const (
 )
 
 var infos = [count]info{
-	Neg: {"neg", 1, numbers}, Abs: {"abs", 1, numbers}, Sign: {"sign", 1, numbers}, Square: {"square", 1, numbers},
-	Reciprocal: {"reciprocal", 1, floats}, Sqrt: {"sqrt", 1, floats}, Rsqrt: {"rsqrt", 1, floats},
-	Exp: {"exp", 1, floats}, Expm1: {"expm1", 1, floats}, Log: {"log", 1, floats}, Log1p: {"log1p", 1, floats},
-	Sin: {"sin", 1, floats}, Cos: {"cos", 1, floats}, Tan: {"tan", 1, floats},
-	Asin: {"asin", 1, floats}, Acos: {"acos", 1, floats}, Atan: {"atan", 1, floats},
-	Sinh: {"sinh", 1, floats}, Cosh: {"cosh", 1, floats}, Tanh: {"tanh", 1, floats},
-	Sigmoid: {"sigmoid", 1, floats}, Softplus: {"softplus", 1, floats}, Erf: {"erf", 1, floats},
-	Floor: {"floor", 1, floats}, Ceil: {"ceil", 1, floats}, Round: {"round", 1, floats},
-	ReLU: {"relu", 1, numbers}, GELU: {"gelu", 1, floats}, GELUPrime: {"gelu_prime", 1, floats},
-	IsFinite: {"isfinite", 1, finite}, Not: {"not", 1, logic},
+	Neg: {"Neg", 1, numbers}, Abs: {"Abs", 1, numbers}, Sign: {"Sign", 1, numbers}, Square: {"Square", 1, numbers},
+	Reciprocal: {"Reciprocal", 1, floats}, Sqrt: {"Sqrt", 1, floats}, Rsqrt: {"Rsqrt", 1, floats},
+	Exp: {"Exp", 1, floats}, Expm1: {"Expm1", 1, floats}, Log: {"Log", 1, floats}, Log1p: {"Log1p", 1, floats},
+	Sin: {"Sin", 1, floats}, Cos: {"Cos", 1, floats}, Tan: {"Tan", 1, floats},
+	Asin: {"Asin", 1, floats}, Acos: {"Acos", 1, floats}, Atan: {"Atan", 1, floats},
+	Sinh: {"Sinh", 1, floats}, Cosh: {"Cosh", 1, floats}, Tanh: {"Tanh", 1, floats},
+	Sigmoid: {"Sigmoid", 1, floats}, Softplus: {"Softplus", 1, floats}, Erf: {"Erf", 1, floats},
+	Floor: {"Floor", 1, floats}, Ceil: {"Ceil", 1, floats}, Round: {"Round", 1, floats},
+	ReLU: {"ReLU", 1, numbers}, GELU: {"GELU", 1, floats}, GELUPrime: {"GELUPrime", 1, floats},
+	IsFinite: {"IsFinite", 1, finite}, Not: {"Not", 1, logic},
 
-	Add: {"add", 2, numbers}, Sub: {"sub", 2, numbers}, Mul: {"mul", 2, numbers}, Div: {"div", 2, numbers},
-	Pow: {"pow", 2, floats}, Min: {"min", 2, numbers}, Max: {"max", 2, numbers}, Atan2: {"atan2", 2, floats},
-	ReLUGrad: {"relu_grad", 2, numbers}, LeakyReLU: {"leaky_relu", 2, floats},
-	Eq: {"eq", 2, compare}, Ne: {"ne", 2, compare}, Lt: {"lt", 2, compare}, Le: {"le", 2, compare},
-	Gt: {"gt", 2, compare}, Ge: {"ge", 2, compare},
-	And: {"and", 2, logic}, Or: {"or", 2, logic}, Xor: {"xor", 2, logic},
+	Add: {"Add", 2, numbers}, Sub: {"Sub", 2, numbers}, Mul: {"Mul", 2, numbers}, Div: {"Div", 2, numbers},
+	Pow: {"Pow", 2, floats}, Min: {"Min", 2, numbers}, Max: {"Max", 2, numbers}, Atan2: {"Atan2", 2, floats},
+	ReLUGrad: {"ReLUGrad", 2, numbers}, LeakyReLU: {"LeakyReLU", 2, floats},
+	Eq: {"Eq", 2, compare}, Ne: {"Ne", 2, compare}, Lt: {"Lt", 2, compare}, Le: {"Le", 2, compare},
+	Gt: {"Gt", 2, compare}, Ge: {"Ge", 2, compare},
+	And: {"And", 2, logic}, Or: {"Or", 2, logic}, Xor: {"Xor", 2, logic},
 
-	Where: {"where", 3, selector}, Clip: {"clip", 3, numbers}, MulAdd: {"muladd", 3, numbers},
+	Where: {"Where", 3, selector}, Clip: {"Clip", 3, numbers}, MulAdd: {"MulAdd", 3, numbers},
 }
 
 // All returns every function, in order.
@@ -126,7 +126,7 @@ func All() []Func {
 // Arity is the number of arguments, 1 to 3.
 func (f Func) Arity() int { return int(infos[f].arity) }
 
-// String is the function's name, as in "exp".
+// String is the function's name, as in "Exp": the name of the op that applies it.
 func (f Func) String() string {
 	if f == Invalid || f >= count {
 		return fmt.Sprintf("scalar.Func(%d)", uint8(f))
