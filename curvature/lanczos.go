@@ -81,7 +81,7 @@ func (b *basis) ritz() (values []float64, vectors *mat.Dense, err error) {
 		}
 	}
 	values = make([]float64, k)
-	factor.EigH(values, t, k)
+	factor.EigH(values, t, k, make([]float64, factor.EigHWork(k)))
 	if math.IsNaN(values[0]) {
 		return nil, nil, errors.New("curvature: the eigenvalues of the projected matrix cannot be found")
 	}

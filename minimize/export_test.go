@@ -10,7 +10,7 @@ import (
 func BallStep(g, h []float64, radius float64) (d []float64, value float64) {
 	n := len(g)
 	values, vectors := make([]float64, n), clone(h)
-	factor.EigH(values, vectors, n)
+	factor.EigH(values, vectors, n, make([]float64, factor.EigHWork(n)))
 	d = make([]float64, n)
 	return d, ball(d, g, values, mat.NewDense(n, n, vectors), radius)
 }

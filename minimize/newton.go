@@ -104,7 +104,7 @@ func (m *Newton) search(r *run) Reason {
 	}
 	n := r.n
 	t := newRegion(r, m.Radius)
-	h, d := make([]float64, n*n), make([]float64, n)
+	h, d, work := make([]float64, n*n), make([]float64, n), make([]float64, factor.EigHWork(n))
 	for {
 		r.hess(h, r.x, r.g)
 		if r.interrupted() != Running {
@@ -114,7 +114,7 @@ func (m *Newton) search(r *run) Reason {
 			return NotFinite
 		}
 		values, basis := make([]float64, n), clone(h)
-		factor.EigH(values, basis, n)
+		factor.EigH(values, basis, n, work)
 		if math.IsNaN(values[0]) {
 			return r.stuck()
 		}

@@ -13,22 +13,35 @@ import (
 // other. (Cuppen 1981; the form in which it is stable: Gu and Eisenstat 1995, A divide-and-conquer algorithm for the symmetric
 // tridiagonal eigenproblem; LAPACK's dlaed1 to dlaed4.)
 
+// EigHWork is the length of the work that EigH needs.
+func EigHWork(n int) int {
+	return 2*n*rowStride(n) + 2*n + n*tridiagonalBlock + max(3*n*n+words[column](4*n)+3*n+words[int](n), reflectionsWork(n, n))
+}
+
+// tridiagonalBlock is the number of columns that LAPACK's dsytrd does at a time.
+const tridiagonalBlock = 32
+
+// rowStride is the distance between rows: columns are walked along, and rows a multiple of the page apart would fall onto one
+// another in the cache.
+func rowStride(n int) int {
+	const line = 8
+	return (n+line-1)/line*line | line
+}
+
 // EigH gives the eigenvalues of the symmetric matrix a of n rows in ascending order, and overwrites a by the eigenvectors, its
 // columns. Where a is not finite, or in the unheard-of case that the iteration does not converge, all are NaN.
-func EigH(values, a []float64, n int) {
+func EigH(values, a []float64, n int, work []float64) {
 	if n == 0 {
 		return
 	}
-	if !finite(a) || !eigh(values, a, n) {
+	if !finite(a) || !eigh(values, a, n, work) {
 		fail(values)
 		fail(a)
 	}
 }
 
-func eigh(values, a []float64, n int) bool {
-	// Columns are walked along, and rows a multiple of the page apart would fall onto one another in the cache.
-	const line = 8
-	stride := (n+line-1)/line*line | line
+func eigh(values, a []float64, n int, work []float64) bool {
+	stride := rowStride(n)
 	largest := 0.0
 	for _, x := range a {
 		largest = max(largest, math.Abs(x))
@@ -37,7 +50,7 @@ func eigh(values, a []float64, n int) bool {
 	if largest < 1e-20 || largest > 1e20 { // squares should neither vanish nor overflow
 		_, exponent = math.Frexp(largest)
 	}
-	reduced := make([]float64, n*stride)
+	reduced := carve[float64](&work, n*stride)
 	for i := range n {
 		for j, x := range a[i*n : (i+1)*n] {
 			if exponent != 0 {
@@ -46,19 +59,20 @@ func eigh(values, a []float64, n int) bool {
 			reduced[i*stride+j] = x
 		}
 	}
-	off, reflectors, query := make([]float64, n-1), make([]float64, n-1), make([]float64, 1)
-	solvers.Dsytrd(blas.Lower, n, reduced, stride, values, off, reflectors, query, -1)
-	work := make([]float64, max(int(query[0]), 2*n))
-	solvers.Dsytrd(blas.Lower, n, reduced, stride, values, off, reflectors, work, len(work))
-	t := &tridiagonal{
-		vectors: make([]float64, n*stride), stride: stride, work: work, nothing: 1e-100 * math.Ldexp(largest, -exponent),
-		left: make([]float64, n*n), right: make([]float64, n*n), product: make([]float64, n*n),
-	}
+	off, reflectors := carve[float64](&work, n)[:n-1], carve[float64](&work, n)[:n-1]
+	t := tridiagonal{vectors: carve[float64](&work, n*stride), stride: stride, nothing: 1e-100 * math.Ldexp(largest, -exponent)}
+	t.work = carve[float64](&work, n*tridiagonalBlock)
+	solvers.Dsytrd(blas.Lower, n, reduced, stride, values, off, reflectors, t.work, len(t.work))
+	clear(t.vectors)
+	rest := work
+	t.left, t.right, t.product = carve[float64](&rest, n*n), carve[float64](&rest, n*n), carve[float64](&rest, n*n)
+	t.columns, t.numbers, t.order = carve[column](&rest, 4*n), carve[float64](&rest, 3*n), carve[int](&rest, n)
 	if !t.divide(values, off, 0) {
 		return false
 	}
 	if n > 1 {
-		newReflections(reduced[stride:], stride, n-1, reflectors, n).applyAll(t.vectors[stride:], n, stride, false)
+		all := newReflections(reduced[stride:], stride, n-1, reflectors, n, work)
+		all.applyAll(t.vectors[stride:], n, stride, false)
 	}
 	for i := range n {
 		copy(a[i*n:(i+1)*n], t.vectors[i*stride:])
@@ -76,6 +90,9 @@ type tridiagonal struct {
 	work                 []float64
 	nothing              float64 // what is below that is 0 beside the largest element
 	left, right, product []float64
+	columns              []column // of conquer and secular: what they have, keep, are done with and find
+	numbers              []float64
+	order                []int
 }
 
 // leaf is the size that is not divided.
@@ -123,7 +140,8 @@ type column struct {
 func (t *tridiagonal) conquer(d []float64, r float64, m, first int) {
 	n := len(d)
 	q := t.vectors[first*t.stride+first:]
-	columns := make([]column, n)
+	size := len(t.order)
+	columns := t.columns[:n]
 	largest := 0.0
 	for i := range columns {
 		z := q[(m-1)*t.stride+i]
@@ -146,7 +164,7 @@ func (t *tridiagonal) conquer(d []float64, r float64, m, first int) {
 	}
 	slices.SortFunc(columns, byValue)
 	small := 8 * epsilon * largest
-	var kept, done []column
+	kept, done := t.columns[size:size:2*size], t.columns[2*size:2*size:3*size]
 	for _, c := range columns {
 		if r*math.Abs(c.z) <= small {
 			done = append(done, c)
@@ -154,15 +172,15 @@ func (t *tridiagonal) conquer(d []float64, r float64, m, first int) {
 		}
 		if len(kept) > 0 {
 			last := &kept[len(kept)-1]
-			size := math.Hypot(c.z, last.z)
-			cos, sin := c.z/size, last.z/size
+			length := math.Hypot(c.z, last.z)
+			cos, sin := c.z/length, last.z/length
 			if gap := c.value - last.value; math.Abs(gap*cos*sin) <= small {
 				for i := range n {
 					row := q[i*t.stride:]
 					row[last.at], row[c.at] = cos*row[last.at]-sin*row[c.at], cos*row[c.at]+sin*row[last.at]
 				}
 				last.value, c.value = last.value*cos*cos+c.value*sin*sin, last.value*sin*sin+c.value*cos*cos
-				c.z, c.top, c.bottom = size, c.top || last.top, c.bottom || last.bottom
+				c.z, c.top, c.bottom = length, c.top || last.top, c.bottom || last.bottom
 				done = append(done, *last)
 				*last = c
 				continue
@@ -196,13 +214,13 @@ func (t *tridiagonal) conquer(d []float64, r float64, m, first int) {
 // problem of which the values found are the exact ones: z_i^2 = product over j of (d_i - x_j) / product over j != i of (d_i - d_j).
 func (t *tridiagonal) secular(kept []column, r float64, m, n int, q []float64) []column {
 	k := len(kept)
-	d, z := make([]float64, k), make([]float64, k)
+	size := len(t.order)
+	d, z, exact := t.numbers[:k], t.numbers[size:size+k], t.numbers[2*size:2*size+k]
 	for i, c := range kept {
 		d[i], z[i] = c.value, c.z
 	}
-	roots := make([]column, k)
+	roots := t.columns[3*size : 3*size+k]
 	gaps := t.product[:k*k] // row j holds d_i - x_j
-	exact := make([]float64, k)
 	for i := range exact {
 		exact[i] = -1
 	}
@@ -220,7 +238,7 @@ func (t *tridiagonal) secular(kept []column, r float64, m, n int, q []float64) [
 		exact[i] = math.Copysign(math.Sqrt(max(0, exact[i])), z[i])
 	}
 	// The rows of the vectors in the order of where the columns are not zero: only above, above and below, only below.
-	var order []int
+	order := t.order[:0]
 	above, below := 0, 0
 	for _, where := range [][2]bool{{true, false}, {true, true}, {false, true}} {
 		for i, c := range kept {
@@ -256,7 +274,7 @@ func (t *tridiagonal) secular(kept []column, r float64, m, n int, q []float64) [
 			}
 		}
 		if size > 0 {
-			vectors.Dgemm(blas.NoTrans, blas.NoTrans, to-from, k, size, 1, rows, size, basis[first*k:], k, 0, t.product[from*k:], k)
+			gemm(blas.NoTrans, blas.NoTrans, to-from, k, size, 1, rows, size, basis[first*k:], k, 0, t.product[from*k:], k)
 		} else {
 			clear(t.product[from*k : to*k])
 		}

@@ -1,9 +1,11 @@
 // Package factor factors dense matrices of float64, which lie row by row. It is the one place that knows gonum's LAPACK. What
-// cannot be factored gives NaN and no panic: the caller has many matrices, of which one may be bad.
+// cannot be factored gives NaN and no panic: the caller has many matrices, of which one may be bad. Nothing is allocated: what a
+// function needs beside its operands is a slice that it is given, work, whose contents do not matter.
 package factor
 
 import (
 	"math"
+	"unsafe"
 
 	"gonum.org/v1/gonum/blas"
 	blasgonum "gonum.org/v1/gonum/blas/gonum"
@@ -15,13 +17,30 @@ var (
 	solvers lapackgonum.Implementation
 )
 
+// lapackBlock is the number of columns that Cholesky, Inverse and Solve do at a time, as LAPACK does.
+const lapackBlock = 64
+
+// carve takes n numbers, or what is as large and holds no pointer, off the front of work.
+func carve[T any](work *[]float64, n int) []T {
+	words := words[T](n)
+	cut := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(*work))), n)
+	*work = (*work)[words:]
+	return cut
+}
+
+// words is the number of float64 that are as large as n elements.
+func words[T any](n int) int {
+	var x T
+	return ceil(n*int(unsafe.Sizeof(x)), 8)
+}
+
 // Cholesky overwrites the symmetric matrix a of n rows by its lower Cholesky factor, with zeros above the diagonal. Where a
 // is not positive definite or not finite it is all NaN.
 func Cholesky(a []float64, n int) {
 	if n == 0 {
 		return
 	}
-	if !finite(a) || !solvers.Dpotrf(blas.Lower, n, a, n) {
+	if !finite(a) || !cholesky(a, n) {
 		fail(a)
 		return
 	}
@@ -30,32 +49,107 @@ func Cholesky(a []float64, n int) {
 	}
 }
 
+// cholesky is LAPACK's dpotrf. It reports whether a is positive definite.
+func cholesky(a []float64, n int) bool {
+	if n <= lapackBlock {
+		return solvers.Dpotf2(blas.Lower, n, a, n)
+	}
+	for j := 0; j < n; j += lapackBlock {
+		size := min(lapackBlock, n-j)
+		end := j + size
+		vectors.Dsyrk(blas.Lower, blas.NoTrans, size, j, -1, a[j*n:], n, 1, a[j*n+j:], n)
+		if !solvers.Dpotf2(blas.Lower, size, a[j*n+j:], n) {
+			return false
+		}
+		if end < n {
+			gemm(blas.NoTrans, blas.Trans, n-end, size, j, -1, a[end*n:], n, a[j*n:], n, 1, a[end*n+j:], n)
+			vectors.Dtrsm(blas.Right, blas.Lower, blas.Trans, blas.NonUnit, n-end, size, 1, a[j*n+j:], n, a[end*n+j:], n)
+		}
+	}
+	return true
+}
+
+// eliminate factors a, of n rows, as LAPACK's dgetrf does: the permutation that pivots describe, times a lower triangle with ones on
+// the diagonal, times an upper one. It reports whether a is regular.
+func eliminate(a []float64, n int, pivots []int) bool {
+	if n <= lapackBlock {
+		return solvers.Dgetf2(n, n, a, n, pivots)
+	}
+	regular := true
+	for j := 0; j < n; j += lapackBlock {
+		size := min(lapackBlock, n-j)
+		end := j + size
+		if !solvers.Dgetf2(n-j, size, a[j*n+j:], n, pivots[j:end]) {
+			regular = false
+		}
+		for i := j; i < end; i++ {
+			pivots[i] += j
+		}
+		solvers.Dlaswp(j, a, n, j, end-1, pivots[:end], 1)
+		if end < n {
+			solvers.Dlaswp(n-end, a[end:], n, j, end-1, pivots[:end], 1)
+			vectors.Dtrsm(blas.Left, blas.Lower, blas.NoTrans, blas.Unit, size, n-end, 1, a[j*n+j:], n, a[j*n+end:], n)
+			gemm(blas.NoTrans, blas.NoTrans, n-end, n-end, size, -1, a[end*n+j:], n, a[j*n+end:], n, 1, a[end*n+end:], n)
+		}
+	}
+	return regular
+}
+
+// InverseWork is the length of the work that Inverse needs.
+func InverseWork(n int) int { return words[int](n) + n*lapackBlock }
+
 // Inverse overwrites a, of n rows, by its inverse. Where a is singular or not finite it is all NaN.
-func Inverse(a []float64, n int) {
+func Inverse(a []float64, n int, work []float64) {
 	if n == 0 {
 		return
 	}
-	pivots := make([]int, n)
-	if !finite(a) || !solvers.Dgetrf(n, n, a, n, pivots) {
-		fail(a)
-		return
-	}
-	query := make([]float64, 1)
-	solvers.Dgetri(n, a, n, pivots, query, -1)
-	work := make([]float64, int(query[0]))
-	if !solvers.Dgetri(n, a, n, pivots, work, len(work)) {
+	pivots := carve[int](&work, n)
+	if !finite(a) || !eliminate(a, n, pivots) || !invert(a, n, pivots, work[:n*lapackBlock]) {
 		fail(a)
 	}
 }
 
+// invert makes the factors that eliminate gives the inverse, as LAPACK's dgetri does: the inverse of the upper triangle, of which the
+// lower one is then solved for, a block of columns at a time.
+func invert(a []float64, n int, pivots []int, work []float64) bool {
+	if n <= lapackBlock {
+		return solvers.Dgetri(n, a, n, pivots, work, len(work))
+	}
+	if !solvers.Dtrtri(blas.Upper, blas.NonUnit, n, a, n) {
+		return false
+	}
+	for j := (n - 1) / lapackBlock * lapackBlock; j >= 0; j -= lapackBlock {
+		size := min(lapackBlock, n-j)
+		end := j + size
+		for column := j; column < end; column++ {
+			for i := column + 1; i < n; i++ {
+				work[i*lapackBlock+column-j], a[i*n+column] = a[i*n+column], 0
+			}
+		}
+		if end < n {
+			gemm(blas.NoTrans, blas.NoTrans, n, size, n-end, -1, a[end:], n, work[end*lapackBlock:], lapackBlock, 1, a[j:], n)
+		}
+		vectors.Dtrsm(blas.Right, blas.Lower, blas.NoTrans, blas.Unit, n, size, 1, work[j*lapackBlock:], lapackBlock, a[j:], n)
+	}
+	for j := n - 2; j >= 0; j-- {
+		if pivots[j] != j {
+			vectors.Dswap(n, a[j:], n, a[pivots[j]:], n)
+		}
+	}
+	return true
+}
+
+// SolveWork is the length of the work that Solve needs.
+func SolveWork(n int) int { return words[int](n) }
+
 // Solve overwrites b, of k columns, by the solution x of a x = b, or of a' x = b. a, of n rows, is overwritten. Where a is
 // singular or not finite all of x is NaN.
-func Solve(a, b []float64, n, k int, transposed bool) {
+func Solve(a, b []float64, n, k int, transposed bool, work []float64) {
 	if n == 0 || k == 0 {
 		return
 	}
-	pivots := make([]int, n)
-	if !finite(a) || !solvers.Dgetrf(n, n, a, n, pivots) {
+	pivots := carve[int](&work, n)
+	if !finite(a) || !eliminate(a, n, pivots) {
 		fail(b)
 		return
 	}
@@ -77,7 +171,7 @@ func SolveTriangular(a, b []float64, n, k int, upper, transposed bool) {
 	}
 	t := transposition(transposed)
 	// Rows from first to before end are known: rows from to before to are rid of them.
-	eliminate := func(first, end, from, to int) {
+	subtract := func(first, end, from, to int) {
 		if from == to {
 			return
 		}
@@ -85,7 +179,7 @@ func SolveTriangular(a, b []float64, n, k int, upper, transposed bool) {
 		if transposed {
 			at = first*n + from
 		}
-		vectors.Dgemm(t, blas.NoTrans, to-from, k, end-first, -1, a[at:], n, b[first*k:], k, 1, b[from*k:], k)
+		gemm(t, blas.NoTrans, to-from, k, end-first, -1, a[at:], n, b[first*k:], k, 1, b[from*k:], k)
 	}
 	solve := func(first, end int) {
 		vectors.Dtrsm(blas.Left, triangle, t, blas.NonUnit, end-first, k, 1, a[first*n+first:], n, b[first*k:], k)
@@ -94,14 +188,14 @@ func SolveTriangular(a, b []float64, n, k int, upper, transposed bool) {
 		for first := 0; first < n; first += triangularBlock {
 			end := min(n, first+triangularBlock)
 			solve(first, end)
-			eliminate(first, end, end, n)
+			subtract(first, end, end, n)
 		}
 		return
 	}
 	for end := n; end > 0; end -= triangularBlock {
 		first := max(0, end-triangularBlock)
 		solve(first, end)
-		eliminate(first, end, 0, first)
+		subtract(first, end, 0, first)
 	}
 }
 

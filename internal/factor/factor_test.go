@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"gonum.org/v1/gonum/blas"
 )
 
 // positive is a random positive definite matrix.
@@ -28,6 +30,22 @@ func positive(n int) []float64 {
 	return a
 }
 
+// random is a random matrix.
+func random(rows, cols int) []float64 {
+	r, a := rand.New(rand.NewPCG(uint64(rows), uint64(cols))), make([]float64, rows*cols)
+	for i := range a {
+		a[i] = r.NormFloat64()
+	}
+	return a
+}
+
+// garbage is work whose contents would show in a result.
+func garbage(n int) []float64 {
+	work := make([]float64, n)
+	fail(work)
+	return work
+}
+
 // TestEigH takes matrices with eigenvalues of all kinds: all different, equal, in groups that rounding alone tells apart, over many orders
 // of magnitude, none that the halves of the matrix would share, and of the ends of the range of numbers.
 func TestEigH(t *testing.T) {
@@ -37,7 +55,7 @@ func TestEigH(t *testing.T) {
 		for i := range x {
 			x[i] = r.NormFloat64()
 		}
-		QR(q, make([]float64, n*n), x, n, n)
+		QR(q, make([]float64, n*n), x, n, n, garbage(QRWork(n, n)))
 		for i := range n {
 			for j := range i + 1 {
 				for k := range n {
@@ -94,7 +112,7 @@ func TestEigH(t *testing.T) {
 				largest = max(largest, math.Abs(x))
 			}
 			values, v := make([]float64, n), append([]float64{}, a...)
-			EigH(values, v, n)
+			EigH(values, v, n, garbage(EigHWork(n)))
 			if !slices.IsSorted(values) {
 				t.Errorf("%s of %d: the values are not in order", name, n)
 			}
@@ -138,7 +156,7 @@ func TestQR(t *testing.T) {
 				}
 			}
 			q, upper := make([]float64, m*k), make([]float64, k*n)
-			QR(q, upper, append([]float64{}, a...), m, n)
+			QR(q, upper, append([]float64{}, a...), m, n, garbage(QRWork(m, n)))
 			residual, slant := 0.0, 0.0
 			for i := range m {
 				for j := range n {
@@ -179,14 +197,15 @@ func BenchmarkFactor(b *testing.B) {
 	for _, n := range []int{128, 512, 784} {
 		a := positive(n)
 		x, y, q := make([]float64, n*n), make([]float64, n*n), make([]float64, n*n)
+		work := garbage(max(EigHWork(n), QRWork(n, n), InverseWork(n)))
 		for _, f := range []struct {
 			name string
 			run  func()
 		}{
 			{"Cholesky", func() { Cholesky(x, n) }},
-			{"EigH", func() { EigH(y[:n], x, n) }},
-			{"QR", func() { QR(q, y, x, n, n) }},
-			{"Inverse", func() { Inverse(x, n) }},
+			{"EigH", func() { EigH(y[:n], x, n, work) }},
+			{"QR", func() { QR(q, y, x, n, n, work) }},
+			{"Inverse", func() { Inverse(x, n, work) }},
 			{"SolveTriangular", func() { copy(y, a); SolveTriangular(x, y, n, n, false, true) }},
 		} {
 			b.Run(fmt.Sprint(f.name, "/", n), func(b *testing.B) {
@@ -207,13 +226,101 @@ func TestSameBits(t *testing.T) {
 		l, v, inverse := positive(n), positive(n), positive(n)
 		values, q, r := make([]float64, n), make([]float64, n*n), make([]float64, n*n)
 		Cholesky(l, n)
-		EigH(values, v, n)
-		Inverse(inverse, n)
-		QR(q, r, positive(n), n, n)
+		EigH(values, v, n, garbage(EigHWork(n)))
+		Inverse(inverse, n, garbage(InverseWork(n)))
+		QR(q, r, positive(n), n, n, garbage(QRWork(n, n)))
 		SolveTriangular(l, inverse, n, n, false, true)
 		return slices.Concat(l, values, v, inverse, q, r)
 	}
 	if !slices.Equal(all(1), all(4)) {
 		t.Error("the bits depend on the number of workers")
+	}
+}
+
+// TestGemm expects the bits of gonum's product, of which every block is a copy.
+func TestGemm(t *testing.T) {
+	for _, size := range [][3]int{{1, 1, 1}, {64, 64, 64}, {129, 70, 1}, {200, 130, 90}, {65, 300, 200}, {130, 130, 0}} {
+		for _, ta := range []blas.Transpose{blas.NoTrans, blas.Trans} {
+			for _, tb := range []blas.Transpose{blas.NoTrans, blas.Trans} {
+				for _, beta := range []float64{0, 1, -0.5} {
+					m, n, k := size[0], size[1], size[2]
+					lda, ldb, ldc := k+3, n+2, n+1
+					if ta == blas.Trans {
+						lda = m + 3
+					}
+					if tb == blas.Trans {
+						ldb = k + 2
+					}
+					a, b, got := random(max(m, k), lda), random(max(n, k), ldb), random(m, ldc)
+					want := slices.Clone(got)
+					gemm(ta, tb, m, n, k, 1.5, a, lda, b, ldb, beta, got, ldc)
+					vectors.Dgemm(ta, tb, m, n, k, 1.5, a, lda, b, ldb, beta, want, ldc)
+					if !slices.Equal(got, want) {
+						t.Errorf("%v, %c %c, beta %v: other bits than gonum's", size, ta, tb, beta)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestEqualsLAPACK expects the bits of the routines of gonum that are written anew here because its own allocate.
+func TestEqualsLAPACK(t *testing.T) {
+	for _, n := range []int{1, 2, 33, 64, 65, 128, 200, 331} {
+		check := func(name string, got, want []float64) {
+			if !slices.Equal(got, want) {
+				t.Errorf("%s of %d rows: other bits than LAPACK's", name, n)
+			}
+		}
+		got, want := positive(n), positive(n)
+		Cholesky(got, n)
+		if !solvers.Dpotrf(blas.Lower, n, want, n) {
+			t.Errorf("a matrix of %d rows is not positive definite", n)
+		}
+		for i := range n {
+			clear(want[i*n+i+1 : (i+1)*n])
+		}
+		check("Cholesky", got, want)
+
+		got, want = random(n, n), random(n, n)
+		pivots, work := make([]int, n), make([]float64, n*lapackBlock)
+		Inverse(got, n, garbage(InverseWork(n)))
+		factors := slices.Clone(want)
+		if !solvers.Dgetrf(n, n, factors, n, pivots) {
+			t.Errorf("a matrix of %d rows is singular", n)
+		}
+		inverse := slices.Clone(factors)
+		solvers.Dgetri(n, inverse, n, pivots, work, len(work))
+		check("Inverse", got, inverse)
+
+		for _, transposed := range []bool{false, true} {
+			x, y := random(n, 7), random(n, 7)
+			Solve(slices.Clone(want), x, n, 7, transposed, garbage(SolveWork(n)))
+			solvers.Dgetrs(transposition(transposed), n, 7, factors, n, pivots, y, 7)
+			check("Solve", x, y)
+		}
+	}
+}
+
+// TestNoAllocation factors matrices of one block and of many.
+func TestNoAllocation(t *testing.T) {
+	for _, n := range []int{1, 20, 100, 300} {
+		a, x, y, q := positive(n), make([]float64, n*n), make([]float64, n*n), make([]float64, n*n)
+		work := garbage(max(EigHWork(n), QRWork(n, n), InverseWork(n), SolveWork(n)))
+		for _, f := range []struct {
+			name string
+			run  func()
+		}{
+			{"Cholesky", func() { Cholesky(x, n) }},
+			{"EigH", func() { EigH(y[:n], x, n, work) }},
+			{"QR", func() { QR(q, y, x, n, n, work) }},
+			{"Inverse", func() { Inverse(x, n, work) }},
+			{"Solve", func() { copy(y, a); Solve(x, y, n, n, true, work) }},
+			{"SolveTriangular", func() { copy(y, a); SolveTriangular(x, y, n, n, false, true) }},
+		} {
+			if allocations := testing.AllocsPerRun(5, func() { copy(x, a); f.run() }); allocations != 0 {
+				t.Errorf("%s of %d rows allocates %v times", f.name, n, allocations)
+			}
+		}
 	}
 }

@@ -21,10 +21,16 @@ type reflections struct {
 	v, gram, t, product []float64
 }
 
-func newReflections(a []float64, stride, rows int, tau []float64, columns int) *reflections {
+// reflectionsWork is the length of the work that reflections need.
+func reflectionsWork(rows, columns int) int {
 	const b = reflectionBlock
-	return &reflections{a: a, stride: stride, rows: rows, tau: tau,
-		v: make([]float64, rows*b), gram: make([]float64, b*b), t: make([]float64, b*b), product: make([]float64, 2*b*columns)}
+	return rows*b + 2*b*b + 2*b*columns
+}
+
+func newReflections(a []float64, stride, rows int, tau []float64, columns int, work []float64) reflections {
+	const b = reflectionBlock
+	return reflections{a: a, stride: stride, rows: rows, tau: tau, v: carve[float64](&work, rows*b),
+		gram: carve[float64](&work, b*b), t: carve[float64](&work, b*b), product: carve[float64](&work, 2*b*columns)}
 }
 
 // apply multiplies c, of n columns, from the left by the reflections from first on, a block of them, or by their transpose. Row 0 of c
@@ -40,7 +46,7 @@ func (r *reflections) apply(first int, c []float64, n, stride int, transposed bo
 			row[i] = 1
 		}
 	}
-	vectors.Dgemm(blas.Trans, blas.NoTrans, k, k, rows, 1, v, k, v, k, 0, gram, k)
+	gemm(blas.Trans, blas.NoTrans, k, k, rows, 1, v, k, v, k, 0, gram, k)
 	// T of one more reflection has the further column -tau T V'v, tau.
 	clear(t)
 	for j := range k {
@@ -55,9 +61,9 @@ func (r *reflections) apply(first int, c []float64, n, stride int, transposed bo
 		}
 	}
 	turned := r.product[k*n : 2*k*n]
-	vectors.Dgemm(blas.Trans, blas.NoTrans, k, n, rows, 1, v, k, c, stride, 0, product, n)
-	vectors.Dgemm(transposition(transposed), blas.NoTrans, k, n, k, 1, t, k, product, n, 0, turned, n)
-	vectors.Dgemm(blas.NoTrans, blas.NoTrans, rows, n, k, -1, v, k, turned, n, 1, c, stride)
+	gemm(blas.Trans, blas.NoTrans, k, n, rows, 1, v, k, c, stride, 0, product, n)
+	gemm(transposition(transposed), blas.NoTrans, k, n, k, 1, t, k, product, n, 0, turned, n)
+	gemm(blas.NoTrans, blas.NoTrans, rows, n, k, -1, v, k, turned, n, 1, c, stride)
 }
 
 // applyAll multiplies c, of n columns, by all reflections from the left, the last of them first. The columns of c before the
@@ -72,9 +78,12 @@ func (r *reflections) applyAll(c []float64, n, stride int, identity bool) {
 	}
 }
 
+// QRWork is the length of the work that QR needs.
+func QRWork(m, n int) int { return min(m, n) + reflectionBlock + reflectionsWork(m, n) }
+
 // QR factors a, of m rows and n columns, as q r with k = min(m, n): the k columns of q are orthonormal and r is upper
 // triangular. a is overwritten. Where a is not finite both are NaN.
-func QR(q, r, a []float64, m, n int) {
+func QR(q, r, a []float64, m, n int, work []float64) {
 	k := min(m, n)
 	if k == 0 {
 		return
@@ -84,11 +93,11 @@ func QR(q, r, a []float64, m, n int) {
 		fail(r)
 		return
 	}
-	tau, work := make([]float64, k), make([]float64, reflectionBlock)
-	all := newReflections(a, n, m, tau, n)
+	tau, column := carve[float64](&work, k), carve[float64](&work, reflectionBlock)
+	all := newReflections(a, n, m, tau, n, work)
 	for first := 0; first < k; first += reflectionBlock {
 		end := min(k, first+reflectionBlock)
-		solvers.Dgeqr2(m-first, end-first, a[first*n+first:], n, tau[first:end], work)
+		solvers.Dgeqr2(m-first, end-first, a[first*n+first:], n, tau[first:end], column)
 		if end < n {
 			all.apply(first, a[first*n+end:], n-end, n, true)
 		}
