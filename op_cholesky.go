@@ -20,7 +20,7 @@ func (choleskyOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], checkSqua
 // Eval goes by the definition, column by column: a_ij = sum over k <= j of l_ik l_jk.
 func (choleskyOp) Eval(out ir.Array, in []ir.Array) {
 	n := out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, 0, ir.Size(out.Shape[:len(out.Shape)-2]), func(l []float64, x [][]float64) {
+	eachMatrix(out, in, func(l []float64, x [2][]float64) {
 		a := x[0]
 		symmetrize(a, n)
 		clear(l)
@@ -46,11 +46,11 @@ func (choleskyOp) Eval(out ir.Array, in []ir.Array) {
 	})
 }
 
-func (op choleskyOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+func (op choleskyOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
-func (choleskyOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+func (choleskyOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n := out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, first, end, func(l []float64, x [][]float64) {
+	inEach(out, in, first, end, work, func(l []float64, x [2][]float64, work []float64) {
 		copy(l, x[0])
 		symmetrize(l, n)
 		factor.Cholesky(l, n)
@@ -115,7 +115,7 @@ func (triangularOp) Infer(in []ir.Type) (ir.Type, error) { return checkSystem(in
 // Eval substitutes one row after the other, from the one that has a single unknown.
 func (op triangularOp) Eval(out ir.Array, in []ir.Array) {
 	n, k := out.Shape[len(out.Shape)-2], out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, 0, op.Rows(out.Type, nil), func(y []float64, x [][]float64) {
+	eachMatrix(out, in, func(y []float64, x [2][]float64) {
 		a, b := x[0], x[1]
 		t := func(i, j int) float64 {
 			if op.transposed {
@@ -140,13 +140,11 @@ func (op triangularOp) Eval(out ir.Array, in []ir.Array) {
 	})
 }
 
-func (op triangularOp) Run(out ir.Array, in []ir.Array) {
-	op.RunRows(out, in, 0, op.Rows(out.Type, nil))
-}
+func (op triangularOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
-func (op triangularOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+func (op triangularOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n, k := out.Shape[len(out.Shape)-2], out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, first, end, func(y []float64, x [][]float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
 		copy(y, x[1])
 		factor.SolveTriangular(x[0], y, n, k, op.upper, op.transposed)
 	})

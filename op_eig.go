@@ -25,14 +25,18 @@ func (eigHOp) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is Run: the vectors have no sign by definition, and two methods need not agree in it.
 func (op eigHOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 
-func (op eigHOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+func (op eigHOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
-func (eigHOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+func (eigHOp) Work(out ir.Type, in []ir.Type) int {
+	return matrixWork(out, in) + factor.EigHWork(out.Shape[len(out.Shape)-1])
+}
+
+func (eigHOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n := out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, first, end, func(y []float64, x [][]float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
 		copy(y[n:], x[0])
 		symmetrize(y[n:], n)
-		factor.EigH(y[:n], y[n:], n)
+		factor.EigH(y[:n], y[n:], n, work)
 	})
 }
 

@@ -16,16 +16,22 @@ type matrices struct{}
 // Rows lets each matrix be done apart.
 func (matrices) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:len(out.Shape)-2]) }
 
-// eachMatrix calls f for each matrix from first to before end with those of the operands, which it may overwrite, and with that of
-// the result, which it has to fill.
-func eachMatrix(out ir.Array, in []ir.Array, first, end int, f func(y []float64, x [][]float64)) {
-	if first == end {
-		return
+// Work is enough for ops whose factorization needs none.
+func (matrices) Work(out ir.Type, in []ir.Type) int { return matrixWork(out, in) }
+
+// inEach calls f for each matrix from first to before end with those of the operands, which it may overwrite, with that of the
+// result, which it has to fill, and with what is left of work, whose length is matrixWork and what f needs.
+func inEach(out ir.Array, in []ir.Array, first, end int, work []float64, f func(y []float64, x [2][]float64, work []float64)) {
+	cut := func(t ir.Type) []float64 {
+		n := matrixSize(t)
+		part := work[:n]
+		work = work[n:]
+		return part
 	}
-	size := func(a ir.Array) int { return ir.Size(a.Shape[len(a.Shape)-2:]) }
-	y, x := make([]float64, size(out)), make([][]float64, len(in))
+	y := cut(out.Type)
+	var x [2][]float64
 	for i, a := range in {
-		x[i] = make([]float64, size(a))
+		x[i] = cut(a.Type)
 	}
 	for m := first; m < end; m++ {
 		for i, a := range in {
@@ -37,7 +43,7 @@ func eachMatrix(out ir.Array, in []ir.Array, first, end int, f func(y []float64,
 				x[i][j] = float64(v)
 			}
 		}
-		f(y, x)
+		f(y, x, work)
 		if out.DType == ir.F64 {
 			copy(ir.Slice[float64](out)[m*len(y):], y)
 			continue
@@ -46,6 +52,37 @@ func eachMatrix(out ir.Array, in []ir.Array, first, end int, f func(y []float64,
 			ir.Slice[float32](out)[m*len(y)+j] = float32(v)
 		}
 	}
+}
+
+func matrixSize(t ir.Type) int { return ir.Size(t.Shape[len(t.Shape)-2:]) }
+
+// matrixWork is the length of the work that inEach needs.
+func matrixWork(out ir.Type, in []ir.Type) int {
+	n := matrixSize(out)
+	for _, t := range in {
+		n += matrixSize(t)
+	}
+	return n
+}
+
+// eachMatrix is inEach of all matrices, for reference kernels.
+func eachMatrix(out ir.Array, in []ir.Array, f func(y []float64, x [2][]float64)) {
+	work := make([]float64, matrixWork(out.Type, typesOf(in)))
+	inEach(out, in, 0, matrices{}.Rows(out.Type, nil), work, func(y []float64, x [2][]float64, _ []float64) { f(y, x) })
+}
+
+// runAll computes all rows with memory of its own.
+func runAll(op ir.Worker, out ir.Array, in []ir.Array) {
+	types := typesOf(in)
+	op.RunRows(out, in, 0, op.Rows(out.Type, types), make([]float64, op.Work(out.Type, types)))
+}
+
+func typesOf(in []ir.Array) []ir.Type {
+	types := make([]ir.Type, len(in))
+	for i, a := range in {
+		types[i] = a.Type
+	}
+	return types
 }
 
 // symmetrize makes the matrix of n rows its symmetric part.

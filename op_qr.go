@@ -30,18 +30,28 @@ func (qrOp) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is Run: the signs of the columns are any by definition, and two methods need not agree in them.
 func (op qrOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 
-func (op qrOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+func (op qrOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
-func (qrOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+func (qrOp) Work(out ir.Type, in []ir.Type) int {
 	shape := in[0].Shape
 	m, n := shape[len(shape)-2], shape[len(shape)-1]
-	q, r := make([]float64, m*m), make([]float64, m*n)
-	eachMatrix(out, in, first, end, func(y []float64, x [][]float64) {
+	work := matrixWork(out, in) + factor.QRWork(m, n)
+	if m < n {
+		work += m*m + m*n
+	}
+	return work
+}
+
+func (qrOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
+	shape := in[0].Shape
+	m, n := shape[len(shape)-2], shape[len(shape)-1]
+	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
 		if m >= n {
-			factor.QR(y[:m*n], y[m*n:], x[0], m, n)
+			factor.QR(y[:m*n], y[m*n:], x[0], m, n, work)
 			return
 		}
-		factor.QR(q, r, x[0], m, n)
+		q, r := work[:m*m], work[m*m:m*(m+n)]
+		factor.QR(q, r, x[0], m, n, work[m*(m+n):])
 		for i := range m {
 			copy(y[i*(m+n):], q[i*m:(i+1)*m])
 			copy(y[i*(m+n)+m:], r[i*n:(i+1)*n])

@@ -98,6 +98,8 @@ func (j *attentionJob) run() error {
 	return nil
 }
 
+func (j *attentionJob) release() { j.arrays = cpu.AttentionArrays{} }
+
 // Do runs one task.
 func (j *attentionJob) Do(worker, task int) {
 	scratch := j.m.workers[worker].scratch

@@ -25,6 +25,7 @@ type Machine struct {
 	counter []int64
 	jobs    []job
 	outputs []ir.Array
+	holders []holder
 
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
@@ -45,6 +46,9 @@ type job interface {
 	needs() (shared, worker, slots int)
 }
 
+// holder is a job that keeps addresses of its operands, which may be inputs, from one run to the next unless it is released.
+type holder interface{ release() }
+
 // slack keeps vector loads at the end of an array inside of the memory that it lies in.
 const slack = 64
 
@@ -52,15 +56,16 @@ const slack = 64
 func NewMachine(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Machine {
 	p := lower.Lower(g)
 	m := bind(p, plan.Plan(p), variables, workers)
+	m.addScratch()
 	for i, b := range p.Outputs {
 		m.outputs = append(m.outputs, ir.Array{Type: g.Outputs[i].Type, Data: m.bases[b.ID]})
 	}
 	return m
 }
 
-// bind binds a planned program to memory. The arena is as large as plan.Plan said.
+// bind binds a planned program to memory, but for scratch. The arena is as large as plan.Plan said.
 func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool) *Machine {
-	m := &Machine{program: p, arena: arena, pool: workers, counter: make([]int64, 1)}
+	m := &Machine{program: p, arena: arena, pool: workers, counter: make([]int64, 1), workers: make([]worker, workers.Workers())}
 	ids := 0
 	for _, b := range p.Buffers {
 		ids = max(ids, b.ID+1)
@@ -87,17 +92,42 @@ func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool)
 		}
 	}
 	m.makeJobs()
-	m.workers = make([]worker, workers.Workers())
-	shared, own, slots := 0, 0, 0
+	for _, j := range m.jobs {
+		if h, ok := j.(holder); ok {
+			m.holders = append(m.holders, h)
+		}
+	}
+	return m
+}
+
+// needs gives what any of the jobs needs.
+func (m *Machine) needs() (shared, worker, slots int) {
 	for _, j := range m.jobs {
 		s, w, n := j.needs()
-		shared, own, slots = max(shared, s), max(own, w), max(slots, n)
+		shared, worker, slots = max(shared, s), max(worker, w), max(slots, n)
 	}
-	m.shared = memory(shared)
+	return shared, worker, slots
+}
+
+// addScratch gives the machine, and those of bodies, their scratch.
+func (m *Machine) addScratch() {
+	shared, own, slots := m.needs()
 	for i := range m.workers {
 		m.workers[i] = worker{memory(own), make([]unsafe.Pointer, slots)}
 	}
-	return m
+	m.share(memory(shared), m.workers)
+}
+
+// share makes the machine, and those of bodies, use some scratch.
+func (m *Machine) share(shared unsafe.Pointer, workers []worker) {
+	m.shared, m.workers = shared, workers
+	for _, j := range m.jobs {
+		if n, ok := j.(*nestJob); ok {
+			for _, body := range n.bodies {
+				body.share(shared, workers)
+			}
+		}
+	}
 }
 
 // memory returns zeroed memory that starts at a cache line.
@@ -167,9 +197,10 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 	panic("exec: unknown work")
 }
 
-// Run takes one step of the program.
+// Run takes one step of the program. It keeps no address of an input.
 func (m *Machine) Run(inputs []ir.Array, step int64) error {
 	m.begin(inputs, step)
+	defer m.release()
 	for _, j := range m.jobs {
 		if err := j.run(); err != nil {
 			return err
@@ -186,6 +217,21 @@ func (m *Machine) begin(inputs []ir.Array, step int64) {
 		}
 	}
 	m.counter[0] = step
+}
+
+// release forgets the inputs of the last run, which are the caller's.
+func (m *Machine) release() {
+	for _, id := range m.inputs {
+		if id >= 0 {
+			m.bases[id] = nil
+		}
+	}
+	for i := range m.workers {
+		clear(m.workers[i].slots)
+	}
+	for _, h := range m.holders {
+		h.release()
+	}
 }
 
 // Output gives output i of the last run. The memory is used again by the next.

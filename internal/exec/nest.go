@@ -68,7 +68,22 @@ func (m *Machine) newNest(w *lower.Nest) job {
 	return j
 }
 
-func (j *nestJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
+// needs gives the bodies, of which one runs at a time, what any of them needs.
+func (j *nestJob) needs() (shared, worker, slots int) {
+	for _, m := range j.bodies {
+		s, w, n := m.needs()
+		shared, worker, slots = max(shared, s), max(worker, w), max(slots, n)
+	}
+	return shared, worker, slots
+}
+
+func (j *nestJob) release() {
+	clear(j.in)
+	clear(j.now)
+	for _, m := range j.bodies {
+		m.release()
+	}
+}
 
 func (j *nestJob) run() error {
 	for i, r := range j.work.In {

@@ -19,6 +19,7 @@ func (m *Machine) Arena() int { return m.arena }
 
 // Profile runs the program several times and gives the median time of each step. It stores assignments like any run.
 func (m *Machine) Profile(inputs []ir.Array, step int64, runs int) ([]time.Duration, error) {
+	defer m.release()
 	times := make([][]time.Duration, len(m.jobs))
 	for r := range runs {
 		m.begin(inputs, step+int64(r))
@@ -50,6 +51,7 @@ func (m *Machine) Trace(inputs []ir.Array, step int64) ([]Event, error) {
 	m.tracer = t
 	defer func() { m.tracer = nil }()
 	m.begin(inputs, step)
+	defer m.release()
 	for i, j := range m.jobs {
 		t.step = i
 		start := time.Since(t.began)

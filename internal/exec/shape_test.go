@@ -42,16 +42,13 @@ func newGuarded(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *guarded 
 		}
 	}
 	m := &guarded{Machine: bind(p, arena, variables, workers)}
+	m.addScratch()
 	for _, b := range p.Buffers {
 		if b.Storage == lower.Temporary || b.Storage == lower.Output {
 			m.guard(m.bases[b.ID], b.Bytes())
 		}
 	}
-	shared, own := 0, 0
-	for _, j := range m.jobs {
-		s, w, _ := j.needs()
-		shared, own = max(shared, s), max(own, w)
-	}
+	shared, own, _ := m.needs()
 	m.guard(m.shared, shared)
 	for _, w := range m.workers {
 		m.guard(w.scratch, own)

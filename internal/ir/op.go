@@ -172,6 +172,17 @@ type Splittable interface {
 	RunRows(out Array, in []Array, first, end int)
 }
 
+// Worker is a Kernel whose result falls into rows like that of a Splittable, and that needs memory while it computes them.
+type Worker interface {
+	Kernel
+	// Rows is the number of rows, which are about the same number of elements for all.
+	Rows(out Type, in []Type) int
+	// Work is the number of float64 that RunRows needs.
+	Work(out Type, in []Type) int
+	// RunRows computes the rows from first to before end. The contents of work do not matter. It allocates nothing.
+	RunRows(out Array, in []Array, first, end int, work []float64)
+}
+
 // Checked is implemented by ops that compute something safe and useless where the contents of their operands are wrong, as
 // an index that is out of range.
 type Checked interface {
