@@ -128,23 +128,6 @@ func TestKFACBranches(t *testing.T) {
 	}
 }
 
-// TestKFACAllocates expects steps without an inversion to allocate nothing.
-func TestKFACAllocates(t *testing.T) {
-	p, opt := smallCNN(tarn.F32), optim.NewKFAC(0.1)
-	opt.Every, opt.FactorsEvery, opt.Targets = 1000, 2, optim.ClassesOf("logits")
-	program, batch := p.compile(t, opt, p.rows), p.batch()
-	for range 3 {
-		run(t, program, batch)
-	}
-	if n := testing.AllocsPerRun(20, func() {
-		if _, err := program.Run(batch...); err != nil {
-			t.Error(err)
-		}
-	}); n != 0 {
-		t.Errorf("a step allocates %v times", n)
-	}
-}
-
 // meanOf is the mean over so many runs of a value, of which each run draws another. It may need the first of the inputs only.
 func meanOf(t *testing.T, v *tarn.Value, runs int, inputs ...*tarn.Tensor) []float64 {
 	t.Helper()

@@ -124,19 +124,3 @@ func TestNewtonCGRejects(t *testing.T) {
 		t.Errorf("it ends at %v", got)
 	}
 }
-
-// TestSearchesAllocateNothing runs steps with loops in them.
-func TestSearchesAllocateNothing(t *testing.T) {
-	for name, opt := range map[string]optim.Optimizer{"newton-cg": optim.NewNewtonCG("prediction"), "lbfgs": searching()} {
-		p := network(tarn.F32)
-		program, batch := p.compile(t, opt, p.rows), p.batch()
-		run(t, program, batch)
-		if n := testing.AllocsPerRun(20, func() {
-			if _, err := program.Run(batch...); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("%s: a step allocates %v times", name, n)
-		}
-	}
-}

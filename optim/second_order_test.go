@@ -75,22 +75,3 @@ func TestSecondOrderEqualsReferences(t *testing.T) {
 		return problems(dtype)[name]
 	})
 }
-
-// TestNoAllocation takes steps in which no matrix is factored.
-func TestNoAllocation(t *testing.T) {
-	shampoo, soap := optim.NewShampoo(0.01), optim.NewSOAP(0.01)
-	shampoo.Every, soap.Every = 1000, 1000
-	for _, opt := range []optim.Optimizer{shampoo, soap} {
-		p := network(tarn.F32)
-		program, batch := p.compile(t, opt, p.rows), p.batch()
-		run(t, program, batch)
-		run(t, program, batch)
-		if n := testing.AllocsPerRun(5, func() {
-			if _, err := program.Run(batch...); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("%T: %v allocations a step", opt, n)
-		}
-	}
-}
