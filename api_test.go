@@ -217,7 +217,7 @@ func addType(add func(parts ...string), spec *ast.TypeSpec, text func(node any) 
 	}
 	add(head, kind)
 	for _, field := range fields.List {
-		if len(field.Names) == 0 {
+		if embedded := text(field.Type); len(field.Names) == 0 && (kind == "interface" || ast.IsExported(embedded[strings.LastIndexAny(embedded, "*.")+1:])) {
 			add(head, kind, "embeds", text(field.Type))
 		}
 		for _, name := range field.Names {

@@ -1,9 +1,7 @@
 package tarn
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
@@ -25,13 +23,9 @@ type Graph struct {
 	states  map[*Param][]attached
 	diags   []*Diagnostic
 
-	// Of a body of a loop or a branch:
-	around    *Graph // the graph that the loop stands in; nil for a graph that is no body
-	control   *control
-	arguments map[argument]*Value
-	open      bool // values are being added to it
-
 	controls int // loops and branches so far, of a graph that is no body
+
+	body // zero unless g is the body of a loop or a branch
 }
 
 // NewGraph returns an empty graph, as new(Graph) does.
@@ -195,59 +189,6 @@ func (g *Graph) Err() error {
 		return nil
 	}
 	return &GraphError{Diagnostics: slices.Clone(diags)}
-}
-
-// String lists the whole graph as text, a line a value.
-func (g *Graph) String() string { return listing(g.values) }
-
-// Sprint lists the values that the given ones are computed from, a line a value, operands first.
-func Sprint(values ...*Value) string { return listing(reachable(values)) }
-
-func listing(values []*Value) string {
-	var b strings.Builder
-	for _, v := range values {
-		fmt.Fprintf(&b, "%%%-4d %-14v %s", v.id, v.typ, v.expression())
-		if v.label != "" {
-			fmt.Fprintf(&b, "  %q", v.label)
-		}
-		fmt.Fprintf(&b, "  // %s\n", v.Place())
-	}
-	return b.String()
-}
-
-// Graphviz gives the values that the given ones are computed from as a graph in the DOT language, for `dot -Tsvg`.
-// Params are boxes, inputs ellipses; what a gradient rule added is drawn in blue.
-func Graphviz(values ...*Value) string {
-	var b strings.Builder
-	b.WriteString("digraph tarn {\n  rankdir=TB; node [fontname=\"Helvetica\" fontsize=10 shape=plain];\n")
-	for _, v := range reachable(values) {
-		shape, color := "plain", "black"
-		switch v.op.(type) {
-		case variableOp:
-			shape = "box"
-		case inputOp:
-			shape = "ellipse"
-		}
-		if v.gradOf != nil {
-			color = "blue"
-		}
-		title := v.op.Name()
-		if v.label != "" {
-			title = v.label
-		} else if p := v.Param(); p != nil && p.path != "" {
-			title = p.path
-		} else if a := v.op.Attrs(); a != "" {
-			title += " " + a
-		}
-		fmt.Fprintf(&b, "  v%d [label=%q shape=%s fontcolor=%s tooltip=%q];\n", v.id, title+"\n"+v.typ.String(), shape, color, v.Place())
-		for _, in := range v.in {
-			if in != nil {
-				fmt.Fprintf(&b, "  v%d -> v%d;\n", in.id, v.id)
-			}
-		}
-	}
-	b.WriteString("}\n")
-	return b.String()
 }
 
 // reachable returns the values that roots are computed from without passing through border, roots and border included, in
