@@ -2,7 +2,6 @@ package lower
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -22,8 +21,7 @@ type group struct {
 	cols   []int // possible row lengths of the space, ascending; nil while any will do
 	extent map[*ir.Node]Extent
 
-	direct bitset // groups whose results it reads
-	deps   bitset // groups that must run before it
+	depender
 }
 
 // maxLoop bounds the number of instructions of one loop, so that its blocks stay in the cache.
@@ -38,16 +36,24 @@ type value struct {
 
 // grouping assigns nodes to groups.
 type grouping struct {
-	groups   []*group // by id; nil where merged into another
+	dependence
+	groups   []*group // by id, those too that have been merged into another
 	of       map[*ir.Node]*group
 	operands map[*ir.Node][]value  // of the nodes that are in groups
 	readers  map[*ir.Node][]*group // loops that read a node's result, in row-major order
+	noted    map[read]bool         // what readers holds
+}
+
+// read is a node's result and a loop that reads it.
+type read struct {
+	node *ir.Node
+	loop *group
 }
 
 // place puts a node that computes something into a group.
 func (g *grouping) place(n *ir.Node, operands []value) {
 	for _, c := range g.candidates(operands) {
-		if g.groups[c.id] != c {
+		if c.into != nil {
 			continue // merged away while trying
 		}
 		if g.join(c, n, operands) {
@@ -73,7 +79,7 @@ func (g *grouping) newGroup(n *ir.Node, operands []value) *group {
 	c := &group{id: len(g.groups), nodes: []*ir.Node{n}}
 	g.groups = append(g.groups, c)
 	g.of[n], g.operands[n] = c, operands
-	g.depend(c, operands)
+	g.append(c, g.needs(c, operands))
 	return c
 }
 
@@ -93,14 +99,11 @@ func (g *grouping) candidates(operands []value) []*group {
 	for _, o := range operands {
 		rs := g.readers[o.node]
 		for _, c := range rs[max(0, len(rs)-4):] {
-			add(g.find(c))
+			add(c.find())
 		}
 	}
 	return found
 }
-
-// find gives the group that c has become.
-func (g *grouping) find(c *group) *group { return g.of[c.nodes[0]] }
 
 // join adds n to the loop c if it fits there.
 func (g *grouping) join(c *group, n *ir.Node, operands []value) bool {
@@ -108,54 +111,60 @@ func (g *grouping) join(c *group, n *ir.Node, operands []value) bool {
 		return false
 	}
 	for _, o := range operands {
-		if other := g.of[o.node]; other != nil && other != c && other.loop && c.size > 1 && g.canMerge(c, other) {
+		if other := g.of[o.node]; other != nil && other != c && other.loop && c.size > 1 {
 			g.merge(c, other)
 		}
 	}
 	for _, o := range operands {
-		for _, m := range append([]*ir.Node{o.node}, o.after...) {
-			if other := g.of[m]; other != nil && other != c && other.deps.has(c.id) {
-				return false
-			}
+		for _, m := range o.after {
 			if m != o.node && g.of[m] == c {
 				return false
 			}
 		}
 	}
 	cols, extent, ok := g.fit(c, n, operands)
-	if !ok {
+	if !ok || !g.depend(c, g.needs(c, operands)) {
 		return false
 	}
 	c.cols, c.extent[n] = cols, extent
 	c.nodes = append(c.nodes, n)
 	g.of[n], g.operands[n] = c, operands
-	g.depend(c, operands)
 	g.noteReads(c, operands)
 	return true
+}
+
+// needs lists the groups other than c that have to run before a node with these operands.
+func (g *grouping) needs(c *group, operands []value) (needed []*group) {
+	g.newSearch()
+	add := func(n *ir.Node) {
+		if other := g.of[n]; other != nil && other != c && g.visit(other) {
+			needed = append(needed, other)
+		}
+	}
+	for _, o := range operands {
+		add(o.node)
+		for _, n := range o.after {
+			add(n)
+		}
+	}
+	return needed
 }
 
 // sameNeeds reports whether a node with these operands can run as soon as c can, and not sooner. Loops over a single number
 // save nothing by waiting for each other, and what waits for them may be large.
 func (g *grouping) sameNeeds(c *group, operands []value) bool {
-	var needs bitset
-	for _, o := range operands {
-		for _, n := range append([]*ir.Node{o.node}, o.after...) {
-			if other := g.of[n]; other != nil {
-				needs.set(other.id)
-				needs.or(other.deps)
-			}
-		}
+	needed := g.needs(c, operands)
+	if !g.reach([]*group{c}, needed) {
+		return false
 	}
-	needs.clear(c.id)
-	same := true
-	needs.each(func(id int) { same = same && c.deps.has(id) })
-	c.deps.each(func(id int) { same = same && needs.has(id) })
-	return same
+	// A node that reads c waits for all that c does.
+	return slices.ContainsFunc(operands, func(o value) bool { return g.of[o.node] == c }) || g.reach(needed, g.before(c))
 }
 
 func (g *grouping) noteReads(c *group, operands []value) {
 	for _, o := range operands {
-		if o.view.Contiguous() && ir.Size(o.view.Shape) == c.size && g.of[o.node] != c && !slices.Contains(g.readers[o.node], c) {
+		if o.view.Contiguous() && ir.Size(o.view.Shape) == c.size && g.of[o.node] != c && !g.noted[read{o.node, c}] {
+			g.noted[read{o.node, c}] = true
 			g.readers[o.node] = append(g.readers[o.node], c)
 		}
 	}
@@ -325,38 +334,9 @@ func spreadLength(v ir.View, n int) int {
 	return cols
 }
 
-// depend records that c needs the operands.
-func (g *grouping) depend(c *group, operands []value) {
-	var more bitset
-	for _, o := range operands {
-		for _, n := range append([]*ir.Node{o.node}, o.after...) {
-			if other := g.of[n]; other != nil && other != c {
-				c.direct.set(other.id)
-				more.set(other.id)
-				more.or(other.deps)
-			}
-		}
-	}
-	g.spreadDeps(c, more)
-}
-
-// spreadDeps adds to what c, and every group that needs c, depends on.
-func (g *grouping) spreadDeps(c *group, more bitset) {
-	c.deps.or(more)
-	for _, other := range g.groups[c.id+1:] {
-		if other != nil && other.deps.has(c.id) {
-			other.deps.or(c.deps)
-		}
-	}
-	for _, other := range g.groups[:c.id] {
-		if other != nil && other.deps.has(c.id) {
-			other.deps.or(c.deps)
-		}
-	}
-}
-
-// canMerge reports whether two loops can become one: their spaces agree and nothing has to run between them.
-func (g *grouping) canMerge(a, b *group) bool {
+// fitTogether reports whether two loops are one if nothing has to run between them: their spaces agree, and what one reads of the other
+// can be read in a loop.
+func (g *grouping) fitTogether(a, b *group) bool {
 	if a.size != b.size || len(a.nodes)+len(b.nodes) > maxLoop {
 		return false
 	}
@@ -365,25 +345,11 @@ func (g *grouping) canMerge(a, b *group) bool {
 			return false
 		}
 	}
-	return g.adjacent(a, b) && g.adjacent(b, a) && g.readable(a, b) && g.readable(b, a)
-}
-
-// adjacent reports whether no path leads from a to b through a third group.
-func (g *grouping) adjacent(a, b *group) bool {
-	ok := true
-	b.direct.each(func(id int) {
-		if id != a.id && g.groups[id] != nil && g.groups[id].deps.has(a.id) {
-			ok = false
-		}
-	})
-	return ok
+	return g.readable(a, b) && g.readable(b, a)
 }
 
 // readable reports whether every read of a's results in b could be one inside a loop.
 func (g *grouping) readable(a, b *group) bool {
-	if !b.direct.has(a.id) {
-		return true
-	}
 	for _, n := range b.nodes {
 		for _, o := range g.operands[n] {
 			for _, m := range o.after {
@@ -413,8 +379,11 @@ func (g *grouping) readable(a, b *group) bool {
 	return true
 }
 
-// merge makes b part of a.
+// merge makes b part of a, if the two can be one loop.
 func (g *grouping) merge(a, b *group) {
+	if !g.fitTogether(a, b) || !g.unite(a, b) {
+		return
+	}
 	if b.cols != nil {
 		a.cols, _ = narrow(a.cols, lengths{some: b.cols})
 	}
@@ -422,61 +391,5 @@ func (g *grouping) merge(a, b *group) {
 	for _, n := range b.nodes {
 		g.of[n] = a
 		a.extent[n] = b.extent[n]
-	}
-	g.groups[b.id] = nil
-	more := b.deps
-	more.clear(a.id)
-	a.deps.clear(b.id)
-	a.direct.or(b.direct)
-	a.direct.clear(a.id)
-	a.direct.clear(b.id)
-	for _, other := range g.groups {
-		if other == nil {
-			continue
-		}
-		if other.deps.has(b.id) {
-			other.deps.clear(b.id)
-			other.deps.set(a.id)
-		}
-		if other.direct.has(b.id) {
-			other.direct.clear(b.id)
-			other.direct.set(a.id)
-		}
-	}
-	g.spreadDeps(a, more)
-}
-
-// bitset is a set of group ids.
-type bitset []uint64
-
-func (s bitset) has(i int) bool { return i/64 < len(s) && s[i/64]>>(i%64)&1 != 0 }
-
-func (s *bitset) set(i int) {
-	for len(*s) <= i/64 {
-		*s = append(*s, 0)
-	}
-	(*s)[i/64] |= 1 << (i % 64)
-}
-
-func (s bitset) clear(i int) {
-	if i/64 < len(s) {
-		s[i/64] &^= 1 << (i % 64)
-	}
-}
-
-func (s *bitset) or(t bitset) {
-	for len(*s) < len(t) {
-		*s = append(*s, 0)
-	}
-	for i, w := range t {
-		(*s)[i] |= w
-	}
-}
-
-func (s bitset) each(f func(i int)) {
-	for w, word := range s {
-		for ; word != 0; word &= word - 1 {
-			f(w*64 + bits.TrailingZeros64(word))
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"container/heap"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -12,7 +13,7 @@ import (
 // Lower turns a graph into a program.
 func Lower(g *ir.Graph) *Program {
 	l := &lowering{
-		grouping: grouping{of: map[*ir.Node]*group{}, operands: map[*ir.Node][]value{}, readers: map[*ir.Node][]*group{}},
+		grouping: grouping{of: map[*ir.Node]*group{}, operands: map[*ir.Node][]value{}, readers: map[*ir.Node][]*group{}, noted: map[read]bool{}},
 		graph:    g,
 		values:   map[*ir.Node]value{},
 		order:    map[*ir.Node]int{},
@@ -20,6 +21,7 @@ func Lower(g *ir.Graph) *Program {
 		buffers:  map[*ir.Node]*Buffer{},
 		needed:   map[*ir.Node]bool{},
 		both:     map[*group]map[int]*ir.Node{},
+		nests:    map[*ir.Control][]*group{},
 		program:  &Program{},
 	}
 	for _, n := range g.Nodes {
@@ -45,6 +47,7 @@ type lowering struct {
 	buffers map[*ir.Node]*Buffer
 	needed  map[*ir.Node]bool           // results that must be in memory
 	both    map[*group]map[int]*ir.Node // by scan and carry: what stands for two stacks that lie in one array
+	nests   map[*ir.Control][]*group
 	program *Program
 
 	repeated map[repetition]*ir.Node // what loops compute again
@@ -293,34 +296,63 @@ func (l *lowering) ref(v value) Ref { return Ref{l.buffer(v.node), v.view} }
 // sorted gives the groups in an order in which each stands after what it needs; among those that could be next, the one
 // whose last node came first in the graph.
 func (l *lowering) sorted() []*group {
-	var left []*group
-	last := map[*group]int{}
+	last := func(c *group) int {
+		at := 0
+		for _, n := range c.nodes {
+			at = max(at, l.order[n])
+		}
+		return at
+	}
+	left := map[*group]int{} // groups that a group still waits for
+	users := map[*group][]*group{}
+	var ready ranking
 	for _, c := range l.groups {
-		if c == nil {
+		if c.into != nil {
 			continue
 		}
-		left = append(left, c)
-		for _, n := range c.nodes {
-			last[c] = max(last[c], l.order[n])
+		before := l.before(c)
+		left[c] = len(before)
+		for _, other := range before {
+			users[other] = append(users[other], c)
+		}
+		if len(before) == 0 {
+			ready = append(ready, ranked{c, last(c)})
 		}
 	}
-	slices.SortFunc(left, func(a, b *group) int { return last[a] - last[b] })
-	var done bitset
+	heap.Init(&ready)
 	var sorted []*group
-	for len(left) > 0 {
-		next := slices.IndexFunc(left, func(c *group) bool {
-			ready := true
-			c.direct.each(func(id int) { ready = ready && done.has(id) })
-			return ready
-		})
-		if next < 0 {
-			panic("lower: the groups depend on each other in a circle")
+	for len(ready) > 0 {
+		c := heap.Pop(&ready).(ranked).group
+		sorted = append(sorted, c)
+		for _, user := range users[c] {
+			if left[user]--; left[user] == 0 {
+				heap.Push(&ready, ranked{user, last(user)})
+			}
 		}
-		done.set(left[next].id)
-		sorted = append(sorted, left[next])
-		left = slices.Delete(left, next, next+1)
+	}
+	if len(sorted) < len(left) {
+		panic("lower: the groups depend on each other in a circle")
 	}
 	return sorted
+}
+
+// ranking is a heap of groups, that with the lowest rank first.
+type ranking []ranked
+
+type ranked struct {
+	group *group
+	rank  int
+}
+
+func (r ranking) Len() int           { return len(r) }
+func (r ranking) Less(i, j int) bool { return r[i].rank < r[j].rank }
+func (r ranking) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
+func (r *ranking) Push(x any)        { *r = append(*r, x.(ranked)) }
+func (r *ranking) Pop() any {
+	last := len(*r) - 1
+	x := (*r)[last]
+	*r = (*r)[:last]
+	return x
 }
 
 // step makes the step of a group.

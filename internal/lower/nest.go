@@ -30,15 +30,8 @@ type Nest struct {
 func (l *lowering) nested(n *ir.Node, op ir.Nested) value {
 	c, r := op.Nests()
 	l.order[n] = len(l.order)
-	for _, g := range l.groups {
-		if g == nil {
-			continue
-		}
-		first, ok := g.nodes[0].Op.(ir.Nested)
-		if !ok {
-			continue
-		}
-		if other, _ := first.Nests(); other == c && slices.Equal(g.nodes[0].In, n.In) {
+	for _, g := range l.nests[c] {
+		if slices.Equal(g.nodes[0].In, n.In) {
 			g.nodes = append(g.nodes, n)
 			l.of[n] = g
 			return l.nestResult(g, n, r)
@@ -50,7 +43,9 @@ func (l *lowering) nested(n *ir.Node, op ir.Nested) value {
 			operands[i] = l.copyOf(o, n)
 		}
 	}
-	return l.nestResult(l.newGroup(n, operands), n, r)
+	g := l.newGroup(n, operands)
+	l.nests[c] = append(l.nests[c], g)
+	return l.nestResult(g, n, r)
 }
 
 // nestResult says where result r of a group lies, whose node is n.

@@ -38,8 +38,8 @@ func (l *lowering) recompute() {
 			nodes = append(nodes, n)
 		}
 		for _, o := range operands {
-			if o.node.Type.Bytes() >= worthBytes && !slices.Contains(readers[o.node], n) {
-				readers[o.node] = append(readers[o.node], n)
+			if rs := readers[o.node]; o.node.Type.Bytes() >= worthBytes && (len(rs) == 0 || rs[len(rs)-1] != n) {
+				readers[o.node] = append(rs, n)
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (l *lowering) repeat(chain []*ir.Node, reader *ir.Node) {
 		c.cols, c.extent[again] = cols, extent
 		c.nodes = append(c.nodes, again)
 		l.of[again], l.operands[again] = c, operands
-		l.depend(c, operands)
+		l.depend(c, l.needs(c, operands))
 	}
 	for i, o := range l.operands[reader] {
 		if o.node == n {

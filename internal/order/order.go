@@ -1,0 +1,108 @@
+// Package order keeps a list whose elements can be compared: which of two stands first is known at once, wherever elements
+// have been inserted and moved in the meantime.
+package order
+
+// List is a list of elements. The zero List is empty.
+//
+// Each element has a label, and labels ascend. Where there is no label left between two neighbors, the labels of the elements around
+// them are spread evenly over the smallest range that is not too full. (Bender, Cole, Demaine, Farach-Colton and Zito 2002, Two
+// simplified algorithms for maintaining order in a list.)
+type List struct {
+	root Element // stands before the first and behind the last
+}
+
+// Element is a place in a List.
+type Element struct {
+	label      uint64
+	prev, next *Element
+}
+
+// step is the distance of labels at the end of the list, where most elements are added.
+const step = 1 << 24
+
+// Before reports whether e stands before f, in the same list.
+func (e *Element) Before(f *Element) bool { return e.label < f.label }
+
+// Append adds an element at the end.
+func (l *List) Append() *Element {
+	l.init()
+	return l.insert(&Element{}, l.root.prev)
+}
+
+// InsertFirst adds an element at the beginning.
+func (l *List) InsertFirst() *Element {
+	l.init()
+	return l.insert(&Element{}, &l.root)
+}
+
+// InsertAfter adds an element right behind at.
+func (l *List) InsertAfter(at *Element) *Element { return l.insert(&Element{}, at) }
+
+// MoveAfter moves e right behind at, which is another element.
+func (l *List) MoveAfter(e, at *Element) {
+	l.Remove(e)
+	l.insert(e, at)
+}
+
+// Remove takes e out of the list.
+func (l *List) Remove(e *Element) { e.prev.next, e.next.prev = e.next, e.prev }
+
+func (l *List) init() {
+	if l.root.next == nil {
+		l.root.next, l.root.prev = &l.root, &l.root
+	}
+}
+
+func (l *List) insert(e, at *Element) *Element {
+	e.label = l.between(at)
+	for e.label == at.label {
+		l.spread(at)
+		e.label = l.between(at)
+	}
+	e.prev, e.next = at, at.next
+	at.next.prev, at.next = e, e
+	return e
+}
+
+// end is a label behind all others.
+const end = 1 << 63
+
+// between is a label between that of e and that of the next element, or e's own if there is none.
+func (l *List) between(e *Element) uint64 {
+	after := uint64(end)
+	if e.next != &l.root {
+		after = e.next.label
+	} else if e.label < end-2*step {
+		return e.label + step
+	}
+	return e.label + (after-e.label)/2
+}
+
+// spread gives the elements around e new labels, with room between them.
+func (l *List) spread(e *Element) {
+	// The ranges are those of the labels that agree with e's but for the last bits. One of 2^bits labels may hold (4/3)^bits.
+	first, last, n, room := e, e, 1, 1.0
+	for bits := uint(1); ; bits++ {
+		room *= 4.0 / 3
+		low := e.label >> bits << bits
+		high := low + 1<<bits - 1
+		for first != &l.root && first.prev.label >= low {
+			first = first.prev
+			n++
+		}
+		for last.next != &l.root && last.next.label <= high {
+			last = last.next
+			n++
+		}
+		if float64(n) > room || n >= 1<<bits/2 {
+			continue
+		}
+		gap := (uint64(1)<<bits - 1) / uint64(n)
+		for at, label := first, low; ; at, label = at.next, label+gap {
+			at.label = label
+			if at == last {
+				return
+			}
+		}
+	}
+}
