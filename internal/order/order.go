@@ -29,14 +29,14 @@ func (l *List) Append() *Element {
 	return l.insert(&Element{}, l.root.prev)
 }
 
-// InsertFirst adds an element at the beginning.
-func (l *List) InsertFirst() *Element {
+// InsertAfter adds an element right behind at, or at the beginning if at is nil.
+func (l *List) InsertAfter(at *Element) *Element {
 	l.init()
-	return l.insert(&Element{}, &l.root)
+	if at == nil {
+		at = &l.root
+	}
+	return l.insert(&Element{}, at)
 }
-
-// InsertAfter adds an element right behind at.
-func (l *List) InsertAfter(at *Element) *Element { return l.insert(&Element{}, at) }
 
 // MoveAfter moves e right behind at, which is another element.
 func (l *List) MoveAfter(e, at *Element) {

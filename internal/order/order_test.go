@@ -38,7 +38,7 @@ func TestList(t *testing.T) {
 				case i == n:
 					e = l.Append()
 				case i == 0:
-					e = l.InsertFirst()
+					e = l.InsertAfter(nil)
 				default:
 					e = l.InsertAfter(want[i-1])
 				}

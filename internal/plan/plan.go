@@ -6,10 +6,8 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/lower"
+	"github.com/seed-49005b45/tarn/internal/order"
 )
-
-// alignment of every place in the arena: a cache line, and a vector register.
-const alignment = 64
 
 // Plan orders the steps of p, gives every temporary its place and returns the size of the arena in bytes.
 func Plan(p *lower.Program) (arena int) {
@@ -22,19 +20,28 @@ func Plan(p *lower.Program) (arena int) {
 // checkFirst moves checks to the earliest place at which their operands are there, in the order in which they stand: a run
 // that fails should do so before a variable has been overwritten.
 func checkFirst(p *lower.Program) {
-	for i, s := range p.Steps {
-		if !isCheck(s) {
+	written := map[*lower.Buffer]int{} // by how many steps that are no checks: up to the last that writes it
+	behind := map[int][]*lower.Step{}  // checks, by how many such steps stand before them
+	var others []*lower.Step
+	for _, s := range p.Steps {
+		if isCheck(s) {
+			at := 0
+			for _, b := range s.Reads {
+				at = max(at, written[b])
+			}
+			behind[at] = append(behind[at], s)
 			continue
 		}
-		at := i
-		for at > 0 && !conflict(p.Steps[at-1], s, nil) {
-			at--
+		others = append(others, s)
+		for _, b := range s.Writes {
+			written[b] = len(others)
 		}
-		for at < i && isCheck(p.Steps[at]) {
-			at++
-		}
-		p.Steps = slices.Insert(slices.Delete(p.Steps, i, i+1), at, s)
 	}
+	steps := behind[0]
+	for i, s := range others {
+		steps = append(append(steps, s), behind[i+1]...)
+	}
+	p.Steps = steps
 }
 
 func isCheck(s *lower.Step) bool {
@@ -59,46 +66,87 @@ func advance(p *lower.Program) {
 			}
 		}
 	}
-	for i, s := range p.Steps {
+	var list order.List // of the steps, those that have been moved at their new places
+	last := events{written: map[*lower.Buffer]*order.Element{}, read: map[*lower.Buffer]*order.Element{}}
+	places := map[*lower.Step]*order.Element{}
+	for _, s := range p.Steps {
 		var variables []*lower.Buffer
 		sink := !s.Assign && len(s.Writes) > 0
 		for _, b := range s.Writes {
 			sink = sink && b.Storage == lower.Temporary && reads[b] == 0 && len(target[b]) > 0
 			variables = append(variables, target[b]...)
 		}
-		if !sink {
-			continue
+		if sink {
+			places[s] = list.InsertAfter(last.conflict(s, variables))
+		} else {
+			places[s] = list.Append()
 		}
-		at := i
-		for at > 0 && !p.Steps[at-1].CanFail() && !conflict(p.Steps[at-1], s, variables) {
-			at--
+		last.note(s, places[s])
+	}
+	slices.SortFunc(p.Steps, func(a, b *lower.Step) int {
+		if places[a].Before(places[b]) {
+			return -1
 		}
-		p.Steps = slices.Insert(slices.Delete(p.Steps, i, i+1), at, s)
+		return 1
+	})
+}
+
+// events are the places of the steps that were the last to write a buffer, to read it, and to be able to fail.
+type events struct {
+	written, read map[*lower.Buffer]*order.Element
+	failure       *order.Element
+}
+
+// note adds a step.
+func (e *events) note(s *lower.Step, place *order.Element) {
+	for _, b := range s.Writes {
+		e.written[b] = later(e.written[b], place)
+	}
+	for _, b := range s.Reads {
+		e.read[b] = later(e.read[b], place)
+	}
+	if s.CanFail() {
+		e.failure = later(e.failure, place)
 	}
 }
 
-// conflict reports whether s must stay behind earlier: it reads what earlier writes, or earlier reads what s will replace.
-func conflict(earlier, s *lower.Step, variables []*lower.Buffer) bool {
-	for _, b := range earlier.Writes {
-		if slices.Contains(s.Reads, b) {
-			return true
-		}
+// conflict is the place of the last step that s, which replaces the contents of variables, must stay behind, or nil.
+func (e *events) conflict(s *lower.Step, variables []*lower.Buffer) *order.Element {
+	last := e.failure
+	for _, b := range s.Reads {
+		last = later(last, e.written[b])
 	}
-	for _, b := range earlier.Reads {
-		if slices.Contains(variables, b) {
-			return true
-		}
+	for _, b := range variables {
+		last = later(last, e.read[b])
 	}
-	return false
+	return last
+}
+
+// later is the later of two places, of which either may be nil.
+func later(a, b *order.Element) *order.Element {
+	if a == nil || b != nil && a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // assignInPlace lets the step that computes a variable's new contents write them into the variable, where every read of
 // the old contents comes before, and every check.
 func assignInPlace(p *lower.Program) {
 	writer := map[*lower.Buffer]int{}
+	readers := map[*lower.Buffer][]int{}
+	failure := -1 // the last step that can fail
 	for i, s := range p.Steps {
 		for _, b := range s.Writes {
 			writer[b] = i
+		}
+		for _, b := range s.Reads {
+			if b.Storage == lower.Variable {
+				readers[b] = append(readers[b], i)
+			}
+		}
+		if s.CanFail() {
+			failure = i
 		}
 	}
 	replaced := map[*lower.Buffer]*lower.Buffer{}
@@ -112,12 +160,9 @@ func assignInPlace(p *lower.Program) {
 			!from.View.Contiguous() || from.Buffer.Size != variable.Size {
 			continue
 		}
-		free := true
-		for j, other := range p.Steps {
-			if j != i && slices.Contains(other.Reads, variable) {
-				free = free && (j < at || j == at && readsInStep(other, from.Buffer, variable))
-			}
-			free = free && (j < at || !other.CanFail())
+		free := failure < at
+		for _, j := range readers[variable] {
+			free = free && (j <= at || j == i) && (j != at || readsInStep(p.Steps[j], from.Buffer, variable))
 		}
 		if free {
 			replaced[from.Buffer] = variable
@@ -160,47 +205,3 @@ func readsInStep(s *lower.Step, next, variable *lower.Buffer) bool {
 	}
 	return true
 }
-
-// layOut gives each temporary a place in the arena that no other has while it is needed: the largest first, each at the
-// lowest place that is free.
-func layOut(p *lower.Program) (arena int) {
-	type life struct {
-		b           *lower.Buffer
-		first, last int
-	}
-	lives := map[*lower.Buffer]*life{}
-	var all []*life
-	for i, s := range p.Steps {
-		for _, b := range append(slices.Clone(s.Writes), s.Reads...) {
-			if b.Storage != lower.Temporary {
-				continue
-			}
-			if lives[b] == nil {
-				lives[b] = &life{b, i, i}
-				all = append(all, lives[b])
-			}
-			lives[b].last = i
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *life) int { return b.b.Bytes() - a.b.Bytes() })
-	var placed []*life // by offset
-	for _, l := range all {
-		at := 0
-		for _, other := range placed {
-			if other.first > l.last || other.last < l.first {
-				continue
-			}
-			if at+l.b.Bytes() <= other.b.Offset {
-				break
-			}
-			at = max(at, roundUp(other.b.Offset+other.b.Bytes()))
-		}
-		l.b.Offset = at
-		arena = max(arena, at+l.b.Bytes())
-		where, _ := slices.BinarySearchFunc(placed, at, func(o *life, at int) int { return o.b.Offset - at })
-		placed = slices.Insert(placed, where, l)
-	}
-	return roundUp(arena)
-}
-
-func roundUp(n int) int { return (n + alignment - 1) &^ (alignment - 1) }
