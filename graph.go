@@ -13,6 +13,7 @@ import (
 type Graph struct {
 	values  []*Value
 	inputs  []*Value
+	named   map[string]bool // the names of inputs
 	vars    map[*Param]*Value
 	consts  map[string]*Value // scalar constants by dtype and value
 	step    *Value
@@ -57,11 +58,10 @@ func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
 	if err := checkShape(shape); err != nil {
 		return g.fail(op, nil, newProblem("%v", err))
 	}
-	for _, in := range g.inputs {
-		if in.label == name {
-			return g.fail(op, nil, newProblem("there is an input %q already", name))
-		}
+	if g.named[name] {
+		return g.fail(op, nil, newProblem("there is an input %q already", name))
 	}
+	put(&g.named, name, true)
 	v := g.leaf(op, t)
 	v.label = name
 	g.inputs = append(g.inputs, v)

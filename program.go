@@ -151,16 +151,11 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 		roots = append(roots, u.value, g.variable(u.param))
 	}
 	t := translation{graph: &ir.Graph{}}
-	values := reachable(roots)
-	for _, v := range values {
-		if _, ok := v.op.(inputOp); ok {
-			t.inputs = append(t.inputs, v)
-		}
-	}
-	nodes := translateNodes(values, func(v *Value, n *ir.Node) {
+	nodes := translateNodes(reachable(roots), func(v *Value, n *ir.Node) {
 		switch op := v.op.(type) {
 		case inputOp:
-			n.Op = ir.Input{Index: slices.Index(t.inputs, v)}
+			n.Op = ir.Input{Index: len(t.inputs)}
+			t.inputs = append(t.inputs, v)
 			t.graph.Inputs = append(t.graph.Inputs, n)
 		case variableOp:
 			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.path

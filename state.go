@@ -53,23 +53,36 @@ func (g *Graph) withAttached(outputs Outputs, updates []Update) []Update {
 	for _, u := range updates {
 		roots = append(roots, u.value)
 	}
+	brings := map[*Value][]*Param{} // the params that an update attached to the value changes
+	for _, p := range params {
+		for _, a := range g.states[p] {
+			brings[a.with] = append(brings[a.with], p)
+		}
+	}
 	// An update may itself need what brings along others.
 	last := map[*Param]*Value{}
-	for grown := true; grown; {
-		grown = false
-		needed := map[*Value]bool{}
-		for _, v := range reachable(roots) {
+	needed := map[*Value]bool{}
+	for len(roots) > 0 {
+		changed := map[*Param]bool{}
+		for len(roots) > 0 {
+			v := roots[len(roots)-1]
+			roots = roots[:len(roots)-1]
+			if v == nil || needed[v] {
+				continue
+			}
 			needed[v] = true
+			for _, p := range brings[v] {
+				changed[p] = true
+			}
+			roots = append(roots, v.in...)
 		}
-		for _, p := range params {
+		for p := range changed {
 			for _, a := range g.states[p] {
 				if needed[a.with] {
 					last[p] = a.next
 				}
 			}
-			if next := last[p]; next != nil && !needed[next] {
-				roots, grown = append(roots, next), true
-			}
+			roots = append(roots, last[p])
 		}
 	}
 	updates = slices.Clone(updates)

@@ -14,7 +14,7 @@ import (
 // This file measures how the time to compile grows with the size of a graph. Each family of graphs doubles from one size to
 // the next, so that a ratio well above 2 means that something is not linear:
 //
-//	go test ./bench -run - -bench CompileGrowth -benchtime 1x
+//	go test ./internal/bench -run - -bench CompileGrowth -benchtime 1x
 
 // BenchmarkCompileGrowth reports for each size the number of nodes, the processor seconds of tracing and of compiling, and
 // the ratio of their sum to that of the size before.

@@ -13,8 +13,8 @@ import (
 // A search looks at no more than mostSearched groups, and what it has not settled by then counts as a path: the two are then not computed
 // together, which costs a little and is never wrong. Long paths are found without a search where the chains of the groups tell of them.
 
-// mostSearched bounds what one search looks at, so that the time to lower a graph is linear in its size.
-const mostSearched = 1 << 10
+// mostSearched bounds what one search looks at, so that the time to lower a graph is linear in its size. Tests change it.
+var mostSearched = 1 << 10
 
 // depender is what a group keeps for this.
 type depender struct {

@@ -6,3 +6,10 @@ func SetWorthBytes(n int) (undo func()) {
 	worthBytes = n
 	return func() { worthBytes = before }
 }
+
+// SetMostSearched bounds searches for what a group depends on, and gives the function that undoes it.
+func SetMostSearched(n int) (undo func()) {
+	before := mostSearched
+	mostSearched = n
+	return func() { mostSearched = before }
+}

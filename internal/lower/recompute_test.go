@@ -1,6 +1,7 @@
 package lower_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -219,5 +220,26 @@ func TestComputedAgain(t *testing.T) {
 	}
 	if repeated < 5 {
 		t.Errorf("%d random graphs compute something again", repeated)
+	}
+}
+
+// TestSearchesCutShort runs random graphs of which lowering gives up finding out what depends on what.
+func TestSearchesCutShort(t *testing.T) {
+	steps := map[int]int{} // by bound
+	for _, bound := range []int{1 << 10, 3, 0} {
+		t.Run(fmt.Sprint(bound), func(t *testing.T) {
+			defer lower.SetMostSearched(bound)()
+			for seed := range uint64(150) {
+				r := rand.New(rand.NewPCG(seed, 4))
+				g := irtest.Random(r, 3+r.IntN(80), []int{0, 9, 257}[r.IntN(3)])
+				steps[bound] += len(lower.Lower(g).Steps)
+				if program := same(g); program != "" {
+					t.Fatalf("seed %d: wrong\n%v\n%s", seed, g, program)
+				}
+			}
+		})
+	}
+	if steps[0] <= steps[1<<10] {
+		t.Errorf("programs have %d steps without searches and %d with them", steps[0], steps[1<<10])
 	}
 }

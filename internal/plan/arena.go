@@ -13,8 +13,9 @@ import (
 // alignment of every place in the arena: a cache line, and a vector register.
 const alignment = 64
 
-// mostFitted bounds the temporaries that are compared with each other. Those of one size are all above or all below the bound.
-const mostFitted = 4096
+// mostFitted bounds the temporaries that are compared with each other. Those of one size are all above or all below the bound. Tests
+// change it.
+var mostFitted = 4096
 
 // life is a temporary with the first and the last step that need it.
 type life struct {

@@ -37,7 +37,9 @@ func TestRandomPrograms(t *testing.T) {
 			t.Fatalf("seed %d: one graph gives two programs\n%s\n%s", seed, a, b)
 		}
 		err := computedOnce(lowered)
+		undo := plan.SetMostFitted([]int{0, 3, 4096}[r.IntN(3)])
 		arena := plan.Plan(p)
+		undo()
 		for _, check := range []func() error{
 			func() error { return sameMeaning(g, lowered, p) },
 			func() error { return memory(p, arena, simplified && !slices.ContainsFunc(g.Nodes, fence)) },
@@ -367,5 +369,23 @@ func TestAssignments(t *testing.T) {
 				t.Errorf("%d copies and %d bytes; %d and %d will do\n%v", copies, arena, tt.copies, tt.arena, p)
 			}
 		})
+	}
+}
+
+// TestArena compares arenas laid out largest first with those of which the small temporaries are taken as the steps come: these
+// may be a little larger.
+func TestArena(t *testing.T) {
+	size := func(seed uint64, fitted int) (arena int) {
+		defer plan.SetMostFitted(fitted)()
+		return plan.Plan(lower.Lower(irtest.Random(rand.New(rand.NewPCG(seed, 5)), 200, 300)))
+	}
+	for _, fitted := range []int{0, 8} {
+		arena, best := 0, 0
+		for seed := range uint64(40) {
+			arena, best = arena+size(seed, fitted), best+size(seed, 4096)
+		}
+		if 4*arena > 5*best {
+			t.Errorf("with %d temporaries laid out largest first the arenas have %d bytes, with all of them %d", fitted, arena, best)
+		}
 	}
 }
