@@ -8,9 +8,9 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/expr"
-	"github.com/seed-49005b45/tarn/train/curve"
 )
 
 // This file holds the picture of fitcurve: data, curve and confidence band.
@@ -68,7 +68,7 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 	if !(lo < hi) {
 		return fmt.Errorf("--plot: %s is %v in all lines: there is no curve to draw", data.name, lo)
 	}
-	line := curve.Line{Name: "fit", X: make([]float64, curvePoints), Y: make([]float64, curvePoints), Band: fmt.Sprintf("%.0f %% confidence", 100*confidence)}
+	line := plot.Line{Name: "fit", X: make([]float64, curvePoints), Y: make([]float64, curvePoints), Band: fmt.Sprintf("%.0f %% confidence", 100*confidence)}
 	for i := range line.X {
 		line.X[i] = lo + (hi-lo)*float64(i)/(curvePoints-1)
 	}
@@ -85,8 +85,8 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 		banded = banded || finite(margin)
 		line.Low, line.High = append(line.Low, y-margin), append(line.High, y+margin)
 	}
-	chart := curve.Chart{Title: c.Expr, X: data.name, Y: c.Response, Lines: []curve.Line{line, {Name: "data", X: data.x, Y: data.y, Dots: true}}}
-	if err := file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return curve.WriteCharts(w, chart) }); err != nil {
+	chart := plot.Chart{Title: c.Expr, X: data.name, Y: c.Response, Lines: []plot.Line{line, {Name: "data", X: data.x, Y: data.y, Dots: true}}}
+	if err := file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return plot.WriteCharts(w, chart) }); err != nil {
 		return err
 	}
 	without := ""
@@ -98,7 +98,7 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 }
 
 // along computes the fitted curve over a column, into line.Y, and gives its gradient by the fitted values at each point.
-func along(e *expr.Expr, start []assignment, fit *minimize.Fit, column string, line curve.Line) ([]float64, error) {
+func along(e *expr.Expr, start []assignment, fit *minimize.Fit, column string, line plot.Line) ([]float64, error) {
 	g := tarn.NewGraph()
 	values := map[string]*tarn.Value{column: g.Input(column, tarn.F64, len(line.X))}
 	var params []*tarn.Param

@@ -7,8 +7,8 @@ import (
 
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/train"
-	"github.com/seed-49005b45/tarn/train/curve"
 )
 
 // This file holds lr, the learning-rate range test on the MNIST network.
@@ -95,9 +95,9 @@ func drawRates(w io.Writer, name string, found *train.RateCurve) error {
 	for i := range found.Losses {
 		losses, smoothed = append(losses, min(found.Losses[i], top)), append(smoothed, min(found.Smoothed[i], top))
 	}
-	return curve.WriteCharts(w, curve.Chart{
+	return plot.WriteCharts(w, plot.Chart{
 		Title: "learning-rate range test: " + name, X: "learning rate (logarithmic)", Y: "loss", LogX: true,
-		Lines: []curve.Line{{Name: "smoothed loss", X: found.Rates, Y: smoothed}, {Name: "loss of the batch", X: found.Rates, Y: losses, Faint: true}},
-		Marks: []curve.Mark{{Name: fmt.Sprintf("suggestion %.3g", found.Steepest), X: found.Steepest}},
+		Lines: []plot.Line{{Name: "smoothed loss", X: found.Rates, Y: smoothed}, {Name: "loss of the batch", X: found.Rates, Y: losses, Faint: true}},
+		Marks: []plot.Mark{{Name: fmt.Sprintf("suggestion %.3g", found.Steepest), X: found.Steepest}},
 	})
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/optim"
-	"github.com/seed-49005b45/tarn/train/curve"
 )
 
 // This file holds the paths of the optimizers on functions of two variables, whose ways one can see.
@@ -43,7 +43,7 @@ var surfaces = []surface{
 func walk(env *environment, who []contender, steps int, path string) error {
 	w := env.stdout
 	fmt.Fprintf(w, "%-18s", "value")
-	var pictures []curve.Surface
+	var pictures []plot.Surface
 	for i := range surfaces {
 		name, _, _ := strings.Cut(surfaces[i].name, ":")
 		fmt.Fprintf(w, " %12s", name)
@@ -66,13 +66,13 @@ func walk(env *environment, who []contender, steps int, path string) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return file.Replace(file.Disk, path, func(w io.Writer) error { return curve.WriteSurfaces(w, pictures...) })
+	return file.Replace(file.Disk, path, func(w io.Writer) error { return plot.WriteSurfaces(w, pictures...) })
 }
 
 // picture is the surface on a grid.
-func (s *surface) picture() (curve.Surface, error) {
+func (s *surface) picture() (plot.Surface, error) {
 	const n = 161
-	c := curve.Surface{Title: s.name, Minima: s.minima}
+	c := plot.Surface{Title: s.name, Minima: s.minima}
 	x, y := tarn.Zeros(tarn.F64, n, n), tarn.Zeros(tarn.F64, n, n)
 	for i := range n {
 		c.Xs = append(c.Xs, s.x0+(s.x1-s.x0)*float64(i)/(n-1))
@@ -97,7 +97,7 @@ func (s *surface) picture() (curve.Surface, error) {
 
 // descend takes steps from the start and gives the way and the value before the last step. The point is a matrix of one row,
 // so that the optimizers for matrices take part too.
-func (s *surface) descend(env *environment, one contender, steps int) (way curve.Line, last float64, err error) {
+func (s *surface) descend(env *environment, one contender, steps int) (way plot.Line, last float64, err error) {
 	point := tarn.NewParam(tarn.F64, nil, 1, 2)
 	point.SetPath("point")
 	place := point.Tensor()

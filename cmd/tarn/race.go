@@ -15,8 +15,8 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/train"
-	"github.com/seed-49005b45/tarn/train/curve"
 )
 
 // This file holds race: the same network trained by one optimizer after the other, from the same weights and with the same
@@ -250,7 +250,7 @@ func meanAndDeviation(x []float64) (mean, deviation float64) {
 // drawRace draws the loss against the step, and beside it against the time. Of several trainings it draws the mean, and around
 // it a band from the lowest to the highest.
 func drawRace(w io.Writer, network string, laps []*lap) error {
-	bySteps := curve.Chart{Title: network, X: "step", Y: "training loss, smoothed (logarithmic)", LogY: true}
+	bySteps := plot.Chart{Title: network, X: "step", Y: "training loss, smoothed (logarithmic)", LogY: true}
 	if n := len(laps[0].tries); n > 1 {
 		bySteps.Title += fmt.Sprintf(", mean and range of %d seeds", n)
 	}
@@ -261,7 +261,7 @@ func drawRace(w io.Writer, network string, laps []*lap) error {
 		if len(tries) == 0 {
 			tries = l.tries[:1]
 		}
-		line := curve.Line{Name: l.name}
+		line := plot.Line{Name: l.name}
 		var seconds []float64
 		var losses [][]float64
 		for _, a := range tries {
@@ -285,7 +285,7 @@ func drawRace(w io.Writer, network string, laps []*lap) error {
 		line.X = seconds
 		byTime.Lines = append(byTime.Lines, line)
 	}
-	return curve.WriteCharts(w, bySteps, byTime)
+	return plot.WriteCharts(w, bySteps, byTime)
 }
 
 // smoothed is a running mean that keeps a share of the past, less at the beginning, where it is the mean of all so far.

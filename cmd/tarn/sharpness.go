@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
-	"github.com/seed-49005b45/tarn/train/curve"
+	"github.com/seed-49005b45/tarn/internal/plot"
 )
 
 // This file holds sharpness, which measures how the loss of a trained network bends.
@@ -185,13 +185,13 @@ func drawSpectrum(w io.Writer, name string, s *curvature.Spectrum, e *curvature.
 			density[i] = math.NaN()
 		}
 	}
-	chart := curve.Chart{
+	chart := plot.Chart{
 		Title: fmt.Sprintf("eigenvalues of the %s, %d weights", name, s.Size), X: "eigenvalue", Y: "density (logarithmic)", LogY: true,
-		Lines: []curve.Line{{Name: "density", X: at, Y: density}},
-		Marks: []curve.Mark{{Name: fmt.Sprintf("largest %.4g", e.Largest[0].Value), X: e.Largest[0].Value}},
+		Lines: []plot.Line{{Name: "density", X: at, Y: density}},
+		Marks: []plot.Mark{{Name: fmt.Sprintf("largest %.4g", e.Largest[0].Value), X: e.Largest[0].Value}},
 	}
 	if len(e.Smallest) > 0 {
-		chart.Marks = append(chart.Marks, curve.Mark{Name: fmt.Sprintf("smallest %.4g", e.Smallest[0].Value), X: e.Smallest[0].Value})
+		chart.Marks = append(chart.Marks, plot.Mark{Name: fmt.Sprintf("smallest %.4g", e.Smallest[0].Value), X: e.Smallest[0].Value})
 	}
-	return curve.WriteCharts(w, chart)
+	return plot.WriteCharts(w, chart)
 }

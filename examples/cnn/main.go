@@ -2,7 +2,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -74,15 +73,6 @@ func run(ctx context.Context, w io.Writer, set, test *data.Set, epochs int) ([]t
 	return loop.History(), nil
 }
 
-// draw writes the picture of the losses and the accuracy.
-func draw(name string, history []train.Record) error {
-	var png bytes.Buffer
-	if err := curve.WritePNG(&png, history); err != nil {
-		return err
-	}
-	return os.WriteFile(name, png.Bytes(), 0o644)
-}
-
 func main() {
 	epochs := flag.Int("epochs", 5, "times that each of the 60000 images is seen")
 	picture := flag.String("curve", "", "file for the learning curve, a PNG")
@@ -93,7 +83,7 @@ func main() {
 		history, err = run(context.Background(), os.Stdout, set, test, *epochs)
 	}
 	if err == nil && *picture != "" {
-		err = draw(*picture, history)
+		err = curve.SavePNG(*picture, history)
 	}
 	if err != nil {
 		log.Fatal(err)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -113,11 +112,7 @@ func run(ctx context.Context, w io.Writer, book string, epochs int, picture stri
 			fmt.Fprintf(w, "epoch %2d  loss %.3f  validation %.3f\n", r.Epoch, r.TrainLoss, r.ValLoss)
 		}
 	}
-	var png bytes.Buffer
-	if err := curve.WritePNG(&png, loop.History()); err != nil {
-		return 0, err
-	}
-	if err := os.WriteFile(picture, png.Bytes(), 0o644); err != nil {
+	if err := curve.SavePNG(picture, loop.History()); err != nil {
 		return 0, err
 	}
 	written, err := write(m, characters, "The Rays of Light", length)

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -167,15 +166,6 @@ func prepare(set, test *data.Set, transforms ...data.Transform) (*data.Set, *dat
 	return set, test, err
 }
 
-// draw writes the picture of the losses and the accuracy.
-func draw(name string, history []train.Record) error {
-	var png bytes.Buffer
-	if err := curve.WritePNG(&png, history); err != nil {
-		return err
-	}
-	return os.WriteFile(name, png.Bytes(), 0o644)
-}
-
 func main() {
 	folder := flag.String("cifar", "", "the folder cifar-10-batches-bin; without it the images are colored digits")
 	n := flag.Int("images", 20000, "colored digits to train with")
@@ -194,7 +184,7 @@ func main() {
 	}
 	history, err := run(context.Background(), os.Stdout, NewResNet(3, 16, 32, 64), set, test, *epochs, 64)
 	if err == nil && *picture != "" {
-		err = draw(*picture, history)
+		err = curve.SavePNG(*picture, history)
 	}
 	if err != nil {
 		log.Fatal(err)

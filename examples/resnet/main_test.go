@@ -1,9 +1,6 @@
 package main
 
 import (
-	"image/png"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -21,18 +18,6 @@ func TestLearns(t *testing.T) {
 	}
 	if accuracy := history[2].Metrics["accuracy"]; accuracy < 0.25 {
 		t.Errorf("accuracy %v, want at least 0.25", accuracy)
-	}
-	name := filepath.Join(t.TempDir(), "curve.png")
-	if err := draw(name, history); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if _, err := png.Decode(file); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -5,8 +5,12 @@ package curve
 import (
 	"bytes"
 	"image"
+	"image/color"
 	"image/png"
 	"math"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn/train"
@@ -26,9 +30,12 @@ func history(n int, metrics bool) []train.Record {
 	return h
 }
 
+// lineColors are those of the first two curves.
+var lineColors = []color.RGBA{{0, 114, 178, 255}, {213, 94, 0, 255}}
+
 // count is the number of pixels of the color of curve i.
 func count(img image.Image, i int) (n int) {
-	r, g, b, _ := colors[i].RGBA()
+	r, g, b, _ := lineColors[i].RGBA()
 	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {
 		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x++ {
 			if r2, g2, b2, _ := img.At(x, y).RGBA(); r == r2 && g == g2 && b == b2 {
@@ -82,5 +89,24 @@ func TestWritePNG(t *testing.T) {
 	}
 	if err := WritePNG(&bytes.Buffer{}, nil); err == nil {
 		t.Error("no epoch at all is drawn")
+	}
+}
+
+// TestSavePNG replaces a picture, and leaves it where nothing can be drawn.
+func TestSavePNG(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "curve.png")
+	if err := SavePNG(path, history(3, true)); err != nil {
+		t.Fatal(err)
+	}
+	if err := SavePNG(path, nil); err == nil || !strings.Contains(err.Error(), "no epoch") {
+		t.Errorf("no epoch at all: %v", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := png.Decode(f); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package curve
+package plot
 
 import (
 	"errors"
@@ -9,11 +9,9 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 )
 
 // This file holds charts of any lines, side by side in one picture.
@@ -24,6 +22,7 @@ type Line struct {
 	X, Y  []float64
 	Faint bool // thin and gray, for what stands behind the others
 	Dots  bool // the points alone, in black
+	Knots bool // the points too, on the line, unless there are more than 40
 
 	// Low and High, where there are, bound a band around the line, named Band in the legend.
 	Low, High []float64
@@ -40,6 +39,7 @@ type Mark struct {
 type Chart struct {
 	Title, X, Y string // X and Y are what the axes say; a logarithmic Y is said in the title
 	LogX, LogY  bool
+	Counts      bool // X counts something: ticks are at whole numbers, and every X has a place on the axis, with a Y or without
 	Lines       []Line
 	Marks       []Mark
 }
@@ -47,7 +47,7 @@ type Chart struct {
 // WriteCharts draws charts side by side.
 func WriteCharts(w io.Writer, charts ...Chart) error {
 	if len(charts) == 0 {
-		return errors.New("curve: there is no chart to draw")
+		return errors.New("plot: there is no chart to draw")
 	}
 	// Many names stand beside the charts, once, as lines of the same place look the same in all.
 	var beside *key
@@ -60,7 +60,7 @@ func WriteCharts(w io.Writer, charts ...Chart) error {
 	for _, c := range charts {
 		p, err := c.plot(beside == nil)
 		if err != nil {
-			return fmt.Errorf("curve: %q: %w", c.Title, err)
+			return fmt.Errorf("plot: %q: %w", c.Title, err)
 		}
 		parts = append(parts, p)
 	}
@@ -69,61 +69,6 @@ func WriteCharts(w io.Writer, charts ...Chart) error {
 
 // legendLines is the most lines that a legend within a chart names.
 const legendLines = 10
-
-// write draws a table of plots, each of that size, and a key beside it, unless it is nil.
-func write(w io.Writer, rows [][]*plot.Plot, width, height vg.Length, beside *key) error {
-	columns := len(rows[0])
-	wide, high := vg.Length(columns)*width, vg.Length(len(rows))*height
-	side := vg.Length(0)
-	if beside != nil {
-		side = beside.width(high-2*keyMargin) + keyMargin
-	}
-	c := vgimg.NewWith(vgimg.UseWH(wide+side, high), vgimg.UseDPI(dpi))
-	tiles := draw.Tiles{Rows: len(rows), Cols: columns, PadTop: 12, PadBottom: 12, PadLeft: 12, PadRight: 18, PadX: 24, PadY: 18}
-	whole := draw.Crop(draw.New(c), 0, -side, 0, 0)
-	for i, row := range rows {
-		for j, p := range row {
-			p.Draw(tiles.At(whole, j, i))
-		}
-	}
-	if beside != nil {
-		beside.plot().Draw(draw.Crop(draw.New(c), wide, -keyMargin, keyMargin, -keyMargin))
-	}
-	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(w); err != nil {
-		return fmt.Errorf("curve: %w", err)
-	}
-	return nil
-}
-
-// newPlot is an empty plot in the style of this package.
-func newPlot(title, x, y string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text, p.Title.Padding = title, 8
-	p.X.Label.Text, p.Y.Label.Text = x, y
-	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Label.TextStyle.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
-		f.Variant, f.Size = "Sans", 9
-	}
-	p.Title.TextStyle.Font.Size = 11
-	return p
-}
-
-// style is the look of line i: the colors, then the colors dashed, in four ways.
-func style(i int) draw.LineStyle {
-	look := draw.LineStyle{Width: 1.5}
-	all := append(append([]color.Color{}, colors...), color.Gray{0})
-	look.Color = all[i%len(all)]
-	switch i / len(all) % 5 {
-	case 1:
-		look.Dashes = []vg.Length{5, 2}
-	case 2:
-		look.Dashes = []vg.Length{1.5, 2}
-	case 3:
-		look.Dashes = []vg.Length{7, 2, 1.5, 2}
-	case 4:
-		look.Dashes = []vg.Length{12, 3}
-	}
-	return look
-}
 
 // plot draws one chart, with the names of its lines or without.
 func (c *Chart) plot(named bool) (*plot.Plot, error) {
@@ -142,48 +87,13 @@ func (c *Chart) plot(named bool) (*plot.Plot, error) {
 		if len(l.Low) != len(l.High) || len(l.Low) != 0 && len(l.Low) != len(l.X) {
 			return nil, fmt.Errorf("the line %q has %d x and a band of %d and %d y", l.Name, len(l.X), len(l.Low), len(l.High))
 		}
-		look := style(i)
-		if l.Faint {
-			look = draw.LineStyle{Color: color.Gray{190}, Width: 0.7}
-		}
 		if !named {
 			l.Name, l.Band = "", ""
 		}
-		all = append(all, c.band(p, l, look.Color)...)
-		if l.Dots {
-			all = append(all, c.dots(p, l)...)
-			continue
-		}
-		first := true
-		for _, points := range c.runs(l) {
-			curve := &plotter.Line{XYs: points, LineStyle: look}
-			p.Add(curve)
-			if l.Name != "" && first {
-				p.Legend.Add(l.Name, curve)
-			}
-			first = false
-			all = append(all, points...)
-		}
+		all = append(all, c.line(p, l, style(i))...)
 	}
-	if len(all) == 0 {
-		return nil, errors.New("no point can be drawn")
-	}
-	x0, x1, y0, y1 := plotter.XYRange(all)
-	aside := 0.0
-	if slices.ContainsFunc(c.Lines, func(l Line) bool { return l.Dots }) {
-		aside = 0.02 // room for dots at the ends
-	}
-	for _, m := range c.Marks {
-		x0, x1 = min(x0, m.X), max(x1, m.X)
-	}
-	p.X.Min, p.X.Max = margin(x0, x1, aside, c.LogX)
-	p.Y.Min, p.Y.Max = margin(y0, y1, 0.04, c.LogY)
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
-	if c.LogX {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
-	}
-	if c.LogY {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+	if err := c.axes(p, all); err != nil {
+		return nil, err
 	}
 	for _, m := range c.Marks {
 		upright := &plotter.Line{XYs: plotter.XYs{{X: m.X, Y: p.Y.Min}, {X: m.X, Y: p.Y.Max}},
@@ -193,6 +103,72 @@ func (c *Chart) plot(named bool) (*plot.Plot, error) {
 	}
 	placeLegend(p, all)
 	return p, nil
+}
+
+// line draws a line with its band and dots. It returns the points drawn.
+func (c *Chart) line(p *plot.Plot, l Line, look draw.LineStyle) (all plotter.XYs) {
+	if l.Faint {
+		look = draw.LineStyle{Color: color.Gray{190}, Width: 0.7}
+	}
+	all = c.band(p, l, look.Color)
+	if l.Dots {
+		return append(all, c.dots(p, l)...)
+	}
+	for i, points := range c.runs(l) {
+		all = append(all, points...)
+		curve := &plotter.Line{XYs: points, LineStyle: look}
+		p.Add(curve)
+		looks := []plot.Thumbnailer{curve}
+		if l.Knots && len(l.X) <= 40 {
+			knots := &plotter.Scatter{XYs: points, GlyphStyle: draw.GlyphStyle{Color: look.Color, Radius: 2.2, Shape: draw.CircleGlyph{}}}
+			p.Add(knots)
+			looks = append(looks, knots)
+		}
+		if l.Name != "" && i == 0 {
+			p.Legend.Add(l.Name, looks...)
+		}
+	}
+	return all
+}
+
+// axes sets the ranges, scales and ticks for the points.
+func (c *Chart) axes(p *plot.Plot, all plotter.XYs) error {
+	x0, x1, y0, y1 := plotter.XYRange(all)
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
+	if c.Counts {
+		p.X.Tick.Marker = plot.TickerFunc(wholeTicks)
+		for _, l := range c.Lines {
+			for _, x := range l.X {
+				x0, x1 = min(x0, x), max(x1, x)
+			}
+		}
+		if len(all) == 0 {
+			y0, y1 = 0, 1
+		}
+	}
+	if !(x0 <= x1) {
+		return errors.New("no point can be drawn")
+	}
+	aside := 0.0
+	if slices.ContainsFunc(c.Lines, func(l Line) bool { return l.Dots }) {
+		aside = 0.02 // room for dots at the ends
+	}
+	for _, m := range c.Marks {
+		x0, x1 = min(x0, m.X), max(x1, m.X)
+	}
+	if c.Counts && x0 == x1 {
+		p.X.Min, p.X.Max = x0-0.5, x1+0.5
+	} else {
+		p.X.Min, p.X.Max = margin(x0, x1, aside, c.LogX)
+	}
+	p.Y.Min, p.Y.Max = margin(y0, y1, 0.04, c.LogY)
+	if c.LogX {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+	}
+	if c.LogY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+	}
+	return nil
 }
 
 // band draws the band of a line, if it has one, and gives the points of its edges.
@@ -263,39 +239,4 @@ func (c *Chart) runs(l Line) (runs []plotter.XYs) {
 		*last = append(*last, plotter.XY{X: x, Y: y})
 	}
 	return runs
-}
-
-// margin widens a range by a share of it at both ends, and one of a single point to one that can be drawn.
-func margin(lo, hi, share float64, log bool) (float64, float64) {
-	if log {
-		if lo == hi {
-			return lo / 2, hi * 2
-		}
-		factor := math.Pow(hi/lo, share)
-		return lo / factor, hi * factor
-	}
-	if lo == hi {
-		return lo - max(math.Abs(lo)/10, 1e-3), hi + max(math.Abs(hi)/10, 1e-3)
-	}
-	return lo - share*(hi-lo), hi + share*(hi-lo)
-}
-
-// logTicks puts ticks at 1, 2, 5, 10, ..., or at powers of ten alone where there are many.
-func logTicks(lo, hi float64) (ticks []plot.Tick) {
-	decades := math.Log10(hi / lo)
-	every := max(1, int(math.Ceil(decades/8)))
-	for power := int(math.Floor(math.Log10(lo))); float64(power) <= math.Log10(hi); power++ {
-		for digit := 1; digit < 10; digit++ {
-			value := float64(digit) * math.Pow(10, float64(power))
-			if value < lo*(1-1e-9) || value > hi*(1+1e-9) {
-				continue
-			}
-			label := ""
-			if digit == 1 && power%every == 0 || (digit == 2 || digit == 5) && decades < 3 {
-				label = fmt.Sprintf("%.3g", value)
-			}
-			ticks = append(ticks, plot.Tick{Value: value, Label: label})
-		}
-	}
-	return ticks
 }

@@ -1,4 +1,4 @@
-package curve
+package plot
 
 import (
 	"errors"
@@ -18,9 +18,8 @@ import (
 
 // Surface is a function of two variables on a grid, and the paths of those who look for its minimum.
 type Surface struct {
-	Title  string
-	Xs, Ys []float64 // of the grid's columns and rows, rising
-	Values []float64 // row after row
+	Title string
+	Grid
 	Paths  []Line
 	Minima [][2]float64 // marked with a cross
 }
@@ -32,51 +31,32 @@ const surfaceWidth = 13 * vg.Centimeter
 // after the last. Contours are denser where the function is small, an equal factor apart.
 func WriteSurfaces(w io.Writer, surfaces ...Surface) error {
 	if len(surfaces) == 0 {
-		return errors.New("curve: there is no surface to draw")
+		return errors.New("plot: there is no surface to draw")
 	}
 	var cells []*plot.Plot
 	for _, s := range surfaces {
 		p, err := s.plot()
 		if err != nil {
-			return fmt.Errorf("curve: %q: %w", s.Title, err)
+			return fmt.Errorf("plot: %q: %w", s.Title, err)
 		}
 		cells = append(cells, p)
 	}
 	cells = append(cells, surfaces[0].key().plot())
-	if len(cells)%2 == 1 {
-		blank := newPlot("", "", "")
-		blank.HideAxes()
-		cells = append(cells, blank)
-	}
-	return write(w, slices.Collect(slices.Chunk(cells, 2)), surfaceWidth, height, nil)
+	return write(w, table(cells, 2), surfaceWidth, height, nil)
 }
-
-// grid is a surface as gonum wants it.
-type grid struct{ s *Surface }
-
-func (g grid) Dims() (columns, rows int) { return len(g.s.Xs), len(g.s.Ys) }
-func (g grid) X(column int) float64      { return g.s.Xs[column] }
-func (g grid) Y(row int) float64         { return g.s.Ys[row] }
-func (g grid) Z(column, row int) float64 { return g.s.Values[row*len(g.s.Xs)+column] }
 
 // plot draws one surface.
 func (s *Surface) plot() (*plot.Plot, error) {
-	columns, rows := len(s.Xs), len(s.Ys)
-	if columns < 2 || rows < 2 || len(s.Values) != columns*rows {
-		return nil, fmt.Errorf("the grid has %d columns, %d rows and %d values", columns, rows, len(s.Values))
+	if err := s.check(); err != nil {
+		return nil, err
 	}
-	for _, v := range s.Values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, errors.New("a value of the grid is not finite")
-		}
-	}
-	if !rising(s.Xs) || !rising(s.Ys) {
-		return nil, errors.New("the places of the grid should be finite and rise")
+	if slices.ContainsFunc(s.Values, math.IsNaN) {
+		return nil, errors.New("a value of the grid is not finite")
 	}
 	p := newPlot(s.Title, "x", "y")
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
 	if levels := s.levels(); len(levels) > 0 {
-		contour := plotter.NewContour(grid{s}, levels, nil)
+		contour := plotter.NewContour(s, levels, nil)
 		contour.LineStyles = []draw.LineStyle{{Color: color.Gray{200}, Width: 0.6}}
 		p.Add(contour)
 	}
@@ -100,7 +80,7 @@ func (s *Surface) plot() (*plot.Plot, error) {
 	for _, m := range s.Minima {
 		p.Add(dot(m[0], m[1], minimum))
 	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = s.Xs[0], s.Xs[columns-1], s.Ys[0], s.Ys[rows-1]
+	s.setRange(p)
 	return p, nil
 }
 
@@ -113,15 +93,6 @@ var (
 // dot is one mark.
 func dot(x, y float64, look draw.GlyphStyle) *plotter.Scatter {
 	return &plotter.Scatter{XYs: plotter.XYs{{X: x, Y: y}}, GlyphStyle: look}
-}
-
-func rising(xs []float64) bool {
-	for i, x := range xs {
-		if math.IsNaN(x) || math.IsInf(x, 0) || i > 0 && x <= xs[i-1] {
-			return false
-		}
-	}
-	return true
 }
 
 // levels are 16 heights above the lowest of the grid, an equal factor apart up to the highest.

@@ -1,8 +1,7 @@
-package curve
+package plot
 
 import (
 	"bytes"
-	"errors"
 	"image/png"
 	"math"
 	"strings"
@@ -30,6 +29,8 @@ func TestWriteCharts(t *testing.T) {
 			{Name: "b", X: []float64{0, nan, 2}, Y: []float64{3, 2, 2}, Dots: true}, {Dots: true}}}, ""},
 		{"a mark outside", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}}}, Marks: []Mark{{"m", 7}}}, ""},
 		{"many lines", Chart{Lines: many}, ""},
+		{"knots", Chart{Counts: true, LogY: true, Lines: []Line{{Name: "a", X: []float64{1, 2, 3}, Y: []float64{1, nan, 1000}, Knots: true}}}, ""},
+		{"one count", Chart{Counts: true, Lines: []Line{{Name: "a", X: []float64{1}, Y: []float64{7}, Knots: true}}}, ""},
 		{"nothing", Chart{}, "no point can be drawn"},
 		{"nothing positive", Chart{LogY: true, Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, -1}}}}, "no point can be drawn"},
 		{"band", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}, Low: []float64{0, 1}, High: []float64{0}}}}, `"a" has 2 x and a band of 2 and 1 y`},
@@ -61,64 +62,17 @@ func TestWriteCharts(t *testing.T) {
 	}
 }
 
-// bowl is a surface with as many paths as asked for.
-func bowl(paths int) Surface {
-	s := Surface{Title: "bowl", Xs: []float64{-1, 0, 1, 2}, Ys: []float64{-1, 0, 1}, Minima: [][2]float64{{0, 0}}}
-	for _, y := range s.Ys {
-		for _, x := range s.Xs {
-			s.Values = append(s.Values, x*x+y*y)
-		}
+// TestCountsWithoutPoints draws the axis of a chart that has no points yet.
+func TestCountsWithoutPoints(t *testing.T) {
+	c := Chart{Counts: true, Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{math.NaN(), math.NaN()}}}}
+	var b bytes.Buffer
+	if err := WriteCharts(&b, c); err != nil {
+		t.Fatal(err)
 	}
-	for i := range paths {
-		s.Paths = append(s.Paths, Line{Name: "p", X: []float64{1, 0.5, 0, 50}, Y: []float64{1, float64(i) / 20, 0, 50}})
+	if img, err := png.Decode(&b); err != nil || count(img, 0) != 0 {
+		t.Error(err)
 	}
-	return s
-}
-
-func TestWriteSurfaces(t *testing.T) {
-	flat, broken, short, falling, crooked := bowl(1), bowl(1), bowl(1), bowl(1), bowl(1)
-	clear(flat.Values)
-	broken.Values[3] = math.NaN()
-	short.Values = short.Values[1:]
-	falling.Xs[2] = -5
-	crooked.Paths[0].Y = nil
-	for _, c := range []struct {
-		name     string
-		surfaces []Surface
-		want     string
-	}{
-		{"one", []Surface{bowl(2)}, ""},
-		{"two", []Surface{bowl(25), bowl(1)}, ""},
-		{"three", []Surface{bowl(1), bowl(1), flat}, ""},
-		{"none", nil, "no surface"},
-		{"not a number", []Surface{broken}, "not finite"},
-		{"size", []Surface{short}, "4 columns, 3 rows and 11 values"},
-		{"order", []Surface{falling}, "rise"},
-		{"path", []Surface{bowl(1), crooked}, "4 x and 0 y"},
-	} {
-		var b bytes.Buffer
-		err := WriteSurfaces(&b, c.surfaces...)
-		if c.want != "" {
-			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
-				t.Errorf("%s: %v, want %q", c.name, err, c.want)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		if img, err := png.Decode(&b); err != nil || count(img, 0) < 50 {
-			t.Errorf("%s: %v", c.name, err)
-		}
-	}
-	full := errors.New("full")
-	if err := WriteSurfaces(refusing{full}, bowl(1)); !errors.Is(err, full) {
-		t.Errorf("a writer that refuses: %v", err)
+	if err := WriteCharts(&b, Chart{Counts: true}); err == nil {
+		t.Error("a chart without any x is drawn")
 	}
 }
-
-// refusing is a writer that takes nothing.
-type refusing struct{ err error }
-
-func (r refusing) Write([]byte) (int, error) { return 0, r.err }

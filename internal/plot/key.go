@@ -1,4 +1,4 @@
-package curve
+package plot
 
 import (
 	"gonum.org/v1/plot"
