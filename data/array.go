@@ -8,14 +8,14 @@ import (
 )
 
 // Array is a dense array as a file holds it: Data is a slice of uint8, int8, int16, int32, int64, float32, float64 or
-// bool with the elements in row-major order. It has element types that a tarn.Tensor has not, so that a data set of
+// bool with the elements in row-major order. It has element types that a tarn.Tensor does not have, so that a data set of
 // bytes can stay bytes in memory.
 type Array struct {
 	Shape []int
 	Data  any
 }
 
-// length is the number of elements that a.Data holds, and the size of one in bytes; size 0 means an unknown type.
+// length returns the number of elements that a.Data holds, and the size of one in bytes; size 0 means an unknown type.
 func (a Array) length() (n, size int) {
 	switch d := a.Data.(type) {
 	case []uint8:
@@ -54,7 +54,7 @@ func (a Array) Check() error {
 	return nil
 }
 
-// FromTensor is the array that shares the memory of t.
+// FromTensor returns the array that shares the memory of t.
 func FromTensor(t *tarn.Tensor) Array {
 	a := Array{Shape: t.Shape()}
 	switch t.DType() {
@@ -72,8 +72,8 @@ func FromTensor(t *tarn.Tensor) Array {
 	return a
 }
 
-// Tensor is the array as a tensor. It shares the memory of the array, but for uint8, int8 and int16, which tensors do
-// not have: they become I32.
+// Tensor returns the array as a tensor. It shares the memory of the array, except for uint8, int8 and int16, which tensors do
+// not have: these become I32.
 func (a Array) Tensor() (*tarn.Tensor, error) {
 	if err := a.Check(); err != nil {
 		return nil, fmt.Errorf("data: Tensor: %w", err)

@@ -11,10 +11,10 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
-// This file deals a data set out in batches. Which examples a batch holds is a pure function of the set, the batch size,
-// the seed and the batch's position, so that a run which begins again at a position sees what it would have seen.
+// This file splits a data set into batches. Which examples a batch holds is a pure function of the set, the batch size,
+// the seed and the batch's position, so that a resumed run sees the same batches.
 
-// Last says what happens at the end of an epoch where the examples do not fill a batch.
+// Last says what happens at the end of an epoch if the remaining examples do not fill a batch.
 type Last uint8
 
 // The ways to end an epoch.
@@ -30,17 +30,17 @@ type Position struct {
 	Batch int `json:"batch"` // within the epoch
 }
 
-// Options says how a set is dealt out. The zero value is one epoch in the set's own order.
+// Options say how a set is split into batches. The zero value is one epoch in the set's own order.
 type Options struct {
-	Shuffle  bool     // deal every epoch in another order, drawn by Seed and the number of the epoch
+	Shuffle  bool     // take each epoch in a random order, which follows from Seed and the number of the epoch
 	Seed     uint64   // of the shuffling and of transforms
 	Last     Last     // what to do with the examples that do not fill a batch
-	Epochs   int      // end of the last epoch, counted from the very beginning; 0 means 1, less than 0 never to end
+	Epochs   int      // total epochs, counted from epoch 0 also when resuming; 0 means 1, negative means unlimited
 	Start    Position // where to begin
-	Prefetch int      // batches to prepare ahead in the background; 0 means 2, less than 0 none
+	Prefetch int      // batches to prepare ahead in the background; 0 means 2, negative means none
 }
 
-// Batches is a data set with a way to deal it out. It may be ranged over many times, also at once.
+// Batches is a data set with a way to split it. Several loops may range over it, also at the same time.
 type Batches struct {
 	set     *Set
 	size    int
@@ -52,13 +52,13 @@ type Batches struct {
 // tensors use the same memory.
 type Batch struct {
 	Position Position       // of this batch
-	Next     Position       // of the batch after it: where to begin in order to go on after this batch
+	Next     Position       // of the batch after it: where to resume after this batch
 	N        int            // number of examples, without padding
 	Tensors  []*tarn.Tensor // one for each field of the set, in its order
 	names    []string
 }
 
-// Tensor is the tensor of a field, or nil if the set has no such field.
+// Tensor returns the tensor of a field, or nil if the set has no such field.
 func (b *Batch) Tensor(name string) *tarn.Tensor {
 	if i := slices.Index(b.names, name); i >= 0 {
 		return b.Tensors[i]
@@ -69,7 +69,7 @@ func (b *Batch) Tensor(name string) *tarn.Tensor {
 // EndsEpoch reports whether b is the last batch of its epoch.
 func (b *Batch) EndsEpoch() bool { return b.Next.Batch == 0 }
 
-// Batches deals the set out in batches of the given size. Wrong options are reported by Err, and by the first turn of
+// Batches splits the set into batches of the given size. Err reports wrong options, and so does the first turn of
 // the loop.
 func (s *Set) Batches(size int, o Options) *Batches {
 	b := &Batches{set: s, size: size, options: o}
@@ -92,19 +92,19 @@ func (s *Set) Batches(size int, o Options) *Batches {
 	return b
 }
 
-// Err is the error of the options, if any.
+// Err returns the error of the options, if any.
 func (b *Batches) Err() error { return b.err }
 
-// Set is the data set that is dealt out.
+// Set returns the data set.
 func (b *Batches) Set() *Set { return b.set }
 
-// Size is the number of examples of a full batch.
+// Size returns the number of examples in a full batch.
 func (b *Batches) Size() int { return b.size }
 
-// Options are the options that the batches were made with.
+// Options returns the options that the batches were made with.
 func (b *Batches) Options() Options { return b.options }
 
-// PerEpoch is the number of batches of an epoch.
+// PerEpoch returns the number of batches in an epoch.
 func (b *Batches) PerEpoch() int {
 	if b.size <= 0 {
 		return 0
@@ -127,7 +127,7 @@ func (b *Batches) All(ctx context.Context) iter.Seq2[*Batch, error] {
 	return b.from(ctx, b.options.Start, end)
 }
 
-// Epoch ranges over the batches of one epoch, from its beginning or, if Options.Start lies in it, from there. Otherwise
+// Epoch ranges over the batches of one epoch, from its beginning or from Options.Start if that lies in it. Otherwise
 // it is like All.
 func (b *Batches) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
 	start := Position{Epoch: epoch}
@@ -165,7 +165,7 @@ func (b *Batches) from(ctx context.Context, start Position, end int) iter.Seq2[*
 	}
 }
 
-// prepare returns the function that gives one batch after the other, then nil, and the one that ends the work.
+// prepare returns a function that returns one batch after the other, then nil, and a function that ends the work.
 //
 // Batches are made in a goroutine that runs some batches ahead of the loop: slots go round between the two, through free
 // to the goroutine and through ready to the loop.
@@ -284,11 +284,11 @@ func head(t *tarn.Tensor, n int) *tarn.Tensor {
 	return h
 }
 
-// dealer walks along the positions and fills slots.
+// dealer walks along the positions and fills slots with their batches.
 type dealer struct {
 	*Batches
 	at    Position
-	end   int     // epoch that is no longer dealt
+	end   int     // first epoch after the last
 	order []int32 // rows of the epoch known
 	known int     // epoch of order, -1 for none
 	rows  []int32 // of a padded batch
@@ -338,7 +338,7 @@ func (d *dealer) deal(s *slot) bool {
 	return true
 }
 
-// epochOrder writes the rows of an epoch, in the order in which they are dealt, to dst.
+// epochOrder writes the rows of an epoch, in their order, to dst.
 func (b *Batches) epochOrder(dst []int32, epoch int) []int32 {
 	dst = b.set.order(dst)
 	if b.options.Shuffle {

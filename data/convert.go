@@ -4,7 +4,7 @@ import "github.com/seed-49005b45/tarn"
 
 // This file copies examples out of a field's values into a batch, converting them on the way.
 
-// filler returns the function that writes the examples at the given rows to the front of t.
+// filler returns a function that writes the examples at the given rows to the front of t.
 func (f *field) filler(t *tarn.Tensor) func(rows []int32) {
 	switch f.dtype {
 	case tarn.F32:

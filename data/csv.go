@@ -17,13 +17,13 @@ import (
 )
 
 // This file reads tables of numbers from CSV text (RFC 4180). A table becomes a data set with the field "features", the
-// chosen columns, and the field "label", if there is a label column. Every value must be there and finite: what a
-// missing value means is not for a reader to guess.
+// chosen columns, and the field "label", if there is a label column. Every value must be present and finite: a
+// reader cannot guess what a missing value means.
 
 // CSV says how to read a table. The zero value reads all columns of a comma-separated table with a header.
 type CSV struct {
 	Comma    rune     // between values; 0 means a comma
-	Comment  rune     // begins a line that is passed over; 0 means none
+	Comment  rune     // begins a line to skip; 0 means none
 	NoHeader bool     // the first line is data already; the columns are named 0, 1, 2 and so on
 	Columns  []string // the columns of the features, in order; nil means all but the label
 	Target   string   // column of a label that is a number
@@ -63,7 +63,7 @@ func (c CSV) Read(r io.Reader) (*Table, error) {
 
 func (c CSV) read(r io.Reader) (*Table, error) {
 	if c.Target != "" && c.Class != "" {
-		return nil, errors.New("a table has one label: give either Target or Class")
+		return nil, errors.New("a table has one label: set Target or Class, not both")
 	}
 	text := bufio.NewReader(r)
 	if mark, _ := text.Peek(3); string(mark) == "\ufeff" {
@@ -113,7 +113,7 @@ func (c CSV) read(r io.Reader) (*Table, error) {
 	}
 }
 
-// choose finds the numbers of the features' columns and of the label's, which is -1 if there is none.
+// choose returns the indices of the features' columns and of the label's, which is -1 if there is none.
 func (c CSV) choose(names []string) (features []int, label int, err error) {
 	find := func(name string) int {
 		i := slices.Index(names, name)
@@ -161,7 +161,7 @@ type table struct {
 	place    []string         // where each appears first, for errors
 }
 
-// add takes one record in.
+// add appends one record.
 func (t *table) add(lines *csv.Reader, record []string) error {
 	for _, i := range t.features {
 		v, err := t.value(lines, record, i)
@@ -210,13 +210,13 @@ func (t *table) value(lines *csv.Reader, record []string, i int) (float64, error
 	return v, nil
 }
 
-// at is an error with its place: line:column, the column counted in bytes as editors do.
+// at returns an error with its place, line:column; the column is counted in bytes, as editors do.
 func (t *table) at(lines *csv.Reader, i int, format string, args ...any) error {
 	line, column := lines.FieldPos(i)
 	return fmt.Errorf("%d:%d: column %q: %s", line, column, t.names[i], fmt.Sprintf(format, args...))
 }
 
-// finish makes the data set.
+// finish returns the data set.
 func (t *table) finish(classes []string) (*Table, error) {
 	width := len(t.features)
 	n := len(t.values) / width
@@ -273,7 +273,7 @@ func (t *table) renumber(classes []string) error {
 	return nil
 }
 
-// sortedClasses are the names, sorted as numbers if all of them are numbers and as text otherwise.
+// sortedClasses returns the names, sorted as numbers if all of them are numbers and as text otherwise.
 func sortedClasses(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)

@@ -92,7 +92,7 @@ func TestBadCSV(t *testing.T) {
 		{"ambiguous", "a,a\n1,2\n", CSV{Columns: []string{"a"}}, `two columns are named "a"`},
 		{"label as feature", "a,b\n1,2\n", CSV{Columns: []string{"a", "b"}, Target: "b"}, "both a feature and the label"},
 		{"no features", "a\n1\n", CSV{Target: "a"}, "no column is left"},
-		{"two labels", "a,b,c\n1,2,3\n", CSV{Target: "b", Class: "c"}, "either Target or Class"},
+		{"two labels", "a,b,c\n1,2,3\n", CSV{Target: "b", Class: "c"}, "Target or Class, not both"},
 		{"unknown class", flowers, CSV{Class: "kind", Classes: []string{"setosa", "virginica"}}, `3:7: column "kind": unknown class "versicolor", there are: setosa, virginica`},
 		{"delimiter", "a\n1\n", CSV{Comma: '\n'}, "invalid field or comment delimiter"},
 	} {

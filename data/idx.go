@@ -15,7 +15,7 @@ import (
 // their sizes as big-endian 32-bit numbers, then the elements, big-endian too.
 // LeCun, Cortes and Burges: The MNIST database of handwritten digits, section "File formats".
 
-// ReadIDX reads an IDX file, packed with gzip or not. The elements are uint8, int8, int16, int32, float32 or float64.
+// ReadIDX reads an IDX file, compressed with gzip or not. The elements are uint8, int8, int16, int32, float32 or float64.
 func ReadIDX(r io.Reader) (Array, error) {
 	a, err := readIDX(bufio.NewReader(r))
 	if err != nil {

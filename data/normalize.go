@@ -15,12 +15,12 @@ type Moments struct {
 	Mean, Std []float64
 }
 
-// UnitBytes are the moments that bring bytes to the range from 0 to 1.
+// UnitBytes returns the moments that scale bytes to the range from 0 to 1.
 func UnitBytes() Moments { return Moments{Mean: []float64{0}, Std: []float64{255}} }
 
-// Moments computes the mean and the standard deviation (the population's, divided by N) of a field as batches give it:
+// Moments computes the mean and the standard deviation (the population's, divided by N) of a field as batches hold it:
 // over everything, or for each element of an example if perElement is true (the columns of a table, say). A deviation
-// of 0 is given as 1, so that a constant normalizes to 0.
+// of 0 is returned as 1, so that a constant normalizes to 0.
 func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 	}
 	f := s.fields[i]
 	if f.dtype == tarn.Bool {
-		return Moments{}, fmt.Errorf("data: Moments: field %q holds truth values", name)
+		return Moments{}, fmt.Errorf("data: Moments: field %q holds bools", name)
 	}
 	if s.n == 0 || f.width == 0 {
 		return Moments{}, fmt.Errorf("data: Moments: field %q has no values", name)
@@ -72,8 +72,8 @@ func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 	return m, nil
 }
 
-// Normalize is the set in which a field comes as (x - mean) / std, x being what it came as before. Integers come as F32
-// then; Cast before or after it asks for F64.
+// Normalize returns the set in which a field is (x - mean) / std, where x is its value before. Integers become F32;
+// call Cast before or after it to get F64.
 func (s *Set) Normalize(name string, m Moments) (*Set, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Set) Normalize(name string, m Moments) (*Set, error) {
 	}
 	f := s.fields[i]
 	if f.dtype == tarn.Bool {
-		return nil, fmt.Errorf("data: Normalize: field %q holds truth values", name)
+		return nil, fmt.Errorf("data: Normalize: field %q holds bools", name)
 	}
 	if len(m.Mean) != len(m.Std) || len(m.Mean) != 1 && len(m.Mean) != f.width {
 		return nil, fmt.Errorf("data: Normalize: field %q has %d elements an example, the moments hold %d means and %d deviations: want one of each, or one for every element",
@@ -111,7 +111,7 @@ func (m Moments) apply(x float64, j int) float64 {
 	return (x - m.Mean[j]) / m.Std[j]
 }
 
-// then is m followed by next, as one step: ((x-a)/s - b)/t = (x - (a + s b))/(s t).
+// then returns m followed by next, as one step: ((x-a)/s - b)/t = (x - (a + s b))/(s t).
 func (m Moments) then(next Moments) Moments {
 	if len(m.Mean) == 0 {
 		m = Moments{[]float64{0}, []float64{1}}

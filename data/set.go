@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
-// This file holds Set, a data set in memory. A set is never changed: Split, Cast and Normalize give new sets that share
+// This file holds Set, a data set in memory. A set never changes: Split, Cast and Normalize return new sets that share
 // the values of the old one.
 
 // Field is one named part of every example: the images, the labels. The first axis of Array counts the examples.
@@ -33,12 +33,12 @@ type field struct {
 	width int   // elements of one example
 	data  any   // []uint8, []int32, []int64, []float32, []float64 or []bool
 	dtype tarn.DType
-	norm  Moments // batches give (x - mean) / std; without values, x itself
+	norm  Moments // batches hold (x - mean) / std; without values, x itself
 
-	transforms []Transform // what batches change then
+	transforms []Transform // what batches change after that
 }
 
-// NewSet makes a data set of fields with the same number of examples. Batches give a field in the element type of its
+// NewSet returns a data set of fields with the same number of examples. Batches hold a field in the element type of its
 // array (uint8, int8 and int16 as I32) until Cast or Normalize asks for another. The set uses the arrays' memory.
 func NewSet(fields ...Field) (*Set, error) {
 	if len(fields) == 0 {
@@ -91,10 +91,10 @@ func NewSet(fields ...Field) (*Set, error) {
 	return s, nil
 }
 
-// Len is the number of examples.
+// Len returns the number of examples.
 func (s *Set) Len() int { return s.n }
 
-// Names are the names of the fields, in order.
+// Names returns the names of the fields, in order.
 func (s *Set) Names() []string {
 	names := make([]string, len(s.fields))
 	for i, f := range s.fields {
@@ -103,7 +103,7 @@ func (s *Set) Names() []string {
 	return names
 }
 
-// Shape is the shape of one example of a field, without the axis of the examples.
+// Shape returns the shape of one example of a field, without the axis of the examples.
 func (s *Set) Shape(name string) ([]int, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Set) Shape(name string) ([]int, error) {
 	return slices.Clone(s.fields[i].shape), nil
 }
 
-// DType is the element type in which batches give a field.
+// DType returns the element type of a field in batches.
 func (s *Set) DType(name string) (tarn.DType, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Set) Split(n int, seed uint64) (first, rest *Set, err error) {
 	return &Set{n, dealt[:n:n], s.fields}, &Set{s.n - n, dealt[n:], s.fields}, nil
 }
 
-// Slice is the set of the examples lo .. hi-1 of s, which shares its values.
+// Slice returns the set of the examples lo .. hi-1 of s, which shares its values.
 func (s *Set) Slice(lo, hi int) (*Set, error) {
 	if lo < 0 || hi < lo || hi > s.n {
 		return nil, fmt.Errorf("data: Slice: %d to %d of %d examples", lo, hi, s.n)
@@ -158,8 +158,8 @@ func (s *Set) Slice(lo, hi int) (*Set, error) {
 	return &Set{hi - lo, s.order(nil)[lo:hi:hi], s.fields}, nil
 }
 
-// Cast is the set in which a field comes as another element type: a number as F32 or F64, an integer also as I32 or
-// I64. Integers that I32 cannot hold are cut off to their lower bits.
+// Cast returns the set in which a field has a different element type: a number as F32 or F64, an integer also as I32 or
+// I64. Integers that I32 cannot hold are truncated to their lower bits.
 func (s *Set) Cast(name string, dtype tarn.DType) (*Set, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -167,15 +167,15 @@ func (s *Set) Cast(name string, dtype tarn.DType) (*Set, error) {
 	}
 	from := s.fields[i].dtype
 	if len(s.fields[i].transforms) > 0 && dtype != tarn.F32 {
-		return nil, fmt.Errorf("data: Cast: field %q has transforms, which take f32, and cannot come as %v", name, dtype)
+		return nil, fmt.Errorf("data: Cast: field %q has transforms, which take f32: it cannot become %v", name, dtype)
 	}
 	if dtype != from && (from == tarn.Bool || dtype == tarn.Bool || from.IsFloat() && !dtype.IsFloat()) {
-		return nil, fmt.Errorf("data: Cast: field %q is %v and cannot come as %v", name, from, dtype)
+		return nil, fmt.Errorf("data: Cast: field %q is %v and cannot become %v", name, from, dtype)
 	}
 	return s.with(i, func(f *field) { f.dtype = dtype }), nil
 }
 
-// with is the set in which change was made to field i.
+// with returns the set with field i changed.
 func (s *Set) with(i int, change func(*field)) *Set {
 	t := *s
 	t.fields = slices.Clone(s.fields)
@@ -187,7 +187,7 @@ func (s *Set) has(name string) bool {
 	return slices.ContainsFunc(s.fields, func(f field) bool { return f.name == name })
 }
 
-// find is the place of a field.
+// find returns the index of a field.
 func (s *Set) find(name string) (int, error) {
 	i := slices.IndexFunc(s.fields, func(f field) bool { return f.name == name })
 	if i < 0 {
@@ -196,7 +196,7 @@ func (s *Set) find(name string) (int, error) {
 	return i, nil
 }
 
-// order writes the rows of the examples, in order, to dst, which grows where it is too short.
+// order writes the rows of the examples, in order, to dst, which grows if it is too short.
 func (s *Set) order(dst []int32) []int32 {
 	dst = slices.Grow(dst[:0], s.n)[:s.n]
 	if s.rows != nil {

@@ -184,7 +184,7 @@ func TestCast(t *testing.T) {
 			cast, err := s.Cast(name, to)
 			from := before.DType()
 			if allowed := from == to || from != tarn.Bool && to != tarn.Bool && (to.IsFloat() || !from.IsFloat()); !allowed {
-				refused(t, name, err, "cannot come as")
+				refused(t, name, err, "cannot become")
 				continue
 			}
 			if err != nil {
@@ -281,7 +281,7 @@ func TestNormalize(t *testing.T) {
 		t.Errorf("moments of a constant: %v, %v", m, err)
 	}
 	_, err := same.Moments("b", false)
-	refused(t, "Moments", err, "truth values")
+	refused(t, "Moments", err, "bools")
 	_, err = same.Moments("none", false)
 	refused(t, "Moments", err, "no field")
 	empty := newSet(t, Field{"x", Array{[]int{0, 3}, []float64{}}})
@@ -294,7 +294,7 @@ func TestNormalize(t *testing.T) {
 		want string
 	}{
 		{"none", UnitBytes(), "no field"},
-		{"b", UnitBytes(), "truth values"},
+		{"b", UnitBytes(), "bools"},
 		{"x", Moments{}, "0 means"},
 		{"x", Moments{[]float64{1, 2}, []float64{1, 2}}, "2 means"},
 		{"x", Moments{one, nil}, "0 deviations"},

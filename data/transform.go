@@ -8,30 +8,30 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
-// This file holds transforms, which change examples at random on their way into a batch, in each epoch otherwise: the
-// augmentation of images. What they draw is a pure function of the seed of the batches, the epoch and the example, so that a run
-// that begins again at a position sees what it would have seen, whatever the batch size.
+// This file holds transforms, which change examples at random on their way into a batch, differently in each epoch: the
+// augmentation of images. What they draw is a pure function of the seed of the batches, the epoch and the example, so that a
+// resumed run sees the same examples, whatever the batch size.
 
 // Transform changes examples of a field on their way into a batch.
 type Transform interface {
-	// Bind gives the function that changes one example of that shape in place. Functions of several calls run at once.
+	// Bind returns a function that changes one example of that shape in place. Functions from different calls may run at the same time.
 	Bind(shape []int) (func(example []float32, d *Draws), error)
 }
 
-// Draws are the random numbers of one example in one epoch. Those of all fields are the same, so that an image and its mask
-// which have equal transforms are changed together.
+// Draws are the random numbers of one example in one epoch. All fields have the same numbers, so that an image and its mask
+// with equal transforms change together.
 type Draws struct {
 	key  rng.Key
 	used uint64
 }
 
-// Intn draws a whole number, uniform in [0, n); for n <= 0 it is 0.
+// Intn returns a whole number, uniform in [0, n); for n <= 0 it returns 0.
 func (d *Draws) Intn(n int) int {
 	d.used++
 	return rng.Intn(d.key, d.used-1, n)
 }
 
-// Float64 draws a number, uniform in [0, 1).
+// Float64 returns a number, uniform in [0, 1).
 func (d *Draws) Float64() float64 {
 	d.used++
 	return rng.Uniform64(d.key, d.used-1)
@@ -46,8 +46,8 @@ func (d *Draws) begin(seed uint64, epoch int, row int32) {
 // in the last four of them).
 const transformNode = 0x6175676d656e7473
 
-// Transform is the set in which batches change the examples of an F32 field, by one transform after the other, those it had
-// before first. They get what Normalize made of the example. Tensor and Moments leave them out.
+// Transform returns the set in which batches change the examples of an F32 field by one transform after the other, after the
+// transforms that it already has. They get the normalized example. Tensor and Moments ignore transforms.
 func (s *Set) Transform(name string, transforms ...Transform) (*Set, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Set) Transform(name string, transforms ...Transform) (*Set, error) {
 	return s.with(i, func(f *field) { f.transforms = slices.Concat(f.transforms, transforms) }), nil
 }
 
-// changer is the function that changes the examples at the front of t, which lie at the given rows; nil where there is nothing
+// changer returns a function that changes the examples at the front of t, which come from the given rows; nil if there is nothing
 // to change.
 func (f *field) changer(t *tarn.Tensor) func(rows []int32, seed uint64, epoch int) {
 	if len(f.transforms) == 0 {
@@ -97,7 +97,7 @@ func (f *field) changer(t *tarn.Tensor) func(rows []int32, seed uint64, epoch in
 // Equal to torchvision.transforms.RandomHorizontalFlip.
 type RandomFlip struct{}
 
-// Bind gives the function for images of that shape.
+// Bind returns the function for images of that shape.
 func (RandomFlip) Bind(shape []int) (func([]float32, *Draws), error) {
 	_, width, channels, err := imageShape("RandomFlip", shape)
 	if err != nil {
@@ -124,7 +124,7 @@ func (RandomFlip) Bind(shape []int) (func([]float32, *Draws), error) {
 // Equal to torchvision.transforms.RandomCrop(size, padding=Pad) of an image of that size.
 type RandomCrop struct{ Pad int }
 
-// Bind gives the function for images of that shape.
+// Bind returns the function for images of that shape.
 func (r RandomCrop) Bind(shape []int) (func([]float32, *Draws), error) {
 	height, width, channels, err := imageShape("RandomCrop", shape)
 	if err != nil {
@@ -150,7 +150,7 @@ func (r RandomCrop) Bind(shape []int) (func([]float32, *Draws), error) {
 	}, nil
 }
 
-// imageShape takes the shape of an image apart.
+// imageShape returns the height, width and channels of an image.
 func imageShape(transform string, shape []int) (height, width, channels int, err error) {
 	if len(shape) != 3 {
 		return 0, 0, 0, fmt.Errorf("%s: an example has shape %v and should have height, width and channels", transform, shape)

@@ -22,8 +22,8 @@ const (
 
 // CheckGrad tests the derivatives of f at the inputs: first and second derivatives against central differences, and
 // forward mode against reverse mode. Inputs of dtype F64 are differentiated; others, such as indices, are held fixed. Keep
-// the inputs away from points where f has no derivative, by 0.001 say: what an op does on such a point is documented with
-// it and cannot be told from differences. f is traced once; it may use random ops, which give the same numbers each time.
+// the inputs away from points where f has no derivative, by 0.001 say: the comment of an op says what it does at such a point,
+// and differences cannot check it. f is traced once; it may use random ops, which return the same numbers each time.
 func CheckGrad(t testing.TB, f func(in ...*tarn.Value) *tarn.Value, inputs ...*tarn.Tensor) {
 	t.Helper()
 	if err := checkGrad(f, inputs); err != nil {
@@ -46,7 +46,7 @@ func checkGrad(f func(in ...*tarn.Value) *tarn.Value, inputs []*tarn.Tensor) err
 	data := map[string]*tarn.Tensor{}
 	for i, x := range inputs {
 		if x.DType() == tarn.F32 {
-			return fmt.Errorf("tarntest: CheckGrad: input %d is f32, in which differences have too few digits; Cast it to f64", i)
+			return fmt.Errorf("tarntest: CheckGrad: input %d is f32, which has too few digits for differences; Cast it to f64", i)
 		}
 		name := fmt.Sprint(i)
 		data[name] = x.Clone()
@@ -62,7 +62,7 @@ func checkGrad(f func(in ...*tarn.Value) *tarn.Value, inputs []*tarn.Tensor) err
 		return err
 	}
 	if y.DType() != tarn.F64 {
-		return fmt.Errorf("tarntest: CheckGrad: f gives %v; only an f64 result has derivatives to check", y.DType())
+		return fmt.Errorf("tarntest: CheckGrad: f returns %v; only the derivatives of an f64 result can be checked", y.DType())
 	}
 	u := uniform(g, r, y.Shape())
 	l := y.Mul(u).Sum()
@@ -129,19 +129,19 @@ func (d *derivatives) differences(i int, x, first, second *tarn.Tensor) error {
 		x.SetFloat(e, was)
 		width := (was + h) - (was - h) // as rounded
 		if a, b := first.Float(e), (l[0]-l[1])/width; !close(a, b) {
-			return fmt.Errorf("first derivative by element %d of input %d, at %v: %v by Grad, %v by differences", e, i, was, a, b)
+			return fmt.Errorf("first derivative with respect to element %d of input %d, at %v: Grad returns %v, differences %v", e, i, was, a, b)
 		}
 		if a, b := second.Float(e), (s[0]-s[1])/width; !close(a, b) {
-			return fmt.Errorf("second derivative by element %d of input %d, at %v: %v by Grad, %v by differences", e, i, was, a, b)
+			return fmt.Errorf("second derivative with respect to element %d of input %d, at %v: Grad returns %v, differences %v", e, i, was, a, b)
 		}
 	}
 	return nil
 }
 
-// close is false for NaN and infinities.
+// close returns false for NaN and infinities.
 func close(a, b float64) bool { return math.Abs(a-b) <= tolerance*(1+math.Abs(a)+math.Abs(b)) }
 
-// uniform is a constant of random numbers in [0.5, 1.5), none of which hides a derivative.
+// uniform returns a constant of random numbers in [0.5, 1.5), none of which hides a derivative.
 func uniform(g *tarn.Graph, r *tarn.Random, shape []int) *tarn.Value {
 	t := tarn.Zeros(tarn.F64, shape...)
 	r.Uniform(t, 0.5, 1.5)

@@ -34,12 +34,12 @@ func TestCheckGradFindsMistakes(t *testing.T) {
 			return tarn.WithGradient(in[0].Square(), []*tarn.Value{in[0]}, func(dy *tarn.Value) []*tarn.Value {
 				return []*tarn.Value{dy.Mul(in[0])}
 			})
-		}, "first derivative by element 0 of input 0"},
+		}, "first derivative with respect to element 0 of input 0"},
 		{"wrong second derivative", func(in ...*tarn.Value) *tarn.Value {
 			return tarn.WithGradient(in[0].Square(), []*tarn.Value{in[0]}, func(dy *tarn.Value) []*tarn.Value {
 				return []*tarn.Value{dy.Mul(in[0].StopGradient()).Scale(2)}
 			})
-		}, "second derivative by element 0 of input 0"},
+		}, "second derivative with respect to element 0 of input 0"},
 		{"no number", func(in ...*tarn.Value) *tarn.Value { return in[0].Log() }, "NaN"},
 		{"a mistake in the graph", func(in ...*tarn.Value) *tarn.Value { return in[0].Sum(1) }, "grad_test.go:"},
 		{"no float", func(in ...*tarn.Value) *tarn.Value { return in[0].Gt(tarn.Num(0)) }, "bool"},

@@ -385,7 +385,7 @@ func TestBroken(t *testing.T) {
 		}
 	}
 	write(checkpointFile, "garbage")
-	run("no safetensors file")
+	run("not a safetensors file")
 	for _, c := range []struct {
 		metadata map[string]string
 		want     string

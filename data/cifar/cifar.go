@@ -1,4 +1,4 @@
-// Package cifar reads the CIFAR-10 data set from the folder that its authors' archive for C programs unpacks to. Nothing is
+// Package cifar reads the CIFAR-10 data set from the folder that its authors' archive for C programs unpacks into. Nothing is
 // downloaded: the archive, cifar-10-binary.tar.gz, is at https://www.cs.toronto.edu/~kriz/cifar.html.
 // Krizhevsky: Learning multiple layers of features from tiny images, 2009.
 package cifar
@@ -20,10 +20,10 @@ const (
 	Classes  = 10
 )
 
-// Names are what is to be seen on the images of each class.
+// Names are the names of the classes.
 var Names = [Classes]string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 
-// A file is a row of records: a byte for the class and then the image, plane by plane (red, green, blue), row by row.
+// A file is a sequence of records: a byte for the class and then the image, plane by plane (red, green, blue), row by row.
 const (
 	perFile = 10000
 	pixels  = Height * Width
@@ -109,7 +109,7 @@ func checkSize(file *os.File, path string, want int64) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", path)
 	case info.Size() != want:
-		return fmt.Errorf("%s has %d bytes and should have %d: unpack the archive again, or load it again if it was cut off", path, info.Size(), want)
+		return fmt.Errorf("%s has %d bytes and should have %d: unpack the archive again, or download it again if it is incomplete", path, info.Size(), want)
 	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
-// This file paints the digits in color, on images of CIFAR's shape: a task for networks that are made for photographs, of data
-// that every program has at hand. Neither a color nor a brightness tells the digit: it is a texture before another, with pieces
-// of other digits around it. After two data sets of the kind:
+// This file paints the digits in color, on images of CIFAR's shape: a task for networks that are made for photographs, with data
+// that every program has. Neither color nor brightness reveals the digit: it is one texture in front of another, with pieces
+// of other digits around it. It follows two such data sets:
 // Mnih et al., Recurrent models of visual attention, NIPS 2014 (cluttered MNIST);
 // Ganin et al., Domain-adversarial training of neural networks, JMLR 17, 2016 (MNIST-M).
 
@@ -28,9 +28,9 @@ const (
 	contrast  = 96 // the least difference in brightness between ink and background, of 255
 )
 
-// Colored paints the digits of a set that Load gave, or of a part of it, in its order. The fields are those of data/cifar:
-// "image", 32 rows of 32 pixels of three channels, as F32 from 0 to 1, and "label", the digit as I32. What an image looks like
-// follows from the seed and its place in the set, on every machine. Use another seed for the test set than for training.
+// Colored paints the digits of a set that Load returned, or of a part of it, in its order. The fields are those of data/cifar:
+// "image", 32 rows of 32 pixels of three channels, as F32 from 0 to 1, and "label", the digit as I32. An image
+// depends on the seed and its place in the set alone, on every machine. Use different seeds for the training and the test set.
 func Colored(set *data.Set, seed uint64) (*data.Set, error) {
 	digits, labels := make([]uint8, 0, set.Len()*Height*Width), make([]uint8, 0, set.Len())
 	for b, err := range set.Batches(256, data.Options{}).All(context.Background()) {
@@ -40,9 +40,9 @@ func Colored(set *data.Set, seed uint64) (*data.Set, error) {
 		image, label := b.Tensor("image"), b.Tensor("label")
 		switch {
 		case image == nil || label == nil:
-			return nil, fmt.Errorf("mnist: Colored: the set has the fields %q and should be one of Load", set.Names())
+			return nil, fmt.Errorf("mnist: Colored: the set has the fields %q and should be one that Load returned", set.Names())
 		case image.DType() != tarn.F32 || label.DType() != tarn.I32 || image.Size() != b.N*Height*Width || label.Size() != b.N:
-			return nil, fmt.Errorf("mnist: Colored: the images are %v%v and the labels %v%v: the set should be one of Load", image.DType(), image.Shape(), label.DType(), label.Shape())
+			return nil, fmt.Errorf("mnist: Colored: the images are %v%v and the labels %v%v: the set should be one that Load returned", image.DType(), image.Shape(), label.DType(), label.Shape())
 		}
 		for _, v := range image.F32() {
 			digits = append(digits, uint8(v*255+0.5))
@@ -88,7 +88,7 @@ func (s *stream) below(n int) int {
 // picture is an image under work: whole numbers from 0 to 255, so that it is the same on every machine.
 type picture [ColoredHeight * ColoredWidth * ColoredChannels]uint8
 
-// paint writes the image of a digit: a texture, pieces of other digits over it, each of another texture, and then the digit.
+// paint writes the image of a digit: a texture, pieces of other digits over it, each with a different texture, and then the digit.
 func paint(image, digits []uint8, digit int, s *stream) {
 	var back, ink picture
 	ground := [ColoredChannels]int{s.below(256), s.below(256), s.below(256)}
@@ -106,7 +106,7 @@ func paint(image, digits []uint8, digit int, s *stream) {
 	copy(image, back[:])
 }
 
-// unlike draws a color that is brighter or darker than another.
+// unlike returns a color that is brighter or darker than the given one.
 func unlike(ground [ColoredChannels]int, s *stream) (color [ColoredChannels]int) {
 	for {
 		brighter := 0
@@ -162,7 +162,7 @@ func addNoise(sum *[ColoredHeight * ColoredWidth]int, log, depth int, s *stream)
 	}
 }
 
-// draw puts a part of a digit, of so many rows and columns from top and left on, over the picture, moved down and to the right.
+// draw puts a part of a digit, the given rows and columns from top and left, over the picture, moved down and to the right.
 func (p *picture) draw(ink *picture, digit []uint8, top, left, rows, columns, down, right int) {
 	for y := top; y < top+rows; y++ {
 		for x := left; x < left+columns; x++ {

@@ -29,7 +29,7 @@ const (
 	Classes = 10
 )
 
-// Load unpacks the 60000 examples for training and the 10000 for testing. Their fields are "image", 784 gray values as
+// Load returns the 60000 examples for training and the 10000 for testing. Their fields are "image", 784 gray values as
 // F32 from 0 (background) to 1 (ink), row by row, and "label", the digit as I32. The sets keep the pixels as bytes, 55 MB
 // in all; batches convert them.
 func Load() (train, test *data.Set, err error) {

@@ -10,5 +10,5 @@ import (
 //go:embed opticks.txt
 var file string
 
-// Text is the book, from its title on: 567 thousand characters, some of them outside of ASCII.
+// Text returns the book, from its title on: 567 thousand characters, some of them outside ASCII.
 func Text() string { return file[strings.Index(file, "OPTICKS:"):] }

@@ -16,7 +16,7 @@ type Characters struct {
 	index map[rune]int32
 }
 
-// NewCharacters takes all characters of a text, in the order of Unicode.
+// NewCharacters returns all characters of a text, in the order of Unicode.
 func NewCharacters(text string) (*Characters, error) {
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("text: the text is not UTF-8")
@@ -35,26 +35,26 @@ func NewCharacters(text string) (*Characters, error) {
 	return c, nil
 }
 
-// Len is the number of characters.
+// Len returns the number of characters.
 func (c *Characters) Len() int { return len(c.all) }
 
-// String lists the characters; NewCharacters makes the same numbers of it.
+// String returns all characters; NewCharacters of it gives them the same numbers.
 func (c *Characters) String() string { return string(c.all) }
 
-// Encode gives the number of each character of a text, which must be among those known.
+// Encode returns the number of each character of a text. An unknown character is an error.
 func (c *Characters) Encode(text string) ([]int32, error) {
 	tokens := make([]int32, 0, len(text))
 	for at, r := range text {
 		n, ok := c.index[r]
 		if !ok {
-			return nil, fmt.Errorf("text: the character %q at byte %d is none of the %d known: %q", r, at, len(c.all), c.String())
+			return nil, fmt.Errorf("text: the character %q at byte %d is not one of the %d known: %.200q", r, at, len(c.all), c.String())
 		}
 		tokens = append(tokens, n)
 	}
 	return tokens, nil
 }
 
-// Decode gives the text of some numbers. One that is out of range gives the replacement character.
+// Decode returns the text of the numbers. A number out of range becomes the replacement character.
 func (c *Characters) Decode(tokens ...int32) string {
 	var b strings.Builder
 	for _, t := range tokens {
@@ -67,8 +67,8 @@ func (c *Characters) Decode(tokens ...int32) string {
 	return b.String()
 }
 
-// Windows is a data set for the prediction of what comes next: its fields "text" and "next" hold as many tokens as the
-// context is long, and those one place later. Windows begin every stride tokens.
+// Windows returns a data set for predicting the next token. The field "text" holds windows of context tokens, "next" the same
+// windows one place later. A window begins every stride tokens.
 func Windows(tokens []int32, context, stride int) (*data.Set, error) {
 	switch {
 	case context < 1 || stride < 1:

@@ -35,7 +35,7 @@ func parseHeader(text string) (header, error) {
 			return h, err
 		}
 		if seen[key] {
-			return h, fmt.Errorf("the key %q stands twice", key)
+			return h, fmt.Errorf("the key %q occurs twice", key)
 		}
 		seen[key] = true
 		if !p.eat(":") {
@@ -76,10 +76,10 @@ func parseHeader(text string) (header, error) {
 	return h, nil
 }
 
-// skip passes white space.
+// skip skips white space.
 func (p *parser) skip() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
 
-// eat passes the token if it is next.
+// eat skips the token if it is next, and reports whether it was.
 func (p *parser) eat(token string) bool {
 	p.skip()
 	rest, ok := strings.CutPrefix(p.rest, token)
@@ -141,7 +141,7 @@ func (p *parser) tuple() ([]int, error) {
 			return nil, fmt.Errorf("shape: negative size %d", d)
 		}
 		p.rest = p.rest[len(digits):]
-		p.eat("L") // Python 2 wrote long integers so
+		p.eat("L") // Python 2 wrote long integers like this
 		shape = append(shape, d)
 		if p.eat(",") {
 			continue

@@ -23,7 +23,7 @@ const magic = "\x93NUMPY"
 const maxHeader = 1 << 16
 
 // Read reads one array from r, which must end after it. The elements are float32 (f4), float64 (f8), int32 (i4), int64
-// (i8), bool (b1) or uint8 (u1), of any byte order; an array in Fortran order is brought into row-major order.
+// (i8), bool (b1) or uint8 (u1), of any byte order; an array in Fortran order is converted to row-major order.
 func Read(r io.Reader) (data.Array, error) {
 	a, err := read(bufio.NewReader(r))
 	if err != nil {
@@ -102,7 +102,7 @@ func readHeader(r io.Reader) (header, error) {
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(r, text); err != nil {
-		return header{}, fmt.Errorf("the header is cut: %w", err)
+		return header{}, fmt.Errorf("the header is incomplete: %w", err)
 	}
 	h, err := parseHeader(string(text))
 	if err != nil {
@@ -131,7 +131,7 @@ func body[T dense.Number](r io.Reader, h header) ([]T, error) {
 	return rowMajor(elems, h), nil
 }
 
-// bools is body for truth values.
+// bools is body for bools.
 func bools(r io.Reader, h header) ([]bool, error) {
 	n, err := dense.Count(h.shape, 8)
 	if err != nil {
@@ -147,7 +147,7 @@ func bools(r io.Reader, h header) ([]bool, error) {
 	return rowMajor(elems, h), nil
 }
 
-// rowMajor puts elements in Fortran order (first axis fastest) into row-major order (last axis fastest).
+// rowMajor converts elements from Fortran order (first axis fastest) to row-major order (last axis fastest).
 func rowMajor[T any](src []T, h header) []T {
 	if !h.fortran || len(h.shape) < 2 || len(src) == 0 {
 		return src
@@ -176,7 +176,7 @@ func rowMajor[T any](src []T, h header) []T {
 	return dst
 }
 
-// Write writes an array in row-major order, little-endian. The elements must be of a type that Read gives.
+// Write writes an array in row-major order, little-endian. The elements must be of a type that Read returns.
 func Write(w io.Writer, a data.Array) error {
 	if err := a.Check(); err != nil {
 		return fmt.Errorf("npy: %w", err)
@@ -215,7 +215,7 @@ func write[T dense.Number](w io.Writer, descr string, shape []int, elems []T) er
 	return dense.Write(w, elems, binary.LittleEndian)
 }
 
-// formatHeader is everything before the elements, as version 1 of the format, filled up with spaces so that the
+// formatHeader returns everything before the elements, in version 1 of the format, padded with spaces so that the
 // elements begin at a multiple of 64 bytes.
 func formatHeader(descr string, shape []int) ([]byte, error) {
 	sizes := make([]string, len(shape))

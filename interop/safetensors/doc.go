@@ -2,9 +2,9 @@
 // and the model hubs exchange weights.
 //
 // A file is an 8-byte little-endian length, a JSON header of that length, then the elements of all tensors without gaps.
-// The header gives each tensor's dtype, shape and place, and may hold strings under "__metadata__". Files come from
-// strangers: reading checks everything that the header claims against the bytes that are there, before it allocates for
-// them. Writing gives the same bytes for the same contents, and replaces a file in one stroke, so that a crash leaves the
+// The header gives each tensor's dtype, shape and place, and may hold strings under "__metadata__". Files may be
+// malicious: reading checks everything that the header claims against the bytes that are there, before it allocates
+// memory. The same contents are written as the same bytes, and a file is replaced atomically: a crash leaves the
 // old file or the new one.
 //
 // The format: https://github.com/huggingface/safetensors#format.
@@ -17,5 +17,5 @@ import (
 // File is the contents of a file.
 type File struct {
 	Tensors  map[string]*tarn.Tensor
-	Metadata map[string]string // free text, nil where the file has none
+	Metadata map[string]string // free text, nil if the file has none
 }

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// This file parses the header and checks it. The JSON is read token by token, since a decoder into Go values would let
-// duplicate names and unknown fields pass.
+// This file parses the header and checks it. The JSON is read token by token, because a decoder into Go values would accept
+// duplicate names and unknown fields.
 
 // maxHeader is the longest header accepted, that of the format's own implementation.
 const maxHeader = 100_000_000
@@ -71,7 +71,7 @@ func checkLayout(infos []info, dataSize int64) error {
 	next := int64(0)
 	for _, t := range infos {
 		if t.begin != next || t.end < t.begin || t.end > dataSize {
-			return fmt.Errorf("tensor %q has the data offsets [%d, %d]: want them to begin at %d, where the tensor before ends, and not to pass the %d bytes of data",
+			return fmt.Errorf("tensor %q has the data offsets [%d, %d]: they should begin at %d, where the tensor before it ends, and stay within the %d bytes of data",
 				t.name, t.begin, t.end, next, dataSize)
 		}
 		next = t.end
@@ -91,7 +91,7 @@ func checkLayout(infos []info, dataSize int64) error {
 		}
 	}
 	if next != dataSize {
-		return fmt.Errorf("the tensors fill %d bytes of %d: the file is no safetensors file, or more was appended to it", next, dataSize)
+		return fmt.Errorf("the tensors fill %d bytes of %d: the file is not a safetensors file, or something was appended to it", next, dataSize)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (p parser) expect(what string, want json.Token) error {
 	return err
 }
 
-// object reads an object; field reads the value of each key, of which none may come twice.
+// object reads an object; field reads the value of each key. A key must not occur twice.
 func (p parser) object(what string, field func(key string) error) error {
 	if err := p.expect(what, json.Delim('{')); err != nil {
 		return err
@@ -190,7 +190,7 @@ func (p parser) text(what string) (string, error) {
 	return s, nil
 }
 
-// sizes reads an array of whole numbers that are not negative and fit an int.
+// sizes reads an array of nonnegative whole numbers that fit an int.
 func (p parser) sizes(what string) ([]int, error) {
 	if err := p.expect(what, json.Delim('[')); err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file reads files. Element types that tarn has not are widened to one that holds all their values.
+// This file reads files. Element types that tarn does not have are widened to a type that holds all their values.
 
 // Load reads the file at path.
 func Load(path string) (*File, error) {
@@ -24,7 +24,7 @@ func Load(path string) (*File, error) {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	if !s.Mode().IsRegular() {
-		return nil, fmt.Errorf("safetensors: %s is no regular file", path)
+		return nil, fmt.Errorf("safetensors: %s is not a regular file", path)
 	}
 	file, err := read(f, s.Size())
 	if err != nil {
@@ -34,7 +34,7 @@ func Load(path string) (*File, error) {
 }
 
 // Read reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
-// the 8-bit floats have no such type and are an error.
+// the 8-bit floats fit no such type and are errors.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	file, err := read(r, size)
 	if err != nil {
@@ -45,7 +45,7 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 
 func read(r io.ReaderAt, size int64) (*File, error) {
 	if size < 8 {
-		return nil, fmt.Errorf("%d bytes are no safetensors file: it begins with the 8-byte length of its header", size)
+		return nil, fmt.Errorf("%d bytes are not a safetensors file, which begins with the 8-byte length of its header", size)
 	}
 	var prefix [8]byte
 	if err := readFull(r, prefix[:], 0); err != nil {
@@ -53,7 +53,7 @@ func read(r io.ReaderAt, size int64) (*File, error) {
 	}
 	length := binary.LittleEndian.Uint64(prefix[:])
 	if length > maxHeader || int64(length) > size-8 {
-		return nil, fmt.Errorf("no safetensors file, or cut short: the header is said to be %d bytes long, %d follow, at most %d are accepted",
+		return nil, fmt.Errorf("not a safetensors file, or an incomplete one: the length of the header is given as %d bytes, %d follow, and at most %d are accepted",
 			length, size-8, maxHeader)
 	}
 	header := make([]byte, length)
@@ -80,7 +80,7 @@ func read(r io.ReaderAt, size int64) (*File, error) {
 	return file, nil
 }
 
-// readFull fills b. A ReaderAt may report the end of the file with the last bytes; that is no error here.
+// readFull fills b. A ReaderAt may report the end of the file with the last bytes; that is not an error here.
 func readFull(r io.ReaderAt, b []byte, offset int64) error {
 	if n, err := r.ReadAt(b, offset); n < len(b) {
 		return fmt.Errorf("reading %d bytes at %d: %w", len(b), offset, err)
@@ -88,7 +88,7 @@ func readFull(r io.ReaderAt, b []byte, offset int64) error {
 	return nil
 }
 
-// elementSize is the size in bytes of the dtypes of the format.
+// elementSize holds the size in bytes of each dtype of the format.
 var elementSize = map[string]int64{
 	"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
 	"U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
@@ -96,7 +96,7 @@ var elementSize = map[string]int64{
 
 var order = binary.LittleEndian
 
-// decode turns the bytes of a tensor, of which there are as many as its type needs, into its elements.
+// decode returns the elements of a tensor from its bytes, which are as many as its type needs.
 func decode(t info, raw []byte) (*tarn.Tensor, error) {
 	switch t.dtype {
 	case "F32":
@@ -140,7 +140,7 @@ func fill[T tarn.Element](t info, raw []byte, size int, element func(b []byte) T
 	return tarn.FromSlice(data, t.shape...)
 }
 
-// fromHalf is the value of an IEEE 754 binary16 number: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
+// fromHalf returns the value of an IEEE 754 binary16 number: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
 func fromHalf(h uint16) float32 {
 	sign := uint32(h>>15) << 31
 	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)

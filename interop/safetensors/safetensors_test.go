@@ -150,7 +150,7 @@ var broken = []struct {
 }{
 	{"nothing", nil, "0 bytes"},
 	{"seven bytes", make([]byte, 7), "7 bytes"},
-	{"header past the end", bytesOf("{}", "")[:9], "cut short"},
+	{"header past the end", bytesOf("{}", "")[:9], "incomplete"},
 	{"huge header", []byte("\xff\xff\xff\xff\xff\xff\xff\xff{}"), "18446744073709551615 bytes"},
 	{"header over the limit", []byte("\x00\x00\x00\x40\x00\x00\x00\x00{}"), "at most 100000000"},
 	{"empty header", bytesOf("", ""), "does not begin with {"},
@@ -206,7 +206,7 @@ func TestBroken(t *testing.T) {
 		t.Error("a size that is not there is accepted")
 	}
 	dir := t.TempDir()
-	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 	if _, err := Load(filepath.Join(dir, "none")); err == nil {

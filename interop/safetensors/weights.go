@@ -26,15 +26,15 @@ func SaveWeights(path string, model any) error {
 	return Save(path, tensors, nil)
 }
 
-// LoadOptions say how a file's names become a model's paths.
+// LoadOptions say how the names in a file map to the names in a model.
 type LoadOptions struct {
-	// Rename gives for a tensor's name in the file the path in the model, where the two differ.
+	// Rename maps a tensor's name in the file to its name in the model, if they differ.
 	Rename map[string]string
 }
 
 // LoadWeights reads the file at path into the params of the model. It is strict: a param without a tensor, a tensor
-// without a param and a tensor of another dtype or shape are errors. The error lists all of them, and where there is one
-// the model is left as it was.
+// without a param and a tensor of a different dtype or shape are errors. The error lists all of them, and the model
+// is unchanged.
 func LoadWeights(path string, model any, options LoadOptions) error {
 	params, err := tarn.Params(model)
 	if err != nil {

@@ -27,8 +27,8 @@ func Save(path string, tensors map[string]*tarn.Tensor, metadata map[string]stri
 	return nil
 }
 
-// Write writes the tensors and the metadata, which may be nil, to w. The same contents give the same bytes: tensors
-// are laid out by element size, the widest first, so that every one is aligned, and by name among equals.
+// Write writes the tensors and the metadata, which may be nil, to w. The same contents are written as the same bytes. Tensors
+// are ordered by element size, the widest first, so that each is aligned, and then by name.
 func Write(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
 	if err := write(w, tensors, metadata); err != nil {
 		return fmt.Errorf("safetensors: %w", err)
@@ -63,7 +63,7 @@ func write(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]str
 	return b.Flush()
 }
 
-// encodeHeader gives the header, filled up with spaces so that the data begins at a multiple of 8.
+// encodeHeader returns the header, padded with spaces so that the data begins at a multiple of 8.
 func encodeHeader(names []string, tensors map[string]*tarn.Tensor, metadata map[string]string) ([]byte, error) {
 	var b bytes.Buffer
 	var failed error

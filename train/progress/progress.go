@@ -1,4 +1,4 @@
-// Package progress shows how far a training is: a bar that moves where the output is a terminal, plain lines elsewhere.
+// Package progress shows how far a training is: a moving bar if the output is a terminal, plain lines otherwise.
 package progress
 
 import (
@@ -27,19 +27,19 @@ type Display struct {
 }
 
 const (
-	barPause  = 100 * time.Millisecond // between two pictures of the bar
+	barPause  = 100 * time.Millisecond // between two redraws of the bar
 	linePause = 30 * time.Second       // between two plain lines within an epoch
 )
 
-// New returns a display on w. Where w is a terminal it is a bar with epoch, mean loss, examples a second and the time
-// left of the whole training, which gives way to a line at the end of each epoch. Elsewhere there are lines only: at the
+// New returns a display on w. If w is a terminal, it is a bar with epoch, mean loss, examples per second and the remaining time
+// of the whole training, and a line at the end of each epoch. Otherwise there are only lines: at the
 // end of each epoch, and every 30 seconds in a long one.
 func New(w io.Writer) *Display {
 	f, ok := w.(*os.File)
 	return &Display{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), drawn: time.Now()}
 }
 
-// Show shows where the training stands.
+// Show shows the progress of the training.
 func (d *Display) Show(p *train.Progress) {
 	if p.Record != nil {
 		d.clear()
@@ -65,8 +65,8 @@ func (d *Display) Show(p *train.Progress) {
 func (d *Display) draw(p *train.Progress) {
 	done, all := (p.Epoch-1)*p.Batches+p.Batch, p.Epochs*p.Batches
 	if d.bar == nil {
-		// The bar is over what this process has to do: a training that goes on would otherwise count what was done
-		// before as done just now, and promise an early end.
+		// The bar covers the work of this process: otherwise a resumed training would count earlier
+		// work as done just now, and promise an early end.
 		d.done = done - 1
 		d.bar = progressbar.NewOptions(all-d.done,
 			progressbar.OptionSetWriter(d.w), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true),
@@ -85,7 +85,7 @@ func (d *Display) clear() {
 // Close removes the bar. Call it before other lines are written.
 func (d *Display) Close() { d.clear() }
 
-// Line is an epoch's record as a line of text.
+// Line returns an epoch's record as a line of text.
 func Line(r train.Record, epochs int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "epoch %d/%d  loss %.4f", r.Epoch, epochs, r.TrainLoss)
