@@ -242,6 +242,7 @@ var mayImport = []struct {
 	{"internal/factor", nil},
 	{"internal/declared", nil},
 	{"internal/plot", nil},
+	{"internal/version", nil},
 	{"internal/file/...", []string{"internal/file"}},
 	{"internal/ir", []string{"internal/scalar", "internal/rng"}},
 	{"internal/ir/op", []string{"internal/ir", "internal/scalar", "internal/cpu"}},
@@ -252,7 +253,7 @@ var mayImport = []struct {
 	{"internal/lower", []string{"internal/ir", "internal/scalar", "internal/order"}},
 	{"internal/plan", []string{"internal/lower", "internal/ir", "internal/order"}},
 	{"internal/exec", []string{"internal/..."}},
-	{"internal/bench", []string{".", "nn", "optim", "minimize/...", "data/...", "train/...", "internal/file", "internal/plot"}},
+	{"internal/bench", []string{".", "nn", "optim", "minimize/...", "data/...", "train/...", "internal/file", "internal/plot", "internal/version"}},
 	{".", []string{"internal/..."}},
 	{"tarntest", []string{"."}},
 	{"nn", []string{"."}},
@@ -262,7 +263,7 @@ var mayImport = []struct {
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "internal/file", "internal/plot"}},
-	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "internal/bench", "internal/file", "internal/plot", "cmd/..."}},
+	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "internal/bench", "internal/cpu", "internal/file", "internal/plot", "internal/version", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/..."}},
 }
 

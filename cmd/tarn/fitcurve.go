@@ -29,77 +29,17 @@ func (c *fitcurveCommand) Validate() error { return checkPicture(c.Plot) }
 
 // Run fits and prints the values with their standard errors.
 func (c *fitcurveCommand) Run(env *environment) error {
-	start, err := parseAssignments("--start", c.Start)
-	if err != nil {
-		return usageError{err}
-	}
-	curve, err := expr.Parse(c.Expr)
-	if err != nil {
-		return usageError{err}
-	}
-	response, err := expr.Parse(c.Response)
-	if err != nil {
-		return usageError{fmt.Errorf("--response: %w", err)}
-	}
-	table, err := data.CSV{}.Load(c.Data)
+	f, err := c.read()
 	if err != nil {
 		return err
 	}
-	columns, err := columnsOf(table)
-	if err != nil {
-		return err
-	}
-	g := tarn.NewGraph()
-	inputs := minimize.Inputs{}
-	known, fitted := map[string]*tarn.Value{}, map[string]*tarn.Value{}
-	for name, column := range columns {
-		inputs[name] = tarn.Vector(column)
-		known[name] = g.Input(name, tarn.F64, len(column))
-		fitted[name] = known[name]
-	}
-	var params []*tarn.Param
-	for _, a := range start {
-		switch {
-		case a.vector:
-			return usageError{fmt.Errorf("--start: %s is a vector; what is fitted are numbers", a.name)}
-		case columns[a.name] != nil:
-			return usageError{fmt.Errorf("--start: %s is a column of %s and cannot be fitted", a.name, c.Data)}
-		case !slices.Contains(curve.Variables(), a.name):
-			return usageError{fmt.Errorf("--start: %s is not in the formula", a.name)}
-		}
-		p := paramOf(a)
-		params = append(params, p)
-		fitted[a.name] = p.Value(g)
-	}
-	for _, name := range curve.Variables() {
-		if fitted[name] == nil {
-			return usageError{fmt.Errorf("%s is neither a column of %s, which has %s, nor in --start", name, c.Data, strings.Join(table.Columns, ", "))}
-		}
-	}
-	var across string
+	across := ""
 	if c.Plot != "" {
-		if across, err = c.across(curve, table.Columns); err != nil {
+		if across, err = c.across(f.curve, f.table.Columns); err != nil {
 			return usageError{err}
 		}
 	}
-	model, err := curve.Build(g, fitted)
-	if err != nil {
-		return usageError{err}
-	}
-	y, err := response.Build(g, known)
-	if err != nil {
-		return usageError{fmt.Errorf("--response: %w", err)}
-	}
-	if y.Rank() != 1 || y.Size() != table.Set.Len() {
-		return usageError{fmt.Errorf("--response: the formula is not a vector of a number for each of the %d lines", table.Set.Len())}
-	}
-	if model.Rank() == 1 && model.Size() != y.Size() {
-		return usageError{fmt.Errorf("the curve has %d points and the data %d", model.Size(), y.Size())}
-	}
-	if len(params) > y.Size() {
-		return fmt.Errorf("%d lines of data do not fix %d values", y.Size(), len(params))
-	}
-	problem, err := minimize.FromResiduals(y.Neg().Add(model), params, inputs)
+	problem, y, err := f.problem()
 	if err != nil {
 		return err
 	}
@@ -114,18 +54,107 @@ func (c *fitcurveCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	c.report(env, start, res, fit)
+	c.report(env, f.start, res, fit)
 	if !res.Converged() {
 		return fmt.Errorf("no minimum found: %v", res.Reason)
 	}
 	if c.Plot == "" {
 		return nil
 	}
-	points, err := compute(y, inputs)
+	points, err := compute(y, f.inputs())
 	if err != nil {
 		return err
 	}
-	return c.draw(env, curve, start, fit, curveData{across, columns[across], points})
+	return c.draw(env, f.curve, f.start, fit, curveData{across, f.columns[across], points})
+}
+
+// curveFit is a curve to fit, to what, and from where.
+type curveFit struct {
+	curve, response *expr.Expr
+	start           []assignment
+	table           *data.Table
+	columns         map[string][]float64 // of the table, by name
+}
+
+// read reads the arguments and the data. It refuses a --start and a formula that do not go with the columns.
+func (c *fitcurveCommand) read() (*curveFit, error) {
+	f := &curveFit{}
+	var err error
+	if f.start, err = parseAssignments("--start", c.Start); err != nil {
+		return nil, usageError{err}
+	}
+	if f.curve, err = expr.Parse(c.Expr); err != nil {
+		return nil, usageError{err}
+	}
+	if f.response, err = expr.Parse(c.Response); err != nil {
+		return nil, usageError{fmt.Errorf("--response: %w", err)}
+	}
+	if f.table, err = (data.CSV{}).Load(c.Data); err != nil {
+		return nil, err
+	}
+	if f.columns, err = columnsOf(f.table); err != nil {
+		return nil, err
+	}
+	given := map[string]bool{}
+	for _, a := range f.start {
+		switch {
+		case a.vector:
+			return nil, usageError{fmt.Errorf("--start: %s is a vector; what is fitted are numbers", a.name)}
+		case f.columns[a.name] != nil:
+			return nil, usageError{fmt.Errorf("--start: %s is a column of %s and cannot be fitted", a.name, c.Data)}
+		case !slices.Contains(f.curve.Variables(), a.name):
+			return nil, usageError{fmt.Errorf("--start: %s is not in the formula", a.name)}
+		}
+		given[a.name] = true
+	}
+	for _, name := range f.curve.Variables() {
+		if !given[name] && f.columns[name] == nil {
+			return nil, usageError{fmt.Errorf("%s is neither a column of %s, which has %s, nor in --start", name, c.Data, strings.Join(f.table.Columns, ", "))}
+		}
+	}
+	return f, nil
+}
+
+// inputs are the columns as tensors.
+func (f *curveFit) inputs() minimize.Inputs {
+	inputs := minimize.Inputs{}
+	for name, column := range f.columns {
+		inputs[name] = tarn.Vector(column)
+	}
+	return inputs
+}
+
+// problem builds the residuals, and the response y that they are taken from.
+func (f *curveFit) problem() (problem *minimize.Graph, y *tarn.Value, err error) {
+	g := tarn.NewGraph()
+	known, fitted := map[string]*tarn.Value{}, map[string]*tarn.Value{}
+	for name, column := range f.columns {
+		known[name] = g.Input(name, tarn.F64, len(column))
+		fitted[name] = known[name]
+	}
+	var params []*tarn.Param
+	for _, a := range f.start {
+		p := paramOf(a)
+		params = append(params, p)
+		fitted[a.name] = p.Value(g)
+	}
+	model, err := f.curve.Build(g, fitted)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	if y, err = f.response.Build(g, known); err != nil {
+		return nil, nil, usageError{fmt.Errorf("--response: %w", err)}
+	}
+	switch {
+	case y.Rank() != 1 || y.Size() != f.table.Set.Len():
+		return nil, nil, usageError{fmt.Errorf("--response: the formula is not a vector of a number for each of the %d lines", f.table.Set.Len())}
+	case model.Rank() == 1 && model.Size() != y.Size():
+		return nil, nil, usageError{fmt.Errorf("the curve has %d points and the data %d", model.Size(), y.Size())}
+	case len(params) > y.Size():
+		return nil, nil, fmt.Errorf("%d lines of data do not fix %d values", y.Size(), len(params))
+	}
+	problem, err = minimize.FromResiduals(y.Neg().Add(model), params, f.inputs())
+	return problem, y, err
 }
 
 // columnsOf gives the columns of a table by name.

@@ -25,6 +25,8 @@ const (
 
 // commandLine is the grammar.
 type commandLine struct {
+	Version versionFlag `help:"Print the version, the revision, how the program was built, and the level of its kernels, then end. A build with CGO_ENABLED=0 is one static binary."`
+
 	Train     trainCommand     `cmd:"" help:"Train a network and see it learn."`
 	Eval      evalCommand      `cmd:"" help:"Measure a trained network on what it has not learned from."`
 	Predict   predictCommand   `cmd:"" help:"Read digits from a file with a trained network."`

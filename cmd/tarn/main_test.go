@@ -51,6 +51,7 @@ func TestHelp(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                    "Tarn trains neural networks.",
 		"--help":              "inspect",
+		"--version":           "kernels of level",
 		"train mnist --help":  "--optimizer",
 		"train linreg --help": "--steps",
 		"predict --help":      "PNG",

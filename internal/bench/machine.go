@@ -4,9 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/version"
 )
 
 // This file describes where measurements were made: figures mean little without it.
@@ -49,20 +50,11 @@ func field(text, name string) string {
 	return ""
 }
 
-// ownVersions are those of Go and, where the build knows it, the revision of Tarn.
+// ownVersions are those of Go and, if the build knows it, of Tarn.
 func ownVersions() map[string]string {
 	v := map[string]string{"go": runtime.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
-	}
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			v["tarn"] = s.Value + v["tarn"]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			v["tarn"] += " and changes"
-		}
+	if source := version.Read().Source(); source != "" {
+		v["tarn"] = source
 	}
 	return v
 }
