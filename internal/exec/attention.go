@@ -9,6 +9,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
+// This file runs attentions and their gradients.
+
 // attentionJob computes an attention, or its gradient, in the tasks of its plan.
 type attentionJob struct {
 	m        *Machine

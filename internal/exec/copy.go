@@ -9,6 +9,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
+// This file runs copies: of views whose order no reader can follow.
+
 // copyJob writes the elements of a view in row-major order. The last axis is copied as a run, filled or gathered,
 // whichever its stride asks for; where another axis has the stride 1, both are transposed in blocks.
 type copyJob struct {

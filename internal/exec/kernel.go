@@ -7,6 +7,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
+// This file runs single ops, by a kernel of theirs or by the reference kernel, and the checks that end a run with an error.
+
 // splitTask is the number of bytes of the result that are worth a task.
 const splitTask = 1 << 15
 

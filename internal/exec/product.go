@@ -8,6 +8,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
+// This file runs batches of matrix products.
+
 // productJob computes a batch of matrix products. A single product is cut into tasks by its plan. Of many products each
 // is a task, or several, where that needs no order among them.
 type productJob struct {

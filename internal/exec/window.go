@@ -8,6 +8,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
+// This file runs convolutions and pooling.
+
 // convJob runs a convolution in the phases and tasks of its plan.
 type convJob struct {
 	m     *Machine
