@@ -44,12 +44,19 @@ func readDebug() (d debug, err error) {
 	return d, nil
 }
 
-// load compiles a graph for the engine that the switches ask for.
-func (d debug) load(g *ir.Graph, variables []ir.Array) (runner, error) {
+// load compiles a graph for the engine that the switches ask for. A panic on the way, which is a fault of the compiler or of an
+// op, becomes an error with the stage, the node and the user's place.
+func (d debug) load(g *ir.Graph, variables []ir.Array) (r runner, err error) {
+	defer func() {
+		if p, ok := recover().(*ir.Panic); ok {
+			r, err = nil, fmt.Errorf("tarn: Compile: %w", p)
+		}
+	}()
+	w := ir.Watch{Stage: "binding"}
+	defer w.Report()
 	if d.reference {
 		return exec.NewReference(g, variables), nil
 	}
-	var err error
 	var seen func(name string, g *ir.Graph)
 	if d.dump || d.verify {
 		seen = func(name string, g *ir.Graph) {

@@ -12,6 +12,8 @@ import (
 
 // Lower turns a graph into a program.
 func Lower(g *ir.Graph) *Program {
+	w := ir.Watch{Stage: "lowering"}
+	defer w.Report()
 	l := &lowering{
 		grouping: grouping{of: map[*ir.Node]*group{}, operands: map[*ir.Node][]value{}, readers: map[*ir.Node][]*group{}, noted: map[read]bool{}},
 		graph:    g,
@@ -25,14 +27,18 @@ func Lower(g *ir.Graph) *Program {
 		program:  &Program{},
 	}
 	for _, n := range g.Nodes {
+		w.Node = n
 		l.values[n] = l.lower(n)
 	}
+	w.Node = nil
 	l.recompute()
 	l.findNeeded()
 	l.allotOutputs()
 	for _, c := range l.sorted() {
+		w.Node = c.nodes[0]
 		l.program.Steps = append(l.program.Steps, l.step(c))
 	}
+	w.Node = nil
 	l.finish()
 	joinInPlace(l.program)
 	return l.program

@@ -63,6 +63,8 @@ next:
 
 // trim gives the results a Control without what none of them needs.
 func trim(results []*ir.Node, needed map[*ir.Node]bool) {
+	w := ir.Watch{Node: results[0]}
+	defer w.Report()
 	c, _ := results[0].Op.(ir.Nested).Nests()
 	keep := make([]bool, len(c.Main().Outputs)) // by result
 	for _, n := range results {

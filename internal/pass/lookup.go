@@ -23,6 +23,8 @@ const leastWidth = 16
 
 // lookups makes the three replacements.
 func lookups(g *ir.Graph) {
+	var w ir.Watch
+	defer w.Report()
 	l := lookupPass{}
 	uses := map[*ir.Node]int{}
 	for _, n := range g.Nodes {
@@ -35,6 +37,7 @@ func lookups(g *ir.Graph) {
 		uses[n]++
 	}
 	for _, n := range g.Nodes {
+		w.Node = n
 		switch op := n.Op.(type) {
 		case ir.Contraction:
 			l.product(n, op)

@@ -11,45 +11,15 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// Pass is one simplification.
-type Pass struct {
-	Name string
-	Run  func(g *ir.Graph)
-}
-
-// Passes are the passes in the order in which they run.
-var Passes = []Pass{
-	{"prune", prune},
-	{"identities", identities},
-	{"fold", fold},
-	{"identities again", identities},
-	{"lookups", lookups},
-	{"merge", merge},
-	{"prune again", prune},
-}
-
-// The bodies of loops come last: all passes run on them too.
-func init() { Passes = append(Passes, Pass{"bodies", bodies}, Pass{"merge results", merge}) }
-
-// Run applies all passes to g. If seen is not nil it is called before the first pass, as "traced", and after each.
-func Run(g *ir.Graph, seen func(pass string, g *ir.Graph)) {
-	if seen != nil {
-		seen("traced", g)
-	}
-	for _, p := range Passes {
-		p.Run(g)
-		if seen != nil {
-			seen(p.Name, g)
-		}
-	}
-}
-
 // rewrite replaces nodes: by is called for each node, whose operands have been replaced already, and gives the node to use
 // in its place, which may be itself.
 func rewrite(g *ir.Graph, by func(n *ir.Node) *ir.Node) {
+	var w ir.Watch
+	defer w.Report()
 	replaced := make(map[*ir.Node]*ir.Node, len(g.Nodes))
 	kept := g.Nodes[:0]
 	for _, n := range g.Nodes {
+		w.Node = n
 		for i, in := range n.In {
 			n.In[i] = replaced[in]
 		}

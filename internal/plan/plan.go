@@ -5,12 +5,15 @@ package plan
 import (
 	"slices"
 
+	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/lower"
 	"github.com/seed-49005b45/tarn/internal/order"
 )
 
 // Plan orders the steps of p, gives every temporary its place and returns the size of the arena in bytes.
 func Plan(p *lower.Program) (arena int) {
+	w := ir.Watch{Stage: "planning"}
+	defer w.Report()
 	checkFirst(p)
 	advance(p)
 	assignInPlace(p)

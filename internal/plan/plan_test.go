@@ -389,3 +389,13 @@ func TestArena(t *testing.T) {
 		}
 	}
 }
+
+// TestPanicsTell checks that a panic of the planner says so.
+func TestPanicsTell(t *testing.T) {
+	defer func() {
+		if p, ok := recover().(*ir.Panic); !ok || p.Stage != "planning" {
+			t.Errorf("got the panic %v", p)
+		}
+	}()
+	plan.Plan(&lower.Program{Steps: []*lower.Step{nil}})
+}

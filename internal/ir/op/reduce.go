@@ -46,14 +46,14 @@ func (op Reduce) Infer(in []ir.Type) (ir.Type, error) {
 
 // Eval is the reference kernel. Floats are combined in float64.
 func (op Reduce) Eval(out ir.Array, in []ir.Array) {
-	x, to := in[0], op.results(in[0].Shape, out.Shape)
+	x := in[0]
 	if x.DType.Float() {
 		sums := make([]float64, out.Size())
 		for i := range sums {
 			sums[i] = [...]float64{0, 1, math.Inf(-1), math.Inf(1)}[op.Kind]
 		}
 		for i := range x.Size() {
-			o, v := to.At(i), x.Float(i)
+			o, v := op.target(i, x.Shape), x.Float(i)
 			switch op.Kind {
 			case ir.ReduceSum:
 				sums[o] += v
@@ -74,7 +74,7 @@ func (op Reduce) Eval(out ir.Array, in []ir.Array) {
 		ir.Identity(op.Kind, out, o)
 	}
 	for i := range x.Size() {
-		o := to.At(i)
+		o := op.target(i, x.Shape)
 		s, v := out.Int(o), x.Int(i)
 		switch op.Kind {
 		case ir.ReduceSum:
@@ -94,15 +94,15 @@ func (op Reduce) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
-// results is the result as a view of the operand's shape: each element lies where it is added up.
-func (op Reduce) results(from, to []int) ir.View {
-	v := ir.View{Shape: from, Strides: make([]int, len(from))}
-	own, at := ir.Strides(to), 0
-	for a := range from {
+// target returns the element of the result that element i of an operand of a shape belongs to.
+func (op Reduce) target(i int, shape []int) int {
+	at, stride := 0, 1
+	for a := len(shape) - 1; a >= 0; a-- {
 		if !slices.Contains(op.Axes, a) {
-			v.Strides[a] = own[at]
-			at++
+			at += i % shape[a] * stride
+			stride *= shape[a]
 		}
+		i /= shape[a]
 	}
-	return v
+	return at
 }
