@@ -177,6 +177,19 @@ func (op argumentOp) input() int {
 	return 0
 }
 
+// spread is an odd number near 2^53 divided by the golden ratio: multiples of it, modulo 2^64, lie far apart.
+const spread = 0x13C6EF372FE94F
+
+// inWhile reports whether g is the body of a While or lies in one.
+func (g *Graph) inWhile() bool {
+	for ; g.around != nil; g = g.around {
+		if g.control.kind == ir.While {
+			return true
+		}
+	}
+	return false
+}
+
 // drawStep is what random ops in g take for the step: in a loop another number in each of its steps.
 func (g *Graph) drawStep() *Value {
 	if g.around == nil {
@@ -187,7 +200,11 @@ func (g *Graph) drawStep() *Value {
 	case ir.Branch:
 		return g.capture(around)
 	case ir.While:
-		around = around.Mul(Num(1 << 32))
+		if g.around.inWhile() { // which has taken the upper half
+			around = around.Mul(Num(spread))
+		} else {
+			around = around.Mul(Num(1 << 32))
+		}
 	default:
 		around = around.Mul(Num(max(1, g.control.steps)))
 	}

@@ -365,19 +365,26 @@ func TestListingsOfMistakes(t *testing.T) {
 func TestGradOfSlices(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		bounds [][2]int
+		slices [][4]int // axis, start, stop and step
 		joined bool
 	}{
-		{"whole", [][2]int{{2, 5}, {0, 2}, {5, 6}}, true},
-		{"gap", [][2]int{{0, 2}, {3, 6}}, false},
-		{"overlap", [][2]int{{0, 4}, {3, 6}}, false},
-		{"part", [][2]int{{0, 2}, {2, 5}}, false},
+		{"whole", [][4]int{{1, 2, 5, 1}, {1, 0, 2, 1}, {1, 5, 6, 1}}, true},
+		{"gap", [][4]int{{1, 0, 2, 1}, {1, 3, 6, 1}}, false},
+		{"gap before", [][4]int{{1, 1, 2, 1}, {1, 2, 6, 1}}, false},
+		{"overlap", [][4]int{{1, 0, 4, 1}, {1, 3, 6, 1}}, false},
+		{"part", [][4]int{{1, 0, 2, 1}, {1, 2, 5, 1}}, false},
+		{"twice", [][4]int{{1, 0, 3, 1}, {1, 0, 3, 1}}, false},
+		{"even and odd", [][4]int{{1, 0, 6, 2}, {1, 1, 6, 2}}, false},
+		{"even, and as many at the end", [][4]int{{1, 0, 6, 2}, {1, 3, 6, 1}}, false},
+		{"the end, and as many that are even", [][4]int{{1, 3, 6, 1}, {1, 0, 6, 2}}, false},
+		{"two axes", [][4]int{{0, 0, 1, 1}, {1, 1, 6, 1}}, false},
+		{"a step over one", [][4]int{{1, 0, 1, 3}, {1, 1, 6, 1}}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			build := func(in ...*tarn.Value) *tarn.Value {
 				sum := in[0].Num(0)
-				for i, b := range c.bounds {
-					sum = sum.Add(in[0].Slice(1, b[0], b[1]).Square().Sum().Scale(float64(i + 1)))
+				for i, s := range c.slices {
+					sum = sum.Add(in[0].SliceStep(s[0], s[1], s[2], s[3]).Square().Sum().Scale(float64(i + 1)))
 				}
 				return sum
 			}

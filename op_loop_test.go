@@ -185,6 +185,63 @@ func TestRandomInScan(t *testing.T) {
 	}
 }
 
+// TestRandomInLoops checks that all steps of a loop and all runs draw different numbers, in loops in loops and branches in loops too. A
+// While counts its steps up to 1 << 32, so that also the last step of a run and the first of the next are apart.
+func TestRandomInLoops(t *testing.T) {
+	draw := func(g *tarn.Graph) *tarn.Value { return g.Uniform(tarn.F64, 0, 1) }
+	scan := func(steps int, f func(g *tarn.Graph) *tarn.Value) func(g *tarn.Graph) *tarn.Value {
+		return func(g *tarn.Graph) *tarn.Value {
+			_, stacks := tarn.Scan([]*tarn.Value{g.Num(tarn.F64, 0)}, nil, tarn.ScanOptions{Steps: steps}, func(c, _ []*tarn.Value) (next, ys []*tarn.Value) {
+				return c, []*tarn.Value{f(c[0].Graph())}
+			})
+			return stacks[0].Reshape(-1)
+		}
+	}
+	while := func(steps int, f func(g *tarn.Graph) *tarn.Value) func(g *tarn.Graph) *tarn.Value {
+		return func(g *tarn.Graph) *tarn.Value {
+			size := f(tarn.NewGraph()).Size()
+			last := tarn.While([]*tarn.Value{g.Num(tarn.I64, 0), g.Num(tarn.F64, 0).Expand(steps, size)}, func(c []*tarn.Value) *tarn.Value {
+				return c[0].Lt(tarn.Num(steps))
+			}, func(c []*tarn.Value) []*tarn.Value {
+				row := c[0].OneHot(steps, tarn.F64).Unsqueeze(1).Mul(f(c[0].Graph()).Reshape(1, size))
+				return []*tarn.Value{c[0].AddNum(1), c[1].Add(row)}
+			})
+			return last[1].Reshape(-1)
+		}
+	}
+	branch := func(f func(g *tarn.Graph) *tarn.Value) func(g *tarn.Graph) *tarn.Value {
+		return func(g *tarn.Graph) *tarn.Value {
+			f := func(in []*tarn.Value) []*tarn.Value { return []*tarn.Value{f(in[0].Graph())} }
+			one := g.Num(tarn.F64, 1)
+			return tarn.Cond(one.Gt(tarn.Num(0)), []*tarn.Value{one}, f, f)[0]
+		}
+	}
+	for name, f := range map[string]func(g *tarn.Graph) *tarn.Value{
+		"scan": scan(4, draw), "while": while(4, draw), "branch in a while": while(4, branch(draw)), "scan in a scan": scan(3, scan(4, draw)),
+		"while in a scan": scan(3, while(4, draw)), "scan in a while": while(3, scan(4, draw)), "while in a while": while(3, while(4, draw)),
+	} {
+		g := tarn.NewGraph()
+		y := f(g)
+		p, err := tarn.Compile(g, tarn.Outputs{"y": y})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		seen := map[float64]bool{}
+		for range 5 {
+			out, err := p.Run()
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, x := range out["y"].F64() {
+				if seen[x] || x == 0 {
+					t.Errorf("%s: %v is drawn twice", name, x)
+				}
+				seen[x] = true
+			}
+		}
+	}
+}
+
 // TestLoopErrors checks that contents that are wrong inside of a loop end the run with the place, before a param has changed.
 func TestLoopErrors(t *testing.T) {
 	p := tarn.NewParam(tarn.F32, nil, 3)
@@ -265,6 +322,10 @@ func TestGradientsInBodies(t *testing.T) {
 		},
 		"by both of two that depend on each other": func(h, w, c *tarn.Value) *tarn.Value {
 			d := tarn.Grad[tarn.Operand](h.Mul(w).Mul(c).Sum(), h, w, p)
+			return d[0].Add(d[1].Mul(d[2]))
+		},
+		"by both, each of which the body reads": func(h, w, c *tarn.Value) *tarn.Value {
+			d := tarn.Grad[tarn.Operand](c.Mul(h).Mul(w).Sum(), h, w, p) // c first, so that the products are in the body
 			return d[0].Add(d[1].Mul(d[2]))
 		},
 		"by the carry and from outside": func(h, w, c *tarn.Value) *tarn.Value {

@@ -108,6 +108,47 @@ func TestRandomKeys(t *testing.T) {
 	}
 }
 
+// TestRandomBits checks the very numbers: a run that is resumed, or repeated by a later version, draws the same. The first random op of a
+// graph has number 0.
+func TestRandomBits(t *testing.T) {
+	uniform := func(g *tarn.Graph) *tarn.Value { return g.Uniform(tarn.F64, 0, 1, 3) }
+	for _, c := range []struct {
+		name  string
+		seed  uint64
+		step  int64
+		build func(g *tarn.Graph) *tarn.Value
+		want  []float64
+	}{
+		{"uniform", 0, 0, uniform, []float64{0.15462670087945518, 0.4524368673787127, 0.24691313153942707}},
+		{"uniform of another seed", 7, 0, uniform, []float64{0.6063722979203232, 0.09854813809834484, 0.014786650917262278}},
+		{"uniform of another run", 0, 3, uniform, []float64{0.10178344891326996, 0.18049795352260534, 0.31698249265336476}},
+		{"second", 0, 0, func(g *tarn.Graph) *tarn.Value {
+			uniform(g)
+			return uniform(g)
+		}, []float64{0.7264911281856437, 0.3690201763869422, 0.11148805755361757}},
+		{"uniform f32", 0, 0, func(g *tarn.Graph) *tarn.Value { return g.Uniform(tarn.F32, 0, 1, 3) }, []float64{0.3656347393989563, 0.15462666749954224, 0.8962603807449341}},
+		{"normal", 0, 0, func(g *tarn.Graph) *tarn.Value { return g.Normal(tarn.F64, 0, 1, 3) }, []float64{-1.0167898707904675, -0.11950694928936545, -0.684235825753105}},
+		{"bernoulli", 0, 0, func(g *tarn.Graph) *tarn.Value { return g.Bernoulli(tarn.Num(0.5), 8) }, []float64{1, 1, 0, 1, 0, 1, 1, 1}},
+		{"uniform in a scan", 0, 2, func(g *tarn.Graph) *tarn.Value {
+			_, stacks := tarn.Scan([]*tarn.Value{g.Num(tarn.F64, 0)}, nil, tarn.ScanOptions{Steps: 3}, func(c, _ []*tarn.Value) (next, ys []*tarn.Value) {
+				return c, []*tarn.Value{uniform(c[0].Graph())}
+			})
+			return stacks[0].Slice(0, 2, 3)
+		}, drawn(t, 0, 2*3+2, uniform).Floats()},
+	} {
+		got := drawn(t, c.seed, c.step, c.build).Floats()
+		if len(got) != len(c.want) {
+			t.Fatalf("%s: %d numbers are drawn, want %d", c.name, len(got), len(c.want))
+		}
+		for i := range got {
+			if math.Abs(got[i]-c.want[i]) > 1e-15 {
+				t.Errorf("%s: the numbers are %v, want %v", c.name, got, c.want)
+				break
+			}
+		}
+	}
+}
+
 // TestRandomSteps checks that every run draws other numbers and that SetStep brings them back.
 func TestRandomSteps(t *testing.T) {
 	g := tarn.NewGraph()

@@ -82,7 +82,10 @@ func TestPasses(t *testing.T) {
 		}, "%3 = Neg(%2) f32[]\noutput %3"},
 		{"fold", "nothing that is wrong", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			return b.Add(irtest.Backwards{Bad: true}, b.Const(f, 5, 6))
-		}, "output %2"},
+		}, "%2 = Backwards(%1){true} f32[2]\noutput %2"},
+		{"fold", "what is checked and right", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			return b.Add(irtest.Backwards{Bad: true}, b.Num(f, 1))
+		}, "%2 = Const{1} f32[]\noutput %2"},
 		{"merge", "equal ops", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			return b.F(scalar.Mul, b.F(scalar.Exp, x), b.F(scalar.Exp, x))
 		}, "%1 = Exp(%0) f32[2 3]\n%2 = Mul(%1, %1) f32[2 3]\noutput %2"},

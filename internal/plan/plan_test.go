@@ -352,6 +352,10 @@ func TestAssignments(t *testing.T) {
 		{"the sum of itself and its reverse", func(b *irtest.Builder, v, w, x *ir.Node) {
 			b.Assign(v, b.F(scalar.Add, v, b.Flip(v, 0)))
 		}, 1, n * 4},
+		{"an update that could be early but for a check", func(b *irtest.Builder, v, w, x *ir.Node) {
+			b.Output(b.Add(irtest.Backwards{Bad: true}, b.Add(irtest.Backwards{}, x)))
+			b.Assign(v, b.F(scalar.Sub, v, x))
+		}, 0, n * 4},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
