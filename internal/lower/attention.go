@@ -23,6 +23,11 @@ func (a *Attention) describe() string {
 	return fmt.Sprintf("%s %+v: %v -> %v", name, a.Form, a.In, a.Out)
 }
 
+func (a *Attention) buffers(see func(b **Buffer)) {
+	refBuffers(a.In, see)
+	see(&a.Out)
+}
+
 // Sizes gives the sizes that the operands have.
 func (a *Attention) Sizes() (batch, heads, groups, queries, keys, size, valueSize int) {
 	q, k, v := a.In[0].View.Shape, a.In[1].View.Shape, a.In[2].View.Shape

@@ -121,6 +121,13 @@ func (w *Nest) describe() string {
 	return b.String()
 }
 
+func (w *Nest) buffers(see func(b **Buffer)) {
+	refBuffers(w.In, see)
+	for i := range w.Out {
+		see(&w.Out[i])
+	}
+}
+
 // flops counts one run of each body where the number of runs is not known.
 func (w *Nest) flops() int {
 	n := 0

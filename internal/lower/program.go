@@ -65,7 +65,11 @@ type Step struct {
 }
 
 // Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel, a *Nest or a *Check.
-type Work interface{ describe() string }
+type Work interface {
+	describe() string
+	// buffers calls see with every place that names a buffer; where a result is not needed that is nil.
+	buffers(see func(b **Buffer))
+}
 
 // Ref is a buffer seen through a view.
 type Ref struct {
@@ -89,6 +93,11 @@ type Copy struct {
 
 func (c *Copy) describe() string { return fmt.Sprintf("copy %v -> %v", c.From, c.To) }
 
+func (c *Copy) buffers(see func(b **Buffer)) {
+	see(&c.From.Buffer)
+	see(&c.To)
+}
+
 // Product is a batch of matrix products: C[b] = A[b] B[b]. The views have the batch axes, then rows and columns, and a
 // transposed operand is one with exchanged strides.
 type Product struct {
@@ -99,6 +108,12 @@ type Product struct {
 
 func (p *Product) describe() string {
 	return fmt.Sprintf("product %dx%dx%d batch %v: %v x %v -> %v", p.M, p.N, p.K, p.A.View.Shape[:len(p.A.View.Shape)-2], p.A, p.B, p.C)
+}
+
+func (p *Product) buffers(see func(b **Buffer)) {
+	see(&p.A.Buffer)
+	see(&p.B.Buffer)
+	see(&p.C)
 }
 
 // Kernel is a single op run by a kernel of its own, on whole arrays.
@@ -114,6 +129,11 @@ func (k *Kernel) describe() string {
 	return fmt.Sprintf("kernel %s{%s} %v -> %v", k.Op.Name(), k.Op.Attrs(), k.In, k.Out)
 }
 
+func (k *Kernel) buffers(see func(b **Buffer)) {
+	refBuffers(k.In, see)
+	see(&k.Out)
+}
+
 // Check looks for wrong contents of an operand, which end the run. It is apart from the op that they are wrong for, so that
 // it can come before everything that cannot be undone.
 type Check struct {
@@ -124,6 +144,8 @@ type Check struct {
 }
 
 func (c *Check) describe() string { return fmt.Sprintf("check for %s of %v", c.Op.Name(), c.In) }
+
+func (c *Check) buffers(see func(b **Buffer)) { see(&c.In.Buffer) }
 
 // Loop is a fused computation over a space of Rows x Cols. Values are numbered: first the sources, then the results of
 // the instructions.
@@ -239,6 +261,15 @@ func (l *Loop) describe() string {
 	return b.String()
 }
 
+func (l *Loop) buffers(see func(b **Buffer)) {
+	for i := range l.Sources {
+		see(&l.Sources[i].Buffer)
+	}
+	for i := range l.Instrs {
+		see(&l.Instrs[i].Store)
+	}
+}
+
 // String lists the steps.
 func (p *Program) String() string {
 	var b strings.Builder
@@ -268,52 +299,12 @@ func (s *Step) Replace(by map[*Buffer]*Buffer) {
 	for i := range s.Writes {
 		swap(&s.Writes[i])
 	}
-	switch w := s.Work.(type) {
-	case *Loop:
-		for i := range w.Sources {
-			swap(&w.Sources[i].Buffer)
-		}
-		for i := range w.Instrs {
-			if w.Instrs[i].Store != nil {
-				swap(&w.Instrs[i].Store)
-			}
-		}
-	case *Product:
-		swap(&w.A.Buffer)
-		swap(&w.B.Buffer)
-		swap(&w.C)
-	case *Copy:
-		swap(&w.From.Buffer)
-		swap(&w.To)
-	case *Attention:
-		for i := range w.In {
-			swap(&w.In[i].Buffer)
-		}
-		swap(&w.Out)
-	case *Conv:
-		swap(&w.A)
-		swap(&w.B)
-		swap(&w.C)
-	case *Pool:
-		for i := range w.In {
-			swap(&w.In[i].Buffer)
-		}
-		swap(&w.Out)
-	case *Check:
-		swap(&w.In.Buffer)
-	case *Nest:
-		for i := range w.In {
-			swap(&w.In[i].Buffer)
-		}
-		for i := range w.Out {
-			if w.Out[i] != nil {
-				swap(&w.Out[i])
-			}
-		}
-	case *Kernel:
-		for i := range w.In {
-			swap(&w.In[i].Buffer)
-		}
-		swap(&w.Out)
+	s.Work.buffers(swap)
+}
+
+// refBuffers calls see with the buffer of each reference.
+func refBuffers(refs []Ref, see func(b **Buffer)) {
+	for i := range refs {
+		see(&refs[i].Buffer)
 	}
 }

@@ -25,6 +25,12 @@ func (c *Conv) describe() string {
 		c.A, c.B, c.C, c.X, c.W, c.Y, c.Stride, c.Dilation, c.Before, c.Groups)
 }
 
+func (c *Conv) buffers(see func(b **Buffer)) {
+	see(&c.A)
+	see(&c.B)
+	see(&c.C)
+}
+
 // flops is two for each multiply and add, those with padding counted.
 func (c *Conv) flops() int {
 	return 2 * ir.Size(c.Y) * ir.Size(c.W[:len(c.W)-1])
@@ -93,6 +99,11 @@ type Pool struct {
 
 func (p *Pool) describe() string {
 	return fmt.Sprintf("pool %d %v -> %v: %v %v window %v", p.Kind, p.In, p.Out, p.X, p.Y, p.Window)
+}
+
+func (p *Pool) buffers(see func(b **Buffer)) {
+	refBuffers(p.In, see)
+	see(&p.Out)
 }
 
 // pooling makes the work of a pooling op whose operands lie in order.

@@ -5,6 +5,7 @@ package pass
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -211,7 +212,8 @@ func key(n *ir.Node) string {
 		slices.Sort(ids)
 	}
 	for _, id := range ids {
-		fmt.Fprintf(&b, "|%d", id)
+		b.WriteByte('|')
+		b.WriteString(strconv.Itoa(id))
 	}
 	return b.String()
 }
