@@ -160,6 +160,99 @@ func (m *mover) make(v *Value) *Value {
 	return w
 }
 
+// scanGradients makes the reverse scan. Its carries are the gradients of the scan's carries, and sums over all steps; its slices are what
+// the forward pass has computed, and the gradients of stacks.
+func (c *control) scanGradients(ys, dys []*Value) []*Value {
+	g, in, b := ys[0].graph, ys[0].in, c.bodies[0]
+	start := len(b.values)
+	b.open = true
+	defer func() { b.open = false }()
+	given := c.givenGradients(ys, dys)
+	cotangents, parts := c.stepGradients(in, given)
+
+	s := c.newScanGradient(g, in, given, start)
+	grads := make([]func() *Value, len(in)) // once the reverse scan is complete
+	for i, d := range cotangents[:c.carries] {
+		if d != nil {
+			grads[i] = s.carryBack(d, given[i])
+		}
+	}
+	m := 0
+	for i, d := range cotangents[:c.carries] {
+		if d != nil {
+			s.next[m] = s.moveOrZero(parts[i], d)
+			m++
+		}
+	}
+	for i, d := range parts {
+		switch {
+		case d == nil || i < c.carries:
+		case i < c.carries+c.slices:
+			grads[i] = s.stackOf(s.move(d))
+		default:
+			grads[i] = s.sum(d)
+		}
+	}
+	s.complete()
+	out := make([]*Value, len(in))
+	for i, grad := range grads {
+		if grad != nil {
+			out[i] = grad()
+		}
+	}
+	return out
+}
+
+// givenGradients adds up the gradients of each result, which may have been asked for twice.
+func (c *control) givenGradients(ys, dys []*Value) []*Value {
+	given := make([]*Value, len(c.outputs[0]))
+	for i, y := range ys {
+		if at := y.op.(controlOp).result; given[at] == nil {
+			given[at] = dys[i]
+		} else {
+			given[at] = given[at].Add(dys[i])
+		}
+	}
+	return given
+}
+
+// stepGradients differentiates the body of a scan. It returns the arguments that stand for the gradients of the body's results, where
+// they have one, and the gradients of what stands for the operands, where they get one.
+func (c *control) stepGradients(in, given []*Value) (cotangents, parts []*Value) {
+	b := c.bodies[0]
+	cotangents, parts = make([]*Value, len(given)), make([]*Value, len(in))
+	var results, seeds, ends []*Value
+	for i, v := range c.outputs[0] {
+		if i < c.carries && v.DType().IsFloat() || i >= c.carries && given[i] != nil {
+			cotangents[i] = b.leaf(argumentOp{control: c, role: cotangentArgument, index: i}, v.typ)
+			results, seeds = append(results, v), append(seeds, cotangents[i])
+		}
+	}
+	var operands []int
+	for i, v := range in {
+		if v.DType().IsFloat() {
+			ends, operands = append(ends, c.argumentFor(i, v)), append(operands, i)
+		}
+	}
+	for k, d := range b.backward(results, seeds, ends, nil) {
+		parts[operands[k]] = d
+	}
+	return cotangents, parts
+}
+
+// argumentFor is what stands for operand i, which is v, in the body of a scan.
+func (c *control) argumentFor(i int, v *Value) *Value {
+	b := c.bodies[0]
+	switch k := i - c.carries - c.slices; {
+	case i < c.carries:
+		return b.carry(i, v.typ)
+	case k < 0:
+		return b.slice(i-c.carries, v.typ)
+	default:
+		return b.argument(argumentOp{control: c, role: capturedArgument, index: k, outer: c.captured[k]}, v.typ)
+	}
+}
+
 // scanGradient makes the reverse scan.
 type scanGradient struct {
 	*mover
@@ -171,61 +264,9 @@ type scanGradient struct {
 	stacked []*Value // in its body: what it stacks
 }
 
-func (c *control) scanGradients(ys, dys []*Value) []*Value {
-	g, in, b := ys[0].graph, ys[0].in, c.bodies[0]
-	start := len(b.values)
-	b.open = true
-	defer func() { b.open = false }()
-
-	// The results of the body with a gradient, and in its place an argument for each.
-	var results, seeds []*Value
-	cotangent := map[int]*Value{} // by result
-	seed := func(i int) {
-		v := c.outputs[0][i]
-		cotangent[i] = b.leaf(argumentOp{control: c, role: cotangentArgument, index: i}, v.typ)
-		results, seeds = append(results, v), append(seeds, cotangent[i])
-	}
-	given := map[int]*Value{} // by result
-	for i, y := range ys {    // the same result may have been asked for twice
-		if at := y.op.(controlOp).result; given[at] == nil {
-			given[at] = dys[i]
-		} else {
-			given[at] = given[at].Add(dys[i])
-		}
-	}
-	for i := range c.carries {
-		if c.outputs[0][i].DType().IsFloat() {
-			seed(i)
-		}
-	}
-	for i := c.carries; i < len(c.outputs[0]); i++ {
-		if given[i] != nil {
-			seed(i)
-		}
-	}
-	var ends []*Value
-	var captured []int
-	for i := range c.carries {
-		if in[i].DType().IsFloat() {
-			ends = append(ends, b.carry(i, in[i].typ))
-		}
-	}
-	for i := range c.slices {
-		if v := in[c.carries+i]; v.DType().IsFloat() {
-			ends = append(ends, b.slice(i, v.typ))
-		}
-	}
-	for k, v := range in[c.carries+c.slices:] {
-		if v.DType().IsFloat() {
-			ends = append(ends, b.argument(argumentOp{control: c, role: capturedArgument, index: k, outer: c.captured[k]}, v.typ))
-			captured = append(captured, k)
-		}
-	}
-	parts := map[*Value]*Value{}
-	for i, d := range b.backward(results, seeds, ends, nil) {
-		parts[ends[i]] = d
-	}
-
+// newScanGradient begins the reverse scan of an application to in, given the gradients of its results. Values of the old body from start
+// on are of the gradient.
+func (c *control) newScanGradient(g *Graph, in, given []*Value, start int) *scanGradient {
 	r := g.newControl(ir.Scan)
 	r.steps, r.reverse = c.steps, !c.reverse
 	s := &scanGradient{reverse: r, body: r.newBody(g)}
@@ -242,54 +283,33 @@ func (c *control) scanGradients(ys, dys []*Value) []*Value {
 		}
 		return s.sliceOf(given[op.index]) // the gradient of a stack; those of carries are known
 	}
-	grads := make([]*Value, len(in)) // filled by finish
-	var finish []func()
-	for i := range c.carries {
-		if d := cotangent[i]; d != nil {
-			init := given[i]
-			if init == nil {
-				init = g.Num(d.DType(), 0).broadcastTo(d.typ.Shape)
-			}
-			m := s.carry(init)
-			s.moved[d] = s.body.carry(m, d.typ)
-			finish = append(finish, func() { grads[i] = s.result(m) })
-		}
+	return s
+}
+
+// carryBack makes the gradient of a carry, for which d stands in the old body, a carry of the reverse scan. It begins as what is given for
+// the last contents, or 0.
+func (s *scanGradient) carryBack(d, given *Value) func() *Value {
+	if given == nil {
+		given = s.body.around.Num(d.DType(), 0).broadcastTo(d.typ.Shape)
 	}
-	for i, m := 0, 0; i < c.carries; i++ {
-		if cotangent[i] != nil {
-			d := parts[b.carry(i, in[i].typ)]
-			if d == nil {
-				s.next[m] = s.body.Num(in[i].DType(), 0).broadcastTo(in[i].typ.Shape)
-			} else {
-				s.next[m] = s.move(d)
-			}
-			m++
-		}
+	m := s.carry(given)
+	s.moved[d] = s.body.carry(m, d.typ)
+	return func() *Value { return s.result(m) }
+}
+
+// moveOrZero gives v in the body of the reverse scan, and 0 of the type of like where v is nil.
+func (s *scanGradient) moveOrZero(v, like *Value) *Value {
+	if v == nil {
+		return s.body.Num(like.DType(), 0).broadcastTo(like.typ.Shape)
 	}
-	for i := range c.slices {
-		if v := in[c.carries+i]; v.DType().IsFloat() {
-			if d := parts[b.slice(i, v.typ)]; d != nil {
-				at := s.stack(s.move(d))
-				finish = append(finish, func() { grads[c.carries+i] = s.result(len(s.next) + at) })
-			}
-		}
-	}
-	for _, k := range captured {
-		at := c.carries + c.slices + k
-		d := parts[b.argument(argumentOp{control: c, role: capturedArgument, index: k}, in[at].typ)]
-		if d == nil {
-			continue
-		}
-		sum := s.sum(d)
-		finish = append(finish, func() { grads[at] = sum() })
-	}
-	r.carries, r.slices = len(s.next), len(s.arrays)
-	r.outputs = [][]*Value{slices.Concat(s.next, s.stacked)}
+	return s.move(v)
+}
+
+// complete ends the making of the reverse scan: its results can be had from here on.
+func (s *scanGradient) complete() {
+	s.reverse.carries, s.reverse.slices = len(s.next), len(s.arrays)
+	s.reverse.outputs = [][]*Value{slices.Concat(s.next, s.stacked)}
 	s.body.open = false
-	for _, f := range finish {
-		f()
-	}
-	return grads
 }
 
 // carry adds a carry to the reverse scan, with its first contents.
@@ -308,14 +328,14 @@ func (s *scanGradient) sliceOf(whole *Value) *Value {
 	return s.body.slice(i, whole.typ)
 }
 
-// stack makes the reverse scan stack a value of its body, and gives its number among them.
-func (s *scanGradient) stack(v *Value) int {
+// stackOf makes the reverse scan stack a value of its body. It gives the stack once the reverse scan is complete.
+func (s *scanGradient) stackOf(v *Value) func() *Value {
 	i := slices.Index(s.stacked, v)
 	if i < 0 {
 		i = len(s.stacked)
 		s.stacked = append(s.stacked, v)
 	}
-	return i
+	return func() *Value { return s.result(len(s.next) + i) }
 }
 
 // result is a result of the reverse scan, once that is complete.
@@ -329,8 +349,7 @@ func (s *scanGradient) whole(v *Value) func() *Value {
 	if op, ok := w.op.(argumentOp); ok && op.role == slicedArgument {
 		return func() *Value { return s.arrays[op.index] }
 	}
-	at := s.stack(w)
-	return func() *Value { return s.result(len(s.next) + at) }
+	return s.stackOf(w)
 }
 
 // sum gives, once the reverse scan is complete, the sum of a value of the old body over all steps. That of products is one product of
