@@ -10,8 +10,6 @@ import "math"
 // (comparisons, IsFinite) and as arguments (the condition of Where, the logic functions), where anything but 0 is true.
 func F64(f Func, a, b, c float64) float64 {
 	switch f {
-	case Neg:
-		return -a
 	case Abs:
 		return math.Abs(a)
 	case Sign:
@@ -22,8 +20,6 @@ func F64(f Func, a, b, c float64) float64 {
 			return -1
 		}
 		return a
-	case Square:
-		return a * a
 	case Reciprocal:
 		return 1 / a
 	case Sqrt:
@@ -81,63 +77,75 @@ func F64(f Func, a, b, c float64) float64 {
 		return number[float64](!math.IsInf(a, 0) && a == a)
 	case Not:
 		return number[float64](a == 0)
-
-	case Add:
-		return a + b
-	case Sub:
-		return a - b
-	case Mul:
-		return a * b
 	case Div:
 		return a / b
 	case Pow:
 		return math.Pow(a, b)
-	case Min:
-		return min(a, b)
-	case Max:
-		return max(a, b)
 	case Atan2:
 		return math.Atan2(a, b)
-	case ReLUGrad:
-		if b > 0 {
-			return a
-		}
-		return 0
 	case LeakyReLU:
 		if a > 0 {
 			return a
 		}
 		return a * b
-	case Eq:
-		return number[float64](a == b)
-	case Ne:
-		return number[float64](a != b)
-	case Lt:
-		return number[float64](a < b)
-	case Le:
-		return number[float64](a <= b)
-	case Gt:
-		return number[float64](a > b)
-	case Ge:
-		return number[float64](a >= b)
 	case And:
 		return number[float64](a != 0 && b != 0)
 	case Or:
 		return number[float64](a != 0 || b != 0)
 	case Xor:
 		return number[float64]((a != 0) != (b != 0))
-
-	case Where:
-		if a != 0 {
-			return b
-		}
-		return c
-	case Clip:
-		return min(max(a, b), c)
 	case MulAdd:
 		return math.FMA(a, b, c)
 	}
+	if y, ok := common(f, a, b, c); ok {
+		return y
+	}
 	return math.NaN()
+}
+
+// common is f where floats and integers share a definition, and whether they do.
+func common[T int32 | int64 | float64](f Func, a, b, c T) (y T, ok bool) {
+	switch f {
+	case Neg:
+		return -a, true
+	case Square:
+		return a * a, true
+	case Add:
+		return a + b, true
+	case Sub:
+		return a - b, true
+	case Mul:
+		return a * b, true
+	case Min:
+		return min(a, b), true
+	case Max:
+		return max(a, b), true
+	case ReLUGrad:
+		if b > 0 {
+			return a, true
+		}
+		return 0, true
+	case Eq:
+		return number[T](a == b), true
+	case Ne:
+		return number[T](a != b), true
+	case Lt:
+		return number[T](a < b), true
+	case Le:
+		return number[T](a <= b), true
+	case Gt:
+		return number[T](a > b), true
+	case Ge:
+		return number[T](a >= b), true
+	case Where:
+		if a != 0 {
+			return b, true
+		}
+		return c, true
+	case Clip:
+		return min(max(a, b), c), true
+	}
+	return 0, false
 }
 
 // log is the natural logarithm. The standard library's assembly for amd64 takes denormal numbers for normal ones, so they are
@@ -228,8 +236,6 @@ func I64(f Func, a, b, c int64) int64 { return Int(f, a, b, c) }
 // gives zero. Comparisons give 0 or 1, and any condition but 0 is true. What is defined for floats only gives zero.
 func Int[T int32 | int64](f Func, a, b, c T) T {
 	switch f {
-	case Neg:
-		return -a
 	case Abs:
 		if a < 0 {
 			return -a
@@ -237,55 +243,18 @@ func Int[T int32 | int64](f Func, a, b, c T) T {
 		return a
 	case Sign:
 		return number[T](a > 0) - number[T](a < 0)
-	case Square:
-		return a * a
 	case ReLU:
 		return max(a, 0)
-
-	case Add:
-		return a + b
-	case Sub:
-		return a - b
-	case Mul:
-		return a * b
 	case Div:
 		if b == 0 {
 			return 0
 		}
 		return a / b
-	case Min:
-		return min(a, b)
-	case Max:
-		return max(a, b)
-	case ReLUGrad:
-		if b > 0 {
-			return a
-		}
-		return 0
-	case Eq:
-		return number[T](a == b)
-	case Ne:
-		return number[T](a != b)
-	case Lt:
-		return number[T](a < b)
-	case Le:
-		return number[T](a <= b)
-	case Gt:
-		return number[T](a > b)
-	case Ge:
-		return number[T](a >= b)
-
-	case Where:
-		if a != 0 {
-			return b
-		}
-		return c
-	case Clip:
-		return min(max(a, b), c)
 	case MulAdd:
 		return a*b + c
 	}
-	return 0
+	y, _ := common(f, a, b, c)
+	return y
 }
 
 // Bool is f of bools: the logic functions, Eq, Ne and Where. Anything else gives false.
