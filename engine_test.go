@@ -147,7 +147,11 @@ func (w workload) compile(t testing.TB) *compiled {
 		if updates, err = adam.Update(outputs["loss"], params); err != nil {
 			t.Fatal(err)
 		}
-		c.params = append(params, adam.States()...)
+		states, err := adam.States()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.params = append(params.List(), states.List()...)
 	}
 	var err error
 	if c.program, err = tarn.Compile(g, outputs, updates...); err != nil {

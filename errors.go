@@ -209,10 +209,10 @@ func (g *Graph) report(v *Value, name string, err error) {
 func (v *Value) describe() string {
 	switch op := v.op.(type) {
 	case variableOp:
-		if op.param.path == "" {
+		if op.param.label() == "" {
 			return fmt.Sprintf("%v, a parameter that Init has not named", v.typ)
 		}
-		return fmt.Sprintf("%v, parameter %s", v.typ, op.param.path)
+		return fmt.Sprintf("%v, parameter %s", v.typ, op.param.label())
 	case inputOp:
 		return fmt.Sprintf("%v, input %q", v.typ, v.label)
 	case constOp:
@@ -250,8 +250,8 @@ func nearestParam(values []*Value) string {
 				continue
 			}
 			seen[v] = true
-			if p := v.Param(); p != nil && p.path != "" {
-				return p.path
+			if p := v.Param(); p != nil && p.label() != "" {
+				return p.label()
 			}
 			next = append(next, v.in...)
 		}

@@ -313,7 +313,9 @@ func TestGradientsOfModel(t *testing.T) {
 // TestListings checks the graph as text and as a picture.
 func TestListings(t *testing.T) {
 	w := tarn.NewParam(tarn.F32, nil, 2)
-	w.SetPath("layer.weight")
+	if _, err := tarn.Params(map[string]*tarn.Param{"layer.weight": w}); err != nil {
+		t.Fatal(err)
+	}
 	g := tarn.NewGraph()
 	x := g.Input("x", tarn.F32, 2)
 	loss := x.Mul(w).Sum().Named("loss")

@@ -90,7 +90,7 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 	var ys []*Value
 	for i, p := range params {
 		if slices.Contains(params[:i], p) {
-			return nil, nil, fmt.Errorf("tarn: KroneckerFactors: param %q is listed twice", p.path)
+			return nil, nil, fmt.Errorf("tarn: KroneckerFactors: param %q is listed twice", p.label())
 		}
 		w := users.weight(loss.graph.vars[p])
 		w.param = p
@@ -224,9 +224,9 @@ func (l *KroneckerLayer) Split(matrix *Value) (weight, bias *Value) {
 // String prints the params and the sizes of the factors.
 func (l *KroneckerLayer) String() string {
 	var b strings.Builder
-	b.WriteString(l.Weight.path)
+	b.WriteString(l.Weight.label())
 	if l.Bias != nil {
-		b.WriteString(" and " + l.Bias.path)
+		b.WriteString(" and " + l.Bias.label())
 	}
 	fmt.Fprintf(&b, ": A %v, G %v", l.A.typ, l.G.typ)
 	return b.String()

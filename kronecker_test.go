@@ -14,7 +14,7 @@ import (
 // normalParam is a param of normal numbers, named by its path.
 func normalParam(path string, shape ...int) *tarn.Param {
 	p := tarn.NewParam(tarn.F64, nil, shape...)
-	p.SetPath(path)
+	tarn.Params(map[string]*tarn.Param{path: p})
 	tarn.NewRandom(5, path).Normal(p.Tensor(), 0, 1)
 	return p
 }

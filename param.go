@@ -16,7 +16,7 @@ import (
 // This file holds Param, a tensor that outlives the steps of a program, and the walk that finds the params of a model.
 
 // Initializer fills a fresh parameter. r is a stream of random numbers that belongs to the parameter alone: it is keyed
-// by the seed and the parameter's path, so that adding a layer does not change the weights of another.
+// by the seed and the parameter's name in the model, so that adding a layer does not change the weights of another.
 type Initializer func(t *Tensor, r *Random)
 
 // Param is a tensor with an identity: a weight of a model, or a state such as a running mean or an optimizer's moment.
@@ -26,7 +26,7 @@ type Param struct {
 	// Frozen params are not trained: they get no update from an optimizer.
 	Frozen bool
 
-	path   string
+	named  atomic.Pointer[string] // its first name in a ParamSet: for messages, never to find anything by
 	tensor *Tensor
 	init   Initializer
 	state  bool
@@ -47,12 +47,6 @@ func NewState(dtype DType, init Initializer, shape ...int) *Param {
 	return p
 }
 
-// Path is the param's name within its model, as in "blocks.2.attn.qkv.weight"; "" before Params or Init has walked the model.
-func (p *Param) Path() string { return p.path }
-
-// SetPath names a param that no model struct holds, such as an optimizer's state.
-func (p *Param) SetPath(path string) { p.path = path }
-
 // IsState reports whether the param was made by NewState.
 func (p *Param) IsState() bool { return p.state }
 
@@ -71,10 +65,10 @@ func (p *Param) DType() DType { return p.tensor.DType() }
 // Set copies t, which must have the param's dtype and shape, into the param.
 func (p *Param) Set(t *Tensor) error {
 	if t == nil {
-		return fmt.Errorf("tarn: the new contents of param %q are nil", p.path)
+		return fmt.Errorf("tarn: the new contents of param %q are nil", p.label())
 	}
 	if err := p.tensor.CopyFrom(t); err != nil {
-		return fmt.Errorf("tarn: param %q has type %v, the new contents %v", p.path, p.tensor.array.Type, t.array.Type)
+		return fmt.Errorf("tarn: param %q has type %v, the new contents %v", p.label(), p.tensor.array.Type, t.array.Type)
 	}
 	return nil
 }
@@ -90,17 +84,17 @@ func (p *Param) value(g *Graph) *Value { return g.variable(p) }
 // SetInit changes the initializer, for the next Init; nil means zeros.
 func (p *Param) SetInit(init Initializer) { p.init = init }
 
-// Init names every param of the model by its path and fills it by its initializer, from random numbers that are keyed by
-// the seed and that path. It returns an error where the model holds no param or two params of one path.
+// Init fills every param of the model by its initializer, from random numbers that are keyed by the seed and the param's
+// name in the model. It returns an error if the model holds no param or two params of one name.
 func Init(model any, seed uint64) error {
 	params, err := Params(model)
 	if err != nil {
 		return err
 	}
-	for _, p := range params {
+	for name, p := range params.All() {
 		clear(p.tensor.array.Raw())
 		if p.init != nil {
-			p.init(p.tensor, NewRandom(seed, p.path))
+			p.init(p.tensor, NewRandom(seed, name))
 		}
 	}
 	return nil
@@ -117,12 +111,12 @@ func Cast(model any, dtype DType) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range params {
+	for name, p := range params.All() {
 		if p.DType().IsFloat() && p.DType() != dtype && p.used.Load() {
-			return fmt.Errorf("tarn: Cast: param %q is used by a graph already; convert the model before its first Forward", p.path)
+			return fmt.Errorf("tarn: Cast: param %q is used by a graph already; convert the model before its first Forward", name)
 		}
 	}
-	for _, p := range params {
+	for _, p := range params.All() {
 		if p.DType().IsFloat() && p.DType() != dtype {
 			p.tensor = p.tensor.Cast(dtype)
 		}
@@ -130,28 +124,33 @@ func Cast(model any, dtype DType) error {
 	return nil
 }
 
-// Params walks a model and returns its params in the order of the struct's fields, each once, and names each by its path:
+// Params walks a model and returns its params in the order of the struct's fields, each once, under its path as its name:
 // field names in lower snake case and indices, joined by dots. A field tagged `tarn:"name"` goes by that name, one tagged
-// `tarn:""` adds nothing to the path, and one tagged `tarn:"-"` is passed over. A param met twice is a tied weight, which
-// keeps its first path. The model is a pointer to a struct, or a slice or map of models.
-func Params(model any) ([]*Param, error) {
-	w := walk{paths: map[string]*Param{}, seen: map[*Param]bool{}, open: map[visit]bool{}}
-	if model != nil {
-		if err := w.value(reflect.ValueOf(model), ""); err != nil {
-			return nil, err
+// `tarn:""` adds nothing to the path, and one tagged `tarn:"-"` is skipped. A param met twice is a tied weight, which
+// keeps its first path. The model is a pointer to a struct, or a slice or map of models; a *ParamSet is returned as it is.
+//
+// The walk changes nothing: a part of a model, such as Params(m.Encoder), is another set, and several goroutines may walk
+// one model at once.
+func Params(model any) (*ParamSet, error) {
+	set, ok := model.(*ParamSet)
+	if !ok {
+		w := walk{open: map[visit]bool{}}
+		if model != nil {
+			if err := w.value(reflect.ValueOf(model), ""); err != nil {
+				return nil, err
+			}
 		}
+		set = &w.set
 	}
-	if len(w.params) == 0 {
+	if set.Len() == 0 {
 		return nil, fmt.Errorf("tarn: the model %T holds no *tarn.Param", model)
 	}
-	return w.params, nil
+	return set, nil
 }
 
 type walk struct {
-	params []*Param
-	paths  map[string]*Param
-	seen   map[*Param]bool
-	open   map[visit]bool // what is being walked, so that a cycle ends
+	set  ParamSet
+	open map[visit]bool // what is being walked, so that a cycle ends
 }
 
 // visit is a pointer, slice or map on the way; the type tells a struct from its first field.
@@ -160,7 +159,7 @@ type visit struct {
 	typ reflect.Type
 }
 
-var paramType = reflect.TypeFor[Param]()
+var paramType, paramSetType = reflect.TypeFor[Param](), reflect.TypeFor[ParamSet]()
 
 func (w *walk) value(v reflect.Value, path string) error {
 	switch v.Kind() {
@@ -224,6 +223,9 @@ func (w *walk) entries(v reflect.Value, path string) error {
 }
 
 func (w *walk) fields(v reflect.Value, path string) error {
+	if v.Type() == paramSetType { // a list of params that are elsewhere in the model
+		return nil
+	}
 	if v.Type() == paramType {
 		return fmt.Errorf("tarn: %q is a tarn.Param held by value; hold a *tarn.Param", path)
 	}
@@ -246,16 +248,10 @@ func (w *walk) fields(v reflect.Value, path string) error {
 }
 
 func (w *walk) param(p *Param, path string) error {
-	if w.seen[p] {
+	if w.set.nameOf[p] != "" {
 		return nil
 	}
-	if other := w.paths[path]; other != nil {
-		return fmt.Errorf("tarn: two params have the path %q; give one of the fields a tag `tarn:\"name\"`", path)
-	}
-	w.seen[p], w.paths[path] = true, p
-	p.path = path
-	w.params = append(w.params, p)
-	return nil
+	return w.set.Add(path, p)
 }
 
 func join(path, name string) string {
@@ -278,5 +274,15 @@ func snake(name string) string {
 	return b.String()
 }
 
-// String prints path and type, as in `hidden.weight f32[512 784]`.
-func (p *Param) String() string { return fmt.Sprintf("%s %v", p.path, ir.Type(p.tensor.array.Type)) }
+// label returns the name that the param has in messages: the first that a ParamSet gave it.
+func (p *Param) label() string {
+	if label := p.named.Load(); label != nil {
+		return *label
+	}
+	return ""
+}
+
+// String returns the first name that the param was given, for messages, and its type, as in `hidden.weight f32[512 784]`.
+func (p *Param) String() string {
+	return strings.TrimPrefix(fmt.Sprintf("%s %v", p.label(), ir.Type(p.tensor.array.Type)), " ")
+}

@@ -44,8 +44,8 @@ func Graphviz(values ...*Value) string {
 		title := v.op.Name()
 		if v.label != "" {
 			title = v.label
-		} else if p := v.Param(); p != nil && p.path != "" {
-			title = p.path
+		} else if p := v.Param(); p != nil && p.label() != "" {
+			title = p.label()
 		} else if a := v.op.Attrs(); a != "" {
 			title += " " + a
 		}

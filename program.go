@@ -117,14 +117,14 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 		case u.param == nil || u.value == nil:
 			return nil, fmt.Errorf("tarn: Compile: update %d assigns to a nil param or from a nil value", i+1)
 		case u.value.failed:
-			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q failed with a value of another graph", u.param.path)
+			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q failed with a value of another graph", u.param.label())
 		case u.value.graph != g:
-			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q belongs to another graph", u.param.path)
+			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q belongs to another graph", u.param.label())
 		case assigned[u.param]:
-			return nil, fmt.Errorf("tarn: Compile: param %q is assigned twice", u.param.path)
+			return nil, fmt.Errorf("tarn: Compile: param %q is assigned twice", u.param.label())
 		case !u.param.tensor.array.Type.Equal(u.value.typ):
 			return nil, fmt.Errorf("tarn: Compile: param %q is %v and cannot be assigned the %v made at %s",
-				u.param.path, u.param.tensor.array.Type, u.value.typ, u.value.Place())
+				u.param.label(), u.param.tensor.array.Type, u.value.typ, u.value.Place())
 		}
 		assigned[u.param] = true
 	}
@@ -158,7 +158,7 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 			t.inputs = append(t.inputs, v)
 			t.graph.Inputs = append(t.graph.Inputs, n)
 		case variableOp:
-			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.path
+			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.label()
 			t.variables = append(t.variables, op.param.tensor.array)
 			t.graph.Variables = append(t.graph.Variables, n)
 		}

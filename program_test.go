@@ -15,7 +15,9 @@ func TestCompileErrors(t *testing.T) {
 	g, other := tarn.NewGraph(), tarn.NewGraph()
 	x := g.Input("x", tarn.F32, 2)
 	p := tarn.NewParam(tarn.F32, nil, 2)
-	p.SetPath("w")
+	if _, err := tarn.Params(map[string]*tarn.Param{"w": p}); err != nil {
+		t.Fatal(err)
+	}
 	stranger := other.Input("y", tarn.F32, 2)
 	tests := []struct {
 		name    string

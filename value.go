@@ -105,8 +105,8 @@ func (v *Value) Place() string {
 func (v *Value) expression() string {
 	var b strings.Builder
 	b.WriteString(v.op.Name())
-	if p := v.Param(); p != nil && p.path != "" {
-		fmt.Fprintf(&b, " %q", p.path)
+	if p := v.Param(); p != nil && p.label() != "" {
+		fmt.Fprintf(&b, " %q", p.label())
 		return b.String()
 	}
 	if len(v.in) > 0 {

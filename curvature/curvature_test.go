@@ -282,11 +282,11 @@ func newClassifier(t *testing.T, dtype tarn.DType) (loss, logits *tarn.Value, pa
 		}
 		batches = append(batches, curvature.Inputs{"x": xs, "y": ys})
 	}
-	params, err := tarn.Params(m)
+	all, err := tarn.Params(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return nn.CrossEntropy(logits, y), logits, params, batches
+	return nn.CrossEntropy(logits, y), logits, all.List(), batches
 }
 
 // dense forms an operator's matrix.
@@ -438,26 +438,26 @@ func TestMistakes(t *testing.T) {
 	}}
 	failing := &curvature.Operator{Size: 4, Product: func(context.Context, []float64, []float64) error { return errors.New("out of coffee") }}
 	for want, err := range map[string]error{
-		"the loss is nil":              operator(curvature.NewHessian(nil, params, batches...)),
-		"param 1 is nil":               operator(curvature.NewHessian(loss, []*tarn.Param{params[0], nil}, batches...)),
-		"is listed twice":              operator(curvature.NewHessian(loss, append(slices.Clone(params), params[0]), batches...)),
-		"is i32":                       operator(curvature.NewHessian(loss, []*tarn.Param{integer}, batches...)),
-		"have no elements":             operator(curvature.NewHessian(loss, nil, batches...)),
-		"there is no batch":            operator(curvature.NewHessian(loss, params)),
-		`"y", which batch 1`:           operator(curvature.NewHessian(loss, params, batches[0], curvature.Inputs{"x": batches[1]["x"]})),
-		"should be a scalar":           operator(curvature.NewHessian(vector, others, data...)),
-		"the outputs are nil":          operator(curvature.NewGaussNewton(lost, nil, rest, fed...)),
-		"does not depend on the outpu": operator(curvature.NewGaussNewton(p.Value(g).Sum(), p.Value(g).Exp(), []*tarn.Param{p})),
-		"has no Product":               eigen(nil, curvature.Options{}),
-		"has 0 rows":                   eigen(&curvature.Operator{Product: good.Product}, curvature.Options{}),
-		"Largest is -1":                eigen(good, curvature.Options{Largest: -1}),
-		"Tolerance is NaN":             eigen(good, curvature.Options{Tolerance: math.NaN()}),
-		"should be at least 6":         eigen(good, curvature.Options{Largest: 2, Basis: 5}),
-		"Products is 5 and should be":  eigen(good, curvature.Options{Largest: 2, Smallest: 1, Products: 5}),
-		"product 1 is not finite":      eigen(bad, curvature.Options{}),
-		"product 1: out of coffee":     eigen(failing, curvature.Options{}),
-		"Samples is -1":                func() error { _, err := curvature.Trace(ctx, good, curvature.TraceOptions{Samples: -1}); return err }(),
-		"Steps is -1":                  func() error { _, err := curvature.Density(ctx, good, curvature.DensityOptions{Steps: -1}); return err }(),
+		"the loss is nil":               operator(curvature.NewHessian(nil, params, batches...)),
+		"param 1 is nil":                operator(curvature.NewHessian(loss, []*tarn.Param{params[0], nil}, batches...)),
+		"is listed twice":               operator(curvature.NewHessian(loss, append(slices.Clone(params), params[0]), batches...)),
+		"i32[2] is neither f32 nor f64": operator(curvature.NewHessian(loss, []*tarn.Param{integer}, batches...)),
+		"have no elements":              operator(curvature.NewHessian(loss, nil, batches...)),
+		"there is no batch":             operator(curvature.NewHessian(loss, params)),
+		`"y", which batch 1`:            operator(curvature.NewHessian(loss, params, batches[0], curvature.Inputs{"x": batches[1]["x"]})),
+		"should be a scalar":            operator(curvature.NewHessian(vector, others, data...)),
+		"the outputs are nil":           operator(curvature.NewGaussNewton(lost, nil, rest, fed...)),
+		"does not depend on the outpu":  operator(curvature.NewGaussNewton(p.Value(g).Sum(), p.Value(g).Exp(), []*tarn.Param{p})),
+		"has no Product":                eigen(nil, curvature.Options{}),
+		"has 0 rows":                    eigen(&curvature.Operator{Product: good.Product}, curvature.Options{}),
+		"Largest is -1":                 eigen(good, curvature.Options{Largest: -1}),
+		"Tolerance is NaN":              eigen(good, curvature.Options{Tolerance: math.NaN()}),
+		"should be at least 6":          eigen(good, curvature.Options{Largest: 2, Basis: 5}),
+		"Products is 5 and should be":   eigen(good, curvature.Options{Largest: 2, Smallest: 1, Products: 5}),
+		"product 1 is not finite":       eigen(bad, curvature.Options{}),
+		"product 1: out of coffee":      eigen(failing, curvature.Options{}),
+		"Samples is -1":                 func() error { _, err := curvature.Trace(ctx, good, curvature.TraceOptions{Samples: -1}); return err }(),
+		"Steps is -1":                   func() error { _, err := curvature.Density(ctx, good, curvature.DensityOptions{Steps: -1}); return err }(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

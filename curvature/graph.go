@@ -56,12 +56,11 @@ func newOperator(loss *tarn.Value, params []*tarn.Param, batches []Inputs, build
 		case param == nil:
 			return nil, fmt.Errorf("curvature: param %d is nil", i)
 		case slices.Contains(params[:i], param):
-			return nil, fmt.Errorf("curvature: param %q is listed twice", param.Path())
+			return nil, fmt.Errorf("curvature: param %v is listed twice", param)
 		case !param.DType().IsFloat():
-			return nil, fmt.Errorf("curvature: param %q is %v: there are no second derivatives by it", param.Path(), param.DType())
+			return nil, fmt.Errorf("curvature: param %v is neither f32 nor f64: it has no derivatives", param)
 		}
 		v := tarn.NewState(param.DType(), nil, param.Shape()...)
-		v.SetPath("vector/" + param.Path())
 		vectors = append(vectors, v.Value(g))
 		p.vectors, p.names = append(p.vectors, v.Tensor()), append(p.names, fmt.Sprint(i))
 		size += v.Tensor().Size()

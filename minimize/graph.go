@@ -46,21 +46,6 @@ func FromResiduals(residuals *tarn.Value, params []*tarn.Param, inputs Inputs) (
 	return g, g.addResiduals(residuals)
 }
 
-// ParamsOf are the params of a model that are trained.
-func ParamsOf(model any) ([]*tarn.Param, error) {
-	all, err := tarn.Params(model)
-	if err != nil {
-		return nil, err
-	}
-	var params []*tarn.Param
-	for _, p := range all {
-		if p.Trainable() {
-			params = append(params, p)
-		}
-	}
-	return params, nil
-}
-
 func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error) {
 	if v == nil {
 		return nil, fmt.Errorf("minimize: the value to minimize is nil")
@@ -74,9 +59,9 @@ func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error
 		case p == nil:
 			return nil, fmt.Errorf("minimize: param %d is nil", i)
 		case slices.Contains(params[:i], p):
-			return nil, fmt.Errorf("minimize: param %q is listed twice", p.Path())
+			return nil, fmt.Errorf("minimize: param %v is listed twice", p)
 		case p.DType() != tarn.F64:
-			return nil, fmt.Errorf("minimize: param %q is %v: minimization is done in f64, see tarn.Cast", p.Path(), p.DType())
+			return nil, fmt.Errorf("minimize: param %v is not f64: minimization is done in f64, see tarn.Cast", p)
 		}
 		g.size += p.Tensor().Size()
 	}
@@ -173,7 +158,6 @@ func (p *program) gather(dst, x []float64, skip int, first func(v float64)) {
 func (g *Graph) vectors(graph *tarn.Graph) (held []*tarn.Param, values []*tarn.Value) {
 	for _, p := range g.params {
 		v := tarn.NewState(tarn.F64, nil, p.Shape()...)
-		v.SetPath("vector/" + p.Path())
 		held, values = append(held, v), append(values, v.Value(graph))
 	}
 	return held, values
@@ -219,7 +203,6 @@ func (g *Graph) addResiduals(r *tarn.Value) error {
 		return err
 	}
 	seed := tarn.NewState(tarn.F64, nil, r.Shape()...)
-	seed.SetPath("seed")
 	back, err := g.compile(graph, tarn.VJP(r, seed.Value(graph), g.params...)...)
 	if err != nil {
 		return err

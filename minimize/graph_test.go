@@ -30,11 +30,11 @@ func sine(t *testing.T) (residuals *tarn.Value, params []*tarn.Param, inputs min
 	}
 	g := tarn.NewGraph()
 	x, y := g.Input("x", tarn.F64, 40, 1), g.Input("y", tarn.F64, 40, 1)
-	params, err := minimize.ParamsOf(m)
+	all, err := tarn.Params(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Out.Forward(m.Hidden.Forward(x).Tanh()).Sub(y), params, minimize.Inputs{"x": xs, "y": ys}
+	return m.Out.Forward(m.Hidden.Forward(x).Tanh()).Sub(y), all.List(), minimize.Inputs{"x": xs, "y": ys}
 }
 
 // Derivatives from the graph agree with differences of values from the graph.

@@ -134,9 +134,8 @@ func residualsOf(t *testing.T, d *dataset, response, formula string) *minimize.G
 	var params []*tarn.Param
 	for i := range d.certified {
 		p := tarn.NewParam(tarn.F64, nil)
-		p.SetPath(fmt.Sprintf("b%d", i+1))
 		params = append(params, p)
-		values[p.Path()] = p.Value(g)
+		values[fmt.Sprintf("b%d", i+1)] = p.Value(g)
 	}
 	e, err := expr.Parse(formula + " - " + response)
 	if err != nil {

@@ -22,7 +22,7 @@ func TestImageStepAllocatesNothing(t *testing.T) {
 	g := tarn.NewGraph()
 	loss := net.Forward(g.Input("x", tarn.F32, 3, 16, 16, 2)).Square().Mean()
 	var updates []tarn.Update
-	for _, p := range params {
+	for _, p := range params.All() {
 		if p.Trainable() {
 			updates = append(updates, tarn.Assign(p, p.Value(g).Sub(tarn.Grad(loss, p)[0])))
 		}

@@ -174,7 +174,7 @@ func runAttention(t *testing.T, c goldenCase, make attentionModel, dtype tarn.DT
 	layer, forward := make()
 	g := tarn.NewGraph()
 	operands, state := map[string]tarn.Operand{}, map[string]*tarn.Tensor{}
-	var params []*tarn.Param
+	var params *tarn.ParamSet
 	if layer != nil {
 		var err error
 		if params, err = tarn.Params(layer); err != nil {
@@ -183,8 +183,8 @@ func runAttention(t *testing.T, c goldenCase, make attentionModel, dtype tarn.DT
 		if err := tarn.Cast(layer, dtype); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range params {
-			operands[p.Path()] = p
+		for name, p := range params.All() {
+			operands[name] = p
 		}
 	}
 	in, data := map[string]*tarn.Value{}, map[string]*tarn.Tensor{}
@@ -324,7 +324,7 @@ func gpt(t *testing.T) *nn.GPT {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range params {
+	for _, p := range params.All() {
 		p.SetInit(nn.Normal(0.1, 0.5))
 	}
 	if err := tarn.Cast(m, tarn.F64); err != nil {

@@ -14,7 +14,7 @@ func ExampleSequential() {
 	if err != nil {
 		fmt.Println(err)
 	}
-	for _, p := range params {
+	for _, p := range params.All() {
 		fmt.Println(p)
 	}
 	// Output:

@@ -214,15 +214,15 @@ func (c goldenCase) load(t *testing.T, l nn.Layer, dtype tarn.DType, operands ma
 	if err := tarn.Cast(l, dtype); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range params {
-		a, ok := c.In[p.Path()]
+	for name, p := range params.All() {
+		a, ok := c.In[name]
 		if !ok {
-			t.Fatalf("%s: PyTorch has no param %q", c.Name, p.Path())
+			t.Fatalf("%s: PyTorch has no param %q", c.Name, name)
 		}
 		if err := p.Set(a.tensor(dtype)); err != nil {
 			t.Fatal(err)
 		}
-		operands[p.Path()] = p
+		operands[name] = p
 	}
 }
 

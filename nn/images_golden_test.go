@@ -222,13 +222,13 @@ func TestImageGoldens(t *testing.T) {
 				}
 			}
 			params, _ := tarn.Params(l)
-			for _, p := range params {
-				if want, ok := c.After[p.Path()]; ok && p.DType().IsFloat() {
+			for name, p := range params.All() {
+				if want, ok := c.After[name]; ok && p.DType().IsFloat() {
 					if diff := p.Tensor().Diff(want.tensor(dtype), tolerance); diff != "" {
-						t.Errorf("%s, %v: %s after a step: %s", c.Name, dtype, p.Path(), diff)
+						t.Errorf("%s, %v: %s after a step: %s", c.Name, dtype, name, diff)
 					}
 				} else if ok && p.Tensor().Float(0) != want.Data[0] {
-					t.Errorf("%s: %s is %v after a step, want %v", c.Name, p.Path(), p.Tensor().Float(0), want.Data[0])
+					t.Errorf("%s: %s is %v after a step, want %v", c.Name, name, p.Tensor().Float(0), want.Data[0])
 				}
 			}
 		}
@@ -253,10 +253,10 @@ func (c imageCase) runLayer(t *testing.T, l nn.Layer, dtype tarn.DType) tarn.Res
 		if err := tarn.Cast(l, dtype); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range params {
-			a, ok := c.In[p.Path()]
+		for name, p := range params.All() {
+			a, ok := c.In[name]
 			if !ok {
-				t.Fatalf("%s: PyTorch has no param %q", c.Name, p.Path())
+				t.Fatalf("%s: PyTorch has no param %q", c.Name, name)
 			}
 			want := a.tensor(p.DType())
 			if a.Int {
@@ -265,7 +265,7 @@ func (c imageCase) runLayer(t *testing.T, l nn.Layer, dtype tarn.DType) tarn.Res
 			if err := p.Set(want); err != nil {
 				t.Fatal(err)
 			}
-			operands[p.Path()] = p
+			operands[name] = p
 		}
 	}
 	out := l.Forward(v)

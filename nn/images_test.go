@@ -235,7 +235,7 @@ func TestConvStartsAsInPyTorch(t *testing.T) {
 	for _, p := range []*tarn.Param{c.Weight, c.Bias} {
 		x := p.Tensor().Floats()
 		if least, most := slices.Min(x), slices.Max(x); least < -0.1 || least > -0.09 || most > 0.1 || most < 0.09 {
-			t.Errorf("%s lies within %v and %v, want close to -0.1 and 0.1 = 1/sqrt(100)", p.Path(), least, most)
+			t.Errorf("%v lies within %v and %v, want close to -0.1 and 0.1 = 1/sqrt(100)", p, least, most)
 		}
 	}
 }

@@ -52,13 +52,13 @@ var basicLayers = []layerCase{
 }
 
 // build makes the layer in f64, with every param drawn at random, those that start at 0 or 1 too. States start as always.
-func build(t *testing.T, name string, make func() nn.Layer) (nn.Layer, []*tarn.Param) {
+func build(t *testing.T, name string, make func() nn.Layer) (nn.Layer, *tarn.ParamSet) {
 	l := make()
 	params, err := tarn.Params(l)
 	if err != nil {
 		return l, nil
 	}
-	for _, p := range params {
+	for _, p := range params.All() {
 		if !p.IsState() {
 			p.SetInit(nn.Normal(0.5, 1))
 		}
@@ -94,7 +94,7 @@ func TestLayers(t *testing.T) {
 	for _, c := range layerTable {
 		l, params := build(t, c.name, c.make)
 		var got []string
-		for _, p := range params {
+		for _, p := range params.All() {
 			got = append(got, p.String())
 		}
 		if !slices.Equal(got, c.params) {
@@ -109,17 +109,16 @@ func TestLayers(t *testing.T) {
 			t.Errorf("%s: the shape is %v in training and %v in evaluation, want %v", c.name, train.Shape(), eval.Shape(), c.shape)
 		}
 		outputs := tarn.Outputs{"train": train, "eval": eval}
-		params = slices.DeleteFunc(params, (*tarn.Param).IsState)
-		for _, p := range params {
-			outputs[p.Path()] = tarn.Grad(eval.Sin().Sum(), p)[0]
+		for name, p := range params.Trainable().All() {
+			outputs[name] = tarn.Grad(eval.Sin().Sum(), p)[0]
 		}
 		results := run(t, c.name, g, outputs, map[string]*tarn.Tensor{"x": c.x})
 		if apart := !results["train"].Equal(results["eval"], 0); apart != c.trainsApart {
 			t.Errorf("%s: training and evaluation differ: %v, want %v", c.name, apart, c.trainsApart)
 		}
-		for _, p := range params {
-			if c.x.Size() > 0 && slices.Contains(results[p.Path()].Floats(), 0) {
-				t.Errorf("%s: the gradient of %s is 0 somewhere: %v", c.name, p.Path(), results[p.Path()])
+		for name := range params.Trainable().All() {
+			if c.x.Size() > 0 && slices.Contains(results[name].Floats(), 0) {
+				t.Errorf("%s: the gradient of %s is 0 somewhere: %v", c.name, name, results[name])
 			}
 		}
 	}
@@ -129,9 +128,9 @@ func TestLayerGradients(t *testing.T) {
 	for _, c := range layerTable {
 		l, params := build(t, c.name, c.make)
 		// What a layer learns beside the gradient moves in training: only in evaluation are its differences those of one function.
-		weights := slices.DeleteFunc(slices.Clone(params), (*tarn.Param).IsState)
+		weights := params.Trainable()
 		forward := func(x *tarn.Value) *tarn.Value {
-			if len(weights) < len(params) {
+			if weights.Len() < params.Len() {
 				x.Graph().Eval()
 			}
 			return l.Forward(x)
@@ -145,28 +144,29 @@ func TestLayerGradients(t *testing.T) {
 
 // checkParamGrads compares the first and second derivatives by params with central differences: those of L, a projection
 // of the result, and of S, a projection of the gradient of L.
-func checkParamGrads(t *testing.T, name string, params []*tarn.Param, x *tarn.Tensor, f func(x *tarn.Value) *tarn.Value) {
+func checkParamGrads(t *testing.T, layer string, params *tarn.ParamSet, x *tarn.Tensor, f func(x *tarn.Value) *tarn.Value) {
 	g := tarn.NewGraph()
 	l := f(g.Input("x", x.DType(), x.Shape()...)).Sin().Sum()
 	s := l.Num(0)
 	outputs := tarn.Outputs{"L": l}
-	for i, d := range tarn.Grad(l, params...) {
-		outputs["first "+params[i].Path()] = d
+	weights := params.List()
+	for i, d := range tarn.Grad(l, weights...) {
+		outputs["first "+params.Name(weights[i])] = d
 		s = s.Add(d.Mul(g.Const(random(tarn.F64, uint64(i), d.Shape()...))).Sum())
 	}
 	outputs["S"] = s
-	for i, d := range tarn.Grad(s, params...) {
-		outputs["second "+params[i].Path()] = d
+	for i, d := range tarn.Grad(s, weights...) {
+		outputs["second "+params.Name(weights[i])] = d
 	}
 	program, err := tarn.Compile(g, outputs)
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		t.Fatalf("%s: %v", layer, err)
 	}
 	values := func() map[string][]float64 {
 		program.SetRuns(0)
 		results, err := program.Run(x)
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatalf("%s: %v", layer, err)
 		}
 		out := map[string][]float64{}
 		for name, v := range results {
@@ -176,7 +176,7 @@ func checkParamGrads(t *testing.T, name string, params []*tarn.Param, x *tarn.Te
 	}
 	const h = 1e-5
 	at := values()
-	for _, p := range params {
+	for name, p := range params.All() {
 		for i := range p.Tensor().Size() {
 			was := p.Tensor().Float(i)
 			p.Tensor().SetFloat(i, was+h)
@@ -185,9 +185,9 @@ func checkParamGrads(t *testing.T, name string, params []*tarn.Param, x *tarn.Te
 			below := values()
 			p.Tensor().SetFloat(i, was)
 			for order, of := range map[string]string{"first ": "L", "second ": "S"} {
-				got, want := at[order+p.Path()][i], (above[of][0]-below[of][0])/(2*h)
+				got, want := at[order+name][i], (above[of][0]-below[of][0])/(2*h)
 				if !(math.Abs(got-want) <= 1e-6*(1+math.Abs(want))) {
-					t.Errorf("%s: %sderivative by element %d of %s is %v, by differences %v", name, order, i, p.Path(), got, want)
+					t.Errorf("%s: %sderivative by element %d of %s is %v, by differences %v", layer, order, i, name, got, want)
 				}
 			}
 		}
@@ -230,7 +230,7 @@ func TestLinearStartsAsInPyTorch(t *testing.T) {
 	for _, p := range []*tarn.Param{l.Weight, l.Bias} {
 		x := p.Tensor().Floats()
 		if least, most := slices.Min(x), slices.Max(x); least < -0.05 || least > -0.049 || most > 0.05 || most < 0.049 {
-			t.Errorf("%s lies within %v and %v, want close to -0.05 and 0.05 = 1/sqrt(400)", p.Path(), least, most)
+			t.Errorf("%v lies within %v and %v, want close to -0.05 and 0.05 = 1/sqrt(400)", p, least, most)
 		}
 	}
 }

@@ -14,21 +14,10 @@ import (
 // SetInit(Orthogonal(1)) and tarn.Init. A layer without a weight of two axes or more passes the batch on. Nested chains are
 // entered. It returns an error where a layer cannot take the batch, or gives a constant that no weight can scale.
 func LSUV(s *Sequential, batch *tarn.Tensor) error {
-	// Looking for a layer's params names them by their place in the layer; afterwards they get back the names they had.
-	params, err := tarn.Params(s)
-	if err != nil {
+	if _, err := tarn.Params(s); err != nil {
 		return fmt.Errorf("nn: LSUV: %w", err)
 	}
-	paths := make([]string, len(params))
-	for i, p := range params {
-		paths[i] = p.Path()
-	}
-	defer func() {
-		for i, p := range params {
-			p.SetPath(paths[i])
-		}
-	}()
-	_, err = lsuv(s, batch, "")
+	_, err := lsuv(s, batch, "")
 	return err
 }
 
@@ -96,7 +85,7 @@ func firstMatrix(layer Layer) *tarn.Param {
 	if err != nil {
 		return nil // a layer without params
 	}
-	for _, p := range params {
+	for _, p := range params.All() {
 		if p.Trainable() && len(p.Shape()) > 1 {
 			return p
 		}

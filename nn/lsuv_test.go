@@ -38,10 +38,6 @@ func TestLSUV(t *testing.T) {
 			t.Errorf("layer %s has variance %v, want 1", name, v.Item())
 		}
 	}
-	params, _ := tarn.Params(s)
-	if got := params[2].Path(); got != "2.0.weight" {
-		t.Errorf("a weight is called %q afterwards", got)
-	}
 }
 
 func TestLSUVRefuses(t *testing.T) {

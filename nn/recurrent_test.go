@@ -112,9 +112,9 @@ func runRecurrent(t *testing.T, c recurrentCase, dtype tarn.DType) tarn.Results 
 		if err := tarn.Cast(layer, dtype); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range params {
-			operands[p.Path()] = p
-			state[p.Path()] = c.In[p.Path()].tensor(dtype)
+		for name, p := range params.All() {
+			operands[name] = p
+			state[name] = c.In[name].tensor(dtype)
 		}
 		for name := range c.In {
 			if strings.Contains(name, "_l") && operands[name] == nil {

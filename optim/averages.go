@@ -11,16 +11,24 @@ import (
 
 // EvaluateAt says that a state of the param's shape holds the weights that an evaluation should use in the param's place.
 // Of several transforms that say so the last one counts. See Chain.WithAverages.
-func (s *Slot) EvaluateAt(state *tarn.Param) { s.context.chain.averages[s.Param] = state }
+func (s *Slot) EvaluateAt(state *tarn.Param) { s.context.chain.memory.averages[s.Param] = state }
 
-// Averages are the weights for evaluation that the chain keeps, by the path of the param whose place they take: those of
+// Averages are the weights for evaluation that the chain keeps, by the name of the param whose place they take: those of
 // EMA, SWA, Lookahead or a schedule-free optimizer. Without such a transform, and before the first Update, there are none.
 func (o *Chain) Averages() map[string]*tarn.Tensor {
 	averages := map[string]*tarn.Tensor{}
-	for p, state := range o.averages {
-		averages[p.Path()] = state.Tensor()
+	for p, state := range o.averaged() {
+		averages[o.memory.params.Name(p)] = state.Tensor()
 	}
 	return averages
+}
+
+// averaged returns of each param the state that holds its weights for evaluation.
+func (o *Chain) averaged() map[*tarn.Param]*tarn.Param {
+	if o.memory == nil {
+		return nil
+	}
+	return o.memory.averages
 }
 
 // WithAverages calls f while the params hold the weights for evaluation, and gives them back what they had:
@@ -39,13 +47,21 @@ func (o *Chain) WithAverages(f func() error) error {
 	return f()
 }
 
+// WithAverages calls f while the params hold the weights for evaluation, if the optimizer keeps such: see Averager.
+func WithAverages(o Optimizer, f func() error) error {
+	if a, ok := o.(Averager); ok {
+		return a.WithAverages(f)
+	}
+	return f()
+}
+
 // TakeAverages stores the weights for evaluation in the params, for good: the last act of a training.
 func (o *Chain) TakeAverages() error {
-	if len(o.averages) == 0 {
+	if len(o.averaged()) == 0 {
 		return errors.New("optim: TakeAverages: the optimizer keeps no averaged weights; add such as optim.EMA to its After")
 	}
 	var errs []error
-	for p, state := range o.averages {
+	for p, state := range o.averaged() {
 		errs = append(errs, p.Set(state.Tensor()))
 	}
 	return errors.Join(errs...)
@@ -54,7 +70,7 @@ func (o *Chain) TakeAverages() error {
 // swapAverages exchanges params and averages.
 func (o *Chain) swapAverages() error {
 	var errs []error
-	for p, state := range o.averages {
+	for p, state := range o.averaged() {
 		kept := p.Tensor().Clone()
 		errs = append(errs, p.Set(state.Tensor()), state.Set(kept))
 	}

@@ -113,7 +113,7 @@ func TestHutchinson(t *testing.T) {
 	}
 	g := tarn.NewGraph()
 	loss := p.loss(g, 0)
-	if _, err := o.Update(loss, p.params); err != nil {
+	if _, err := o.Update(loss, named(p.params...)); err != nil {
 		t.Fatal(err)
 	}
 	program, err := tarn.Compile(g, tarn.Outputs{"diagonal": estimates[0]})
@@ -148,8 +148,8 @@ func TestMuonSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := optim.NewMuon(1)
-		o.Match = func(*tarn.Param) bool { return true }
-		updates, err := o.Update(w.Value(g).Mul(g.Const(c)).Sum(), []*tarn.Param{w})
+		o.Match = func(string, *tarn.Param) bool { return true }
+		updates, err := o.Update(w.Value(g).Mul(g.Const(c)).Sum(), named(w))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestOnly(t *testing.T) {
 	norm := 0.0
 	for i := range p.params {
 		a, b, s := p.params[i].Tensor().Floats(), clipped.params[i].Tensor().Floats(), start.params[i].Tensor().Floats()
-		if !optim.Matrices(p.params[i]) {
+		if !optim.Matrices("", p.params[i]) {
 			if !slices.Equal(a, b) {
 				t.Errorf("%v was changed", p.params[i])
 			}

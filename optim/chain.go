@@ -11,23 +11,48 @@ import (
 
 // This file holds Chain, which carries gradients through transforms to the params: all that optimizers have in common.
 
-// Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is one.
+// Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is
+// one, and has the optional interfaces too: Accumulator, Rater, Averager, Observer. Package train uses those that an
+// optimizer has.
 type Optimizer interface {
-	// Update gives the assignments that take one step of the optimizer. Params that are frozen or states are left alone.
-	Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error)
-	// Accumulate gives the assignments that only add the gradient to what the next Update will use: see Chain.MicroBatches.
-	Accumulate(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error)
+	// Update returns the assignments that take one step of the optimizer. Params that are frozen or states are left alone.
+	Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
+	// States returns what the optimizer keeps from step to step, under the names by which a checkpoint saves and loads it.
+	States() (*tarn.ParamSet, error)
+}
+
+// Accumulator is an Optimizer that may spread an update over several runs.
+type Accumulator interface {
+	// Accumulate returns the assignments that only add the gradient to what the next Update will use: see Chain.MicroBatches.
+	Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
 	// UpdatesAt reports whether run number run of the training, counted from 0, is one of Update or one of Accumulate.
 	UpdatesAt(run int64) bool
-	// RateAt is the learning rate at run number run.
+}
+
+// Rater is an Optimizer that tells its learning rate, for the log.
+type Rater interface {
+	// RateAt returns the learning rate at run number run, counted from 0.
 	RateAt(run int64) (float64, error)
-	// States lists what the optimizer keeps from step to step, by path.
-	States() []*tarn.Param
+}
+
+// Averager is an Optimizer that keeps weights for evaluation beside those that are trained.
+type Averager interface {
 	// WithAverages calls f while the params hold the weights that an evaluation should use, if the optimizer keeps such.
 	WithAverages(f func() error) error
-	// Observe tells the learning rate the number of an evaluation: see Plateau.
+}
+
+// Observer is an Optimizer that is told the number of each evaluation, such as the validation loss: see Plateau.
+type Observer interface {
 	Observe(number float64)
 }
+
+var _ interface { // what a Chain is
+	Optimizer
+	Accumulator
+	Rater
+	Averager
+	Observer
+} = (*Chain)(nil)
 
 // Chain is an optimizer made of transforms:
 //
@@ -38,7 +63,7 @@ type Optimizer interface {
 //	param <- param - u
 //
 // Without a transform it is plain gradient descent. A param that the loss does not depend on has the gradient 0 and still
-// decays; PyTorch passes over it.
+// decays; PyTorch skips it.
 type Chain struct {
 	// Rate is the learning rate.
 	Rate Schedule
@@ -58,8 +83,16 @@ type Chain struct {
 
 	groups     []*Group
 	transforms []Transform
-	states     map[stateKey]*tarn.Param
-	averages   map[*tarn.Param]*tarn.Param // of a param, the state with the weights for evaluation
+	memory     *memory
+}
+
+// memory is what an optimizer keeps. It is no part of the Chain itself so that a copy of a Chain is found out: see check.
+type memory struct {
+	chain    *Chain        // the one that it belongs to; nil before the first Update
+	params   tarn.ParamSet // those updated so far, by the names that Update was given
+	states   tarn.ParamSet
+	stateOf  map[stateKey]*tarn.Param
+	averages map[*tarn.Param]*tarn.Param // of a param, the state with the weights for evaluation
 }
 
 // stateKey finds a state by its name and the param that it belongs to, which is nil where it belongs to all.
@@ -68,22 +101,22 @@ type stateKey struct {
 	param *tarn.Param
 }
 
-// NewChain returns an optimizer made of transforms, with a constant learning rate. An optimizer of one's own is a struct
-// that embeds a Chain and is its transform: its constructor ends in o.Chain = *optim.NewChain(rate, o). Its fields are read
-// when an update is built. Such a struct must not be copied: the chain of the copy would refer to the original.
+// NewChain returns an optimizer made of transforms, with a constant learning rate. To write
+// your own optimizer, embed a Chain in a type that implements Transform; its constructor ends in
+// o.Chain = *optim.NewChain(rate, o). Its fields are read when an update is built. An optimizer must not be copied, since the
+// chain of the copy would refer to the original: Update refuses a copy.
 func NewChain(rate float64, transforms ...Transform) *Chain {
 	return &Chain{
 		Rate:         Constant(rate),
 		MicroBatches: 1,
 		transforms:   append([]Transform{}, transforms...),
-		states:       map[stateKey]*tarn.Param{},
-		averages:     map[*tarn.Param]*tarn.Param{},
+		memory:       &memory{stateOf: map[stateKey]*tarn.Param{}, averages: map[*tarn.Param]*tarn.Param{}},
 	}
 }
 
-// Update gives the assignments that take one step: those of the params and of the optimizer's states. Mistakes made in the
-// graph so far are part of the error.
-func (o *Chain) Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error) {
+// Update returns the assignments that take one step: those of the params and of the optimizer's states, which are named by
+// params. Mistakes made in the graph so far are part of the error.
+func (o *Chain) Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
 	c, err := o.open(loss, params)
 	if err != nil {
 		return nil, err
@@ -117,8 +150,8 @@ func (o *Chain) Update(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, e
 	return c.close()
 }
 
-// Accumulate gives the assignments that add the gradient to that of earlier micro-batches, and change no param.
-func (o *Chain) Accumulate(loss *tarn.Value, params []*tarn.Param) ([]tarn.Update, error) {
+// Accumulate returns the assignments that add the gradient to that of earlier micro-batches, and change no param.
+func (o *Chain) Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
 	c, err := o.open(loss, params)
 	if err != nil {
 		return nil, err
@@ -138,7 +171,7 @@ func (o *Chain) UpdatesAt(run int64) bool {
 	return o.MicroBatches <= 1 || run%int64(o.MicroBatches) == int64(o.MicroBatches)-1
 }
 
-// RateAt is the learning rate at run number run, counted from 0.
+// RateAt returns the learning rate at run number run, counted from 0.
 func (o *Chain) RateAt(run int64) (float64, error) {
 	rates, err := Rates(o.Rate, run/int64(max(1, o.MicroBatches)))
 	if err != nil {
@@ -147,52 +180,83 @@ func (o *Chain) RateAt(run int64) (float64, error) {
 	return rates[0], nil
 }
 
-// States lists what the optimizer keeps from step to step, sorted by path. The list is complete once the programs of a
-// training have been built.
-func (o *Chain) States() []*tarn.Param {
-	states := make([]*tarn.Param, 0, len(o.states))
-	for _, s := range o.states {
-		states = append(states, s)
+// States returns what the optimizer keeps from step to step, sorted by name: a state of a param is named by what it is, a
+// slash and the name of the param in the set that Update was given. The set is complete once the programs of a training
+// have been built. Two states of one name are an error.
+func (o *Chain) States() (*tarn.ParamSet, error) {
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	states = append(states, scheduleStates(o.Rate)...)
-	slices.SortFunc(states, func(a, b *tarn.Param) int { return strings.Compare(a.Path(), b.Path()) })
-	return states
+	type named struct {
+		name  string
+		state *tarn.Param
+	}
+	var all []named
+	for _, states := range append(scheduleStates(o.Rate), &o.memory.states) {
+		for name, state := range states.All() {
+			all = append(all, named{name, state})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	states := &tarn.ParamSet{}
+	for _, s := range all {
+		if err := states.Add(s.name, s.state); err != nil {
+			return nil, fmt.Errorf("optim: the states of the optimizer: %w", err)
+		}
+	}
+	return states, nil
 }
 
+// check refuses a Chain that no constructor made, and a copy of one.
+func (o *Chain) check() error {
+	if o.memory == nil {
+		return errors.New("optim: the optimizer was not made by its constructor, such as optim.NewAdamW")
+	}
+	owner := o.memory.chain
+	for _, t := range o.transforms {
+		// The transform of an optimizer such as Adam is the struct that embeds the chain.
+		if whole, ok := t.(interface{ itself() *Chain }); ok && whole.itself().memory == o.memory {
+			owner = whole.itself()
+		}
+	}
+	if owner != nil && owner != o {
+		return errors.New("optim: the optimizer is a copy of another and would use that one's settings and states; make a new one by its constructor, and pass optimizers as pointers")
+	}
+	return nil
+}
+
+// itself returns the chain that a struct embeds.
+func (o *Chain) itself() *Chain { return o }
+
 // open checks what an update is made of.
-func (o *Chain) open(loss *tarn.Value, params []*tarn.Param) (*Context, error) {
+func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	switch {
-	case o.transforms == nil:
-		return nil, errors.New("optim: the optimizer was not made by its constructor, such as optim.NewAdamW")
 	case o.Rate == nil:
 		return nil, errors.New("optim: Rate is nil; set a schedule such as optim.Constant(1e-3)")
 	case o.MicroBatches < 1:
 		return nil, fmt.Errorf("optim: MicroBatches is %d and should be at least 1", o.MicroBatches)
 	case loss == nil:
 		return nil, errors.New("optim: the loss is nil")
-	case len(params) == 0:
+	case params.Len() == 0:
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
+	o.memory.chain = o
 	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, name: "optim", used: map[string]bool{}}
 	step := c.Graph.Runs()
 	if o.MicroBatches > 1 {
 		step = step.Div(tarn.Num(o.MicroBatches))
 	}
 	c.Step = step.Cast(tarn.F64)
-	seen := map[*tarn.Param]bool{}
-	for i, p := range params {
-		switch {
-		case p == nil:
-			c.Errorf("param %d is nil", i)
-		case seen[p]:
-			c.Errorf("param %q is listed twice", p.Path())
-		case p.Trainable():
-			c.Slots = append(c.Slots, o.slot(c, p))
+	for name, p := range params.All() {
+		if p.Trainable() {
+			c.Slots = append(c.Slots, o.slot(c, name, p))
 		}
-		seen[p] = true
 	}
 	if len(c.Slots) == 0 {
-		c.Errorf("none of the %d params is trainable: all are frozen or states", len(params))
+		c.Errorf("none of the %d params is trainable: all are frozen or states", params.Len())
 	}
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)

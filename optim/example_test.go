@@ -11,13 +11,16 @@ import (
 // Minimize (w - 3)^2, and show how the rate warms up and falls.
 func Example() {
 	w := tarn.NewParam(tarn.F64, nil)
-	w.SetPath("w")
+	params, err := tarn.Params(map[string]*tarn.Param{"w": w})
+	if err != nil {
+		log.Fatal(err)
+	}
 	opt := optim.NewAdam(0)
 	opt.Rate = optim.Warmup{Steps: 5, Then: optim.Cosine{Rate: 0.5, Steps: 95}}
 
 	g := tarn.NewGraph()
 	loss := w.Value(g).Sub(tarn.Num(3)).Square()
-	updates, err := opt.Update(loss, []*tarn.Param{w})
+	updates, err := opt.Update(loss, params)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -36,7 +39,11 @@ func Example() {
 		}
 	}
 	fmt.Printf("w = %.3f\n", w.Tensor().Item())
-	for _, s := range opt.States() {
+	states, err := opt.States()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range states.All() {
 		fmt.Println(s)
 	}
 	// Output:

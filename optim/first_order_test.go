@@ -222,7 +222,7 @@ func readFirstOrder(t *testing.T) firstOrderGoldens {
 func averagesOf(t *testing.T, opt optim.Optimizer, p *problem) []float64 {
 	t.Helper()
 	before, averages := p.values(), []float64(nil)
-	err := opt.WithAverages(func() error {
+	err := optim.WithAverages(opt, func() error {
 		averages = p.values()
 		return nil
 	})
@@ -325,11 +325,11 @@ func TestPlateau(t *testing.T) {
 					fresh := makers[name]()
 					again := optim.NewSGD(0)
 					again.Rate = optim.Product{fresh}
-					if len(opt.States()) != 1 || len(again.States()) != 1 {
-						t.Fatalf("the states are %v and %v", opt.States(), again.States())
+					if statesOf(t, opt).Len() != 1 || statesOf(t, again).Len() != 1 {
+						t.Fatalf("the states are %v and %v", statesOf(t, opt).List(), statesOf(t, again).List())
 					}
-					for j, s := range again.States() {
-						if err := s.Set(opt.States()[j].Tensor()); err != nil {
+					for name, s := range statesOf(t, again).All() {
+						if err := s.Set(statesOf(t, opt).Lookup(name).Tensor()); err != nil {
 							t.Fatal(err)
 						}
 					}

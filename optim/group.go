@@ -9,8 +9,8 @@ import (
 
 // This file holds parameter groups: params that are treated differently from the rest.
 
-// Match tells which params belong to a group.
-type Match func(p *tarn.Param) bool
+// Match tells which params belong to a group, by the name that Update was given for a param and by the param itself.
+type Match func(name string, p *tarn.Param) bool
 
 // Group has what is special about some params. Equal to a param group of torch.optim, with factors instead of values.
 type Group struct {
@@ -34,18 +34,18 @@ func (o *Chain) Group(match Match) *Group {
 
 // Vectors matches the params with fewer than two axes: the biases of layers and the scales and shifts of norms, which by
 // custom are not decayed.
-func Vectors(p *tarn.Param) bool { return len(p.Shape()) < 2 }
+func Vectors(_ string, p *tarn.Param) bool { return len(p.Shape()) < 2 }
 
-// Under matches the param of a path and all params of the part of the model that has this path.
+// Under matches the param of a name and all params of the part of the model that has this path.
 func Under(path string) Match {
-	return func(p *tarn.Param) bool { return p.Path() == path || strings.HasPrefix(p.Path(), path+".") }
+	return func(name string, _ *tarn.Param) bool { return name == path || strings.HasPrefix(name, path+".") }
 }
 
 // Not matches the params that another match does not.
-func Not(m Match) Match { return func(p *tarn.Param) bool { return !m(p) } }
+func Not(m Match) Match { return func(name string, p *tarn.Param) bool { return !m(name, p) } }
 
 // Matrices matches the params with two axes.
-func Matrices(p *tarn.Param) bool { return len(p.Shape()) == 2 }
+func Matrices(_ string, p *tarn.Param) bool { return len(p.Shape()) == 2 }
 
 // Only applies a transform to the params that match, and passes on the updates of the others. To a transform that has one
 // number for all params, such as ClipByNorm, those that match are all. Equal to optax.masked.
@@ -66,7 +66,7 @@ func (o Only) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	var slots []*Slot
 	var some []*tarn.Value
 	for i, s := range all {
-		if o.Match(s.Param) {
+		if o.Match(s.Name, s.Param) {
 			at, slots, some = append(at, i), append(slots, s), append(some, u[i])
 		}
 	}
@@ -82,21 +82,28 @@ func (o Only) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 }
 
 // slot is the param's place in a step, with the factors of its groups.
-func (o *Chain) slot(c *Context, p *tarn.Param) *Slot {
-	s := &Slot{Param: p, Value: p.Value(c.Graph), context: c, rate: 1, decay: 1, used: map[string]bool{}}
+func (o *Chain) slot(c *Context, name string, p *tarn.Param) *Slot {
+	if known := o.memory.params.Name(p); known == "" {
+		if err := o.memory.params.Add(name, p); err != nil {
+			c.Errorf("%w; use one optimizer for one model", err)
+		}
+	} else if known != name {
+		c.Errorf("param %q was %q in an earlier update, by which its states are named; pass the set of the whole model to every update, and use one optimizer for one model", name, known)
+	}
+	s := &Slot{Param: p, Name: name, Value: p.Value(c.Graph), context: c, rate: 1, decay: 1, used: map[string]bool{}}
 	for i, g := range o.groups {
 		if g.match == nil {
 			c.Errorf("group %d has no Match", i)
 			continue
 		}
-		if g.match(p) {
+		if g.match(name, p) {
 			s.rate *= g.Rate
 			s.decay *= g.Decay
 		}
 	}
 	for _, f := range []float64{s.rate, s.decay} {
 		if !(f >= 0) || math.IsInf(f, 1) {
-			c.Errorf("the groups of param %q give it the factors %v of the rate and %v of the decay; they should be finite and not negative", p.Path(), s.rate, s.decay)
+			c.Errorf("the groups of param %q give it the factors %v of the rate and %v of the decay; they should be finite and not negative", name, s.rate, s.decay)
 			break
 		}
 	}

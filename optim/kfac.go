@@ -96,7 +96,7 @@ func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 			factored[l.Bias] = true
 		}
 	}
-	match := func(p *tarn.Param) bool { return factored[p] }
+	match := func(_ string, p *tarn.Param) bool { return factored[p] }
 	u = Only{match, momentum}.Apply(c, u)
 	u = Only{Not(match), o.Others}.Apply(c, u)
 	return Only{Not(match), DecayWeights(o.WeightDecay)}.Apply(c, u)

@@ -22,7 +22,7 @@ func (r ScaleByTrustRatio) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("Coefficient", r.Coefficient)
 	c.notNegative("Epsilon", r.Epsilon)
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
-		if r.Match != nil && !r.Match(s.Param) {
+		if r.Match != nil && !r.Match(s.Name, s.Param) {
 			return u
 		}
 		weight, update := norm(s.Value), norm(u)

@@ -97,7 +97,7 @@ func TestLineSearch(t *testing.T) {
 			o.After = []optim.Transform{search}
 			g := tarn.NewGraph()
 			loss := c.loss(p.Value(g))
-			updates, err := o.Update(loss, []*tarn.Param{p})
+			updates, err := o.Update(loss, named(p))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	next := c.Graph.Num(tarn.F64, m.Beta).Pow(c.Count().AddNum(1)).Neg().AddNum(1).Reciprocal()
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		if g.Rank() < 2 {
-			c.Errorf("param %q has shape %v and is no matrix", s.Param.Path(), s.Param.Shape())
+			c.Errorf("param %q has shape %v and is no matrix", s.Name, s.Param.Shape())
 			return g
 		}
 		x := s.Average("muon.m", m.Beta, g)
@@ -89,7 +89,7 @@ func orthogonal(x *tarn.Value, iterations int) *tarn.Value {
 //
 // Embeddings and the last layer are better left to Adam as well, whose rate is usually smaller:
 //
-//	opt.Match = func(p *tarn.Param) bool { return optim.Matrices(p) && optim.Under("blocks")(p) }
+//	opt.Match = func(name string, p *tarn.Param) bool { return optim.Matrices(name, p) && optim.Under("blocks")(name, p) }
 //	opt.Group(optim.Not(opt.Match)).Rate = 0.015
 //
 // Equal to optax.contrib.muon with adam_weight_decay=weight_decay and adamw without nesterov for the other params: there these

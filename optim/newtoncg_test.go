@@ -73,7 +73,7 @@ func TestNewtonCGLeavesSaddle(t *testing.T) {
 	g := tarn.NewGraph()
 	x, y := p.Value(g).Slice(0, 0, 1), p.Value(g).Slice(0, 1, 2)
 	loss := x.Square().Sub(y.Square()).Add(y.Square().Square()).Sum()
-	updates, err := o.Update(loss, []*tarn.Param{p})
+	updates, err := o.Update(loss, named(p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestNewtonCGRejects(t *testing.T) {
 	g := tarn.NewGraph()
 	x := p.Value(g)
 	loss := x.Sub(x.Log()).Sum() // Newton's step from x goes to x (2 - x), which is negative
-	updates, err := o.Update(loss, []*tarn.Param{p})
+	updates, err := o.Update(loss, named(p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +106,8 @@ func TestNewtonCGRejects(t *testing.T) {
 		t.Fatal(err)
 	}
 	damping := func() float64 {
-		for _, s := range o.States() {
-			if s.Path() == "newtoncg.damping" {
+		for name, s := range statesOf(t, o).All() {
+			if name == "newtoncg.damping" {
 				return s.Tensor().Item()
 			}
 		}

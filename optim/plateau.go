@@ -45,7 +45,6 @@ const (
 // NewPlateau returns a Plateau with Factor 0.1, Patience 10 and Threshold 1e-4.
 func NewPlateau(then Schedule) *Plateau {
 	p := &Plateau{Then: then, Factor: 0.1, Patience: 10, Threshold: 1e-4, state: tarn.NewState(tarn.F64, nil, plateauSize)}
-	p.state.SetPath("plateau")
 	p.state.Tensor().F64()[plateauScale] = 1
 	return p
 }
@@ -98,12 +97,13 @@ func (p *Plateau) Observe(number float64) {
 // Scale is the factor of the rates that the numbers so far have left.
 func (p *Plateau) Scale() float64 { return p.state.Tensor().F64()[plateauScale] }
 
-// States are what the schedule keeps from one evaluation to the next.
-func (p *Plateau) States() []*tarn.Param {
-	if p == nil || p.state == nil {
-		return nil
+// States returns what the schedule keeps from one evaluation to the next, under the name "plateau".
+func (p *Plateau) States() *tarn.ParamSet {
+	states := &tarn.ParamSet{}
+	if p != nil && p.state != nil {
+		states.Add("plateau", p.state) // into an empty set
 	}
-	return []*tarn.Param{p.state}
+	return states
 }
 
 // The schedules that others are made of.
@@ -138,12 +138,12 @@ func eachSchedule(s Schedule, visit func(s Schedule)) {
 	walk(s)
 }
 
-// scheduleStates are what a schedule keeps for a checkpoint: where it, or a part of it, has a method States as Plateau has.
-func scheduleStates(s Schedule) []*tarn.Param {
-	var states []*tarn.Param
+// scheduleStates returns what a schedule keeps for a checkpoint, if it, or a part of it, has a method States as Plateau has.
+func scheduleStates(s Schedule) []*tarn.ParamSet {
+	var states []*tarn.ParamSet
 	eachSchedule(s, func(s Schedule) {
-		if keeper, ok := s.(interface{ States() []*tarn.Param }); ok {
-			states = append(states, keeper.States()...)
+		if keeper, ok := s.(interface{ States() *tarn.ParamSet }); ok {
+			states = append(states, keeper.States())
 		}
 	})
 	return states

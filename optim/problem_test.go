@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -27,13 +28,37 @@ func problems(dtype tarn.DType) map[string]*problem {
 	return map[string]*problem{"quadratic": quadratic(dtype), "rosenbrock": rosenbrock(dtype), "network": network(dtype)}
 }
 
-func param(dtype tarn.DType, path string, values []float64, shape ...int) *tarn.Param {
+func param(dtype tarn.DType, name string, values []float64, shape ...int) *tarn.Param {
 	p := tarn.NewParam(dtype, nil, shape...)
-	p.SetPath(path)
+	if err := new(tarn.ParamSet).Add(name, p); err != nil {
+		panic(err)
+	}
 	for i, x := range values {
 		p.Tensor().SetFloat(i, x)
 	}
 	return p
+}
+
+// named returns the set of some params, each under the name that it was made with.
+func named(params ...*tarn.Param) *tarn.ParamSet {
+	set := &tarn.ParamSet{}
+	for _, p := range params {
+		name, _, _ := strings.Cut(p.String(), " ")
+		if err := set.Add(name, p); err != nil {
+			panic(err)
+		}
+	}
+	return set
+}
+
+// statesOf returns the states of an optimizer.
+func statesOf(t *testing.T, opt optim.Optimizer) *tarn.ParamSet {
+	t.Helper()
+	states, err := opt.States()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return states
 }
 
 func constant(g *tarn.Graph, dtype tarn.DType, values ...float64) *tarn.Value {
@@ -109,7 +134,7 @@ func (p *problem) compile(t *testing.T, opt optim.Optimizer, rows int) *tarn.Pro
 	t.Helper()
 	g := tarn.NewGraph()
 	loss := p.loss(g, rows)
-	updates, err := opt.Update(loss, p.params)
+	updates, err := opt.Update(loss, named(p.params...))
 	if err != nil {
 		t.Fatal(err)
 	}

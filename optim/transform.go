@@ -42,6 +42,8 @@ type Context struct {
 // Slot is one param to update, with its states.
 type Slot struct {
 	Param *tarn.Param
+	// Name is the name of the param in the set that Update was given.
+	Name string
 	// Value is the param before the update.
 	Value *tarn.Value
 
@@ -88,8 +90,8 @@ func (c *Context) correction(beta float64) *tarn.Value {
 }
 
 // State is what the transform keeps for this param under a name, which should begin with the transform's, as in "adam.m".
-// It has the param's shape and dtype and holds init before the first step. Its path is the name, a slash and the path of
-// the param. A param whose path is empty or another's is reported.
+// It has the param's shape and dtype and holds init before the first step. In States it is named by this name, a slash and
+// the name of the param.
 func (s *Slot) State(name string, init float64) *tarn.Param {
 	return s.StateOf(name, init, s.Param.Shape()...)
 }
@@ -99,22 +101,16 @@ func (s *Slot) StateOf(name string, init float64, shape ...int) *tarn.Param {
 	c := s.context
 	key := stateKey{name, s.Param}
 	c.use(s.used, name)
-	if state := c.chain.states[key]; state != nil {
+	if state := c.chain.memory.stateOf[key]; state != nil {
 		return state
 	}
-	path := name + "/" + s.Param.Path()
-	if s.Param.Path() == "" {
-		c.Errorf("a param of shape %v has no path, by which its state %q is named; call tarn.Params on the model, or SetPath", s.Param.Shape(), name)
-	} else if c.chain.hasState(path) {
-		c.Errorf("two params have the path %q, by which their states are named; use one optimizer for one model", s.Param.Path())
-	}
-	return c.chain.newState(key, path, init, s.Param.DType(), shape...)
+	return c.newState(key, name+"/"+s.Name, init, s.Param.DType(), shape...)
 }
 
 // copyState is a State that before the first step is a copy of the param. Since the param's contents may change after the
 // program has been built, the first update, which begun tells, should not rely on it.
 func (s *Slot) copyState(name string) *tarn.Param {
-	old := s.context.chain.states[stateKey{name, s.Param}]
+	old := s.context.chain.memory.stateOf[stateKey{name, s.Param}]
 	state := s.State(name, 0)
 	if old == nil {
 		copy(state.Tensor().Raw(), s.Param.Tensor().Raw())
@@ -122,18 +118,18 @@ func (s *Slot) copyState(name string) *tarn.Param {
 	return state
 }
 
-// State is what a transform keeps for all params together: an F64 scalar that holds init before the first step. Its path is
-// its name.
+// State is what a transform keeps for all params together: an F64 scalar that holds init before the first step. In States
+// it goes by that name.
 func (c *Context) State(name string, init float64) *tarn.Param { return c.stateOf(name, init) }
 
 // stateOf is a State of any shape.
 func (c *Context) stateOf(name string, init float64, shape ...int) *tarn.Param {
 	c.use(c.used, name)
 	key := stateKey{name: name}
-	if state := c.chain.states[key]; state != nil {
+	if state := c.chain.memory.stateOf[key]; state != nil {
 		return state
 	}
-	return c.chain.newState(key, name, init, tarn.F64, shape...)
+	return c.newState(key, name, init, tarn.F64, shape...)
 }
 
 // Assign stores v in a state at the end of the step, and returns v.
@@ -157,25 +153,18 @@ func (c *Context) use(used map[string]bool, name string) {
 	used[name] = true
 }
 
-func (o *Chain) newState(key stateKey, path string, init float64, dtype tarn.DType, shape ...int) *tarn.Param {
+func (c *Context) newState(key stateKey, name string, init float64, dtype tarn.DType, shape ...int) *tarn.Param {
 	state := tarn.NewState(dtype, nil, shape...)
-	state.SetPath(path)
+	if err := c.chain.memory.states.Add(name, state); err != nil {
+		c.Errorf("a state: %w", err)
+	}
 	if t := state.Tensor(); init != 0 {
 		for i := range t.Size() {
 			t.SetFloat(i, init)
 		}
 	}
-	o.states[key] = state
+	c.chain.memory.stateOf[key] = state
 	return state
-}
-
-func (o *Chain) hasState(path string) bool {
-	for _, s := range o.states {
-		if s.Path() == path {
-			return true
-		}
-	}
-	return false
 }
 
 // Assign stores v in a state at the end of the step, and returns v.
@@ -259,7 +248,7 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 	}
 	for i, v := range out {
 		if v == nil {
-			c.Errorf("its update of param %q is nil", c.Slots[i].Param.Path())
+			c.Errorf("its update of param %q is nil", c.Slots[i].Name)
 			return u
 		}
 	}
@@ -279,6 +268,11 @@ func (c *Context) setRate() error {
 func (c *Context) close() ([]tarn.Update, error) {
 	if err := c.Graph.Err(); err != nil {
 		c.errs = append(c.errs, err)
+	}
+	if len(c.errs) == 0 {
+		if _, err := c.chain.States(); err != nil { // now, and not at the first checkpoint
+			c.errs = append(c.errs, err)
+		}
 	}
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)

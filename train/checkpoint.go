@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
 
-// This file holds checkpoints. One file has it all, so that it is whole or not there: the weights under their paths, the
+// This file holds checkpoints. One file has it all, so that it is whole or not there: the weights under their names, the
 // optimizer's states with a prefix, and the rest as JSON in the file's metadata.
 
 const (
@@ -38,18 +38,18 @@ type state struct {
 }
 
 // writeCheckpoint replaces the checkpoint.
-func (f *Folder) writeCheckpoint(s state, params, optimizer []*tarn.Param) error {
+func (f *Folder) writeCheckpoint(s state, params, optimizer *tarn.ParamSet) error {
 	s.Form = checkpointForm
 	text, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	tensors := map[string]*tarn.Tensor{}
-	for _, p := range params {
-		tensors[p.Path()] = p.Tensor()
+	for name, p := range params.All() {
+		tensors[name] = p.Tensor()
 	}
-	for _, p := range optimizer {
-		tensors[statePrefix+p.Path()] = p.Tensor()
+	for name, p := range optimizer.All() {
+		tensors[statePrefix+name] = p.Tensor()
 	}
 	return f.Write(checkpointFile, func(w io.Writer) error {
 		return safetensors.Write(w, tensors, map[string]string{checkpointKey: string(text)})
@@ -57,7 +57,7 @@ func (f *Folder) writeCheckpoint(s state, params, optimizer []*tarn.Param) error
 }
 
 // readCheckpoint reads the checkpoint into the params, and into the optimizer's states unless these are nil.
-func (f *Folder) readCheckpoint(params, optimizer []*tarn.Param) (state, error) {
+func (f *Folder) readCheckpoint(params, optimizer *tarn.ParamSet) (state, error) {
 	var s state
 	file, err := safetensors.Load(f.Path(checkpointFile))
 	if err != nil {

@@ -23,7 +23,7 @@ type Record struct {
 	TrainLoss float64            // mean over the epoch's examples, each as the weights were at its turn
 	ValLoss   float64            // mean over the validation set, NaN where there is none
 	Metrics   map[string]float64 // on the validation set
-	LR        float64            // learning rate of the last run
+	LR        float64            // learning rate of the last run, NaN if the optimizer does not tell it
 	Rate      float64            // training examples a second
 	Seconds   float64            // that the epoch took, evaluation included
 }

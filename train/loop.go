@@ -45,7 +45,7 @@ type Loop struct {
 
 	step    *Step
 	eval    *Eval
-	params  []*tarn.Param
+	params  *tarn.ParamSet
 	at      state
 	history []Record
 	best    map[string]*tarn.Tensor // the weights of the best epoch
@@ -151,7 +151,7 @@ func (l *Loop) begin() (err error) {
 		g.Seed(l.Seed)
 		return l.Build(g, n)
 	}
-	if l.step, err = NewStepOf(seeded, l.Model, l.Optimizer); err != nil {
+	if l.step, err = NewStepOf(seeded, l.params, l.Optimizer); err != nil {
 		return err
 	}
 	if l.eval, err = NewEval(seeded); err != nil {
@@ -197,7 +197,11 @@ func (l *Loop) tryEvaluation() error {
 
 // resume reads the checkpoint.
 func (l *Loop) resume() error {
-	s, err := l.Folder.readCheckpoint(l.params, l.Optimizer.States())
+	states, err := l.Optimizer.States()
+	if err != nil {
+		return err
+	}
+	s, err := l.Folder.readCheckpoint(l.params, states)
 	if err != nil {
 		return err
 	}
@@ -283,10 +287,10 @@ func (l *Loop) rate() float64 {
 // a crash between the two leaves in it is taken back when the training goes on, as an epoch that was not finished.
 func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	rate := l.rate()
-	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), Rate: rate}
+	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate}
 	var err error
 	if l.Valid != nil {
-		err = l.Optimizer.WithAverages(func() (err error) {
+		err = optim.WithAverages(l.Optimizer, func() (err error) {
 			r.ValLoss, err = l.eval.Measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics...)
 			return err
 		})
@@ -298,11 +302,13 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 			r.Metrics[m.Name()] = m.Value()
 		}
 	}
-	if r.LR, err = l.Optimizer.RateAt(l.at.Runs - 1); err != nil {
-		return r, err
+	if rater, ok := l.Optimizer.(optim.Rater); ok {
+		if r.LR, err = rater.RateAt(l.at.Runs - 1); err != nil {
+			return r, err
+		}
 	}
-	if l.Valid != nil {
-		l.Optimizer.Observe(r.ValLoss)
+	if observer, ok := l.Optimizer.(optim.Observer); ok && l.Valid != nil {
+		observer.Observe(r.ValLoss)
 	}
 	r.Seconds = l.at.Seconds + time.Since(l.begun).Seconds()
 	if l.EarlyStopping != nil && l.EarlyStopping.Observe(r.Epoch, r.ValLoss) {
@@ -332,7 +338,11 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 func (l *Loop) checkpoint() error {
 	s := l.at
 	s.Seconds += time.Since(l.begun).Seconds()
-	return l.Folder.writeCheckpoint(s, l.params, l.Optimizer.States())
+	states, err := l.Optimizer.States()
+	if err != nil {
+		return err
+	}
+	return l.Folder.writeCheckpoint(s, l.params, states)
 }
 
 // interrupted writes a checkpoint of the moment when the context ended.
@@ -346,9 +356,9 @@ func (l *Loop) interrupted(cause error) error {
 // weights copies the weights that evaluations use: those of the params, or averages that the optimizer keeps.
 func (l *Loop) weights() (map[string]*tarn.Tensor, error) {
 	weights := map[string]*tarn.Tensor{}
-	err := l.Optimizer.WithAverages(func() error {
-		for _, p := range l.params {
-			weights[p.Path()] = p.Tensor().Clone()
+	err := optim.WithAverages(l.Optimizer, func() error {
+		for name, p := range l.params.All() {
+			weights[name] = p.Tensor().Clone()
 		}
 		return nil
 	})
@@ -366,8 +376,8 @@ func (l *Loop) finish() error {
 			return fmt.Errorf("train: the weights of the best epoch, %d, are not in %s any more", s.BestEpoch, l.Folder.Path(bestFile))
 		}
 	}
-	for _, p := range l.params {
-		if err := p.Set(weights[p.Path()]); err != nil {
+	for name, p := range l.params.All() {
+		if err := p.Set(weights[name]); err != nil {
 			return err
 		}
 	}

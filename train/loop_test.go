@@ -405,8 +405,11 @@ func TestBroken(t *testing.T) {
 	if err := step.Prepare(8); err != nil {
 		t.Fatal(err)
 	}
-	err := f.writeCheckpoint(state{Seed: 3, Batch: 8, Examples: 50, Position: data.Position{Batch: 99}}, step.params, l.Optimizer.States())
+	states, err := l.Optimizer.States()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.writeCheckpoint(state{Seed: 3, Batch: 8, Examples: 50, Position: data.Position{Batch: 99}}, step.params, states); err != nil {
 		t.Fatal(err)
 	}
 	run("cannot begin at")

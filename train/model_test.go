@@ -73,8 +73,8 @@ func weightsOf(t *testing.T, model any) map[string]*tarn.Tensor {
 		t.Fatal(err)
 	}
 	w := map[string]*tarn.Tensor{}
-	for _, p := range params {
-		w[p.Path()] = p.Tensor().Clone()
+	for name, p := range params.All() {
+		w[name] = p.Tensor().Clone()
 	}
 	return w
 }

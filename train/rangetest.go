@@ -55,13 +55,13 @@ func (r *RangeTest) Run(ctx context.Context) (curve *RateCurve, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer restore(params)(&err)
+	defer restore(params.List())(&err)
 	factor := math.Pow(r.To/r.From, 1/float64(r.Updates-1))
 	optimizer := r.Optimizer(optim.Exponential{Rate: r.From, Factor: factor})
 	step, err := NewStepOf(func(g *tarn.Graph, n int) tarn.Outputs {
 		g.Seed(r.Seed)
 		return r.Build(g, n)
-	}, r.Model, optimizer)
+	}, params, optimizer)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (r *RangeTest) Run(ctx context.Context) (curve *RateCurve, err error) {
 			return nil, err
 		}
 		sum, runs = sum+result.Loss, runs+1
-		if !optimizer.UpdatesAt(result.Run - 1) {
+		if !updatesAt(optimizer, result.Run-1) {
 			continue
 		}
 		rate := r.From * math.Pow(factor, float64(len(curve.Rates)))

@@ -29,7 +29,7 @@ type Result struct {
 // Step trains a model. All its programs work on the same params and optimizer states and count their runs together.
 type Step struct {
 	optimizer optim.Optimizer
-	params    []*tarn.Param
+	params    *tarn.ParamSet
 	build     Build       // nil for a step of one graph
 	loss      *tarn.Value // of that graph
 	programs  []*program
@@ -90,7 +90,7 @@ func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
 // optimizer's states come into being. A step of one graph is always prepared.
 func (s *Step) Prepare(n int) error {
 	_, err := s.programFor(n, true)
-	if err == nil && !s.optimizer.UpdatesAt(0) {
+	if err == nil && !updatesAt(s.optimizer, 0) {
 		_, err = s.programFor(n, false)
 	}
 	return err
@@ -116,7 +116,7 @@ func (s *Step) programFor(n int, updates bool) (*program, error) {
 	}
 	add := s.optimizer.Update
 	if !updates {
-		add = s.optimizer.Accumulate
+		add = s.optimizer.(optim.Accumulator).Accumulate
 	}
 	assignments, err := add(loss, s.params)
 	if err != nil {
@@ -129,6 +129,12 @@ func (s *Step) programFor(n int, updates bool) (*program, error) {
 	p.size, p.updates = n, updates
 	s.programs = append(s.programs, p)
 	return p, nil
+}
+
+// updatesAt reports whether a run updates the params, as each does unless the optimizer accumulates.
+func updatesAt(o optim.Optimizer, run int64) bool {
+	a, ok := o.(optim.Accumulator)
+	return !ok || a.UpdatesAt(run)
 }
 
 // lossOf is the output "loss", which must be a scalar.
@@ -179,7 +185,7 @@ func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
 // Run takes one run on tensors given in the order of the graph's inputs, n being the number of examples. A step of one
 // graph passes over n.
 func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
-	p, err := s.programFor(n, s.optimizer.UpdatesAt(s.runs))
+	p, err := s.programFor(n, updatesAt(s.optimizer, s.runs))
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +199,7 @@ func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
 
 // take takes one run on a batch of n rows.
 func (s *Step) take(b *data.Batch, n int) (*Result, error) {
-	p, err := s.programFor(n, s.optimizer.UpdatesAt(s.runs))
+	p, err := s.programFor(n, updatesAt(s.optimizer, s.runs))
 	if err == nil {
 		err = p.bind(b)
 	}

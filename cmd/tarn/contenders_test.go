@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/seed-49005b45/tarn/optim"
 )
 
 // TestContenders expects that names are unique and that the rate is that of the table at the beginning, or after a warm-up, and falls
@@ -31,7 +33,7 @@ func TestContenders(t *testing.T) {
 			begin, last = 10, one.rate
 		}
 		for run, want := range map[int]float64{begin: one.rate, 99: last} {
-			if got, err := o.RateAt(int64(run)); err != nil || math.Abs(got-want) > 0.01*one.rate {
+			if got, err := o.(optim.Rater).RateAt(int64(run)); err != nil || math.Abs(got-want) > 0.01*one.rate {
 				t.Errorf("%s: rate %v at update %d, want about %v, %v", one.name, got, run, want, err)
 			}
 		}

@@ -132,10 +132,12 @@ func (f *curveFit) problem() (problem *minimize.Graph, y *tarn.Value, err error)
 		known[name] = g.Input(name, tarn.F64, len(column))
 		fitted[name] = known[name]
 	}
-	var params []*tarn.Param
+	var params tarn.ParamSet
 	for _, a := range f.start {
-		p := paramOf(a)
-		params = append(params, p)
+		p, err := addParam(&params, a)
+		if err != nil {
+			return nil, nil, usageError{err}
+		}
 		fitted[a.name] = p.Value(g)
 	}
 	model, err := f.curve.Build(g, fitted)
@@ -150,10 +152,10 @@ func (f *curveFit) problem() (problem *minimize.Graph, y *tarn.Value, err error)
 		return nil, nil, usageError{fmt.Errorf("--response: the formula is not a vector of a number for each of the %d lines", f.table.Set.Len())}
 	case model.Rank() == 1 && model.Size() != y.Size():
 		return nil, nil, usageError{fmt.Errorf("the curve has %d points and the data %d", model.Size(), y.Size())}
-	case len(params) > y.Size():
-		return nil, nil, fmt.Errorf("%d lines of data do not fix %d values", y.Size(), len(params))
+	case params.Len() > y.Size():
+		return nil, nil, fmt.Errorf("%d lines of data do not fix %d values", y.Size(), params.Len())
 	}
-	problem, err = minimize.FromResiduals(y.Neg().Add(model), params, f.inputs())
+	problem, err = minimize.FromResiduals(y.Neg().Add(model), params.List(), f.inputs())
 	return problem, y, err
 }
 

@@ -101,16 +101,19 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 func along(e *expr.Expr, start []assignment, fit *minimize.Fit, column string, line plot.Line) ([]float64, error) {
 	g := tarn.NewGraph()
 	values := map[string]*tarn.Value{column: g.Input(column, tarn.F64, len(line.X))}
-	var params []*tarn.Param
+	var params tarn.ParamSet
 	for _, a := range start {
-		p := paramOf(a)
-		params, values[a.name] = append(params, p), p.Value(g)
+		p, err := addParam(&params, a)
+		if err != nil {
+			return nil, err
+		}
+		values[a.name] = p.Value(g)
 	}
 	model, err := e.Build(g, values)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := minimize.FromResiduals(model, params, minimize.Inputs{column: tarn.Vector(line.X)})
+	graph, err := minimize.FromResiduals(model, params.List(), minimize.Inputs{column: tarn.Vector(line.X)})
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ type function struct {
 	graph  *tarn.Graph
 	value  *tarn.Value
 	at     []assignment
-	params []*tarn.Param
+	params tarn.ParamSet // in the order of at
 }
 
 // newFunction reads a formula, whose variables have the values given.
@@ -115,8 +115,10 @@ func newFunction(source, flag string, at []assignment) (*function, error) {
 			}
 			return nil, usageError{fmt.Errorf("%s: the formula has no variable %s; %s", flag, a.name, has)}
 		}
-		p := paramOf(a)
-		f.params = append(f.params, p)
+		p, err := addParam(&f.params, a)
+		if err != nil {
+			return nil, usageError{err}
+		}
 		values[a.name] = p.Value(f.graph)
 	}
 	for _, name := range variables {
@@ -133,25 +135,24 @@ func newFunction(source, flag string, at []assignment) (*function, error) {
 	return f, nil
 }
 
-// paramOf is a variable as a param that holds its value.
-func paramOf(a assignment) *tarn.Param {
+// addParam adds a variable to params, as a param of its name that holds its value.
+func addParam(params *tarn.ParamSet, a assignment) (*tarn.Param, error) {
 	var p *tarn.Param
 	if a.vector {
 		p = tarn.NewParam(tarn.F64, nil, len(a.values))
 	} else {
 		p = tarn.NewParam(tarn.F64, nil)
 	}
-	p.SetPath(a.name)
 	copy(p.Tensor().F64(), a.values)
-	return p
+	return p, params.Add(a.name, p)
 }
 
 // compile makes the function ready to be minimized.
 func (f *function) compile() (*minimize.Graph, error) {
-	if len(f.params) == 0 {
+	if f.params.Len() == 0 {
 		return nil, usageError{fmt.Errorf("the formula has no variables: there is nothing to vary")}
 	}
-	return minimize.FromGraph(f.value, f.params, nil)
+	return minimize.FromGraph(f.value, f.params.List(), nil)
 }
 
 // shown is the point x as "x = 1, y = [2, 3]"; long vectors are cut.

@@ -181,7 +181,7 @@ func (c *gptCommand) Run(env *environment) error {
 			return err
 		}
 		size := 0
-		for _, p := range params {
+		for _, p := range params.All() {
 			size += p.Tensor().Size()
 		}
 		fmt.Fprintf(env.stdout, "gpt with %d layers, %d heads, %d wide, %d weights; %d characters of context, %d kinds; %d pieces to train on, %d to validate\nrun folder %s\n",

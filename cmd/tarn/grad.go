@@ -37,7 +37,7 @@ func (c *gradCommand) Run(env *environment) error {
 			sizes[a.name] = len(a.values)
 		}
 	}
-	for i, d := range tarn.Grad(f.value, f.params[:len(at)]...) {
+	for i, d := range tarn.Grad(f.value, f.params.List()...) {
 		outputs["d"+at[i].name] = d
 	}
 	formulas, err := f.e.Grad(sizes)

@@ -99,7 +99,6 @@ func (s *surface) picture() (plot.Surface, error) {
 // so that the optimizers for matrices take part too.
 func (s *surface) descend(env *environment, one contender, steps int) (way plot.Line, last float64, err error) {
 	point := tarn.NewParam(tarn.F64, nil, 1, 2)
-	point.SetPath("point")
 	place := point.Tensor()
 	place.SetFloat(0, s.start[0])
 	place.SetFloat(1, s.start[1])
@@ -107,7 +106,11 @@ func (s *surface) descend(env *environment, one contender, steps int) (way plot.
 	at := point.Value(g)
 	loss := s.f(at.Slice(1, 0, 1), at.Slice(1, 1, 2)).Sum()
 	rate := optim.Cosine{Rate: one.pathRate(s.curvature), Steps: steps}
-	updates, err := one.make(rate).Update(loss, []*tarn.Param{point})
+	params, err := tarn.Params(map[string]*tarn.Param{"point": point})
+	if err != nil {
+		return way, 0, err
+	}
+	updates, err := one.make(rate).Update(loss, params)
 	if err != nil {
 		return way, 0, err
 	}

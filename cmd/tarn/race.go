@@ -16,6 +16,7 @@ import (
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/plot"
+	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
 )
 
@@ -184,7 +185,7 @@ func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs i
 			return a, nil
 		}
 	}
-	err = optimizer.WithAverages(func() (err error) {
+	err = optim.WithAverages(optimizer, func() (err error) {
 		a.loss, a.accuracy, err = measure(env.ctx, model, others)
 		return err
 	})

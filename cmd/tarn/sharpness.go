@@ -158,9 +158,9 @@ func (c *sharpnessCommand) matrix(env *environment, m *network, settings config)
 		return nil, 0, err
 	}
 	if c.GaussNewton {
-		matrix, err = curvature.NewGaussNewton(outputs["loss"], outputs["prediction"], params, batches...)
+		matrix, err = curvature.NewGaussNewton(outputs["loss"], outputs["prediction"], params.List(), batches...)
 	} else {
-		matrix, err = curvature.NewHessian(outputs["loss"], params, batches...)
+		matrix, err = curvature.NewHessian(outputs["loss"], params.List(), batches...)
 	}
 	return matrix, n * len(batches), err
 }

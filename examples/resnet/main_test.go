@@ -28,7 +28,7 @@ func TestResNet20(t *testing.T) {
 		t.Fatal(err)
 	}
 	layers, weights := 0, 0
-	for _, p := range params {
+	for _, p := range params.All() {
 		if p.IsState() {
 			continue
 		}

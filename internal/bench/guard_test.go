@@ -121,10 +121,13 @@ func guardSoftmax(t *testing.T) (compiled, plain func()) {
 func guardAdam(t *testing.T) (compiled, plain func()) {
 	const n = 65536
 	w := tarn.NewParam(tarn.F32, nil, n)
-	w.SetPath("w")
+	params, err := tarn.Params(map[string]*tarn.Param{"w": w})
+	if err != nil {
+		t.Fatal(err)
+	}
 	g := tarn.NewGraph()
 	x := g.Input("x", tarn.F32, n)
-	updates, err := optim.NewAdam(1e-3).Update(w.Value(g).Mul(x).Sum(), []*tarn.Param{w})
+	updates, err := optim.NewAdam(1e-3).Update(w.Value(g).Mul(x).Sum(), params)
 	if err != nil {
 		t.Fatal(err)
 	}

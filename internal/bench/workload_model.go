@@ -166,10 +166,11 @@ var hvp = workload{
 		if err := tarn.Init(model, 1); err != nil {
 			return job{}, err
 		}
-		params, err := tarn.Params(model)
+		set, err := tarn.Params(model)
 		if err != nil {
 			return job{}, err
 		}
+		params := set.List()
 		inputs := []*tarn.Tensor{normal(r, 128, 784), classes(r, 10, 128)}
 		for _, p := range params {
 			inputs = append(inputs, normal(r, p.Shape()...))
@@ -184,7 +185,7 @@ var hvp = workload{
 			}
 			outputs := tarn.Outputs{}
 			for i, h := range tarn.HVP(loss, params, vectors) {
-				outputs[params[i].Path()] = h
+				outputs[set.Name(params[i])] = h
 			}
 			return tarn.Compile(g, outputs)
 		}}, nil

@@ -291,7 +291,7 @@ func TestWeights(t *testing.T) {
 	missing: hidden.weight f32[3 2]
 	missing: hidden.bias f32[3]
 	type: "out.weight" is f32[3 1], the model has out.weight f32[1 3]
-	extra: "fc1.w" is no path of the model`
+	extra: the model has no param "fc1.w"`
 	if err == nil || err.Error() != want {
 		t.Errorf("error\n%v\nwant\n%v", err, want)
 	}

@@ -10,18 +10,18 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file saves and loads the weights of a model, each under its path.
+// This file saves and loads the weights of a model, each under its name in the model.
 
-// SaveWeights writes every param of the model, its weights and states, to the file at path, each under its path in the
-// model, as in "hidden.weight".
+// SaveWeights writes every param of the model, its weights and states, to the file at path, each under its name in the
+// model, as in "hidden.weight". The model may be a part of another, whose names are then shorter, and a *tarn.ParamSet.
 func SaveWeights(path string, model any) error {
 	params, err := tarn.Params(model)
 	if err != nil {
 		return fmt.Errorf("safetensors: SaveWeights: %w", err)
 	}
 	tensors := map[string]*tarn.Tensor{}
-	for _, p := range params {
-		tensors[p.Path()] = p.Tensor()
+	for name, p := range params.All() {
+		tensors[name] = p.Tensor()
 	}
 	return Save(path, tensors, nil)
 }
@@ -50,8 +50,8 @@ func LoadWeights(path string, model any, options LoadOptions) error {
 	return nil
 }
 
-// Assign copies each tensor into the param whose path is its name, as strictly as LoadWeights.
-func Assign(tensors map[string]*tarn.Tensor, params []*tarn.Param, options LoadOptions) error {
+// Assign copies each tensor into the param of its name, as strictly as LoadWeights.
+func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options LoadOptions) error {
 	var wrong []string
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, name := range slices.Sorted(maps.Keys(options.Rename)) {
@@ -59,36 +59,36 @@ func Assign(tensors map[string]*tarn.Tensor, params []*tarn.Param, options LoadO
 			add("rename: there is no tensor %q", name)
 		}
 	}
-	found := map[string]*tarn.Tensor{} // by path
-	from := map[string]string{}        // by path: its name in the file
-	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		path := name
-		if renamed, ok := options.Rename[name]; ok {
-			path = renamed
+	found := map[string]*tarn.Tensor{} // by name in the model
+	from := map[string]string{}        // by name in the model: the name in the file
+	for _, old := range slices.Sorted(maps.Keys(tensors)) {
+		name := old
+		if renamed, ok := options.Rename[old]; ok {
+			name = renamed
 		}
-		if found[path] != nil {
-			add("tensors %q and %q both go to %q", from[path], name, path)
+		if found[name] != nil {
+			add("tensors %q and %q both go to %q", from[name], old, name)
 		}
-		found[path], from[path] = tensors[name], name
+		found[name], from[name] = tensors[old], old
 	}
-	for _, p := range params {
-		t := found[p.Path()]
+	for name, p := range params.All() {
+		t := found[name]
 		switch {
 		case t == nil:
-			add("missing: %v", p)
+			add("missing: %s %v%v", name, p.DType(), p.Shape())
 		case t.DType() != p.DType() || !slices.Equal(t.Shape(), p.Shape()):
-			add("type: %q is %v%v, the model has %v", from[p.Path()], t.DType(), t.Shape(), p)
+			add("type: %q is %v%v, the model has %s %v%v", from[name], t.DType(), t.Shape(), name, p.DType(), p.Shape())
 		}
-		delete(from, p.Path())
+		delete(from, name)
 	}
-	for _, path := range slices.Sorted(maps.Keys(from)) {
-		add("extra: %q is no path of the model", path)
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		add("extra: the model has no param %q", name)
 	}
 	if len(wrong) > 0 {
 		return errors.New("the tensors do not fit the model:\n\t" + strings.Join(wrong, "\n\t"))
 	}
-	for _, p := range params {
-		if err := p.Set(found[p.Path()]); err != nil {
+	for name, p := range params.All() {
+		if err := p.Set(found[name]); err != nil {
 			return err
 		}
 	}
