@@ -80,7 +80,7 @@ func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Grap
 	nodes := map[*Value]*ir.Node{}
 	controls := map[*control]*ir.Control{}
 	for _, v := range values {
-		n := &ir.Node{ID: len(g.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.Place}
+		n := &ir.Node{ID: len(g.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.origin().String}
 		switch op := v.op.(type) {
 		case inputOp, variableOp, argumentOp:
 			leaf(v, n)
@@ -88,6 +88,8 @@ func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Grap
 			n.Op = op.Const
 		case stepOp:
 			n.Op = op.Step
+		case customGradOp:
+			n.Op = customGradOp{} // the rule may hold any values
 		case controlOp:
 			if controls[op.control] == nil {
 				controls[op.control] = op.translate()

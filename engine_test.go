@@ -158,9 +158,8 @@ func (w workload) compile(t testing.TB) *compiled {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for i, name := range c.program.Inputs() {
-		x := tarn.InputsOf(c.program)[i]
-		data := tarn.Zeros(x.DType(), x.Shape()...)
+	for i, data := range tarn.ZerosFor(c.program) {
+		name := c.program.Inputs()[i]
 		for i := range data.Size() {
 			if name == "index" {
 				data.SetFloat(i, float64(r.IntN(10)))

@@ -4,13 +4,20 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
 // This file opens to the tests what a program has been compiled to.
 
-// InputsOf gives the inputs of a program as values, in the order of Inputs.
-func InputsOf(p *Program) []*Value { return p.inputs }
+// ZerosFor returns a tensor of zeros for each input of a program, in the order of Inputs.
+func ZerosFor(p *Program) []*Tensor {
+	var zeros []*Tensor
+	for _, in := range p.inputs {
+		zeros = append(zeros, &Tensor{ir.NewArray(in.typ)})
+	}
+	return zeros
+}
 
 // StepsOf lists the steps of a program, each with all that is fused in it: for a loop how its sources lie over its space and
 // what its instructions do, with a star behind those whose result goes to memory. It names no buffers, whose numbers change

@@ -23,7 +23,7 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	r := exec.NewReference(t.graph, t.variables)
 	var arrays []ir.Array
 	for _, in := range t.inputs {
-		arrays = append(arrays, inputs[in.label].array)
+		arrays = append(arrays, inputs[in.name].array)
 	}
 	if err := r.Run(arrays, step); err != nil {
 		return nil, err

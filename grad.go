@@ -356,9 +356,10 @@ func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build fu
 	return Substitute(values, places, vectors)
 }
 
-// placeholder is a value of its own, for which another is to be substituted.
+// placeholder is a value of its own, for which another is to be substituted. It is a number repeated, so as to take no memory.
 func (g *Graph) placeholder(t ir.Type) *Value {
-	return g.leaf(constOp{ir.Const{Array: ir.NewArray(t)}}, t)
+	number := ir.NewArray(ir.Type{DType: t.DType, Shape: []int{}})
+	return g.leaf(constOp{ir.Const{Array: number}}, number.Type).broadcastTo(t.Shape)
 }
 
 // dot is the sum of the products of gradients and vectors of their shapes, a scalar.

@@ -31,6 +31,7 @@ func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
 	if runs < 1 {
 		return nil, fmt.Errorf("tarn: Profile: %d runs; at least one is needed", runs)
 	}
+	defer clear(p.arrays)
 	if err := p.take(inputs); err != nil {
 		return nil, err
 	}
@@ -65,6 +66,7 @@ func (p *Program) Trace(inputs ...*Tensor) ([]TaskEvent, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer clear(p.arrays)
 	if err := p.take(inputs); err != nil {
 		return nil, err
 	}

@@ -32,13 +32,19 @@ type Results map[string]*Tensor
 // step at a time, whichever goroutines ask; several programs run side by side.
 type Program struct {
 	mu      sync.Mutex
-	inputs  []*Value
-	arrays  []ir.Array // the inputs of the run in progress
+	inputs  []input
+	arrays  []ir.Array // the inputs of the run in progress; none between runs
 	writes  []span     // the memory that runs write, by address
 	copies  []ir.Array // of inputs that lie there, once there have been any
 	results Results
 	runner  runner
 	step    int64
+}
+
+// input is what a program knows of an input. It holds no Value, so that the graph can be collected once it is compiled.
+type input struct {
+	name string
+	typ  ir.Type
 }
 
 // runner is an engine with a program loaded into it.
@@ -137,7 +143,7 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 // translation is a graph in the compiler's form.
 type translation struct {
 	graph     *ir.Graph
-	inputs    []*Value
+	inputs    []input
 	variables []ir.Array
 }
 
@@ -155,7 +161,7 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 		switch op := v.op.(type) {
 		case inputOp:
 			n.Op = ir.Input{Index: len(t.inputs)}
-			t.inputs = append(t.inputs, v)
+			t.inputs = append(t.inputs, input{v.label, v.typ})
 			t.graph.Inputs = append(t.graph.Inputs, n)
 		case variableOp:
 			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.label()
@@ -177,7 +183,7 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 func (p *Program) Inputs() []string {
 	names := make([]string, len(p.inputs))
 	for i, in := range p.inputs {
-		names[i] = in.label
+		names[i] = in.name
 	}
 	return names
 }
@@ -187,6 +193,7 @@ func (p *Program) Inputs() []string {
 func (p *Program) Run(inputs ...*Tensor) (Results, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer clear(p.arrays)
 	if err := p.take(inputs); err != nil {
 		return nil, err
 	}
@@ -205,10 +212,10 @@ func (p *Program) take(inputs []*Tensor) error {
 	}
 	for i, in := range p.inputs {
 		if inputs[i] == nil {
-			return fmt.Errorf("tarn: Run: input %q is nil", in.label)
+			return fmt.Errorf("tarn: Run: input %q is nil", in.name)
 		}
 		if a := inputs[i].array; !a.Type.Equal(in.typ) {
-			return fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.label, a.Type, in.typ)
+			return fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.name, a.Type, in.typ)
 		}
 		p.arrays[i] = inputs[i].array
 		if p.written(inputs[i].array) {

@@ -95,10 +95,32 @@ func (v *Value) Param() *Param {
 // Place is the position in the user's program where v was made, as in "model.go:22", with "in the gradient of Log," in
 // front where a gradient rule made it.
 func (v *Value) Place() string {
-	if v.gradOf != nil {
-		return fmt.Sprintf("in the gradient of %s, %s", v.gradOf.op.Name(), v.gradOf.Place())
+	return v.origin().String()
+}
+
+// origin is where a value was made, apart from the value.
+type origin struct {
+	gradients []string // the ops, from the inside out, in whose gradient rules it was made
+	site      site     // where the outermost of them was made
+}
+
+func (v *Value) origin() origin {
+	var o origin
+	for ; v.gradOf != nil; v = v.gradOf {
+		o.gradients = append(o.gradients, v.gradOf.op.Name())
 	}
-	return v.site.position()
+	o.site = v.site
+	return o
+}
+
+// String is what Place returns.
+func (o origin) String() string {
+	var b strings.Builder
+	for _, name := range o.gradients {
+		fmt.Fprintf(&b, "in the gradient of %s, ", name)
+	}
+	b.WriteString(o.site.position())
+	return b.String()
 }
 
 // expression prints the op and its operands, as in "MatMul(%1, %2)".
