@@ -12,14 +12,14 @@ import (
 
 // benchCommand has the arguments of bench.
 type benchCommand struct {
-	Workloads []string `arg:"" optional:"" name:"workload" help:"What to measure: all workloads without one. See --list."`
-	Threads   int      `placeholder:"N" help:"Processor cores to use; all by default."`
-	JSON      bool     `name:"json" xor:"form" help:"Print one JSON object a line instead of a table."`
-	List      bool     `xor:"mode,form" help:"List the workloads and end."`
-	Here      bool     `xor:"mode" help:"Measure in this process, as for a profiler, and not in one for each workload."`
-	Explain   bool     `xor:"mode,form" help:"List the steps of one workload's compiled program with their cost, beside the machine's limits."`
+	Workloads []string `arg:"" optional:"" name:"workload" help:"Workloads to measure; all by default. See --list."`
+	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default."`
+	JSON      bool     `name:"json" xor:"form" help:"Print one JSON object per line instead of a table."`
+	List      bool     `xor:"mode,form" help:"List the workloads and exit."`
+	Here      bool     `xor:"mode" help:"Measure in this process, as for a profiler, instead of in a process for each workload."`
+	Explain   bool     `xor:"mode,form" help:"List the steps of one workload's compiled program with their cost, compared with the machine's limits."`
 	Profile   string   `xor:"mode,form" placeholder:"FILE" help:"Write what each worker does in one step of one workload, as a trace that ui.perfetto.dev shows."`
-	Once      bool     `xor:"mode,form" help:"Take one step of each workload, print the loss and end."`
+	Once      bool     `xor:"mode,form" help:"Take one step of each workload, print the loss and exit."`
 	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; internal/bench/peers/setup.sh in the source makes an environment with them."`
 	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
 }
@@ -30,7 +30,7 @@ func (c *benchCommand) Validate() error {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
 	}
 	if (c.Explain || c.Profile != "") && len(c.Workloads) != 1 {
-		return fmt.Errorf("--explain and --profile look into one workload; %d are named", len(c.Workloads))
+		return fmt.Errorf("--explain and --profile take one workload; %d are named", len(c.Workloads))
 	}
 	return bench.Check(c.Workloads...)
 }
@@ -53,7 +53,7 @@ func (c *benchCommand) Run(env *environment) error {
 	return bench.Run(env.ctx, env.stdout, options, c.Workloads...)
 }
 
-// profile writes the trace to a file, as a whole or not at all.
+// profile writes the trace to a file, atomically.
 func (c *benchCommand) profile(env *environment, o bench.Options) error {
 	err := file.Replace(file.Disk, c.Profile, func(w io.Writer) error { return bench.Trace(w, o, c.Workloads[0]) })
 	if err != nil {

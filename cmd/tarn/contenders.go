@@ -15,7 +15,7 @@ import (
 // contender is an optimizer by name.
 type contender struct {
 	name string
-	// rate is that of a training of the MNIST network, from which it falls along a cosine to 0. Of those that find the rate
+	// rate is the initial rate of a training of the MNIST network; it falls along a cosine to 0. For optimizers that find the rate
 	// themselves it is a factor.
 	rate float64
 	// path is the same for the surfaces of two variables. The steps of those that follow the gradient itself go with its
@@ -24,9 +24,9 @@ type contender struct {
 	make func(rate optim.Schedule) optim.Optimizer
 }
 
-// contenders are all there are but Rprop, which is not for small batches. Each rate on MNIST is the best of three or more, factors of
-// 2 to 3 apart, by the accuracy after two epochs of the default network with seed 1, which is 97.0 to 98.1 % with most; of rates that come
-// out alike it is the smaller one where the larger makes the loss rise at first, as RMSprop's does, and the larger one otherwise. Muon
+// contenders are all optimizers except Rprop, which is not for small batches. Each rate on MNIST is the best of three or more, factors of
+// 2 to 3 apart, by the accuracy after two epochs of the default network with seed 1, which is 97.0 to 98.1 % with most; of rates with
+// similar results it is the smaller one if the larger makes the loss rise at first, as RMSprop's does, and the larger one otherwise. Muon
 // has its usual rate (Jordan et al. 2024), and Prodigy and D-Adaptation of Adam the 1 that they are meant for, unless that failed. They suit
 // trainings of a few epochs with a rate that falls to 0, and are larger than the usual ones for that reason. The rates on the surfaces
 // arrive on Rosenbrock's and Beale's without straying far; RAdam's is small because its first steps follow the gradient itself.
@@ -61,7 +61,7 @@ var contenders = []contender{
 	{"schedulefree-adamw", 2.5e-3, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewScheduleFreeAdamW(0); o.Rate = r; return o }},
 }
 
-// newMuon is Muon for the matrices, and Adam at a twentieth of the rate for the biases, so at 1e-3 beside the usual 2e-2.
+// newMuon returns Muon for the matrices, and Adam at a twentieth of the rate for the biases, so at 1e-3 beside the usual 2e-2.
 func newMuon(rate optim.Schedule) optim.Optimizer {
 	o := optim.NewMuon(0)
 	o.Rate = rate
@@ -69,8 +69,8 @@ func newMuon(rate optim.Schedule) optim.Optimizer {
 	return o
 }
 
-// schedule is the learning rate of a training: it falls from rate along a cosine to 0, but stays where the optimizer is
-// free of schedules, after a warm-up of a twentieth of the training.
+// schedule returns the learning rate of a training: it falls from rate along a cosine to 0, but is constant if the optimizer is
+// schedule-free, after a warm-up of a twentieth of the training.
 func (c *contender) schedule(rate float64, steps int) optim.Schedule {
 	if strings.HasPrefix(c.name, "schedulefree") {
 		return optim.Warmup{Steps: max(1, steps/20), Then: optim.Constant(rate)}
@@ -78,7 +78,7 @@ func (c *contender) schedule(rate float64, steps int) optim.Schedule {
 	return optim.Cosine{Rate: rate, Steps: max(1, steps)}
 }
 
-// pathRate is the rate on a surface with that largest curvature. K-FAC finds no layers there and is gradient descent with momentum.
+// pathRate returns the rate on a surface with the given largest curvature. K-FAC finds no layers there and is gradient descent with momentum.
 func (c *contender) pathRate(curvature float64) float64 {
 	if slices.Contains([]string{"sgd", "momentum", "nesterov", "kfac", "schedulefree-sgd"}, c.name) {
 		return c.path / curvature
@@ -86,7 +86,7 @@ func (c *contender) pathRate(curvature float64) float64 {
 	return c.path
 }
 
-// contenderNames lists them.
+// contenderNames returns their names.
 func contenderNames() []string {
 	names := make([]string, len(contenders))
 	for i, c := range contenders {
@@ -95,7 +95,7 @@ func contenderNames() []string {
 	return names
 }
 
-// findContender finds an optimizer by name, and says what there is where it is not among them.
+// findContender returns the optimizer of a name. The error for an unknown name lists all of them.
 func findContender(flag, name string) (contender, error) {
 	i := slices.IndexFunc(contenders, func(c contender) bool { return c.name == name })
 	if i < 0 {
@@ -104,11 +104,11 @@ func findContender(flag, name string) (contender, error) {
 	return contenders[i], nil
 }
 
-// initialized is the MNIST network with the weights that a seed gives.
+// initialized returns the MNIST network with initial weights drawn by a seed.
 func initialized(hidden []int, seed uint64) (*network, error) {
 	m := newNetwork(hidden)
 	return m, tarn.Init(m, seed)
 }
 
-// finite reports whether a number is one.
+// finite reports whether a number is neither infinite nor NaN.
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

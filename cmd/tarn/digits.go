@@ -40,7 +40,7 @@ const (
 	maxLayers = 32
 )
 
-// UnmarshalText parses "512,512"; the empty text means no hidden layer.
+// UnmarshalText parses "512,512"; an empty text means no hidden layer.
 func (w *widths) UnmarshalText(text []byte) error {
 	*w = widths{}
 	if len(text) == 0 {
@@ -49,7 +49,7 @@ func (w *widths) UnmarshalText(text []byte) error {
 	for _, field := range strings.Split(string(text), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil {
-			return fmt.Errorf("%q is no list of widths such as 512,512", text)
+			return fmt.Errorf("%q is not a list of widths such as 512,512", text)
 		}
 		*w = append(*w, n)
 	}
@@ -58,7 +58,7 @@ func (w *widths) UnmarshalText(text []byte) error {
 
 func (w widths) check() error {
 	if len(w) > maxLayers {
-		return fmt.Errorf("%d hidden layers, at most %d are possible", len(w), maxLayers)
+		return fmt.Errorf("%d hidden layers are too many; at most %d are possible", len(w), maxLayers)
 	}
 	for _, n := range w {
 		if n < 1 || n > maxWidth {
@@ -68,7 +68,7 @@ func (w widths) check() error {
 	return nil
 }
 
-// String prints the network, as in "784-512-512-10".
+// String returns the network, as in "784-512-512-10".
 func (w widths) String() string {
 	parts := []string{strconv.Itoa(pixels)}
 	for _, n := range w {
@@ -77,7 +77,7 @@ func (w widths) String() string {
 	return strings.Join(append(parts, strconv.Itoa(mnist.Classes)), "-")
 }
 
-// optimizer makes the optimizer, with the schedule of its rate over the whole training.
+// optimizer returns the optimizer, with the schedule of its rate over the whole training.
 func (c *config) optimizer() (optim.Optimizer, error) {
 	one, err := findContender("--optimizer", c.Optimizer)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *config) optimizer() (optim.Optimizer, error) {
 	return one.make(one.schedule(c.Rate, steps)), nil
 }
 
-// check refuses a configuration that cannot be; available is the number of examples there are.
+// check returns an error for a configuration that is impossible; available is the number of examples.
 func (c *config) check(available int) error {
 	if c.Task != task {
 		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, task)
@@ -123,7 +123,7 @@ func newNetwork(hidden []int) *network {
 	return m
 }
 
-// Forward gives the logits of the digits.
+// Forward returns the logits of the digits.
 func (m *network) Forward(x *tarn.Value) *tarn.Value {
 	for i, layer := range m.Layers {
 		if i > 0 {
@@ -134,14 +134,14 @@ func (m *network) Forward(x *tarn.Value) *tarn.Value {
 	return x
 }
 
-// build is the computation on n images.
+// build describes the computation on n images.
 func (m *network) build(g *tarn.Graph, n int) tarn.Outputs {
 	image, label := g.Input("image", tarn.F32, n, pixels), g.Input("label", tarn.I32, n)
 	logits := m.Forward(image)
 	return tarn.Outputs{"loss": nn.CrossEntropy(logits, label), "prediction": logits}
 }
 
-// size is the number of weights.
+// size returns the number of weights.
 func (m *network) size() (n int) {
 	for _, l := range m.Layers {
 		n += l.Weight.Tensor().Size() + l.Bias.Tensor().Size()
@@ -149,7 +149,7 @@ func (m *network) size() (n int) {
 	return n
 }
 
-// taskOf is what the run in a folder learned, as its configuration says.
+// taskOf returns the task of the run in a folder, from its configuration.
 func taskOf(dir string) (string, error) {
 	folder, err := train.OpenFolder(dir)
 	if err != nil {
@@ -163,7 +163,7 @@ func taskOf(dir string) (string, error) {
 	return of, nil
 }
 
-// loadRun builds the network of a run's folder with the weights that are there.
+// loadRun builds the network of a run's folder and loads its weights.
 func loadRun(dir string) (m *network, c config, from string, err error) {
 	folder, err := train.OpenFolder(dir)
 	if err != nil {

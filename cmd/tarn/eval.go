@@ -20,7 +20,7 @@ type evalCommand struct {
 	Dir string `arg:"" name:"run" help:"Folder of a run of train mnist or train gpt."`
 }
 
-// Run measures the network on what it has not learned from.
+// Run measures the network on held-out data.
 func (c *evalCommand) Run(env *environment) error {
 	of, err := taskOf(c.Dir)
 	switch {
@@ -60,11 +60,11 @@ func (c *evalCommand) gpt(env *environment) error {
 	}
 	words, err := settings.read()
 	if err != nil {
-		return fmt.Errorf("the text that the run learned from: %w", err)
+		return fmt.Errorf("the text that the run was trained on: %w", err)
 	}
 	_, valid, err := settings.sets(words, characters)
 	if err != nil {
-		return fmt.Errorf("%s, which the run learned from: %w", settings.Text, err)
+		return fmt.Errorf("%s, which the run was trained on: %w", settings.Text, err)
 	}
 	model := nn.NewGPT(settings.Model)
 	from, err := folder.LoadWeights(model)
@@ -84,7 +84,7 @@ func (c *evalCommand) gpt(env *environment) error {
 	return nil
 }
 
-// measure gives loss and accuracy of the network on a set, and fills other metrics.
+// measure returns loss and accuracy of the network on a set, and fills other metrics.
 func measure(ctx context.Context, m *network, set *data.Set, metrics ...train.Metric) (loss, accuracy float64, err error) {
 	eval, err := train.NewEval(m.build)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // fitcurveCommand has the arguments of fitcurve.
 type fitcurveCommand struct {
 	Data     string `arg:"" help:"A CSV file whose first line names the columns."`
-	Expr     string `arg:"" name:"formula" help:"The curve: a formula of columns and of what is to be fitted, as in \"b1*(1-exp(-b2*x))\"."`
-	Start    string `required:"" placeholder:"b1=1,b2=0.1" help:"What is to be fitted, and from where."`
+	Expr     string `arg:"" name:"formula" help:"The curve: a formula of columns and of the parameters to fit, as in \"b1*(1-exp(-b2*x))\"."`
+	Start    string `required:"" placeholder:"b1=1,b2=0.1" help:"The parameters to fit, with the values to start from."`
 	Response string `default:"y" help:"The column to fit, or a formula of columns, as in \"log(y)\"."`
 	Plot     string `placeholder:"FILE.png" help:"Draw the data, the curve and its 95 % confidence band; the formula has one column then, and no parts or sums of it."`
 }
@@ -99,7 +99,7 @@ func (c *fitcurveCommand) read() (*curveFit, error) {
 	for _, a := range f.start {
 		switch {
 		case a.vector:
-			return nil, usageError{fmt.Errorf("--start: %s is a vector; what is fitted are numbers", a.name)}
+			return nil, usageError{fmt.Errorf("--start: %s is a vector; only numbers can be fitted", a.name)}
 		case f.columns[a.name] != nil:
 			return nil, usageError{fmt.Errorf("--start: %s is a column of %s and cannot be fitted", a.name, c.Data)}
 		case !slices.Contains(f.curve.Variables(), a.name):
@@ -109,7 +109,7 @@ func (c *fitcurveCommand) read() (*curveFit, error) {
 	}
 	for _, name := range f.curve.Variables() {
 		if !given[name] && f.columns[name] == nil {
-			return nil, usageError{fmt.Errorf("%s is neither a column of %s, which has %s, nor in --start", name, c.Data, strings.Join(f.table.Columns, ", "))}
+			return nil, usageError{fmt.Errorf("%s is neither a column of %s, which has %.500s, nor in --start", name, c.Data, strings.Join(f.table.Columns, ", "))}
 		}
 	}
 	return f, nil
@@ -149,17 +149,17 @@ func (f *curveFit) problem() (problem *minimize.Graph, y *tarn.Value, err error)
 	}
 	switch {
 	case y.Rank() != 1 || y.Size() != f.table.Set.Len():
-		return nil, nil, usageError{fmt.Errorf("--response: the formula is not a vector of a number for each of the %d lines", f.table.Set.Len())}
+		return nil, nil, usageError{fmt.Errorf("--response: the formula should have one number for each of the %d lines", f.table.Set.Len())}
 	case model.Rank() == 1 && model.Size() != y.Size():
 		return nil, nil, usageError{fmt.Errorf("the curve has %d points and the data %d", model.Size(), y.Size())}
 	case params.Len() > y.Size():
-		return nil, nil, fmt.Errorf("%d lines of data do not fix %d values", y.Size(), params.Len())
+		return nil, nil, fmt.Errorf("%d lines of data cannot determine %d values", y.Size(), params.Len())
 	}
 	problem, err = minimize.FromResiduals(y.Neg().Add(model), params.List(), f.inputs())
 	return problem, y, err
 }
 
-// columnsOf gives the columns of a table by name.
+// columnsOf returns the columns of a table by name.
 func columnsOf(table *data.Table) (map[string][]float64, error) {
 	set, err := table.Set.Cast("features", tarn.F64)
 	if err != nil {
@@ -180,7 +180,7 @@ func columnsOf(table *data.Table) (map[string][]float64, error) {
 	return columns, nil
 }
 
-// report prints what came out.
+// report prints the result.
 func (c *fitcurveCommand) report(env *environment, start []assignment, res *minimize.Result, fit *minimize.Fit) {
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tvalue\tstandard error\t")
@@ -191,7 +191,7 @@ func (c *fitcurveCommand) report(env *environment, start []assignment, res *mini
 	fmt.Fprintf(env.stdout, "\nresidual sum of squares %.10g, residual standard deviation %.8g, %d degrees of freedom\n",
 		fit.SumSquares, fit.Deviation, len(fit.Residuals)-len(fit.X))
 	if fit.Rank < len(fit.X) {
-		fmt.Fprintf(env.stdout, "the data fix only %d of the %d values: the others have infinite standard errors\n", fit.Rank, len(fit.X))
+		fmt.Fprintf(env.stdout, "the data determine only %d of the %d values: the others have infinite standard errors\n", fit.Rank, len(fit.X))
 	}
 	fmt.Fprintf(env.stdout, "gradient %.2g after %d iterations, %v: %v\n", res.GradNorm, res.Iterations, res.Evaluations, res.Reason)
 }

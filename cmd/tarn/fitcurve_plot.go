@@ -26,7 +26,7 @@ type curveData struct {
 	x, y []float64
 }
 
-// across is the one column that the curve is drawn over.
+// across returns the one column that the curve is drawn over.
 func (c *fitcurveCommand) across(e *expr.Expr, columns []string) (string, error) {
 	var in []string
 	for _, name := range columns {
@@ -36,7 +36,7 @@ func (c *fitcurveCommand) across(e *expr.Expr, columns []string) (string, error)
 	}
 	switch {
 	case len(in) == 0:
-		return "", fmt.Errorf("--plot draws a curve over a column, and the formula has none of %s", strings.Join(columns, ", "))
+		return "", fmt.Errorf("--plot draws a curve over a column, and the formula has none of %.500s", strings.Join(columns, ", "))
 	case len(in) > 1:
 		return "", fmt.Errorf("--plot draws a curve over one column, and the formula has %s", strings.Join(in, ", "))
 	case !e.Elementwise():
@@ -45,7 +45,7 @@ func (c *fitcurveCommand) across(e *expr.Expr, columns []string) (string, error)
 	return in[0], nil
 }
 
-// compute gives the elements of a value.
+// compute returns the elements of a value.
 func compute(v *tarn.Value, inputs minimize.Inputs) ([]float64, error) {
 	program, err := tarn.Compile(v.Graph(), tarn.Outputs{"value": v})
 	if err != nil {
@@ -93,11 +93,11 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 	if !banded {
 		without = ", without a band: the data do not tell how certain the curve is"
 	}
-	_, err = fmt.Fprintf(env.stdout, "drawn in %s%s\n", c.Plot, without)
+	_, err = fmt.Fprintf(env.stdout, "wrote %s%s\n", c.Plot, without)
 	return err
 }
 
-// along computes the fitted curve over a column, into line.Y, and gives its gradient by the fitted values at each point.
+// along computes the fitted curve over a column, into line.Y, and returns its gradient with respect to the fitted values at each point.
 func along(e *expr.Expr, start []assignment, fit *minimize.Fit, column string, line plot.Line) ([]float64, error) {
 	g := tarn.NewGraph()
 	values := map[string]*tarn.Value{column: g.Input(column, tarn.F64, len(line.X))}

@@ -14,7 +14,7 @@ import (
 
 // This file holds what the commands on formulas share: the values of variables on the command line, and functions of formulas.
 
-// maxSize is the most elements that a vector on the command line may get.
+// maxSize is the largest number of elements of a vector on the command line.
 const maxSize = 1 << 24
 
 // assignment is a name with numbers, as in x=1 or x=[1,2,3].
@@ -24,7 +24,7 @@ type assignment struct {
 	values []float64
 }
 
-// parseAssignments reads "x=1,y=[2,3]". flag is what it was given to.
+// parseAssignments reads "x=1,y=[2,3]". flag is the flag for errors.
 func parseAssignments(flag, text string) ([]assignment, error) {
 	var out []assignment
 	for rest := text; rest != ""; {
@@ -52,7 +52,7 @@ func parseAssignments(flag, text string) ([]assignment, error) {
 		for part := range strings.SplitSeq(value, ",") {
 			v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
 			if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-				return nil, fmt.Errorf("%s: %q is given to %s and is no finite number", flag, strings.TrimSpace(part), name)
+				return nil, fmt.Errorf("%s: %q, the value of %s, is not a finite number", flag, strings.TrimSpace(part), name)
 			}
 			a.values = append(a.values, v)
 		}
@@ -64,7 +64,7 @@ func parseAssignments(flag, text string) ([]assignment, error) {
 	return out, nil
 }
 
-// lengthen gives vectors the lengths of --dim, "x=1000,y=2": what is given is repeated.
+// lengthen repeats the values of vectors up to the lengths of --dim, "x=1000,y=2".
 func lengthen(values []assignment, dims string) error {
 	lengths, err := parseAssignments("--dim", dims)
 	if err != nil {
@@ -98,7 +98,7 @@ type function struct {
 	params tarn.ParamSet // in the order of at
 }
 
-// newFunction reads a formula, whose variables have the values given.
+// newFunction parses a formula and gives its variables their values.
 func newFunction(source, flag string, at []assignment) (*function, error) {
 	e, err := expr.Parse(source)
 	if err != nil {
@@ -123,7 +123,7 @@ func newFunction(source, flag string, at []assignment) (*function, error) {
 	}
 	for _, name := range variables {
 		if values[name] == nil {
-			return nil, usageError{fmt.Errorf("%s: the variable %s has no value; add %s=1 or the like", flag, name, name)}
+			return nil, usageError{fmt.Errorf("%s: the variable %s has no value; add one, as in %s=1", flag, name, name)}
 		}
 	}
 	if f.value, err = e.Build(f.graph, values); err != nil {
@@ -147,15 +147,15 @@ func addParam(params *tarn.ParamSet, a assignment) (*tarn.Param, error) {
 	return p, params.Add(a.name, p)
 }
 
-// compile makes the function ready to be minimized.
+// compile prepares the function for minimization.
 func (f *function) compile() (*minimize.Graph, error) {
 	if f.params.Len() == 0 {
-		return nil, usageError{fmt.Errorf("the formula has no variables: there is nothing to vary")}
+		return nil, usageError{fmt.Errorf("the formula has no variables")}
 	}
 	return minimize.FromGraph(f.value, f.params.List(), nil)
 }
 
-// shown is the point x as "x = 1, y = [2, 3]"; long vectors are cut.
+// shown returns the point x as "x = 1, y = [2, 3]"; long vectors are cut.
 func (f *function) shown(x []float64) string {
 	var parts []string
 	for _, a := range f.at {

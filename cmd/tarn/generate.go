@@ -9,17 +9,17 @@ import (
 	"github.com/seed-49005b45/tarn/nn"
 )
 
-// This file holds generate: text out of a trained language model.
+// This file holds generate, which writes text with a trained language model.
 
 // generateCommand has the arguments of generate.
 type generateCommand struct {
 	Dir         string  `arg:"" name:"run" help:"Folder of a run of train gpt."`
-	Prompt      string  `default:"The " help:"Text to go on from, of characters that the model has seen."`
-	Length      int     `default:"500" help:"Characters to write."`
-	Temperature float64 `default:"0.8" help:"How daring: 0 writes the likeliest character each time, 1 draws as the model expects."`
-	TopK        int     `name:"top-k" default:"0" help:"Draw among so many of the likeliest characters; 0 means all."`
+	Prompt      string  `default:"The " help:"Text to continue; its characters must occur in the training text."`
+	Length      int     `default:"500" help:"Number of characters to write."`
+	Temperature float64 `default:"0.8" help:"Temperature of the draws: 0 always writes the likeliest character, 1 draws from the model's distribution."`
+	TopK        int     `name:"top-k" default:"0" help:"Draw among this number of the likeliest characters; 0 means all."`
 	Seed        uint64  `default:"1" help:"Seed of the draws."`
-	Threads     int     `placeholder:"N" help:"Processor cores to use; all by default."`
+	Threads     int     `placeholder:"N" help:"Number of processor cores to use; all by default."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -32,7 +32,7 @@ func (c *generateCommand) Validate() error {
 	case c.TopK < 0:
 		return fmt.Errorf("--top-k is %d and should not be negative", c.TopK)
 	case c.Prompt == "":
-		return fmt.Errorf("--prompt is empty and should have a character at least")
+		return fmt.Errorf("--prompt is empty and should have at least one character")
 	case c.Threads < 0 || c.Threads > 1024:
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
 	}

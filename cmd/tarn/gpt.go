@@ -22,20 +22,20 @@ import (
 
 // gptCommand has the flags of train gpt.
 type gptCommand struct {
-	Epochs  int     `default:"3" help:"Times that the text is read."`
-	Batch   int     `default:"32" help:"Pieces of text in a step."`
+	Epochs  int     `default:"3" help:"Number of passes over the text."`
+	Batch   int     `default:"32" help:"Number of pieces of text in a step."`
 	LR      float64 `name:"lr" default:"0.002" placeholder:"RATE" help:"Largest learning rate (0.002); it rises in the first steps and falls to 0 along a cosine."`
-	Layers  int     `default:"4" help:"Blocks of attention and network."`
-	Heads   int     `default:"4" help:"Heads of attention in a block."`
-	Width   int     `default:"128" help:"Numbers that stand for a character within the model; a multiple of the heads."`
-	Context int     `default:"64" help:"Characters that the model sees at once."`
-	Dropout float64 `default:"0" help:"Share of the numbers that are left out in training."`
-	Text    string  `placeholder:"FILE" help:"Text to learn from, in UTF-8; Newton's Opticks, which is part of the program, by default."`
-	Seed    uint64  `default:"1" help:"Seed of the first weights and of the order of the pieces."`
-	Threads int     `placeholder:"N" help:"Processor cores to use; all by default. The result is the same."`
-	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that is free."`
-	Resume  string  `placeholder:"DIR" help:"Go on with the run in this folder. Of the other flags only --epochs, --threads and --quiet may be given."`
-	Quiet   bool    `short:"q" help:"Print the result only."`
+	Layers  int     `default:"4" help:"Number of blocks, each attention and a network of two layers."`
+	Heads   int     `default:"4" help:"Number of attention heads in a block."`
+	Width   int     `default:"128" help:"Size of the vector for a character within the model; a multiple of --heads."`
+	Context int     `default:"64" help:"Number of characters that the model sees at once."`
+	Dropout float64 `default:"0" help:"Probability with which dropout zeroes a number in training."`
+	Text    string  `placeholder:"FILE" help:"Text to train on, in UTF-8; by default Newton's Opticks, which is part of the program."`
+	Seed    uint64  `default:"1" help:"Seed of the initial weights and of the order of the pieces."`
+	Threads int     `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
+	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that does not exist."`
+	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads and --quiet may be set beside it."`
+	Quiet   bool    `short:"q" help:"Print only the result."`
 }
 
 // gptConfig is a run of train gpt as config.json has it.
@@ -53,10 +53,10 @@ type gptConfig struct {
 const (
 	gptTask   = "gpt"
 	maxText   = 1 << 28 // bytes
-	validText = 20      // one part in so many of the text is for validation
+	validText = 20      // the last 1/validText of the text is for validation
 )
 
-// check refuses a configuration that cannot be.
+// check returns an error for a configuration that is impossible.
 func (c *gptConfig) check() error {
 	m := c.Model
 	switch {
@@ -94,7 +94,7 @@ func (c *gptCommand) Validate() error {
 	return asked.check()
 }
 
-// config is what the flags ask for, but for what the text tells.
+// config returns what the flags ask for; the text determines the rest.
 func (c *gptCommand) config() gptConfig {
 	return gptConfig{
 		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed,
@@ -102,7 +102,7 @@ func (c *gptCommand) config() gptConfig {
 	}
 }
 
-// read gives the text to learn from.
+// read returns the text to train on.
 func (c *gptConfig) read() (string, error) {
 	if c.Text == "" {
 		return opticks.Text(), nil
@@ -119,7 +119,7 @@ func (c *gptConfig) read() (string, error) {
 	return string(bytes), err
 }
 
-// sets cuts the text into pieces that overlap by half, to train on, and others, to validate.
+// sets cuts the text into pieces that overlap by half, to train on, and into others, to validate.
 func (c *gptConfig) sets(words string, characters *text.Characters) (set, valid *data.Set, err error) {
 	tokens, err := characters.Encode(words)
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *gptConfig) sets(words string, characters *text.Characters) (set, valid 
 	return set, valid, nil
 }
 
-// optimizer is AdamW with a rate that rises over the first steps and then falls along a cosine.
+// optimizer returns AdamW with a rate that rises over the first steps and then falls along a cosine.
 func (c *gptConfig) optimizer(examples int) optim.Optimizer {
 	steps := c.Epochs * ((examples + c.Batch - 1) / c.Batch)
 	rise := max(1, min(100, steps/10))
@@ -146,7 +146,7 @@ func (c *gptConfig) optimizer(examples int) optim.Optimizer {
 	return o
 }
 
-// gptBuild is the computation on n pieces of text: the loss is the mean cross-entropy of the next character, in nats.
+// gptBuild describes the computation on n pieces of text: the loss is the mean cross-entropy of the next character, in nats.
 func gptBuild(m *nn.GPT, context int) train.Build {
 	return func(g *tarn.Graph, n int) tarn.Outputs {
 		here, next := g.Input("text", tarn.I32, n, context), g.Input("next", tarn.I32, n, context)
@@ -194,7 +194,7 @@ func (c *gptCommand) Run(env *environment) error {
 		if err != nil {
 			display.Close()
 			if env.ctx.Err() != nil {
-				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\ngo on with: tarn train gpt --resume %s", err, folder.Dir()))
+				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train gpt --resume %s", err, folder.Dir()))
 			}
 			return err
 		}
@@ -208,13 +208,13 @@ func (c *gptCommand) Run(env *environment) error {
 	}
 	history := loop.History()
 	if !c.Quiet {
-		fmt.Fprintf(env.stdout, "read on with: tarn generate %s --prompt \"The Rays of Light\"\n", folder.Dir())
+		fmt.Fprintf(env.stdout, "write text with: tarn generate %s --prompt \"The Rays of Light\"\n", folder.Dir())
 	}
 	fmt.Fprintf(env.stdout, "validation loss %.4f\n", history[len(history)-1].ValLoss)
 	return nil
 }
 
-// folder makes the folder of a new run, or opens that of the run to go on with, and gives the text.
+// folder makes the folder of a new run, or opens that of the run to resume, and returns the text.
 func (c *gptCommand) folder(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
 	if c.Resume != "" {
 		return c.resume(env)
@@ -243,11 +243,11 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 	return settings, words, folder, err
 }
 
-// resume opens the folder of a run. Epochs may be added; everything else is as it was.
+// resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *gptCommand) resume(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
 	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed"} {
 		if env.given[name] {
-			return settings, "", nil, usageError{fmt.Errorf("--%s cannot be given with --resume: the run in %s goes on as it was begun", name, c.Resume)}
+			return settings, "", nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}
 	}
 	settings, folder, err = openGPT(c.Resume)

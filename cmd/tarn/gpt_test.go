@@ -52,7 +52,7 @@ func TestGPT(t *testing.T) {
 	if one != same || one == other {
 		t.Errorf("seed 5 writes %q and %q, seed 6 %q", one, same, other)
 	}
-	if _, err := command(t, 2, "generate", dir, "--prompt", "Light"); !strings.Contains(err, "the character 'L' at byte 0 is none of the") {
+	if _, err := command(t, 2, "generate", dir, "--prompt", "Light"); !strings.Contains(err, "the character 'L' at byte 0 is not one of the") {
 		t.Errorf("an unknown character: %s", err)
 	}
 	if _, err := command(t, 2, "predict", dir, "digit.png"); !strings.Contains(err, "tarn generate "+dir) {
@@ -88,13 +88,13 @@ func TestEvalGPT(t *testing.T) {
 	if err := os.WriteFile(file, []byte("Light."), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, file+", which the run learned from: ") {
+	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, file+", which the run was trained on: ") {
 		t.Errorf("another text: %s", err)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, "the text that the run learned from: ") {
+	if _, err := command(t, 1, "eval", dir); !strings.Contains(err, "the text that the run was trained on: ") {
 		t.Errorf("no text: %s", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"task": "chess"}`), 0o600); err != nil {
@@ -124,7 +124,7 @@ func TestGPTMistakes(t *testing.T) {
 		{"train gpt --lr nan", 2, "--lr is NaN"},
 		{"train gpt --batch 0", 2, "--batch is 0"},
 		{"train gpt --out a --resume b", 2, "exclude each other"},
-		{"train gpt --resume b --width 64", 2, "--width cannot be given with --resume"},
+		{"train gpt --resume b --width 64", 2, "--width cannot be set with --resume"},
 		{"train gpt --resume " + dir, 1, "not the directory of a run"},
 		{"train gpt --text " + dir + "/none", 1, "none"},
 		{"train gpt --text " + short, 1, "too short for a --context of 64"},

@@ -13,10 +13,10 @@ import (
 type gradCommand struct {
 	Expr string `arg:"" name:"formula" help:"A formula, as in \"(1-x)^2 + 100*(y-x^2)^2\"."`
 	At   string `required:"" placeholder:"x=1,y=2" help:"The point; a vector is x=[1,2,3]."`
-	Dim  string `placeholder:"x=1000" help:"Lengths of vectors, to which the values given are repeated."`
+	Dim  string `placeholder:"x=1000" help:"Lengths of vectors; the given values are repeated."`
 }
 
-// Run prints the value, and each partial derivative as a formula and a number.
+// Run prints the value, and each partial derivative as a formula and as a number.
 func (c *gradCommand) Run(env *environment) error {
 	at, err := parseAssignments("--at", c.At)
 	if err == nil {

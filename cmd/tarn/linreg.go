@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds train linreg, the founding example: a line fitted by plain gradient descent, every part in sight.
+// This file holds train linreg: a line fitted by plain gradient descent, with nothing hidden.
 
 // linregCommand has the flags of train linreg.
 type linregCommand struct {
@@ -56,7 +56,7 @@ func (c *linregCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "the best there is: theta %.6f, loss %.6f\n\n", l.slopeOnly, l.lossOnly)
+	fmt.Fprintf(w, "the optimum: theta %.6f, loss %.6f\n\n", l.slopeOnly, l.lossOnly)
 
 	fmt.Fprintln(w, "prediction x theta + b, from theta = 0.5, b = 0")
 	theta.Tensor().SetFloat(0, 0.5)
@@ -80,28 +80,28 @@ func (c *linregCommand) Run(env *environment) error {
 		return err
 	}
 	if !arrived() {
-		fmt.Fprintf(w, "%d steps more bring theta to %.6f and b to %.6f, which is not yet the optimum: the learning rate is small\n", more.steps, theta.Tensor().Item(), b.Tensor().Item())
+		fmt.Fprintf(w, "%d more steps bring theta to %.6f and b to %.6f, which is not yet the optimum: the learning rate is small\n", more.steps, theta.Tensor().Item(), b.Tensor().Item())
 		return nil
 	}
 	fmt.Fprintf(w, "descent reaches it to 1e-6 after %d steps: theta %.6f, b %.6f\n", straight.steps+more.steps, theta.Tensor().Item(), b.Tensor().Item())
-	fmt.Fprintf(w, "what the missing bias costs: loss %.6f instead of %.6f, %.1f times as much\n", bent.loss, more.loss, bent.loss/more.loss)
+	fmt.Fprintf(w, "the cost of the missing bias: loss %.6f instead of %.6f, %.1f times as much\n", bent.loss, more.loss, bent.loss/more.loss)
 	return nil
 }
 
-// descent is gradient descent on some params over all points at once.
+// descent is gradient descent on params over all points at once.
 type descent struct {
 	rate   float64
 	xs, ys *tarn.Tensor
 	params []*tarn.Param
 }
 
-// arrival is where a descent came to.
+// arrival is where a descent ended.
 type arrival struct {
 	steps int
 	loss  float64
 }
 
-// run takes steps until there were enough or arrived says so, and prints ten lines on the way. The loss is that before
+// run takes steps until it has taken all or arrived reports true, and prints ten lines on the way. The loss is the one before
 // the last step.
 func (d *descent) run(ctx context.Context, loss *tarn.Value, w io.Writer, steps int, arrived func() bool) (arrival, error) {
 	var a arrival
@@ -125,7 +125,7 @@ func (d *descent) run(ctx context.Context, loss *tarn.Value, w io.Writer, steps 
 		a.steps++
 		a.loss = out["loss"].Item()
 		if math.IsNaN(a.loss) || math.IsInf(a.loss, 0) {
-			return a, errors.New("the loss is not finite any more: the steps are too large; try a smaller --lr")
+			return a, errors.New("the loss is no longer finite because the steps are too large; try a smaller --lr")
 		}
 		if a.steps == 1 || a.steps%max(1, steps/10) == 0 {
 			fmt.Fprintf(w, "step %6d  loss %.6f", a.steps, a.loss)

@@ -16,12 +16,12 @@ import (
 // lrCommand has the flags of lr.
 type lrCommand struct {
 	Optimizer string  `default:"adamw" help:"The optimizer to test, one of: ${optimizers} (adamw)."`
-	Batch     int     `default:"128" help:"Examples in a step."`
+	Batch     int     `default:"128" help:"Number of examples in a step."`
 	Hidden    widths  `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
-	Seed      uint64  `default:"1" help:"Seed of the first weights and of the order of the examples."`
+	Seed      uint64  `default:"1" help:"Seed of the initial weights and of the order of the examples."`
 	From      float64 `default:"1e-6" help:"The smallest rate, at the first step."`
-	To        float64 `default:"10" help:"The largest rate, at the last step; the test ends before where the loss has risen far."`
-	Steps     int     `default:"200" help:"Steps, each with a rate an equal factor above the last."`
+	To        float64 `default:"10" help:"The largest rate, at the last step; the test ends earlier if the loss rises far."`
+	Steps     int     `default:"200" help:"Number of steps; each multiplies the rate by the same factor."`
 	Plot      string  `placeholder:"FILE.png" help:"Draw the loss against the rate."`
 }
 
@@ -43,7 +43,7 @@ func (c *lrCommand) Validate() error {
 	return checkPicture(c.Plot)
 }
 
-// Run takes the test and prints it.
+// Run runs the test and prints it.
 func (c *lrCommand) Run(env *environment) error {
 	chosen, err := findContender("--optimizer", c.Optimizer)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *lrCommand) Run(env *environment) error {
 		}
 	}
 	if n < c.Steps {
-		fmt.Fprintf(w, "\nended after %d of %d steps: the loss rose far\n", n, c.Steps)
+		fmt.Fprintf(w, "\nended after %d of %d steps because the loss rose far\n", n, c.Steps)
 	}
 	fmt.Fprintf(w, "\nlowest loss at    %.3g\nsuggested rate    %.3g, where the loss falls most steeply\n", found.Lowest, found.Steepest)
 	if c.Plot == "" {
@@ -88,7 +88,7 @@ func (c *lrCommand) Run(env *environment) error {
 	return file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return drawRates(w, c.Optimizer, found) })
 }
 
-// drawRates draws the loss against the rate, up to where the loss is somewhat above that at the start.
+// drawRates draws the loss against the rate, up to a loss somewhat above that at the start.
 func drawRates(w io.Writer, name string, found *train.RateCurve) error {
 	top := 2 * found.Smoothed[0]
 	var losses, smoothed []float64

@@ -64,7 +64,7 @@ func TestLRMistakes(t *testing.T) {
 		}
 	}
 	small := []string{"lr", "--hidden", "4", "--batch", "8", "--steps", "10"}
-	if _, err := command(t, 2, append(small, "--plot", filepath.Join(dir, "none", "rates.png"))...); !strings.Contains(err, "there is no folder") {
+	if _, err := command(t, 2, append(small, "--plot", filepath.Join(dir, "none", "rates.png"))...); !strings.Contains(err, "does not exist") {
 		t.Errorf("a folder that is not there: %s", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {

@@ -1,4 +1,4 @@
-// Command tarn trains, evaluates and looks into neural networks.
+// Command tarn trains, evaluates and inspects neural networks.
 //
 // This file holds the command line: its grammar, the exit codes and what Ctrl-C does. Each command has a file of its own.
 package main
@@ -19,16 +19,16 @@ import (
 // The exit codes.
 const (
 	exitFailure     = 1   // something went wrong
-	exitUsage       = 2   // the command line makes no sense
-	exitInterrupted = 130 // Ctrl-C, after a checkpoint: 128 + SIGINT, as shells have it
+	exitUsage       = 2   // the command line is wrong
+	exitInterrupted = 130 // Ctrl-C, after a checkpoint: 128 + SIGINT, as in shells
 )
 
 // commandLine is the grammar.
 type commandLine struct {
 	Version versionFlag `help:"Print the version, the revision, how the program was built, and the level of its kernels, then end. A build with CGO_ENABLED=0 is one static binary."`
 
-	Train     trainCommand     `cmd:"" help:"Train a network and see it learn."`
-	Eval      evalCommand      `cmd:"" help:"Measure a trained network on what it has not learned from."`
+	Train     trainCommand     `cmd:"" help:"Train a network, and show its loss as it learns."`
+	Eval      evalCommand      `cmd:"" help:"Measure a trained network on held-out data."`
 	Predict   predictCommand   `cmd:"" help:"Read digits from a file with a trained network."`
 	Generate  generateCommand  `cmd:"" help:"Write text with a trained language model."`
 	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file."`
@@ -36,26 +36,26 @@ type commandLine struct {
 	Minimize  minimizeCommand  `cmd:"" help:"Find the minimum of a formula."`
 	Grad      gradCommand      `cmd:"" help:"Differentiate a formula."`
 	Fitcurve  fitcurveCommand  `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
-	LR        lrCommand        `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network: a test that raises it at every step."`
-	Sharpness sharpnessCommand `cmd:"" help:"Measure how the loss of a trained network bends: largest eigenvalues of its Hessian, trace and spectral density."`
-	Race      raceCommand      `cmd:"" help:"Train the MNIST network with one optimizer after the other, and draw who learns fastest."`
+	LR        lrCommand        `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network by a test that raises it at every step."`
+	Sharpness sharpnessCommand `cmd:"" help:"Measure the curvature of a trained network's loss: extremal eigenvalues of its Hessian, trace and spectral density."`
+	Race      raceCommand      `cmd:"" help:"Train the MNIST network with several optimizers in turn, and draw their losses."`
 }
 
 // trainCommand groups what can be trained.
 type trainCommand struct {
-	MNIST  mnistCommand  `cmd:"" name:"mnist" help:"Recognize handwritten digits: a network of linear layers with ReLU on the MNIST database, which is part of the program."`
-	GPT    gptCommand    `cmd:"" name:"gpt" help:"Learn to write: a transformer that guesses the next character of a text, Newton's Opticks unless another is given."`
-	Linreg linregCommand `cmd:"" name:"linreg" help:"Fit a line by gradient descent, the smallest training there is."`
+	MNIST  mnistCommand  `cmd:"" name:"mnist" help:"Train a network of linear layers with ReLU to recognize handwritten digits. The MNIST database is part of the program."`
+	GPT    gptCommand    `cmd:"" name:"gpt" help:"Train a transformer to predict the next character of a text, by default Newton's Opticks."`
+	Linreg linregCommand `cmd:"" name:"linreg" help:"Fit a line by gradient descent, the smallest possible training."`
 }
 
-// environment is what commands get from outside.
+// environment is what a command gets from its caller.
 type environment struct {
 	ctx    context.Context
 	stdout io.Writer
 	given  map[string]bool // the names of the flags that are on the command line
 }
 
-// usageError is a mistake on the command line that shows only when the command runs.
+// usageError is a mistake on the command line that is found only when the command runs.
 type usageError struct{ error }
 
 func main() {
@@ -64,10 +64,10 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// leave is thrown where kong wants to end the program, after --help.
+// leave is the panic by which kong ends the program after --help.
 type leave int
 
-// run is the command with everything it depends on; it returns the exit code.
+// run runs the command with everything it depends on, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	return 0
 }
 
-// complain prints an error and gives the exit code that it stands for.
+// complain prints an error and returns its exit code.
 func complain(ctx context.Context, stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "tarn: %v\n", err)
 	var usage usageError

@@ -90,7 +90,7 @@ func TestMistakes(t *testing.T) {
 		{"train mnist --threads=-1", 2, "--threads is -1"},
 		{"train mnist --seed=-1", 2, "--seed"},
 		{"train mnist --out a --resume b", 2, "exclude each other"},
-		{"train mnist --resume b --lr 1", 2, "--lr cannot be given with --resume"},
+		{"train mnist --resume b --lr 1", 2, "--lr cannot be set with --resume"},
 		{"train mnist --resume " + dir, 1, "not the directory of a run"},
 		{"train mnist --out " + text + "/run", 1, text},
 		{"train linreg --steps 0", 2, "--steps is 0"},
@@ -102,7 +102,7 @@ func TestMistakes(t *testing.T) {
 		{"predict " + dir + " " + text, 1, "not the directory of a run"},
 		{"inspect", 2, "file"},
 		{"inspect " + dir, 1, "neither weights.safetensors nor checkpoint.safetensors"},
-		{"inspect " + text, 1, "no safetensors file"},
+		{"inspect " + text, 1, "not a safetensors file"},
 		{"inspect " + text + ".none", 1, text + ".none"},
 	} {
 		out, err := command(t, c.code, strings.Fields(c.args)...)
@@ -336,7 +336,7 @@ func TestCtrlC(t *testing.T) {
 	}
 	io.Copy(io.Discard, out)
 	c.Wait()
-	if code := c.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "go on with: tarn train mnist --resume "+broken) {
+	if code := c.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "resume with: tarn train mnist --resume "+broken) {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	if _, err := os.Stat(filepath.Join(broken, "weights.safetensors")); err == nil {
@@ -365,7 +365,7 @@ func TestLinreg(t *testing.T) {
 	for line := range strings.Lines(out) {
 		fmt.Sscanf(line, "least squares in closed form: theta %f, b %f, loss %f", &theta, &b, &loss)
 		fmt.Sscanf(line, "descent reaches it to 1e-6 after %d steps: theta %f, b %f", &steps, &theta2, &b2)
-		fmt.Sscanf(line, "the best there is: theta %f, loss %f", new(float64), &best)
+		fmt.Sscanf(line, "the optimum: theta %f, loss %f", new(float64), &best)
 	}
 	// The truth is 2 and 1 plus the mean of the noise, 0.5; the noise's variance is 1/12.
 	if math.Abs(theta-2) > 0.4 || math.Abs(b-1.5) > 0.25 || math.Abs(loss-1.0/12) > 0.03 {

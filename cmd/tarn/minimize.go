@@ -20,15 +20,15 @@ import (
 type minimizeCommand struct {
 	Expr       string  `arg:"" name:"formula" help:"A formula, as in \"(1-x)^2 + 100*(y-x^2)^2\", or with vectors \"sum(100*(x[1:]-x[:-1]^2)^2 + (1-x[:-1])^2)\"."`
 	Start      string  `required:"" placeholder:"x=-1.2,y=1" help:"Where to begin; a vector is x=[1,2,3]."`
-	Dim        string  `placeholder:"x=1000" help:"Lengths of vectors, to which the values given are repeated."`
-	Method     string  `default:"lbfgs" help:"One or several of gd, cg, bfgs, lbfgs, lbfgsb, newton, newton-cg, adam, multistart, basinhopping, with commas between them."`
-	Bounds     string  `placeholder:"x=0:1,y=:2" help:"Bounds for lbfgsb, which keeps them, and multistart, which starts within them."`
-	Tolerance  float64 `default:"1e-6" help:"Largest element in the gradient of a minimum."`
-	Iterations int     `default:"10000" help:"Most iterations."`
-	Rate       float64 `default:"0.01" help:"Rate of adam."`
+	Dim        string  `placeholder:"x=1000" help:"Lengths of vectors; the given values are repeated."`
+	Method     string  `default:"lbfgs" help:"One or more of gd, cg, bfgs, lbfgs, lbfgsb, newton, newton-cg, adam, multistart, basinhopping, separated by commas."`
+	Bounds     string  `placeholder:"x=0:1,y=:2" help:"Bounds for lbfgsb, which stays within them, and for multistart, which starts within them."`
+	Tolerance  float64 `default:"1e-6" help:"Largest element of the gradient at a minimum."`
+	Iterations int     `default:"10000" help:"Maximum number of iterations."`
+	Rate       float64 `default:"0.01" help:"Learning rate of adam."`
 	Seed       uint64  `default:"1" help:"Seed of multistart and basinhopping."`
 	Plot       string  `placeholder:"FILE.png" help:"Draw the contours of a function of two numbers, and the path of each method."`
-	Quiet      bool    `help:"Print the result alone."`
+	Quiet      bool    `help:"Print only the result."`
 }
 
 // methodNames are what --method takes.
@@ -111,7 +111,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 		}); err != nil {
 			return err
 		}
-		fmt.Fprintf(env.stdout, "drawn in %s\n", c.Plot)
+		fmt.Fprintf(env.stdout, "wrote %s\n", c.Plot)
 	}
 	if len(failed) == len(names) {
 		return fmt.Errorf("no minimum found: %s", strings.Join(failed, "; "))
@@ -119,7 +119,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 	return nil
 }
 
-// search minimizes by one method, prints the way and the result, and keeps the path of functions of two variables.
+// search minimizes by one method, prints the iterations and the result, and keeps the path of functions of two variables.
 func (c *minimizeCommand) search(ctx context.Context, w io.Writer, f *function, g *minimize.Graph, x0 []float64, m minimize.Method, path *contour.Path) (minimize.Iterate, error) {
 	options := minimize.Options{Gradient: c.Tolerance, Iterations: c.Iterations}
 	var last minimize.Iterate
@@ -160,7 +160,7 @@ func (c *minimizeCommand) search(ctx context.Context, w io.Writer, f *function, 
 	return last, nil
 }
 
-// isRound reports that an iteration is among those printed: 0, 1, 2, 5, 10, 20, 50 and so on.
+// isRound reports whether an iteration is printed: 0, 1, 2, 5, 10, 20, 50 and so on.
 func isRound(i int) bool {
 	for i > 10 && i%10 == 0 {
 		i /= 10
@@ -168,7 +168,7 @@ func isRound(i int) bool {
 	return slices.Contains([]int{0, 1, 2, 5, 10}, i)
 }
 
-// method makes a method of its name.
+// method returns the method of a name.
 func (c *minimizeCommand) method(name string, lower, upper []float64) (minimize.Method, error) {
 	switch name {
 	case "gd":
@@ -210,7 +210,7 @@ func (c *minimizeCommand) bounds(start []assignment) (lower, upper []float64, er
 			if t = strings.TrimSpace(t); t != "" {
 				v, err := strconv.ParseFloat(t, 64)
 				if err != nil || math.IsNaN(v) {
-					return nil, nil, fmt.Errorf("--bounds: %q is no number", t)
+					return nil, nil, fmt.Errorf("--bounds: %q is not a number", t)
 				}
 				limit[i] = v
 			}

@@ -63,7 +63,7 @@ func TestMinimize(t *testing.T) {
 func TestMinimizePlot(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "path.png")
 	out, _ := command(t, 0, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--method", "gd,newton", "--plot", file)
-	for _, want := range []string{"method gd\n", "method newton\n", "drawn in " + file} {
+	for _, want := range []string{"method gd\n", "method newton\n", "wrote " + file} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -80,7 +80,7 @@ func TestMinimizePlot(t *testing.T) {
 	if names, _ := filepath.Glob(file + "*"); len(names) != 1 {
 		t.Errorf("files %v", names)
 	}
-	if out, err := command(t, 2, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png")); out != "" || !strings.Contains(err, "there is no folder") {
+	if out, err := command(t, 2, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png")); out != "" || !strings.Contains(err, "does not exist") {
 		t.Errorf("a folder that is not there: %s%s", out, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestFitcurve(t *testing.T) {
 		t.Errorf("a line through logarithms:\n%s", out)
 	}
 	out, _ = command(t, 0, "fitcurve", file, "a + b + 0*x", "--start", "a=0,b=0")
-	if !strings.Contains(out, "fix only 1 of the 2 values") || !strings.Contains(out, "+Inf") {
+	if !strings.Contains(out, "determine only 1 of the 2 values") || !strings.Contains(out, "+Inf") {
 		t.Errorf("two values for one:\n%s", out)
 	}
 }
@@ -142,8 +142,8 @@ func TestFitcurvePlot(t *testing.T) {
 		band                     bool
 		says                     string
 	}{
-		{"a + b*x", "a=0,b=0", "y", true, "drawn in " + picture + "\n"},
-		{"a + b*x", "a=0,b=0", "log(y)", true, "drawn in " + picture + "\n"},
+		{"a + b*x", "a=0,b=0", "y", true, "wrote " + picture + "\n"},
+		{"a + b*x", "a=0,b=0", "log(y)", true, "wrote " + picture + "\n"},
 		{"a + b*x + c*x^2 + d*x^3 + e0*x^4", "a=0,b=0,c=0,d=0,e0=0", "y", false, "without a band"},
 		{"a + b + c*x", "a=0,b=0,c=0", "y", false, "without a band"},
 	} {
@@ -199,7 +199,7 @@ func TestFitcurvePlot(t *testing.T) {
 			t.Errorf("tarn fitcurve %q leaves a picture", c.args)
 		}
 	}
-	if out, err := command(t, 2, "fitcurve", file, "a*x", "--start", "a=1", "--plot", filepath.Join(dir, "no", "fit.png")); out != "" || !strings.Contains(err, "there is no folder") {
+	if out, err := command(t, 2, "fitcurve", file, "a*x", "--start", "a=1", "--plot", filepath.Join(dir, "no", "fit.png")); out != "" || !strings.Contains(err, "does not exist") {
 		t.Errorf("a folder that is not there: %s%s", out, err)
 	}
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 3 {
@@ -219,13 +219,13 @@ func TestFormulaMistakes(t *testing.T) {
 	}{
 		{2, "  x^2 + (y\n        ^", []string{"minimize", "x^2 + (y", "--start", "x=1"}},
 		{2, "  2x\n   ^", []string{"minimize", "2x", "--start", "x=1"}},
-		{2, "variable y has no value; add y=1", []string{"minimize", "x+y", "--start", "x=1"}},
+		{2, "variable y has no value; add one, as in y=1", []string{"minimize", "x+y", "--start", "x=1"}},
 		{2, "no variable z; it has the variables x", []string{"minimize", "x^2", "--start", "x=1,z=2"}},
 		{2, "it has no variables", []string{"minimize", "3", "--start", "x=1"}},
 		{2, "missing flags: --start", []string{"minimize", "x^2"}},
 		{2, "should be a name, = and a number", []string{"minimize", "x^2", "--start", "x"}},
-		{2, `"one" is given to x`, []string{"minimize", "x^2", "--start", "x=one"}},
-		{2, `"nan" is given to x`, []string{"minimize", "x^2", "--start", "x=nan"}},
+		{2, `"one", the value of x`, []string{"minimize", "x^2", "--start", "x=one"}},
+		{2, `"nan", the value of x`, []string{"minimize", "x^2", "--start", "x=nan"}},
 		{2, "x is given twice", []string{"minimize", "x^2", "--start", "x=1,x=2"}},
 		{2, "not closed", []string{"minimize", "sum(x^2)", "--start", "x=[1,2"}},
 		{2, "a comma after the vector", []string{"minimize", "sum(x^2)", "--start", "x=[1,2]y=1"}},
@@ -243,7 +243,7 @@ func TestFormulaMistakes(t *testing.T) {
 		{2, "needs --bounds", []string{"minimize", "x^2", "--start", "x=1", "--method", "multistart"}},
 		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "y=0:1"}},
 		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=1"}},
-		{2, `"a" is no number`, []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=a:1"}},
+		{2, `"a" is not a number`, []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=a:1"}},
 		{1, "no number is between", []string{"minimize", "x^2", "--start", "x=1", "--method", "lbfgsb", "--bounds", "x=2:1"}},
 		{1, "not finite", []string{"minimize", "log(x)", "--start", "x=-1"}},
 		{2, "missing flags: --at", []string{"grad", "x^2"}},
@@ -256,7 +256,7 @@ func TestFormulaMistakes(t *testing.T) {
 		{2, "x is a column", []string{"fitcurve", file, "a*x", "--start", "a=1,x=2"}},
 		{2, "a is a vector", []string{"fitcurve", file, "a*x", "--start", "a=[1]"}},
 		{2, "--response", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "z"}},
-		{2, "a number for each of the 14 lines", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "sum(y)"}},
+		{2, "one number for each of the 14 lines", []string{"fitcurve", file, "a*x", "--start", "a=1", "--response", "sum(y)"}},
 		{2, "the name of a PNG file", []string{"fitcurve", file, "a*x", "--start", "a=1", "--plot", "a.pdf"}},
 		{2, "14 and 13 elements", []string{"fitcurve", file, "a*x + x[1:]", "--start", "a=1"}},
 		{1, "not finite at the start", []string{"fitcurve", file, "log(a*x)", "--start", "a=-1"}},

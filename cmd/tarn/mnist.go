@@ -19,25 +19,25 @@ import (
 
 // mnistCommand has the flags of train mnist.
 type mnistCommand struct {
-	Epochs    int      `default:"6" help:"Times that each example is seen."`
-	Batch     int      `default:"128" help:"Examples in a step."`
-	LR        *float64 `name:"lr" placeholder:"RATE" help:"Learning rate at the beginning; it falls to 0 along a cosine, but with schedulefree-sgd and schedulefree-adamw. By default one that suits the optimizer."`
-	Optimizer string   `default:"adamw" help:"How the weights follow the gradient, one of: ${optimizers} (adamw)."`
+	Epochs    int      `default:"6" help:"Number of passes over the examples."`
+	Batch     int      `default:"128" help:"Number of examples in a step."`
+	LR        *float64 `name:"lr" placeholder:"RATE" help:"Learning rate at the beginning; it falls to 0 along a cosine, except with schedulefree-sgd and schedulefree-adamw. The default depends on the optimizer."`
+	Optimizer string   `default:"adamw" help:"Optimizer, one of: ${optimizers} (adamw)."`
 	Hidden    widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
-	Seed      uint64   `default:"1" help:"Seed of the first weights and of the order of the examples."`
-	Examples  int      `default:"55000" help:"Train on that many examples; 5000 others are for validation."`
-	Threads   int      `placeholder:"N" help:"Processor cores to use; all by default. The result is the same."`
-	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that is free."`
-	Resume    string   `placeholder:"DIR" help:"Go on with the run in this folder. Of the other flags only --epochs, --threads and --quiet may be given."`
-	Quiet     bool     `short:"q" help:"Print the result only."`
+	Seed      uint64   `default:"1" help:"Seed of the initial weights and of the order of the examples."`
+	Examples  int      `default:"55000" help:"Number of examples to train on; 5000 others are used for validation."`
+	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
+	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
+	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads and --quiet may be set beside it."`
+	Quiet     bool     `short:"q" help:"Print only the result."`
 }
 
 // validation is the number of examples kept from training.
 const validation = 5000
 
-// config is what the flags ask for.
+// config returns what the flags ask for.
 func (c *mnistCommand) config() config {
-	rate := 1.0 // of an optimizer that is unknown, which is what the error should say
+	rate := 1.0 // if the optimizer is unknown, check reports that and not the rate
 	if one, err := findContender("--optimizer", c.Optimizer); c.LR != nil {
 		rate = *c.LR
 	} else if err == nil {
@@ -108,7 +108,7 @@ func (c *mnistCommand) Run(env *environment) error {
 		if err != nil {
 			display.Close()
 			if env.ctx.Err() != nil {
-				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\ngo on with: tarn train mnist --resume %s", err, folder.Dir()))
+				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train mnist --resume %s", err, folder.Dir()))
 			}
 			return err
 		}
@@ -143,7 +143,7 @@ func draw(folder *train.Folder, loop *train.Loop) error {
 	return folder.Write("curve.png", func(w io.Writer) error { return curve.WritePNG(w, history) })
 }
 
-// folder makes the folder of a new run, or opens that of the run to go on with.
+// folder makes the folder of a new run, or opens that of the run to resume.
 func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
 	if c.Resume != "" {
 		return c.resume(env)
@@ -161,12 +161,12 @@ func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
 	return settings, folder, err
 }
 
-// resume opens the folder of a run. Epochs may be added; everything else is as it was.
+// resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	var settings config
 	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples"} {
 		if env.given[name] {
-			return settings, nil, usageError{fmt.Errorf("--%s cannot be given with --resume: the run in %s goes on as it was begun", name, c.Resume)}
+			return settings, nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}
 	}
 	folder, err := train.OpenFolder(c.Resume)

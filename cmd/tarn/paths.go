@@ -11,15 +11,15 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file holds the paths of the optimizers on functions of two variables, whose ways one can see.
+// This file holds the paths of the optimizers on functions of two variables, where one can see them.
 
-// surface is a function to go down on.
+// surface is a function to minimize.
 type surface struct {
 	name           string
 	f              func(x, y *tarn.Value) *tarn.Value // element by element
 	start          [2]float64
 	x0, x1, y0, y1 float64 // what the picture shows
-	curvature      float64 // about the largest eigenvalue of the Hessian on the way
+	curvature      float64 // about the largest eigenvalue of the Hessian along the path
 	minima         [][2]float64
 }
 
@@ -39,7 +39,7 @@ var surfaces = []surface{
 	}, [2]float64{-0.1, -0.9}, -5, 5, -5, 5, 130, [][2]float64{{3, 2}, {-2.805118, 3.131312}, {-3.779310, -3.283186}, {3.584428, -1.848126}}},
 }
 
-// walk sends every optimizer down every surface, prints where they came to and draws the ways.
+// walk runs every optimizer on every surface, prints where they end and draws the paths.
 func walk(env *environment, who []contender, steps int, path string) error {
 	w := env.stdout
 	fmt.Fprintf(w, "%-18s", "value")
@@ -69,7 +69,7 @@ func walk(env *environment, who []contender, steps int, path string) error {
 	return file.Replace(file.Disk, path, func(w io.Writer) error { return plot.WriteSurfaces(w, pictures...) })
 }
 
-// picture is the surface on a grid.
+// picture returns the surface on a grid.
 func (s *surface) picture() (plot.Surface, error) {
 	const n = 161
 	c := plot.Surface{Title: s.name, Minima: s.minima}
@@ -95,7 +95,7 @@ func (s *surface) picture() (plot.Surface, error) {
 	return c, nil
 }
 
-// descend takes steps from the start and gives the way and the value before the last step. The point is a matrix of one row,
+// descend takes steps from the start and returns the path and the value before the last step. The point is a matrix of one row,
 // so that the optimizers for matrices take part too.
 func (s *surface) descend(env *environment, one contender, steps int) (way plot.Line, last float64, err error) {
 	point := tarn.NewParam(tarn.F64, nil, 1, 2)

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// This file holds what the commands that draw share.
+// This file holds what the commands that draw have in common.
 
-// checkPicture refuses names that --plot cannot have, before the work is done; the empty one asks for no picture.
+// checkPicture returns an error for a name that --plot cannot write, before the work is done; an empty name asks for no picture.
 func checkPicture(name string) error {
 	if name == "" {
 		return nil
@@ -18,7 +18,7 @@ func checkPicture(name string) error {
 		return fmt.Errorf("--plot is %q and should be the name of a PNG file, such as picture.png", name)
 	}
 	if folder := filepath.Dir(name); !isFolder(folder) {
-		return fmt.Errorf("--plot is %q, and there is no folder %s: make it first", name, folder)
+		return fmt.Errorf("--plot is %q, and the folder %s does not exist: create it first", name, folder)
 	}
 	if isFolder(name) {
 		return fmt.Errorf("--plot is %q, which is a folder", name)

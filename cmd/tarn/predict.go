@@ -13,22 +13,22 @@ import (
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
 
-// This file holds predict: digits out of a file of images.
+// This file holds predict, which reads digits from a file of images.
 
 // predictCommand has the arguments of predict.
 type predictCommand struct {
 	Dir  string `arg:"" name:"run" help:"Folder of a run of train mnist."`
-	File string `arg:"" help:"Images of 28 by 28 as IDX or npy, one or many, bytes or numbers from 0 to 1, the ink bright; or a PNG of one digit of any size."`
+	File string `arg:"" help:"An IDX or npy file with one or more images of 28 by 28, as bytes or as numbers from 0 to 1, the ink bright; or a PNG of one digit, of any size."`
 }
 
-// Run reads the digits and prints one a line, with its probability.
+// Run reads the digits and prints one per line, with its probability.
 func (c *predictCommand) Run(env *environment) error {
 	of, err := taskOf(c.Dir)
 	if err != nil {
 		return err
 	}
 	if of == gptTask {
-		return usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; it writes: tarn generate %s", c.Dir, c.Dir)}
+		return usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; to write text: tarn generate %s", c.Dir, c.Dir)}
 	}
 	m, _, _, err := loadRun(c.Dir)
 	if err != nil {
@@ -80,8 +80,8 @@ func (m *network) predict(env *environment, images []float32) error {
 // maxFile is the largest file that predict reads.
 const maxFile = 1 << 30
 
-// loadImages reads images of 28 by 28 pixels from a file, from 0 (background) to 1 (ink). The file's first bytes say
-// what it is.
+// loadImages reads images of 28 by 28 pixels from a file, from 0 (background) to 1 (ink). The file's first bytes tell
+// its format.
 func loadImages(path string) ([]float32, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -114,7 +114,7 @@ func loadImages(path string) ([]float32, error) {
 	return nil, fmt.Errorf("the file is neither IDX nor npy nor PNG")
 }
 
-// imagesOf takes an array as images: [28 28], [784], [n 28 28], [n 784] or [n 28 28 1] of bytes or of floats from 0 to 1.
+// imagesOf returns the images of an array: [28 28], [784], [n 28 28], [n 784] or [n 28 28 1] of bytes or of floats from 0 to 1.
 func imagesOf(a data.Array) ([]float32, error) {
 	n, rest := 1, a.Shape
 	for len(rest) > 0 && product(rest) != pixels {
@@ -183,7 +183,7 @@ func product(shape []int) int {
 	n := 1
 	for _, d := range shape {
 		if d > 0 && n > math.MaxInt/d {
-			return -1 // more than memory holds, and so no array that was read
+			return -1 // more than memory holds, so the array cannot have this size
 		}
 		n *= d
 	}

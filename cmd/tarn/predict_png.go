@@ -12,13 +12,12 @@ import (
 )
 
 // This file makes an image of a digit look like those of MNIST: bright ink on black, 28 by 28. A picture of another size
-// is treated as its authors treated theirs: the digit is cut out, brought into a square of 20 by 20 with its proportions
-// kept, and placed so that the center of mass of its pixels' indices is 14, 14.
+// is prepared as its authors prepared theirs: the digit is cut out, scaled to fit a square of 20 by 20, and placed so that the center of mass of its pixels' indices is 14, 14.
 // LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998, section III.A.
 
 const (
 	maxSide = 8192 // of a picture
-	boxSide = 20   // of the square that the digit is brought into
+	boxSide = 20   // of the square that the digit is scaled to
 )
 
 // readPNG reads a picture of one digit.
@@ -28,7 +27,7 @@ func readPNG(file []byte) ([]float32, error) {
 		return nil, err
 	}
 	if c.Width > maxSide || c.Height > maxSide {
-		return nil, fmt.Errorf("the picture is %d by %d, at most %d by %d are read", c.Width, c.Height, maxSide, maxSide)
+		return nil, fmt.Errorf("the picture is %d by %d; at most %d by %d is possible", c.Width, c.Height, maxSide, maxSide)
 	}
 	img, err := png.Decode(bytes.NewReader(file))
 	if err != nil {
@@ -47,8 +46,8 @@ type gray struct {
 	at   []float32
 }
 
-// inkOf gives the brightness of a picture, on a white page where it is transparent, turned around where the edge is
-// bright: the background is dark then.
+// inkOf returns the brightness of a picture, on white if it is transparent, inverted if the edge is
+// bright, so that the background is dark.
 func inkOf(img image.Image) gray {
 	b := img.Bounds()
 	p := gray{b.Dx(), b.Dy(), make([]float32, b.Dx()*b.Dy())}
@@ -83,7 +82,7 @@ func (p gray) place() ([]float32, error) {
 		}
 	}
 	if right < 0 {
-		return nil, errors.New("the picture is empty: no pixel stands out from its background")
+		return nil, errors.New("the picture is empty: no pixel differs from its background")
 	}
 	scale := float64(max(right-left, bottom-top)+1) / boxSide // of the picture's pixels in one of the result
 	w := max(1, int(math.Round(float64(right-left+1)/scale)))
@@ -106,8 +105,8 @@ func (p gray) place() ([]float32, error) {
 	return out, nil
 }
 
-// mean is the mean over the square with the corner x, y and the given side, each pixel weighed by the part of it inside;
-// outside of the picture there is no ink.
+// mean returns the mean over the square with the corner x, y and the given side, each pixel weighted by the part of it inside;
+// outside the picture there is no ink.
 func (p gray) mean(x, y, side float64) float64 {
 	sum := 0.0
 	for j := max(0, int(y)); j < p.h && float64(j) < y+side; j++ {

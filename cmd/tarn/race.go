@@ -21,21 +21,21 @@ import (
 )
 
 // This file holds race: the same network trained by one optimizer after the other, from the same weights and with the same
-// batches in the same order, so that nothing but the optimizer differs. More seeds show what is chance, and tuned rates that
-// a rate is not what decides.
+// batches in the same order, so that only the optimizer differs. More seeds show what is chance, and tuned rates make sure
+// that the choice of rates does not decide.
 
 // raceCommand has the flags of race.
 type raceCommand struct {
-	Optimizers []string `default:"sgd,momentum,rmsprop,adam,adamw,muon,soap,kfac" placeholder:"NAME,..." help:"Who takes part: all, or some of ${optimizers} (sgd,momentum,rmsprop,adam,adamw,muon,soap,kfac). Each has a learning rate of its own, which the table shows."`
-	Epochs     int      `default:"2" help:"Times that each example is seen."`
-	Batch      int      `default:"128" help:"Examples in a step; those left over at the end of an epoch are passed over."`
+	Optimizers []string `default:"sgd,momentum,rmsprop,adam,adamw,muon,soap,kfac" placeholder:"NAME,..." help:"Optimizers to compare: all, or some of ${optimizers} (sgd,momentum,rmsprop,adam,adamw,muon,soap,kfac). Each has its own learning rate, which the table shows."`
+	Epochs     int      `default:"2" help:"Number of passes over the examples."`
+	Batch      int      `default:"128" help:"Number of examples in a step; an incomplete batch at the end of an epoch is skipped."`
 	Hidden     widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
-	Seed       uint64   `default:"1" help:"Seed of the first weights and of the order of the examples."`
-	Examples   int      `default:"55000" help:"Train on that many examples."`
-	Tune       bool     `help:"Try three rates for each optimizer first, its own, a third and three times that, in a training of one epoch, and race at the one with the lowest loss on the examples for validation."`
-	Seeds      int      `default:"1" help:"Train with so many seeds, from --seed on, and show means and how far they differ."`
-	PathSteps  int      `default:"1000" help:"Steps on each of the surfaces of two variables."`
-	Threads    int      `placeholder:"N" help:"Processor cores to use; all by default."`
+	Seed       uint64   `default:"1" help:"Seed of the initial weights and of the order of the examples."`
+	Examples   int      `default:"55000" help:"Number of examples to train on."`
+	Tune       bool     `help:"First try three rates for each optimizer (its own, a third of it and three times it) in a training of one epoch, and race at the one with the lowest validation loss."`
+	Seeds      int      `default:"1" help:"Number of seeds to train with, from --seed on; the table shows means and deviations."`
+	PathSteps  int      `default:"1000" help:"Number of steps on each of the surfaces of two variables."`
+	Threads    int      `placeholder:"N" help:"Number of processor cores to use; all by default."`
 	Out        string   `default:"." placeholder:"DIR" help:"Folder for the pictures race.png and paths.png; the current one by default."`
 }
 
@@ -43,7 +43,7 @@ type raceCommand struct {
 func (c *raceCommand) Validate() error {
 	switch {
 	case len(c.Optimizers) == 0:
-		return errors.New("--optimizers is empty and should name one at least")
+		return errors.New("--optimizers is empty and should name at least one")
 	case c.Epochs < 1 || c.Epochs > 1e4:
 		return fmt.Errorf("--epochs is %d and should be from 1 to 10000", c.Epochs)
 	case c.Examples < 1 || c.Examples > mnistTraining:
@@ -61,7 +61,7 @@ func (c *raceCommand) Validate() error {
 	return err
 }
 
-// contenders are those named, or all.
+// contenders returns those that are named, or all.
 func (c *raceCommand) contenders() (all []contender, err error) {
 	if len(c.Optimizers) == 1 && strings.TrimSpace(c.Optimizers[0]) == "all" {
 		return contenders, nil
@@ -82,7 +82,7 @@ func (c *raceCommand) contenders() (all []contender, err error) {
 	return all, nil
 }
 
-// lap is how one optimizer did.
+// lap is the result of one optimizer.
 type lap struct {
 	contender
 	tries []*attempt // one with each seed
@@ -92,11 +92,11 @@ type lap struct {
 type attempt struct {
 	losses         []float64 // of the batch of each step, before its update
 	seconds        []float64 // from the start to the end of each step
-	broken         bool      // the last loss was not finite, which ended it
-	loss, accuracy float64   // on examples that it was not trained on
+	broken         bool      // the last loss was not finite, which ended the training
+	loss, accuracy float64   // on held-out examples
 }
 
-// Run tunes the rates if asked to, holds the race, then draws it and the paths.
+// Run tunes the rates if asked to, runs the race, then draws it and the paths.
 func (c *raceCommand) Run(env *environment) error {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
@@ -141,7 +141,7 @@ func (c *raceCommand) Run(env *environment) error {
 		laps = append(laps, l)
 		fmt.Fprintln(w, l.row())
 	}
-	fmt.Fprintf(w, "\nthe train loss is the mean of the last %d steps, or of all where there are fewer\n", lastLosses)
+	fmt.Fprintf(w, "\nthe train loss is the mean of the last %d steps, or of all if there are fewer\n", lastLosses)
 	if c.Seeds > 1 {
 		fmt.Fprintf(w, "means of %d trainings with the seeds %d to %d, each ± the standard deviation between them\n", c.Seeds, c.Seed, c.Seed+uint64(c.Seeds)-1)
 	}
@@ -158,8 +158,8 @@ func (c *raceCommand) Run(env *environment) error {
 	return nil
 }
 
-// run trains with one optimizer and a seed, and judges it by other examples. The clock runs while it trains, neither while it
-// compiles nor while it is judged.
+// run trains with one optimizer and a seed, and evaluates the network on other examples. The clock runs only while it trains, not while it
+// compiles or evaluates.
 func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs int, set, others *data.Set) (*attempt, error) {
 	model, err := initialized(c.Hidden, seed)
 	if err != nil {
@@ -195,7 +195,7 @@ func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs i
 // lastLosses is the number of steps whose mean loss the table shows.
 const lastLosses = 100
 
-// row is the line of the table.
+// row returns the line of the table.
 func (l *lap) row() string {
 	whole := l.whole()
 	steps, seconds, trained, tested := 0, 0.0, []float64{}, []float64{}
@@ -216,7 +216,7 @@ func (l *lap) row() string {
 	return row
 }
 
-// whole are the trainings that came to their end.
+// whole returns the trainings that were completed.
 func (l *lap) whole() (whole []*attempt) {
 	for _, a := range l.tries {
 		if !a.broken {
@@ -226,7 +226,7 @@ func (l *lap) whole() (whole []*attempt) {
 	return whole
 }
 
-// shownMean prints the mean of numbers, and where there are several also how they differ.
+// shownMean prints the mean of numbers and, if there are several, their standard deviation.
 func shownMean(x []float64) string {
 	mean, deviation := meanAndDeviation(x)
 	if len(x) == 1 {
@@ -235,7 +235,7 @@ func shownMean(x []float64) string {
 	return fmt.Sprintf("%.4f ± %.4f", mean, deviation)
 }
 
-// meanAndDeviation gives the mean of numbers and their standard deviation, estimated from them; it is 0 of a single one.
+// meanAndDeviation returns the mean of numbers and the estimate of their standard deviation, which is 0 for a single number.
 func meanAndDeviation(x []float64) (mean, deviation float64) {
 	for _, v := range x {
 		mean += v / float64(len(x))
@@ -248,7 +248,7 @@ func meanAndDeviation(x []float64) (mean, deviation float64) {
 	return mean, math.Sqrt(deviation)
 }
 
-// drawRace draws the loss against the step, and beside it against the time. Of several trainings it draws the mean, and around
+// drawRace draws the loss against the step, and beside it against the time. For several trainings it draws the mean, and around
 // it a band from the lowest to the highest.
 func drawRace(w io.Writer, network string, laps []*lap) error {
 	bySteps := plot.Chart{Title: network, X: "step", Y: "training loss, smoothed (logarithmic)", LogY: true}
@@ -289,7 +289,7 @@ func drawRace(w io.Writer, network string, laps []*lap) error {
 	return plot.WriteCharts(w, bySteps, byTime)
 }
 
-// smoothed is a running mean that keeps a share of the past, less at the beginning, where it is the mean of all so far.
+// smoothed returns a running mean that keeps a share of the past. At the beginning it is the mean of all so far.
 func smoothed(losses []float64) []float64 {
 	const keep = 0.97
 	means, mean := make([]float64, len(losses)), 0.0
@@ -301,7 +301,7 @@ func smoothed(losses []float64) []float64 {
 	return means
 }
 
-// shownValue prints a number of any size in a column, and says where it is none.
+// shownValue prints a number of any size in a column, and says if it is not finite.
 func shownValue(x float64) string {
 	if !finite(x) {
 		return "not finite"

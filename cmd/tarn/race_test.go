@@ -195,7 +195,7 @@ func TestRaceMistakes(t *testing.T) {
 		"--seeds 0":                       "--seeds is 0",
 		"--path-steps 0":                  "--path-steps is 0",
 		"--threads=-1":                    "--threads is -1",
-		"--hidden 8,x":                    "no list of widths",
+		"--hidden 8,x":                    "not a list of widths",
 		"--examples 99999999999999999999": "--examples",
 	} {
 		if _, err := command(t, 2, append([]string{"race"}, strings.Fields(args)...)...); !strings.Contains(err, want) {

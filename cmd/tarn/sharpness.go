@@ -13,21 +13,21 @@ import (
 	"github.com/seed-49005b45/tarn/internal/plot"
 )
 
-// This file holds sharpness, which measures how the loss of a trained network bends.
+// This file holds sharpness, which measures the curvature of a trained network's loss.
 
 // sharpnessCommand has the arguments of sharpness.
 type sharpnessCommand struct {
 	Dir         string  `arg:"" name:"run" help:"Folder of a run of train mnist."`
-	GaussNewton bool    `help:"Measure the Gauss-Newton matrix, here the Fisher information, in place of the Hessian."`
-	Examples    int     `default:"2000" help:"Examples, of those that the run trained on, whose mean loss is measured."`
-	Batch       int     `default:"1000" help:"Examples in a product; as many as fill batches are taken."`
-	Top         int     `default:"3" help:"How many of the largest eigenvalues."`
-	Bottom      int     `default:"1" help:"How many of the smallest, that is the most negative."`
-	Tolerance   float64 `default:"1e-3" help:"Residual of a converged eigenvector, as a share of the largest eigenvalue."`
-	Products    int     `default:"500" help:"Most products for the eigenvalues."`
-	Samples     int     `default:"20" help:"Random vectors for the trace."`
-	Steps       int     `default:"40" help:"Points of the density for each random vector."`
-	Probes      int     `default:"2" help:"Random vectors for the density; 0 leaves it out."`
+	GaussNewton bool    `help:"Measure the Gauss-Newton matrix, here the Fisher information, instead of the Hessian."`
+	Examples    int     `default:"2000" help:"Number of examples of the training set whose mean loss is measured."`
+	Batch       int     `default:"1000" help:"Number of examples in a batch; an incomplete batch is skipped."`
+	Top         int     `default:"3" help:"Number of the largest eigenvalues to find."`
+	Bottom      int     `default:"1" help:"Number of the smallest eigenvalues, that is the most negative, to find."`
+	Tolerance   float64 `default:"1e-3" help:"Residual of a converged eigenvector, relative to the largest eigenvalue."`
+	Products    int     `default:"500" help:"Maximum number of products for the eigenvalues."`
+	Samples     int     `default:"20" help:"Number of random vectors for the trace."`
+	Steps       int     `default:"40" help:"Number of points of the density for each random vector."`
+	Probes      int     `default:"2" help:"Number of random vectors for the density; 0 skips it."`
 	Seed        uint64  `default:"1" help:"Seed of the random vectors."`
 	Plot        string  `placeholder:"FILE.png" help:"Draw the density of the eigenvalues."`
 }
@@ -53,7 +53,7 @@ func (c *sharpnessCommand) Validate() error {
 	case !(c.Tolerance > 0 && c.Tolerance < 1):
 		return fmt.Errorf("--tolerance is %v and should be above 0 and below 1", c.Tolerance)
 	case c.Plot != "" && c.Probes == 0:
-		return fmt.Errorf("--plot draws the density, which --probes 0 leaves out")
+		return fmt.Errorf("--plot draws the density, which --probes 0 skips")
 	}
 	return checkPicture(c.Plot)
 }
@@ -80,7 +80,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 		name = "Gauss-Newton matrix"
 	}
 	w := env.stdout
-	fmt.Fprintf(w, "network %v, weights of %s\n%s of the loss of %d examples by %d weights\n", widths(settings.Hidden), from, name, examples, matrix.Size)
+	fmt.Fprintf(w, "network %v, weights of %s\n%s of the loss of %d examples with respect to %d weights\n", widths(settings.Hidden), from, name, examples, matrix.Size)
 
 	e, err := curvature.Eigenvalues(env.ctx, matrix, curvature.Options{Largest: c.Top, Smallest: c.Bottom, Tolerance: c.Tolerance, Products: c.Products, Seed: c.Seed})
 	if err != nil {
@@ -104,7 +104,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 	}
 	fmt.Fprintln(w)
 	if p := e.Largest[0]; p.Converged && p.Value > 0 {
-		fmt.Fprintf(w, "\nsharpness %.6g: gradient descent on these examples leaves this place at rates above %.3g\n", p.Value, 2/p.Value)
+		fmt.Fprintf(w, "\nsharpness %.6g: gradient descent on these examples is unstable here at rates above %.3g\n", p.Value, 2/p.Value)
 	}
 
 	trace, err := curvature.Trace(env.ctx, matrix, curvature.TraceOptions{Samples: c.Samples, Seed: c.Seed})
@@ -120,7 +120,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 		return err
 	}
 	small := e.Scale / 100
-	fmt.Fprintf(w, "of the eigenvalues about %.4f lie within %.2g of 0, %.2g above and %.2g below\n",
+	fmt.Fprintf(w, "about %.4f of the eigenvalues lie within %.2g of 0, %.2g above and %.2g below\n",
 		spectrum.Share(-small, small), small, spectrum.Share(small, math.Inf(1)), spectrum.Share(math.Inf(-1), -small))
 	if c.Plot == "" {
 		return nil
@@ -128,7 +128,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 	return file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return drawSpectrum(w, name, spectrum, e) })
 }
 
-// matrix compiles the products on the first of the examples that the run trained on.
+// matrix compiles the products on the first examples of the training set.
 func (c *sharpnessCommand) matrix(env *environment, m *network, settings config) (matrix *curvature.Operator, examples int, err error) {
 	all, _, err := mnist.Load()
 	if err != nil {
@@ -165,7 +165,7 @@ func (c *sharpnessCommand) matrix(env *environment, m *network, settings config)
 	return matrix, n * len(batches), err
 }
 
-// drawSpectrum draws the density with each point smoothed to a hundredth of the range, and the ends.
+// drawSpectrum draws the density, with each point smoothed over a hundredth of the range, and the extremal eigenvalues.
 func drawSpectrum(w io.Writer, name string, s *curvature.Spectrum, e *curvature.Eigen) error {
 	low, high := s.Range()
 	for _, p := range append(e.Largest, e.Smallest...) {

@@ -14,8 +14,8 @@ func TestSharpness(t *testing.T) {
 	command(t, 0, "train", "mnist", "-q", "--examples", "600", "--hidden", "8", "--epochs", "1", "--batch", "60", "--out", folder)
 	small := []string{"sharpness", folder, "--examples", "250", "--batch", "100", "--steps", "15", "--probes", "1", "--samples", "5"}
 	out, _ := command(t, 0, append(small, "--plot", picture)...)
-	for _, want := range []string{"network 784-8-10, weights of weights.safetensors", "Hessian of the loss of 200 examples by 6370 weights",
-		"largest 1", "largest 3", "smallest 1", "sharpness", "trace", "of the eigenvalues about"} {
+	for _, want := range []string{"network 784-8-10, weights of weights.safetensors", "Hessian of the loss of 200 examples with respect to 6370 weights",
+		"largest 1", "largest 3", "smallest 1", "sharpness", "trace", "of the eigenvalues lie within"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -47,7 +47,7 @@ func TestSharpnessMistakes(t *testing.T) {
 		"--tolerance 0":           "--tolerance is 0",
 		"--samples 1":             "--samples is 1",
 		"--products 7":            "--products is 7 and should be at least 8, two for each of the 4 eigenvalues",
-		"--plot no/a.png":         "--plot is \"no/a.png\", and there is no folder no: make it first",
+		"--plot no/a.png":         "--plot is \"no/a.png\", and the folder no does not exist: create it first",
 		"--plot .":                "should be the name of a PNG file",
 		"--plot a.jpg":            "should be the name of a PNG file",
 		"--probes 0 --plot a.png": "--plot draws the density",

@@ -7,16 +7,16 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 )
 
-// This file holds the search of a rate for each optimizer in a race.
+// This file holds the search for the learning rate of each optimizer in a race.
 
 // tuneFactors are what the rate of an optimizer is multiplied by.
 var tuneFactors = []float64{1. / 3, 1, 3}
 
-// tune tries rates for each optimizer with the first seed, prints what came out and gives the optimizers with the best rates.
-// They are judged by examples that are neither trained on nor those of the race's last column.
+// tune tries rates for each optimizer with the first seed, prints the results and returns the optimizers with the best rates.
+// It evaluates on examples that are neither trained on nor used for the race's last column.
 func (c *raceCommand) tune(env *environment, who []contender, set, valid *data.Set) (tuned []contender, err error) {
 	w := env.stdout
-	fmt.Fprintf(w, "loss on %d examples for validation after one epoch, by rate\n%-18s", valid.Len(), "optimizer")
+	fmt.Fprintf(w, "loss on %d validation examples after one epoch, by rate\n%-18s", valid.Len(), "optimizer")
 	for _, factor := range tuneFactors {
 		fmt.Fprintf(w, " %20s", fmt.Sprintf("rate x %.2g", factor))
 	}
@@ -44,7 +44,7 @@ func (c *raceCommand) tune(env *environment, who []contender, set, valid *data.S
 		tuned = append(tuned, best)
 	}
 	if edge {
-		fmt.Fprintln(w, "where the smallest or the largest was chosen, one beyond it may be better still")
+		fmt.Fprintln(w, "if the smallest or the largest rate was chosen, one beyond it may be better still")
 	}
 	fmt.Fprintln(w)
 	return tuned, nil

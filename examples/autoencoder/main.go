@@ -1,4 +1,4 @@
-// Command autoencoder squeezes images of digits through 32 numbers and draws what comes out again.
+// Command autoencoder compresses images of digits to 32 numbers and draws their reconstruction.
 package main
 
 import (
@@ -36,14 +36,14 @@ func NewAutoencoder() *Autoencoder {
 	}
 }
 
-// Build is the model on n images: the pixels it gives back, and how far they are from the image's.
+// Build describes the model on n images: the reconstructed pixels, and how far they are from the image's.
 func (m *Autoencoder) Build(g *tarn.Graph, n int) tarn.Outputs {
 	x := g.Input("image", tarn.F32, n, side*side)
 	logits := m.Decoder.Forward(m.Encoder.Forward(x))
 	return tarn.Outputs{"prediction": logits.Sigmoid(), "loss": nn.BCEWithLogits(logits, x)}
 }
 
-// run trains, writes a picture of test images over what became of them, and returns the loss on the test images.
+// run trains, writes a picture of test images above their reconstructions, and returns the loss on the test images.
 func run(ctx context.Context, w io.Writer, set, test *data.Set, epochs int, picture string) (float64, error) {
 	m := NewAutoencoder()
 	if err := tarn.Init(m, 1); err != nil {
@@ -83,7 +83,7 @@ func run(ctx context.Context, w io.Writer, set, test *data.Set, epochs int, pict
 	return loss, nil
 }
 
-// draw writes the first images as a row, and what became of them as another below.
+// draw writes a picture with the first images in one row, and their reconstructions in another below it.
 func draw(name string, rows ...*tarn.Tensor) error {
 	picture := image.NewGray(image.Rect(0, 0, shown*side, len(rows)*side))
 	for r, images := range rows {

@@ -1,4 +1,4 @@
-// Command cnn trains a convolutional network on handwritten digits, to 99 of 100.
+// Command cnn trains a convolutional network on handwritten digits, to an accuracy of 99 %.
 package main
 
 import (
@@ -26,12 +26,12 @@ type CNN struct {
 	Hidden, Out  *nn.Linear
 }
 
-// NewCNN returns the network with PyTorch's first weights.
+// NewCNN returns the network with PyTorch's initial weights.
 func NewCNN() *CNN {
 	return &CNN{nn.NewConv2d(1, 32, 3), nn.NewConv2d(32, 64, 3), nn.NewLinear(12*12*64, 128), nn.NewLinear(128, 10)}
 }
 
-// Forward gives the scores of the ten digits. Shapes: [n 784] -> [n 10].
+// Forward returns the scores of the ten digits. Shapes: [n 784] -> [n 10].
 func (m *CNN) Forward(x *tarn.Value) *tarn.Value {
 	x = x.Reshape(-1, 28, 28, 1)
 	x = m.Conv1.Forward(x).ReLU() // [n 26 26 32]
@@ -44,14 +44,14 @@ func (m *CNN) Forward(x *tarn.Value) *tarn.Value {
 	return m.Out.Forward(x)
 }
 
-// Build is the model on n images: its scores and its loss.
+// Build describes the model on n images: its scores and its loss.
 func (m *CNN) Build(g *tarn.Graph, n int) tarn.Outputs {
 	x, y := g.Input("image", tarn.F32, n, 784), g.Input("label", tarn.I32, n)
 	scores := m.Forward(x)
 	return tarn.Outputs{"prediction": scores, "loss": nn.CrossEntropy(scores, y)}
 }
 
-// run trains on a set and returns what is known after each epoch, the accuracy on another set among it.
+// run trains on a set and returns the records of the epochs, with the accuracy on another set.
 func run(ctx context.Context, w io.Writer, set, test *data.Set, epochs int) ([]train.Record, error) {
 	m := NewCNN()
 	if err := tarn.Init(m, 1); err != nil {

@@ -1,4 +1,4 @@
-// Command depth shows what becomes of gradients in a network of fifty layers: with sigmoids they vanish, with weights that are
+// Command depth shows what happens to gradients in a network of fifty layers: with sigmoids they vanish, with weights that are
 // too large they explode, and they keep their size with He's initialization and ReLU, with batch normalization, or with
 // residual connections.
 package main
@@ -39,7 +39,7 @@ func normalize(x *tarn.Value) *tarn.Value {
 	return centered.Mul(centered.Square().Mean(0).AddNum(1e-5).Rsqrt()).Scale(0.5)
 }
 
-// slopes gives the norm of the gradient of a loss by the signal behind each layer.
+// slopes returns the norm of the gradient of a loss with respect to the signal after each layer.
 func (n *network) slopes() ([]float64, error) {
 	if err := tarn.Init(n, 1); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Command gpt trains a language model on Newton's Opticks, character by character, and has it write: a transformer whose every
-// line is a line of the mathematics.
+// Command gpt trains a language model on Newton's Opticks, character by character, and writes text with it. Each line of the
+// transformer is a line of its mathematics.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/seed-49005b45/tarn/train"
 )
 
-// GPT gives for each character of a text the scores of the one that comes next.
+// GPT returns, for each character of a text, the scores of the next one.
 type GPT struct {
 	Token    *nn.Embedding       // a vector for each character
 	Position *nn.LearnedPosition // and for each place
@@ -27,15 +27,15 @@ type GPT struct {
 	Head     *nn.Linear
 }
 
-// Block has every place look at those before it, and then think about what it saw.
+// Block is attention, by which each place looks at those before it, and a network of two layers.
 type Block struct {
 	Norm1, Norm2 *nn.LayerNorm
-	QKV, Out     *nn.Linear // queries, keys and values of all heads; what they have found
+	QKV, Out     *nn.Linear // queries, keys and values of all heads; their results
 	Up, Down     *nn.Linear
 	heads        int
 }
 
-// NewGPT returns a model of so many characters.
+// NewGPT returns a model for a vocabulary of the given size.
 func NewGPT(vocabulary, context, width, layers, heads int) *GPT {
 	m := &GPT{
 		Token: nn.NewEmbedding(vocabulary, width), Position: nn.NewLearnedPosition(context, width),
@@ -51,7 +51,7 @@ func NewGPT(vocabulary, context, width, layers, heads int) *GPT {
 	return m
 }
 
-// Forward gives the scores. Shapes: [n t] -> [n t vocabulary].
+// Forward returns the scores. Shapes: [n t] -> [n t vocabulary].
 func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
 	x := m.Position.Forward(m.Token.Forward(tokens))
 	for _, b := range m.Blocks {
@@ -61,7 +61,7 @@ func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
 	return m.Head.Forward(m.Norm.Forward(x))
 }
 
-// look is softmax(q kᵀ / sqrt(d)) v for every head, where no place sees a later one.
+// look returns softmax(q kᵀ / sqrt(d)) v for every head. No place sees a later one.
 func (b *Block) look(x *tarn.Value) *tarn.Value {
 	return b.Out.Forward(b.QKV.Forward(x).SelfAttention(b.heads, b.heads, tarn.AttentionOptions{Causal: true}))
 }
@@ -78,7 +78,7 @@ const (
 	heads  = 4
 )
 
-// run trains for some steps and has the model write, and returns the mean loss of the last steps.
+// run trains for some steps, writes text with the model, and returns the mean loss of the last steps.
 func run(ctx context.Context, w io.Writer, steps, length int) (float64, error) {
 	book := opticks.Text()
 	characters, err := text.NewCharacters(book)
@@ -123,7 +123,7 @@ func run(ctx context.Context, w io.Writer, steps, length int) (float64, error) {
 	return mean, err
 }
 
-// write goes on from a beginning, each time with a character drawn from what the model expects after the last ones.
+// write continues a text, each time with a character drawn from the model's distribution after the last ones.
 func write(m *GPT, characters *text.Characters, begin string, length int) (string, error) {
 	g := tarn.NewGraph()
 	g.Eval()
@@ -140,7 +140,7 @@ func write(m *GPT, characters *text.Characters, begin string, length int) (strin
 	seen := tarn.Zeros(tarn.I32, 1, window)
 	for range length {
 		last := tokens[max(0, len(tokens)-window):]
-		copy(seen.I32(), last) // what stands after them no place of theirs sees
+		copy(seen.I32(), last) // no place sees what is after it
 		out, err := program.Run(seen)
 		if err != nil {
 			return "", err

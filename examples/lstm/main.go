@@ -1,5 +1,5 @@
-// Command lstm trains a recurrent network on Newton's Opticks, character by character, and has it write: what it has read it carries
-// along in two vectors. The cell is made by hand, as its formulas have it; nn.LSTM is the same as a layer.
+// Command lstm trains a recurrent network on Newton's Opticks, character by character, and writes text with it. Two vectors carry
+// what it has read. The cell is written by hand, formula by formula; nn.LSTM is the same as a layer.
 package main
 
 import (
@@ -23,18 +23,18 @@ const (
 	batch       = 32
 	window      = 64  // characters that a gradient reaches back
 	width       = 256 // of the state
-	temperature = 0.7 // of what is written: below 1 it keeps to what is likely
+	temperature = 0.7 // of the text: below 1 it prefers likely characters
 )
 
-// LSTM gives for each character of a text the scores of the one that comes next.
+// LSTM returns, for each character of a text, the scores of the next one.
 type LSTM struct {
 	Token *nn.Embedding // a vector for each character
-	Input *nn.Linear    // W and b: what the character says to the four gates
-	State *tarn.Param   // U: what the state says to them
+	Input *nn.Linear    // W and b: the character's part of the four gates
+	State *tarn.Param   // U: the state's part of them
 	Head  *nn.Linear    // the scores
 }
 
-// NewLSTM returns a model of so many characters.
+// NewLSTM returns a model for a vocabulary of the given size.
 func NewLSTM(vocabulary int) *LSTM {
 	return &LSTM{
 		Token: nn.NewEmbedding(vocabulary, 64),
@@ -44,8 +44,8 @@ func NewLSTM(vocabulary int) *LSTM {
 	}
 }
 
-// cell is one step. Of z = W x + U h + b it takes, side by side, how much to write into the memory c, how much of it to keep,
-// what to write, and how much to show:
+// cell is one step. z = W x + U h + b holds, side by side, how much to write into the memory c (i), how much of it to keep (f),
+// what to write (g), and how much to show (o):
 //
 //	c' = sigmoid(f) c + sigmoid(i) tanh(g)
 //	h' = sigmoid(o) tanh(c')
@@ -56,7 +56,7 @@ func cell(z, c *tarn.Value) (hNext, cNext *tarn.Value) {
 	return o.Mul(c.Tanh()), c
 }
 
-// Read goes through texts from a given state and gives the scores after each character, and the state in the end.
+// Read reads texts from a given state. It returns the scores after each character, and the last state.
 // Shapes: [t n], [n width], [n width] -> [t n vocabulary], and the state's.
 func (m *LSTM) Read(tokens, h, c *tarn.Value) (scores, hEnd, cEnd *tarn.Value) {
 	wx, u := m.Input.Forward(m.Token.Forward(tokens)), m.State.Value(tokens.Graph())
@@ -67,7 +67,7 @@ func (m *LSTM) Read(tokens, h, c *tarn.Value) (scores, hEnd, cEnd *tarn.Value) {
 	return m.Head.Forward(hs[0]), end[0], end[1]
 }
 
-// Build is the computation on n pieces of text, each from a state of zeros: the mean cross-entropy of the next character, in nats.
+// Build describes the computation on n pieces of text, each from a state of zeros: the mean cross-entropy of the next character, in nats.
 func (m *LSTM) Build(g *tarn.Graph, n int) tarn.Outputs {
 	here, next := g.Input("text", tarn.I32, n, window), g.Input("next", tarn.I32, n, window)
 	zeros := g.Num(tarn.F32, 0).Expand(n, width)
@@ -75,7 +75,7 @@ func (m *LSTM) Build(g *tarn.Graph, n int) tarn.Outputs {
 	return tarn.Outputs{"loss": nn.CrossEntropy(scores, next.Transpose(0, 1))}
 }
 
-// run trains on all of the book but its last twentieth, draws the losses and has the model write; it returns the loss on that last part.
+// run trains on the book without its last twentieth, draws the losses and writes text with the model. It returns the loss on that last part.
 func run(ctx context.Context, w io.Writer, book string, epochs int, picture string, length int) (float64, error) {
 	characters, err := text.NewCharacters(book)
 	if err != nil {
@@ -120,8 +120,8 @@ func run(ctx context.Context, w io.Writer, book string, epochs int, picture stri
 	return loop.History()[epochs-1].ValLoss, err
 }
 
-// write goes on from a beginning, each time with a character drawn from what the model expects. Its program reads one character, and
-// is given the state that it left.
+// write continues a text, each time with a character drawn from the model's distribution. Its program reads one character and
+// takes the state that its last run returned.
 func write(m *LSTM, characters *text.Characters, begin string, length int) (string, error) {
 	g := tarn.NewGraph()
 	g.Eval()
@@ -151,7 +151,7 @@ func write(m *LSTM, characters *text.Characters, begin string, length int) (stri
 	return characters.Decode(tokens...), nil
 }
 
-// draw gives token i with probability p[i], for a number that is uniform in [0, 1).
+// draw returns token i with probability p[i], for a number that is uniform in [0, 1).
 func draw(p []float32, left float64) int32 {
 	token := 0
 	for token < len(p)-1 && left >= float64(p[token]) {

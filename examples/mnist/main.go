@@ -19,12 +19,12 @@ import (
 // MLP is a network of two linear layers.
 type MLP struct{ Hidden, Out *nn.Linear }
 
-// Forward gives the scores of the ten digits. Shapes: [n 784] -> [n 10].
+// Forward returns the scores of the ten digits. Shapes: [n 784] -> [n 10].
 func (m *MLP) Forward(x *tarn.Value) *tarn.Value {
 	return m.Out.Forward(m.Hidden.Forward(x).ReLU())
 }
 
-// Build is the model on n images: its scores and its loss.
+// Build describes the model on n images: its scores and its loss.
 func (m *MLP) Build(g *tarn.Graph, n int) tarn.Outputs {
 	x, y := g.Input("image", tarn.F32, n, 784), g.Input("label", tarn.I32, n)
 	scores := m.Forward(x)

@@ -1,5 +1,5 @@
-// Command resnet trains ResNet-20, a network of twenty layers for small photographs, on CIFAR-10 from a folder that you have, or
-// else on colored digits that are part of the program.
+// Command resnet trains ResNet-20, a network of twenty layers for small photographs, on CIFAR-10 from a folder of yours or,
+// without one, on colored digits that are part of the program.
 // He, Zhang, Ren and Sun: Deep residual learning for image recognition, CVPR 2016, section 4.2.
 package main
 
@@ -37,10 +37,10 @@ func newConvolution(in, out, size, stride int) *Convolution {
 // Forward convolves and normalizes.
 func (c *Convolution) Forward(x *tarn.Value) *tarn.Value { return c.Norm.Forward(c.Conv.Forward(x)) }
 
-// Block adds to its input what two convolutions make of it.
+// Block adds to its input the result of two convolutions of it.
 type Block struct {
 	First, Second *Convolution
-	Shortcut      *Convolution // brings x to the size of what is added; nil where it has it
+	Shortcut      *Convolution // brings x to the size of the result; nil if it has that size
 }
 
 func newBlock(in, out, stride int) *Block {
@@ -68,7 +68,7 @@ type ResNet struct {
 	Out    *nn.Linear
 }
 
-// NewResNet returns a network whose stages have so many channels and blocks.
+// NewResNet returns a network whose stages have the given numbers of channels and blocks.
 func NewResNet(blocks int, channels ...int) *ResNet {
 	m := &ResNet{Stem: newConvolution(3, channels[0], 3, 1)}
 	in, stride := channels[0], 1
@@ -83,7 +83,7 @@ func NewResNet(blocks int, channels ...int) *ResNet {
 	return m
 }
 
-// Forward gives the scores of the ten classes. Shapes: [n 32 32 3] -> [n 10].
+// Forward returns the scores of the ten classes. Shapes: [n 32 32 3] -> [n 10].
 func (m *ResNet) Forward(x *tarn.Value) *tarn.Value {
 	x = m.Stem.Forward(x).ReLU() // [n 32 32 16]
 	for _, b := range m.Blocks {
@@ -92,14 +92,14 @@ func (m *ResNet) Forward(x *tarn.Value) *tarn.Value {
 	return m.Out.Forward(nn.GlobalAvgPool{}.Forward(x))
 }
 
-// Build is the model on n images: its scores and its loss.
+// Build describes the model on n images: its scores and its loss.
 func (m *ResNet) Build(g *tarn.Graph, n int) tarn.Outputs {
 	x, y := g.Input("image", tarn.F32, n, 32, 32, 3), g.Input("label", tarn.I32, n)
 	scores := m.Forward(x)
 	return tarn.Outputs{"prediction": scores, "loss": nn.CrossEntropy(scores, y)}
 }
 
-// run trains a network on a set and returns what was measured on another after each epoch.
+// run trains a network on a set and returns the records of the epochs, measured on another set.
 func run(ctx context.Context, w io.Writer, m *ResNet, set, test *data.Set, epochs, batch int) ([]train.Record, error) {
 	if err := tarn.Init(m, 1); err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func run(ctx context.Context, w io.Writer, m *ResNet, set, test *data.Set, epoch
 	return loop.History(), nil
 }
 
-// photographs is CIFAR-10: images to train with, mirrored and moved at random, and images to test with.
+// photographs returns CIFAR-10: images to train with, mirrored and moved at random, and images to test with.
 func photographs(folder string) (set, test *data.Set, err error) {
 	if set, test, err = cifar.Load(folder); err != nil {
 		return nil, nil, err
@@ -129,7 +129,7 @@ func photographs(folder string) (set, test *data.Set, err error) {
 	return prepare(set, test, data.RandomFlip{}, data.RandomCrop{Pad: 4})
 }
 
-// digits are the MNIST database, painted. They are moved at random, and not mirrored: a mirrored digit is none.
+// digits returns the MNIST database, painted. Digits are moved at random, but not mirrored: a mirrored digit is not a digit.
 func digits(n, tests int) (set, test *data.Set, err error) {
 	if set, test, err = mnist.Load(); err != nil {
 		return nil, nil, err
@@ -150,7 +150,7 @@ func digits(n, tests int) (set, test *data.Set, err error) {
 	return prepare(set, test, data.RandomCrop{Pad: 4})
 }
 
-// prepare normalizes both sets by the moments of the one to train with, and has that one changed at random.
+// prepare normalizes both sets by the moments of the training set, and adds random changes to that set.
 func prepare(set, test *data.Set, transforms ...data.Transform) (*data.Set, *data.Set, error) {
 	moments, err := set.Moments("image", false)
 	if err != nil {

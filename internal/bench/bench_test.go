@@ -40,7 +40,7 @@ func child(role string) Command {
 	}
 }
 
-// The first loss of a network that has learnt nothing is the entropy of an even guess, or a little above.
+// The first loss of a network that has learned nothing is the entropy of an even guess, or a little above.
 func TestWorkloads(t *testing.T) {
 	first := map[string]float64{"mlp-small": math.Log(3), "mlp-mnist": math.Log(10), "gpt-mini": math.Log(vocabulary), "startup": math.Log(10)}
 	for _, load := range workloads {

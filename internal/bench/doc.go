@@ -2,7 +2,7 @@
 // and a search for a minimum.
 //
 // One measurement is one process, so that its first step and its peak memory belong to one workload. It takes the first
-// step, which traces, differentiates and compiles, then warms up, then repeats the step until enough samples of enough
-// length are there, and tells the median. The programs in peers do the same with PyTorch, JAX, NumPy and SciPy on the same
-// workloads, by the same rules: a ratio between two engines means something only then.
+// step, which traces, differentiates and compiles, then warms up, then repeats the step until it has enough samples of
+// sufficient length, and reports the median. The programs in peers do the same with PyTorch, JAX, NumPy and SciPy on the same
+// workloads, by the same rules, which makes ratios between two engines meaningful.
 package bench

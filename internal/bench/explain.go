@@ -11,15 +11,15 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file looks inside a workload: what its compiled program consists of, what each step costs beside what the machine
-// could do, and what each worker does when.
+// This file looks inside a workload: the steps of its compiled program, the cost of each step compared with the limits of the machine,
+// and what each worker does when.
 
 // profileRuns is the number of runs that the times of steps are the medians of.
 const profileRuns = 25
 
 // Explain writes the plan of a workload's program to w: every step with the op it computes, its place in the source, its
 // arithmetic and memory, its time, and which share of the time the machine's limits alone would take, which is over 100 %
-// where the arrays are in the cache. The limits are measured first, as the fastest product and the fastest sum over memory
+// if the arrays are in the cache. The limits are measured first, as the fastest product and the fastest sum over memory
 // that this process can do.
 func Explain(ctx context.Context, w io.Writer, o Options, name string) error {
 	p, inputs, err := o.program(name)
@@ -111,7 +111,7 @@ func (o Options) program(name string) (*tarn.Program, []*tarn.Tensor, error) {
 		return nil, nil, fmt.Errorf("bench: %s: %w", name, err)
 	}
 	if j.trace == nil {
-		return nil, nil, fmt.Errorf("bench: %s is a search, which runs its program many times and does more beside; look into one that is a single program, as hvp", name)
+		return nil, nil, fmt.Errorf("bench: %s is a search, which runs its program many times; choose a workload that is a single program, such as hvp", name)
 	}
 	p, err := j.trace()
 	if err != nil {
@@ -120,7 +120,7 @@ func (o Options) program(name string) (*tarn.Program, []*tarn.Tensor, error) {
 	return p, j.inputs, nil
 }
 
-// limits is what the machine can do at best, a second.
+// limits is what the machine can do at best per second.
 type limits struct{ flops, bytes float64 }
 
 // floor is the least time that a step could take: its arithmetic at the speed of products, or its memory at the speed of
@@ -147,7 +147,7 @@ func measureLimits(ctx context.Context) (limits, error) {
 	return limits{flops: 2 * n * n * n / flops, bytes: 4 * long / sum}, err
 }
 
-// fastest gives the seconds of the fastest of many runs of a small program.
+// fastest returns the seconds of the fastest of many runs of a small program.
 func fastest(ctx context.Context, build func(g *tarn.Graph) (*tarn.Value, []*tarn.Tensor)) (float64, error) {
 	g := tarn.NewGraph()
 	y, inputs := build(g)

@@ -10,15 +10,15 @@ import (
 	"github.com/seed-49005b45/tarn/internal/version"
 )
 
-// This file describes where measurements were made: figures mean little without it.
+// This file describes the machine: figures mean little without it.
 
 // machine is the computer and its system.
 type machine struct {
 	CPU        string `json:"cpu"`
 	Processors int    `json:"processors"`
-	MemoryMiB  int    `json:"memory_mib,omitempty"` // where Linux tells it
+	MemoryMiB  int    `json:"memory_mib,omitempty"` // if Linux reports it
 	OS         string `json:"os"`
-	Level      string `json:"tarn_cpu,omitempty"` // the instructions that TARN_CPU allows, where it is set
+	Level      string `json:"tarn_cpu,omitempty"` // the instructions that TARN_CPU allows, if it is set
 }
 
 func thisMachine() machine {
@@ -40,7 +40,7 @@ func thisMachine() machine {
 	return m
 }
 
-// field is the value of the first line "name : value".
+// field returns the value of the first line "name : value".
 func field(text, name string) string {
 	for line := range strings.Lines(text) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {

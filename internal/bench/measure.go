@@ -16,12 +16,12 @@ const (
 	sampleTime = 50 * time.Millisecond // a sample is as many steps in a row as take this long
 	minSamples = 5
 	maxSamples = 25
-	budget     = 1500 * time.Millisecond // after minSamples, take more for so long
+	budget     = 1500 * time.Millisecond // after minSamples, take more for this long
 	quiet      = 0.05                    // other processes' share of the machine that does not matter
-	tries      = 2                       // so many times hope for a quiet machine
+	tries      = 2                       // attempts to find the machine quiet
 )
 
-// timing is what the clock said of one workload.
+// timing is what was measured of one workload.
 type timing struct {
 	first   time.Duration
 	samples []float64 // seconds a step, of the quietest try
@@ -65,7 +65,7 @@ func measure(ctx context.Context, first, step func() error) (timing, error) {
 	return t, nil
 }
 
-// repeats is the number of steps in a sample, given the time of one.
+// repeats returns the number of steps in a sample, given the time of one.
 func repeats(step time.Duration) int {
 	return max(1, int((sampleTime+step/2)/max(1, step)))
 }
@@ -93,7 +93,7 @@ type use struct {
 	total, busy, own float64
 }
 
-// machineUse reads the counters of Linux; elsewhere it is 0 and no noise is seen.
+// machineUse reads the counters of Linux; on other systems it returns 0, and no noise is detected.
 func machineUse() use {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -119,7 +119,7 @@ func parseUse(stat string) (use, error) {
 	return u, nil
 }
 
-// noise is the share of the machine that other processes have used since before.
+// noise returns the share of the machine that other processes have used since then.
 func (u use) noise(before use) float64 {
 	return max(0, (u.busy-before.busy)-(u.own-before.own)) / max(1, u.total-before.total)
 }

@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// This file runs the peers' programs, which are Python, in an environment of the user's.
+// This file runs the peers' programs, which are Python, in an environment that the user made.
 
 //go:embed peers/*.py
 var peerPrograms embed.FS
 
-// peer is another engine, or a way to use one.
+// peer is a different engine, or a way to use one.
 type peer struct {
 	name    string
 	modules []string // the Python distributions that it needs
 	program string
 	mode    string
-	only    map[string]string // where not nil: the workloads that it has, and their names in the program
+	only    map[string]string // if not nil: the workloads that it has, and their names in the program
 }
 
-// peers lists, of every engine, all the ways that are the fastest on some workload.
+// peers lists, for every engine, each way that is the fastest on some workload.
 var peers = []peer{
 	{name: "PyTorch eager", modules: []string{"torch"}, program: "torch_bench.py", mode: "eager"},
 	{name: "torch.compile", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile"},
@@ -77,7 +77,7 @@ for name in "torch", "jax", "jaxlib", "optax", "numpy", "scipy", "threadpoolctl"
 print(json.dumps(v))
 `
 
-// newPython asks an interpreter what it has, and puts the programs into dir.
+// newPython asks an interpreter which peers it has, and writes the programs into dir.
 func newPython(ctx context.Context, interpreter, dir string) (*python, error) {
 	output, err := exec.CommandContext(ctx, interpreter, "-c", versionScript).Output()
 	if err != nil {
@@ -101,7 +101,7 @@ func newPython(ctx context.Context, interpreter, dir string) (*python, error) {
 	return p, os.CopyFS(dir, peerPrograms)
 }
 
-// measure runs one workload of a peer. It gives no result and no error where the peer has no such workload.
+// measure runs one workload of a peer. It returns no result and no error if the peer has no such workload.
 func (p *python) measure(ctx context.Context, peer peer, workload string, threads int) (*Result, error) {
 	own := workload
 	if peer.only != nil {
@@ -143,10 +143,10 @@ func parsePeer(text []byte, workload string, threads int) (*Result, error) {
 		Iterations, Evaluations      int
 	}
 	if err := json.Unmarshal(text, &records); err != nil {
-		return nil, fmt.Errorf("its result is not as expected: %w", err)
+		return nil, fmt.Errorf("its result has the wrong form: %w", err)
 	}
 	if len(records) != 1 || records[0].Workload != workload || !(records[0].Median > 0) {
-		return nil, errors.New("its result is not one record of the workload")
+		return nil, errors.New("its result should be one record of the workload")
 	}
 	r := records[0]
 	return &Result{

@@ -10,7 +10,7 @@ import (
 // This file draws a comparison: for every workload a bar for each peer, as long as the logarithm of its time over Tarn's. Bars
 // to the right are of peers that take longer, bars to the left of those that are faster.
 
-// picture is the comparison as a PNG.
+// picture returns the comparison as a PNG.
 func (r *report) picture() ([]byte, error) {
 	b := plot.Bars{Title: fmt.Sprintf("time of a step over Tarn's, %d threads", r.Threads)}
 	row, own := map[string]int{}, map[string]float64{}

@@ -38,7 +38,7 @@ type engineResult struct {
 
 const tarnEngine = "Tarn"
 
-// Compare measures the workloads of the names by Tarn and, workload by workload, by all the peers that the Python
+// Compare measures the named workloads by Tarn and, workload by workload, by all the peers that the Python
 // interpreter has. It writes the report to peers-tN.md, peers-tN.json and, as
 // a picture, peers-tN.png in dir, N being the threads, and shows it on w. A
 // comparison that is interrupted reports what it has.
@@ -80,7 +80,7 @@ func newReport(threads int, p *python) *report {
 	return r
 }
 
-// compare adds one workload. What goes wrong with a peer is part of the report; what goes wrong with Tarn is an error.
+// compare adds one workload. A failure of a peer is part of the report; a failure of Tarn is an error.
 func (r *report) compare(ctx context.Context, w io.Writer, o Options, p *python, load workload) error {
 	own, err := o.measure(ctx, load)
 	if err != nil {
@@ -139,7 +139,7 @@ func (r *report) show(w io.Writer) error {
 	return err
 }
 
-// markdown is the report as a page.
+// markdown returns the report as a page.
 func (r *report) markdown() string {
 	var b strings.Builder
 	m := r.Machine
@@ -176,7 +176,7 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
-// table writes one figure of all results, a row a workload and a column an engine.
+// table writes one figure of all results, a row for each workload and a column for each engine.
 func (r *report) table(b *strings.Builder, figure func(Result) float64, print func(float64) string) {
 	cells := map[string]map[string]*Result{}
 	var order []string
@@ -205,7 +205,7 @@ func (r *report) table(b *strings.Builder, figure func(Result) float64, print fu
 	}
 }
 
-// ratio prints a ratio with the digits it is worth.
+// ratio prints a ratio with its significant digits.
 func ratio(x float64) string {
 	if x < 9.95 {
 		return fmt.Sprintf("%.1f", x)

@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// This file holds Result, what one measurement gives, and how it is shown.
+// This file holds Result, the outcome of one measurement, and how it is shown.
 
 // Result is one workload measured at one number of threads. Times are of one step.
 type Result struct {
@@ -20,9 +20,9 @@ type Result struct {
 	MinUS      float64 `json:"min_us"`
 	MaxUS      float64 `json:"max_us"`
 	FirstUS    float64 `json:"first_us"`     // tracing, compiling and the first step; for startup, the first process
-	PeakRSSMiB float64 `json:"peak_rss_mib"` // of the whole process; 0 where the system does not say
+	PeakRSSMiB float64 `json:"peak_rss_mib"` // of the whole process; 0 if the system does not report it
 
-	// Where a step is a search for a minimum, what it took.
+	// If a step is a search for a minimum, what it took.
 	Iterations  int `json:"iterations,omitempty"`
 	Evaluations int `json:"evaluations,omitempty"`
 }
@@ -38,7 +38,7 @@ func newResult(workload string, threads int, first float64, samples []float64, r
 	}
 }
 
-// median is the middle of the values, or the mean of the two in the middle; NaN where there are none.
+// median returns the middle of the values, or the mean of the two in the middle; NaN if there are none.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
@@ -51,7 +51,7 @@ func median(values []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-// rounded keeps five digits, more than any clock is worth.
+// rounded keeps five digits, more than any clock is accurate to.
 func rounded(x float64) float64 {
 	y, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 5, 64), 64)
 	return y
@@ -67,7 +67,7 @@ func (r Result) writeJSON(w io.Writer) error {
 	return err
 }
 
-// table shows results as they come in, in columns.
+// table prints results in columns, as they arrive.
 type table struct {
 	w io.Writer
 }
@@ -111,7 +111,7 @@ func duration(us float64) string {
 	return strconv.FormatFloat(us, 'f', digits, 64) + " " + unit
 }
 
-// WriteNames lists the workloads with what a step of each is.
+// WriteNames lists the workloads, and what a step of each is.
 func WriteNames(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, w := range workloads {

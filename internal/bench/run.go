@@ -45,7 +45,7 @@ func (o Options) threads() int {
 	return o.Threads
 }
 
-// Run measures the workloads of the names, all of them where there is none, and writes each result to w as soon as it is there.
+// Run measures the named workloads, or all if there are no names, and writes each result to w as soon as it is known.
 func Run(ctx context.Context, w io.Writer, o Options, names ...string) error {
 	list, err := find(names...)
 	if err != nil {
@@ -166,12 +166,12 @@ func (o Options) measureElsewhere(ctx context.Context, load workload) (Result, e
 	}
 	var r Result
 	if err := json.Unmarshal(output, &r); err != nil || r.Workload != load.Name {
-		return Result{}, fmt.Errorf("the process of the workload printed %q and not its result", output)
+		return Result{}, fmt.Errorf("the process of the workload should print its result, and printed %.500q", output)
 	}
 	return r, nil
 }
 
-// processError is the error of a process with what it said last.
+// processError returns the error of a process with the last line that it printed.
 func processError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -209,7 +209,7 @@ func (o Options) measureProcesses(ctx context.Context, load workload) (Result, e
 	return newResult(load.Name, o.threads(), first, samples, median(rss)), nil
 }
 
-// Once takes the first step of each workload named and writes its loss, what it took if it is a search, or that it is done.
+// Once takes the first step of each named workload and writes its loss; for a search, what it took; otherwise that it is done.
 func Once(ctx context.Context, w io.Writer, threads int, names ...string) error {
 	list, err := find(names...)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// This file stands in for usage_unix.go where the system does not say what processes have used: 0 means unknown.
+// This file replaces usage_unix.go on systems that do not report what processes have used: 0 means unknown.
 
 func peakRSS() float64 { return 0 }
 

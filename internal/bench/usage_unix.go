@@ -13,8 +13,8 @@ import (
 
 // This file asks the operating system what processes have used.
 
-// peakRSS is the largest resident memory that this process has had so far, in MiB, or 0 where the system does not say.
-// Linux counts the parent's memory at the fork into getrusage, so there it is read from where it does not.
+// peakRSS returns the largest resident memory of this process so far, in MiB, or 0 if the system does not report it.
+// Linux counts the parent's memory at the fork into getrusage, so there it is read from elsewhere.
 func peakRSS() float64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range strings.Lines(string(status)) {
@@ -31,7 +31,7 @@ func peakRSS() float64 {
 	return maxRSS(&u)
 }
 
-// childRSS is the largest resident memory of a process that has ended, in MiB.
+// childRSS returns the largest resident memory of a process that has ended, in MiB.
 func childRSS(state *os.ProcessState) float64 {
 	if u, ok := state.SysUsage().(*syscall.Rusage); ok {
 		return maxRSS(u)
@@ -39,7 +39,7 @@ func childRSS(state *os.ProcessState) float64 {
 	return 0
 }
 
-// maxRSS converts the field, which counts KiB but bytes on Apple's systems.
+// maxRSS converts the field, which counts KiB, but bytes on Apple's systems.
 func maxRSS(u *syscall.Rusage) float64 {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
 		return float64(u.Maxrss) / (1 << 20)
@@ -47,7 +47,7 @@ func maxRSS(u *syscall.Rusage) float64 {
 	return float64(u.Maxrss) / (1 << 10)
 }
 
-// ownTime is the processor time that this process and its ended children have used.
+// ownTime returns the processor time that this process and its ended children have used.
 func ownTime() time.Duration {
 	var sum time.Duration
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {

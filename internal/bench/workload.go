@@ -16,7 +16,7 @@ type workload struct {
 	About string // what one step is
 
 	make    func(r *tarn.Random) (job, error)
-	flop    float64 // arithmetic of a step, where it is all that matters; else 0
+	flop    float64 // arithmetic of a step if it is all that matters; else 0
 	process bool    // whole processes are measured, which take one step each
 }
 
@@ -26,14 +26,14 @@ type job struct {
 	trace  func() (*tarn.Program, error)
 	inputs []*tarn.Tensor
 
-	// compile, where there is no trace, makes a step that is a whole search and says what it took.
+	// compile, if trace is nil, makes a step that is a whole search and returns what it took.
 	compile func() (search func() (counts, error), err error)
 }
 
 // counts is what a search for a minimum took.
 type counts struct{ iterations, evaluations int }
 
-// String says it in words.
+// String returns it in words.
 func (c counts) String() string {
 	return fmt.Sprintf("%d iterations, %d evaluations", c.iterations, c.evaluations)
 }
@@ -49,7 +49,7 @@ var workloads = slices.Concat(
 	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, lbfgs, startup},
 )
 
-// Names lists the workloads.
+// Names returns the names of the workloads.
 func Names() []string {
 	names := make([]string, len(workloads))
 	for i, w := range workloads {
@@ -58,13 +58,13 @@ func Names() []string {
 	return names
 }
 
-// Check returns an error that lists all workloads unless each name is one of them.
+// Check returns an error unless each name is a workload.
 func Check(names ...string) error {
 	_, err := find(names...)
 	return err
 }
 
-// find gives the workloads of the names, all of them where there is no name.
+// find returns the workloads of the names, or all if there is no name.
 func find(names ...string) ([]workload, error) {
 	if len(names) == 0 {
 		return slices.Clone(workloads), nil
@@ -80,14 +80,14 @@ func find(names ...string) ([]workload, error) {
 	return found, nil
 }
 
-// normal is a tensor of standard normal numbers.
+// normal returns a tensor of standard normal numbers.
 func normal(r *tarn.Random, shape ...int) *tarn.Tensor {
 	t := tarn.Zeros(tarn.F32, shape...)
 	r.Normal(t, 0, 1)
 	return t
 }
 
-// classes is a tensor of class numbers below n.
+// classes returns a tensor of class numbers below n.
 func classes(r *tarn.Random, n int, shape ...int) *tarn.Tensor {
 	t := tarn.Zeros(tarn.F32, shape...)
 	r.Uniform(t, 0, float64(n))

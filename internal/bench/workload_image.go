@@ -30,7 +30,7 @@ var images = []workload{
 }
 
 // resNet is a residual network for small images: a convolution, stages of blocks of two convolutions each, of which the first
-// halves the image but in the first stage, the mean over what is left of it, and a linear layer.
+// halves the image except in the first stage, the mean over the remaining image, and a linear layer.
 // He et al., Deep residual learning for image recognition, CVPR 2016, section 4.2.
 type resNet struct {
 	Stem   *nn.Conv
@@ -40,7 +40,7 @@ type resNet struct {
 }
 
 type resBlock struct {
-	Conv1, Conv2, Shortcut   *nn.Conv // Shortcut is nil where the block changes no size
+	Conv1, Conv2, Shortcut   *nn.Conv // Shortcut is nil if the block changes no size
 	Norm1, Norm2, NormAcross *nn.BatchNorm
 }
 
@@ -64,14 +64,14 @@ func newResNet(blocks int, widths ...int) *resNet {
 	return m
 }
 
-// unbiased is a convolution without bias that keeps the size but for its stride.
+// unbiased returns a convolution without bias that keeps the size except for its stride.
 func unbiased(in, out, size, stride int) *nn.Conv {
 	c := nn.NewConv2d(in, out, size)
 	c.Bias, c.Stride, c.Padding = nil, []int{stride}, []int{size / 2}
 	return c
 }
 
-// Forward gives the logits. Shapes: [n h w 3] -> [n 10].
+// Forward returns the logits. Shapes: [n h w 3] -> [n 10].
 func (m *resNet) Forward(x *tarn.Value) *tarn.Value {
 	x = m.Norm.Forward(m.Stem.Forward(x)).ReLU()
 	for _, b := range m.Blocks {
@@ -80,7 +80,7 @@ func (m *resNet) Forward(x *tarn.Value) *tarn.Value {
 	return m.Head.Forward(nn.GlobalAvgPool{}.Forward(x))
 }
 
-// Forward is the ReLU of the two convolutions of x and x. Shapes: [n h w c] -> [n h/stride w/stride width].
+// Forward returns the ReLU of the sum of x and its two convolutions. Shapes: [n h w c] -> [n h/stride w/stride width].
 func (b *resBlock) Forward(x *tarn.Value) *tarn.Value {
 	y := b.Norm2.Forward(b.Conv2.Forward(b.Norm1.Forward(b.Conv1.Forward(x)).ReLU()))
 	if b.Shortcut != nil {

@@ -10,7 +10,7 @@ import (
 
 // This file holds the workloads that train: one step is forward pass, loss, backward pass and update.
 
-// linreg is the smallest program there is. A step costs what Tarn costs around the arithmetic.
+// linreg is the smallest program. A step costs what Tarn adds to the arithmetic.
 var linreg = workload{
 	Name:  "linreg",
 	About: "one weight, 100 examples, gradient descent",
@@ -137,7 +137,7 @@ func newGPT(layers, heads, width, context int) *gpt {
 	return m
 }
 
-// Forward gives the logits of the next character. Shapes: [batch context] of i32 -> [batch context vocabulary].
+// Forward returns the logits of the next character. Shapes: [batch context] of i32 -> [batch context vocabulary].
 func (m *gpt) Forward(x *tarn.Value) *tarn.Value {
 	x = m.Token.Forward(x).Add(m.Place)
 	for _, b := range m.Blocks {
@@ -146,13 +146,13 @@ func (m *gpt) Forward(x *tarn.Value) *tarn.Value {
 	return m.Head.Forward(m.Norm.Forward(x))
 }
 
-// Forward is x + attention(norm(x)), and that plus the two layers of its norm. Shapes: [batch context width] -> same.
+// Forward returns y plus the two layers of norm(y), where y is x + attention(norm(x)). Shapes: [batch context width] -> same.
 func (b *block) Forward(x *tarn.Value) *tarn.Value {
 	x = x.Add(b.attention(b.Norm1.Forward(x)))
 	return x.Add(b.Narrow.Forward(b.Widen.Forward(b.Norm2.Forward(x)).GELU()))
 }
 
-// attention is softmax(Q Kᵀ / sqrt(d)) V for every head, with what comes later masked.
+// attention is softmax(Q Kᵀ / sqrt(d)) V for every head, with later places masked.
 func (b *block) attention(x *tarn.Value) *tarn.Value {
 	return b.Project.Forward(b.QKV.Forward(x).SelfAttention(b.heads, b.heads, tarn.AttentionOptions{Causal: true}))
 }
@@ -192,7 +192,7 @@ var hvp = workload{
 	},
 }
 
-// startup is the way from the command line to the end of the first step.
+// startup is everything from the command line to the end of the first step.
 var startup = workload{
 	Name:  "startup",
 	About: "a process that builds mlp-mnist, takes one step and ends",

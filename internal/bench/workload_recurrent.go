@@ -21,14 +21,14 @@ var recurrents = []workload{{
 	},
 }}
 
-// charLSTM gives the logits of the next character after each.
+// charLSTM returns the logits of the next character after each character.
 type charLSTM struct {
 	Emb  *nn.Embedding
 	RNN  *nn.LSTM
 	Head *nn.Linear
 }
 
-// Forward gives the logits. Shapes: [t n] of i32 -> [t n vocabulary].
+// Forward returns the logits. Shapes: [t n] of i32 -> [t n vocabulary].
 func (m *charLSTM) Forward(x *tarn.Value) *tarn.Value {
 	return m.Head.Forward(m.RNN.Forward(m.Emb.Forward(x)))
 }

@@ -62,7 +62,7 @@ func descend(p minimize.Problem, start []float64) (counts, error) {
 	return counts{}, fmt.Errorf("the gradient is %v after %d iterations: %v", length(last.Gradient), last.Iteration, last.Reason)
 }
 
-// length is the 2-norm.
+// length returns the 2-norm.
 func length(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {

@@ -1,4 +1,4 @@
-// Package output lets the tests of the examples read what a program prints, by running its main function.
+// Package output lets the tests of the examples read what a program prints when its main function runs.
 package output
 
 import (
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Of is what main prints to the standard output.
+// Of returns what main prints to the standard output.
 func Of(t *testing.T, main func()) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "output")
