@@ -178,7 +178,7 @@ func Fill(r *rand.Rand, leaves []*ir.Node) []ir.Array {
 	return arrays
 }
 
-// Random makes a graph of about the given number of ops. Sizes are drawn from a few, so that shapes meet; large is a size
+// Random makes a graph of about the given number of ops, loops and branches among them. Sizes are drawn from a few, so that shapes meet; large is a size
 // that may come up once in a shape. Values stay between -1 and 1 or are small integers, so that a compiled program can be
 // held against a reference.
 func Random(r *rand.Rand, ops, large int) *ir.Graph {
@@ -217,6 +217,7 @@ type maker struct {
 	pool  []*ir.Node
 	large int
 	main  ir.DType
+	depth int // of the loops and branches around
 }
 
 // float is mostly the one float type of the graph.
@@ -311,7 +312,7 @@ func (m *maker) fit(n *ir.Node, t ir.Type) *ir.Node {
 func (m *maker) grow() {
 	n := m.pick()
 	rank := len(n.Type.Shape)
-	switch k := m.r.IntN(20); {
+	switch k := m.r.IntN(21); {
 	case k < 6:
 		n = m.binary(n)
 	case k < 9:
@@ -331,6 +332,10 @@ func (m *maker) grow() {
 		n = m.product(n)
 	case k < 19:
 		n = m.Add(Backwards{}, n)
+	case k < 20 && m.depth < 2:
+		results := m.control()
+		m.pool = append(m.pool, results[1:]...)
+		n = results[0]
 	default:
 		n = m.Add(irop.Fence{}, n, m.pick())
 	}
@@ -455,6 +460,106 @@ func (m *maker) product(n *ir.Node) *ir.Node {
 	}
 	b := m.fit(m.pick(), ir.Type{DType: n.Type.DType, Shape: other})
 	return m.F(scalar.Tanh, m.Add(op, n, b))
+}
+
+// mostInLoops bounds the operands of loops, whose bodies the reference computes over and over.
+const mostInLoops = 300
+
+// some gives a node of the pool that is not too large for a loop.
+func (m *maker) some() *ir.Node {
+	for range 10 {
+		if n := m.pick(); n.Type.Size() <= mostInLoops {
+			return n
+		}
+	}
+	return m.Num(m.float(), m.r.Float64())
+}
+
+// control adds a loop or a branch with bodies made by chance, and gives all of its results.
+func (m *maker) control() []*ir.Node {
+	c := &ir.Control{Kind: []ir.ControlKind{ir.Scan, ir.While, ir.Branch}[m.r.IntN(3)]}
+	inputs := []ir.Type{{DType: ir.I64, Shape: []int{}}}
+	var operands []*ir.Node
+	add := func(n *ir.Node) {
+		operands, inputs = append(operands, n), append(inputs, n.Type)
+	}
+	if c.Kind == ir.Branch {
+		inputs = nil
+		add(m.fit(m.some(), ir.Type{DType: ir.Bool, Shape: []int{}}))
+	} else {
+		c.Carries = 1 + m.r.IntN(2)
+		for range c.Carries {
+			add(m.some())
+		}
+	}
+	if c.Kind == ir.Scan {
+		c.Steps, c.Reverse, c.Slices = 1+m.r.IntN(4), m.r.IntN(2) == 0, m.r.IntN(3)
+		for range c.Slices {
+			t := m.some().Type
+			operands = append(operands, m.fit(m.some(), ir.Type{DType: t.DType, Shape: append([]int{c.Steps}, t.Shape...)}))
+			inputs = append(inputs, t)
+		}
+	}
+	for range m.r.IntN(3) {
+		add(m.some())
+	}
+	body := func(outputs func(b *maker) []*ir.Node) {
+		b := &maker{r: m.r, Builder: New(), main: m.main, depth: m.depth + 1}
+		for _, t := range inputs {
+			b.pool = append(b.pool, b.Input(t.DType, t.Shape...))
+		}
+		for range 1 + m.r.IntN(8) {
+			b.grow()
+		}
+		b.Output(outputs(b)...)
+		c.Bodies = append(c.Bodies, b.Graph)
+	}
+	carries := func(b *maker) (next []*ir.Node) {
+		for _, n := range operands[:c.Carries] {
+			next = append(next, b.fit(b.pick(), n.Type))
+		}
+		return next
+	}
+	switch c.Kind {
+	case ir.Scan:
+		body(func(b *maker) []*ir.Node {
+			outputs := carries(b)
+			for range m.r.IntN(3) {
+				outputs = append(outputs, b.some())
+			}
+			return outputs
+		})
+	case ir.While:
+		body(func(b *maker) []*ir.Node {
+			more := b.F(scalar.Lt, b.Graph.Inputs[0], b.Num(ir.I64, float64(m.r.IntN(4))))
+			if m.r.IntN(2) == 0 {
+				more = b.F(scalar.And, more, b.fit(b.pick(), more.Type))
+			}
+			return []*ir.Node{more}
+		})
+		body(carries)
+	case ir.Branch:
+		var types []ir.Type
+		body(func(b *maker) (outputs []*ir.Node) {
+			for range 1 + m.r.IntN(2) {
+				n := b.some()
+				outputs, types = append(outputs, n), append(types, n.Type)
+			}
+			return outputs
+		})
+		body(func(b *maker) (outputs []*ir.Node) {
+			for _, t := range types {
+				outputs = append(outputs, b.fit(b.pick(), t))
+			}
+			return outputs
+		})
+	}
+	var results []*ir.Node
+	title := [...]string{ir.Scan: "Scan", ir.While: "While", ir.Branch: "Cond"}[c.Kind]
+	for i := range c.Main().Outputs {
+		results = append(results, m.Add(ir.Result{Control: c, Index: i, Title: title}, operands...))
+	}
+	return results
 }
 
 // assign stores something into a variable: a step of descent, which can be done in place, another variable's old

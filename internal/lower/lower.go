@@ -374,6 +374,10 @@ func (l *lowering) step(c *group) *Step {
 	if op, ok := n.Op.(checkOp); ok {
 		return l.check(op, operands[0])
 	}
+	if op, ok := n.Op.(ir.Nested); ok {
+		l.nestStep(s, c, op)
+		return s
+	}
 	out := l.buffer(n)
 	s.Writes = []*Buffer{out}
 	for _, o := range operands {
@@ -393,10 +397,6 @@ func (l *lowering) step(c *group) *Step {
 			a.In = append(a.In, l.ref(o))
 		}
 		s.Work = a
-		return s
-	}
-	if op, ok := n.Op.(ir.Nested); ok {
-		l.nestStep(s, c, op)
 		return s
 	}
 	if op, ok := n.Op.(ir.Convolution); ok {

@@ -141,6 +141,16 @@ func (m *meaning) run(p *lower.Program) error {
 				text += fmt.Sprint("|", of(in.Buffer), in.View)
 			}
 			results[w.Out] = text
+		case *lower.Nest:
+			text := fmt.Sprintf("nest %p", w.Control)
+			for _, in := range w.In {
+				text += fmt.Sprint("|", of(in.Buffer), in.View)
+			}
+			for r, b := range w.Out {
+				if b != nil {
+					results[b] = fmt.Sprint(r, text)
+				}
+			}
 		}
 		if missing != nil {
 			return fmt.Errorf("step %d reads %v, which nothing has written", i, missing)
@@ -289,6 +299,18 @@ func listed(p *lower.Program) error {
 				reads = append(reads, in.Buffer)
 			}
 			writes = []*lower.Buffer{w.Out}
+		case *lower.Nest:
+			for _, in := range w.In {
+				if !in.View.Contiguous() {
+					return fmt.Errorf("step %d: the loop reads %v, which is not in order", i, in)
+				}
+				reads = append(reads, in.Buffer)
+			}
+			for _, b := range w.Out {
+				if b != nil {
+					writes = append(writes, b)
+				}
+			}
 		case *lower.Check:
 			reads = []*lower.Buffer{w.In.Buffer}
 		}
@@ -313,7 +335,7 @@ func listed(p *lower.Program) error {
 func checkedFirst(p *lower.Program) error {
 	stored := false
 	for i, s := range p.Steps {
-		if _, ok := s.Work.(*lower.Check); ok && stored {
+		if s.CanFail() && stored {
 			return fmt.Errorf("step %d can fail after a variable has been overwritten", i)
 		}
 		stored = stored || slices.ContainsFunc(s.Writes, func(b *lower.Buffer) bool { return b.Storage == lower.Variable })
