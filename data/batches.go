@@ -239,7 +239,7 @@ func (b *Batches) slot() *slot {
 	rows := b.size
 	short := b.set.n % b.size
 	if b.options.Last == Short && b.set.n < b.size {
-		rows = b.set.n // there are no other batches
+		rows = b.set.n // there is only one batch
 	}
 	for i := range b.set.fields {
 		f := &b.set.fields[i]
@@ -298,7 +298,7 @@ func (b *Batches) dealer(start Position, end int) *dealer {
 	return &dealer{Batches: b, at: start, end: end, known: -1}
 }
 
-// deal fills s with the batch at the dealer's position and moves on. It returns false at the end.
+// deal fills s with the batch at the dealer's position and advances. It returns false at the end.
 func (d *dealer) deal(s *slot) bool {
 	if d.at.Batch >= d.PerEpoch() {
 		d.at = Position{Epoch: d.at.Epoch + 1}

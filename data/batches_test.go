@@ -1,6 +1,6 @@
 package data
 
-// The tests check that every epoch deals every example once, that the order depends on nothing but set, size, seed and
+// The tests check that every epoch has every example once, that the order depends on nothing but set, size, seed and
 // position, with and without prefetching, and that no goroutine stays behind however a loop ends.
 
 import (
@@ -17,7 +17,7 @@ import (
 
 var background = context.Background()
 
-// dealt is what a loop saw: one line for each batch.
+// dealt returns what a loop saw: one line for each batch.
 func dealt(t testing.TB, b *Batches) []string {
 	t.Helper()
 	var seen []string
@@ -100,7 +100,7 @@ func TestShuffle(t *testing.T) {
 	}
 }
 
-// TestResume stops after every batch and goes on from there.
+// TestResume stops after every batch and resumes from there.
 func TestResume(t *testing.T) {
 	s := numbered(t, 23)
 	for _, last := range []Last{Short, Drop, Pad} {

@@ -1,6 +1,6 @@
 package data
 
-// The tests read good tables in their variants and check that bad ones give errors with line, column and cause.
+// The tests read good tables in their variants and check that bad ones are errors with line, column and cause.
 
 import (
 	"fmt"

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 )
 
-// A table is split, normalized by its training part and dealt out in batches.
+// A table is split, normalized by its training part and split into batches.
 func Example() {
 	const text = `length,width,kind
 5.1,3.5,setosa

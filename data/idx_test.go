@@ -1,6 +1,6 @@
 package data
 
-// The tests read every element type, packed and plain, and check that broken files give errors that say what is wrong.
+// The tests read every element type, packed and plain, and check that broken files are errors that say what is wrong.
 
 import (
 	"bytes"

@@ -121,7 +121,7 @@ func (s *Set) DType(name string) (tarn.DType, error) {
 	return s.fields[i].dtype, nil
 }
 
-// Tensor is a whole field as batches would give it without transforms, in memory of its own.
+// Tensor returns a whole field as batches would hold it without transforms, in memory of its own.
 func (s *Set) Tensor(name string) (*tarn.Tensor, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Set) Tensor(name string) (*tarn.Tensor, error) {
 	return t, nil
 }
 
-// Split deals the examples to two sets, n drawn by the seed to the first and the rest to the second. Both keep the order
+// Split splits the examples into two sets: n, drawn by the seed, in the first, and the rest in the second. Both keep the order
 // of s and share its values.
 func (s *Set) Split(n int, seed uint64) (first, rest *Set, err error) {
 	if n < 0 || n > s.n {

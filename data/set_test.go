@@ -1,6 +1,6 @@
 package data
 
-// The tests check what a set accepts, and that split, cast and normalized sets give the values that the definitions say.
+// The tests check what a set accepts, and that split, cast and normalized sets have the values that the definitions say.
 
 import (
 	"math"

@@ -176,7 +176,7 @@ func TestTransformsAndOtherSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if x, err := s.Tensor("x"); err != nil || !x.Equal(before, 0) {
-		t.Errorf("Tensor gives changed examples: %v", err)
+		t.Errorf("Tensor returns changed examples: %v", err)
 	}
 	m, err := s.Moments("x", false)
 	if err != nil || m.Mean[0] != 12.5 {

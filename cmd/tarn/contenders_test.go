@@ -10,7 +10,7 @@ import (
 )
 
 // TestContenders expects that names are unique and that the rate is that of the table at the beginning, or after a warm-up, and falls
-// to next to nothing where there is a schedule.
+// to next to nothing if there is a schedule.
 func TestContenders(t *testing.T) {
 	seen := map[string]bool{}
 	for _, one := range contenders {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// tinyGPT are flags of a training that takes no time, on a text of one sentence.
+// tinyGPT are the flags of a very short training, on a text of one sentence.
 func tinyGPT(t *testing.T, flags ...string) []string {
 	file := filepath.Join(t.TempDir(), "text")
 	if err := os.WriteFile(file, []byte(strings.Repeat("light moves in right lines. ", 60)), 0o600); err != nil {
@@ -21,7 +21,7 @@ func tinyGPT(t *testing.T, flags ...string) []string {
 
 var validationLoss = regexp.MustCompile(`(?m)^validation loss (\d+\.\d{4})\n\z`)
 
-// TestGPT trains, goes on for some epochs more, and has the model write.
+// TestGPT trains, resumes for some epochs more, and writes text with the model.
 func TestGPT(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	out, _ := command(t, 0, tinyGPT(t, "--out", dir)...)
@@ -76,7 +76,7 @@ func TestEvalGPT(t *testing.T) {
 	if m == nil || trained == nil {
 		t.Fatalf("eval prints\n%s", out)
 	}
-	// A twentieth of 60 sentences of 28 characters, as far as whole pieces of 16 with the character after them go.
+	// A twentieth of 60 sentences of 28 characters, in whole pieces of 16 with the character after them.
 	if m[1] != "weights.safetensors" || m[2] != "80" || m[3] != trained[1] {
 		t.Errorf("training ended with the loss %s, eval prints\n%s", trained[1], out)
 	}

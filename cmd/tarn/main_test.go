@@ -41,10 +41,10 @@ func command(t *testing.T, wantCode int, args ...string) (stdout, stderr string)
 	return out.String(), err.String()
 }
 
-// small are flags of a training that takes no time.
+// small are the flags of a very short training.
 var small = []string{"train", "mnist", "--examples", "3000", "--hidden", "24", "--epochs", "3", "--batch", "60"}
 
-// with is a copy of small with more flags.
+// with returns a copy of small with more flags.
 func with(flags ...string) []string { return append(append([]string{}, small...), flags...) }
 
 func TestHelp(t *testing.T) {
@@ -121,7 +121,7 @@ func TestMistakes(t *testing.T) {
 
 var lastLine = regexp.MustCompile(`(?m)^test accuracy (0\.\d{4})\n\z`)
 
-// accuracy is what the last line says.
+// accuracy returns the number in the last line.
 func accuracy(t *testing.T, out string) float64 {
 	t.Helper()
 	m := lastLine.FindStringSubmatch(out)
@@ -132,7 +132,7 @@ func accuracy(t *testing.T, out string) float64 {
 	return a
 }
 
-// TestMNIST trains, then evaluates, predicts and inspects what came of it.
+// TestMNIST trains, then evaluates, predicts with and inspects the run.
 func TestMNIST(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	out, _ := command(t, 0, with("--out", dir)...)
@@ -309,7 +309,7 @@ func picture(t *testing.T, dir string, x []float32, scale, margin int) string {
 	return f.Name()
 }
 
-// TestCtrlC interrupts a training after its first epoch and goes on with it.
+// TestCtrlC interrupts a training after its first epoch and resumes it.
 func TestCtrlC(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no SIGINT to send")
@@ -369,7 +369,7 @@ func TestLinreg(t *testing.T) {
 	}
 	// The truth is 2 and 1 plus the mean of the noise, 0.5; the noise's variance is 1/12.
 	if math.Abs(theta-2) > 0.4 || math.Abs(b-1.5) > 0.25 || math.Abs(loss-1.0/12) > 0.03 {
-		t.Errorf("least squares gives theta %v, b %v, loss %v", theta, b, loss)
+		t.Errorf("least squares returns theta %v, b %v, loss %v", theta, b, loss)
 	}
 	if steps < 5000 || steps > 30000 || math.Abs(theta-theta2) > 2e-6 || math.Abs(b-b2) > 2e-6 {
 		t.Errorf("descent comes to theta %v, b %v after %d steps; want %v and %v", theta2, b2, steps, theta, b)

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file holds the paths of the optimizers on functions of two variables, where one can see them.
+// This file holds the paths of the optimizers on functions of two variables, which can be drawn.
 
 // surface is a function to minimize.
 type surface struct {

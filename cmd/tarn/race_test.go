@@ -14,10 +14,10 @@ import (
 	"github.com/seed-49005b45/tarn/data/mnist"
 )
 
-// quick are flags of a race that takes no time.
+// quick are the flags of a very short race.
 var quick = []string{"race", "--hidden", "16", "--examples", "1000", "--epochs", "3", "--batch", "50", "--path-steps", "300"}
 
-// TestRace lets every optimizer there is take part, and reads both tables and both pictures.
+// TestRace runs every optimizer, and reads both tables and both pictures.
 func TestRace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	var names []string
@@ -48,7 +48,7 @@ func TestRace(t *testing.T) {
 	decodes(t, filepath.Join(dir, "paths.png"))
 }
 
-// TestRaceIsFair expects the same first loss from all, which the same weights and the same first batch give, and the same
+// TestRaceIsFair expects the same first loss from all, because weights and first batch are the same, and the same
 // losses from one that runs twice.
 func TestRaceIsFair(t *testing.T) {
 	all, test, err := mnist.Load()
@@ -83,7 +83,7 @@ func TestRaceIsFair(t *testing.T) {
 	}
 }
 
-// TestRaceBroken expects that a loss which is not finite any more ends that optimizer's training and is said.
+// TestRaceBroken expects that a loss that is no longer finite ends that optimizer's training and is reported.
 func TestRaceBroken(t *testing.T) {
 	all, test, err := mnist.Load()
 	if err != nil {
@@ -121,7 +121,7 @@ func TestRaceBroken(t *testing.T) {
 	}
 }
 
-// TestRaceTuned expects that the rates tried are shown, the best of them is raced at, and that means come with their deviations.
+// TestRaceTuned expects that the rates that were tried are shown, that the race uses the best, and that means have deviations.
 func TestRaceTuned(t *testing.T) {
 	dir := t.TempDir()
 	out, _ := command(t, 0, append(quick, "--optimizers", "sgd,adam", "--tune", "--seeds", "3", "--out", dir)...)
@@ -147,12 +147,12 @@ func TestRaceTuned(t *testing.T) {
 		}
 	}
 	if !strings.Contains(out, "with the seeds 1 to 3") {
-		t.Errorf("the seeds are not told:\n%s", out)
+		t.Errorf("the seeds are not printed:\n%s", out)
 	}
 	decodes(t, filepath.Join(dir, "race.png"))
 }
 
-// TestPaths expects Adam to come down every surface, to a minimum that is listed.
+// TestPaths expects Adam to reach a known minimum of every surface.
 func TestPaths(t *testing.T) {
 	one, err := findContender("", "adam")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // versionFlag is a flag that prints the version and ends the program.
 type versionFlag bool
 
-// BeforeReset prints; kong calls it where the flag is given, before it asks for a command.
+// BeforeReset prints; kong calls it if the flag is given, before it requires a command.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
 	if _, err := fmt.Fprintf(app.Stdout, "%v\nkernels of level %v, of at most %v on this processor\n", version.Read(), cpu.Current(), cpu.Detected()); err != nil {
 		return err

@@ -56,7 +56,7 @@ func TestColored(t *testing.T) {
 	if !tensor(t, colored, "label").Equal(tensor(t, plain, "label"), 0) {
 		t.Error("the labels are not those of the digits")
 	}
-	// What was trained on these images is told of in words: they must not change.
+	// Documents tell what was reached on these images: they must not change.
 	sum := sha256.Sum256(bytesOf(x))
 	if got, want := hex.EncodeToString(sum[:]), "45ba62ba67b3630476debaa07de4a3f1a1431a7fe4b05f00f45a2ffc14ee8b7e"; got != want {
 		t.Errorf("sha256 %s, want %s", got, want)

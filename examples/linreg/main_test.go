@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/examples/internal/output"
 )
 
-// The program is meant to be read at one glance.
+// The program should be readable at a glance.
 func TestProgramIsShort(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	if err != nil {

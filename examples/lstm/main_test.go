@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49005b45/tarn/nn"
 )
 
-// A fifth of the book, read once, takes the loss from log(82) = 4.4 to where words show; guessing by the frequencies of characters gives 3.
+// A fifth of the book, read once, lowers the loss from log(82) = 4.4 until words show; guessing by the frequencies of characters reaches 3.
 func TestLearnsToWrite(t *testing.T) {
 	var out strings.Builder
 	book, picture := []rune(opticks.Text()), filepath.Join(t.TempDir(), "curve.png")

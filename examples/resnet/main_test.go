@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// A network of eight narrow layers, which sees each of 6000 images three times, is right two and a half times as often as a guess at least.
+// A network of eight narrow layers, which sees each of 6000 images three times, is right at least two and a half times as often as a guess.
 func TestLearns(t *testing.T) {
 	set, test, err := digits(6000, 1000)
 	if err != nil {

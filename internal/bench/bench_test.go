@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// TestMain lets this binary play the processes that a measurement starts.
+// TestMain lets this binary act as the processes that a measurement starts.
 func TestMain(m *testing.M) {
 	switch os.Getenv("TARN_BENCH_TEST") {
 	case "result":
@@ -101,11 +101,11 @@ func TestOnce(t *testing.T) {
 func TestFind(t *testing.T) {
 	all, err := find()
 	if err != nil || len(all) != len(workloads) {
-		t.Errorf("find() gives %d workloads and %v, want all %d", len(all), err, len(workloads))
+		t.Errorf("find() returns %d workloads and %v, want all %d", len(all), err, len(workloads))
 	}
 	two, err := find("hvp", "linreg")
 	if err != nil || len(two) != 2 || two[0].Name != "hvp" || two[1].Name != "linreg" {
-		t.Errorf("find(hvp, linreg) gives %v, %v", two, err)
+		t.Errorf("find(hvp, linreg) returns %v, %v", two, err)
 	}
 	_, err = find("linreg", "mlp")
 	if err == nil {

@@ -20,10 +20,10 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	if err := Explain(context.Background(), &b, Options{}, "nothing"); err == nil || !strings.Contains(err.Error(), "mlp-small") {
-		t.Errorf("an unknown workload gives %v", err)
+		t.Errorf("an unknown workload returns %v", err)
 	}
 	if err := Explain(context.Background(), &b, Options{}, "lbfgs"); err == nil || !strings.Contains(err.Error(), "lbfgs is a search") {
-		t.Errorf("a search gives %v", err)
+		t.Errorf("a search returns %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // TestGuard compares compiled programs with plain Go loops in the same run, so loosely that only a lost fast path fails it. It
-// looks at the clock and so runs only where TARN_GUARD is set, as continuous integration does.
+// looks at the clock, so it runs only if TARN_GUARD is set, as continuous integration does.
 func TestGuard(t *testing.T) {
 	if os.Getenv("TARN_GUARD") == "" {
 		t.Skip("set TARN_GUARD=1 to compare fast paths with plain loops by the clock")

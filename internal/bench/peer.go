@@ -62,7 +62,7 @@ const peerLimit = 5 * time.Minute
 // python is an environment with peers in it.
 type python struct {
 	interpreter string
-	dir         string // where the programs lie
+	dir         string // the directory of the programs
 	versions    map[string]string
 	peers       []peer   // those that can run
 	lacks       []string // the others, each with what it needs

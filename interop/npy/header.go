@@ -135,7 +135,7 @@ func (p *parser) tuple() ([]int, error) {
 		digits := p.rest[:len(p.rest)-len(strings.TrimLeft(p.rest, "0123456789-+"))]
 		d, err := strconv.Atoi(digits)
 		if err != nil {
-			return nil, fmt.Errorf("shape: %.30q is no size", p.rest)
+			return nil, fmt.Errorf("shape: %.30q is not a size", p.rest)
 		}
 		if d < 0 {
 			return nil, fmt.Errorf("shape: negative size %d", d)
@@ -150,7 +150,7 @@ func (p *parser) tuple() ([]int, error) {
 			return nil, errors.New("shape: want a comma or a closing bracket")
 		}
 		if len(shape) == 1 {
-			return nil, errors.New("shape: (n) is no tuple, (n,) is")
+			return nil, errors.New("shape: (n) is not a tuple, (n,) is")
 		}
 		break
 	}

@@ -1,7 +1,7 @@
 package npy
 
 // The tests read files of every version, byte order and element type, check that what is written reads back and has
-// NumPy's bytes, and that broken files give errors that say what is wrong.
+// NumPy's bytes, and that broken files are errors that say what is wrong.
 
 import (
 	"bytes"
@@ -66,7 +66,7 @@ var bad = []struct{ name, file, want string }{
 	{"absurd", encoded(1, dict("<f8", "False", "(1048576, 1048576)"), "12345678"), "truncated: 1 of 1099511627776"},
 	{"overflow", encoded(1, dict("<f4", "False", "(4611686018427387904, 4611686018427387904)"), ""), "more bytes than memory"},
 	{"overflow beside zero", encoded(1, dict("<f4", "False", "(0, 4611686018427387904)"), ""), "more bytes than memory"},
-	{"too large a size", encoded(1, dict("<f4", "False", "(99999999999999999999,)"), ""), "is no size"},
+	{"too large a size", encoded(1, dict("<f4", "False", "(99999999999999999999,)"), ""), "is not a size"},
 	{"negative", encoded(1, dict("<f4", "False", "(-1,)"), ""), "negative size -1"},
 	{"half", encoded(1, dict("<f2", "False", "(1,)"), "\x00\x00"), `type "f2" are not read`},
 	{"object", encoded(1, dict("|O", "False", "(1,)"), "x"), `type "O" are not read`},
@@ -78,8 +78,8 @@ var bad = []struct{ name, file, want string }{
 	{"missing key", encoded(1, "{'descr': '<f4', 'shape': (1,)}", ""), `"fortran_order" is missing`},
 	{"unknown key", encoded(1, "{'descr': '<f4', 'x': 1}", ""), `unknown key "x"`},
 	{"twice", encoded(1, "{'descr': '<f4', 'descr': '<f4'}", ""), "occurs twice"},
-	{"no tuple", encoded(1, dict("<f4", "False", "(1)"), "1234"), "is no tuple"},
-	{"not closed", encoded(1, "{'shape': (1,", ""), "is no size"},
+	{"no tuple", encoded(1, dict("<f4", "False", "(1)"), "1234"), "is not a tuple"},
+	{"not closed", encoded(1, "{'shape': (1,", ""), "is not a size"},
 	{"open string", encoded(1, "{'descr': '<f4", ""), "does not end"},
 	{"no comma", encoded(1, "{'descr': '<f4' 'shape': (1,)}", ""), "want a comma"},
 	{"order", encoded(1, dict("<f4", "Maybe", "(1,)"), ""), "True or False"},

@@ -52,7 +52,7 @@ func parseHeader(header []byte, dataSize int64) ([]info, map[string]string, erro
 		return nil, nil, err
 	}
 	if rest := strings.TrimLeft(string(header[p.dec.InputOffset():]), " \t\r\n"); rest != "" {
-		return nil, nil, fmt.Errorf("the header goes on after its closing brace")
+		return nil, nil, fmt.Errorf("the header continues after its closing brace")
 	}
 	slices.SortStableFunc(infos, func(a, b info) int {
 		switch {

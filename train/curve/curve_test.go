@@ -92,7 +92,7 @@ func TestWritePNG(t *testing.T) {
 	}
 }
 
-// TestSavePNG replaces a picture, and leaves it where nothing can be drawn.
+// TestSavePNG replaces a picture, and leaves it unchanged if nothing can be drawn.
 func TestSavePNG(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "curve.png")
 	if err := SavePNG(path, history(3, true)); err != nil {
