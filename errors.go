@@ -7,20 +7,56 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
 // This file holds the reports of what is wrong with a graph, and the places in the user's program that they name.
 
-// site is the stack of the call that made a value, as program counters, innermost first.
+// site is the stack of the call that made a value, as program counters, innermost first. If the stack is deep, the frames of this module
+// above the outermost are left out.
 type site []uintptr
 
-// caller records the stack outside this file.
+// caller records the stack outside this file. It looks deeper only if the innermost frames, which are cheap to record, are all of this
+// module, as under layers in layers.
 func caller() site {
-	var pcs [24]uintptr
-	n := runtime.Callers(2, pcs[:])
-	return slices.Clone(pcs[:n])
+	var near [24]uintptr
+	n := runtime.Callers(2, near[:])
+	if n < len(near) || slices.ContainsFunc(near[:], isUserFrame) {
+		return slices.Clone(near[:n])
+	}
+	for _, depth := range []int{512, 8192} {
+		far := make([]uintptr, depth)
+		n = runtime.Callers(2, far)
+		if at := slices.IndexFunc(far[:n], isUserFrame); at > 0 {
+			return slices.Clone(far[at-1 : min(at+8, n)])
+		}
+		if n < depth {
+			break
+		}
+	}
+	return slices.Clone(near[:])
+}
+
+// userFrames remembers what isUserFrame has found.
+var userFrames sync.Map
+
+// isUserFrame reports whether a program counter lies in the user's program.
+func isUserFrame(pc uintptr) bool {
+	if known, ok := userFrames.Load(pc); ok {
+		return known.(bool)
+	}
+	f, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	_, own := ownFrame(f)
+	user := !own && !ofRuntime(f)
+	userFrames.Store(pc, user)
+	return user
+}
+
+// ofRuntime reports whether a frame is of the Go runtime or of package testing.
+func ofRuntime(f runtime.Frame) bool {
+	return strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "testing.")
 }
 
 // modulePath is where the packages of this module lie; those in userPackages are programs like the user's own.
@@ -41,7 +77,7 @@ func (s site) frames() (user []runtime.Frame, called string) {
 		switch {
 		case own && len(user) == 0:
 			called = name
-		case !own && !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "testing."):
+		case !own && !ofRuntime(f):
 			user = append(user, f)
 		}
 		if !more {
