@@ -43,7 +43,7 @@ func (g *Graph) stepNumber() *Value {
 func (b *Graph) close(outputs []*Value) (kept []*Value, ok bool) {
 	kept, ok = slices.Clone(outputs), true
 	for i, v := range outputs {
-		if v == nil || v.failed || !b.within(v.graph) {
+		if !v.exists() || v.failed || !b.within(v.graph) {
 			ok = false
 			continue
 		}
@@ -73,8 +73,13 @@ func (g *Graph) within(h *Graph) bool {
 
 // meet returns the innermost of the graphs that the values belong to, and the values as values of it.
 func (g *Graph) meet(in []*Value) (*Graph, []*Value) {
+	if g.lost {
+		if real := graphOf(in); real != nil {
+			g = real
+		}
+	}
 	for _, v := range in {
-		if v != nil && v.graph != g && v.graph.open && v.graph.within(g) {
+		if v.exists() && v.graph != g && v.graph.open && v.graph.within(g) {
 			g = v.graph
 		}
 	}
@@ -83,7 +88,7 @@ func (g *Graph) meet(in []*Value) (*Graph, []*Value) {
 	}
 	met := slices.Clone(in)
 	for i, v := range in {
-		if v != nil && v.graph != g && g.within(v.graph) {
+		if v.exists() && v.graph != g && g.within(v.graph) {
 			met[i] = g.capture(v)
 		}
 	}

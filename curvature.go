@@ -18,12 +18,14 @@ func GNVP[T Operand](loss, outputs *Value, wrt []T, vectors []*Value) []*Value {
 }
 
 func gnvp(loss, outputs *Value, wrt []Operand, vectors []*Value) []*Value {
+	loss = loss.orLost()
 	g := loss.graph
 	switch {
-	case outputs == nil:
+	case !outputs.exists():
 		g.fail(gnvpOp{}, []*Value{loss}, newProblem("the outputs are nil"))
 		return g.poisoned(gnvpOp{}, len(wrt))
 	case loss.failed || outputs.failed:
+		g.adopt(outputs)
 		return g.poisoned(gnvpOp{}, len(wrt))
 	case !slices.Contains(reachable([]*Value{loss}), outputs):
 		g.fail(gnvpOp{}, []*Value{loss, outputs}, newProblem("the loss does not depend on the outputs").
@@ -49,6 +51,7 @@ func HessianDiagonal[T Operand](loss *Value, wrt ...T) []*Value {
 }
 
 func hessianDiagonal(loss *Value, wrt []Operand) []*Value {
+	loss = loss.orLost()
 	g := loss.graph
 	ends := []*Value{loss, loss}
 	for _, o := range wrt {
@@ -87,9 +90,10 @@ func HutchinsonDiagonal[T Operand](loss *Value, wrt ...T) []*Value {
 }
 
 func hutchinsonDiagonal(loss *Value, wrt []Operand) []*Value {
+	loss = loss.orLost()
 	signs := make([]*Value, len(wrt))
 	for i, o := range wrt {
-		if end := loss.operand(o); end != nil && !end.failed {
+		if end := loss.operand(o); end.exists() && !end.failed {
 			signs[i] = loss.graph.Bernoulli(Num(0.5), end.typ.Shape...).Where(loss.graph.Num(end.DType(), 1), Num(-1))
 		}
 	}

@@ -54,9 +54,9 @@ func isUserFrame(pc uintptr) bool {
 	return user
 }
 
-// ofRuntime reports whether a frame is of the Go runtime or of package testing.
+// ofRuntime reports whether a frame is of the Go runtime or of a package of the library that calls what it is given.
 func ofRuntime(f runtime.Frame) bool {
-	return strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "testing.")
+	return slices.ContainsFunc([]string{"runtime.", "testing.", "reflect.", "slices."}, func(p string) bool { return strings.HasPrefix(f.Function, p) })
 }
 
 // modulePath is where the packages of this module lie; those in userPackages are programs like the user's own.
@@ -198,8 +198,15 @@ func (g *Graph) failAs(name string, in []*Value, err error) *Value {
 }
 
 func (g *Graph) refuse(op op, name string, in []*Value, err error) *Value {
+	if g == nil {
+		g = lose("%s", err)
+	}
 	v := g.poison(op, in)
-	if !slices.ContainsFunc(in, func(x *Value) bool { return x != nil && x.failed && x.graph == g }) {
+	known := g.lost
+	for _, x := range in {
+		known = known || x.exists() && (x.failed && x.graph == g || x.graph.lost && g.adopt(x))
+	}
+	if !known {
 		g.report(v, name, err)
 	}
 	return v
@@ -225,7 +232,7 @@ func (g *Graph) report(v *Value, name string, err error) {
 		d.Hint = p.Hint
 	}
 	for i, in := range v.in {
-		if in == nil {
+		if !in.exists() {
 			continue
 		}
 		d.Operands = append(d.Operands, fmt.Sprintf("operand %d: %s", i+1, in.describe()))
@@ -282,7 +289,7 @@ func nearestParam(values []*Value) string {
 	for len(values) > 0 {
 		var next []*Value
 		for _, v := range values {
-			if v == nil || seen[v] {
+			if !v.exists() || seen[v] {
 				continue
 			}
 			seen[v] = true

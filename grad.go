@@ -21,6 +21,7 @@ import (
 func Grad[T Operand](loss *Value, wrt ...T) []*Value { return gradient(loss, operands(wrt)) }
 
 func gradient(loss *Value, wrt []Operand) []*Value {
+	loss = loss.orLost()
 	if !loss.failed && loss.Rank() != 0 {
 		loss = loss.graph.fail(gradOp{}, []*Value{loss}, newProblem("the loss has shape %s and should be a scalar", ir.ShapeString(loss.typ.Shape)).
 			WithHint("take its Mean or Sum, or use VJP"))
@@ -43,6 +44,7 @@ func operands[T Operand](list []T) []Operand {
 func VJP[T Operand](y, dy *Value, wrt ...T) []*Value { return vjp(y, dy, operands(wrt)) }
 
 func vjp(y, dy *Value, wrt []Operand) []*Value {
+	y = y.orLost()
 	g := y.graph
 	in := []*Value{y, dy}
 	for _, o := range wrt {
@@ -140,14 +142,15 @@ func addOutside(out, ends []*Value, v, d *Value) {
 func checkGrad(in []*Value) (p error, failed bool) {
 	for i, v := range in {
 		switch {
-		case v == nil && i == 1:
+		case !v.exists() && i == 1:
 			return newProblem("the vector is nil"), true
-		case v == nil:
+		case !v.exists():
 			return newProblem("operand %d to differentiate by is nil", i-1), true
+		case v.failed:
+			in[0].graph.adopt(v)
+			return nil, true
 		case v.graph != in[0].graph && !(i == 1 && v.graph.open && v.graph.within(in[0].graph)):
 			return newProblem("a value of another graph is named"), true
-		case v.failed:
-			return nil, true
 		}
 	}
 	y, dy := in[0], in[1]
@@ -319,6 +322,7 @@ func (hvpOp) Name() string { return "HVP" }
 // from placeholders and then computes them for the vectors, so that no derivative runs through a vector, and vectors may be values of a
 // loop's body.
 func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build func(vectors []*Value) []*Value) []*Value {
+	y = y.orLost()
 	g := y.graph
 	ends := []*Value{y, y}
 	for _, o := range wrt {
@@ -338,10 +342,11 @@ func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build fu
 	for i, v := range vectors {
 		end := ends[2+i]
 		switch {
-		case v == nil:
+		case !v.exists():
 			g.fail(op, ends[:1], newProblem("vector %d is nil", i+1))
 			return g.poisoned(op, n)
 		case v.failed:
+			g.adopt(v)
 			return g.poisoned(op, n)
 		case !v.typ.Equal(end.typ):
 			g.fail(op, []*Value{y, v}, newProblem("vector %d is %v and the operand that it belongs to %v", i+1, v.typ, end.typ))

@@ -26,37 +26,39 @@ type Graph struct {
 
 	controls int // loops and branches so far, of a graph that is no body
 
-	body // zero unless g is the body of a loop or a branch
+	lost bool // it stands for a graph that is not there
+	body      // zero unless g is the body of a loop or a branch
 }
 
 // NewGraph returns an empty graph, as new(Graph) does.
 func NewGraph() *Graph { return &Graph{} }
 
 // Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.
-func (g *Graph) Seed(seed uint64) { g.root().seed = seed }
+func (g *Graph) Seed(seed uint64) { g.orLost().root().seed = seed }
 
 // Eval makes the layers that are added from here on behave as in evaluation: dropout passes everything, a batch norm uses
 // its running statistics. Training a model and evaluating it are two programs made from one struct, so this is a matter of
 // the graph and no flag on layers. A new graph is for training, as a PyTorch module is.
-func (g *Graph) Eval() { g.eval = true }
+func (g *Graph) Eval() { g.orLost().eval = true }
 
 // Train makes the layers that are added from here on behave as in training, which a new graph does already.
-func (g *Graph) Train() { g.eval = false }
+func (g *Graph) Train() { g.orLost().eval = false }
 
 // Training reports whether layers that are added now should behave as in training.
-func (g *Graph) Training() bool { return !g.eval }
+func (g *Graph) Training() bool { return !g.orLost().eval }
 
 // Input declares data that every run of a program is given, in the order of declaration.
 //
 // Shapes: the result has the shape given.
 func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
+	g = g.orLost()
 	t := ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}
 	op := inputOp{ir.Input{Index: len(g.inputs)}}
 	if g.around != nil {
 		return g.fail(op, nil, newProblem("a body of a loop or a branch has no inputs of its own").WithHint("declare the input outside and use it inside"))
 	}
-	if err := checkShape(shape); err != nil {
-		return g.fail(op, nil, newProblem("%v", err))
+	if err := checkType(t); err != nil {
+		return g.fail(op, nil, err)
 	}
 	if g.named[name] {
 		return g.fail(op, nil, newProblem("there is an input %q already", name))
@@ -72,8 +74,9 @@ func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
 //
 // Shapes: the result has the shape of t.
 func (g *Graph) Const(t *Tensor) *Value {
-	if t == nil {
-		return g.fail(constOp{}, nil, newProblem("the tensor is nil"))
+	g = g.orLost()
+	if !t.exists() {
+		return g.failAs("Const", nil, newProblem("the tensor is nil"))
 	}
 	if t.Rank() == 0 {
 		return g.scalar(t)
@@ -86,6 +89,10 @@ func (g *Graph) Const(t *Tensor) *Value {
 //
 // Shapes: [].
 func (g *Graph) Num(dtype DType, x float64) *Value {
+	g = g.orLost()
+	if err := checkType(ir.Type{DType: ir.DType(dtype)}); err != nil {
+		return g.failAs("Num", nil, err)
+	}
 	t := Zeros(dtype)
 	t.array.SetFloat(0, x)
 	return g.scalar(t)
@@ -107,6 +114,7 @@ func (g *Graph) scalar(t *Tensor) *Value {
 //
 // Shapes: [].
 func (g *Graph) Runs() *Value {
+	g = g.orLost()
 	if g.around != nil {
 		return g.capture(g.around.Runs())
 	}
@@ -117,8 +125,9 @@ func (g *Graph) Runs() *Value {
 }
 
 func (g *Graph) variable(p *Param) *Value {
-	if p == nil {
-		return g.fail(variableOp{}, nil, newProblem("the *Param is nil: was the model made by its constructor?"))
+	g = g.orLost()
+	if p = p.orEmpty(); p.err != nil {
+		return g.failAs("Param", nil, p.err)
 	}
 	if g.around != nil {
 		return g.capture(g.around.variable(p))
@@ -150,11 +159,11 @@ func (g *Graph) leaf(op op, t ir.Type) *Value {
 // add is the one way in for every op with operands: it checks the operands, runs the shape rule and records what is
 // wrong. It never panics: a failed op gives a poisoned value.
 func (g *Graph) add(op op, in ...*Value) *Value {
-	g, in = g.meet(in)
+	g, in = g.orLost().meet(in)
 	types := make([]ir.Type, len(in))
 	for i, v := range in {
 		switch {
-		case v == nil:
+		case !v.exists():
 			return g.fail(op, in, newProblem("operand %d is nil", i+1))
 		case v.graph != g:
 			return g.fail(op, in, newProblem("operand %d belongs to another graph", i+1))
@@ -167,8 +176,8 @@ func (g *Graph) add(op op, in ...*Value) *Value {
 	if err != nil {
 		return g.fail(op, in, err)
 	}
-	if err := checkShape(t.Shape); err != nil {
-		return g.fail(op, in, newProblem("the result is too large: %v", err))
+	if err := checkType(t); err != nil {
+		return g.fail(op, in, err)
 	}
 	v := g.leaf(op, t)
 	v.in = in
@@ -178,13 +187,14 @@ func (g *Graph) add(op op, in ...*Value) *Value {
 // poison gives the value of an op that could not be built. It answers questions about its shape harmlessly, and every op
 // on it is poisoned in turn without another report.
 func (g *Graph) poison(op op, in []*Value) *Value {
+	g = g.orLost()
 	v := &Value{graph: g, id: -1, op: op, in: in, typ: ir.Type{DType: ir.F32, Shape: []int{}}, site: caller(), gradOf: g.gradOf, failed: true}
 	return v
 }
 
 // Err returns everything that is wrong with the graph so far as a *GraphError, or nil.
 func (g *Graph) Err() error {
-	diags := g.root().diags
+	diags := g.orLost().root().diags
 	if len(diags) == 0 {
 		return nil
 	}
@@ -200,7 +210,7 @@ func reachable(roots []*Value, border ...*Value) []*Value {
 	for len(todo) > 0 {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if v == nil || seen[v] {
+		if !v.exists() || seen[v] {
 			continue
 		}
 		seen[v] = true

@@ -72,7 +72,7 @@ type Unfactored struct {
 // examples; 0 stands for the size of the first axis of the inputs, where they have the same. A graph with mistakes is an error.
 func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*KroneckerLayer, others []Unfactored, err error) {
 	switch {
-	case loss == nil:
+	case !loss.exists():
 		return nil, nil, fmt.Errorf("tarn: KroneckerFactors: the loss is nil")
 	case loss.graph.Err() != nil:
 		return nil, nil, loss.graph.Err()
@@ -174,11 +174,14 @@ func (w *weightUses) layer(examples int) *KroneckerLayer {
 //
 // Shapes: that of the weight, that of the bias or nil -> [groups... out in], of in+1 with a bias.
 func (l *KroneckerLayer) Matrix(weight, bias *Value) *Value {
+	weight = weight.orLost()
 	g := weight.graph
 	in := []*Value{weight, bias}
 	switch {
-	case weight.failed || bias != nil && bias.failed:
-		return g.poison(failedOp{}, in)
+	case l == nil || l.Weight == nil || l.Weight.tensor == nil:
+		return g.failAs("Matrix", in, newProblem("the layer was not made by KroneckerFactors"))
+	case weight.failed || bias != nil && (!bias.exists() || bias.failed):
+		return g.add(concatOp{}, in...)
 	case !slices.Equal(weight.typ.Shape, l.Weight.tensor.array.Shape):
 		return g.failAs("Matrix", in[:1], newProblem("the value is %v and the weight %v", weight.typ, l.Weight.tensor.array.Type))
 	case (bias == nil) != (l.Bias == nil) || bias != nil && bias.Size() != l.Groups*l.outputs:
@@ -200,6 +203,11 @@ func (l *KroneckerLayer) Matrix(weight, bias *Value) *Value {
 //
 // Shapes: [groups... out in], of in+1 with a bias -> that of the weight, that of the bias.
 func (l *KroneckerLayer) Split(matrix *Value) (weight, bias *Value) {
+	matrix = matrix.orLost()
+	if l == nil || l.Weight == nil || l.Weight.tensor == nil {
+		matrix = matrix.graph.failAs("Split", []*Value{matrix}, newProblem("the layer was not made by KroneckerFactors"))
+		return matrix, matrix
+	}
 	columns := l.inputs
 	if l.Bias != nil {
 		columns++
@@ -213,7 +221,7 @@ func (l *KroneckerLayer) Split(matrix *Value) (weight, bias *Value) {
 	}
 	weight = matrix
 	if l.Bias != nil {
-		weight, bias = matrix.Slice(-1, 0, l.inputs), matrix.Slice(-1, l.inputs, columns).Reshape(l.Bias.tensor.array.Shape...)
+		weight, bias = matrix.Slice(-1, 0, l.inputs), matrix.Slice(-1, l.inputs, columns).Reshape(l.Bias.Shape()...)
 	}
 	for _, move := range slices.Backward(l.moves) {
 		weight = move.revert(weight)
@@ -223,11 +231,14 @@ func (l *KroneckerLayer) Split(matrix *Value) (weight, bias *Value) {
 
 // String prints the params and the sizes of the factors.
 func (l *KroneckerLayer) String() string {
+	if l == nil || l.Weight == nil {
+		return "nil"
+	}
 	var b strings.Builder
 	b.WriteString(l.Weight.label())
 	if l.Bias != nil {
 		b.WriteString(" and " + l.Bias.label())
 	}
-	fmt.Fprintf(&b, ": A %v, G %v", l.A.typ, l.G.typ)
+	fmt.Fprintf(&b, ": A %v, G %v", l.A.orLost().typ, l.G.orLost().typ)
 	return b.String()
 }

@@ -42,11 +42,12 @@ type AttentionOptions struct {
 //
 // Shapes: [n... h t d], [n... g s d], [n... g s e] -> [n... h t e] with h a multiple of g; [t d], [s d], [s e] -> [t e].
 func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
+	v = v.orLost()
 	g := v.graph
 	k, w := v.operand(keys), v.operand(values)
 	in := []*Value{v, k, w}
 	mask, err := attentionMask(v, o.Mask, &in)
-	if slices.ContainsFunc(in, func(x *Value) bool { return x != nil && x.failed }) {
+	if slices.ContainsFunc(in, func(x *Value) bool { return x.exists() && x.failed }) {
 		return g.poison(failedOp{}, in)
 	}
 	if err == nil {
@@ -81,10 +82,11 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 //
 // Shapes: [n... t (heads+2*groups)*d] -> [n... t heads*d]; a mask broadcasts to [n... heads t t].
 func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
+	v = v.orLost()
 	g := v.graph
 	in := []*Value{v}
 	mask, err := attentionMask(v, o.Mask, &in)
-	if slices.ContainsFunc(in, func(x *Value) bool { return x != nil && x.failed }) {
+	if slices.ContainsFunc(in, func(x *Value) bool { return x.exists() && x.failed }) {
 		return g.poison(failedOp{}, in)
 	}
 	if err == nil {
@@ -137,7 +139,7 @@ func checkDropout(p float64) error {
 func (g *Graph) usable(in []*Value) error {
 	for i, v := range in {
 		switch {
-		case v == nil:
+		case !v.exists():
 			return newProblem("operand %d is nil", i+1)
 		case v.graph != g:
 			return newProblem("operand %d belongs to another graph", i+1)
@@ -161,6 +163,7 @@ func attentionMask(v *Value, o Operand, in *[]*Value) (*Value, error) {
 
 // scoresMask broadcasts a mask to the shape of the scores; axes in front may lack.
 func (v *Value) scoresMask(scores []int) (*Value, error) {
+	v = v.orLost()
 	if lack := len(scores) - v.Rank(); lack > 0 {
 		v = v.Reshape(append(slices.Repeat([]int{1}, lack), v.typ.Shape...)...)
 	}
@@ -203,6 +206,7 @@ func checkAttention(q, k, v *Value) error {
 
 // fourAxes makes one axis of those before the last three, and adds axes of size 1 where there are fewer.
 func (v *Value) fourAxes() *Value {
+	v = v.orLost()
 	shape := v.typ.Shape
 	for len(shape) < 3 {
 		shape = append([]int{1}, shape...)
@@ -227,7 +231,7 @@ func (g *Graph) attend(op attendedOp, sources []*Value, dropout float64) *Value 
 
 // some drops the nils.
 func some(values ...*Value) []*Value {
-	return slices.DeleteFunc(values, func(v *Value) bool { return v == nil })
+	return slices.DeleteFunc(values, func(v *Value) bool { return !v.exists() })
 }
 
 // attentionOp is the attention; see ir.AttentionForm for its operands and its result.

@@ -23,6 +23,7 @@ func (op broadcastOp) grad(y, dy *Value) []*Value { return []*Value{dy.sumTo(y.i
 //
 // Shapes: [d...] with each d equal to the new size or 1 -> shape.
 func (v *Value) Expand(shape ...int) *Value {
+	v = v.orLost()
 	shape = slices.Clone(shape)
 	lead := len(shape) - len(v.typ.Shape)
 	for i, d := range shape {
@@ -38,6 +39,7 @@ func (v *Value) Expand(shape ...int) *Value {
 //
 // Shapes: [d...] -> [d*rep...].
 func (v *Value) Tile(reps ...int) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -65,6 +67,7 @@ func (v *Value) Tile(reps ...int) *Value {
 }
 
 func (v *Value) broadcastTo(shape []int) *Value {
+	v = v.orLost()
 	if slices.Equal(v.typ.Shape, shape) && !v.failed {
 		return v
 	}
@@ -73,6 +76,7 @@ func (v *Value) broadcastTo(shape []int) *Value {
 
 // sumTo is the reverse of broadcastTo: it sums over the axes that were repeated.
 func (v *Value) sumTo(shape []int) *Value {
+	v = v.orLost()
 	if slices.Equal(v.typ.Shape, shape) {
 		return v
 	}
@@ -141,11 +145,15 @@ func unsqueezed(long, short []int) (axis int, shape []int, ok bool) {
 
 // operand turns an Operand into a value of v's graph; a Num takes v's dtype.
 func (v *Value) operand(o Operand) *Value {
+	v = v.orLost()
 	switch o := o.(type) {
 	case nil:
 		return nil
 	case *Value:
-		if o != nil && o.graph != v.graph && v.graph.within(o.graph) {
+		if !o.exists() {
+			return nil
+		}
+		if o.graph != v.graph && v.graph.within(o.graph) {
 			return v.graph.capture(o)
 		}
 		return o
@@ -178,7 +186,7 @@ func (g *Graph) broadcastAll(op op, in ...*Value) *Value {
 	g, in = g.meet(in)
 	shape := []int{}
 	for _, v := range in {
-		if v == nil || v.failed || v.graph != g {
+		if !v.exists() || v.failed || v.graph != g {
 			return g.add(op, in...)
 		}
 		s, err := broadcastShape(shape, v.typ.Shape)

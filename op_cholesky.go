@@ -71,7 +71,7 @@ func (choleskyOp) grad(l, dl *Value) []*Value {
 // PyTorch does not, and the gradient is symmetric. Equal to torch.linalg.cholesky.
 //
 // Shapes: [... n n] -> [... n n].
-func (v *Value) Cholesky() *Value { return v.graph.add(choleskyOp{}, v) }
+func (v *Value) Cholesky() *Value { return v.home().add(choleskyOp{}, v) }
 
 // CholeskySolve is the solution X of A X = o where v is the Cholesky factor of A. Equal to torch.cholesky_solve(o, v).
 //
@@ -172,5 +172,6 @@ func (op triangularOp) grad(x, dx *Value) []*Value {
 //
 // Shapes: [... n n], [... n k] -> [... n k].
 func (v *Value) SolveTriangular(o Operand, upper, transposed bool) *Value {
+	v = v.orLost()
 	return v.graph.add(triangularOp{upper: upper, transposed: transposed}, v, v.operand(o))
 }

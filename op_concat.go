@@ -23,18 +23,16 @@ func (op concatOp) grad(y, dy *Value) []*Value {
 	return ds
 }
 
-// Concat joins values along an axis. The other axes have equal sizes. Equal to torch.cat. It panics where there is not one
-// value, as there is then no graph to record the mistake in.
+// Concat joins values along an axis. The other axes have equal sizes. Equal to torch.cat.
 //
 // Shapes: [... d1 ...], [... d2 ...], ... -> [... d1+d2+... ...].
 func Concat(axis int, values ...*Value) *Value {
 	op := concatOp{}
-	first := slices.IndexFunc(values, func(v *Value) bool { return v != nil })
-	if first < 0 {
-		panic("tarn: Concat of no values: there is no graph to record the mistake in")
+	g := graphOf(values)
+	if g == nil {
+		return lose("there are no values").poison(op, values)
 	}
-	g := values[first].graph
-	if first > 0 || values[0].failed {
+	if !values[0].exists() || values[0].failed {
 		return g.add(op, values...)
 	}
 	var err error
@@ -44,20 +42,19 @@ func Concat(axis int, values ...*Value) *Value {
 	return g.add(op, values...)
 }
 
-// Stack puts values of one shape side by side along a new axis, which has this place in the result. Equal to torch.stack. Like
-// Concat it panics where there is not one value.
+// Stack puts values of one shape side by side along a new axis, which has this place in the result. Equal to torch.stack.
 //
 // Shapes: n of [d...] -> [d...] with n at the new axis.
 func Stack(axis int, values ...*Value) *Value {
 	wide := make([]*Value, len(values))
 	for i, v := range values {
-		if v == nil {
+		if !v.exists() {
 			continue
 		}
 		if v.failed {
 			return v.graph.poison(concatOp{}, values)
 		}
-		if first := values[0]; first != nil && first.graph == v.graph && !slices.Equal(first.typ.Shape, v.typ.Shape) {
+		if first := values[0]; first.exists() && first.graph == v.graph && !slices.Equal(first.typ.Shape, v.typ.Shape) {
 			return v.graph.failAs("Stack", []*Value{first, v}, newProblem("operands 1 and %d have shapes %s and %s and should have one shape",
 				i+1, ir.ShapeString(first.typ.Shape), ir.ShapeString(v.typ.Shape)))
 		}
@@ -94,6 +91,7 @@ func (v *Value) Slice(axis, start, stop int) *Value { return v.SliceStep(axis, s
 //
 // Shapes: [... d ...] -> [... ceil((stop-start)/step) ...].
 func (v *Value) SliceStep(axis, start, stop, step int) *Value {
+	v = v.orLost()
 	op := sliceOp{irop.Slice{Start: start, Stop: stop, Step: step}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
@@ -153,6 +151,7 @@ const maxChunks = 1 << 20
 
 // splitAxis gives the axis and its size, 0 and 0 of a failed value.
 func (v *Value) splitAxis(axis int) (a, d int, err error) {
+	v = v.orLost()
 	if v.failed {
 		return 0, 0, nil
 	}
@@ -164,6 +163,7 @@ func (v *Value) splitAxis(axis int) (a, d int, err error) {
 
 // split cuts the axis, or gives as many poisoned values where there is an error.
 func (v *Value) split(axis int, sizes []int, err error) []*Value {
+	v = v.orLost()
 	var failed *Value
 	if v.failed {
 		failed = v.graph.poison(failedOp{}, []*Value{v})
@@ -188,6 +188,7 @@ func (v *Value) split(axis int, sizes []int, err error) []*Value {
 //
 // Shapes: [... d ...] -> [... d ...].
 func (v *Value) Roll(axis, shift int) *Value {
+	v = v.orLost()
 	a, d, err := v.splitAxis(axis)
 	switch {
 	case v.failed:
@@ -220,6 +221,7 @@ func (op padOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [... d ...] -> [... before+d+after ...].
 func (v *Value) Pad(axis, before, after int) *Value {
+	v = v.orLost()
 	op := padOp{irop.Pad{Before: before, After: after, Step: 1}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
@@ -239,6 +241,7 @@ func (v *Value) Pad(axis, before, after int) *Value {
 //
 // Shapes: [... d ...] -> [... before+d+after ...].
 func (v *Value) PadValue(axis, before, after int, number float64) *Value {
+	v = v.orLost()
 	a, _, err := v.splitAxis(axis)
 	switch {
 	case v.failed:

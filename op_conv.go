@@ -160,6 +160,7 @@ type ConvOptions struct {
 //
 // Shapes: [n d... c], kernel [k... c/groups f] -> [n places... f] with (d + padding - (k-1)*dilation - 1)/stride + 1 places.
 func (v *Value) Conv(kernel Operand, o ConvOptions) *Value {
+	v = v.orLost()
 	w := v.operand(kernel)
 	op, space, size, ok := v.conv(ir.ConvOutput, w, o)
 	if !ok {
@@ -187,6 +188,7 @@ func (v *Value) Conv(kernel Operand, o ConvOptions) *Value {
 //
 // Shapes: [n d... f], kernel [k... c/groups f] -> [n space... c] with (d-1)*stride - padding + (k-1)*dilation + 1 + extra places.
 func (v *Value) ConvTranspose(kernel Operand, o ConvOptions) *Value {
+	v = v.orLost()
 	w := v.operand(kernel)
 	op, places, size, ok := v.conv(ir.ConvInput, w, o)
 	if !ok {
@@ -202,9 +204,10 @@ func (v *Value) ConvTranspose(kernel Operand, o ConvOptions) *Value {
 
 // conv begins the op of v and a kernel w and gives the spatial sizes of both; it is false where one has failed, or fails now.
 func (v *Value) conv(kind ir.ConvKind, w *Value, o ConvOptions) (op convOp, space, size []int, ok bool) {
+	v = v.orLost()
 	op = convOp{kind: kind, groups: max(o.Groups, 1)}
 	in := []*Value{v, w}
-	if w == nil {
+	if !w.exists() {
 		v.graph.fail(op, in, newProblem("the kernel is nil"))
 		return op, nil, nil, false
 	}
@@ -274,6 +277,7 @@ func (o ConvOptions) transposed(places, size []int) (space []int, move window, e
 //
 // Shapes: [f c k...] -> [k... c f].
 func (v *Value) KernelFromTorch() *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}

@@ -69,6 +69,7 @@ func (y *Value) eigenvectors() *Value { return y.Slice(-2, 1, y.Dim(-2)) }
 //
 // Shapes: [... n n] -> [... n], [... n n].
 func (v *Value) EigH() (values, vectors *Value) {
+	v = v.orLost()
 	y := v.graph.add(eigHOp{}, v)
 	if y.failed {
 		return y, y

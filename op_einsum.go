@@ -21,13 +21,14 @@ import (
 //
 // Shapes: as the specification says.
 func Einsum(spec string, first *Value, others ...Operand) *Value {
+	first = first.orLost()
 	g := first.graph
 	in := []*Value{first}
 	for _, o := range others {
 		in = append(in, first.operand(o))
 	}
 	for _, v := range in {
-		if v == nil || v.failed || v.graph != g {
+		if !v.exists() || v.failed || v.graph != g {
 			return g.add(einsumOp{}, in...)
 		}
 	}

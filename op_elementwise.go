@@ -24,9 +24,10 @@ func (op elementwiseOp) grad(y, dy *Value) []*Value {
 	return rule(y, dy)
 }
 
-func (v *Value) unary(f scalar.Func) *Value { return v.graph.add(elementwise(f), v) }
+func (v *Value) unary(f scalar.Func) *Value { return v.home().add(elementwise(f), v) }
 
 func (v *Value) binary(f scalar.Func, o Operand) *Value {
+	v = v.orLost()
 	return v.graph.broadcastAll(elementwise(f), v, v.operand(o))
 }
 
@@ -283,10 +284,11 @@ func (v *Value) Xor(o Operand) *Value { return v.binary(scalar.Xor, o) }
 //
 // Shapes: three that broadcast -> their common shape.
 func (v *Value) Where(a, b Operand) *Value {
+	v = v.orLost()
 	// A Num takes the dtype of the other choice, not of the condition.
 	if _, number := a.(Num); !number {
 		x := v.operand(a)
-		if x == nil {
+		if !x.exists() {
 			return v.graph.add(elementwise(scalar.Where), v, nil, nil)
 		}
 		return v.graph.broadcastAll(elementwise(scalar.Where), v, x, x.operand(b))
@@ -295,7 +297,7 @@ func (v *Value) Where(a, b Operand) *Value {
 	if n, number := b.(Num); number {
 		y = v.graph.Num(F32, float64(n))
 	}
-	if y == nil {
+	if !y.exists() {
 		return v.graph.add(elementwise(scalar.Where), v, nil, nil)
 	}
 	return v.graph.broadcastAll(elementwise(scalar.Where), v, y.operand(a), y)
@@ -307,6 +309,7 @@ func (v *Value) Where(a, b Operand) *Value {
 //
 // Shapes: three that broadcast -> their common shape.
 func (v *Value) Clip(lo, hi Operand) *Value {
+	v = v.orLost()
 	var op op = elementwise(scalar.Clip)
 	_, low := lo.(Num)
 	if _, high := hi.(Num); low && high {
@@ -343,6 +346,7 @@ func (op castOp) grad(y, dy *Value) []*Value {
 // the integer's range becomes the least integer, on every machine; an i64 out of the range of i32 wraps around. The
 // gradient passes between float types only. Shapes: any -> same.
 func (v *Value) Cast(dtype DType) *Value {
+	v = v.orLost()
 	if v.DType() == dtype {
 		return v
 	}

@@ -18,7 +18,7 @@ func (stopGradientOp) grad(y, dy *Value) []*Value { return nil }
 // StopGradient is v, taken as a constant by Grad. Equal to torch.Tensor.detach.
 //
 // Shapes: any -> same.
-func (v *Value) StopGradient() *Value { return v.graph.add(stopGradientOp{}, v) }
+func (v *Value) StopGradient() *Value { return v.home().add(stopGradientOp{}, v) }
 
 // customGradOp is its first operand, with a gradient rule of the user's for the others.
 type customGradOp struct {
@@ -34,7 +34,7 @@ func (op customGradOp) grad(y, dy *Value) []*Value {
 		return []*Value{nil, y.graph.fail(op, y.in, newProblem("the rule gave %d gradients for %d inputs", len(ds), len(y.in)-1))}
 	}
 	for i, d := range ds {
-		if d != nil && !d.failed && !d.typ.Equal(y.in[i+1].typ) {
+		if d.exists() && !d.failed && !d.typ.Equal(y.in[i+1].typ) {
 			return []*Value{nil, y.graph.fail(op, y.in, newProblem("gradient %d is %v and its input %v", i+1, d.typ, y.in[i+1].typ))}
 		}
 	}
@@ -52,9 +52,13 @@ func WithGradient[T Operand](y *Value, inputs []T, rule func(dy *Value) []*Value
 
 func withGradient(y *Value, inputs []Operand, rule func(dy *Value) []*Value) *Value {
 	// The inputs reach y only through this op: y itself passes no gradient on.
+	y = y.orLost()
 	in := []*Value{y}
 	for _, o := range inputs {
 		in = append(in, y.operand(o))
+	}
+	if rule == nil {
+		return y.graph.fail(customGradOp{}, in, newProblem("the rule is nil"))
 	}
 	return y.graph.add(customGradOp{rule: rule}, in...)
 }
@@ -103,13 +107,16 @@ func (fenceOp) grad(y, dy *Value) []*Value { return []*Value{dy} }
 //
 // Shapes: any -> those of f.
 func Checkpoint(f func(inputs ...*Value) *Value, inputs ...*Value) *Value {
-	if len(inputs) == 0 || inputs[0] == nil {
+	if f == nil {
+		return graphOf(inputs).failAs("Checkpoint", inputs, newProblem("the block is nil"))
+	}
+	if len(inputs) == 0 || !inputs[0].exists() {
 		return f(inputs...)
 	}
 	g := inputs[0].graph
 	start := len(g.values)
 	y := f(inputs...)
-	if y == nil || y.failed || y.id < start || len(y.in) == 0 {
+	if !y.exists() || y.failed || y.graph != g || y.id < start || len(y.in) == 0 {
 		return y
 	}
 	return g.add(checkpointOp{}, blockInputs(y, start)...)
@@ -143,6 +150,7 @@ func blockInputs(y *Value, start int) []*Value {
 //
 // Shapes: [a...], [b...] -> [a... b...].
 func Jacobian(y *Value, x Operand) *Value {
+	y = y.orLost()
 	g, end := y.graph, y.operand(x)
 	if p, failed := checkGrad([]*Value{y, y, end}); failed {
 		if p == nil {

@@ -32,6 +32,7 @@ func (op gatherOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [... d ...], index [... n ...] -> [... n ...].
 func (v *Value) Gather(axis int, index *Value) *Value {
+	v = v.orLost()
 	op := gatherOp{}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v, index})
@@ -56,8 +57,9 @@ func (op scatterAddOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterAdd(axis int, index, src *Value) *Value {
+	v = v.orLost()
 	op, in := scatterAddOp{}, []*Value{v, index, src}
-	if v.failed || index == nil || index.failed {
+	if v.failed || !index.exists() || index.failed {
 		return v.graph.add(op, in...)
 	}
 	var err error
@@ -85,6 +87,7 @@ func (op takeOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [... d ...], index [n...] -> [... n... ...].
 func (v *Value) Take(axis int, index *Value) *Value {
+	v = v.orLost()
 	op := takeOp{}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v, index})
@@ -117,8 +120,9 @@ func (op indexAddOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [... d ...], index [n...], src [... n... ...] -> [... d ...].
 func (v *Value) IndexAdd(axis int, index, src *Value) *Value {
+	v = v.orLost()
 	op, in := indexAddOp{}, []*Value{v, index, src}
-	if v.failed || index == nil || index.failed || src == nil || src.failed {
+	if v.failed || !index.exists() || index.failed || !src.exists() || src.failed {
 		return v.graph.add(op, in...)
 	}
 	var err error

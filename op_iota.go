@@ -16,11 +16,12 @@ import (
 //
 // Shapes: shape, of any dtype but Bool.
 func (g *Graph) Iota(dtype DType, axis int, shape ...int) *Value {
+	g = g.orLost()
 	if dtype == Bool {
 		return g.failAs("Iota", nil, newProblem("a bool cannot count").WithHint("take an I32 and compare it"))
 	}
-	if err := checkShape(shape); err != nil {
-		return g.failAs("Iota", nil, newProblem("%v", err))
+	if err := checkType(ir.Type{DType: ir.DType(dtype), Shape: shape}); err != nil {
+		return g.failAs("Iota", nil, err)
 	}
 	a, err := normalAxis(axis, len(shape))
 	if err != nil {
@@ -92,6 +93,7 @@ func (v *Value) Tril(diagonal int) *Value { return v.triangle("Tril", (*Graph).T
 func (v *Value) Triu(diagonal int) *Value { return v.triangle("Triu", (*Graph).TriuMask, diagonal) }
 
 func (v *Value) triangle(name string, mask func(g *Graph, rows, cols, diagonal int) *Value, diagonal int) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -102,13 +104,14 @@ func (v *Value) triangle(name string, mask func(g *Graph, rows, cols, diagonal i
 }
 
 // zero is the scalar 0 or false of v's dtype.
-func (v *Value) zero() *Value { return v.graph.scalar(Zeros(v.DType())) }
+func (v *Value) zero() *Value { return v.home().scalar(Zeros(v.DType())) }
 
 // OneHot gives each index a row of depth elements that is 1 at the index and 0 elsewhere; all 0 where the index is out of
 // range. Equal to torch.nn.functional.one_hot, in the dtype given.
 //
 // Shapes: [d...], I32 or I64 -> [d... depth].
 func (v *Value) OneHot(depth int, dtype DType) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -119,5 +122,8 @@ func (v *Value) OneHot(depth int, dtype DType) *Value {
 		return v.graph.failAs("OneHot", []*Value{v}, newProblem("the depth %d is negative", depth))
 	}
 	shape := append(slices.Clone(v.typ.Shape), depth)
+	if err := checkShape(shape); err != nil {
+		return v.graph.failAs("OneHot", []*Value{v}, err)
+	}
 	return v.Unsqueeze(-1).broadcastTo(shape).Eq(v.graph.count(v.DType(), depth).broadcastTo(shape)).Cast(dtype)
 }

@@ -41,8 +41,9 @@ func (op matMulOp) grad(y, dy *Value) []*Value {
 // Shapes: [batch... m k], [batch... k n] -> [batch... m n]; [k], [batch... k n] -> [batch... n]; [batch... m k], [k] -> [batch... m];
 // [k], [k] -> [].
 func (v *Value) MatMul(o Operand) *Value {
+	v = v.orLost()
 	w := v.operand(o)
-	if w == nil || v.failed || w.failed || v.Rank() > 1 && w.Rank() > 1 {
+	if !w.exists() || v.failed || w.failed || v.Rank() > 1 && w.Rank() > 1 {
 		return v.matMul(o, false, false)
 	}
 	in := []*Value{v, w}
@@ -68,8 +69,9 @@ func (v *Value) MatMul(o Operand) *Value {
 //
 // Shapes: [k], [k] -> [].
 func (v *Value) Dot(o Operand) *Value {
+	v = v.orLost()
 	w := v.operand(o)
-	if w == nil || v.failed || w.failed {
+	if !w.exists() || v.failed || w.failed {
 		return v.graph.add(elementwise(scalar.Mul), v, w)
 	}
 	if v.Rank() != 1 || w.Rank() != 1 || v.Size() != w.Size() {
@@ -83,8 +85,9 @@ func (v *Value) Dot(o Operand) *Value {
 //
 // Shapes: [m], [n] -> [m n].
 func (v *Value) Outer(o Operand) *Value {
+	v = v.orLost()
 	w := v.operand(o)
-	if w == nil || v.failed || w.failed {
+	if !w.exists() || v.failed || w.failed {
 		return v.graph.add(elementwise(scalar.Mul), v, w)
 	}
 	if v.Rank() != 1 || w.Rank() != 1 {
@@ -99,6 +102,7 @@ func (v *Value) Outer(o Operand) *Value {
 //
 // Shapes: [... m n] -> [... min(m,n)].
 func (v *Value) Diagonal() *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -135,8 +139,9 @@ func (v *Value) MatMulT(o Operand) *Value { return v.matMul(o, false, true) }
 func (v *Value) TMatMul(o Operand) *Value { return v.matMul(o, true, false) }
 
 func (v *Value) matMul(o Operand, transA, transB bool) *Value {
+	v = v.orLost()
 	op, w := matMul(transA, transB), v.operand(o)
-	if w == nil || v.failed || w.failed || v.Rank() < 2 || w.Rank() < 2 || v.Rank() == w.Rank() {
+	if !w.exists() || v.failed || w.failed || v.Rank() < 2 || w.Rank() < 2 || v.Rank() == w.Rank() {
 		return v.graph.add(op, v, w)
 	}
 	// A bad inner size is reported on the operands as they are, before they are broadcast.

@@ -18,7 +18,7 @@ type ScanOptions struct {
 // are. The body is a function of the carries and of this step's slices: of each array of xs the part at the step's index on
 // axis 0. It gives the carries of the next step, of the same types, and values to be stacked. Scan gives the last carries, and
 // each of those values of all steps stacked along a new axis 0. Params and values from outside that the body uses are the same in every
-// step. As with Concat there must be a value: a carry or an array to slice.
+// step. At least one carry or sliced array is required.
 //
 // The gradient is a scan in the other direction. What it needs of the steps is stacked by the forward scan: each result inside
 // of the body that the gradient rules read, but for views, which are taken again. The gradient of a matrix that the body multiplies by
@@ -28,6 +28,9 @@ type ScanOptions struct {
 //
 // Shapes: carries of any..., xs of [steps d...]... -> carries of the same..., [steps e...]... for values of [e...].
 func Scan(carries, xs []*Value, o ScanOptions, body func(carries, xs []*Value) (next, ys []*Value)) (last, stacks []*Value) {
+	if body == nil {
+		return graphOf(slices.Concat(carries, xs)).failAs("Scan", slices.Concat(carries, xs), newProblem("the body is nil")).graph.poisoned(failedOp{}, len(carries)), nil
+	}
 	in := slices.Concat(carries, xs)
 	c := &control{kind: ir.Scan, carries: len(carries), slices: len(xs), steps: o.Steps, reverse: o.Reverse}
 	g, in, ok := c.start(in)
@@ -70,11 +73,8 @@ func Scan(carries, xs []*Value, o ScanOptions, body func(carries, xs []*Value) (
 
 // start checks the operands of a loop or a branch, works out the number of steps and gives the operands as values of one graph.
 func (c *control) start(in []*Value) (g *Graph, operands []*Value, ok bool) {
-	for _, v := range in {
-		if v != nil {
-			g = v.graph
-			break
-		}
+	if g = graphOf(in); g == nil {
+		g = lose("there is no value to begin with, neither a carry nor an array")
 	}
 	g, operands = g.meet(in)
 	root := g.root()
@@ -84,11 +84,14 @@ func (c *control) start(in []*Value) (g *Graph, operands []*Value, ok bool) {
 	for i, v := range operands {
 		switch {
 		case err != nil:
-		case v == nil:
+		case !v.exists():
 			err = newProblem("operand %d is nil", i+1)
+		case v.graph.lost && g.adopt(v):
+			return g, nil, false
 		case v.graph != g:
 			err = newProblem("operand %d belongs to another graph", i+1)
 		case v.failed:
+			g.adopt(v)
 			return g, nil, false
 		case i < len(in)-c.slices:
 		case v.Rank() == 0:
@@ -112,9 +115,11 @@ func (c *control) start(in []*Value) (g *Graph, operands []*Value, ok bool) {
 func (g *Graph) failBody(c *control, outputs []*Value) {
 	for i, v := range outputs {
 		switch {
-		case v == nil:
+		case !v.exists():
 			g.fail(controlOp{control: c}, nil, newProblem("result %d of the body is nil", i+1))
-		case !v.failed && !g.within(v.graph) && v.graph.control != c:
+		case v.failed:
+			g.adopt(v)
+		case !g.within(v.graph) && v.graph.control != c:
 			g.fail(controlOp{control: c}, nil, newProblem("result %d of the body belongs to another graph", i+1))
 		}
 	}
@@ -127,6 +132,9 @@ func (g *Graph) failBody(c *control, outputs []*Value) {
 //
 // Shapes: any... -> same.
 func While(carries []*Value, condition func(carries []*Value) *Value, body func(carries []*Value) (next []*Value)) []*Value {
+	if condition == nil || body == nil {
+		return graphOf(carries).failAs("While", carries, newProblem("the condition or the body is nil")).graph.poisoned(failedOp{}, len(carries))
+	}
 	c := &control{kind: ir.While, carries: len(carries)}
 	op := controlOp{control: c}
 	g, in, ok := c.start(carries)
@@ -176,6 +184,11 @@ func While(carries []*Value, condition func(carries []*Value) *Value, body func(
 //
 // Shapes: [] of bool, any... -> those of the functions.
 func Cond(predicate *Value, operands []*Value, then, otherwise func(operands []*Value) []*Value) []*Value {
+	if then == nil || otherwise == nil {
+		in := append([]*Value{predicate}, operands...)
+		graphOf(in).failAs("Cond", in, newProblem("one of the functions is nil"))
+		return nil
+	}
 	c := &control{kind: ir.Branch}
 	op := controlOp{control: c}
 	g, in, ok := c.start(append([]*Value{predicate}, operands...))

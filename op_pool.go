@@ -109,6 +109,7 @@ func (op poolOp) grad(y, dy *Value) []*Value {
 
 // pool works out the op of a window over v; it is false where v has failed, or fails now.
 func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window) (op poolOp, move window, failed *Value) {
+	v = v.orLost()
 	if v.failed {
 		return op, move, v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -139,6 +140,7 @@ func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window) (op po
 //
 // Shapes: [n d... c] -> [n places... c] with (d + padding - (size-1)*dilation - 1)/stride + 1 places.
 func (v *Value) MaxPool(size []int, w Window) *Value {
+	v = v.orLost()
 	op, _, failed := v.pool("MaxPool", ir.PoolPick, size, w)
 	if failed != nil {
 		return failed
@@ -150,6 +152,7 @@ func (v *Value) MaxPool(size []int, w Window) *Value {
 //
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) SumPool(size []int, w Window) *Value {
+	v = v.orLost()
 	op, _, failed := v.pool("SumPool", ir.PoolSum, size, w)
 	if failed != nil {
 		return failed
@@ -163,6 +166,7 @@ func (v *Value) SumPool(size []int, w Window) *Value {
 //
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) AvgPool(size []int, w Window, countPadding bool) *Value {
+	v = v.orLost()
 	op, move, failed := v.pool("AvgPool", ir.PoolSum, size, w)
 	if failed != nil {
 		return failed
@@ -217,6 +221,7 @@ func (v *Value) AvgPool(size []int, w Window, countPadding bool) *Value {
 //
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) LpPool(p float64, size []int, w Window) *Value {
+	v = v.orLost()
 	switch {
 	case v.failed:
 		return v.graph.poison(failedOp{}, []*Value{v})
@@ -243,6 +248,7 @@ func (v *Value) LpPool(p float64, size []int, w Window) *Value {
 //
 // Shapes: [n d... c] -> [n places... k... c], k... being size.
 func (v *Value) Unfold(size []int, w Window) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -287,6 +293,7 @@ func (v *Value) Unfold(size []int, w Window) *Value {
 //
 // Shapes: [n h w c*r*r] -> [n h*r w*r c].
 func (v *Value) PixelShuffle(r int) *Value {
+	v = v.orLost()
 	switch {
 	case v.failed:
 		return v.graph.poison(failedOp{}, []*Value{v})
@@ -303,6 +310,7 @@ func (v *Value) PixelShuffle(r int) *Value {
 //
 // Shapes: [n h*r w*r c] -> [n h w c*r*r].
 func (v *Value) PixelUnshuffle(r int) *Value {
+	v = v.orLost()
 	switch {
 	case v.failed:
 		return v.graph.poison(failedOp{}, []*Value{v})

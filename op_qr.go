@@ -98,6 +98,7 @@ func (qrOp) factors(y *Value, m, n int) (q, r *Value) {
 //
 // Shapes: [... m n] -> [... m min(m,n)], [... min(m,n) n].
 func (v *Value) QR() (q, r *Value) {
+	v = v.orLost()
 	op := qrOp{}
 	y := v.graph.add(op, v)
 	if y.failed {

@@ -173,6 +173,7 @@ func (g *Graph) randomNumber() (seed, number uint64) {
 }
 
 func (g *Graph) random(op randomOp, in ...*Value) *Value {
+	g = g.orLost()
 	op.seed, op.number = g.randomNumber()
 	return g.add(op, append([]*Value{g.drawStep()}, in...)...)
 }

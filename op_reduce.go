@@ -32,6 +32,7 @@ func (op reduceOp) grad(y, dy *Value) []*Value {
 }
 
 func (v *Value) reduce(kind ir.ReduceKind, axes []int) *Value {
+	v = v.orLost()
 	op := reduceOp{irop.Reduce{Kind: kind}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
@@ -50,6 +51,7 @@ func (v *Value) Sum(axes ...int) *Value { return v.reduce(ir.ReduceSum, axes) }
 
 // along gives v, which reduced x over the axes, those axes back as size 1, so that it broadcasts with x.
 func (v *Value) along(x *Value, axes ...int) *Value {
+	v = v.orLost()
 	if v.failed || x.failed {
 		return v
 	}
@@ -62,6 +64,7 @@ func (v *Value) along(x *Value, axes ...int) *Value {
 
 // productTree is the product over the axes by halving: element i times element i + n/2.
 func (v *Value) productTree(axes []int) *Value {
+	v = v.orLost()
 	shape, order := []int{}, []int{}
 	n := 1
 	for a, d := range v.typ.Shape {
@@ -125,6 +128,7 @@ func (v *Value) Any(axes ...int) *Value { return v.reduce(ir.ReduceAny, axes) }
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Mean(axes ...int) *Value {
+	v = v.orLost()
 	s := v.Sum(axes...)
 	if s.failed || s.Size() == 0 {
 		return s

@@ -13,6 +13,7 @@ import (
 // eachAxis multiplies each spatial axis by the matrix that rows makes for it: weights of the axis's d elements for each of n
 // elements of the result.
 func (v *Value) eachAxis(name string, size []int, rows func(weights []float64, i, d, n int)) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -62,6 +63,7 @@ func (v *Value) eachAxis(name string, size []int, rows func(weights []float64, i
 //
 // Shapes: [n d... c] -> [n size... c].
 func (v *Value) AdaptiveAvgPool(size ...int) *Value {
+	v = v.orLost()
 	if !v.failed && len(v.typ.Shape) > 2 {
 		space := v.typ.Shape[1 : len(v.typ.Shape)-1]
 		whole := slices.Repeat(size, max(1, len(space)/max(1, len(size))))

@@ -94,6 +94,7 @@ func (v *Value) ArgMax(axis int) *Value { return v.arg(axis, false) }
 func (v *Value) ArgMin(axis int) *Value { return v.arg(axis, true) }
 
 func (v *Value) arg(axis int, smallest bool) *Value {
+	v = v.orLost()
 	op := argOp{smallest: smallest}
 	return v.withAxis(op, axis, func(axis int) *Value {
 		op.axis = axis
@@ -103,6 +104,7 @@ func (v *Value) arg(axis int, smallest bool) *Value {
 
 // withAxis gives f the axis counted from the first, or reports that there is none such.
 func (v *Value) withAxis(op op, axis int, f func(axis int) *Value) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
 	}
@@ -164,5 +166,6 @@ func (op cumSumOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: any with the axis -> same.
 func (v *Value) CumSum(axis int) *Value {
+	v = v.orLost()
 	return v.withAxis(cumSumOp{}, axis, func(axis int) *Value { return v.graph.add(cumSumOp{axis: axis}, v) })
 }

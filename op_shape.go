@@ -19,6 +19,7 @@ func (op reshapeOp) grad(y, dy *Value) []*Value { return []*Value{dy.Reshape(y.i
 //
 // Shapes: [d...] -> shape, with as many elements.
 func (v *Value) Reshape(shape ...int) *Value {
+	v = v.orLost()
 	if slices.Equal(shape, v.typ.Shape) {
 		return v
 	}
@@ -29,6 +30,7 @@ func (v *Value) Reshape(shape ...int) *Value {
 //
 // Shapes: [d...] -> [d...] with a 1 at each place.
 func (v *Value) Unsqueeze(axes ...int) *Value {
+	v = v.orLost()
 	op := reshapeOp{}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
@@ -52,6 +54,7 @@ func (v *Value) Unsqueeze(axes ...int) *Value {
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Squeeze(axes ...int) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -79,6 +82,7 @@ func (v *Value) Squeeze(axes ...int) *Value {
 //
 // Shapes: [... d1 ... dn ...] -> [... d1*...*dn ...].
 func (v *Value) Flatten(first, last int) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
@@ -115,6 +119,7 @@ func (op permuteOp) grad(y, dy *Value) []*Value {
 //
 // Shapes: [d0 d1 ...] -> [d(axes[0]) d(axes[1]) ...].
 func (v *Value) Permute(axes ...int) *Value {
+	v = v.orLost()
 	op := permuteOp{irop.Permute{Axes: slices.Clone(axes)}}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})
@@ -130,6 +135,7 @@ func (v *Value) Permute(axes ...int) *Value {
 
 // Transpose exchanges two axes. Shapes: [... a ... b ...] -> [... b ... a ...].
 func (v *Value) Transpose(a, b int) *Value {
+	v = v.orLost()
 	axes := make([]int, len(v.typ.Shape))
 	for i := range axes {
 		axes[i] = i
@@ -162,6 +168,7 @@ func (op flipOp) grad(y, dy *Value) []*Value { return []*Value{dy.Flip(op.Axes..
 //
 // Shapes: [d...] -> [d...].
 func (v *Value) Flip(axes ...int) *Value {
+	v = v.orLost()
 	op := flipOp{}
 	if v.failed {
 		return v.graph.poison(op, []*Value{v})

@@ -92,7 +92,7 @@ func (inverseOp) grad(y, dy *Value) []*Value { return []*Value{y.TMatMul(dy).Mat
 // is quicker and more exact. Equal to torch.linalg.inv.
 //
 // Shapes: [... n n] -> [... n n].
-func (v *Value) Inverse() *Value { return v.graph.add(inverseOp{}, v) }
+func (v *Value) Inverse() *Value { return v.home().add(inverseOp{}, v) }
 
 // solveOp solves a x = b, or a' x = b.
 type solveOp struct {
@@ -153,4 +153,4 @@ func (op solveOp) grad(x, dx *Value) []*Value {
 // definite one is solved in half the time by Cholesky and CholeskySolve. Equal to torch.linalg.solve.
 //
 // Shapes: [... n n], [... n k] -> [... n k].
-func (v *Value) Solve(o Operand) *Value { return v.graph.add(solveOp{}, v, v.operand(o)) }
+func (v *Value) Solve(o Operand) *Value { return v.home().add(solveOp{}, v, v.operand(o)) }

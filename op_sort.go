@@ -156,6 +156,7 @@ const every = math.MaxInt
 
 // sorted gives the indices of the first count elements along an axis, all of them where count is every, as name.
 func (v *Value) sorted(name string, axis, count int, descending bool) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}

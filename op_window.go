@@ -143,6 +143,7 @@ func (v *Value) ChannelsLast() *Value { return v.moveChannels("ChannelsLast", 1,
 func (v *Value) ChannelsFirst() *Value { return v.moveChannels("ChannelsFirst", -1, 1) }
 
 func (v *Value) moveChannels(name string, from, to int) *Value {
+	v = v.orLost()
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}

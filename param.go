@@ -31,11 +31,15 @@ type Param struct {
 	init   Initializer
 	state  bool
 	used   atomic.Bool // a graph has read it
+	err    error       // why it could not be made
 }
 
 // NewParam returns a weight of the given dtype and shape, all zeros until Init fills it by init; a nil init means zeros.
-// Like Zeros it panics where a size is negative.
+// If a size is negative or the dtype is none, the param has no elements, and each graph that reads it reports the mistake.
 func NewParam(dtype DType, init Initializer, shape ...int) *Param {
+	if err := checkType(ir.Type{DType: ir.DType(dtype), Shape: shape}); err != nil {
+		return &Param{tensor: Zeros(F32, 0), init: init, err: err}
+	}
 	return &Param{tensor: Zeros(dtype, shape...), init: init}
 }
 
@@ -47,24 +51,36 @@ func NewState(dtype DType, init Initializer, shape ...int) *Param {
 	return p
 }
 
+// orEmpty returns p, or a param without elements if p is nil or was made by no constructor.
+func (p *Param) orEmpty() *Param {
+	switch {
+	case p == nil:
+		return &Param{tensor: Zeros(F32, 0), err: newProblem("the *Param is nil: was the model made by its constructor?")}
+	case p.tensor == nil:
+		return &Param{tensor: Zeros(F32, 0), err: newProblem("the Param was not made by NewParam or NewState")}
+	}
+	return p
+}
+
 // IsState reports whether the param was made by NewState.
-func (p *Param) IsState() bool { return p.state }
+func (p *Param) IsState() bool { return p.orEmpty().state }
 
 // Trainable reports whether an optimizer should update the param: a weight that is not frozen.
-func (p *Param) Trainable() bool { return !p.state && !p.Frozen }
+func (p *Param) Trainable() bool { return p != nil && !p.state && !p.Frozen }
 
 // Tensor gives the param's contents. The memory is the param's own, for good: what a program assigns shows in it.
-func (p *Param) Tensor() *Tensor { return p.tensor }
+func (p *Param) Tensor() *Tensor { return p.orEmpty().tensor }
 
 // Shape returns the sizes of the axes.
-func (p *Param) Shape() []int { return p.tensor.Shape() }
+func (p *Param) Shape() []int { return p.orEmpty().tensor.Shape() }
 
 // DType returns the type of the elements.
-func (p *Param) DType() DType { return p.tensor.DType() }
+func (p *Param) DType() DType { return p.orEmpty().tensor.DType() }
 
 // Set copies t, which must have the param's dtype and shape, into the param.
 func (p *Param) Set(t *Tensor) error {
-	if t == nil {
+	p = p.orEmpty()
+	if !t.exists() {
 		return fmt.Errorf("tarn: the new contents of param %q are nil", p.label())
 	}
 	if err := p.tensor.CopyFrom(t); err != nil {
@@ -82,7 +98,7 @@ func (p *Param) Value(g *Graph) *Value { return g.variable(p) }
 func (p *Param) value(g *Graph) *Value { return g.variable(p) }
 
 // SetInit changes the initializer, for the next Init; nil means zeros.
-func (p *Param) SetInit(init Initializer) { p.init = init }
+func (p *Param) SetInit(init Initializer) { p.orEmpty().init = init }
 
 // Init fills every param of the model by its initializer, from random numbers that are keyed by the seed and the param's
 // name in the model. It returns an error if the model holds no param or two params of one name.
@@ -284,5 +300,6 @@ func (p *Param) label() string {
 
 // String returns the first name that the param was given, for messages, and its type, as in `hidden.weight f32[512 784]`.
 func (p *Param) String() string {
+	p = p.orEmpty()
 	return strings.TrimPrefix(fmt.Sprintf("%s %v", p.label(), ir.Type(p.tensor.array.Type)), " ")
 }

@@ -28,6 +28,10 @@ func (s *ParamSet) Add(name string, p *Param) error {
 	switch {
 	case p == nil:
 		return fmt.Errorf("tarn: param %q is nil", name)
+	case p.orEmpty().err != nil:
+		return fmt.Errorf("tarn: param %q: %w", name, p.orEmpty().err)
+	case s == nil:
+		return fmt.Errorf("tarn: param %q cannot be added to a nil ParamSet", name)
 	case name == "":
 		return fmt.Errorf("tarn: a param of type %v has no name; hold it in a field of a struct, or name it by ParamSet.Add", p.tensor.array.Type)
 	case s.byName[name] == p || s.nameOf[p] != "":

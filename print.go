@@ -8,7 +8,7 @@ import (
 // This file prints graphs, as text and as pictures.
 
 // String lists the whole graph as text, a line a value.
-func (g *Graph) String() string { return listing(g.values) }
+func (g *Graph) String() string { return listing(g.orLost().values) }
 
 // Sprint lists the values that the given ones are computed from, a line a value, operands first.
 func Sprint(values ...*Value) string { return listing(reachable(values)) }

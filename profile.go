@@ -22,6 +22,9 @@ type StepProfile struct {
 // Profile runs the program several times and gives each of its steps with the median of its times. Every run counts: it
 // stores updates and advances Step.
 func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
+	if p == nil || p.runner == nil {
+		return nil, errNoProgram
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, err := p.machine()
@@ -60,6 +63,9 @@ type TaskEvent struct {
 
 // Trace takes one step like Run and says what every worker did when.
 func (p *Program) Trace(inputs ...*Tensor) ([]TaskEvent, error) {
+	if p == nil || p.runner == nil {
+		return nil, errNoProgram
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, err := p.machine()
@@ -85,6 +91,9 @@ func (p *Program) Trace(inputs ...*Tensor) ([]TaskEvent, error) {
 
 // machine is the compiled engine of the program; a debug switch may have loaded another.
 func (p *Program) machine() (*exec.Machine, error) {
+	if p == nil {
+		return nil, errNoProgram
+	}
 	m, ok := p.runner.(*exec.Machine)
 	if !ok {
 		return nil, fmt.Errorf("tarn: a program that TARN_DEBUG checks or interprets cannot be measured")

@@ -2,6 +2,7 @@ package tarn
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,8 @@ type runner interface {
 	Run(inputs []ir.Array, step int64) error
 	Output(i int) ir.Array
 }
+
+var errNoProgram = errors.New("tarn: the program is nil or was not made by Compile: look at the error that Compile returned")
 
 // Compile turns the part of g that the outputs and updates need into a Program. The error holds every independent mistake
 // that was made while g was built, each with its place in the source: see GraphError. Updates that are attached to what the
@@ -108,7 +111,10 @@ func (p *Program) written(a ir.Array) bool {
 // checkRoots refuses outputs and updates that cannot be computed, and gives the outputs' names in order.
 func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, err error) {
 	for name, v := range outputs {
-		if v == nil || v.graph != g {
+		if v.exists() && v.graph.lost {
+			return nil, v.graph.Err()
+		}
+		if !v.exists() || v.graph != g {
 			return nil, fmt.Errorf("tarn: Compile: output %q is nil or belongs to another graph", name)
 		}
 		if v.failed {
@@ -120,7 +126,9 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 	assigned := map[*Param]bool{}
 	for i, u := range updates {
 		switch {
-		case u.param == nil || u.value == nil:
+		case u.value.exists() && u.value.graph.lost:
+			return nil, u.value.graph.Err()
+		case u.param == nil || u.param.tensor == nil || !u.value.exists():
 			return nil, fmt.Errorf("tarn: Compile: update %d assigns to a nil param or from a nil value", i+1)
 		case u.value.failed:
 			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q failed with a value of another graph", u.param.label())
@@ -181,6 +189,9 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 // Inputs are the names of the inputs that Run takes, in order: those of the graph that the program needs, in the order in
 // which they were declared.
 func (p *Program) Inputs() []string {
+	if p == nil {
+		return nil
+	}
 	names := make([]string, len(p.inputs))
 	for i, in := range p.inputs {
 		names[i] = in.name
@@ -191,6 +202,9 @@ func (p *Program) Inputs() []string {
 // Run takes one step: it computes the outputs from the inputs, which are given in the order of Inputs, and stores the
 // updates. An input of another dtype or shape than the one declared is an error that names it, and nothing is computed.
 func (p *Program) Run(inputs ...*Tensor) (Results, error) {
+	if p == nil || p.runner == nil {
+		return nil, errNoProgram
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer clear(p.arrays)
@@ -234,6 +248,9 @@ func (p *Program) take(inputs []*Tensor) error {
 
 // Runs is the number of runs completed, which Graph.Runs gives to the program itself.
 func (p *Program) Runs() int64 {
+	if p == nil {
+		return 0
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.step
@@ -241,6 +258,9 @@ func (p *Program) Runs() int64 {
 
 // SetRuns sets the number of runs completed, to continue an earlier training.
 func (p *Program) SetRuns(n int64) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.step = n

@@ -38,6 +38,9 @@ func (r *Random) TruncatedNormal(t *Tensor, mean, std, cut float64) {
 
 // Perm returns a permutation of 0 to n-1, every one equally likely.
 func (r *Random) Perm(n int) []int {
+	if err := checkShape([]int{n}); err != nil {
+		panic("tarn: Perm: " + err.Error())
+	}
 	r.key = rng.Key{r.key[0], r.key[1] + 1} // a permutation draws an unknown number of elements: it gets a stream of its own
 	return rng.Perm(n, r.key)
 }

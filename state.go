@@ -14,7 +14,12 @@ type attached struct {
 // given. A layer whose state changes in training attaches the change to its result. Where a layer is used more than once, the
 // later update starts from the earlier one, see Next, and takes its place.
 func (g *Graph) Attach(v *Value, p *Param, next *Value) {
-	if v == nil || next == nil || p == nil || v.failed || next.failed {
+	g = g.orLost()
+	if !v.exists() || !next.exists() || p == nil || p.tensor == nil {
+		g.failAs("Attach", []*Value{v, next}, newProblem("the value, the param or what it is to hold is nil"))
+		return
+	}
+	if v.failed || next.failed {
 		return
 	}
 	if g.around != nil {
@@ -29,6 +34,7 @@ func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 //
 // Shapes: the shape of the param.
 func (p *Param) Next(g *Graph) *Value {
+	g = g.orLost()
 	if all := g.states[p]; len(all) > 0 && g.around == nil {
 		return all[len(all)-1].next
 	}

@@ -20,7 +20,8 @@ func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 	if len(values) == 0 {
 		return out
 	}
-	g := values[0].graph
+	first := values[0].orLost()
+	g := first.graph
 	poisoned := func() []*Value {
 		for i := range out {
 			out[i] = g.poison(substituteOp{}, nil)
@@ -33,12 +34,14 @@ func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 	}
 	copied := map[*Value]*Value{}
 	for i, o := range from {
-		old, v := values[0].operand(o), values[0].operand(to[i])
+		old, v := first.operand(o), first.operand(to[i])
 		switch {
-		case old == nil || v == nil:
+		case !old.exists() || !v.exists():
 			g.fail(substituteOp{}, nil, newProblem("operand %d or the value for it is nil", i+1))
 			return poisoned()
 		case old.failed || v.failed:
+			g.adopt(old)
+			g.adopt(v)
 			return poisoned()
 		case old.graph != g || !v.graph.within(g) || v.graph != g && !v.graph.open:
 			g.fail(substituteOp{}, nil, newProblem("operand %d or the value for it belongs to another graph", i+1))
@@ -50,7 +53,12 @@ func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 		copied[old] = v
 	}
 	for _, v := range values {
-		if v == nil || v.failed {
+		if !v.exists() {
+			g.fail(substituteOp{}, nil, newProblem("a value to compute again is nil"))
+			return poisoned()
+		}
+		if v.failed {
+			g.adopt(v)
 			return poisoned()
 		}
 	}

@@ -28,8 +28,13 @@ const (
 // String is the short name, as in "f32".
 func (d DType) String() string { return ir.DType(d).String() }
 
-// Size is the number of bytes of one element.
-func (d DType) Size() int { return ir.DType(d).Size() }
+// Size is the number of bytes of one element; 0 if d is none of the element types.
+func (d DType) Size() int {
+	if d > F64 {
+		return 0
+	}
+	return ir.DType(d).Size()
+}
 
 // IsFloat reports whether d is F32 or F64: the types that have gradients.
 func (d DType) IsFloat() bool { return ir.DType(d).Float() }
@@ -62,9 +67,12 @@ type Tensor struct {
 	array ir.Array
 }
 
-// Zeros returns a tensor of zeros. Like make, it panics where a size is negative.
+// exists reports whether t is a tensor that a constructor has made.
+func (t *Tensor) exists() bool { return t != nil && (t.array.Data != nil || t.array.Size() == 0) }
+
+// Zeros returns a tensor of zeros. Like make, it panics if a size is negative or the dtype is none.
 func Zeros(dtype DType, shape ...int) *Tensor {
-	if err := checkShape(shape); err != nil {
+	if err := checkType(ir.Type{DType: ir.DType(dtype), Shape: shape}); err != nil {
 		panic("tarn.Zeros: " + err.Error())
 	}
 	return &Tensor{ir.NewArray(ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)})}
@@ -106,7 +114,7 @@ func checkShape(shape []int) error {
 		if d > 0 && n > math.MaxInt/8/d {
 			return fmt.Errorf("shape %s holds more elements than memory can", ir.ShapeString(shape))
 		}
-		n *= d
+		n *= max(d, 1) // an axis of size 0 makes no other one smaller
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 // This file holds Value, a node of a graph: what ops take and give.
 
 // Value is the result of an op in a Graph: a type, and the recipe by which a Program will compute it. The ops are its
-// methods; none of them panics or returns an error. What is wrong with a call is recorded in the graph with its place and
-// reported by Compile, all at once.
+// methods; none of them panics or returns an error, not even on a nil *Value. What is wrong with a call is recorded in the graph with
+// its place and reported by Compile, all at once.
 type Value struct {
 	graph  *Graph
 	id     int
@@ -46,13 +46,14 @@ func (x Num) value(g *Graph) *Value { return g.Num(F64, float64(x)) }
 func (v *Value) value(g *Graph) *Value { return v }
 
 // Graph is the graph that v belongs to.
-func (v *Value) Graph() *Graph { return v.graph }
+func (v *Value) Graph() *Graph { return v.home() }
 
 // Shape returns the sizes of the axes. The slice is the caller's to keep.
-func (v *Value) Shape() []int { return slices.Clone(v.typ.Shape) }
+func (v *Value) Shape() []int { return slices.Clone(v.orLost().typ.Shape) }
 
 // Dim is the size of an axis; a negative axis counts from the last. It is 1 where there is no such axis.
 func (v *Value) Dim(axis int) int {
+	v = v.orLost()
 	if axis < 0 {
 		axis += len(v.typ.Shape)
 	}
@@ -63,16 +64,17 @@ func (v *Value) Dim(axis int) int {
 }
 
 // Rank is the number of axes.
-func (v *Value) Rank() int { return len(v.typ.Shape) }
+func (v *Value) Rank() int { return len(v.orLost().typ.Shape) }
 
 // Size is the number of elements.
-func (v *Value) Size() int { return v.typ.Size() }
+func (v *Value) Size() int { return v.orLost().typ.Size() }
 
 // DType returns the type of the elements.
-func (v *Value) DType() DType { return DType(v.typ.DType) }
+func (v *Value) DType() DType { return DType(v.orLost().typ.DType) }
 
 // Named gives v a name that listings, pictures and reports show, and returns v.
 func (v *Value) Named(name string) *Value {
+	v = v.orLost()
 	if v.label == "" {
 		v.label = name
 	}
@@ -81,6 +83,9 @@ func (v *Value) Named(name string) *Value {
 
 // Param is the param that v reads, or nil.
 func (v *Value) Param() *Param {
+	if !v.exists() {
+		return nil
+	}
 	switch op := v.op.(type) {
 	case variableOp:
 		return op.param
@@ -95,7 +100,7 @@ func (v *Value) Param() *Param {
 // Place is the position in the user's program where v was made, as in "model.go:22", with "in the gradient of Log," in
 // front where a gradient rule made it.
 func (v *Value) Place() string {
-	return v.origin().String()
+	return v.orLost().origin().String()
 }
 
 // origin is where a value was made, apart from the value.
@@ -153,5 +158,8 @@ func (v *Value) expression() string {
 
 // String prints the value as in "%3 = MatMul(%1, %2) f32[128 512]".
 func (v *Value) String() string {
+	if !v.exists() {
+		return "nil"
+	}
 	return fmt.Sprintf("%%%d = %s %v", v.id, v.expression(), v.typ)
 }
