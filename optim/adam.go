@@ -22,6 +22,9 @@ type ScaleByAdam struct {
 	AMSGrad               bool
 }
 
+// NewScaleByAdam returns ScaleByAdam with Beta1 0.9, Beta2 0.999 and Epsilon 1e-8.
+func NewScaleByAdam() *ScaleByAdam { return &ScaleByAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8} }
+
 // Apply scales the gradients.
 func (a ScaleByAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta1", a.Beta1)

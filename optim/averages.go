@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/seed-49005b45/tarn"
@@ -86,13 +87,14 @@ func (o *Chain) swapAverages() error {
 //
 // Equal to torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn(Decay). optax.ema averages updates and not weights.
 type EMA struct {
-	Decay float64
+	Decay float64 // 0 means 0.999
 }
 
 // Apply keeps the average.
 func (e EMA) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	c.fraction("Decay", e.Decay)
-	share := c.begun("ema.begun").Where(c.Graph.Num(tarn.F64, 1-e.Decay), tarn.Num(1))
+	decay := cmp.Or(e.Decay, 0.999)
+	c.fraction("Decay", decay)
+	share := c.begun("ema.begun").Where(c.Graph.Num(tarn.F64, 1-decay), tarn.Num(1))
 	return c.averageWeights("ema.average", share, u)
 }
 
@@ -119,18 +121,19 @@ func (c *Context) averageWeights(name string, share *tarn.Value, u []*tarn.Value
 // Equal to torch.optim.swa_utils.AveragedModel with update_parameters called at those updates.
 type SWA struct {
 	Start int
-	Every int
+	Every int // 0 means 1
 }
 
 // Apply keeps the mean.
 func (a SWA) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	if a.Start < 0 || a.Every < 1 {
-		c.Errorf("Start is %d and Every %d; they should be at least 0 and 1", a.Start, a.Every)
+	every := cmp.Or(a.Every, 1)
+	if a.Start < 0 || every < 1 {
+		c.Errorf("Start is %d and Every %d; they should be at least 0 and 1", a.Start, every)
 		return u
 	}
 	state := c.State("swa.count", 0)
 	since := c.Step.AddNum(-float64(a.Start))
-	due := since.Ge(tarn.Num(0)).And(divides(a.Every, since))
+	due := since.Ge(tarn.Num(0)).And(divides(every, since))
 	n := c.Assign(state, state.Value(c.Graph).Add(due.Cast(tarn.F64)))
 	// Before the first of the mean the share is 1, between its updates 0.
 	share := due.Where(n.Reciprocal(), n.Eq(tarn.Num(0)).Cast(tarn.F64))
@@ -156,7 +159,7 @@ type Lookahead struct {
 }
 
 // NewLookahead returns Lookahead with 5 Steps and Share 0.5.
-func NewLookahead() Lookahead { return Lookahead{Steps: 5, Share: 0.5} }
+func NewLookahead() *Lookahead { return &Lookahead{Steps: 5, Share: 0.5} }
 
 // Apply takes the steps back.
 func (l Lookahead) Apply(c *Context, u []*tarn.Value) []*tarn.Value {

@@ -234,7 +234,7 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 		return nil, err
 	}
 	switch {
-	case o.Rate == nil:
+	case isNil(o.Rate):
 		return nil, errors.New("optim: Rate is nil; set a schedule such as optim.Constant(1e-3)")
 	case o.MicroBatches < 1:
 		return nil, fmt.Errorf("optim: MicroBatches is %d and should be at least 1", o.MicroBatches)

@@ -38,13 +38,18 @@ var makers = func() map[string]func() optim.Optimizer {
 		"schedule-free lion": func() optim.Optimizer {
 			o := optim.NewLion(0.01)
 			o.Rate = optim.Warmup{Steps: 5, Then: optim.Constant(0.01)}
-			o.After = []optim.Transform{optim.ScheduleFree{Beta: 0.9}}
+			o.After = []optim.Transform{optim.NewScheduleFree()}
 			return o
 		},
 		"chain": func() optim.Optimizer {
 			return optim.NewChain(0.01, optim.ClipByValue(0.5), optim.NewClipAdaptive(), optim.ClipByNorm(1), optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8},
-				optim.DecayWeights(0.1), optim.Only{Match: optim.Matrices, Then: optim.ScaleByTrustRatio{Coefficient: 1}}, optim.NewLookahead())
+				optim.DecayWeights(0.1), optim.Only{Match: optim.Matrices, Then: optim.NewScaleByTrustRatio()}, optim.NewLookahead())
 		},
+		"chain muon": func() optim.Optimizer {
+			return optim.NewChain(0.01, optim.Only{Match: optim.Matrices, Then: optim.NewScaleByMuon()}, optim.Only{Match: optim.Vectors, Then: optim.NewScaleByAdam()})
+		},
+		"chain soap default":    func() optim.Optimizer { return optim.NewChain(0.01, optim.NewScaleBySOAP()) },
+		"chain shampoo default": func() optim.Optimizer { return optim.NewChain(0.01, optim.NewScaleByShampoo()) },
 		"chain shampoo": func() optim.Optimizer {
 			return optim.NewChain(0.01, optim.ScaleByShampoo{Beta1: 0.9, Beta2: 0.9, Epsilon: 1e-6, Every: 2, MaxSize: 100, Graft: optim.NewSGD(0)})
 		},
@@ -89,7 +94,7 @@ var makers = func() map[string]func() optim.Optimizer {
 
 // ofBatch are the optimizers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
-var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default", "chain soap",
+var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default", "chain soap", "chain soap default",
 	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search",
 	"newton", "newton options", "newton undamped", "gauss-newton", "gauss-newton options"}
 
@@ -466,9 +471,9 @@ func TestMistakes(t *testing.T) {
 				return p.params[0].Value(g).Slice(1, 0, 0).Scale(2).Named("v").Sum()
 			}
 		}), []string{`the value "v" made at chain_test.go:`, "has shape [3 0]: there is no class to draw"}},
-		{"prodigy", broken(optim.NewProdigy(), func(o *optim.Prodigy) { o.Distance, o.Growth = 0, inf }), good, []string{"Distance is 0", "Growth is +Inf"}},
-		{"dadapt sgd", broken(optim.NewDAdaptSGD(), func(o *optim.DAdaptSGD) { o.Growth = 1 }), good, []string{"Growth is 1"}},
-		{"two distances", optim.NewChain(1, optim.NewDAdaptSGD(), optim.NewDAdaptAdam()), good, []string{"it multiplies by the learning rate, which has been done", `two transforms of the chain keep a state "dadapt.d"`}},
+		{"prodigy", broken(optim.NewProdigy(1), func(o *optim.Prodigy) { o.Distance, o.Growth = 0, inf }), good, []string{"Distance is 0", "Growth is +Inf"}},
+		{"dadapt sgd", broken(optim.NewDAdaptSGD(1), func(o *optim.DAdaptSGD) { o.Growth = 1 }), good, []string{"Growth is 1"}},
+		{"two distances", optim.NewChain(1, optim.NewDAdaptSGD(1), optim.NewDAdaptAdam(1)), good, []string{"it multiplies by the learning rate, which has been done", `two transforms of the chain keep a state "dadapt.d"`}},
 		{"rate after all", broken(optim.NewSGD(1), func(o *optim.SGD) { o.After = []optim.Transform{optim.NewLARS(1)} }), good, []string{"LARS: it multiplies by the learning rate"}},
 		{"sam micro-batches", broken(optim.NewSGD(1), func(o *optim.SGD) { o.MicroBatches, o.Before = 2, []optim.Transform{optim.SAM{Rho: 1}} }), good, []string{"SAM: it needs the gradient of the whole batch"}},
 		{"lbfgs", broken(optim.NewLBFGS(1), func(o *optim.LBFGS) { o.History, o.Curvature = 0, nan }), good, []string{"LBFGS: Curvature is NaN", "History is 0"}},
@@ -476,19 +481,21 @@ func TestMistakes(t *testing.T) {
 			"LineSearch: Decrease is 0.5 and Curvature 0.4", "Evaluations is 0"}},
 		{"line search micro-batches", broken(optim.NewLBFGS(1), func(o *optim.LBFGS) { o.MicroBatches, o.After = 2, []optim.Transform{optim.NewLineSearch()} }), good, []string{
 			"LineSearch: it needs the loss of the whole batch; set MicroBatches to 1, not 2"}},
-		{"newton-cg", broken(optim.NewNewtonCG(""), func(o *optim.NewtonCG) { o.Iterations, o.Progress, o.Warm, o.Damping = 0, -1, nan, 0 }), good, []string{
+		{"newton-cg", broken(optim.NewNewtonCG(1, ""), func(o *optim.NewtonCG) { o.Iterations, o.Progress, o.Warm, o.Damping = 0, -1, nan, 0 }), good, []string{
 			"NewtonCG: Progress is -1", "Warm is NaN", "Damping is 0", "Iterations is 0"}},
-		{"newton-cg outputs", optim.NewNewtonCG("logits"), good, []string{`NewtonCG: tarn: Lookup: no value is named "logits"`}},
-		{"newton-cg micro-batches", broken(optim.NewNewtonCG(""), func(o *optim.NewtonCG) { o.MicroBatches = 2 }), good, []string{"NewtonCG: it needs the loss of the whole batch"}},
+		{"newton-cg outputs", optim.NewNewtonCG(1, "logits"), good, []string{`NewtonCG: tarn: Lookup: no value is named "logits"`}},
+		{"newton-cg micro-batches", broken(optim.NewNewtonCG(1, ""), func(o *optim.NewtonCG) { o.MicroBatches = 2 }), good, []string{"NewtonCG: it needs the loss of the whole batch"}},
 		{"averages", broken(optim.NewSGD(1), func(o *optim.SGD) {
-			o.After = []optim.Transform{optim.EMA{Decay: 1}, optim.SWA{}, optim.Lookahead{Steps: 1}, optim.Lookahead{}, optim.ScheduleFree{Beta: -1}}
-		}), good, []string{"EMA: Decay is 1", "SWA: Start is 0 and Every 0", "Lookahead: Share is 0", "Lookahead: Steps is 0", "ScheduleFree: Beta is -1"}},
+			o.After = []optim.Transform{optim.EMA{Decay: 1}, optim.SWA{Every: -1}, optim.Lookahead{Steps: 1}, optim.Lookahead{}, optim.ScheduleFree{Beta: -1}}
+		}), good, []string{"EMA: Decay is 1", "SWA: Start is 0 and Every -1", "Lookahead: Share is 0", "Lookahead: Steps is 0", "ScheduleFree: Beta is -1"}},
 		{"only", optim.NewChain(1, optim.Only{Then: optim.ClipByNorm(1)}, optim.Only{Match: optim.Matrices}, optim.Only{Match: optim.Matrices, Then: shorten{}}), good, []string{
 			"Only: it has no Match", "a transform of the chain is nil", "shorten: it gave 1 updates for 2 params"}},
 		{"gradients", optim.NewChain(1, optim.ClipAdaptive{Limit: -1}, optim.GradientNoise{Eta: nan}, optim.SAM{Rho: inf}), good, []string{
 			"ClipAdaptive: Limit is -1", "GradientNoise: Eta is NaN", "SAM: Rho is +Inf"}},
 		{"same transform twice", optim.NewChain(1, optim.ScaleByAdam{}, optim.ScaleByAdam{}), good, []string{`two transforms of the chain keep a state "adam.m"`}},
 		{"nil transform", optim.NewChain(1, nil), good, []string{"a transform of the chain is nil"}},
+		{"nil pointer to a transform", optim.NewChain(1, (*optim.Lookahead)(nil)), good, []string{"a transform of the chain is nil"}},
+		{"nil pointer to a schedule", adam(func(o *optim.AdamW) { o.Rate = (*optim.OneCycle)(nil) }), good, []string{"Rate is nil"}},
 		{"short transform", optim.NewChain(1, shorten{}), good, []string{"optim_test.shorten: it gave 3 updates for 4 params"}},
 		{"nil update", optim.NewChain(1, forget{}), good, []string{`optim_test.forget: its update of param "w1" is nil`}},
 	} {

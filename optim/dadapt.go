@@ -7,7 +7,7 @@ import (
 )
 
 // This file holds D-Adaptation, from which Prodigy came: Adam and gradient descent that find the learning rate. Their Rate is a
-// factor, 1 unless a schedule lowers it.
+// factor, usually 1 unless a schedule lowers it.
 
 // DAdaptAdam is AdamW with the distance d, by D-Adaptation, in place of the learning rate:
 //
@@ -29,10 +29,10 @@ type DAdaptAdam struct {
 	WeightDecay           float64 // decoupled
 }
 
-// NewDAdaptAdam returns DAdaptAdam with Rate 1, Beta1 0.9, Beta2 0.999, Epsilon 1e-8 and Distance 1e-6.
-func NewDAdaptAdam() *DAdaptAdam {
+// NewDAdaptAdam returns DAdaptAdam with a factor of the rates that it finds, usually 1, Beta1 0.9, Beta2 0.999, Epsilon 1e-8 and Distance 1e-6.
+func NewDAdaptAdam(rate float64) *DAdaptAdam {
 	o := &DAdaptAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Distance: 1e-6}
-	o.Chain = *NewChain(1, o)
+	o.Chain = *NewChain(rate, o)
 	return o
 }
 
@@ -92,10 +92,10 @@ type DAdaptSGD struct {
 	WeightDecay float64 // L2 penalty
 }
 
-// NewDAdaptSGD returns DAdaptSGD with Rate 1, no Momentum, Distance 1e-6 and no limit of the growth.
-func NewDAdaptSGD() *DAdaptSGD {
+// NewDAdaptSGD returns DAdaptSGD with a factor of the rates that it finds, usually 1, no Momentum, Distance 1e-6 and no limit of the growth.
+func NewDAdaptSGD(rate float64) *DAdaptSGD {
 	o := &DAdaptSGD{Distance: 1e-6, Growth: math.Inf(1)}
-	o.Chain = *NewChain(1, o)
+	o.Chain = *NewChain(rate, o)
 	return o
 }
 

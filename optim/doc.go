@@ -30,7 +30,8 @@
 //
 // # States
 //
-// Moments and other states are tarn.Params named by what they are and whose, as in "adam.m/hidden.weight". They belong to
+// Moments and other states are tarn.Params named by what they are and whose, as in "adam.m/hidden.weight": the names of the params
+// are those of the tarn.ParamSet that Update is given, and so are those that Match sees. States belong to
 // the optimizer and not to the program: two programs that are built with one optimizer share them. A state exists from the
 // first Update on that needs it; States lists them for a checkpoint.
 //
@@ -39,7 +40,12 @@
 // EMA, SWA, Lookahead and the schedule-free optimizers keep weights that are better than those being trained, as states
 // beside these. WithAverages evaluates with them, and TakeAverages ends a training with them.
 //
-// # Mistakes
+// # Settings
 //
-// Constructors take any number. Update reports those that make no sense, all at once.
+// An optimizer has a constructor, which takes the learning rate first, fills in the usual numbers and returns a pointer. A transform or a
+// schedule that has a constructor works alike. What has a constructor does exactly what its fields say: 0 is 0. What has none is a
+// literal, in which a field at 0 means the default that its comment names. Constructors take any number; Update reports
+// those that make no sense, all at once.
+//
+// Optimizers are used as pointers and never copied: Update refuses a copy.
 package optim

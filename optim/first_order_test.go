@@ -80,12 +80,12 @@ var firstOrder = map[string]func() optim.Optimizer{
 		return o
 	},
 	"dadapt sgd": func() optim.Optimizer {
-		o := optim.NewDAdaptSGD()
+		o := optim.NewDAdaptSGD(1)
 		o.Distance = 1e-3
 		return o
 	},
 	"dadapt sgd options": func() optim.Optimizer {
-		o := optim.NewDAdaptSGD()
+		o := optim.NewDAdaptSGD(1)
 		o.Rate, o.Momentum, o.WeightDecay, o.Distance, o.Growth = optim.Constant(0.5), 0.5, 0.1, 1e-3, 1.5
 		return o
 	},
@@ -148,23 +148,23 @@ var firstOrder = map[string]func() optim.Optimizer{
 		return o
 	},
 	"prodigy": func() optim.Optimizer {
-		o := optim.NewProdigy()
+		o := optim.NewProdigy(1)
 		o.Distance = 1e-3
 		return o
 	},
 	"prodigy options": func() optim.Optimizer {
-		o := optim.NewProdigy()
+		o := optim.NewProdigy(1)
 		o.Rate, o.Beta1, o.Beta2, o.Beta3, o.Epsilon = optim.Constant(0.5), 0.8, 0.9, 0.7, 1e-3
 		o.Distance, o.Growth, o.WeightDecay, o.Safeguard = 1e-3, 2, 0.1, true
 		return o
 	},
 	"dadapt adam": func() optim.Optimizer {
-		o := optim.NewDAdaptAdam()
+		o := optim.NewDAdaptAdam(1)
 		o.Distance = 1e-3
 		return o
 	},
 	"dadapt adam options": func() optim.Optimizer {
-		o := optim.NewDAdaptAdam()
+		o := optim.NewDAdaptAdam(1)
 		o.Rate, o.Beta1, o.Beta2, o.Epsilon, o.Distance, o.WeightDecay = optim.Constant(0.5), 0.8, 0.9, 1e-3, 1e-2, 0.1
 		return o
 	},

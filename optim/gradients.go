@@ -48,7 +48,7 @@ type ClipAdaptive struct {
 }
 
 // NewClipAdaptive returns ClipAdaptive with Limit 0.01 and Epsilon 1e-3.
-func NewClipAdaptive() ClipAdaptive { return ClipAdaptive{Limit: 0.01, Epsilon: 1e-3} }
+func NewClipAdaptive() *ClipAdaptive { return &ClipAdaptive{Limit: 0.01, Epsilon: 1e-3} }
 
 // Apply limits the gradients.
 func (a ClipAdaptive) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
@@ -79,7 +79,7 @@ type GradientNoise struct {
 }
 
 // NewGradientNoise returns GradientNoise of an Eta, usually 0.01 to 1, with Gamma 0.55.
-func NewGradientNoise(eta float64) GradientNoise { return GradientNoise{Eta: eta, Gamma: 0.55} }
+func NewGradientNoise(eta float64) *GradientNoise { return &GradientNoise{Eta: eta, Gamma: 0.55} }
 
 // Apply adds the noise.
 func (n GradientNoise) Apply(c *Context, u []*tarn.Value) []*tarn.Value {

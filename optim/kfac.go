@@ -29,7 +29,7 @@ import (
 // loops, and layers of more than MaxSize inputs or outputs, are left to SGD with the same rate, momentum and decay, or to another
 // transform, after which comes the decay of AdamW:
 //
-//	opt.Others = optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+//	opt.Others = optim.NewScaleByAdam()
 //	opt.Group(optim.Under("token")).Rate = 0.1
 //
 // The loss must be a mean over the examples. With Targets the factors are those of the true Fisher matrix, from targets that are

@@ -17,6 +17,9 @@ type ScaleByTrustRatio struct {
 	Match       Match // the params that it is for; nil for all
 }
 
+// NewScaleByTrustRatio returns ScaleByTrustRatio with Coefficient 1, for all params.
+func NewScaleByTrustRatio() *ScaleByTrustRatio { return &ScaleByTrustRatio{Coefficient: 1} }
+
 // Apply scales the updates.
 func (r ScaleByTrustRatio) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("Coefficient", r.Coefficient)

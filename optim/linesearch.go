@@ -28,7 +28,9 @@ type LineSearch struct {
 }
 
 // NewLineSearch returns LineSearch with Decrease 1e-4, Curvature 0.9 and at most 20 Evaluations.
-func NewLineSearch() LineSearch { return LineSearch{Decrease: 1e-4, Curvature: 0.9, Evaluations: 20} }
+func NewLineSearch() *LineSearch {
+	return &LineSearch{Decrease: 1e-4, Curvature: 0.9, Evaluations: 20}
+}
 
 // Apply searches.
 func (l LineSearch) Apply(c *Context, u []*tarn.Value) []*tarn.Value {

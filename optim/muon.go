@@ -33,6 +33,11 @@ type ScaleByMuon struct {
 	MatchRMS   float64 // the root mean square that a step should have; 0 is the scaling by rows/columns
 }
 
+// NewScaleByMuon returns ScaleByMuon with a Nesterov momentum of Beta 0.95, Epsilon 1e-8 and 5 Iterations.
+func NewScaleByMuon() *ScaleByMuon {
+	return &ScaleByMuon{Beta: 0.95, Nesterov: true, Epsilon: 1e-8, Iterations: 5}
+}
+
 // Apply gives the matrices.
 func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta", m.Beta)
@@ -103,14 +108,9 @@ type Muon struct {
 	WeightDecay float64 // decoupled
 }
 
-// NewMuon returns Muon for Matrices, with a Nesterov momentum of Beta 0.95, Epsilon 1e-8 and 5 Iterations, and Adam with
-// Beta1 0.9, Beta2 0.999 and Epsilon 1e-8. The usual rate is 0.02.
+// NewMuon returns Muon for Matrices, with the numbers of NewScaleByMuon and NewScaleByAdam. The usual rate is 0.02.
 func NewMuon(rate float64) *Muon {
-	o := &Muon{
-		Match:    Matrices,
-		Momentum: ScaleByMuon{Beta: 0.95, Nesterov: true, Epsilon: 1e-8, Iterations: 5},
-		Adam:     ScaleByAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8},
-	}
+	o := &Muon{Match: Matrices, Momentum: *NewScaleByMuon(), Adam: *NewScaleByAdam()}
 	o.Chain = *NewChain(rate, o)
 	return o
 }

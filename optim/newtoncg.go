@@ -43,10 +43,10 @@ type NewtonCG struct {
 	Damping    float64 // at the first step
 }
 
-// NewNewtonCG returns NewtonCG for outputs of that name with a Rate of 1, at most 50 Iterations, Progress 5e-4, Warm 0.95 and Damping 1.
-func NewNewtonCG(outputs string) *NewtonCG {
+// NewNewtonCG returns NewtonCG for outputs of that name, see NewtonCG.Outputs, with at most 50 Iterations, Progress 5e-4, Warm 0.95 and Damping 1. The usual rate is 1.
+func NewNewtonCG(rate float64, outputs string) *NewtonCG {
 	o := &NewtonCG{Outputs: outputs, Iterations: 50, Progress: 5e-4, Warm: 0.95, Damping: 1}
-	o.Chain = *NewChain(1, o)
+	o.Chain = *NewChain(rate, o)
 	return o
 }
 

@@ -13,20 +13,20 @@ import (
 
 // newton are the optimizers of testdata/newtoncg.json.
 var newton = map[string]func() *optim.NewtonCG{
-	"newton": func() *optim.NewtonCG { return optim.NewNewtonCG("") },
+	"newton": func() *optim.NewtonCG { return optim.NewNewtonCG(1, "") },
 	"newton options": func() *optim.NewtonCG {
-		o := optim.NewNewtonCG("")
+		o := optim.NewNewtonCG(1, "")
 		o.Rate, o.Iterations, o.Warm, o.Damping = optim.Constant(0.6), 3, 0.5, 0.01
 		return o
 	},
 	"newton undamped": func() *optim.NewtonCG {
-		o := optim.NewNewtonCG("")
+		o := optim.NewNewtonCG(1, "")
 		o.Damping, o.Warm, o.Progress = 1e-9, 0, 0
 		return o
 	},
-	"gauss-newton": func() *optim.NewtonCG { return optim.NewNewtonCG("prediction") },
+	"gauss-newton": func() *optim.NewtonCG { return optim.NewNewtonCG(1, "prediction") },
 	"gauss-newton options": func() *optim.NewtonCG {
-		o := optim.NewNewtonCG("prediction")
+		o := optim.NewNewtonCG(1, "prediction")
 		o.Rate, o.Iterations, o.Progress, o.Warm, o.Damping = optim.Constant(0.8), 12, 0.01, 0.3, 0.001
 		return o
 	},
@@ -50,7 +50,7 @@ func TestNewtonCGConverges(t *testing.T) {
 		{"quadratic", "", tarn.F32, 40, 1e-10}, {"rosenbrock", "", tarn.F32, 60, 1e-9}, {"network", "prediction", tarn.F32, 60, 1e-6},
 	} {
 		p := problems(c.dtype)[c.problem]
-		program := p.compile(t, optim.NewNewtonCG(c.outputs), p.rows)
+		program := p.compile(t, optim.NewNewtonCG(1, c.outputs), p.rows)
 		loss := math.Inf(1)
 		for step := range c.steps {
 			next := run(t, program, p.batch())
@@ -68,7 +68,7 @@ func TestNewtonCGConverges(t *testing.T) {
 // TestNewtonCGLeavesSaddle begins beside the saddle of x^2 - y^2 + y^4 and comes to one of its minima, at y = 1/sqrt 2 or -1/sqrt 2.
 func TestNewtonCGLeavesSaddle(t *testing.T) {
 	p := param(tarn.F64, "x", []float64{0.5, 1e-6}, 2)
-	o := optim.NewNewtonCG("")
+	o := optim.NewNewtonCG(1, "")
 	o.Damping = 1e-3
 	g := tarn.NewGraph()
 	x, y := p.Value(g).Slice(0, 0, 1), p.Value(g).Slice(0, 1, 2)
@@ -92,7 +92,7 @@ func TestNewtonCGLeavesSaddle(t *testing.T) {
 // TestNewtonCGRejects begins where Newton's step leaves the loss's domain: the params stay until the damping has grown enough.
 func TestNewtonCGRejects(t *testing.T) {
 	p := param(tarn.F64, "x", []float64{2.5}, 1)
-	o := optim.NewNewtonCG("")
+	o := optim.NewNewtonCG(1, "")
 	o.Damping = 1e-6
 	g := tarn.NewGraph()
 	x := p.Value(g)

@@ -7,7 +7,7 @@ import (
 )
 
 // This file holds Prodigy, which finds the learning rate: it keeps a lower bound d of the distance from the first weights to
-// the best, and steps in proportion to it. Its Rate is a factor, 1 unless a schedule lowers it.
+// the best, and steps in proportion to it. Its Rate is a factor, usually 1 unless a schedule lowers it.
 
 // sumOver adds a number of each param up, as an F64 scalar.
 func (c *Context) sumOver(u []*tarn.Value, number func(s *Slot, u *tarn.Value) *tarn.Value) *tarn.Value {
@@ -45,17 +45,17 @@ func safeRatio(a, b *tarn.Value) *tarn.Value {
 // Equal to optax.contrib.prodigy. The authors' library leaves out the corrections by 1 - Beta^t unless told otherwise.
 type Prodigy struct {
 	Chain
-	Beta1, Beta2, Beta3, Epsilon float64 // Beta3 0 is the root of Beta2
+	Beta1, Beta2, Beta3, Epsilon float64 // Beta3 is usually the root of Beta2
 	Distance                     float64 // the first d, smaller than the true one: estim_lr0
 	Growth                       float64 // a factor of the estimates: estim_lr_coef
 	Safeguard                    bool    // d in place of e in s, for long warm-ups: safeguard_warmup
 	WeightDecay                  float64 // decoupled
 }
 
-// NewProdigy returns Prodigy with Rate 1, Beta1 0.9, Beta2 0.999, Epsilon 1e-8, Distance 1e-6 and Growth 1.
-func NewProdigy() *Prodigy {
-	o := &Prodigy{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Distance: 1e-6, Growth: 1}
-	o.Chain = *NewChain(1, o)
+// NewProdigy returns Prodigy with a factor of the rates that it finds, usually 1, Beta1 0.9, Beta2 0.999, Beta3 the root of that, Epsilon 1e-8, Distance 1e-6 and Growth 1.
+func NewProdigy(rate float64) *Prodigy {
+	o := &Prodigy{Beta1: 0.9, Beta2: 0.999, Beta3: math.Sqrt(0.999), Epsilon: 1e-8, Distance: 1e-6, Growth: 1}
+	o.Chain = *NewChain(rate, o)
 	return o
 }
 
@@ -69,10 +69,6 @@ func (o *Prodigy) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.positive("Growth", o.Growth)
 	c.notNegative("the weight decay", o.WeightDecay)
 	c.TakeRate()
-	beta3 := o.Beta3
-	if beta3 == 0 {
-		beta3 = math.Sqrt(o.Beta2)
-	}
 	distance, numerator := c.State("prodigy.d", o.Distance), c.State("prodigy.numerator", 0)
 	begun := c.begun("prodigy.begun")
 	d := distance.Value(c.Graph)
@@ -89,9 +85,9 @@ func (o *Prodigy) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	})
 	sums := c.sumOver(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		state := s.State("prodigy.s", 0)
-		return s.Assign(state, state.Value(c.Graph).Scale(beta3).Add(g.Mul(s.Scalar(gradientWeight)))).Abs().Sum()
+		return s.Assign(state, state.Value(c.Graph).Scale(o.Beta3).Add(g.Mul(s.Scalar(gradientWeight)))).Abs().Sum()
 	})
-	r := c.Assign(numerator, numerator.Value(c.Graph).Scale(beta3).Add(weight.Mul(moved)))
+	r := c.Assign(numerator, numerator.Value(c.Graph).Scale(o.Beta3).Add(weight.Mul(moved)))
 	estimate := c.Assign(distance, d.Maximum(safeRatio(r.Scale(o.Growth), sums)))
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		g = g.Mul(s.Scalar(d))

@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"cmp"
+
 	"github.com/seed-49005b45/tarn"
 )
 
@@ -18,17 +20,18 @@ import (
 //
 // Equal to optax.contrib.sam in its opaque mode, with normalize() and sgd(Rho) as the adversary.
 type SAM struct {
-	Rho float64
+	Rho float64 // 0 means 0.05
 }
 
 // Apply gives the gradients nearby.
 func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	c.notNegative("Rho", m.Rho)
+	rho := cmp.Or(m.Rho, 0.05)
+	c.notNegative("Rho", rho)
 	if c.chain.MicroBatches > 1 {
 		c.Errorf("it needs the gradient of the whole batch; set MicroBatches to 1, not %d", c.chain.MicroBatches)
 		return u
 	}
-	factor := GlobalNorm(u).AddNum(1e-12).Reciprocal().Scale(m.Rho)
+	factor := GlobalNorm(u).AddNum(1e-12).Reciprocal().Scale(rho)
 	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(g.Mul(s.Scalar(factor))) })
 	return tarn.Substitute(u, c.values(), near)
 }

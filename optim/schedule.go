@@ -1,7 +1,9 @@
 package optim
 
 import (
+	"cmp"
 	"math"
+	"reflect"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -27,9 +29,15 @@ func (f ScheduleFunc) At(step *tarn.Value) *tarn.Value {
 	return f(step)
 }
 
+// isNil reports whether v is nil or holds a nil pointer or function.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
+}
+
 // rateAt is the rate of a schedule that may be another's: what gives no rate is reported.
 func rateAt(s Schedule, step *tarn.Value) *tarn.Value {
-	if s != nil {
+	if !isNil(s) {
 		if rate := s.At(step); rate != nil {
 			return rate
 		}
@@ -132,18 +140,19 @@ func progress(step *tarn.Value, from, to float64) *tarn.Value {
 // Equal to torch.optim.lr_scheduler.StepLR.
 type StepDecay struct {
 	Rate   float64
-	Factor float64
+	Factor float64 // 0 means 0.1
 	Every  int
 }
 
 // At is the rate at a step.
 func (d StepDecay) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "StepDecay", step: step}
+	factor := cmp.Or(d.Factor, 0.1)
 	s.rate("Rate", d.Rate)
-	s.rate("Factor", d.Factor)
+	s.rate("Factor", factor)
 	s.steps("Every", d.Every)
 	return s.value(func() *tarn.Value {
-		return step.Num(d.Factor).Pow(step.Div(tarn.Num(d.Every)).Floor()).Scale(d.Rate)
+		return step.Num(factor).Pow(step.Div(tarn.Num(d.Every)).Floor()).Scale(d.Rate)
 	})
 }
 
@@ -152,14 +161,14 @@ func (d StepDecay) At(step *tarn.Value) *tarn.Value {
 // Equal to torch.optim.lr_scheduler.ExponentialLR.
 type Exponential struct {
 	Rate   float64
-	Factor float64
+	Factor float64 // above 0
 }
 
 // At is the rate at a step.
 func (e Exponential) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Exponential", step: step}
 	s.rate("Rate", e.Rate)
-	s.rate("Factor", e.Factor)
+	s.require(e.Factor > 0 && !math.IsInf(e.Factor, 1), "Factor is %v and should be finite and positive", e.Factor)
 	return s.value(func() *tarn.Value { return step.Num(e.Factor).Pow(step).Scale(e.Rate) })
 }
 
@@ -238,7 +247,7 @@ func (w Warmup) At(step *tarn.Value) *tarn.Value {
 type Polynomial struct {
 	From, To float64
 	Steps    int
-	Power    float64
+	Power    float64 // 0 means 1, a straight line
 }
 
 // At is the rate at a step.
@@ -247,10 +256,11 @@ func (p Polynomial) At(step *tarn.Value) *tarn.Value {
 	s.rate("From", p.From)
 	s.rate("To", p.To)
 	s.steps("Steps", p.Steps)
-	s.require(p.Power > 0 && !math.IsInf(p.Power, 1), "Power is %v and should be finite and positive", p.Power)
+	power := cmp.Or(p.Power, 1)
+	s.require(power > 0 && !math.IsInf(power, 1), "Power is %v and should be finite and positive", power)
 	return s.value(func() *tarn.Value {
 		left := progress(step, 0, float64(p.Steps)).Neg().AddNum(1)
-		return left.Pow(tarn.Num(p.Power)).Scale(p.From - p.To).AddNum(p.To)
+		return left.Pow(tarn.Num(power)).Scale(p.From - p.To).AddNum(p.To)
 	})
 }
 
@@ -259,22 +269,23 @@ func (p Polynomial) At(step *tarn.Value) *tarn.Value {
 // Equal to torch.optim.lr_scheduler.MultiStepLR and, with one factor, optax.piecewise_constant_schedule.
 type MultiStep struct {
 	Rate   float64
-	Factor float64
+	Factor float64 // 0 means 0.1
 	Steps  []int
 }
 
 // At is the rate at a step.
 func (m MultiStep) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "MultiStep", step: step}
+	factor := cmp.Or(m.Factor, 0.1)
 	s.rate("Rate", m.Rate)
-	s.rate("Factor", m.Factor)
+	s.rate("Factor", factor)
 	for i, n := range m.Steps {
 		s.require(n >= 0 && (i == 0 || n > m.Steps[i-1]), "Steps are %v and should rise from 0 on", m.Steps)
 	}
 	return s.value(func() *tarn.Value {
 		rate := step.Num(m.Rate)
 		for i, n := range m.Steps {
-			rate = step.Ge(tarn.Num(n)).Where(step.Num(m.Rate*math.Pow(m.Factor, float64(i+1))), rate)
+			rate = step.Ge(tarn.Num(n)).Where(step.Num(m.Rate*math.Pow(factor, float64(i+1))), rate)
 		}
 		return rate
 	})
@@ -290,7 +301,7 @@ func (m MultiStep) At(step *tarn.Value) *tarn.Value {
 type WarmRestarts struct {
 	Rate, Min float64
 	Steps     int // to the first restart
-	Stretch   int // 1 is as many steps each time
+	Stretch   int // 0 means 1, as many steps each time
 }
 
 // At is the rate at a step.
@@ -299,11 +310,12 @@ func (w WarmRestarts) At(step *tarn.Value) *tarn.Value {
 	s.rate("Rate", w.Rate)
 	s.rate("Min", w.Min)
 	s.steps("Steps", w.Steps)
-	s.steps("Stretch", w.Stretch)
+	stretch := cmp.Or(w.Stretch, 1)
+	s.steps("Stretch", stretch)
 	return s.value(func() *tarn.Value {
-		n, m := float64(w.Steps), float64(w.Stretch)
+		n, m := float64(w.Steps), float64(stretch)
 		x := step.Div(tarn.Num(n)) // in units of the first period
-		if w.Stretch == 1 {
+		if stretch == 1 {
 			return anneal(w.Rate, w.Min, x.Sub(x.Floor()))
 		}
 		// The k-th restart is at 1 + m + ... + m^(k-1) = (m^k - 1)/(m - 1). The logarithm may fall short by its rounding.
@@ -321,7 +333,7 @@ func (w WarmRestarts) At(step *tarn.Value) *tarn.Value {
 // (Vaswani et al. 2017, Attention is all you need, section 5.3, where Width is that of the model and Factor 1.) It is
 // torch.optim.lr_scheduler.LambdaLR of this formula.
 type Noam struct {
-	Factor float64
+	Factor float64 // 0 means 1
 	Width  int
 	Steps  int // of the rise
 }
@@ -329,12 +341,13 @@ type Noam struct {
 // At is the rate at a step.
 func (n Noam) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Noam", step: step}
-	s.rate("Factor", n.Factor)
+	factor := cmp.Or(n.Factor, 1)
+	s.rate("Factor", factor)
 	s.steps("Width", n.Width)
 	s.steps("Steps", n.Steps)
 	return s.value(func() *tarn.Value {
 		count := step.AddNum(1)
-		return count.Rsqrt().Minimum(count.Scale(math.Pow(float64(n.Steps), -1.5))).Scale(n.Factor / math.Sqrt(float64(n.Width)))
+		return count.Rsqrt().Minimum(count.Scale(math.Pow(float64(n.Steps), -1.5))).Scale(factor / math.Sqrt(float64(n.Width)))
 	})
 }
 
@@ -372,8 +385,8 @@ type OneCycle struct {
 }
 
 // NewOneCycle returns the cycle with Rise 0.3, Start 25 and End 1e4.
-func NewOneCycle(max float64, steps int) OneCycle {
-	return OneCycle{Max: max, Steps: steps, Rise: 0.3, Start: 25, End: 1e4}
+func NewOneCycle(max float64, steps int) *OneCycle {
+	return &OneCycle{Max: max, Steps: steps, Rise: 0.3, Start: 25, End: 1e4}
 }
 
 // At is the rate at a step.

@@ -2,6 +2,7 @@ package optim_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,20 +75,22 @@ func TestScheduleMistakes(t *testing.T) {
 		{optim.StepDecay{Rate: 1, Factor: -2, Every: 1}, "optim.StepDecay: Factor is -2"},
 		{optim.StepDecay{Rate: 1, Factor: 1}, "optim.StepDecay: Every is 0"},
 		{optim.Exponential{Rate: -1}, "optim.Exponential: Rate is -1"},
+		{optim.Exponential{Rate: 1}, "optim.Exponential: Factor is 0 and should be finite and positive"},
+		{(*optim.OneCycle)(nil), "the schedule *optim.OneCycle gives no rate"},
 		{optim.Cosine{Rate: 1, Steps: -3}, "optim.Cosine: Steps is -3"},
 		{optim.Cosine{Rate: 1, Min: nan, Steps: 3}, "optim.Cosine: Min is NaN"},
 		{optim.Join{First: optim.Constant(1), Steps: 3}, "the schedule <nil> gives no rate"},
 		{optim.Join{First: optim.Constant(1), Then: optim.Constant(1)}, "optim.Join: Steps is 0"},
 		{optim.Warmup{Steps: 3, Then: optim.Cosine{}}, "optim.Cosine: Steps is 0"},
 		{optim.Warmup{Then: optim.Constant(1)}, "optim.Warmup: Steps is 0"},
-		{optim.Polynomial{From: 1, Steps: 3}, "optim.Polynomial: Power is 0"},
+		{optim.Polynomial{From: 1, Steps: 3, Power: -1}, "optim.Polynomial: Power is -1"},
 		{optim.MultiStep{Rate: 1, Factor: 1, Steps: []int{3, 3}}, "optim.MultiStep: Steps are [3 3] and should rise"},
-		{optim.WarmRestarts{Rate: 1, Steps: 3}, "optim.WarmRestarts: Stretch is 0"},
+		{optim.WarmRestarts{Rate: 1, Steps: 3, Stretch: -1}, "optim.WarmRestarts: Stretch is -1"},
 		{optim.Noam{Factor: 1, Steps: 3}, "optim.Noam: Width is 0"},
 		{optim.Product{}, "optim.Product: there is no schedule in it"},
 		{optim.Product{optim.Constant(1), nil}, "the schedule <nil> gives no rate"},
 		{&optim.Plateau{}, "optim.Plateau: it was not made by NewPlateau"},
-		{(*optim.Plateau)(nil), "optim.Plateau: it was not made by NewPlateau"},
+		{(*optim.Plateau)(nil), "the schedule *optim.Plateau gives no rate"},
 		{optim.NewPlateau(nil), "the schedule <nil> gives no rate"},
 		{&badPlateau{optim.NewPlateau(optim.Constant(1))}, "optim.Plateau: Factor is 1 and should lie in (0, 1)"},
 		{optim.OneCycle{Max: 1, Steps: 10}, "optim.OneCycle: Start is 0 and should be finite and positive; NewOneCycle"},
@@ -119,5 +122,55 @@ func TestRateAt(t *testing.T) {
 	}
 	if _, err := optim.NewSGD(-1).RateAt(0); err == nil {
 		t.Error("a negative rate is no error")
+	}
+}
+
+// TestScheduleZeroValues checks that a field at 0 means what its comment says.
+func TestScheduleZeroValues(t *testing.T) {
+	for _, test := range []struct{ zero, want optim.Schedule }{
+		{optim.StepDecay{Rate: 1, Every: 3}, optim.StepDecay{Rate: 1, Every: 3, Factor: 0.1}},
+		{optim.MultiStep{Rate: 1, Steps: []int{2, 5}}, optim.MultiStep{Rate: 1, Steps: []int{2, 5}, Factor: 0.1}},
+		{optim.Polynomial{From: 1, Steps: 6}, optim.Linear{From: 1, Steps: 6}},
+		{optim.WarmRestarts{Rate: 1, Steps: 4}, optim.WarmRestarts{Rate: 1, Steps: 4, Stretch: 1}},
+		{optim.Noam{Width: 16, Steps: 4}, optim.Noam{Width: 16, Steps: 4, Factor: 1}},
+	} {
+		steps := []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+		got, err := optim.Rates(test.zero, steps...)
+		want, err2 := optim.Rates(test.want, steps...)
+		if err != nil || err2 != nil || !slices.Equal(got, want) || slices.Max(got) == slices.Min(got) {
+			t.Errorf("%#v: rates %v, %v; want %v, %v", test.zero, got, err, want, err2)
+		}
+	}
+}
+
+// TestTransformZeroValues is the same for transforms, whose literal with a 0 should train like the one with its default.
+func TestTransformZeroValues(t *testing.T) {
+	for _, test := range []struct {
+		zero, want optim.Transform
+	}{
+		{optim.EMA{}, optim.EMA{Decay: 0.999}},
+		{optim.SWA{Start: 1}, optim.SWA{Start: 1, Every: 1}},
+		{optim.SAM{}, optim.SAM{Rho: 0.05}},
+	} {
+		var ends [2][]float64
+		for i, transform := range []optim.Transform{test.zero, test.want} {
+			p, opt := network(tarn.F64), optim.NewSGD(0.1)
+			if _, first := transform.(optim.SAM); first {
+				opt.Before = []optim.Transform{transform}
+			} else {
+				opt.After = []optim.Transform{transform}
+			}
+			program := p.compile(t, opt, p.rows)
+			for range 3 {
+				run(t, program, p.batch())
+			}
+			for _, state := range statesOf(t, opt).List() {
+				ends[i] = append(ends[i], state.Tensor().Floats()...)
+			}
+			ends[i] = append(ends[i], p.values()...)
+		}
+		if !slices.Equal(ends[0], ends[1]) {
+			t.Errorf("%#v ends at %v, %#v at %v", test.zero, ends[0], test.want, ends[1])
+		}
 	}
 }

@@ -22,6 +22,9 @@ type ScheduleFree struct {
 	Beta float64
 }
 
+// NewScheduleFree returns ScheduleFree with Beta 0.9.
+func NewScheduleFree() *ScheduleFree { return &ScheduleFree{Beta: 0.9} }
+
 // Apply takes the steps from z.
 func (f ScheduleFree) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta", f.Beta)

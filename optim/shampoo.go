@@ -31,7 +31,13 @@ type ScaleByShampoo struct {
 	MaxSize               int
 	Start                 int       // how many updates at first are Graft's own
 	Vectors               bool      // params of one axis have a matrix as well
-	Graft                 Transform // the length of the step, as in ScaleByAdam{...} or NewSGD(0); nil leaves it as it is
+	Graft                 Transform // the length of the step, such as NewScaleByAdam() or NewSGD(0); nil leaves it as it is
+}
+
+// NewScaleByShampoo returns ScaleByShampoo with Beta1 0.9, Beta2 0.999, Epsilon 1e-12, Every 10, MaxSize 1024 and the length of Adam's
+// steps, see NewScaleByAdam, so that Adam's rates fit. The first 10 updates are Adam's.
+func NewScaleByShampoo() *ScaleByShampoo {
+	return &ScaleByShampoo{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-12, Every: 10, MaxSize: 1024, Start: 10, Graft: NewScaleByAdam()}
 }
 
 // block is a part of an axis with its matrices.
@@ -158,11 +164,9 @@ type Shampoo struct {
 	WeightDecay float64 // decoupled
 }
 
-// NewShampoo returns Shampoo with Beta1 0.9, Beta2 0.999, Epsilon 1e-12, Every 10, MaxSize 1024 and the length of Adam's steps with the same
-// numbers and Epsilon 1e-8, so that Adam's rates fit. The first 10 updates are Adam's.
+// NewShampoo returns Shampoo with the numbers of NewScaleByShampoo.
 func NewShampoo(rate float64) *Shampoo {
-	o := &Shampoo{ScaleByShampoo: ScaleByShampoo{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-12, Every: 10, MaxSize: 1024, Start: 10,
-		Graft: ScaleByAdam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}}}
+	o := &Shampoo{ScaleByShampoo: *NewScaleByShampoo()}
 	o.Chain = *NewChain(rate, o)
 	return o
 }

@@ -35,6 +35,11 @@ type ScaleBySOAP struct {
 	Vectors               bool
 }
 
+// NewScaleBySOAP returns ScaleBySOAP with Beta1, Beta2 and MomentsBeta 0.95, Epsilon 1e-8, Every 10 and MaxSize 10000.
+func NewScaleBySOAP() *ScaleBySOAP {
+	return &ScaleBySOAP{Beta1: 0.95, Beta2: 0.95, Epsilon: 1e-8, MomentsBeta: 0.95, Every: 10, MaxSize: 10000}
+}
+
 // turned is a param in its basis: the axes that have one, and what is kept of each.
 type turned struct {
 	axes          []int
@@ -184,12 +189,9 @@ type SOAP struct {
 	WeightDecay float64 // decoupled
 }
 
-// NewSOAP returns SOAP with Beta1, Beta2 and MomentsBeta 0.95, Epsilon 1e-8, WeightDecay 0.01, Every 10 and MaxSize 10000. The usual rate is 3e-3.
+// NewSOAP returns SOAP with the numbers of NewScaleBySOAP and WeightDecay 0.01. The usual rate is 3e-3.
 func NewSOAP(rate float64) *SOAP {
-	o := &SOAP{
-		ScaleBySOAP: ScaleBySOAP{Beta1: 0.95, Beta2: 0.95, Epsilon: 1e-8, MomentsBeta: 0.95, Every: 10, MaxSize: 10000},
-		WeightDecay: 0.01,
-	}
+	o := &SOAP{ScaleBySOAP: *NewScaleBySOAP(), WeightDecay: 0.01}
 	o.Chain = *NewChain(rate, o)
 	return o
 }

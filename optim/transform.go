@@ -235,7 +235,7 @@ func (c *Context) meanGradients(u []*tarn.Value) []*tarn.Value {
 
 // apply carries the updates through one transform.
 func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
-	if t == nil {
+	if isNil(t) {
 		c.Errorf("a transform of the chain is nil")
 		return u
 	}

@@ -54,9 +54,9 @@ var contenders = []contender{
 	{"soap", 5e-3, 0.2, func(r optim.Schedule) optim.Optimizer { o := optim.NewSOAP(0); o.Rate = r; return o }},
 	{"sophia", 1e-3, 0.05, func(r optim.Schedule) optim.Optimizer { o := optim.NewSophia(0); o.Rate = r; return o }},
 	{"kfac", 1e-2, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewKFAC(0); o.Rate = r; return o }},
-	{"prodigy", 1, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewProdigy(); o.Rate = r; return o }},
-	{"dadapt-adam", 1, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptAdam(); o.Rate = r; return o }},
-	{"dadapt-sgd", 0.1, 0.03, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptSGD(); o.Rate = r; return o }},
+	{"prodigy", 1, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewProdigy(0); o.Rate = r; return o }},
+	{"dadapt-adam", 1, 1, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptAdam(0); o.Rate = r; return o }},
+	{"dadapt-sgd", 0.1, 0.03, func(r optim.Schedule) optim.Optimizer { o := optim.NewDAdaptSGD(0); o.Rate = r; return o }},
 	{"schedulefree-sgd", 3, 5, func(r optim.Schedule) optim.Optimizer { o := optim.NewScheduleFreeSGD(0); o.Rate = r; return o }},
 	{"schedulefree-adamw", 2.5e-3, 0.5, func(r optim.Schedule) optim.Optimizer { o := optim.NewScheduleFreeAdamW(0); o.Rate = r; return o }},
 }
