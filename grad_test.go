@@ -188,6 +188,9 @@ var checkpointedCases = []checkpointed{
 		y := x.Exp()
 		return block(func(in ...*tarn.Value) *tarn.Value { return in[0].Mul(y).Mul(c).Sin().AddNum(2) }, x.Sin()).Mul(y)
 	}},
+	{"operands of which one is computed from the other", func(block func(func(...*tarn.Value) *tarn.Value, ...*tarn.Value) *tarn.Value, x, c, ids *tarn.Value, w *tarn.Param) *tarn.Value {
+		return block(func(in ...*tarn.Value) *tarn.Value { return in[0].Mul(in[1]).Tanh().Mul(in[0]) }, x, x.Sin())
+	}},
 	{"integers inside", func(block func(func(...*tarn.Value) *tarn.Value, ...*tarn.Value) *tarn.Value, x, c, ids *tarn.Value, w *tarn.Param) *tarn.Value {
 		return block(func(in ...*tarn.Value) *tarn.Value {
 			return tarn.Embedding(w, in[1].Add(tarn.Num(1))).Mul(in[0]).Exp().Mul(in[1].OneHot(3, tarn.F64).Mul(in[0]))
@@ -334,6 +337,9 @@ func TestListings(t *testing.T) {
 	}
 	if got := tarn.Sprint(d); !strings.Contains(got, "// in the gradient of Mul, grad_test.go:") {
 		t.Errorf("the listing of the gradient does not say what it is of:\n%s", got)
+	}
+	if got := tarn.Sprint(d.Sin()); !strings.Contains(got, "Sin(%8)  // grad_test.go:") {
+		t.Errorf("the listing says that an op made after a gradient is a part of it:\n%s", got)
 	}
 
 	picture := tarn.Graphviz(loss, d)

@@ -339,6 +339,13 @@ func TestGradientsInBodies(t *testing.T) {
 		"second derivative": func(h, w, c *tarn.Value) *tarn.Value {
 			return tarn.HVP(h.Mul(w).Mul(c.Exp()).Sum(), []*tarn.Value{w}, []*tarn.Value{c})[0]
 		},
+		"in a loop in the loop, by one from outside of both": func(h, w, c *tarn.Value) *tarn.Value {
+			k := c.Mul(h)
+			last, _ := tarn.Scan([]*tarn.Value{c}, nil, tarn.ScanOptions{Steps: 1}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+				return tarn.Grad(k.Mul(carries[0]).Sum(), w), nil
+			})
+			return last[0]
+		},
 		"in a loop in the loop": func(h, w, c *tarn.Value) *tarn.Value {
 			k := h.Mul(c)
 			last, _ := tarn.Scan([]*tarn.Value{c}, nil, tarn.ScanOptions{Steps: 1}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
