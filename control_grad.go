@@ -171,7 +171,7 @@ func (c *control) scanGradients(ys, dys []*Value) []*Value {
 	cotangents, parts := c.stepGradients(in, given)
 
 	s := c.newScanGradient(g, in, given, start)
-	grads := make([]func() *Value, len(in)) // once the reverse scan is complete
+	grads := make([]func() *Value, len(in)) // to be called once the reverse scan is complete
 	for i, d := range cotangents[:c.carries] {
 		if d != nil {
 			grads[i] = s.carryBack(d, given[i])
@@ -216,8 +216,8 @@ func (c *control) givenGradients(ys, dys []*Value) []*Value {
 	return given
 }
 
-// stepGradients differentiates the body of a scan. It returns the arguments that stand for the gradients of the body's results, where
-// they have one, and the gradients of what stands for the operands, where they get one.
+// stepGradients differentiates the body of a scan. It returns by result the argument of the body that stands for the result's gradient,
+// and by operand the gradient with respect to the argument that stands for the operand; nil if there is none.
 func (c *control) stepGradients(in, given []*Value) (cotangents, parts []*Value) {
 	b := c.bodies[0]
 	cotangents, parts = make([]*Value, len(given)), make([]*Value, len(in))
@@ -240,7 +240,7 @@ func (c *control) stepGradients(in, given []*Value) (cotangents, parts []*Value)
 	return cotangents, parts
 }
 
-// argumentFor is what stands for operand i, which is v, in the body of a scan.
+// argumentFor returns the argument that stands for operand i, which is v, in the body of a scan.
 func (c *control) argumentFor(i int, v *Value) *Value {
 	b := c.bodies[0]
 	switch k := i - c.carries - c.slices; {
@@ -264,8 +264,8 @@ type scanGradient struct {
 	stacked []*Value // in its body: what it stacks
 }
 
-// newScanGradient begins the reverse scan of an application to in, given the gradients of its results. Values of the old body from start
-// on are of the gradient.
+// newScanGradient begins the reverse scan of an application to in, given the gradients of its results. Values of the old body with id
+// start or later belong to the gradient.
 func (c *control) newScanGradient(g *Graph, in, given []*Value, start int) *scanGradient {
 	r := g.newControl(ir.Scan)
 	r.steps, r.reverse = c.steps, !c.reverse
@@ -286,8 +286,8 @@ func (c *control) newScanGradient(g *Graph, in, given []*Value, start int) *scan
 	return s
 }
 
-// carryBack makes the gradient of a carry, for which d stands in the old body, a carry of the reverse scan. It begins as what is given for
-// the last contents, or 0.
+// carryBack makes the gradient of a carry, for which d stands in the old body, a carry of the reverse scan. It begins as the gradient
+// given for the last contents, or as 0. The function returns its last contents once the reverse scan is complete.
 func (s *scanGradient) carryBack(d, given *Value) func() *Value {
 	if given == nil {
 		given = s.body.around.Num(d.DType(), 0).broadcastTo(d.typ.Shape)
@@ -297,7 +297,7 @@ func (s *scanGradient) carryBack(d, given *Value) func() *Value {
 	return func() *Value { return s.result(m) }
 }
 
-// moveOrZero gives v in the body of the reverse scan, and 0 of the type of like where v is nil.
+// moveOrZero returns v in the body of the reverse scan, or 0 of the type of like if v is nil.
 func (s *scanGradient) moveOrZero(v, like *Value) *Value {
 	if v == nil {
 		return s.body.Num(like.DType(), 0).broadcastTo(like.typ.Shape)
@@ -305,7 +305,7 @@ func (s *scanGradient) moveOrZero(v, like *Value) *Value {
 	return s.move(v)
 }
 
-// complete ends the making of the reverse scan: its results can be had from here on.
+// complete closes the reverse scan: from here on its results can be taken.
 func (s *scanGradient) complete() {
 	s.reverse.carries, s.reverse.slices = len(s.next), len(s.arrays)
 	s.reverse.outputs = [][]*Value{slices.Concat(s.next, s.stacked)}
@@ -328,7 +328,7 @@ func (s *scanGradient) sliceOf(whole *Value) *Value {
 	return s.body.slice(i, whole.typ)
 }
 
-// stackOf makes the reverse scan stack a value of its body. It gives the stack once the reverse scan is complete.
+// stackOf makes the reverse scan stack a value of its body. The function returns the stack once the reverse scan is complete.
 func (s *scanGradient) stackOf(v *Value) func() *Value {
 	i := slices.Index(s.stacked, v)
 	if i < 0 {

@@ -6,23 +6,23 @@ import (
 	"github.com/seed-49005b45/tarn/internal/order"
 )
 
-// This file keeps track of which group has to run before which, while groups are made, get further operands and are merged. All groups
-// stand in one list in an order in which they could run. So a path from one group to another can only lead through what stands between
-// them, and a group that is to read a later one moves behind it, together with its users up to there.
+// This file tracks which group must run before which while groups are made, get further operands and are merged. All groups stand in one
+// list, in an order in which they could run. A path from one group to another then leads only through groups that stand between them, and
+// a group that is to read a later one moves behind it, together with what runs after the group.
 //
-// A search looks at no more than mostSearched groups, and what it has not settled by then counts as a path: the two are then not computed
-// together, which costs a little and is never wrong. Long paths are found without a search where the chains of the groups tell of them.
+// A search looks at mostSearched edges at most. If it has not finished by then, a path is assumed: the two groups stay apart, which costs
+// a little speed and is never wrong. Most long paths need no search, because the links of the groups show them.
 
 // mostSearched bounds what one search looks at, so that the time to lower a graph is linear in its size. Tests change it.
 var mostSearched = 1 << 10
 
-// depender is what a group keeps for this.
+// depender is the part of a group that dependence uses.
 type depender struct {
 	into   *group         // what it has been merged into, or nil
 	place  *order.Element // in the list
-	direct []*group       // what it reads; may name merged groups, and more than once
+	direct []*group       // what it reads; may name a group twice, and merged groups
 	users  []*group       // what reads it, likewise
-	links  []*link        // where it stands in chains
+	links  []*link        // its places in chains
 	search int            // the last search that has visited it
 	target int            // the last search that looks for it
 }
@@ -43,7 +43,7 @@ func (d *dependence) visit(c *group) bool {
 	return first
 }
 
-// find gives the group that c has become a part of.
+// find returns the group that c has become a part of.
 func (c *group) find() *group {
 	for c.into != nil {
 		if c.into.into != nil {
@@ -66,7 +66,7 @@ func (d *dependence) before(c *group) (groups []*group) {
 	return groups
 }
 
-// append puts a new group, which reads others, behind all.
+// append adds a new group, which reads others, at the end.
 func (d *dependence) append(c *group, others []*group) {
 	c.place = d.list.Append()
 	d.connect(c, others)
@@ -85,7 +85,7 @@ func (d *dependence) connect(c *group, others []*group) {
 	}
 }
 
-// depend has c read others, unless one of these needs c.
+// depend makes c read others, and reports false if one of these may need c.
 func (d *dependence) depend(c *group, others []*group) bool {
 	d.newSearch()
 	last := c.place
@@ -106,7 +106,7 @@ func (d *dependence) depend(c *group, others []*group) bool {
 	return true
 }
 
-// unite makes b part of a, unless a path leads from one to the other through a third.
+// unite makes b part of a, and reports false if a path may lead from one to the other through a third group.
 func (d *dependence) unite(a, b *group) bool {
 	first, last := a, b
 	if b.place.Before(a.place) {
@@ -131,8 +131,8 @@ func (d *dependence) unite(a, b *group) bool {
 	return true
 }
 
-// follow lists what has to run after start and stands before last, unless one of the targets, which stand no later, is among what has to
-// run after start: if third is set, by a path through a third group.
+// follow returns the groups that run after start and stand before last. It reports false if one of the targets, none of which stands
+// behind last, runs after start. If third is set, a target may run after start if no path leads there through a third group.
 func (d *dependence) follow(start *group, targets []*group, last *order.Element, third bool) (found []*group, ok bool) {
 	d.visit(start)
 	todo := []*group{start}
@@ -170,7 +170,7 @@ func (d *dependence) move(groups []*group, last *order.Element) {
 	}
 }
 
-// reach reports whether each target is one of the groups from or has to run before one of them, as far as a search finds that.
+// reach reports whether a search shows that each target is one of from or must run before one of them.
 func (d *dependence) reach(from, targets []*group) bool {
 	d.newSearch()
 	left := 0
@@ -203,14 +203,15 @@ func (d *dependence) reach(from, targets []*group) bool {
 	return left == 0
 }
 
-// link is a place in a tree of chains: the group that has it waits for the one that has, or had when it was merged, the link before.
+// link is a place in a chain of groups: the group with this link runs after the group with the link before, unless the two have been
+// merged. Chains branch, so links form trees.
 type link struct {
 	before *link
 	far    *link // further back, so that any link before is reached in a logarithmic number of steps
 	depth  int
 }
 
-// next is a link behind l, which may be nil. (Myers 1983, An applicative random-access stack.)
+// next returns a new link behind l, which may be nil. (Myers 1983, An applicative random-access stack.)
 func (l *link) next() *link {
 	if l == nil {
 		n := &link{}
@@ -243,7 +244,7 @@ func (l *link) behind(m *link) bool {
 	return l == m
 }
 
-// end is the deepest link of c, or nil.
+// end returns the deepest link of c, or nil.
 func (c *group) end() (deepest *link) {
 	for _, l := range c.links {
 		deepest = deeper(deepest, l)
@@ -251,7 +252,7 @@ func (c *group) end() (deepest *link) {
 	return deepest
 }
 
-// leadsTo reports whether a chain leads from c to other, or the two are one: then other has to run after c.
+// leadsTo reports whether a chain leads from c to other, so that other runs after c, or the two are one group.
 func (c *group) leadsTo(other *group) bool {
 	return slices.ContainsFunc(c.links, other.end().behind)
 }

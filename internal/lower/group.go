@@ -41,7 +41,7 @@ type grouping struct {
 	of       map[*ir.Node]*group
 	operands map[*ir.Node][]value  // of the nodes that are in groups
 	readers  map[*ir.Node][]*group // loops that read a node's result, in row-major order
-	noted    map[read]bool         // what readers holds
+	noted    map[read]bool         // the contents of readers
 }
 
 // read is a node's result and a loop that reads it.
@@ -133,7 +133,7 @@ func (g *grouping) join(c *group, n *ir.Node, operands []value) bool {
 	return true
 }
 
-// needs lists the groups other than c that have to run before a node with these operands.
+// needs returns the groups other than c that must run before a node with these operands.
 func (g *grouping) needs(c *group, operands []value) (needed []*group) {
 	g.newSearch()
 	add := func(n *ir.Node) {
@@ -334,8 +334,8 @@ func spreadLength(v ir.View, n int) int {
 	return cols
 }
 
-// fitTogether reports whether two loops are one if nothing has to run between them: their spaces agree, and what one reads of the other
-// can be read in a loop.
+// fitTogether reports whether two loops can be one, provided that nothing runs between them: their spaces agree, and what one reads of
+// the other can be read within a loop.
 func (g *grouping) fitTogether(a, b *group) bool {
 	if a.size != b.size || len(a.nodes)+len(b.nodes) > maxLoop {
 		return false
@@ -379,7 +379,7 @@ func (g *grouping) readable(a, b *group) bool {
 	return true
 }
 
-// merge makes b part of a, if the two can be one loop.
+// merge makes b part of a if the two can be one loop.
 func (g *grouping) merge(a, b *group) {
 	if !g.fitTogether(a, b) || !g.unite(a, b) {
 		return

@@ -299,8 +299,8 @@ func (l *lowering) buffer(n *ir.Node) *Buffer {
 
 func (l *lowering) ref(v value) Ref { return Ref{l.buffer(v.node), v.view} }
 
-// sorted gives the groups in an order in which each stands after what it needs; among those that could be next, the one
-// whose last node came first in the graph.
+// sorted returns the groups in an order in which each stands after what it needs. If several could be next, it takes the one whose last
+// node came first in the graph.
 func (l *lowering) sorted() []*group {
 	last := func(c *group) int {
 		at := 0

@@ -67,7 +67,7 @@ type Step struct {
 // Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel, a *Nest or a *Check.
 type Work interface {
 	describe() string
-	// buffers calls see with every place that names a buffer; where a result is not needed that is nil.
+	// buffers calls see with the address of every buffer pointer in the work. The pointer of a result that is not needed is nil.
 	buffers(see func(b **Buffer))
 }
 
@@ -302,7 +302,7 @@ func (s *Step) Replace(by map[*Buffer]*Buffer) {
 	s.Work.buffers(swap)
 }
 
-// refBuffers calls see with the buffer of each reference.
+// refBuffers calls see with the address of the buffer pointer of each reference.
 func refBuffers(refs []Ref, see func(b **Buffer)) {
 	for i := range refs {
 		see(&refs[i].Buffer)

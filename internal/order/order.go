@@ -1,11 +1,10 @@
-// Package order keeps a list whose elements can be compared: which of two stands first is known at once, wherever elements
-// have been inserted and moved in the meantime.
+// Package order holds a list whose elements know which of two comes first, however elements are inserted and moved.
 package order
 
 // List is a list of elements. The zero List is empty.
 //
-// Each element has a label, and labels ascend. Where there is no label left between two neighbors, the labels of the elements around
-// them are spread evenly over the smallest range that is not too full. (Bender, Cole, Demaine, Farach-Colton and Zito 2002, Two
+// Each element has a label, and labels ascend along the list. If no label is left between two neighbors, the elements around them get
+// new labels, spread evenly over the smallest range that is not too full. (Bender, Cole, Demaine, Farach-Colton and Zito 2002, Two
 // simplified algorithms for maintaining order in a list.)
 type List struct {
 	root Element // stands before the first and behind the last
@@ -17,7 +16,7 @@ type Element struct {
 	prev, next *Element
 }
 
-// step is the distance of labels at the end of the list, where most elements are added.
+// step is the distance between labels at the end of the list, where most elements are added.
 const step = 1 << 24
 
 // Before reports whether e stands before f, in the same list.
@@ -29,7 +28,7 @@ func (l *List) Append() *Element {
 	return l.insert(&Element{}, l.root.prev)
 }
 
-// InsertAfter adds an element right behind at, or at the beginning if at is nil.
+// InsertAfter adds an element directly after at, or at the beginning if at is nil.
 func (l *List) InsertAfter(at *Element) *Element {
 	l.init()
 	if at == nil {
@@ -38,13 +37,13 @@ func (l *List) InsertAfter(at *Element) *Element {
 	return l.insert(&Element{}, at)
 }
 
-// MoveAfter moves e right behind at, which is another element.
+// MoveAfter moves e directly after at, which is another element.
 func (l *List) MoveAfter(e, at *Element) {
 	l.Remove(e)
 	l.insert(e, at)
 }
 
-// Remove takes e out of the list.
+// Remove removes e.
 func (l *List) Remove(e *Element) { e.prev.next, e.next.prev = e.next, e.prev }
 
 func (l *List) init() {
@@ -67,7 +66,7 @@ func (l *List) insert(e, at *Element) *Element {
 // end is a label behind all others.
 const end = 1 << 63
 
-// between is a label between that of e and that of the next element, or e's own if there is none.
+// between returns a label between that of e and that of the next element, or e's own if there is none.
 func (l *List) between(e *Element) uint64 {
 	after := uint64(end)
 	if e.next != &l.root {
@@ -80,7 +79,7 @@ func (l *List) between(e *Element) uint64 {
 
 // spread gives the elements around e new labels, with room between them.
 func (l *List) spread(e *Element) {
-	// The ranges are those of the labels that agree with e's but for the last bits. One of 2^bits labels may hold (4/3)^bits.
+	// A range holds the labels that differ from e's in the last bits only. It is too full if it has more than (4/3)^bits elements.
 	first, last, n, room := e, e, 1, 1.0
 	for bits := uint(1); ; bits++ {
 		room *= 4.0 / 3

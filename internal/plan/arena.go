@@ -6,18 +6,17 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
-// This file lays the temporaries out in the arena. The large ones get the lowest place that is free for as long as they are needed, the
-// largest first, which wastes the least. That takes time with the square of their number; where there are very many, the small ones are
-// taken in the order of the steps, from what others of them have left.
+// This file gives the temporaries places in the arena. Each gets the lowest place that is free for as long as it is needed, the largest
+// temporary first, which wastes the least memory. That takes quadratic time. If a program has very many temporaries, the small ones are
+// allocated and freed step by step instead, in a part of the arena of their own.
 
 // alignment of every place in the arena: a cache line, and a vector register.
 const alignment = 64
 
-// mostFitted bounds the temporaries that are compared with each other. Those of one size are all above or all below the bound. Tests
-// change it.
+// mostFitted bounds the number of temporaries that are compared with each other. Tests change it.
 var mostFitted = 4096
 
-// life is a temporary with the first and the last step that need it.
+// life is a temporary with the first and the last step that use it.
 type life struct {
 	b           *lower.Buffer
 	first, last int
@@ -28,6 +27,7 @@ func layOut(p *lower.Program) (arena int) {
 	all := lives(p)
 	slices.SortStableFunc(all, func(a, b *life) int { return b.b.Bytes() - a.b.Bytes() })
 	fitted := min(len(all), mostFitted)
+	// Temporaries of one size are all treated alike.
 	for fitted > 0 && fitted < len(all) && all[fitted].b.Bytes() == all[fitted-1].b.Bytes() {
 		fitted--
 	}
@@ -35,7 +35,7 @@ func layOut(p *lower.Program) (arena int) {
 	return arena + sweep(all[fitted:], arena)
 }
 
-// lives lists the temporaries in the order in which they are first needed.
+// lives returns the temporaries in the order of their first use.
 func lives(p *lower.Program) (all []*life) {
 	known := map[*lower.Buffer]*life{}
 	see := func(b *lower.Buffer, step int) {
@@ -61,7 +61,7 @@ func lives(p *lower.Program) (all []*life) {
 	return all
 }
 
-// fit gives each temporary, in the order given, the lowest place that is free, and returns the size of all.
+// fit gives each temporary in turn the lowest place that is free, and returns the size of the whole.
 func fit(lives []*life) (size int) {
 	var placed []*life // by offset
 	for _, l := range lives {
@@ -83,7 +83,7 @@ func fit(lives []*life) (size int) {
 	return roundUp(size)
 }
 
-// sweep gives each temporary a place from base on as its first step comes, and returns the size of all.
+// sweep goes through the steps and gives temporaries places from base on. It returns the size of the whole.
 func sweep(lives []*life, base int) (size int) {
 	starts, ends := slices.Clone(lives), slices.Clone(lives)
 	slices.SortStableFunc(starts, func(a, b *life) int { return a.first - b.first })
@@ -99,18 +99,19 @@ func sweep(lives []*life, base int) (size int) {
 	return h.size
 }
 
-// block is the size of the block that holds b, which is not empty.
+// block is the size of the block that holds b; no block is empty.
 func block(b *lower.Buffer) int { return max(alignment, roundUp(b.Bytes())) }
 
-// heap hands out places: the smallest free block that is large enough, and otherwise a new one at the end.
+// heap allocates the smallest free block that is large enough, or else a new one at the end.
 type heap struct {
 	size  int
 	at    map[int]int   // the sizes of free blocks by where they begin
 	to    map[int]int   // where free blocks begin, by where they end
 	sizes []int         // of free blocks, ascending
-	of    map[int][]int // where blocks of a size begin; some of them may be free no longer
+	of    map[int][]int // where free blocks begin, by size; also some that are free no longer
 }
 
+// allocate returns where a block begins that is now in use.
 func (h *heap) allocate(size int) (at int) {
 	i, _ := slices.BinarySearch(h.sizes, size)
 	for i < len(h.sizes) {
@@ -135,7 +136,7 @@ func (h *heap) allocate(size int) (at int) {
 	return at
 }
 
-// free gives a block back and joins it with its neighbors.
+// free returns a block to the heap and joins it with its free neighbors.
 func (h *heap) free(at, size int) {
 	if before, ok := h.to[at]; ok {
 		at, size = before, size+h.take(before)
@@ -146,7 +147,7 @@ func (h *heap) free(at, size int) {
 	h.add(at, size)
 }
 
-// take makes a free block one in use, and returns its size.
+// take removes a free block and returns its size.
 func (h *heap) take(at int) (size int) {
 	size = h.at[at]
 	delete(h.at, at)
@@ -154,6 +155,7 @@ func (h *heap) take(at int) (size int) {
 	return size
 }
 
+// add adds a free block.
 func (h *heap) add(at, size int) {
 	h.at[at], h.to[at+size] = size, at
 	if _, ok := h.of[size]; !ok {

@@ -23,8 +23,8 @@ func Plan(p *lower.Program) (arena int) {
 // checkFirst moves checks to the earliest place at which their operands are there, in the order in which they stand: a run
 // that fails should do so before a variable has been overwritten.
 func checkFirst(p *lower.Program) {
-	written := map[*lower.Buffer]int{} // by how many steps that are no checks: up to the last that writes it
-	behind := map[int][]*lower.Step{}  // checks, by how many such steps stand before them
+	written := map[*lower.Buffer]int{} // the number of steps, checks not counted, up to the last that writes the buffer
+	behind := map[int][]*lower.Step{}  // checks by the number of such steps before them
 	var others []*lower.Step
 	for _, s := range p.Steps {
 		if isCheck(s) {
@@ -69,7 +69,7 @@ func advance(p *lower.Program) {
 			}
 		}
 	}
-	var list order.List // of the steps, those that have been moved at their new places
+	var list order.List // of the steps, with moved ones at their new places
 	last := events{written: map[*lower.Buffer]*order.Element{}, read: map[*lower.Buffer]*order.Element{}}
 	places := map[*lower.Step]*order.Element{}
 	for _, s := range p.Steps {
@@ -94,13 +94,13 @@ func advance(p *lower.Program) {
 	})
 }
 
-// events are the places of the steps that were the last to write a buffer, to read it, and to be able to fail.
+// events holds the places of the last steps that write a buffer, that read it, and that can fail.
 type events struct {
 	written, read map[*lower.Buffer]*order.Element
 	failure       *order.Element
 }
 
-// note adds a step.
+// note records a step.
 func (e *events) note(s *lower.Step, place *order.Element) {
 	for _, b := range s.Writes {
 		e.written[b] = later(e.written[b], place)
@@ -113,7 +113,7 @@ func (e *events) note(s *lower.Step, place *order.Element) {
 	}
 }
 
-// conflict is the place of the last step that s, which replaces the contents of variables, must stay behind, or nil.
+// conflict returns the place of the last step that s, which replaces the contents of variables, must stay behind, or nil.
 func (e *events) conflict(s *lower.Step, variables []*lower.Buffer) *order.Element {
 	last := e.failure
 	for _, b := range s.Reads {
@@ -125,7 +125,7 @@ func (e *events) conflict(s *lower.Step, variables []*lower.Buffer) *order.Eleme
 	return last
 }
 
-// later is the later of two places, of which either may be nil.
+// later returns the later of two places, either of which may be nil.
 func later(a, b *order.Element) *order.Element {
 	if a == nil || b != nil && a.Before(b) {
 		return b
