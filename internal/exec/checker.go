@@ -76,15 +76,33 @@ func (c *Checker) Run(inputs []ir.Array, step int64) error {
 		if err != nil {
 			return err
 		}
-		if err := compare(c.results[n], want, in); err != nil {
+		if err := compare(c.results[n], want, in, precision(n)); err != nil {
 			return fmt.Errorf("check: %s: %v: %w", n.Place(), n, err)
 		}
 	}
 	return nil
 }
 
-// compare allows for the rounding of sums as long as the operands.
-func compare(got, want ir.Array, in []ir.Array) error {
+// precision is the least precise float type that a node computes in: that of its result, or of a value in the bodies of a loop.
+func precision(n *ir.Node) ir.DType {
+	if n.Type.DType == ir.F32 {
+		return ir.F32
+	}
+	if nested, ok := n.Op.(ir.Nested); ok {
+		c, _ := nested.Nests()
+		for _, body := range c.Bodies {
+			for _, m := range body.Nodes {
+				if precision(m) == ir.F32 {
+					return ir.F32
+				}
+			}
+		}
+	}
+	return ir.F64
+}
+
+// compare allows for the rounding, in the given float type, of sums as long as the operands.
+func compare(got, want ir.Array, in []ir.Array, precision ir.DType) error {
 	terms := 1
 	scale := 1.0
 	for _, a := range in {
@@ -96,7 +114,7 @@ func compare(got, want ir.Array, in []ir.Array) error {
 		}
 	}
 	tolerance := 1e-13
-	if got.DType == ir.F32 {
+	if precision == ir.F32 {
 		tolerance = 1e-6
 	}
 	tolerance *= math.Sqrt(float64(terms)) * 8
