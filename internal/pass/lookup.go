@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
+	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
 // This file moves products from looked-up rows to the table, where that is the smaller of the two, as an embedding of few characters
@@ -14,9 +15,9 @@ import (
 //	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient by W; Lᵀ adds up rows
 //	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient by E
 //
-// The first gives the same bits, but where the inner axis is so long that a product is cut along it. The others add up in another order, and
-// are NaN where a row that no index names is not finite, which then counts times 0. Rows that a loop reads slice by slice are looked up
-// in its steps.
+// The first has the same bits, except where the inner axis is so long that a product is cut along it. The others add up in another order.
+// A row of the table that no index names would count times 0 in the second, which is NaN if the row is not finite, and its gradient in
+// the third would be 0 times W; so it is set to 0 in both. Rows that a loop reads slice by slice are looked up in its steps.
 
 // leastWidth is the length of the rows from which a product with them costs more than adding them up.
 const leastWidth = 16
@@ -137,7 +138,7 @@ func (l *lookupPass) product(n *ir.Node, op ir.Contraction) {
 		size := s.In[0].Type.Shape[0]
 		adjoint := s.Op.(ir.Lookup).Adjoint(size)
 		sum := l.addUp(n, adjoint, size, index, y)
-		in := []*ir.Node{s.In[0], sum}
+		in := []*ir.Node{l.named(index, s.In[0], adjoint), sum}
 		if side == 1 {
 			slices.Reverse(in)
 		}
@@ -168,8 +169,38 @@ func (l *lookupPass) sum(n *ir.Node, op ir.LookupSum, uses map[*ir.Node]int) {
 	if transA, _ := product.Contracts(); transA {
 		return
 	}
-	n.In = []*ir.Node{l.addUp(n, n.Op, n.Type.Shape[0], index, rows.In[0]), rows.In[1]}
-	n.Op = product
+	sums := l.addUp(n, n.Op, n.Type.Shape[0], index, rows.In[0])
+	l.setNamed(n, index, l.add(n, product, n.Type.Shape, sums, rows.In[1]), op)
+}
+
+// named is a table with zeros in the rows that the index does not name; adjoint adds up rows of such a table.
+func (l *lookupPass) named(index, table *ir.Node, adjoint ir.Op) *ir.Node {
+	n := *table
+	n.Label = ""
+	l.setNamed(&n, index, table, adjoint)
+	l.last++
+	n.ID = l.last
+	l.nodes = append(l.nodes, &n)
+	return &n
+}
+
+// setNamed makes n, which has the type of the table, what named returns.
+func (l *lookupPass) setNamed(n, index, table *ir.Node, adjoint ir.Op) {
+	size := table.Type.Shape[0]
+	one, zero := l.number(table, 1), l.number(table, 0)
+	spread := func(x *ir.Node, shape ...int) *ir.Node { return l.add(x, irop.Broadcast{Shape: shape}, shape, x) }
+	count := l.add(table, adjoint, []int{size, 1}, index, spread(one, append(slices.Clone(index.Type.Shape), 1)...))
+	found := l.add(table, irop.Elementwise{F: scalar.Ne}, []int{size, 1}, count, spread(zero, size, 1))
+	found.Type.DType = ir.Bool
+	n.Op = irop.Elementwise{F: scalar.Where}
+	n.In = []*ir.Node{spread(found, table.Type.Shape...), table, spread(zero, table.Type.Shape...)}
+}
+
+// number is a scalar constant of the dtype of another node.
+func (l *lookupPass) number(like *ir.Node, x float64) *ir.Node {
+	a := ir.NewArray(ir.Type{DType: like.Type.DType, Shape: []int{}})
+	a.SetFloat(0, x)
+	return l.add(like, ir.Const{Array: a}, a.Shape)
 }
 
 // leastSlices is the size from which an array whose slices a loop reads is not expected to stay in the cache.

@@ -1,6 +1,7 @@
 package pass_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -70,18 +71,30 @@ func TestLookups(t *testing.T) {
 				}
 				inputs = append(inputs, a)
 			}
-			want, got := exec.NewReference(before, nil), exec.NewReference(b.Graph, nil)
-			if err := want.Run(inputs, 0); err != nil {
-				t.Fatal(err)
-			}
-			if err := got.Run(inputs, 0); err != nil {
-				t.Fatal(err)
-			}
-			for i := range before.Outputs {
-				if !equal(got.Output(i), want.Output(i)) {
-					t.Errorf("output %d is another\n%v\n%v", i, before, b.Graph)
+			check := func(what string) {
+				want, got := exec.NewReference(before, nil), exec.NewReference(b.Graph, nil)
+				if err := want.Run(inputs, 0); err != nil {
+					t.Fatal(err)
+				}
+				if err := got.Run(inputs, 0); err != nil {
+					t.Fatal(err)
+				}
+				for i := range before.Outputs {
+					if !equal(got.Output(i), want.Output(i)) {
+						t.Errorf("%s: output %d is another\n%v\n%v", what, i, before, b.Graph)
+					}
 				}
 			}
+			check("finite")
+			index, table, weight := inputs[0], inputs[1], inputs[2]
+			for k := range index.Size() { // the last two rows of the table are looked up no more
+				index.SetInt(k, index.Int(k)%(rows-2))
+			}
+			table.SetFloat((rows-2)*width+3, math.NaN())
+			table.SetFloat((rows-1)*width, math.Inf(1))
+			check("rows that are not looked up are not finite")
+			weight.SetFloat(2*wide+1, math.Inf(-1))
+			check("and the matrix is not")
 			for _, n := range b.Graph.Nodes {
 				op, ok := n.Op.(ir.Contraction)
 				if !ok {
