@@ -55,11 +55,17 @@ func NewCrossAttention(width, heads, keyWidth, valueWidth int) *MultiHeadAttenti
 
 // Forward is the attention of x to itself. Shapes: [n... t width] -> same.
 func (m *MultiHeadAttention) Forward(x *tarn.Value) *tarn.Value {
+	if m == nil {
+		return missing("MultiHeadAttention", x)
+	}
 	return m.Self(x, tarn.AttentionOptions{})
 }
 
 // Self is the attention of x to itself. Shapes: [n... t width] -> same; a mask broadcasts to [n... heads t t].
 func (m *MultiHeadAttention) Self(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	if m == nil {
+		return missing("MultiHeadAttention.Self", x)
+	}
 	if m.InProjWeight == nil {
 		return m.Attend(x, x, x, o)
 	}
@@ -73,6 +79,9 @@ func (m *MultiHeadAttention) Self(x *tarn.Value, o tarn.AttentionOptions) *tarn.
 // Attend is the attention of queries to keys with their values. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
 // [n... t width]; a mask broadcasts to [n... heads t s].
 func (m *MultiHeadAttention) Attend(queries, keys, values *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	if m == nil {
+		return missing("MultiHeadAttention.Attend", queries)
+	}
 	if bad := m.check(queries, keys, values); bad != nil {
 		return bad
 	}
@@ -83,6 +92,9 @@ func (m *MultiHeadAttention) Attend(queries, keys, values *tarn.Value, o tarn.At
 // Project maps queries, keys and values to their heads. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
 // [n... heads t d], [n... groups s d], [n... groups s d].
 func (m *MultiHeadAttention) Project(queries, keys, values *tarn.Value) (q, k, v *tarn.Value) {
+	if bad := m.check(queries, keys, values); bad != nil {
+		return bad, bad, bad
+	}
 	g := queries.Graph()
 	d := m.OutProj.Weight.Shape()[1] / m.Heads
 	ends := []int{0, m.Heads * d, (m.Heads + m.Groups) * d, (m.Heads + 2*m.Groups) * d}
@@ -131,7 +143,7 @@ func (m *MultiHeadAttention) options(g *tarn.Graph, o tarn.AttentionOptions) tar
 func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
 	g := in[0].Graph()
 	fail := func(format string, args ...any) *tarn.Value { return g.Fail("MultiHeadAttention", in, format, args...) }
-	if m.OutProj == nil || m.OutProj.Weight == nil || m.InProjWeight == nil && (m.QProjWeight == nil || m.KProjWeight == nil || m.VProjWeight == nil) {
+	if m == nil || m.OutProj == nil || m.OutProj.Weight == nil || m.InProjWeight == nil && (m.QProjWeight == nil || m.KProjWeight == nil || m.VProjWeight == nil) {
 		return fail("the layer lacks weights: was it made by its constructor?")
 	}
 	width := m.OutProj.Weight.Shape()[1]

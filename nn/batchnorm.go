@@ -97,6 +97,9 @@ func NewBatchNorm(channels int) *BatchNorm {
 
 // Forward normalizes x. Shapes: [n channels] or [n d... channels] -> same.
 func (b *BatchNorm) Forward(x *tarn.Value) *tarn.Value {
+	if b == nil {
+		return missing("BatchNorm", x)
+	}
 	g, in := x.Graph(), []*tarn.Value{x}
 	switch {
 	case !x.DType().IsFloat():
@@ -188,6 +191,9 @@ func NewGroupNorm(groups, channels int) *GroupNorm {
 
 // Forward normalizes x. Shapes: [n channels] or [n d... channels] -> same.
 func (l *GroupNorm) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("GroupNorm", x)
+	}
 	g, in := x.Graph(), []*tarn.Value{x}
 	switch {
 	case !x.DType().IsFloat():
@@ -225,6 +231,9 @@ func NewInstanceNormAffine(channels int) *InstanceNorm {
 
 // Forward normalizes x. Shapes: [n d... channels] -> same.
 func (l *InstanceNorm) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("InstanceNorm", x)
+	}
 	axes, failed := spatialAxes("InstanceNorm", x)
 	if failed != nil {
 		return failed

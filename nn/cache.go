@@ -12,6 +12,9 @@ type KVCache struct {
 
 // NewKVCache returns a cache for n sequences of up to so many places.
 func (m *MultiHeadAttention) NewKVCache(n, context int) *KVCache {
+	if m == nil || m.OutProj == nil || m.OutProj.Weight == nil {
+		return &KVCache{}
+	}
 	d := m.OutProj.Weight.Shape()[1] / max(1, m.Heads)
 	dtype := m.OutProj.Weight.DType()
 	return &KVCache{
@@ -25,10 +28,16 @@ func (m *MultiHeadAttention) NewKVCache(n, context int) *KVCache {
 //
 // Shapes: [n 1 width] and the place, a scalar of i32 or i64 -> [n 1 width].
 func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn func(x *tarn.Value) *tarn.Value) *tarn.Value {
+	if m == nil {
+		return missing("MultiHeadAttention.Next", x)
+	}
 	if bad := m.check(x); bad != nil {
 		return bad
 	}
 	g := x.Graph()
+	if cache == nil || len(cache.Keys.Shape()) != 4 || len(cache.Values.Shape()) != 4 {
+		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the cache is empty: make it by NewKVCache")
+	}
 	if x.Rank() != 3 || x.Dim(1) != 1 || place.Rank() != 0 || place.DType() != tarn.I32 && place.DType() != tarn.I64 {
 		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the vector has shape %s and should be [n 1 width], and the place a scalar integer", shapeString(x.Shape()))
 	}

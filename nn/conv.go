@@ -49,6 +49,9 @@ func convInit(shape []int) tarn.Initializer {
 
 // Forward convolves x. Shapes: [n d... in] -> [n places... out], see tarn.Value.Conv.
 func (c *Conv) Forward(x *tarn.Value) *tarn.Value {
+	if c == nil {
+		return missing("Conv", x)
+	}
 	w, ok := convWeight("Conv", x, c.Weight, c.Transform)
 	if !ok {
 		return w
@@ -90,6 +93,9 @@ func NewConvTranspose(in, out, groups int, size ...int) *ConvTranspose {
 
 // Forward is the transposed convolution of x. Shapes: [n d... in] -> [n space... out], see tarn.Value.ConvTranspose.
 func (c *ConvTranspose) Forward(x *tarn.Value) *tarn.Value {
+	if c == nil {
+		return missing("ConvTranspose", x)
+	}
 	w, ok := convWeight("ConvTranspose", x, c.Weight, c.Transform)
 	if !ok {
 		return w

@@ -14,6 +14,9 @@ func NewDropout2d(p float64) *Dropout2d { return &Dropout2d{p} }
 
 // Forward drops channels of x. Shapes: [n d... c] -> same.
 func (d *Dropout2d) Forward(x *tarn.Value) *tarn.Value {
+	if d == nil {
+		return missing("Dropout2d", x)
+	}
 	return dropPieces("Dropout2d", x, d.P, func(axis int) bool { return axis == 0 || axis == x.Rank()-1 })
 }
 
@@ -27,6 +30,9 @@ func NewDropPath(p float64) *DropPath { return &DropPath{p} }
 
 // Forward drops examples of x. Shapes: [n d...] -> same.
 func (d *DropPath) Forward(x *tarn.Value) *tarn.Value {
+	if d == nil {
+		return missing("DropPath", x)
+	}
 	return dropPieces("DropPath", x, d.P, func(axis int) bool { return axis == 0 })
 }
 

@@ -14,6 +14,9 @@ func NewDropout(p float64) *Dropout { return &Dropout{p} }
 
 // Forward drops elements of x. Shapes: any -> same.
 func (d *Dropout) Forward(x *tarn.Value) *tarn.Value {
+	if d == nil {
+		return missing("Dropout", x)
+	}
 	g := x.Graph()
 	switch {
 	case !(d.P >= 0 && d.P <= 1):

@@ -19,6 +19,9 @@ func NewEmbedding(n, d int) *Embedding {
 //
 // Shapes: [d...] of i32 or i64 -> [d... size of a vector].
 func (e *Embedding) Forward(x *tarn.Value) *tarn.Value {
+	if e == nil {
+		return missing("Embedding", x)
+	}
 	w := e.Weight.Value(x.Graph())
 	if d := x.DType(); d != tarn.I32 && d != tarn.I64 {
 		return x.Graph().Fail("Embedding", []*tarn.Value{x, w}, "the index is %v and should be i32 or i64: Cast it", d)

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -45,6 +46,9 @@ func (m *GPT) NewGenerator(seed uint64) (*Generator, error) {
 
 // Read takes tokens as having been written.
 func (w *Generator) Read(tokens ...int32) error {
+	if w == nil || w.program == nil {
+		return errors.New("nn: Generator: it has no model: make it by GPT.NewGenerator")
+	}
 	for _, t := range tokens {
 		w.history = append(w.history, t)
 		if len(w.history) > w.context {
@@ -76,7 +80,7 @@ func (w *Generator) step(token int32) error {
 
 // Write draws the next token and reads it. Something must have been read before.
 func (w *Generator) Write() (int32, error) {
-	if w.place == 0 {
+	if w == nil || w.place == 0 {
 		return 0, fmt.Errorf("nn: Generator: nothing has been read: Read a first token")
 	}
 	token, err := w.draw()

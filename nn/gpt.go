@@ -58,6 +58,9 @@ func NewGPT(o GPTOptions) *GPT {
 
 // Forward gives the logits of the next token at each place. Shapes: [n t] of i32 or i64 -> [n t vocabulary].
 func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
+	if m == nil {
+		return missing("GPT", tokens)
+	}
 	x := m.Position.Forward(m.Token.Forward(tokens))
 	for _, b := range m.Blocks {
 		x = b.Encode(x, tarn.AttentionOptions{Causal: true})
@@ -67,6 +70,9 @@ func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
 
 // NewKVCache returns caches of all blocks for n sequences.
 func (m *GPT) NewKVCache(n int) []*KVCache {
+	if m == nil || m.Position == nil {
+		return nil
+	}
 	var caches []*KVCache
 	for _, b := range m.Blocks {
 		caches = append(caches, b.SelfAttn.NewKVCache(n, m.Position.Weight.Shape()[0]))
@@ -79,6 +85,9 @@ func (m *GPT) NewKVCache(n int) []*KVCache {
 //
 // Shapes: [n 1] of i32 or i64 and the place, a scalar integer -> [n 1 vocabulary].
 func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) *tarn.Value {
+	if m == nil {
+		return missing("GPT.Next", token)
+	}
 	if len(caches) != len(m.Blocks) {
 		return token.Graph().Fail("GPT.Next", []*tarn.Value{token}, "there are %d caches for %d blocks", len(caches), len(m.Blocks))
 	}

@@ -19,7 +19,17 @@ type Layer interface {
 type Func func(x *tarn.Value) *tarn.Value
 
 // Forward calls the function. Shapes: those of the function.
-func (f Func) Forward(x *tarn.Value) *tarn.Value { return f(x) }
+func (f Func) Forward(x *tarn.Value) *tarn.Value {
+	if f == nil {
+		return missing("Func", x)
+	}
+	return f(x)
+}
+
+// missing reports that a layer is nil.
+func missing(name string, x *tarn.Value) *tarn.Value {
+	return x.Graph().Fail(name, []*tarn.Value{x}, "the layer is nil: was the model made by its constructor?")
+}
 
 // Sequential applies its layers in turn. A layer's weights are named by its place, as in "0.weight"; equal to
 // torch.nn.Sequential.
@@ -33,6 +43,9 @@ func NewSequential(layers ...Layer) *Sequential { return &Sequential{layers} }
 // Forward is layer n of ... layer 1 of layer 0 of x; with no layers it is x. Shapes: that of the first layer -> that of the
 // last.
 func (s *Sequential) Forward(x *tarn.Value) *tarn.Value {
+	if s == nil {
+		return missing("Sequential", x)
+	}
 	for i, l := range s.Layers {
 		if l == nil {
 			return x.Graph().Fail("Sequential", []*tarn.Value{x}, "layer %d is nil", i)

@@ -27,6 +27,9 @@ func NewLayerNorm(shape ...int) *LayerNorm {
 
 // Forward is (x - mean)/sqrt(variance + Eps) Weight + Bias. Shapes: [d... shape...] -> same.
 func (l *LayerNorm) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("LayerNorm", x)
+	}
 	g, in := x.Graph(), []*tarn.Value{x}
 	if !x.DType().IsFloat() {
 		return g.Fail("LayerNorm", in, "the operand is %v and should be f32 or f64", x.DType())

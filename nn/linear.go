@@ -29,6 +29,9 @@ func NewLinear(in, out int) *Linear {
 
 // Forward is x Wᵀ + b. Shapes: [d... in] -> [d... out].
 func (l *Linear) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("Linear", x)
+	}
 	g := x.Graph()
 	w := l.Weight.Value(g)
 	if w.Rank() == 2 && x.Dim(-1) != w.Dim(1) || x.Rank() == 0 {

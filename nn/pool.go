@@ -14,7 +14,12 @@ type MaxPool struct {
 func NewMaxPool(size ...int) *MaxPool { return &MaxPool{Size: size} }
 
 // Forward pools x. Shapes: [n d... c] -> [n places... c].
-func (p *MaxPool) Forward(x *tarn.Value) *tarn.Value { return x.MaxPool(p.Size, p.Window) }
+func (p *MaxPool) Forward(x *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("MaxPool", x)
+	}
+	return x.MaxPool(p.Size, p.Window)
+}
 
 // AvgPool is the mean of each window. Equal to torch.nn.AvgPool1d to AvgPool3d.
 type AvgPool struct {
@@ -28,6 +33,9 @@ func NewAvgPool(size ...int) *AvgPool { return &AvgPool{Size: size, CountPadding
 
 // Forward pools x. Shapes: [n d... c] -> [n places... c].
 func (p *AvgPool) Forward(x *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("AvgPool", x)
+	}
 	return x.AvgPool(p.Size, p.Window, p.CountPadding)
 }
 
@@ -42,7 +50,12 @@ type LpPool struct {
 func NewLpPool(p float64, size ...int) *LpPool { return &LpPool{P: p, Size: size} }
 
 // Forward pools x. Shapes: [n d... c] -> [n places... c].
-func (p *LpPool) Forward(x *tarn.Value) *tarn.Value { return x.LpPool(p.P, p.Size, p.Window) }
+func (p *LpPool) Forward(x *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("LpPool", x)
+	}
+	return x.LpPool(p.P, p.Size, p.Window)
+}
 
 // AdaptiveAvgPool averages so that the spatial axes get the given sizes. Equal to torch.nn.AdaptiveAvgPool1d to
 // AdaptiveAvgPool3d.
@@ -54,7 +67,12 @@ type AdaptiveAvgPool struct {
 func NewAdaptiveAvgPool(size ...int) *AdaptiveAvgPool { return &AdaptiveAvgPool{size} }
 
 // Forward pools x. Shapes: [n d... c] -> [n size... c].
-func (p *AdaptiveAvgPool) Forward(x *tarn.Value) *tarn.Value { return x.AdaptiveAvgPool(p.Size...) }
+func (p *AdaptiveAvgPool) Forward(x *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("AdaptiveAvgPool", x)
+	}
+	return x.AdaptiveAvgPool(p.Size...)
+}
 
 // GlobalAvgPool is the mean of each channel over all spatial axes, which it drops.
 type GlobalAvgPool struct{}
@@ -104,6 +122,9 @@ func NewUpsample(scale int) *Upsample { return &Upsample{Scale: scale} }
 
 // Forward resizes x. Shapes: [n d... c] -> [n d*scale... c].
 func (u *Upsample) Forward(x *tarn.Value) *tarn.Value {
+	if u == nil {
+		return missing("Upsample", x)
+	}
 	axes, failed := spatialAxes("Upsample", x)
 	if failed != nil {
 		return failed

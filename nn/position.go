@@ -21,6 +21,9 @@ func NewLearnedPosition(context, width int) *LearnedPosition {
 
 // Forward adds the vectors of the first places. Shapes: [... t width], t not above the context -> same.
 func (p *LearnedPosition) Forward(x *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("LearnedPosition", x)
+	}
 	w := p.Weight.Value(x.Graph())
 	if x.Rank() < 2 || x.Dim(-2) > w.Dim(0) || x.Dim(-1) != w.Dim(1) {
 		return x.Graph().Fail("LearnedPosition", []*tarn.Value{x, w}, "the operand has shape %s and should be [... t %d] with at most %d places", shapeString(x.Shape()), w.Dim(1), w.Dim(0))
@@ -30,6 +33,9 @@ func (p *LearnedPosition) Forward(x *tarn.Value) *tarn.Value {
 
 // At adds the vector of each place in position. Shapes: [... t width], [t] of i32 or i64 -> [... t width].
 func (p *LearnedPosition) At(x, position *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("LearnedPosition.At", x)
+	}
 	return x.Add(p.Weight.Value(x.Graph()).Take(0, position))
 }
 

@@ -87,6 +87,9 @@ func (r *Recurrent) directions() int {
 // Forward is the state after each step, of the last layer, that begins at zero. Shapes: [n t in] -> [n t directions*hidden]; with
 // TimeFirst [t n in] -> [t n directions*hidden].
 func (r *Recurrent) Forward(x *tarn.Value) *tarn.Value {
+	if r == nil {
+		return missing("Recurrent", x)
+	}
 	y, _ := r.Sequence(x, State{}, nil)
 	return y
 }
@@ -178,6 +181,9 @@ func (r *Recurrent) direct(x *tarn.Value, begin []*tarn.Value, inside *tarn.Valu
 
 func (r *Recurrent) check(x *tarn.Value, from State, lengths *tarn.Value) *tarn.Value {
 	g, in := x.Graph(), []*tarn.Value{x}
+	if r == nil || r.cell == nil {
+		return g.Fail("Recurrent", in, "the layer has no weights: make it by its constructor")
+	}
 	w := r.Weights["weight_ih_l0"]
 	switch {
 	case w == nil:

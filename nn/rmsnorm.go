@@ -17,6 +17,9 @@ func NewRMSNorm(size int) *RMSNorm { return &RMSNorm{Weight: tarn.NewParam(tarn.
 
 // Forward is x/sqrt(mean(x^2) + Eps) Weight. Shapes: [d... size] -> same.
 func (l *RMSNorm) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("RMSNorm", x)
+	}
 	g := x.Graph()
 	if !x.DType().IsFloat() || x.Rank() == 0 {
 		return g.Fail("RMSNorm", []*tarn.Value{x}, "the operand is %v%s and should be f32 or f64 with at least one axis", x.DType(), shapeString(x.Shape()))

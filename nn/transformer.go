@@ -29,11 +29,17 @@ func NewTransformerEncoderLayer(width, heads, hidden int) *TransformerEncoderLay
 
 // Forward sees all places. Shapes: [n... t width] -> same.
 func (l *TransformerEncoderLayer) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("TransformerEncoderLayer", x)
+	}
 	return l.Encode(x, tarn.AttentionOptions{})
 }
 
 // Encode is Forward with options of the attention. Shapes: [n... t width] -> same; a mask broadcasts to [n... heads t t].
 func (l *TransformerEncoderLayer) Encode(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	if l == nil {
+		return missing("TransformerEncoderLayer.Encode", x)
+	}
 	return l.around(x, func(x *tarn.Value) *tarn.Value { return l.SelfAttn.Self(x, o) })
 }
 
@@ -55,6 +61,9 @@ func residual(x *tarn.Value, norm *LayerNorm, first bool, drop *Dropout, part fu
 }
 
 func feedForward(x *tarn.Value, one, two *Linear, activation Layer, drop *Dropout) *tarn.Value {
+	if activation == nil {
+		return missing("Activation", x)
+	}
 	return two.Forward(drop.Forward(activation.Forward(one.Forward(x))))
 }
 
@@ -82,6 +91,9 @@ func NewTransformerDecoderLayer(width, heads, hidden int) *TransformerDecoderLay
 
 // Decode attends to x, with the options self, and to the memory. Shapes: [n... t width], [n... s width] -> [n... t width].
 func (l *TransformerDecoderLayer) Decode(x, memory *tarn.Value, self, cross tarn.AttentionOptions) *tarn.Value {
+	if l == nil {
+		return missing("TransformerDecoderLayer.Decode", x)
+	}
 	drop := NewDropout(l.Dropout)
 	x = residual(x, l.Norm1, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value { return l.SelfAttn.Self(x, self) })
 	x = residual(x, l.Norm2, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value {
@@ -109,11 +121,17 @@ func NewTransformerEncoder(n int, layer func() *TransformerEncoderLayer) *Transf
 
 // Forward sees all places. Shapes: [n... t width] -> same.
 func (e *TransformerEncoder) Forward(x *tarn.Value) *tarn.Value {
+	if e == nil {
+		return missing("TransformerEncoder", x)
+	}
 	return e.Encode(x, tarn.AttentionOptions{})
 }
 
 // Encode is Forward with options of the attention. Shapes: [n... t width] -> same.
 func (e *TransformerEncoder) Encode(x *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	if e == nil {
+		return missing("TransformerEncoder.Encode", x)
+	}
 	for _, l := range e.Layers {
 		x = l.Encode(x, o)
 	}
@@ -140,6 +158,9 @@ func NewTransformerDecoder(n int, layer func() *TransformerDecoderLayer) *Transf
 
 // Decode attends to x and to the memory in every layer. Shapes: [n... t width], [n... s width] -> [n... t width].
 func (d *TransformerDecoder) Decode(x, memory *tarn.Value, self, cross tarn.AttentionOptions) *tarn.Value {
+	if d == nil {
+		return missing("TransformerDecoder.Decode", x)
+	}
 	for _, l := range d.Layers {
 		x = l.Decode(x, memory, self, cross)
 	}

@@ -45,6 +45,9 @@ func lengths(shape []int) []int {
 
 // SetLengths makes each length that of the weight's row, so that the layer computes what it did without the transform.
 func (n *WeightNorm) SetLengths(weight *tarn.Param) {
+	if n == nil {
+		return
+	}
 	w, g := weight.Tensor(), n.G.Tensor()
 	row := w.Size() / max(g.Size(), 1)
 	for i := range g.Size() {
@@ -59,6 +62,9 @@ func (n *WeightNorm) SetLengths(weight *tarn.Param) {
 
 // Apply is G w/|w|. Shapes: [out ...] -> same.
 func (n *WeightNorm) Apply(w *tarn.Value) *tarn.Value {
+	if n == nil {
+		return missing("WeightNorm", w)
+	}
 	g := w.Graph()
 	if got := n.G.Value(g); n.G == nil || !slices.Equal(got.Shape(), lengths(w.Shape())) {
 		return g.Fail("WeightNorm", []*tarn.Value{w, got}, "the weight has shape %s and the lengths %s", shapeString(w.Shape()), shapeString(got.Shape()))
@@ -112,6 +118,9 @@ func unitVector(t *tarn.Tensor, r *tarn.Random) {
 
 // Apply is w divided by u'Wv. No gradient flows to u and v. Shapes: [out ...] -> same.
 func (n *SpectralNorm) Apply(w *tarn.Value) *tarn.Value {
+	if n == nil {
+		return missing("SpectralNorm", w)
+	}
 	g := w.Graph()
 	if w.Rank() < 2 || n.U == nil || n.V == nil {
 		return g.Fail("SpectralNorm", []*tarn.Value{w}, "the weight has shape %s and should have at least two axes, and U and V should be set", shapeString(w.Shape()))
@@ -145,6 +154,9 @@ type WeightNoise struct{ Std float64 }
 
 // Apply is w and noise. Shapes: any -> same.
 func (n *WeightNoise) Apply(w *tarn.Value) *tarn.Value {
+	if n == nil {
+		return missing("WeightNoise", w)
+	}
 	g := w.Graph()
 	if !g.Training() || n.Std == 0 {
 		return w
