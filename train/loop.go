@@ -20,7 +20,7 @@ import (
 
 // Loop is a training. NewLoop fills in the defaults; the fields are read when Run begins.
 type Loop struct {
-	Model     any
+	Model     any   // or the *tarn.ParamSet of it
 	Build     Build // gives "loss", and "prediction" where there are metrics
 	Optimizer optim.Optimizer
 	Train     *data.Set
