@@ -31,8 +31,8 @@ func BenchmarkCompileGrowth(b *testing.B) {
 		{"inputs", []int{1000, 2000, 4000, 8000, 16000}, growInputs},
 		{"shared", []int{1000, 2000, 4000, 8000, 16000}, growShared},
 	} {
-		before := 0.0
-		for _, n := range family.sizes {
+		took := map[int]float64{} // processor seconds by size
+		for i, n := range family.sizes {
 			b.Run(fmt.Sprintf("%s/%d", family.name, n), func(b *testing.B) {
 				traced, compiled := 0.0, 0.0
 				var graph *tarn.Graph
@@ -52,10 +52,10 @@ func BenchmarkCompileGrowth(b *testing.B) {
 				b.ReportMetric(float64(strings.Count(graph.String(), "\n")), "nodes")
 				b.ReportMetric(traced, "trace-s")
 				b.ReportMetric(compiled, "compile-s")
-				if before > 0 {
-					b.ReportMetric((traced+compiled)/before, "ratio")
+				took[n] = traced + compiled
+				if i > 0 && took[family.sizes[i-1]] > 0 {
+					b.ReportMetric(took[n]/took[family.sizes[i-1]], "ratio")
 				}
-				before = traced + compiled
 			})
 		}
 	}
