@@ -17,14 +17,14 @@ import (
 // optimization.)
 type Adam struct {
 	Rate         float64 // 0 means 0.01
-	Beta1, Beta2 float64 // 0 means 0.9 and 0.999
+	Beta1, Beta2 float64 // 0 means 0.9 and 0.999, and a negative number 0
 	Epsilon      float64 // 0 means 1e-8
 	Constant     bool    // keep the rate
 }
 
 func (m *Adam) check(p *Problem, n int) error {
-	if !(m.Rate >= 0 && m.Beta1 >= 0 && m.Beta1 < 1 && m.Beta2 >= 0 && m.Beta2 < 1 && m.Epsilon >= 0) || math.IsInf(m.Rate, 1) {
-		return fmt.Errorf("minimize: Adam: Rate %v, Beta1 %v, Beta2 %v, Epsilon %v: rates are positive and betas in [0, 1)",
+	if !(m.Rate >= 0 && m.Beta1 < 1 && m.Beta2 < 1 && m.Epsilon >= 0) || math.IsInf(m.Rate, 1) {
+		return fmt.Errorf("minimize: Adam: Rate %v, Beta1 %v, Beta2 %v, Epsilon %v: rates are positive and betas below 1",
 			m.Rate, m.Beta1, m.Beta2, m.Epsilon)
 	}
 	return nil
@@ -35,7 +35,7 @@ func (m *Adam) search(r *run) Reason {
 		if x == 0 {
 			return otherwise
 		}
-		return x
+		return max(0, x)
 	}
 	rate, b1, b2, small := or(m.Rate, 0.01), or(m.Beta1, 0.9), or(m.Beta2, 0.999), or(m.Epsilon, 1e-8)
 	reason := r.start()

@@ -120,12 +120,12 @@ type BasinHopping struct {
 	Method      Method  // of the local searches; nil means LBFGS
 	Hops        int     // 0 means 100
 	Step        float64 // the most that an element is shaken by, at first; 0 means 0.5
-	Temperature float64 // 0 means 1; as large as the differences between neighboring minima
+	Temperature float64 // about the differences between neighboring minima; 0 means 1, and a negative number 0: only lower minima are accepted
 	Seed        uint64
 }
 
 func (m *BasinHopping) check(p *Problem, n int) error {
-	if m.Hops < 0 || !(m.Step >= 0 && m.Temperature >= 0) || math.IsInf(m.Step, 1) {
+	if m.Hops < 0 || !(m.Step >= 0) || math.IsNaN(m.Temperature) || math.IsInf(m.Step, 1) {
 		return fmt.Errorf("minimize: BasinHopping: Hops is %d, Step %v, Temperature %v: want positive numbers", m.Hops, m.Step, m.Temperature)
 	}
 	return checkInner("BasinHopping", m.Method, p, n)
@@ -142,6 +142,7 @@ func (m *BasinHopping) search(r *run) Reason {
 	if temperature == 0 {
 		temperature = 1
 	}
+	temperature = max(0, temperature)
 	random := rand.New(rand.NewPCG(m.Seed, 1))
 	at, best := r.local(m.Method, r.x)
 	r.take(at)

@@ -23,7 +23,7 @@ type Tanh struct{}
 // Forward applies it. Shapes: any -> same.
 func (Tanh) Forward(x *tarn.Value) *tarn.Value { return x.Tanh() }
 
-// LeakyReLU is x where x > 0, else Slope x. A Slope of 0 means 0.01, PyTorch's default.
+// LeakyReLU is x where x > 0, else Slope x. A Slope of 0 means 0.01, PyTorch's default; the layer with a slope of 0 is ReLU.
 type LeakyReLU struct{ Slope float64 }
 
 // Forward applies it. Shapes: any -> same.

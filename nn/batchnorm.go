@@ -81,7 +81,7 @@ type BatchNorm struct {
 	// NumBatchesTracked counts the training steps, as in PyTorch's files; nil where nothing is to be counted.
 	NumBatchesTracked *tarn.Param
 	Eps               float64 // added to the variance
-	// Momentum is the part that a batch contributes to the running statistics: new = (1-Momentum)*old + Momentum*batch. 0 makes
+	// Momentum is the part that a batch contributes to the running statistics: new = (1-Momentum)*old + Momentum*batch. A negative number makes
 	// them the plain average of all batches, which PyTorch calls momentum=None.
 	Momentum float64
 }
@@ -161,7 +161,7 @@ func (b *BatchNorm) track(y, mean, variance *tarn.Value) {
 	if b.NumBatchesTracked != nil {
 		count := b.NumBatchesTracked.Next(g).AddNum(1)
 		g.Attach(y, b.NumBatchesTracked, count)
-		if b.Momentum == 0 {
+		if b.Momentum < 0 {
 			part = mean.Num(1).Div(count.Cast(mean.DType()))
 		}
 	}

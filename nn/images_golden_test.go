@@ -141,7 +141,7 @@ var imageModels = map[string]func() nn.Layer{
 	},
 	"BatchNorm2d averaging": func() nn.Layer {
 		b := nn.NewBatchNorm(2)
-		b.Momentum = 0
+		b.Momentum = -1
 		return b
 	},
 	"BatchNorm2d without weights": func() nn.Layer {

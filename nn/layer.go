@@ -78,7 +78,7 @@ func endsWith(shape, sizes []int) bool {
 	return len(shape) >= len(sizes) && slices.Equal(shape[len(shape)-len(sizes):], sizes)
 }
 
-// orOne is x, or 1 where x is 0, as an option is that has not been set.
+// orOne returns x, or 1 if x is 0, as an option is that has not been set.
 func orOne(x float64) float64 {
 	if x == 0 {
 		return 1

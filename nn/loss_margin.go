@@ -7,7 +7,7 @@ import "github.com/seed-49005b45/tarn"
 // HingeLoss asks a score to have the sign of its target by a margin, as a support vector machine does.
 // Cortes and Vapnik, Support-vector networks, 1995.
 type HingeLoss struct {
-	Margin    float64 // 0 means 1
+	Margin    float64 // 0 means 1, and a negative number 0
 	Squared   bool    // take the square of each loss
 	Reduction Reduction
 }
@@ -20,7 +20,7 @@ func (l HingeLoss) Loss(score, target *tarn.Value) *tarn.Value {
 	if bad := alike("Hinge", score, target); bad != nil {
 		return bad
 	}
-	v := score.Mul(target).Neg().AddNum(orOne(l.Margin)).ReLU()
+	v := score.Mul(target).Neg().AddNum(max(0, orOne(l.Margin))).ReLU()
 	if l.Squared {
 		v = v.Square()
 	}
@@ -30,7 +30,7 @@ func (l HingeLoss) Loss(score, target *tarn.Value) *tarn.Value {
 // MultiMarginLoss asks the score of each row's class to be above all others by a margin. Equal to
 // torch.nn.MultiMarginLoss.
 type MultiMarginLoss struct {
-	Margin    float64   // 0 means 1
+	Margin    float64   // 0 means 1, and a negative number 0
 	Squared   bool      // p = 2 in PyTorch
 	Weight    []float64 // of each class; nil means 1 each
 	Reduction Reduction
@@ -48,7 +48,7 @@ func (l MultiMarginLoss) Loss(scores, target *tarn.Value) *tarn.Value {
 	if bad != nil {
 		return bad
 	}
-	v := scores.Sub(c.pick(scores).Unsqueeze(-1)).AddNum(orOne(l.Margin)).ReLU()
+	v := scores.Sub(c.pick(scores).Unsqueeze(-1)).AddNum(max(0, orOne(l.Margin))).ReLU()
 	if l.Squared {
 		v = v.Square()
 	}

@@ -81,6 +81,7 @@ func TestLossValues(t *testing.T) {
 		{"sure and wrong", nn.BCEWithLogitsLoss{Reduction: nn.Sum}.Loss, vector(-1e5, 1e5), vector(1, 0), 2e5, []float64{-1, 1}},
 		{"a target of 0", nn.KLLoss{Reduction: nn.Sum}.Loss, vector(-2, math.Log(0.5)), vector(0, 0.5), 0, []float64{0, -0.5}},
 		{"margin just met", nn.HingeLoss{Margin: 2, Reduction: nn.Sum}.Loss, vector(2, -3, 0.5), vector(1, 1, -1), 5 + 2.5, []float64{0, -1, 1}},
+		{"a margin of 0", nn.HingeLoss{Margin: -1, Reduction: nn.Sum}.Loss, vector(2, -3, 0.5), vector(1, 1, -1), 3 + 0.5, []float64{0, -1, 1}},
 		{"equal", nn.MAE, vector(1, 1), vector(1, 0), 0.5, []float64{0, 0.5}},
 	} {
 		g := tarn.NewGraph()

@@ -9,11 +9,13 @@ import "github.com/seed-49005b45/tarn"
 // Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
 type RMSNorm struct {
 	Weight *tarn.Param // [size], the scale; nil for none
-	Eps    float64     // added to the mean square; 0 means the distance from 1 to the next number, as PyTorch's None
+	Eps    float64     // added to the mean square; negative means the distance from 1 to the next number, as PyTorch's None
 }
 
-// NewRMSNorm returns a normalization of a last axis of the given size, with Eps 0.
-func NewRMSNorm(size int) *RMSNorm { return &RMSNorm{Weight: tarn.NewParam(tarn.F32, Ones(), size)} }
+// NewRMSNorm returns a normalization of a last axis of the given size, with Eps -1, PyTorch's default.
+func NewRMSNorm(size int) *RMSNorm {
+	return &RMSNorm{Weight: tarn.NewParam(tarn.F32, Ones(), size), Eps: -1}
+}
 
 // Forward is x/sqrt(mean(x^2) + Eps) Weight. Shapes: [d... size] -> same.
 func (l *RMSNorm) Forward(x *tarn.Value) *tarn.Value {
@@ -25,7 +27,7 @@ func (l *RMSNorm) Forward(x *tarn.Value) *tarn.Value {
 		return g.Fail("RMSNorm", []*tarn.Value{x}, "the operand is %v%s and should be f32 or f64 with at least one axis", x.DType(), shapeString(x.Shape()))
 	}
 	eps := l.Eps
-	if eps == 0 {
+	if eps < 0 {
 		eps = 0x1p-52
 		if x.DType() == tarn.F32 {
 			eps = 0x1p-23
