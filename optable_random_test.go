@@ -8,9 +8,10 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file makes random graphs of the ops in the table and compares them, compiled, with the reference.
+// This file makes random graphs of the ops in the table, and of loops and branches, and compares them, compiled, with the reference.
 
-// TestRandomGraphs runs graphs of a dozen ops with the gradients of all their inputs.
+// TestRandomGraphs runs graphs of a dozen ops with the gradients of all their inputs. Bodies of loops and branches are such graphs
+// too, and take gradients inside.
 func TestRandomGraphs(t *testing.T) {
 	const graphs = 150
 	for seed := range graphs {
@@ -54,6 +55,10 @@ type graphMaker struct {
 	dtype tarn.DType
 	data  map[string]*tarn.Tensor
 	pool  []*tarn.Value
+	depth int // of the loops and branches around
+	// anchor is a value of the body that is being made, or nil: a loop whose operands all come from outside of the body
+	// lies outside too, and cannot use what is in it.
+	anchor *tarn.Value
 }
 
 func (m *graphMaker) input(o operand, shape []int) *tarn.Value {
@@ -65,6 +70,10 @@ func (m *graphMaker) input(o operand, shape []int) *tarn.Value {
 // grow adds one op of the table. An op with jumps is given fresh inputs, for a difference in the last digit of an operand
 // would show as a difference of the result, and so is one that is singular where elements are equal.
 func (m *graphMaker) grow() {
+	if m.depth < 2 && m.r.IntN(8) == 0 {
+		m.pool = append(m.pool, m.control()...)
+		return
+	}
 	c := opCases[m.r.IntN(len(opCases))]
 	shapes := c.shapes[m.r.IntN(len(c.shapes))]
 	if !c.has(m.dtype) {
@@ -75,7 +84,7 @@ func (m *graphMaker) grow() {
 		if c.flat || c.spread || o.fixed {
 			in[i] = m.input(o, shapes[i])
 		} else {
-			in[i] = m.adapt(m.pool[m.r.IntN(len(m.pool))], o, shapes[i])
+			in[i] = m.adapt(m.pick(), o, shapes[i])
 		}
 	}
 	y := c.build(in...)
@@ -86,6 +95,58 @@ func (m *graphMaker) grow() {
 		m.pool = append(m.pool, y)
 	}
 }
+
+// control adds a loop or a branch, and gives its results.
+func (m *graphMaker) control() []*tarn.Value {
+	shape := []int{1 + m.r.IntN(3), 1 + m.r.IntN(3)}
+	steps := 1 + m.r.IntN(3)
+	state := func(in *graphMaker) *tarn.Value { // a value of the pool as a bounded matrix
+		v := in.adapt(in.pick(), between(-1, 1), shape)
+		if in.anchor != nil {
+			v = v.Add(in.anchor.Tanh().Mean().Scale(0.01))
+		}
+		return v
+	}
+	body := func(values ...*tarn.Value) *graphMaker {
+		in := &graphMaker{r: m.r, g: m.g, dtype: m.dtype, data: m.data, pool: values, depth: m.depth + 1, anchor: values[0]}
+		if m.r.IntN(2) == 0 {
+			in.pool = append(in.pool, m.pick())
+		}
+		for range 1 + m.r.IntN(3) {
+			in.grow()
+		}
+		if m.r.IntN(2) == 0 { // a gradient inside of the body
+			x := values[m.r.IntN(len(values))]
+			loss := in.pick().Tanh().Sum().Add(x.Square().Mean())
+			in.pool = append(in.pool, tarn.Grad(loss, x)...)
+		}
+		return in
+	}
+	switch m.r.IntN(3) {
+	case 0:
+		xs := m.adapt(m.pick(), between(-1, 1), append([]int{steps}, shape...))
+		last, stacks := tarn.Scan([]*tarn.Value{state(m)}, []*tarn.Value{xs}, tarn.ScanOptions{Reverse: m.r.IntN(2) == 0}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+			in := body(carries[0], xs[0])
+			return []*tarn.Value{state(in)}, []*tarn.Value{state(in)}
+		})
+		return append(last, stacks...)
+	case 1:
+		// It has no gradient: what goes in and comes out is taken as constant.
+		count := m.g.Num(tarn.I32, 0)
+		last := tarn.While([]*tarn.Value{count, state(m).StopGradient()}, func(carries []*tarn.Value) *tarn.Value {
+			return carries[0].Lt(tarn.Num(steps))
+		}, func(carries []*tarn.Value) []*tarn.Value {
+			return []*tarn.Value{carries[0].AddNum(1), state(body(carries[1]))}
+		})
+		return []*tarn.Value{last[1].StopGradient()}
+	}
+	// The predicate comes from fresh data, so that a difference in the last digit does not choose.
+	p := m.input(between(-1, 1), []int{1}).Sum().Gt(tarn.Num(0))
+	branch := func(operands []*tarn.Value) []*tarn.Value { return []*tarn.Value{state(body(operands...))} }
+	return tarn.Cond(p, []*tarn.Value{state(m), m.pick()}, branch, branch)
+}
+
+func (m *graphMaker) pick() *tarn.Value { return m.pool[m.r.IntN(len(m.pool))] }
 
 // adapt moves the elements of v into the operand's range, smoothly, and brings them to its shape. Near a kink the
 // derivative jumps: there fresh data is used, which keeps away from it, and so it is where the range is so wide that it
