@@ -50,10 +50,12 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 	if slices.ContainsFunc(in, func(x *Value) bool { return x.exists() && x.failed }) {
 		return g.poison(failedOp{}, in)
 	}
+	g, in = g.meet(in)
 	if err == nil {
 		err = g.usable(in)
 	}
 	if err == nil {
+		v, k, w = in[0], in[1], in[2]
 		err = checkAttention(v, k, w)
 	}
 	if err == nil {
@@ -68,7 +70,7 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 	sources := []*Value{q4, k4, v4}
 	if mask != nil {
 		scores := append(slices.Clone(lead), q4.Dim(1), q4.Dim(2), k4.Dim(2))
-		if mask, err = mask.scoresMask(scores); err != nil {
+		if mask, err = in[3].scoresMask(scores); err != nil {
 			return g.failAs("Attention", in, err)
 		}
 		sources = append(sources, mask.fourAxes())
@@ -89,8 +91,12 @@ func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
 	if slices.ContainsFunc(in, func(x *Value) bool { return x.exists() && x.failed }) {
 		return g.poison(failedOp{}, in)
 	}
+	g, in = g.meet(in)
 	if err == nil {
 		err = g.usable(in)
+	}
+	if err == nil {
+		v = in[0]
 	}
 	switch {
 	case err != nil:

@@ -215,9 +215,10 @@ func (v *Value) conv(kind ir.ConvKind, w *Value, o ConvOptions) (op convOp, spac
 		return op, nil, nil, false
 	}
 	space, err := spatial(v.typ)
+	g, met := v.graph.meet(in)
 	switch {
 	case err != nil:
-	case w.graph != v.graph:
+	case met[0].graph != g || met[1].graph != g:
 		err = newProblem("operand 2 belongs to another graph")
 	case o.Groups < 0:
 		err = newProblem("there are %d groups", o.Groups)

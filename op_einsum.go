@@ -27,6 +27,7 @@ func Einsum(spec string, first *Value, others ...Operand) *Value {
 	for _, o := range others {
 		in = append(in, first.operand(o))
 	}
+	g, in = g.meet(in)
 	for _, v := range in {
 		if !v.exists() || v.failed || v.graph != g {
 			return g.add(einsumOp{}, in...)
