@@ -524,7 +524,7 @@ func TestMistakes(t *testing.T) {
 		{"needs a sum of squares", f, []float64{1}, &minimize.LevenbergMarquardt{}, minimize.Options{}},
 		{"needs a sum of squares", f, []float64{1}, &minimize.GaussNewton{}, minimize.Options{}},
 		{"needs a sum of squares", f, []float64{1}, &minimize.NewtonCG{GaussNewton: true}, minimize.Options{}},
-		{"betas in [0, 1)", f, []float64{1}, &minimize.Adam{Beta1: 1}, minimize.Options{}},
+		{"betas below 1", f, []float64{1}, &minimize.Adam{Beta1: 1}, minimize.Options{}},
 		{"say where to look", f, []float64{1}, &minimize.MultiStart{}, minimize.Options{}},
 		{"finite ones in order", f, []float64{1}, &minimize.MultiStart{Lower: []float64{0}, Upper: []float64{math.Inf(1)}}, minimize.Options{}},
 		{"itself a search", f, []float64{1}, &minimize.BasinHopping{Method: &minimize.BasinHopping{}}, minimize.Options{}},
