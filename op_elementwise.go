@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file holds the elementwise family: one op type for all scalar functions, and a table with the
-// gradient rule of each. The functions themselves are defined in internal/scalar.
+// This file holds the elementwise family: one op type for all scalar functions, and a table with the gradient rule of
+// each. The functions themselves are defined in internal/scalar.
 
 // elementwiseOp applies a scalar function to operands of one shape.
 type elementwiseOp struct{ irop.Elementwise }

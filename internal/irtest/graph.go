@@ -251,7 +251,7 @@ func (m *maker) shape() []int {
 	return shape
 }
 
-// pick gives a node of the pool, one of the last ones more often.
+// pick returns a node of the pool, one of the last ones more often.
 func (m *maker) pick() *ir.Node {
 	n := len(m.pool)
 	if m.r.IntN(2) == 0 {
@@ -263,7 +263,7 @@ func (m *maker) pick() *ir.Node {
 // Cast adds a conversion.
 func (m *maker) Cast(to ir.DType, n *ir.Node) *ir.Node { return m.Add(irop.Cast{To: to}, n) }
 
-// like gives a node of the type of n: one of the pool, or one brought to it.
+// like returns a node of the type of n: one of the pool, or one brought to it.
 func (m *maker) like(n *ir.Node) *ir.Node { return m.fit(m.pick(), n.Type) }
 
 // fit brings n to a type, by way of whatever movements that takes.
@@ -465,7 +465,7 @@ func (m *maker) product(n *ir.Node) *ir.Node {
 // mostInLoops bounds the operands of loops, whose bodies the reference computes over and over.
 const mostInLoops = 300
 
-// some gives a node of the pool that is not too large for a loop.
+// some returns a node of the pool that is not too large for a loop.
 func (m *maker) some() *ir.Node {
 	for range 10 {
 		if n := m.pick(); n.Type.Size() <= mostInLoops {
@@ -475,7 +475,7 @@ func (m *maker) some() *ir.Node {
 	return m.Num(m.float(), m.r.Float64())
 }
 
-// control adds a loop or a branch with bodies made by chance, and gives all of its results.
+// control adds a loop or a branch with bodies made by chance, and returns all of its results.
 func (m *maker) control() []*ir.Node {
 	c := &ir.Control{Kind: []ir.ControlKind{ir.Scan, ir.While, ir.Branch}[m.r.IntN(3)]}
 	inputs := []ir.Type{{DType: ir.I64, Shape: []int{}}}
