@@ -80,6 +80,12 @@ var _ = register(
 		return last[0].Add(stacks[0].Sum(0))
 	}, in: []operand{between(-1, 1), between(-1, 1)}, shapes: [][][]int{{{0, 3}, {3}}, {{3, 0}, {0}}}},
 	opCase{op: "func While", build: func(in ...*tarn.Value) *tarn.Value { return untilLarge(in...).StopGradient() }, in: []operand{between(0.5, 1)}, shapes: [][][]int{{{2, 3}}, {{1}}}, flat: true},
+	opCase{op: "func Scan", form: "products of what differs from step to step", build: func(in ...*tarn.Value) *tarn.Value {
+		last, _ := tarn.Scan(in[:1], in[1:], tarn.ScanOptions{}, func(c, xs []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{c[0].MatMul(xs[0]).Add(xs[0].MatMul(c[0])).Tanh()}, nil
+		})
+		return last[0]
+	}, in: []operand{between(-1, 1), between(-1, 1)}, shapes: [][][]int{{{3, 3}, {4, 3, 3}}, {{1, 1}, {2, 1, 1}}}}.within(100),
 	opCase{op: "func Cond", build: chosen, in: []operand{between(0.2, 1), between(-1, 1)}, shapes: [][][]int{{{2, 3}, {3, 2}}}}.within(10),
 	opCase{op: "func Cond", form: "otherwise", build: chosen, in: []operand{between(-1, -0.2), between(-1, 1)}, shapes: [][][]int{{{2, 3}, {3, 2}}}}.within(10),
 )

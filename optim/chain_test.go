@@ -558,4 +558,45 @@ func TestGroups(t *testing.T) {
 	if got := p.values()[0]; got != 0.5-0.25*-0.5 {
 		t.Errorf("got %v", got)
 	}
+	p, o = quadratic(tarn.F64), optim.NewSGD(0.5)
+	o.WeightDecay = 1
+	o.Group(optim.Vectors).Decay = 0.5
+	o.Group(optim.Under("w")).Decay = 0.25
+	run(t, p.compile(t, o, 0), nil)
+	if got := p.values()[0]; got != 0.5-0.5*(-0.5+0.125*0.5) {
+		t.Errorf("the decay of two groups: got %v", got)
+	}
+}
+
+// TestSettingsAtTheirEnds checks settings at which a transform does nothing, or which leave out one of its norms.
+func TestSettingsAtTheirEnds(t *testing.T) {
+	after := func(transforms ...optim.Transform) []float64 {
+		p := quadratic(tarn.F64)
+		program := p.compile(t, optim.NewChain(0.1, transforms...), 0)
+		for range 3 {
+			run(t, program, nil)
+		}
+		return p.values()
+	}
+	plain := after(optim.ClipByNorm(1e9))
+	lookahead := optim.NewSGD(0.1)
+	lookahead.After = []optim.Transform{optim.Lookahead{Steps: 2, Share: 1}}
+	p := quadratic(tarn.F64)
+	program := p.compile(t, lookahead, 0)
+	for range 3 {
+		run(t, program, nil)
+	}
+	for name, got := range map[string][]float64{
+		"Lookahead that goes all the way": p.values(),
+		"Only of nothing":                 after(optim.Only{Match: func(string, *tarn.Param) bool { return false }, Then: optim.ClipByValue(0)}),
+		"ClipByValue of large numbers":    after(optim.ClipByValue(1e9)),
+	} {
+		if d := worst(got, plain); !(d < 1e-15) {
+			t.Errorf("%s changes the steps by %g", name, d)
+		}
+	}
+	stop := after(optim.ClipByValue(0), optim.ScaleByTrustRatio{Coefficient: 1}) // an update of norm 0, without an Epsilon
+	if d := worst(stop, quadratic(tarn.F64).values()); d != 0 {
+		t.Errorf("a trust ratio of an update of 0 moves the params to %v", stop)
+	}
 }

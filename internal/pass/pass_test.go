@@ -76,6 +76,11 @@ func TestPasses(t *testing.T) {
 		{"fold", "nothing large", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			return b.F(scalar.Neg, b.Expand(b.Num(f, 1), 1<<12))
 		}, "%3 = Neg(%2) f32[4096]\noutput %3"},
+		{"fold", "no large product of small ones", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			var xs [64]float64
+			c := b.Const(f, xs[:]...)
+			return b.MatMul(b.Reshape(c, 64, 1), b.Reshape(c, 1, 64))
+		}, "%4 = MatMul(%2, %3) f32[64 64]\noutput %4"},
 		{"fold", "nothing behind a fence", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			one := b.Num(f, 1)
 			return b.F(scalar.Neg, b.Add(irop.Fence{}, one, one))
@@ -192,10 +197,39 @@ func TestRandomGraphs(t *testing.T) {
 			}
 		})
 		dropped += nodes - len(g.Nodes)
+		if err := alive(g); err != nil {
+			t.Fatalf("seed %d: %v\n%v", seed, err, g)
+		}
 	}
 	if dropped == 0 {
 		t.Error("the passes drop nothing")
 	}
+}
+
+// alive checks that every node is needed by an output or an assignment, in bodies too.
+func alive(g *ir.Graph) error {
+	needed := map[*ir.Node]bool{}
+	for _, n := range g.Roots() {
+		needed[n] = true
+	}
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		n := g.Nodes[i]
+		if !needed[n] {
+			return fmt.Errorf("nothing needs %v", n)
+		}
+		for _, in := range n.In {
+			needed[in] = true
+		}
+		if op, ok := n.Op.(ir.Nested); ok {
+			c, _ := op.Nests()
+			for _, body := range c.Bodies {
+				if err := alive(body); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // TestRunTells checks that every pass is announced, after it has run.

@@ -371,6 +371,9 @@ func TestAssignments(t *testing.T) {
 		}, 1, 0},
 		{"itself", func(b *irtest.Builder, v, w, x *ir.Node) { b.Assign(v, v) }, 2, n * 4},
 		{"the reverse of itself", func(b *irtest.Builder, v, w, x *ir.Node) { b.Assign(v, b.Flip(v, 0)) }, 2, n * 4},
+		{"the reverse of what has been computed", func(b *irtest.Builder, v, w, x *ir.Node) {
+			b.Assign(v, b.Flip(b.F(scalar.Sub, w, x), 0))
+		}, 1, n * 4},
 		{"the sum of itself and its reverse", func(b *irtest.Builder, v, w, x *ir.Node) {
 			b.Assign(v, b.F(scalar.Add, v, b.Flip(v, 0)))
 		}, 1, n * 4},
@@ -385,6 +388,9 @@ func TestAssignments(t *testing.T) {
 			tt.build(b, b.Variable(ir.F32, n), b.Variable(ir.F32, n), b.Input(ir.F32, n))
 			p := lower.Lower(b.Graph)
 			arena := plan.Plan(p)
+			if err := sameMeaning(b.Graph, lower.Lower(b.Graph), p); err != nil {
+				t.Errorf("%v\n%v", err, p)
+			}
 			copies := 0
 			for _, s := range p.Steps {
 				if _, ok := s.Work.(*lower.Copy); ok {
