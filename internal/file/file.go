@@ -3,11 +3,15 @@ package file
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +23,17 @@ const bufferSize = 1 << 16
 // before the rename, the temporary file is removed and the old file is as it was. The permissions of the file are those
 // that the umask leaves. A symbolic link is followed. What is not a regular file, such as a pipe, is written to directly.
 func Replace(s System, path string, contents func(w io.Writer) error) error {
+	return ReplaceKeeping(s, path, nil, contents)
+}
+
+// ReplaceKeeping is Replace, and what the file was before is kept: it gets the first of the names in older, what had that
+// name gets the second, and so on; what had the last is gone. A crash between two of these renamings leaves one of the
+// names without a file, and all files but the oldest.
+func ReplaceKeeping(s System, path string, older []string, contents func(w io.Writer) error) error {
+	return shown(replace(s, path, older, contents))
+}
+
+func replace(s System, path string, older []string, contents func(w io.Writer) error) error {
 	target, special := resolve(path)
 	if special {
 		f, err := s.Append(target)
@@ -36,9 +51,13 @@ func Replace(s System, path string, contents func(w io.Writer) error) error {
 		s.Remove(temporary)
 		return err
 	}
-	if err := s.Rename(temporary, target); err != nil {
-		s.Remove(temporary)
-		return err
+	names := append([]string{temporary, target}, older...)
+	for i := len(names) - 2; i >= 0; i-- {
+		err := s.Rename(names[i], names[i+1])
+		if err != nil && (i == 0 || !errors.Is(err, fs.ErrNotExist)) {
+			s.Remove(temporary)
+			return err
+		}
 	}
 	return s.SyncDir(filepath.Dir(target))
 }
@@ -46,6 +65,10 @@ func Replace(s System, path string, contents func(w io.Writer) error) error {
 // Append adds text to the end of the file at path, which need not exist, and syncs it. After a crash or an error the file
 // may end with a part of the text.
 func Append(s System, path string, text []byte) error {
+	return shown(appendTo(s, path, text))
+}
+
+func appendTo(s System, path string, text []byte) error {
 	_, err := os.Lstat(path)
 	created := err != nil
 	f, err := s.Append(path)
@@ -101,17 +124,32 @@ func temporaryName(path string) string {
 	return filepath.Join(filepath.Dir(path), name)
 }
 
-// Sweep removes the temporary files that writers which were killed have left in a directory. No one may be writing there.
-func Sweep(s System, dir string) error {
+// Sweep removes the temporary files that writers which were killed have left in a directory. Those of the named files go in
+// any case, so that no one else may be writing these; others go if their process is gone.
+func Sweep(s System, dir string, names ...string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return shown(err)
 	}
 	for _, e := range entries {
-		name := e.Name()
-		if strings.HasPrefix(name, ".") && strings.Contains(name, temporaryInfix) && strings.HasSuffix(name, temporarySuffix) {
-			s.Remove(filepath.Join(dir, name)) // if it stays, it is only in the way
+		name, process, ok := parseTemporary(e.Name())
+		if ok && (slices.Contains(names, name) || process == os.Getpid() || !exists(process)) {
+			s.Remove(filepath.Join(dir, e.Name())) // if it stays, it is only in the way
 		}
 	}
 	return nil
+}
+
+// parseTemporary returns the file and the process that the name of a temporary file tells.
+func parseTemporary(temporary string) (name string, process int, ok bool) {
+	rest, begins := strings.CutPrefix(temporary, ".")
+	rest, ends := strings.CutSuffix(rest, temporarySuffix)
+	at := strings.LastIndex(rest, temporaryInfix)
+	if !begins || !ends || at < 0 {
+		return "", 0, false
+	}
+	writer, number, _ := strings.Cut(rest[at+len(temporaryInfix):], "-")
+	p, err := strconv.ParseInt(writer, 16, 32)
+	_, wrong := strconv.ParseUint(number, 16, 32)
+	return rest[:at], int(p), err == nil && wrong == nil
 }

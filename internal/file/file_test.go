@@ -3,6 +3,7 @@ package file_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -201,22 +202,63 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// TestSweep removes our own temporary files and nothing else.
+// TestSweep removes our own temporary files and nothing else: those of the named files, and those whose process is gone.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
-	keep := []string{".other.tmp", "a.tmp", "name.tarn-1-2.tmp"}
-	for _, name := range append([]string{".name.tarn-1-2.tmp"}, keep...) {
+	alive := os.Getppid()
+	ours := []string{".name.tarn-1-2.tmp", fmt.Sprintf(".other.tarn-%x-0.tmp", os.Getpid()), ".a.tarn-b.tarn-7ffffff0-12345678.tmp"}
+	keep := []string{".other.tarn-x-2.tmp", ".other.tarn-1.tmp", ".other.tmp", "a.tmp", "name.tarn-1-2.tmp", fmt.Sprintf(".other.tarn-%x-2.tmp", alive)}
+	for _, name := range slices.Concat(ours, keep) {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := file.Sweep(file.Disk, dir); err != nil {
+	if err := file.Sweep(file.Disk, dir, "name"); err != nil {
 		t.Fatal(err)
 	}
+	slices.Sort(keep)
 	if left := names(t, dir); !slices.Equal(left, keep) {
 		t.Errorf("left are %v, want %v", left, keep)
 	}
 	if err := file.Sweep(file.Disk, filepath.Join(dir, "missing")); err == nil {
 		t.Error("a missing directory is swept")
+	}
+}
+
+// TestKeeping writes a file again and again, lets every call fail in turn, and expects the newest three in their order, with at
+// most one name left out.
+func TestKeeping(t *testing.T) {
+	older := func(dir string) []string { return []string{filepath.Join(dir, "b"), filepath.Join(dir, "c")} }
+	write := func(s file.System, dir, text string) error {
+		return file.ReplaceKeeping(s, filepath.Join(dir, "a"), older(dir), contents([]byte(text)))
+	}
+	for written := range 5 {
+		for at := 1; ; at++ {
+			dir := t.TempDir()
+			for i := range written {
+				if err := write(file.Disk, dir, fmt.Sprint(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := &filetest.Failing{At: at, Broken: true}
+			err := write(s, dir, fmt.Sprint(written))
+			if (err == nil) != (s.Failed == "") {
+				t.Errorf("after %d, %s failed: %v", written, s.Failed, err)
+			}
+			got := ""
+			for _, name := range []string{"a", "b", "c"} {
+				text, _ := os.ReadFile(filepath.Join(dir, name))
+				got += string(text)
+			}
+			all := "43210"
+			before := all[5-written : 5-max(0, written-3)]
+			after := all[4-written : 5-max(0, written-2)]
+			if got != after && (s.Failed == "" || got != before && got != before[:max(0, len(before)-1)]) {
+				t.Errorf("after %d, %s failed (call %d): %q, want %q or %q", written, s.Failed, at, got, before, after)
+			}
+			if s.Failed == "" {
+				break
+			}
+		}
 	}
 }

@@ -36,7 +36,7 @@ func (disk) Rename(from, to string) error     { return os.Rename(from, to) }
 func (disk) Remove(path string) error         { return os.Remove(path) }
 
 func open(path string, flags int) (File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|flags, 0o666)
+	f, err := os.OpenFile(path, os.O_WRONLY|noWait|flags, 0o666)
 	if err != nil {
 		return nil, err // and not a File that holds a nil pointer
 	}
