@@ -5,7 +5,7 @@
 // The header gives each tensor's dtype, shape and place, and may hold strings under "__metadata__". Files may be
 // malicious: reading checks everything that the header claims against the bytes that are there, before it allocates
 // memory. The same contents are written as the same bytes, and a file is replaced atomically: a crash leaves the
-// old file or the new one.
+// old file or the new one. Files written by this package have checksums, and damage to such a file is an error.
 //
 // The format: https://github.com/huggingface/safetensors#format.
 package safetensors
@@ -18,4 +18,5 @@ import (
 type File struct {
 	Tensors  map[string]*tarn.Tensor
 	Metadata map[string]string // free text, nil if the file has none
+	Verified bool              // whether the file had checksums, as those that this package writes; they were right
 }

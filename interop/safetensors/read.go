@@ -3,47 +3,44 @@ package safetensors
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
-	"os"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file reads files. Element types that tarn does not have are widened to a type that holds all their values.
 
 // Load reads the file at path.
-func Load(path string) (*File, error) {
-	f, err := os.Open(path)
+func Load(path string) (*File, error) { return load(path, nil) }
+
+// load is Load. If accept is not nil, it sees the tensors before their elements are read, and may refuse them.
+func load(path string, accept func([]info) error) (*File, error) {
+	f, size, err := file.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	defer f.Close()
-	s, err := f.Stat()
+	contents, err := read(f, size, accept)
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+		return nil, fmt.Errorf("safetensors: %s: %w", file.Name(path), err)
 	}
-	if !s.Mode().IsRegular() {
-		return nil, fmt.Errorf("safetensors: %s is not a regular file", path)
-	}
-	file, err := read(f, s.Size())
-	if err != nil {
-		return nil, fmt.Errorf("safetensors: %s: %w", path, err)
-	}
-	return file, nil
+	return contents, nil
 }
 
 // Read reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
-// the 8-bit floats fit no such type and are errors.
+// the 8-bit floats fit no such type and are errors. If the file has checksums that do not match, that is an error too.
 func Read(r io.ReaderAt, size int64) (*File, error) {
-	file, err := read(r, size)
+	file, err := read(r, size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	return file, nil
 }
 
-func read(r io.ReaderAt, size int64) (*File, error) {
+func read(r io.ReaderAt, size int64, accept func([]info) error) (*File, error) {
 	if size < 8 {
 		return nil, fmt.Errorf("%d bytes are not a safetensors file, which begins with the 8-byte length of its header", size)
 	}
@@ -65,7 +62,13 @@ func read(r io.ReaderAt, size int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if accept != nil {
+		if err := accept(infos); err != nil {
+			return nil, err
+		}
+	}
 	file := &File{Tensors: make(map[string]*tarn.Tensor, len(infos)), Metadata: metadata}
+	var entries []entry
 	for _, t := range infos {
 		raw := make([]byte, t.end-t.begin)
 		if err := readFull(r, raw, start+t.begin); err != nil {
@@ -76,6 +79,13 @@ func read(r io.ReaderAt, size int64) (*File, error) {
 			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
 		}
 		file.Tensors[t.name] = tensor
+		entries = append(entries, entry{t.name, t.dtype, t.shape, crc32.Checksum(raw, castagnoli)})
+	}
+	if file.Verified, err = verify(entries, metadata); err != nil {
+		return nil, err
+	}
+	if len(metadata) == 0 {
+		file.Metadata = nil
 	}
 	return file, nil
 }
@@ -92,6 +102,12 @@ func readFull(r io.ReaderAt, b []byte, offset int64) error {
 var elementSize = map[string]int64{
 	"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
 	"U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+}
+
+// decoded holds the dtype of the tensor that decode returns for each of the format's that it reads.
+var decoded = map[string]tarn.DType{
+	"BOOL": tarn.Bool, "U8": tarn.I32, "I8": tarn.I32, "U16": tarn.I32, "I16": tarn.I32, "F16": tarn.F32, "BF16": tarn.F32,
+	"U32": tarn.I64, "I32": tarn.I32, "F32": tarn.F32, "I64": tarn.I64, "F64": tarn.F64,
 }
 
 var order = binary.LittleEndian

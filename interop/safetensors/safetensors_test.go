@@ -75,7 +75,7 @@ func TestRoundTrip(t *testing.T) {
 
 func TestWriteBytes(t *testing.T) {
 	tensors := map[string]*tarn.Tensor{"b": tarn.Vector([]float32{1}), "a": reshape(tarn.Vector([]int32{1, 2}), 1, 2), "c": tarn.Vector([]int64{-1}), "d": tarn.Scalar(true)}
-	header := `{"__metadata__":{"k":"v"},"c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},` +
+	header := `{"__metadata__":{"k":"v","tarn.checksum":"crc32c a0668bac 7a73ec2c dd54c4ab 48674bc7 a016d052"},"c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},` +
 		`"a":{"dtype":"I32","shape":[1,2],"data_offsets":[8,16]},"b":{"dtype":"F32","shape":[1],"data_offsets":[16,20]},` +
 		`"d":{"dtype":"BOOL","shape":[],"data_offsets":[20,21]}}`
 	for len(header)%8 != 0 {
@@ -211,6 +211,86 @@ func TestBroken(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(dir, "none")); err == nil {
 		t.Error("a missing file is accepted")
+	}
+}
+
+// TestDamage flips every bit of a file, zeroes and repeats ranges, cuts it and swaps tensors: what is then read without an error is
+// what was written, but for the checksum itself.
+func TestDamage(t *testing.T) {
+	tensors := map[string]*tarn.Tensor{
+		"a": tarn.Vector([]float32{1, 2, 3}), "b": tarn.Vector([]float32{1, 2, 4}), "c": tarn.Vector([]int64{7}), "d": tarn.Scalar(true), "e": tarn.Zeros(tarn.I32, 2, 0),
+	}
+	metadata := map[string]string{"runs": "120", "text": "\"quoted\""}
+	var written bytes.Buffer
+	if err := Write(&written, tensors, metadata); err != nil {
+		t.Fatal(err)
+	}
+	good := written.Bytes()
+	refused, accepted := 0, 0
+	try := func(what string, b []byte) {
+		file, err := readBytes(b)
+		if err != nil {
+			refused++
+			return
+		}
+		accepted++
+		maps.DeleteFunc(file.Metadata, func(key, _ string) bool { return metadata[key] == "" && !file.Verified })
+		same := maps.Equal(file.Metadata, metadata) && len(file.Tensors) == len(tensors)
+		for name, x := range tensors {
+			y := file.Tensors[name]
+			same = same && y != nil && x.DType() == y.DType() && slices.Equal(x.Shape(), y.Shape()) && bytes.Equal(x.Raw(), y.Raw())
+		}
+		if !same {
+			t.Errorf("%s: read without an error, and different", what)
+		}
+	}
+	for i := range good {
+		for bit := range 8 {
+			b := bytes.Clone(good)
+			b[i] ^= 1 << bit
+			try(fmt.Sprintf("bit %d of byte %d", bit, i), b)
+		}
+		for _, n := range []int{2, 8, 64} {
+			b := bytes.Clone(good)
+			clear(b[i:min(i+n, len(b))])
+			try(fmt.Sprintf("zeros at %d", i), b)
+			b = bytes.Clone(good)
+			copy(b[i:], good[:min(n, len(good))])
+			try(fmt.Sprintf("the beginning again at %d", i), b)
+		}
+		try(fmt.Sprintf("%d bytes", i), good[:i])
+	}
+	for _, swap := range [][2]string{{`"a":`, `"b":`}, {`"F32"`, `"I32"`}, {"[2,0]", "[0,2]"}, {`"120"`, `"121"`}} {
+		b := []byte(strings.NewReplacer(swap[0], swap[1], swap[1], swap[0]).Replace(string(good)))
+		if file, err := readBytes(b); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%s for %s: %v, %v", swap[0], swap[1], file, err)
+		}
+	}
+	if accepted > refused/50 {
+		t.Errorf("%d refused and %d accepted", refused, accepted)
+	}
+	file, err := readBytes(good)
+	if err != nil || !file.Verified {
+		t.Errorf("%v, %v", file, err)
+	}
+	plain := bytesOf(`{"x":{"data_offsets":[0,2],"shape":[1],"dtype":"F16"}}  `, "ab")
+	if file, err := readBytes(plain); err != nil || file.Verified {
+		t.Errorf("a file without checksums: %v, %v", file, err)
+	}
+}
+
+// TestSparse refuses weights by their header alone: the file is as large as that says, and all zeros.
+func TestSparse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	header := fmt.Sprintf(`{"hidden.weight":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, 1<<38, 1<<40)
+	if err := os.WriteFile(path, bytesOf(header, ""), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, int64(8+len(header)+1<<40)); err != nil {
+		t.Skip(err)
+	}
+	if err := LoadWeights(path, newModel(), LoadOptions{}); err == nil || !strings.Contains(err.Error(), `type: "hidden.weight" is f32[274877906944]`) {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file saves and loads the weights of a model, each under its name in the model.
@@ -40,57 +41,88 @@ func LoadWeights(path string, model any, options LoadOptions) error {
 	if err != nil {
 		return fmt.Errorf("safetensors: LoadWeights: %w", err)
 	}
-	file, err := Load(path)
+	contents, err := load(path, func(infos []info) error {
+		types := map[string]typed{}
+		for _, t := range infos {
+			dtype, ok := decoded[t.dtype]
+			if !ok {
+				return nil // decode says so
+			}
+			types[t.name] = typed{dtype, t.shape}
+		}
+		_, err := match(types, params, options)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := Assign(file.Tensors, params, options); err != nil {
-		return fmt.Errorf("safetensors: %s: %w", path, err)
+	if err := Assign(contents.Tensors, params, options); err != nil {
+		return fmt.Errorf("safetensors: %s: %w", file.Name(path), err)
 	}
 	return nil
 }
 
+// typed is what a tensor must have in common with its param.
+type typed struct {
+	dtype tarn.DType
+	shape []int
+}
+
 // Assign copies each tensor into the param of its name, as strictly as LoadWeights.
 func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options LoadOptions) error {
+	types := map[string]typed{}
+	for name, t := range tensors {
+		types[name] = typed{t.DType(), t.Shape()}
+	}
+	from, err := match(types, params, options)
+	if err != nil {
+		return err
+	}
+	for name, p := range params.All() {
+		if err := p.Set(tensors[from[name]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// match returns for each name in the model the name of its tensor.
+func match(tensors map[string]typed, params *tarn.ParamSet, options LoadOptions) (map[string]string, error) {
 	var wrong []string
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, name := range slices.Sorted(maps.Keys(options.Rename)) {
-		if tensors[name] == nil {
+		if _, ok := tensors[name]; !ok {
 			add("rename: there is no tensor %q", name)
 		}
 	}
-	found := map[string]*tarn.Tensor{} // by name in the model
-	from := map[string]string{}        // by name in the model: the name in the file
+	from := map[string]string{}
 	for _, old := range slices.Sorted(maps.Keys(tensors)) {
 		name := old
 		if renamed, ok := options.Rename[old]; ok {
 			name = renamed
 		}
-		if found[name] != nil {
-			add("tensors %q and %q both go to %q", from[name], old, name)
+		if other, ok := from[name]; ok {
+			add("tensors %q and %q both go to %q", other, old, name)
 		}
-		found[name], from[name] = tensors[old], old
+		from[name] = old
 	}
 	for name, p := range params.All() {
-		t := found[name]
+		old, ok := from[name]
+		t := tensors[old]
 		switch {
-		case t == nil:
-			add("missing: %s %v%v", name, p.DType(), p.Shape())
-		case t.DType() != p.DType() || !slices.Equal(t.Shape(), p.Shape()):
-			add("type: %q is %v%v, the model has %s %v%v", from[name], t.DType(), t.Shape(), name, p.DType(), p.Shape())
+		case !ok:
+			add("missing: %s %v%v", file.Name(name), p.DType(), p.Shape())
+		case t.dtype != p.DType() || !slices.Equal(t.shape, p.Shape()):
+			add("type: %q is %v%v, the model has %s %v%v", old, t.dtype, t.shape, file.Name(name), p.DType(), p.Shape())
 		}
-		delete(from, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
-		add("extra: the model has no param %q", name)
-	}
-	if len(wrong) > 0 {
-		return errors.New("the tensors do not fit the model:\n\t" + strings.Join(wrong, "\n\t"))
-	}
-	for name, p := range params.All() {
-		if err := p.Set(found[name]); err != nil {
-			return err
+		if params.Lookup(name) == nil {
+			add("extra: the model has no param %q", name)
 		}
 	}
-	return nil
+	if len(wrong) > 0 {
+		return nil, errors.New("the tensors do not fit the model:\n\t" + strings.Join(wrong, "\n\t"))
+	}
+	return from, nil
 }

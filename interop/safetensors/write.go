@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
 )
 
@@ -22,13 +22,14 @@ import (
 func Save(path string, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
 	err := file.Replace(file.Disk, path, func(w io.Writer) error { return write(w, tensors, metadata) })
 	if err != nil {
-		return fmt.Errorf("safetensors: %s: %w", path, err)
+		return fmt.Errorf("safetensors: %s: %w", file.Name(path), err)
 	}
 	return nil
 }
 
-// Write writes the tensors and the metadata, which may be nil, to w. The same contents are written as the same bytes. Tensors
-// are ordered by element size, the widest first, so that each is aligned, and then by name.
+// Write writes the tensors and the metadata, which may be nil, to w, with checksums of both in the metadata, which Read
+// verifies and removes. The same contents are written as the same bytes. Tensors are ordered by element size, the widest
+// first, so that each is aligned, and then by name.
 func Write(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]string) error {
 	if err := write(w, tensors, metadata); err != nil {
 		return fmt.Errorf("safetensors: %w", err)
@@ -50,6 +51,10 @@ func write(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]str
 		}
 		return strings.Compare(a, b)
 	})
+	metadata, err := withChecksum(tensors, metadata)
+	if err != nil {
+		return err
+	}
 	header, err := encodeHeader(names, tensors, metadata)
 	if err != nil {
 		return err
@@ -58,7 +63,9 @@ func write(w io.Writer, tensors map[string]*tarn.Tensor, metadata map[string]str
 	b.Write(order.AppendUint64(nil, uint64(len(header)))) // a bufio.Writer keeps its first error for Flush
 	b.Write(header)
 	for _, name := range names {
-		encode(b, tensors[name])
+		if err := encode(b, tensors[name]); err != nil {
+			return err
+		}
 	}
 	return b.Flush()
 }
@@ -118,26 +125,18 @@ func encodeHeader(names []string, tensors map[string]*tarn.Tensor, metadata map[
 	return b.Bytes(), failed
 }
 
-func encode(b *bufio.Writer, t *tarn.Tensor) {
-	var buf [8]byte
+// encode writes the elements of a tensor.
+func encode(w io.Writer, t *tarn.Tensor) error {
 	switch t.DType() {
 	case tarn.F32:
-		for _, x := range t.F32() {
-			b.Write(order.AppendUint32(buf[:0], math.Float32bits(x)))
-		}
+		return dense.Write(w, t.F32(), order)
 	case tarn.F64:
-		for _, x := range t.F64() {
-			b.Write(order.AppendUint64(buf[:0], math.Float64bits(x)))
-		}
+		return dense.Write(w, t.F64(), order)
 	case tarn.I32:
-		for _, x := range t.I32() {
-			b.Write(order.AppendUint32(buf[:0], uint32(x)))
-		}
+		return dense.Write(w, t.I32(), order)
 	case tarn.I64:
-		for _, x := range t.I64() {
-			b.Write(order.AppendUint64(buf[:0], uint64(x)))
-		}
-	case tarn.Bool:
-		b.Write(t.Raw())
+		return dense.Write(w, t.I64(), order)
 	}
+	_, err := w.Write(t.Raw())
+	return err
 }
