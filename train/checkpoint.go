@@ -4,22 +4,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
 
-// This file holds checkpoints. One file has it all, so that it is whole or not there: the weights under their names, the
-// optimizer's states with a prefix, and the rest as JSON in the file's metadata.
+// This file holds checkpoints. A checkpoint is one file, so it is complete or absent: the weights under their names, the
+// optimizer's states with a prefix, and the rest as JSON in the file's metadata. The ones before it are kept, and a
+// training falls back to them if it is damaged.
 
 const (
 	statePrefix    = "optimizer/" // of the tensors that are the optimizer's
 	checkpointKey  = "tarn.checkpoint"
 	bestEpochKey   = "tarn.epoch"
-	checkpointForm = 1 // of the JSON; another number is refused
+	checkpointForm = 2 // of the JSON; form 1 had no last record, and its file no checksums
 )
 
 // state is where a training stands, beside its tensors.
@@ -35,10 +38,41 @@ type state struct {
 	Count    int            `json:"count"`    // of these examples
 	Seconds  float64        `json:"seconds"`  // spent on the epoch so far
 	Early    *EarlyStopping `json:"early_stopping,omitempty"`
+	Last     *Record        `json:"last,omitempty"` // of the epoch before this one
 }
 
-// writeCheckpoint replaces the checkpoint.
-func (f *Folder) writeCheckpoint(s state, params, optimizer *tarn.ParamSet) error {
+// check returns an error unless the training l, whose state it is, can be in this state.
+func (s *state) check(l *Loop) error {
+	if s.Seed != l.Seed || s.Batch != l.Batch || s.DropLast != l.DropLast || s.Examples != l.Train.Len() {
+		return fmt.Errorf("it is of a training with seed %d, batches of %d (last dropped: %t) and %d examples; this one has seed %d, batches of %d (last dropped: %t) and %d examples",
+			s.Seed, s.Batch, s.DropLast, s.Examples, l.Seed, l.Batch, l.DropLast, l.Train.Len())
+	}
+	batches := l.batches()
+	if err := batches.Err(); err != nil {
+		return err
+	}
+	at := s.Position
+	switch {
+	case at.Epoch > l.Epochs:
+		return fmt.Errorf("it is from after epoch %d, and Epochs is %d: set it to %[1]d or more", at.Epoch, l.Epochs)
+	case s.Runs != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
+		return fmt.Errorf("it counts %d runs, which are not those of %d epochs of %d batches and %d batches more", s.Runs, at.Epoch, batches.PerEpoch(), at.Batch)
+	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, s.Examples):
+		return fmt.Errorf("it counts %d examples of the epoch after %d batches of %d", s.Count, at.Batch, l.Batch)
+	case !finite(s.LossSum) || !(s.Seconds >= 0) || !finite(s.Seconds):
+		return fmt.Errorf("its sum of losses is %v and its time %v seconds", s.LossSum, s.Seconds)
+	case s.Early != nil && (s.Early.BestEpoch < 0 || s.Early.BestEpoch > at.Epoch || s.Early.Waited < 0 || s.Early.Waited > at.Epoch || !finite(s.Early.Best)):
+		return fmt.Errorf("its early stopping has best epoch %d, best number %v and %d epochs of waiting, after %d epochs", s.Early.BestEpoch, s.Early.Best, s.Early.Waited, at.Epoch)
+	case s.Last != nil && s.Last.Epoch != at.Epoch:
+		return fmt.Errorf("its last record is of epoch %d, and %d epochs are completed", s.Last.Epoch, at.Epoch)
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// writeCheckpoint writes a checkpoint and keeps the keep-1 before it.
+func (f *Folder) writeCheckpoint(s state, params, optimizer *tarn.ParamSet, keep int) error {
 	s.Form = checkpointForm
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -51,30 +85,71 @@ func (f *Folder) writeCheckpoint(s state, params, optimizer *tarn.ParamSet) erro
 	for name, p := range optimizer.All() {
 		tensors[statePrefix+name] = p.Tensor()
 	}
-	return f.Write(checkpointFile, func(w io.Writer) error {
+	var older []string
+	for i := 1; i < keep && !f.damaged; i++ {
+		older = append(older, f.Path(checkpointName(i)))
+	}
+	err = f.write(checkpointFile, older, func(w io.Writer) error {
 		return safetensors.Write(w, tensors, map[string]string{checkpointKey: string(text)})
 	})
+	if err == nil {
+		f.damaged = false
+	}
+	return err
 }
 
-// readCheckpoint reads the checkpoint into the params, and into the optimizer's states unless these are nil.
-func (f *Folder) readCheckpoint(params, optimizer *tarn.ParamSet) (state, error) {
+// resume reads the newest checkpoint that is whole into the params and the optimizer's states. It reports those that are
+// not.
+func (f *Folder) resume(params, optimizer *tarn.ParamSet) (s state, name string, err error) {
+	names := f.checkpoints()
+	if names[0] != checkpointFile {
+		f.report("%s has no %s: resuming from %s", file.Name(f.dir), checkpointFile, names[0])
+	}
+	var contents *safetensors.File
+	for i := range names {
+		name = names[i]
+		if contents, s, err = f.loadCheckpoint(name); err == nil {
+			return s, name, f.assign(name, contents, params, optimizer)
+		}
+		if i+1 < len(names) {
+			f.report("%v\nresuming from the checkpoint before it, %s", err, names[i+1])
+			f.damaged = true
+		}
+	}
+	return s, name, err
+}
+
+// loadCheckpoint reads a checkpoint.
+func (f *Folder) loadCheckpoint(name string) (*safetensors.File, state, error) {
 	var s state
-	file, err := safetensors.Load(f.Path(checkpointFile))
+	contents, err := safetensors.Load(f.Path(name))
 	if err != nil {
-		return s, err
+		return nil, s, err
 	}
-	text, ok := file.Metadata[checkpointKey]
+	text, ok := contents.Metadata[checkpointKey]
 	if !ok {
-		return s, fmt.Errorf("train: %s is not a checkpoint: it has no metadata %q", f.Path(checkpointFile), checkpointKey)
+		return nil, s, fmt.Errorf("train: %s is not a checkpoint: it has no metadata %q", file.Name(f.Path(name)), checkpointKey)
 	}
-	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		return s, fmt.Errorf("train: %s: metadata %q: %w", f.Path(checkpointFile), checkpointKey, err)
+	var form struct{ Form int }
+	if err = json.Unmarshal([]byte(text), &form); err == nil {
+		if form.Form < 1 || form.Form > checkpointForm {
+			return nil, s, fmt.Errorf("train: %s is of form %d, this version reads forms 1 to %d", file.Name(f.Path(name)), form.Form, checkpointForm)
+		}
+		err = decodeStrict([]byte(text), &s)
 	}
-	if s.Form != checkpointForm {
-		return s, fmt.Errorf("train: %s is of form %d, this version reads form %d", f.Path(checkpointFile), s.Form, checkpointForm)
+	if err != nil {
+		return nil, s, fmt.Errorf("train: %s: metadata %q: %w", file.Name(f.Path(name)), checkpointKey, err)
 	}
+	if s.Form > 1 && !contents.Verified {
+		return nil, s, fmt.Errorf("train: %s is damaged: it has no checksums", file.Name(f.Path(name)))
+	}
+	return contents, s, nil
+}
+
+// assign copies a checkpoint's tensors into the params, and into the optimizer's states unless these are nil.
+func (f *Folder) assign(name string, contents *safetensors.File, params, optimizer *tarn.ParamSet) error {
 	weights, states := map[string]*tarn.Tensor{}, map[string]*tarn.Tensor{}
-	for name, t := range file.Tensors {
+	for name, t := range contents.Tensors {
 		if path, ok := strings.CutPrefix(name, statePrefix); ok {
 			states[path] = t
 		} else {
@@ -82,15 +157,15 @@ func (f *Folder) readCheckpoint(params, optimizer *tarn.ParamSet) (state, error)
 		}
 	}
 	if err := safetensors.Assign(weights, params, safetensors.LoadOptions{}); err != nil {
-		return s, fmt.Errorf("train: %s: %w", f.Path(checkpointFile), err)
+		return fmt.Errorf("train: %s: %w", file.Name(f.Path(name)), err)
 	}
 	if optimizer == nil {
-		return s, nil
+		return nil
 	}
 	if err := safetensors.Assign(states, optimizer, safetensors.LoadOptions{}); err != nil {
-		return s, fmt.Errorf("train: %s: the optimizer's states: was the optimizer another? %w", f.Path(checkpointFile), err)
+		return fmt.Errorf("train: %s: the optimizer's states: was the optimizer another? %w", file.Name(f.Path(name)), err)
 	}
-	return s, nil
+	return nil
 }
 
 // writeWeights replaces a file of weights; epoch says when they were so.
@@ -100,14 +175,14 @@ func (f *Folder) writeWeights(name string, epoch int, weights map[string]*tarn.T
 	})
 }
 
-// readBest reads the weights of the best epoch. It returns nil where the file is of another epoch.
+// readBest reads the weights of the best epoch. It returns nil if the file is of another epoch.
 func (f *Folder) readBest(epoch int) (map[string]*tarn.Tensor, error) {
-	file, err := safetensors.Load(f.Path(bestFile))
+	contents, err := safetensors.Load(f.Path(bestFile))
 	if err != nil {
 		return nil, err
 	}
-	if file.Metadata[bestEpochKey] != strconv.Itoa(epoch) {
+	if contents.Metadata[bestEpochKey] != strconv.Itoa(epoch) {
 		return nil, nil
 	}
-	return file.Tensors, nil
+	return contents.Tensors, nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
@@ -16,52 +18,148 @@ import (
 
 // This file holds Folder, the directory of a run on the disk:
 //
-//	config.json             what the run was started with: what it takes to build the model again
-//	log.jsonl               a JSON object for each epoch
-//	checkpoint.safetensors  all it takes to go on: weights, optimizer states, position
-//	best.safetensors        the weights of the best epoch, where there is early stopping
-//	weights.safetensors     the weights in the end, and the sign that the run is finished
+//	config.json               what the run was started with: what it takes to build the model again
+//	log.jsonl                 a JSON object for each epoch
+//	checkpoint.safetensors    all it takes to resume: weights, optimizer states, position
+//	checkpoint-2.safetensors  the checkpoint before it; there may be more
+//	best.safetensors          the weights of the best epoch, if there is early stopping
+//	weights.safetensors       the weights in the end, and the sign that the run is finished
+//	lock                      who trains in it, while someone does
 //
 // Every file but the log is replaced atomically, so a crash at any moment leaves whole files. The log grows by a line
-// at a time, and a line that was cut is skipped.
+// at a time. Only the training writes in the directory, and holds a lock while it does; readers change nothing.
 
 // The names of the files in a run's folder.
 const (
-	configFile     = "config.json"
-	logFile        = "log.jsonl"
+	configFile  = "config.json"
+	logFile     = "log.jsonl"
+	bestFile    = "best.safetensors"
+	weightsFile = "weights.safetensors"
+	lockFile    = "lock"
+
 	checkpointFile = "checkpoint.safetensors"
-	bestFile       = "best.safetensors"
-	weightsFile    = "weights.safetensors"
+	maxCheckpoints = 100
 )
+
+// The largest files that are read, in bytes.
+const (
+	maxConfig = 1 << 24
+	maxLog    = 1 << 28
+)
+
+// checkpointName returns the name of the checkpoint that i newer ones followed.
+func checkpointName(i int) string {
+	if i == 0 {
+		return checkpointFile
+	}
+	return fmt.Sprintf("checkpoint-%d.safetensors", i+1)
+}
 
 // Folder is the directory of a run.
 type Folder struct {
-	dir  string
-	disk file.System // what is written goes through it
+	// ErrorLog takes what a training finds wrong with the files and can do without, such as a line of the log that cannot
+	// be read. If it is nil, the standard logger does.
+	ErrorLog *log.Logger
+
+	dir     string
+	disk    file.System // what is written goes through it
+	opened  bool        // by OpenFolder
+	lock    *file.Lock
+	locks   int  // calls of Lock without their Unlock
+	damaged bool // the newest checkpoint is, so that the next one takes its place
 }
 
-// CreateFolder makes the directory of a new run, which must not hold a run already, and writes its configuration as JSON.
+// CreateFolder makes the directory of a new run, which must not hold a run already, and writes its options as JSON.
 func CreateFolder(dir string, options any) (*Folder, error) {
-	f := &Folder{dir, file.Disk}
-	if _, err := os.Stat(f.Path(configFile)); err == nil {
-		return nil, fmt.Errorf("train: %s holds a run already: resume it or choose another directory", dir)
+	f := &Folder{dir: dir, disk: file.Disk}
+	if f.has(configFile) {
+		return nil, fmt.Errorf("train: %s holds a run already: resume it or choose another directory", file.Name(dir))
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("train: cannot make the directory of the run: %w", err)
+	if left := f.left(); len(left) > 0 {
+		return nil, fmt.Errorf("train: %s has no %s, but %s of an earlier run: choose another directory, or start over with RestartFolder (--restart on the command line), which deletes them",
+			file.Name(dir), configFile, strings.Join(left, ", "))
 	}
-	if err := f.SetOptions(options); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, f.create(options, nil)
 }
 
-// OpenFolder opens the directory of a run. A training may go on there at the same time.
-func OpenFolder(dir string) (*Folder, error) {
-	f := &Folder{dir, file.Disk}
-	if _, err := os.Stat(f.Path(configFile)); err != nil {
-		return nil, fmt.Errorf("train: %s is not the directory of a run: it has no %s", dir, configFile)
+// RestartFolder is CreateFolder for a directory that may hold a run already, which is deleted: its checkpoints, weights
+// and log.
+func RestartFolder(dir string, options any) (*Folder, error) {
+	f := &Folder{dir: dir, disk: file.Disk}
+	return f, f.create(options, f.left())
+}
+
+// create makes the directory, removes files from it and writes the options.
+func (f *Folder) create(options any, remove []string) error {
+	if err := os.MkdirAll(f.dir, 0o777); err != nil {
+		return fmt.Errorf("train: cannot make the directory of the run %s: %w", file.Name(f.dir), err)
 	}
-	return f, nil
+	if err := f.Lock(); err != nil {
+		return err
+	}
+	defer f.Unlock()
+	for _, name := range remove {
+		if err := f.remove(name); err != nil {
+			return err
+		}
+	}
+	return f.SetOptions(options)
+}
+
+// OpenFolder opens the directory of a run, and changes nothing in it. A training may go on there at the same time.
+func OpenFolder(dir string) (*Folder, error) {
+	f := &Folder{dir: dir, disk: file.Disk, opened: true}
+	if f.has(configFile) {
+		return f, nil
+	}
+	but := ""
+	if left := f.left(); len(left) > 0 {
+		but = fmt.Sprintf(", though it has %s: put %[2]s back", strings.Join(left, ", "), configFile)
+	}
+	return nil, fmt.Errorf("train: %s is not the directory of a run: it has no %s%s", file.Name(dir), configFile, but)
+}
+
+// Lock keeps others from training in the directory until Unlock, as Run does while it trains; it can be called more than
+// once. It returns an error that names the holder if another process or another Folder holds the lock. The lock is
+// advisory: it does not keep anyone from reading. It ends with the process, however that ends.
+func (f *Folder) Lock() error {
+	if f.locks == 0 {
+		lock, err := file.Acquire(f.Path(lockFile))
+		var held *file.Held
+		if errors.As(err, &held) {
+			return fmt.Errorf("train: someone trains in %s: %w", file.Name(f.dir), err)
+		}
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		f.lock = lock
+	}
+	f.locks++
+	return nil
+}
+
+// Unlock takes back one call of Lock. After the last the directory is free.
+func (f *Folder) Unlock() error {
+	if f.locks == 0 {
+		return nil
+	}
+	f.locks--
+	if f.locks > 0 {
+		return nil
+	}
+	if err := f.lock.Release(); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return nil
+}
+
+// report tells what is wrong and was mended.
+func (f *Folder) report(format string, args ...any) {
+	logger := f.ErrorLog
+	if logger == nil {
+		logger = log.Default()
+	}
+	logger.Printf("train: "+format, args...)
 }
 
 // Dir is the directory.
@@ -70,17 +168,18 @@ func (f *Folder) Dir() string { return f.dir }
 // Path is the path of a file in the directory.
 func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
 
-// Options reads the options of the run into what into points to. A field that this does not have is an error.
+// Options reads the options of the run into what into points to. A field that this does not have is an error, and so are
+// other signs that the file is not what was written.
 func (f *Folder) Options(into any) error {
-	r, err := os.Open(f.Path(configFile))
+	text, err := file.Read(f.Path(configFile), maxConfig)
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	defer r.Close()
-	d := json.NewDecoder(io.LimitReader(r, 1<<24))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("train: %s: %w", f.Path(configFile), err)
+	if text, err = cutChecksum(text); err == nil {
+		err = decodeStrict(text, into)
+	}
+	if err != nil {
+		return fmt.Errorf("train: %s: %w", file.Name(f.Path(configFile)), err)
 	}
 	return nil
 }
@@ -88,8 +187,11 @@ func (f *Folder) Options(into any) error {
 // SetOptions replaces the options of the run.
 func (f *Folder) SetOptions(options any) error {
 	text, err := json.MarshalIndent(options, "", "  ")
+	if err == nil {
+		text, err = addChecksum(text)
+	}
 	if err != nil {
-		return fmt.Errorf("train: the configuration of the run %s: %w", f.dir, err)
+		return fmt.Errorf("train: the options of the run %s: %w", file.Name(f.dir), err)
 	}
 	return f.Write(configFile, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
@@ -99,21 +201,26 @@ func (f *Folder) SetOptions(options any) error {
 
 // Write replaces a file of the directory atomically: a crash at any moment leaves the old file or the new one.
 func (f *Folder) Write(name string, contents func(w io.Writer) error) error {
-	if err := file.Replace(f.disk, f.Path(name), contents); err != nil {
-		return fmt.Errorf("train: cannot write %s: %w", f.Path(name), err)
+	return f.write(name, nil, contents)
+}
+
+// write replaces a file and keeps what it was under older names.
+func (f *Folder) write(name string, older []string, contents func(w io.Writer) error) error {
+	if err := file.ReplaceKeeping(f.disk, f.Path(name), older, contents); err != nil {
+		return fmt.Errorf("train: cannot write %s: %w", file.Name(f.Path(name)), err)
 	}
 	return nil
 }
 
-// sweep removes what writes that were cut short have left in the directory. Only who trains in it may call it.
+// sweep removes what writes that were cut short have left in the directory. Only who has locked it may call it.
 func (f *Folder) sweep() error {
-	if err := file.Sweep(f.disk, f.dir); err != nil {
+	if err := file.Sweep(f.disk, f.dir, configFile, logFile, bestFile, weightsFile, checkpointFile); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
 	return nil
 }
 
-// remove deletes a file where there is one.
+// remove deletes a file if there is one.
 func (f *Folder) remove(name string) error {
 	err := f.disk.Remove(f.Path(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -122,25 +229,52 @@ func (f *Folder) remove(name string) error {
 	return nil
 }
 
-// has reports whether there is a file of that name.
+// has reports whether there is anything of that name. What cannot be looked at counts, and opening it tells why.
 func (f *Folder) has(name string) bool {
-	_, err := os.Stat(f.Path(name))
-	return err == nil
+	_, err := os.Lstat(f.Path(name))
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
-// LoadWeights reads the run's weights into the model: those in the end, or of the last checkpoint where the run is not
-// finished. It says where they come from, as in "weights.safetensors".
+// left lists the files that a training has written: the final weights, the best, the log and the checkpoints, the newest
+// first.
+func (f *Folder) left() (names []string) {
+	for _, name := range []string{weightsFile, bestFile, logFile} {
+		if f.has(name) {
+			names = append(names, name)
+		}
+	}
+	return append(names, f.checkpoints()...)
+}
+
+// checkpoints lists the checkpoints, the newest first.
+func (f *Folder) checkpoints() (names []string) {
+	for i := range maxCheckpoints {
+		if name := checkpointName(i); f.has(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// LoadWeights reads the run's weights into the model: those in the end, or of the last checkpoint if the run is not
+// finished. It returns the name of their file, as in "weights.safetensors".
 func (f *Folder) LoadWeights(model any) (from string, err error) {
 	if f.has(weightsFile) {
 		return weightsFile, safetensors.LoadWeights(f.Path(weightsFile), model, safetensors.LoadOptions{})
 	}
-	if !f.has(checkpointFile) {
-		return "", fmt.Errorf("train: run %s has no weights yet: it was ended before its first checkpoint", f.dir)
+	names := f.checkpoints()
+	if len(names) == 0 {
+		return "", fmt.Errorf("train: run %s has no weights yet: it was ended before its first checkpoint", file.Name(f.dir))
 	}
 	params, err := tarn.Params(model)
 	if err != nil {
 		return "", err
 	}
-	_, err = f.readCheckpoint(params, nil)
-	return checkpointFile, err
+	contents, _, err := f.loadCheckpoint(names[0])
+	if err == nil {
+		err = f.assign(names[0], contents, params, nil)
+	} else if len(names) > 1 {
+		err = fmt.Errorf("%w\nthe checkpoint before it is %s; a resumed training goes back to that", err, names[1])
+	}
+	return names[0], err
 }

@@ -7,10 +7,12 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/optim"
 )
 
@@ -36,12 +38,15 @@ type Loop struct {
 	// EarlyStopping watches the validation loss. When the training ends the model has the weights of the best epoch.
 	EarlyStopping *EarlyStopping
 
-	// Folder is where the training is logged and its checkpoints are kept; nil for nowhere. Where it holds a checkpoint
-	// Run goes on from there.
+	// Folder is where the training is logged and its checkpoints are kept; nil disables both. If it has a checkpoint, Run
+	// resumes from it. Run locks the folder, and returns an error if someone else trains in it.
 	Folder *Folder
 	// CheckpointEvery is the number of runs between checkpoints within an epoch. There is one at the end of each epoch
 	// in any case; 0 means only there.
 	CheckpointEvery int
+	// KeepCheckpoints is the number of checkpoints in the folder, at least 1: the newest and those before it, to which a
+	// training falls back if the newest is damaged. NewLoop sets it to 2.
+	KeepCheckpoints int
 
 	step    *Step
 	eval    *Eval
@@ -55,7 +60,7 @@ type Loop struct {
 
 // NewLoop returns a training of 10 epochs in batches of 128, shuffled with seed 0, without validation or folder.
 func NewLoop(build Build, model any, optimizer optim.Optimizer, set *data.Set) *Loop {
-	return &Loop{Model: model, Build: build, Optimizer: optimizer, Train: set, Epochs: 10, Batch: 128, Target: "label"}
+	return &Loop{Model: model, Build: build, Optimizer: optimizer, Train: set, Epochs: 10, Batch: 128, Target: "label", KeepCheckpoints: 2}
 }
 
 // Progress says where a training stands. It is valid until the next turn of the loop.
@@ -83,7 +88,17 @@ func (l *Loop) Run(ctx context.Context) iter.Seq2[*Progress, error] {
 // errBreak ends run when the user's loop was broken out of.
 var errBreak = errors.New("break")
 
-func (l *Loop) run(ctx context.Context, show func(*Progress) bool) error {
+func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
+	if l.Folder != nil {
+		if err := l.Folder.Lock(); err != nil {
+			return err
+		}
+		defer func() {
+			if failed := l.Folder.Unlock(); err == nil {
+				err = failed
+			}
+		}()
+	}
 	if err := l.begin(); err != nil {
 		return err
 	}
@@ -116,6 +131,8 @@ func (l *Loop) check() error {
 		return fmt.Errorf("train: Batch is %d and should be at least 1", l.Batch)
 	case l.CheckpointEvery < 0:
 		return fmt.Errorf("train: CheckpointEvery is %d and should not be negative", l.CheckpointEvery)
+	case l.KeepCheckpoints < 1 || l.KeepCheckpoints > maxCheckpoints:
+		return fmt.Errorf("train: KeepCheckpoints is %d and should be from 1 to %d", l.KeepCheckpoints, maxCheckpoints)
 	case l.EarlyStopping != nil && l.Valid == nil:
 		return errors.New("train: EarlyStopping needs a validation set: set Valid")
 	case l.EarlyStopping != nil && (l.EarlyStopping.Patience < 1 || !(l.EarlyStopping.MinDelta >= 0)):
@@ -167,12 +184,7 @@ func (l *Loop) begin() (err error) {
 		if err := l.Folder.sweep(); err != nil {
 			return err
 		}
-		if l.Folder.has(checkpointFile) {
-			if err := l.resume(); err != nil {
-				return err
-			}
-		}
-		if err := l.Folder.writeLog(l.history); err != nil {
+		if err := l.resume(); err != nil {
 			return err
 		}
 		if l.at.Position.Epoch < l.Epochs && !l.stopped() {
@@ -195,19 +207,30 @@ func (l *Loop) tryEvaluation() error {
 	return err
 }
 
-// resume reads the checkpoint.
+// resume continues from the folder's checkpoint. A folder without anything of a run gets its first checkpoint, so that one
+// that has other files and no checkpoint has lost it.
 func (l *Loop) resume() error {
+	if left := l.Folder.left(); len(l.Folder.checkpoints()) == 0 && len(left) > 0 {
+		return fmt.Errorf("train: %s has no %s to resume from, but %s: put it back, or start over with RestartFolder (--restart on the command line), which deletes them",
+			file.Name(l.Folder.Dir()), checkpointFile, strings.Join(left, ", "))
+	} else if len(left) == 0 {
+		if l.Folder.opened {
+			l.Folder.report("%s has no checkpoint: the run begins", file.Name(l.Folder.Dir()))
+		}
+		l.begun = time.Now()
+		return l.checkpoint()
+	}
 	states, err := l.Optimizer.States()
 	if err != nil {
 		return err
 	}
-	s, err := l.Folder.readCheckpoint(l.params, states)
+	s, name, err := l.Folder.resume(l.params, states)
 	if err != nil {
 		return err
 	}
-	if s.Seed != l.Seed || s.Batch != l.Batch || s.DropLast != l.DropLast || s.Examples != l.Train.Len() {
-		return fmt.Errorf("train: the checkpoint in %s is of a training with seed %d, batches of %d (last dropped: %t) and %d examples; this one has seed %d, batches of %d (last dropped: %t) and %d examples",
-			l.Folder.Dir(), s.Seed, s.Batch, s.DropLast, s.Examples, l.Seed, l.Batch, l.DropLast, l.Train.Len())
+	l.at = s
+	if err := s.check(l); err != nil {
+		return fmt.Errorf("train: the checkpoint %s: %w", file.Name(l.Folder.Path(name)), err)
 	}
 	if s.Early != nil && l.EarlyStopping != nil {
 		s.Early.Patience, s.Early.MinDelta = l.EarlyStopping.Patience, l.EarlyStopping.MinDelta
@@ -218,19 +241,19 @@ func (l *Loop) resume() error {
 			}
 		}
 	}
+	for i := l.KeepCheckpoints; i < maxCheckpoints; i++ { // those that an earlier process was told to keep
+		if older := checkpointName(i); older != name && l.Folder.has(older) {
+			if err := l.Folder.remove(older); err != nil {
+				return err
+			}
+		}
+	}
 	s.Early = l.EarlyStopping
 	l.at = s
-	if err := l.batches().Err(); err != nil {
-		return fmt.Errorf("train: the checkpoint in %s: %w", l.Folder.Dir(), err)
-	}
 	l.before = s.Count
 	l.step.SetRuns(s.Runs)
-	history, err := l.Folder.History()
-	if err != nil {
-		return err
-	}
-	l.history = history[:min(len(history), s.Position.Epoch)]
-	return nil
+	l.history, err = l.Folder.resumeLog(s.Position.Epoch, s.Last)
+	return err
 }
 
 // stopped reports whether early stopping has ended the training.
@@ -323,7 +346,7 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	}
 	l.history = append(l.history, r)
 	l.at.Position = data.Position{Epoch: r.Epoch}
-	l.at.LossSum, l.at.Count, l.at.Seconds, l.before = 0, 0, 0, 0
+	l.at.LossSum, l.at.Count, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, &r, 0
 	l.begun = time.Now()
 	if l.Folder == nil {
 		return r, nil
@@ -342,7 +365,7 @@ func (l *Loop) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	return l.Folder.writeCheckpoint(s, l.params, states)
+	return l.Folder.writeCheckpoint(s, l.params, states, l.KeepCheckpoints)
 }
 
 // interrupted writes a checkpoint of the moment when the context ended.
@@ -350,7 +373,7 @@ func (l *Loop) interrupted(cause error) error {
 	if err := l.checkpoint(); err != nil {
 		return errors.Join(cause, err)
 	}
-	return fmt.Errorf("train: interrupted in epoch %d after %d batches, checkpoint written to %s: %w", l.at.Position.Epoch+1, l.at.Position.Batch, l.Folder.Dir(), cause)
+	return fmt.Errorf("train: interrupted in epoch %d after %d batches, checkpoint written to %s: %w", l.at.Position.Epoch+1, l.at.Position.Batch, file.Name(l.Folder.Dir()), cause)
 }
 
 // weights copies the weights that evaluations use: those of the params, or averages that the optimizer keeps.
@@ -373,7 +396,7 @@ func (l *Loop) finish() error {
 	}
 	if s := l.EarlyStopping; s != nil && s.Seen {
 		if weights = l.best; weights == nil {
-			return fmt.Errorf("train: the weights of the best epoch, %d, are not in %s any more", s.BestEpoch, l.Folder.Path(bestFile))
+			return fmt.Errorf("train: the weights of the best epoch, %d, are not in %s any more", s.BestEpoch, file.Name(l.Folder.Path(bestFile)))
 		}
 	}
 	for name, p := range l.params.All() {
