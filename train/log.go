@@ -165,13 +165,16 @@ func (f *Folder) resumeLog(epochs int, last *Record) ([]Record, error) {
 		}
 	}
 	if last != nil {
-		history, kept = append(history, *last), append(kept, known)
+		history = append(history, *last)
 	}
 	if missing := missingEpochs(history, epochs); len(missing) > 0 {
 		f.report("%s has no lines for the epochs %s", file.Name(f.Path(logFile)), numbers(missing))
 		if cut != nil {
 			broken, kept = append(broken, len(lines)), append(kept, cut)
 		}
+	}
+	if last != nil {
+		kept = append(kept, known)
 	}
 	if len(broken) > 0 {
 		f.report("%s: lines that cannot be read, and stay as they are: %s", file.Name(f.Path(logFile)), numbers(broken))

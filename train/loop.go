@@ -232,6 +232,10 @@ func (l *Loop) resume() error {
 	if err := s.check(l); err != nil {
 		return fmt.Errorf("train: the checkpoint %s: %w", file.Name(l.Folder.Path(name)), err)
 	}
+	if name != checkpointFile && s.Runs == 0 {
+		return fmt.Errorf("train: %s has no %s that can be read, and %s is from before the first step: put it back, or start over with RestartFolder (--restart on the command line)",
+			file.Name(l.Folder.Dir()), checkpointFile, name)
+	}
 	if s.Early != nil && l.EarlyStopping != nil {
 		s.Early.Patience, s.Early.MinDelta = l.EarlyStopping.Patience, l.EarlyStopping.MinDelta
 		*l.EarlyStopping = *s.Early

@@ -27,8 +27,9 @@ func Replace(s System, path string, contents func(w io.Writer) error) error {
 }
 
 // ReplaceKeeping is Replace, and what the file was before is kept: it gets the first of the names in older, what had that
-// name gets the second, and so on; what had the last is gone. A crash between two of these renamings leaves one of the
-// names without a file, and all files but the oldest.
+// name gets the second, and so on; what had the last is gone. A crash between two of these renamings leaves at most one of
+// the older names without a file, and the file itself as it was. (On a file system without hard links it may be the file
+// that is missing, and the first of the older names has what it was.)
 func ReplaceKeeping(s System, path string, older []string, contents func(w io.Writer) error) error {
 	return shown(replace(s, path, older, contents))
 }
@@ -51,15 +52,40 @@ func replace(s System, path string, older []string, contents func(w io.Writer) e
 		s.Remove(temporary)
 		return err
 	}
-	names := append([]string{temporary, target}, older...)
-	for i := len(names) - 2; i >= 0; i-- {
-		err := s.Rename(names[i], names[i+1])
-		if err != nil && (i == 0 || !errors.Is(err, fs.ErrNotExist)) {
-			s.Remove(temporary)
+	err = rotate(s, target, older)
+	if err == nil {
+		err = s.Rename(temporary, target)
+	}
+	if err != nil {
+		s.Remove(temporary)
+		return err
+	}
+	return s.SyncDir(filepath.Dir(target))
+}
+
+// rotate gives each file the next of the older names. The newest keeps its own name too, if the file system has links.
+func rotate(s System, newest string, older []string) error {
+	for i := len(older) - 1; i > 0; i-- {
+		if err := s.Rename(older[i-1], older[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return s.SyncDir(filepath.Dir(target))
+	if len(older) == 0 {
+		return nil
+	}
+	link := temporaryName(newest)
+	err := s.Link(newest, link)
+	switch {
+	case err == nil:
+		err = s.Rename(link, older[0])
+		s.Remove(link) // it stays if a crash has left one file under both names, between which Rename changes nothing
+	case !errors.Is(err, fs.ErrNotExist):
+		err = s.Rename(newest, older[0])
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Append adds text to the end of the file at path, which need not exist, and syncs it. After a crash or an error the file

@@ -15,6 +15,7 @@ type System interface {
 	Create(path string) (File, error) // a new file; that it exists is an error
 	Append(path string) (File, error) // at the end of a file, which is made if there is none
 	Rename(from, to string) error     // replaces to
+	Link(from, to string) error       // another name of a file; that it exists is an error
 	Remove(path string) error
 	SyncDir(path string) error // makes the names in a directory durable
 }
@@ -33,6 +34,7 @@ type disk struct{}
 func (disk) Create(path string) (File, error) { return open(path, os.O_CREATE|os.O_EXCL) }
 func (disk) Append(path string) (File, error) { return open(path, os.O_CREATE|os.O_APPEND) }
 func (disk) Rename(from, to string) error     { return os.Rename(from, to) }
+func (disk) Link(from, to string) error       { return os.Link(from, to) }
 func (disk) Remove(path string) error         { return os.Remove(path) }
 
 func open(path string, flags int) (File, error) {
