@@ -239,6 +239,8 @@ var mayImport = []struct {
 	{"internal/pool", nil},
 	{"internal/order", nil},
 	{"internal/dense", nil},
+	{"internal/decimal", []string{"internal/list"}},
+	{"internal/list", nil},
 	{"internal/factor", nil},
 	{"internal/declared", nil},
 	{"internal/plot", nil},
@@ -260,10 +262,10 @@ var mayImport = []struct {
 	{"optim", []string{"."}},
 	{"curvature", []string{".", "internal/factor"}},
 	{"minimize/...", []string{".", "curvature", "minimize/...", "internal/factor", "internal/plot"}},
-	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense"}},
-	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file"}},
+	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/list"}},
+	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/list"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "internal/file", "internal/plot"}},
-	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "internal/bench", "internal/cpu", "internal/file", "internal/plot", "internal/version", "cmd/..."}},
+	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/..."}},
 }
 

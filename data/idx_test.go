@@ -5,9 +5,11 @@ package data
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -46,7 +48,7 @@ var badIDX = []struct{ name, file, want string }{
 	{"axes cut", "\x00\x00\x08\x03\x00\x00\x00\x01\x00", "ends before axis 1 of 3"},
 	{"negative", "\x00\x00\x08\x01\xff\xff\xff\xff", "negative size -1 of axis 0"},
 	{"overflow", "\x00\x00\x08\x03\x7f\xff\xff\xff\x7f\xff\xff\xff\x7f\xff\xff\xff", "more bytes than memory"},
-	{"absurd", "\x00\x00\x0e\x02\x00\x10\x00\x00\x00\x10\x00\x00\x01", "truncated: 0 of 1099511627776"},
+	{"absurd", "\x00\x00\x0e\x02\x00\x10\x00\x00\x00\x10\x00\x00\x01", "more than the limit of 4294967296 bytes: if that is right, raise MaxBytes"},
 	{"truncated", "\x00\x00\x08\x01\x00\x00\x00\x09\x01\x02", "truncated: 2 of 9"},
 	{"trailing", "\x00\x00\x08\x01\x00\x00\x00\x01\x01\x02", "goes on after the last element"},
 	{"gzip header", "\x1f\x8b\x08", "EOF"},
@@ -69,6 +71,54 @@ func TestReadIDX(t *testing.T) {
 			t.Errorf("%s: %v, %v, want an error with %q", c.name, got, err, c.want)
 		}
 	}
+}
+
+// TestIDXLimits unpacks files that are small and would be large, and measures the memory that it takes.
+func TestIDXLimits(t *testing.T) {
+	const large = 1<<30 + 1 // bytes
+	header := func(n uint32) []byte { return binary.BigEndian.AppendUint32([]byte("\x00\x00\x08\x01"), n) }
+	bomb := packed(t, header(large), 64<<20)
+	for _, c := range []struct {
+		name string
+		file []byte
+		how  IDX
+		most uint64 // bytes of memory
+		want string // of the error
+	}{
+		{"beyond the limit", bomb, IDX{}, 1 << 20, "more than the limit of 1073741824 bytes"},
+		{"beyond a limit of one's own", packed(t, header(1<<20), 1<<20), IDX{MaxBytes: 1<<20 - 1}, 1 << 20, "more than the limit of 1048575 bytes"},
+		{"at the limit", packed(t, header(1<<20), 1<<20), IDX{MaxBytes: 1 << 20}, 2 << 20, ""},
+		{"more than the header says", packed(t, header(10), 64<<20), IDX{MaxBytes: -1}, 2 << 20, "data goes on"},
+		{"less than the header says", packed(t, header(large), 1<<20), IDX{MaxBytes: -1}, 6 << 20, "truncated: 1048576 of"},
+		{"a header alone", header(large), IDX{}, 2 << 20, "truncated: 0 of"},
+		{"a packed header alone", pack(header(1 << 29)), IDX{}, 2 << 20, "truncated: 0 of"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := c.how.Read(bytes.NewReader(c.file))
+		runtime.ReadMemStats(&after)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > c.most {
+			t.Errorf("%s: %d bytes of memory, more than %d", c.name, taken, c.most)
+		}
+	}
+}
+
+// packed is a gzip file of a header and n zeros.
+func packed(t *testing.T, header []byte, n int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write(header)
+	for zeros := make([]byte, 1<<20); n > 0; n -= len(zeros) {
+		z.Write(zeros[:min(n, len(zeros))])
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func TestLoadIDX(t *testing.T) {

@@ -14,12 +14,20 @@ import (
 
 // Number lists the element types of files.
 type Number interface {
-	uint8 | int8 | int16 | int32 | int64 | float32 | float64
+	uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32 | float64
 }
 
-// eager is the number of bytes that are allocated at once because a header promises them (untouched memory costs
-// nothing); beyond it the memory doubles as the data arrives.
-const eager = 64 << 20
+// Memory grows as the data arrives: from first bytes on, by the given factor, up to what the header promises.
+const (
+	first  = 1 << 20
+	growth = 4
+)
+
+// The limits of readers whose options name no other, in bytes.
+const (
+	Packed   = 1 << 30 // for what is unpacked from a compressed file
+	Unpacked = 4 << 30 // for what lies in a file as it is
+)
 
 // Count is the number of elements of an array of the given shape, each of size bytes. The sizes that are not zero must
 // have a product that memory can hold, even where another size is zero.
@@ -43,14 +51,26 @@ func Count(shape []int, size int) (int, error) {
 	return n, nil
 }
 
+// Fit returns an error if n elements of size bytes need more bytes than the limit that was asked for, or, if that is 0, than the
+// usual one. A negative limit is none.
+func Fit(n, size int, asked, usual int64) error {
+	if asked == 0 {
+		asked = usual
+	}
+	if asked >= 0 && int64(n) > asked/int64(size) {
+		return fmt.Errorf("the header promises %d elements of %d bytes, more than the limit of %d bytes: if that is right, raise MaxBytes", n, size, asked)
+	}
+	return nil
+}
+
 // Read reads n elements of the given byte order.
 func Read[T Number](r io.Reader, n int, order binary.ByteOrder) ([]T, error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
-	out := make([]T, 0, min(n, eager/size))
+	out := make([]T, 0, min(n, first/size))
 	for len(out) < n {
 		if len(out) == cap(out) {
-			grown := make([]T, len(out), min(n, 2*cap(out)))
+			grown := make([]T, len(out), min(n, growth*cap(out)))
 			copy(grown, out)
 			out = grown
 		}
@@ -150,4 +170,18 @@ func swap[T Number](data []T) {
 			s[i] = bits.ReverseBytes64(v)
 		}
 	}
+}
+
+// Half returns the value of an IEEE 754 binary16 number: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
+func Half(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
+	switch exponent {
+	case 0: // zero or subnormal: fraction * 2^-24
+		f := float32(fraction) * (1.0 / (1 << 24))
+		return math.Float32frombits(sign | math.Float32bits(f))
+	case 0x1f: // infinity or NaN
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }

@@ -5,9 +5,11 @@ package dense
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -72,13 +74,13 @@ func TestReadAndWrite(t *testing.T) {
 }
 
 func TestReadGrows(t *testing.T) {
-	const n = eager + eager/2 + 1
+	const n = growth*first + first/2 + 1
 	r := io.LimitReader(ones{}, n)
 	data, err := Read[uint8](r, n, binary.NativeEndian)
 	if err != nil || len(data) != n || data[0] != 1 || data[n-1] != 1 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
-	if _, err := Read[uint8](io.LimitReader(ones{}, n-1), n, binary.NativeEndian); err == nil || !strings.Contains(err.Error(), "truncated: 100663296 of 100663297") {
+	if _, err := Read[uint8](io.LimitReader(ones{}, n-1), n, binary.NativeEndian); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("truncated: %d of %d", n-1, n)) {
 		t.Errorf("a cut file: %v", err)
 	}
 	if _, err := Read[float64](io.LimitReader(ones{}, 20), math.MaxInt/8, binary.NativeEndian); err == nil || !strings.Contains(err.Error(), "truncated: 2 of") {
@@ -94,6 +96,55 @@ func (ones) Read(p []byte) (int, error) {
 		p[i] = 1
 	}
 	return len(p), nil
+}
+
+// TestReadTakesWhatArrives takes no memory because a header promises much.
+func TestReadTakesWhatArrives(t *testing.T) {
+	for _, there := range []int64{0, 1, 100, first, first + 1, 3 * first, 20 * first} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Read[float64](io.LimitReader(ones{}, there), math.MaxInt/8, binary.NativeEndian); err == nil {
+			t.Error("a cut file was read")
+		}
+		runtime.ReadMemStats(&after)
+		if taken, most := int64(after.TotalAlloc-before.TotalAlloc), first+2*growth*there+1<<16; taken > most {
+			t.Errorf("%d bytes of data take %d bytes of memory, more than %d", there, taken, most)
+		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	for _, c := range []struct {
+		n, size      int
+		asked, usual int64
+		fits         bool
+	}{
+		{10, 8, 0, 80, true}, {10, 8, 0, 79, false}, {10, 8, 80, 1, true}, {10, 8, 79, 1000, false}, {math.MaxInt, 8, -1, 1, true}, {math.MaxInt, 8, math.MaxInt64, 1, false}, {0, 8, 0, 0, true},
+	} {
+		if err := Fit(c.n, c.size, c.asked, c.usual); (err == nil) != c.fits {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestHalf compares every half float with its definition.
+func TestHalf(t *testing.T) {
+	for bits := range 1 << 16 {
+		sign, exponent, fraction := float64(1-bits>>15<<1), bits>>10&0x1f, float64(bits&0x3ff)
+		want := sign * math.Ldexp(1+fraction/1024, exponent-15)
+		switch {
+		case exponent == 0:
+			want = math.Copysign(math.Ldexp(fraction, -24), sign)
+		case exponent == 0x1f && fraction == 0:
+			want = math.Inf(int(sign))
+		case exponent == 0x1f:
+			want = math.NaN()
+		}
+		got := float64(Half(uint16(bits)))
+		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != (bits>>15 == 1) {
+			t.Fatalf("%04x is %v, want %v", bits, got, want)
+		}
+	}
 }
 
 func TestReadBools(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file reads the header: a Python dictionary literal with exactly the keys descr, fortran_order and shape. The
@@ -16,6 +18,7 @@ type header struct {
 	bigEndian bool
 	fortran   bool
 	shape     []int
+	limit     int64 // on the bytes of the elements; 0 means the usual one
 }
 
 // parser walks over the text of a header.
@@ -52,7 +55,7 @@ func parseHeader(text string) (header, error) {
 		case "shape":
 			h.shape, err = p.tuple()
 		default:
-			err = fmt.Errorf("unknown key %q", key)
+			err = fmt.Errorf("unknown key %s", list.Quote(key))
 		}
 		if err != nil {
 			return h, err
@@ -115,7 +118,7 @@ func (p *parser) descr(h *header) error {
 		return err
 	}
 	if len(s) < 2 || !strings.ContainsRune("<>|", rune(s[0])) {
-		return fmt.Errorf("descr %q: want a byte order (<, > or |) and a type", s)
+		return fmt.Errorf("descr %s: want a byte order (<, > or |) and a type", list.Quote(s))
 	}
 	h.bigEndian, h.kind = s[0] == '>', s[1:]
 	if s[0] == '|' && len(h.kind) == 2 && h.kind[1] > '1' && h.kind[1] <= '9' {

@@ -8,13 +8,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 const magic = "\x93NUMPY"
@@ -22,37 +24,68 @@ const magic = "\x93NUMPY"
 // maxHeader is the longest header that is read, in bytes. NumPy itself refuses more than 10000.
 const maxHeader = 1 << 16
 
-// Read reads one array from r, which must end after it. The elements are float32 (f4), float64 (f8), int32 (i4), int64
-// (i8), bool (b1) or uint8 (u1), of any byte order; an array in Fortran order is converted to row-major order.
-func Read(r io.Reader) (data.Array, error) {
-	a, err := read(bufio.NewReader(r))
+// Options say how to read an array. The zero value reads what Read reads.
+type Options struct {
+	// MaxBytes is the largest size of the elements, in bytes, that is read; 0 means 4 GiB, and a negative number any size.
+	MaxBytes int64
+}
+
+// Read reads one array from r, which must end after it. Elements of the types f4, f8, i1, i2, i4, i8, u1 and b1 are read as they are,
+// those of other types as the narrowest type of data.Array that holds all their values: f2 becomes float32, u2 int32, and u4 and
+// u8 int64; a u8 beyond int64 is an error. The byte order may be any. An array in Fortran order is converted to row-major order.
+func Read(r io.Reader) (data.Array, error) { return Options{}.Read(r) }
+
+// Load reads the file at path.
+func Load(path string) (data.Array, error) { return Options{}.Load(path) }
+
+// Read is the function Read with options.
+func (o Options) Read(r io.Reader) (data.Array, error) {
+	a, err := o.read(bufio.NewReader(r))
 	if err != nil {
 		return data.Array{}, fmt.Errorf("npy: %w", err)
 	}
 	return a, nil
 }
 
-// Load reads the file at path.
-func Load(path string) (data.Array, error) {
-	f, err := os.Open(path)
+// Load is the function Load with options.
+func (o Options) Load(path string) (data.Array, error) {
+	f, _, err := file.Open(path)
 	if err != nil {
 		return data.Array{}, fmt.Errorf("npy: %w", err)
 	}
 	defer f.Close()
-	a, err := read(bufio.NewReader(f))
+	a, err := o.read(bufio.NewReader(f))
 	if err != nil {
-		return data.Array{}, fmt.Errorf("npy: %s: %w", path, err)
+		return data.Array{}, fmt.Errorf("npy: %s: %w", file.Name(path), err)
 	}
 	return a, nil
 }
 
-func read(r io.Reader) (data.Array, error) {
+func (o Options) read(r io.Reader) (data.Array, error) {
 	h, err := readHeader(r)
 	if err != nil {
 		return data.Array{}, err
 	}
+	h.limit = o.MaxBytes
 	a := data.Array{Shape: h.shape}
 	switch h.kind {
+	case "f2":
+		a.Data, err = converted(r, h, func(x uint16) (float32, error) { return dense.Half(x), nil })
+	case "i1":
+		a.Data, err = body[int8](r, h)
+	case "i2":
+		a.Data, err = body[int16](r, h)
+	case "u2":
+		a.Data, err = converted(r, h, func(x uint16) (int32, error) { return int32(x), nil })
+	case "u4":
+		a.Data, err = converted(r, h, func(x uint32) (int64, error) { return int64(x), nil })
+	case "u8":
+		a.Data, err = converted(r, h, func(x uint64) (int64, error) {
+			if x > math.MaxInt64 {
+				return 0, fmt.Errorf("%d, more than int64 holds: save x.astype('float64')", x)
+			}
+			return int64(x), nil
+		})
 	case "f4":
 		a.Data, err = body[float32](r, h)
 	case "f8":
@@ -66,7 +99,7 @@ func read(r io.Reader) (data.Array, error) {
 	case "b1":
 		a.Data, err = bools(r, h)
 	default:
-		err = fmt.Errorf("elements of type %q are not read, only f4, f8, i4, i8, u1 and b1: save x.astype('float32') or the like", h.kind)
+		err = fmt.Errorf("elements of type %s are not read (%s), only f2, f4, f8, i1 to i8, u1 to u8 and b1: save %s", list.Quote(h.kind), kindOf(h.kind), cureOf(h.kind))
 	}
 	if err != nil {
 		return data.Array{}, err
@@ -106,14 +139,75 @@ func readHeader(r io.Reader) (header, error) {
 	}
 	h, err := parseHeader(string(text))
 	if err != nil {
-		return header{}, fmt.Errorf("header %.200q: %w", strings.TrimSpace(string(text)), err)
+		return header{}, fmt.Errorf("header %s: %w", list.Quote(strings.TrimSpace(string(text))), err)
 	}
 	return h, nil
 }
 
+// kindOf says in words what a type is that is not read.
+func kindOf(kind string) string {
+	switch kind[0] {
+	case 'c':
+		return "complex numbers"
+	case 'f':
+		return "extended floats"
+	case 'O':
+		return "Python objects"
+	case 'S', 'a', 'U':
+		return "text"
+	case 'M', 'm':
+		return "times"
+	case 'V':
+		return "bytes of a type that NumPy does not know, such as bfloat16"
+	}
+	return "an unknown type"
+}
+
+// cureOf says what to save instead.
+func cureOf(kind string) string {
+	switch kind[0] {
+	case 'c':
+		return "x.real and x.imag as two arrays"
+	case 'O':
+		return "x.astype('float64') if the objects are numbers"
+	case 'S', 'a', 'U':
+		return "x.astype('float64') if the text is numbers, and otherwise the number of each text, as by numpy.unique(x, return_inverse=True)"
+	case 'M', 'm':
+		return "x.astype('int64')"
+	case 'V':
+		return "x.astype('float32')"
+	}
+	return "x.astype('float64')"
+}
+
+// count returns the number of elements of size bytes that a header promises, if the limit allows them.
+func (h header) count(size int) (int, error) {
+	n, err := dense.Count(h.shape, 8)
+	if err != nil {
+		return 0, err
+	}
+	return n, dense.Fit(n, size, h.limit, dense.Unpacked)
+}
+
+// converted is body for elements that become another type.
+func converted[S, D dense.Number](r io.Reader, h header, convert func(S) (D, error)) ([]D, error) {
+	from, err := body[S](r, h)
+	if err != nil {
+		return nil, err
+	}
+	to := make([]D, len(from))
+	for i, x := range from {
+		if to[i], err = convert(x); err != nil {
+			return nil, fmt.Errorf("element %d is %w", i, err)
+		}
+	}
+	return to, nil
+}
+
 // body reads the elements of an array, after which the file must end.
 func body[T dense.Number](r io.Reader, h header) ([]T, error) {
-	n, err := dense.Count(h.shape, 8)
+	var zero T
+	n, err := h.count(int(unsafe.Sizeof(zero)))
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +227,7 @@ func body[T dense.Number](r io.Reader, h header) ([]T, error) {
 
 // bools is body for bools.
 func bools(r io.Reader, h header) ([]bool, error) {
-	n, err := dense.Count(h.shape, 8)
+	n, err := h.count(1)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +270,7 @@ func rowMajor[T any](src []T, h header) []T {
 	return dst
 }
 
-// Write writes an array in row-major order, little-endian. The elements must be of a type that Read returns.
+// Write writes an array in row-major order, little-endian.
 func Write(w io.Writer, a data.Array) error {
 	if err := a.Check(); err != nil {
 		return fmt.Errorf("npy: %w", err)
@@ -187,6 +281,10 @@ func Write(w io.Writer, a data.Array) error {
 		err = write(w, "<f4", a.Shape, d)
 	case []float64:
 		err = write(w, "<f8", a.Shape, d)
+	case []int8:
+		err = write(w, "|i1", a.Shape, d)
+	case []int16:
+		err = write(w, "<i2", a.Shape, d)
 	case []int32:
 		err = write(w, "<i4", a.Shape, d)
 	case []int64:
@@ -195,8 +293,6 @@ func Write(w io.Writer, a data.Array) error {
 		err = write(w, "|u1", a.Shape, d)
 	case []bool:
 		err = write(w, "|b1", a.Shape, dense.Bytes(d))
-	default:
-		err = fmt.Errorf("elements of type %T are not written: convert them to []int32 or []float32", a.Data)
 	}
 	if err != nil {
 		return fmt.Errorf("npy: %w", err)

@@ -5,9 +5,11 @@ package npy
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,6 +53,16 @@ var good = []struct {
 	{"fortran", encoded(1, dict("|u1", "True", "(2, 3)"), "\x00\x03\x01\x04\x02\x05"), data.Array{Shape: []int{2, 3}, Data: []uint8{0, 1, 2, 3, 4, 5}}},
 	{"fortran of 3 axes", encoded(1, dict("|u1", "True", "(2, 2, 2)"), "\x00\x04\x02\x06\x01\x05\x03\x07"), data.Array{Shape: []int{2, 2, 2}, Data: []uint8{0, 1, 2, 3, 4, 5, 6, 7}}},
 	{"fortran bools", encoded(1, dict("|b1", "True", "(1, 2)"), "\x00\x01"), data.Array{Shape: []int{1, 2}, Data: []bool{false, true}}},
+	{"f2", encoded(1, dict("<f2", "False", "(4,)"), "\x00\x3e\x00\xc0\xff\x7b\x01\x00"), data.Array{Shape: []int{4}, Data: []float32{1.5, -2, 65504, 1. / (1 << 24)}}},
+	{"big f2", encoded(1, dict(">f2", "True", "(2, 1)"), "\x3e\x00\x7c\x00"), data.Array{Shape: []int{2, 1}, Data: []float32{1.5, float32(math.Inf(1))}}},
+	{"i1", encoded(1, dict("|i1", "False", "(2,)"), "\x7f\x80"), data.Array{Shape: []int{2}, Data: []int8{127, -128}}},
+	{"i2", encoded(1, dict("<i2", "False", "(2,)"), "\x01\x02\xff\xff"), data.Array{Shape: []int{2}, Data: []int16{513, -1}}},
+	{"big i2", encoded(1, dict(">i2", "False", "(1,)"), "\x02\x01"), data.Array{Shape: []int{1}, Data: []int16{513}}},
+	{"big i4", encoded(1, dict(">i4", "False", "(1,)"), "\xff\xff\xff\xfe"), data.Array{Shape: []int{1}, Data: []int32{-2}}},
+	{"u2", encoded(1, dict("<u2", "False", "(2,)"), "\x01\x02\xff\xff"), data.Array{Shape: []int{2}, Data: []int32{513, 65535}}},
+	{"fortran u2", encoded(1, dict(">u2", "True", "(2, 2)"), "\x00\x00\x00\x02\x00\x01\x00\x03"), data.Array{Shape: []int{2, 2}, Data: []int32{0, 1, 2, 3}}},
+	{"u4", encoded(1, dict("<u4", "False", "(1,)"), "\xff\xff\xff\xff"), data.Array{Shape: []int{1}, Data: []int64{1<<32 - 1}}},
+	{"big u8", encoded(1, dict(">u8", "False", "(1,)"), "\x7f\xff\xff\xff\xff\xff\xff\xff"), data.Array{Shape: []int{1}, Data: []int64{math.MaxInt64}}},
 	{"other spelling", encoded(1, `{"shape":(2L,),"fortran_order":True,"descr":"<i4"}`, "\x01\x00\x00\x00\x02\x00\x00\x00"), data.Array{Shape: []int{2}, Data: []int32{1, 2}}},
 }
 
@@ -63,12 +75,28 @@ var bad = []struct{ name, file, want string }{
 	{"huge header", magic + "\x02\x00\xff\xff\xff\x7f", "a header of 2147483647 bytes"},
 	{"truncated", numpy[:len(numpy)-1], "truncated: 3 of 4"},
 	{"trailing", numpy + "x", "goes on after the last element"},
-	{"absurd", encoded(1, dict("<f8", "False", "(1048576, 1048576)"), "12345678"), "truncated: 1 of 1099511627776"},
+	{"absurd", encoded(1, dict("<f8", "False", "(1048576, 1048576)"), "12345678"), "more than the limit of 4294967296 bytes: if that is right, raise MaxBytes"},
 	{"overflow", encoded(1, dict("<f4", "False", "(4611686018427387904, 4611686018427387904)"), ""), "more bytes than memory"},
 	{"overflow beside zero", encoded(1, dict("<f4", "False", "(0, 4611686018427387904)"), ""), "more bytes than memory"},
 	{"too large a size", encoded(1, dict("<f4", "False", "(99999999999999999999,)"), ""), "is not a size"},
 	{"negative", encoded(1, dict("<f4", "False", "(-1,)"), ""), "negative size -1"},
-	{"half", encoded(1, dict("<f2", "False", "(1,)"), "\x00\x00"), `type "f2" are not read`},
+	{"large u8", encoded(1, dict("<u8", "False", "(2,)"), "\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"), `element 1 is 18446744073709551615, more than int64 holds: save x.astype('float64')`},
+	{"long double", encoded(1, dict("<f16", "False", "(1,)"), "0123456789abcdef"), `type "f16" are not read (extended floats)`},
+	{"complex", encoded(1, dict("<c8", "False", "(1,)"), "01234567"), "save x.real and x.imag as two arrays"},
+	{"bfloat16", encoded(1, dict("<V2", "False", "(1,)"), "01"), "such as bfloat16), only f2"},
+	{"time", encoded(1, dict("<M8[ns]", "False", "(1,)"), "01234567"), "save x.astype('int64')"},
+	{"i3", encoded(1, dict("<i3", "False", "(1,)"), "012"), `type "i3" are not read (an unknown type)`},
+	{"i16", encoded(1, dict("<i16", "False", "(1,)"), "0123456789abcdef"), `type "i16" are not read (an unknown type)`},
+	{"long type", encoded(1, dict("<"+strings.Repeat("x", 9999), "False", "(1,)"), ""), " and 9939 bytes more are not read"},
+	{"terminal escape", encoded(1, dict("<\x1b[31m", "False", "(1,)"), ""), `type "\x1b[31m" are not read`},
+	{"plus zero minus", encoded(1, dict("|u1", "False", "(+-1,)"), "1"), "is not a size"},
+	{"nested shape", encoded(1, dict("|u1", "False", strings.Repeat("(", 60000)), ""), "is not a size"},
+	{"nested dictionary", encoded(1, strings.Repeat("{", 60000), ""), "want a string"},
+	{"float size", encoded(1, dict("|u1", "False", "(1.0,)"), "1"), "want a comma"},
+	{"hexadecimal size", encoded(1, dict("|u1", "False", "(0x1,)"), "1"), "want a comma"},
+	{"many axes", encoded(1, dict("|u1", "False", "("+strings.Repeat("2,", 20000)+")"), "1"), "more bytes than memory"},
+	{"negative beside zero", encoded(1, dict("|u1", "False", "(0, -9223372036854775808)"), ""), "negative size"},
+	{"version 2 with a length of version 1", "\x93NUMPY\x02\x00v\x00{'de", "a header of"},
 	{"object", encoded(1, dict("|O", "False", "(1,)"), "x"), `type "O" are not read`},
 	{"text elements", encoded(1, dict("<U5", "False", "(1,)"), "x"), `type "U5" are not read`},
 	{"no byte order", encoded(1, dict("|f4", "False", "(1,)"), "1234"), "need a byte order"},
@@ -101,6 +129,33 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestLimits measures the memory that headers take that promise more than there is, or more than is asked for.
+func TestLimits(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		how        Options
+		want       string
+	}{
+		{"promise", encoded(1, dict("<f4", "False", "(1000, 1000, 1000)"), "1234"), Options{}, "truncated: 1 of 1000000000"},
+		{"beyond the limit", encoded(1, dict("|u1", "False", "(4294967297,)"), "1"), Options{}, "more than the limit of 4294967296 bytes"},
+		{"bools", encoded(1, dict("|b1", "False", "(4294967297,)"), "1"), Options{}, "more than the limit of 4294967296 bytes"},
+		{"at a limit", encoded(1, dict("<f4", "False", "(2,)"), "12345678"), Options{MaxBytes: 8}, ""},
+		{"beyond a limit", encoded(1, dict("<f4", "False", "(3,)"), "12345678abcd"), Options{MaxBytes: 8}, "more than the limit of 8 bytes"},
+		{"no limit", encoded(1, dict("<u8", "True", "(1099511627776, 2)"), "12345678"), Options{MaxBytes: -1}, "truncated: 1 of"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := c.how.Read(strings.NewReader(c.file))
+		runtime.ReadMemStats(&after)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 2<<20 {
+			t.Errorf("%s: takes %d bytes of memory", c.name, taken)
+		}
+	}
+}
+
 func TestWrite(t *testing.T) {
 	var buf bytes.Buffer
 	if err := Write(&buf, good[0].want); err != nil || buf.String() != numpy {
@@ -120,7 +175,7 @@ func TestWrite(t *testing.T) {
 		long.Shape[i] = 1
 	}
 	for _, a := range []data.Array{
-		{Shape: []int{2}, Data: []int16{1, 2}},
+		{Shape: []int{2}, Data: []uint16{1, 2}},
 		{Shape: []int{2}, Data: []float32{1}},
 		{Shape: []int{-1}, Data: []float32{1}},
 		{},

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
 )
 
@@ -131,7 +132,7 @@ func decode(t info, raw []byte) (*tarn.Tensor, error) {
 		}
 		return fill(t, raw, 1, func(b []byte) bool { return b[0] == 1 })
 	case "F16":
-		return fill(t, raw, 2, func(b []byte) float32 { return fromHalf(order.Uint16(b)) })
+		return fill(t, raw, 2, func(b []byte) float32 { return dense.Half(order.Uint16(b)) })
 	case "BF16":
 		return fill(t, raw, 2, func(b []byte) float32 { return math.Float32frombits(uint32(order.Uint16(b)) << 16) })
 	case "U8":
@@ -154,18 +155,4 @@ func fill[T tarn.Element](t info, raw []byte, size int, element func(b []byte) T
 		data[i] = element(raw[i*size:])
 	}
 	return tarn.FromSlice(data, t.shape...)
-}
-
-// fromHalf returns the value of an IEEE 754 binary16 number: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
-func fromHalf(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
-	switch exponent {
-	case 0: // zero or subnormal: fraction * 2^-24
-		f := float32(fraction) * (1.0 / (1 << 24))
-		return math.Float32frombits(sign | math.Float32bits(f))
-	case 0x1f: // infinity or NaN
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
