@@ -39,18 +39,28 @@ func (g *Graph) stepNumber() *Value {
 	return g.argument(argumentOp{control: g.control, role: numberArgument}, ir.Type{DType: ir.I64, Shape: []int{}})
 }
 
-// close ends the tracing of a body and returns its outputs; false where one of them is missing or has failed.
-func (b *Graph) close(outputs []*Value) (kept []*Value, ok bool) {
-	kept, ok = slices.Clone(outputs), true
-	for i, v := range outputs {
+// trace calls a function that adds values to the body and returns its outputs, as values of the body; false if one of them is missing or
+// has failed.
+func (b *Graph) trace(f func() []*Value) (outputs []*Value, ok bool) {
+	defer b.enter()()
+	given := f()
+	outputs, ok = slices.Clone(given), true
+	for i, v := range given {
 		if !v.exists() || v.failed || !b.within(v.graph) {
 			ok = false
 			continue
 		}
-		kept[i] = b.capture(v)
+		outputs[i] = b.capture(v)
 	}
-	b.open = false
-	return kept, ok
+	return outputs, ok
+}
+
+// enter opens a body for more values, and makes it the one in which loops begin until the function that it returns is called.
+func (b *Graph) enter() (leave func()) {
+	root := b.root()
+	before := root.tracing
+	root.tracing, b.open = b, true
+	return func() { root.tracing, b.open = before, false }
 }
 
 // root is the graph that no other is around.

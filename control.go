@@ -2,6 +2,7 @@ package tarn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
@@ -105,13 +106,44 @@ func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Grap
 	return nodes
 }
 
-// results adds the results from first on of a control to g.
+// results adds the results of a control that began in g: there, or around g if neither the operands nor what the functions have captured
+// need g.
 func (g *Graph) results(c *control, in []*Value) []*Value {
+	for c.canLeave(g, in) {
+		c.leave(g)
+		g = g.around
+	}
+	in = slices.Concat(in, c.captured)
 	out := make([]*Value, len(c.outputs[len(c.outputs)-1]))
 	for i := range out {
 		out[i] = g.add(controlOp{c, i}, in...)
 	}
 	return out
+}
+
+// canLeave reports whether a control that began in g can stand in the graph around, where it is computed once and not in every step. It
+// stays in a branch, which may not be taken.
+func (c *control) canLeave(g *Graph, in []*Value) bool {
+	return g.around != nil && g.control.kind != ir.Branch &&
+		!slices.ContainsFunc(in, func(v *Value) bool { return v.graph == g }) &&
+		!slices.ContainsFunc(c.captured, func(v *Value) bool { return v.outside() == nil })
+}
+
+// leave moves a control that began in g to the graph around.
+func (c *control) leave(g *Graph) {
+	for k, v := range c.captured {
+		c.captured[k] = v.outside()
+	}
+	for _, b := range c.bodies {
+		b.around = g.around
+		for at, v := range b.arguments {
+			if at.role == capturedArgument {
+				op := v.op.(argumentOp)
+				op.outer = c.captured[at.index]
+				v.op = op
+			}
+		}
+	}
 }
 
 // poisoned gives n values that have failed.

@@ -165,10 +165,12 @@ func (m *mover) make(v *Value) *Value {
 func (c *control) scanGradients(ys, dys []*Value) []*Value {
 	g, in, b := ys[0].graph, ys[0].in, c.bodies[0]
 	start := len(b.values)
-	b.open = true
-	defer func() { b.open = false }()
+	defer b.enter()()
 	given := c.givenGradients(ys, dys)
 	cotangents, parts := c.stepGradients(in, given)
+	if slices.ContainsFunc(parts, func(d *Value) bool { return d != nil && d.failed }) {
+		return g.poisoned(ys[0].op, len(in))
+	}
 
 	s := c.newScanGradient(g, in, given, start)
 	grads := make([]func() *Value, len(in)) // to be called once the reverse scan is complete
@@ -410,7 +412,7 @@ func (c *control) branchGradients(ys, dys []*Value) []*Value {
 	}
 	for n, b := range c.bodies {
 		start := len(b.values)
-		b.open = true
+		leave := b.enter()
 		var results, seeds, ends []*Value
 		body := r.newBody(g)
 		m := newMover(c, in, body, start)
@@ -431,7 +433,11 @@ func (c *control) branchGradients(ys, dys []*Value) []*Value {
 			}
 			outputs = append(outputs, m.move(d))
 		}
-		b.open, body.open = false, false
+		leave()
+		body.open = false
+		if slices.ContainsFunc(outputs, func(d *Value) bool { return d.failed }) {
+			return g.poisoned(ys[0].op, len(in))
+		}
 		r.outputs = append(r.outputs, outputs)
 	}
 	grads := make([]*Value, len(in))

@@ -24,7 +24,8 @@ type Graph struct {
 	states  map[*Param][]attached
 	diags   []*Diagnostic
 
-	controls int // loops and branches so far, of a graph that is no body
+	controls int    // loops and branches so far, of a graph that is no body
+	tracing  *Graph // the innermost body that values are being added to, of a graph that is no body; nil if there is none
 
 	lost bool // it stands for a graph that is not there
 	body      // zero unless g is the body of a loop or a branch

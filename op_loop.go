@@ -46,9 +46,11 @@ func Scan(carries, xs []*Value, o ScanOptions, body func(carries, xs []*Value) (
 	for i, v := range in[c.carries:] {
 		parts = append(parts, b.slice(i, v.typ))
 	}
-	next, ys := body(states, parts)
-	var outputs []*Value
-	outputs, ok = b.close(slices.Concat(next, ys))
+	var next, ys, outputs []*Value
+	outputs, ok = b.trace(func() []*Value {
+		next, ys = body(states, parts)
+		return slices.Concat(next, ys)
+	})
 	c.outputs = [][]*Value{outputs}
 	switch {
 	case len(next) != c.carries:
@@ -67,17 +69,21 @@ func Scan(carries, xs []*Value, o ScanOptions, body func(carries, xs []*Value) (
 	if !ok {
 		return g.poisoned(controlOp{control: c}, len(carries)), g.poisoned(controlOp{control: c}, len(ys))
 	}
-	all := g.results(c, append(in, c.captured...))
+	all := g.results(c, in)
 	return all[:c.carries], all[c.carries:]
 }
 
-// start checks the operands of a loop or a branch, works out the number of steps and gives the operands as values of one graph.
+// start checks the operands of a loop or a branch and works out the number of steps. It returns the graph in which the loop begins: the
+// innermost that is being traced, as the functions of the loop may use what is in it. Operands may belong to graphs around that one.
 func (c *control) start(in []*Value) (g *Graph, operands []*Value, ok bool) {
 	if g = graphOf(in); g == nil {
 		g = lose("there is no value to begin with, neither a carry nor an array")
 	}
 	g, operands = g.meet(in)
 	root := g.root()
+	if b := root.tracing; b != nil && b.within(g) {
+		g = b
+	}
 	root.controls++
 	c.number = root.controls
 	var err error
@@ -88,7 +94,7 @@ func (c *control) start(in []*Value) (g *Graph, operands []*Value, ok bool) {
 			err = newProblem("operand %d is nil", i+1)
 		case v.graph.lost && g.adopt(v):
 			return g, nil, false
-		case v.graph != g:
+		case !g.within(v.graph):
 			err = newProblem("operand %d belongs to another graph", i+1)
 		case v.failed:
 			g.adopt(v)
@@ -143,12 +149,14 @@ func While(carries []*Value, condition func(carries []*Value) *Value, body func(
 	}
 	trace := func(f func(carries []*Value) []*Value) bool {
 		b := c.newBody(g)
-		var states []*Value
+		var states, given []*Value
 		for i, v := range in {
 			states = append(states, b.carry(i, v.typ))
 		}
-		given := f(states)
-		outputs, ok := b.close(given)
+		outputs, ok := b.trace(func() []*Value {
+			given = f(states)
+			return given
+		})
 		if !ok {
 			g.failBody(c, given)
 		}
@@ -174,7 +182,7 @@ func While(carries []*Value, condition func(carries []*Value) *Value, body func(
 			return g.poisoned(op, len(carries))
 		}
 	}
-	return g.results(c, append(in, c.captured...))
+	return g.results(c, in)
 }
 
 // Cond computes one of two functions of the operands: then where the predicate, a bool scalar, is true when the program runs, and
@@ -203,12 +211,14 @@ func Cond(predicate *Value, operands []*Value, then, otherwise func(operands []*
 	}
 	for _, f := range []func(operands []*Value) []*Value{then, otherwise} {
 		b := c.newBody(g)
-		var in []*Value
+		var in, given []*Value
 		for _, v := range operands {
 			in = append(in, b.capture(v))
 		}
-		given := f(in)
-		outputs, ok := b.close(given)
+		outputs, ok := b.trace(func() []*Value {
+			given = f(in)
+			return given
+		})
 		if !ok {
 			g.failBody(c, given)
 		}
@@ -229,5 +239,5 @@ func Cond(predicate *Value, operands []*Value, then, otherwise func(operands []*
 	if bad {
 		return g.poisoned(op, n)
 	}
-	return g.results(c, append([]*Value{predicate}, c.captured...))
+	return g.results(c, []*Value{predicate})
 }

@@ -1,6 +1,7 @@
 package tarn_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -30,6 +31,55 @@ func nestedScan(in ...*tarn.Value) *tarn.Value {
 			return []*tarn.Value{deep[0].Mul(parts[0]).Sin().Add(carries[0])}, nil
 		})
 		return inner, nil
+	})
+	return last[0]
+}
+
+// innerScan is a scan in a scan whose operands all come from outside of both, as of an inner network that begins at an outer state. Its body
+// reads what the outer body has computed.
+func innerScan(in ...*tarn.Value) *tarn.Value {
+	parts, state := in[0], in[1]
+	last, stacks := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{parts}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		scale := carries[0].Mul(xs[0]).Sin()
+		inner, _ := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{parts}, tarn.ScanOptions{}, func(deep, parts []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{deep[0].Mul(scale).Add(parts[0]).Tanh()}, nil
+		})
+		// This one is the same in every step, and stands outside.
+		steady, _ := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{parts}, tarn.ScanOptions{}, func(deep, parts []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{deep[0].Mul(parts[0]).Sin().Add(state)}, nil
+		})
+		return []*tarn.Value{inner[0].Add(steady[0])}, []*tarn.Value{inner[0].Mul(steady[0])}
+	})
+	return last[0].Add(stacks[0].Sum(0))
+}
+
+// innerCond is a branch in a scan whose operands all come from outside. A function of it holds a loop of values from outside.
+func innerCond(in ...*tarn.Value) *tarn.Value {
+	parts, state := in[0], in[1]
+	last, _ := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{parts}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		return tarn.Cond(state.Sum().Gt(tarn.Num(0)), []*tarn.Value{state}, func(in []*tarn.Value) []*tarn.Value {
+			inner, _ := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{parts}, tarn.ScanOptions{}, func(deep, parts []*tarn.Value) (next, ys []*tarn.Value) {
+				return []*tarn.Value{deep[0].Mul(parts[0]).Sin().Add(carries[0])}, nil
+			})
+			return inner
+		}, func(in []*tarn.Value) []*tarn.Value {
+			return []*tarn.Value{in[0].Add(carries[0].Mul(xs[0]).Cos())}
+		}), nil
+	})
+	return last[0]
+}
+
+// innerWhile is a While in a scan whose operands all come from outside: it adds what the outer body has computed, three times. It has no
+// gradient.
+func innerWhile(in ...*tarn.Value) *tarn.Value {
+	parts, state := in[0].StopGradient(), in[1].StopGradient()
+	last, _ := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{parts}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+		sum := tarn.While([]*tarn.Value{state, state.Num(0)}, func(deep []*tarn.Value) *tarn.Value {
+			return deep[1].Lt(xs[0].Mean().Abs().Add(tarn.Num(2)))
+		}, func(deep []*tarn.Value) []*tarn.Value {
+			return []*tarn.Value{deep[0].Add(carries[0].Mul(xs[0])), deep[1].AddNum(1)}
+		})[0]
+		return []*tarn.Value{sum.StopGradient()}, nil
 	})
 	return last[0]
 }
@@ -71,6 +121,14 @@ var _ = register(
 		shapes: [][][]int{{{3, 2, 3}, {3, 3}, {2, 3}}}}.within(10),
 	opCase{op: "func Scan", form: "nested", build: nestedScan, in: []operand{between(-1, 1), between(-1, 1)},
 		shapes: [][][]int{{{2, 3, 2}, {2}}}}.within(10),
+	opCase{op: "func Scan", form: "of outer operands in a scan", build: innerScan, in: []operand{between(-1, 1), between(-1, 1)},
+		shapes: [][][]int{{{3, 2}, {2}}, {{1, 1}, {1}}}}.within(10),
+	opCase{op: "func Cond", form: "of outer operands in a scan", build: innerCond, in: []operand{between(-1, 1), between(0.2, 1)},
+		shapes: [][][]int{{{3, 2}, {2}}}}.within(10),
+	opCase{op: "func Cond", form: "of outer operands in a scan, otherwise", build: innerCond, in: []operand{between(-1, 1), between(-1, -0.2)},
+		shapes: [][][]int{{{3, 2}, {2}}}}.within(10),
+	opCase{op: "func While", form: "of outer operands in a scan", build: innerWhile, in: []operand{between(0.2, 0.8), between(-1, 1)},
+		shapes: [][][]int{{{3, 2}, {2}}}, flat: true},
 	opCase{op: "func Scan", form: "checkpointed", build: forgetfulScan, in: []operand{between(-1, 1), between(-0.8, 0.8), between(-1, 1)},
 		shapes: [][][]int{{{3, 2, 3}, {3, 3}, {2, 3}}}}.within(10),
 	opCase{op: "func Scan", form: "empty", build: func(in ...*tarn.Value) *tarn.Value {
@@ -245,6 +303,85 @@ func TestRandomInLoops(t *testing.T) {
 				seen[x] = true
 			}
 		}
+	}
+}
+
+// TestInnerLoopsStand checks where a loop in a body stands that is given values from outside: in the innermost body that it needs, but never
+// outside of a branch, so that it is not computed if that is not taken.
+func TestInnerLoopsStand(t *testing.T) {
+	scan := func(state *tarn.Value, captured *tarn.Value) *tarn.Value {
+		last, _ := tarn.Scan([]*tarn.Value{state}, nil, tarn.ScanOptions{Steps: 2}, func(deep, _ []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{deep[0].Mul(captured)}, nil
+		})
+		return last[0]
+	}
+	while := func(state *tarn.Value, captured *tarn.Value) *tarn.Value {
+		return tarn.While([]*tarn.Value{state}, func(deep []*tarn.Value) *tarn.Value { return deep[0].Sum().Lt(captured.Sum()) },
+			func(deep []*tarn.Value) []*tarn.Value { return []*tarn.Value{deep[0].AddNum(1)} })[0]
+	}
+	cond := func(state *tarn.Value, captured *tarn.Value) *tarn.Value {
+		f := func(in []*tarn.Value) []*tarn.Value { return []*tarn.Value{in[0].Mul(captured)} }
+		return tarn.Cond(state.Sum().Gt(tarn.Num(0)), []*tarn.Value{state}, f, f)[0]
+	}
+	random := func(state *tarn.Value, _ *tarn.Value) *tarn.Value {
+		last, _ := tarn.Scan([]*tarn.Value{state}, nil, tarn.ScanOptions{Steps: 2}, func(deep, _ []*tarn.Value) (next, ys []*tarn.Value) {
+			return []*tarn.Value{deep[0].Add(deep[0].Graph().Uniform(tarn.F64, 0, 1, 2))}, nil
+		})
+		return last[0]
+	}
+	for _, tt := range []struct {
+		name     string
+		loop     func(state, captured *tarn.Value) *tarn.Value
+		captured string // "outer", "middle" or "inner": the graph that the value belongs to
+		branch   bool   // the innermost body is of a branch, not of a loop
+		want     string
+	}{
+		{"Scan", scan, "outer", false, "outer"},
+		{"Scan", scan, "middle", false, "middle"},
+		{"Scan", scan, "inner", false, "inner"},
+		{"While", while, "outer", false, "outer"},
+		{"While", while, "middle", false, "middle"},
+		{"While", while, "inner", false, "inner"},
+		{"Cond", cond, "outer", false, "outer"},
+		{"Cond", cond, "middle", false, "middle"},
+		{"Cond", cond, "inner", false, "inner"},
+		{"Scan in a branch", scan, "outer", true, "inner"},
+		{"While in a branch", while, "middle", true, "inner"},
+		{"Scan with random numbers", random, "outer", false, "inner"}, // which differ from step to step
+	} {
+		t.Run(tt.name+"/"+tt.captured, func(t *testing.T) {
+			g := tarn.NewGraph()
+			state, xs := g.Input("state", tarn.F64, 2), g.Input("xs", tarn.F64, 3, 2)
+			values := map[string]*tarn.Value{"outer": state.Exp()}
+			stands := ""
+			inner := func(x *tarn.Value) []*tarn.Value {
+				values["inner"] = x.Exp()
+				y := tt.loop(state, values[tt.captured])
+				for name, v := range values {
+					if y.Graph() == v.Graph() {
+						stands = name
+					}
+				}
+				return []*tarn.Value{x.Add(y)}
+			}
+			last, _ := tarn.Scan([]*tarn.Value{state}, []*tarn.Value{xs}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
+				values["middle"] = carries[0].Exp()
+				if tt.branch {
+					return tarn.Cond(xs[0].Sum().Gt(tarn.Num(0)), carries, func(in []*tarn.Value) []*tarn.Value { return inner(in[0]) },
+						func(in []*tarn.Value) []*tarn.Value { return in }), nil
+				}
+				last, _ := tarn.Scan(carries, nil, tarn.ScanOptions{Steps: 2}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+					return inner(carries[0]), nil
+				})
+				return last, nil
+			})
+			if _, err := tarn.Compile(g, tarn.Outputs{"last": last[0]}); err != nil {
+				t.Fatal(err)
+			}
+			if stands != tt.want {
+				t.Errorf("the loop stands in the %s graph, want %s", stands, tt.want)
+			}
+		})
 	}
 }
 
@@ -432,6 +569,32 @@ func TestStacksOfCarry(t *testing.T) {
 					t.Errorf("%d steps, reverse %v, case %d: the last carry is %v, want %v", steps, reverse, which, got, state)
 				}
 			}
+		}
+	}
+}
+
+// TestGradientOfWhileInBody checks that a mistake in the gradient of a body is reported once.
+func TestGradientOfWhileInBody(t *testing.T) {
+	double := func(in []*tarn.Value) []*tarn.Value {
+		return tarn.While(in, func(c []*tarn.Value) *tarn.Value { return c[0].Sum().Lt(tarn.Num(9)) }, func(c []*tarn.Value) []*tarn.Value {
+			return []*tarn.Value{c[0].Scale(2)}
+		})
+	}
+	for name, build := range map[string]func(x *tarn.Value) []*tarn.Value{
+		"Scan": func(x *tarn.Value) []*tarn.Value {
+			last, _ := tarn.Scan([]*tarn.Value{x}, nil, tarn.ScanOptions{Steps: 2}, func(c, _ []*tarn.Value) (next, ys []*tarn.Value) { return double(c), nil })
+			return last
+		},
+		"Cond": func(x *tarn.Value) []*tarn.Value {
+			return tarn.Cond(x.Sum().Gt(tarn.Num(0)), []*tarn.Value{x}, double, func(in []*tarn.Value) []*tarn.Value { return in })
+		},
+	} {
+		g := tarn.NewGraph()
+		x := g.Input("x", tarn.F64, 2)
+		tarn.Grad(build(x)[0].Sum(), x)
+		var mistakes *tarn.GraphError
+		if !errors.As(g.Err(), &mistakes) || len(mistakes.Diagnostics) != 1 || !strings.Contains(mistakes.Error(), "a While has no gradient") {
+			t.Errorf("%s: %v", name, g.Err())
 		}
 	}
 }

@@ -56,9 +56,6 @@ type graphMaker struct {
 	data  map[string]*tarn.Tensor
 	pool  []*tarn.Value
 	depth int // of the loops and branches around
-	// anchor is a value of the body that is being made, or nil: a loop whose operands all come from outside of the body
-	// lies outside too, and cannot use what is in it.
-	anchor *tarn.Value
 }
 
 func (m *graphMaker) input(o operand, shape []int) *tarn.Value {
@@ -101,14 +98,10 @@ func (m *graphMaker) control() []*tarn.Value {
 	shape := []int{1 + m.r.IntN(3), 1 + m.r.IntN(3)}
 	steps := 1 + m.r.IntN(3)
 	state := func(in *graphMaker) *tarn.Value { // a value of the pool as a bounded matrix
-		v := in.adapt(in.pick(), between(-1, 1), shape)
-		if in.anchor != nil {
-			v = v.Add(in.anchor.Tanh().Mean().Scale(0.01))
-		}
-		return v
+		return in.adapt(in.pick(), between(-1, 1), shape)
 	}
 	body := func(values ...*tarn.Value) *graphMaker {
-		in := &graphMaker{r: m.r, g: m.g, dtype: m.dtype, data: m.data, pool: values, depth: m.depth + 1, anchor: values[0]}
+		in := &graphMaker{r: m.r, g: m.g, dtype: m.dtype, data: m.data, pool: values, depth: m.depth + 1}
 		if m.r.IntN(2) == 0 {
 			in.pool = append(in.pool, m.pick())
 		}
