@@ -25,6 +25,12 @@ type Update struct {
 // Assign stores v in p at the end of each run: every read of p within the run sees the old contents. v has p's dtype and shape.
 func Assign(p *Param, v *Value) Update { return Update{p, v} }
 
+// Param returns the param that is assigned.
+func (u Update) Param() *Param { return u.param }
+
+// Value returns what it will hold after the run.
+func (u Update) Value() *Value { return u.value }
+
 // Results are the outputs of a run by name. The tensors belong to the program: the next run overwrites them. Clone what is
 // to be kept.
 type Results map[string]*Tensor

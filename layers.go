@@ -1,0 +1,212 @@
+package tarn
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/scalar"
+)
+
+// This file finds the layers of a model in a graph. A layer is what the params whose names share all but the last part
+// belong to; its result is the last value that is computed from them and from data. So layers need not register
+// themselves, and a struct of the user's own is a layer as those of package nn are.
+
+// Layer is a part of a model that has params of its own, and what it has computed in a graph.
+type Layer struct {
+	Path   string   // the part's name: "blocks.2.attn.out" for the params "blocks.2.attn.out.weight" and "….bias"
+	Params []string // the names of its params, states included
+	Op     string   // the op that the params enter first, as in "MatMul", "Conv", "Gather"
+	Output *Value   // its result, without the activation; of a layer that is used several times, that of the last use
+	// Activation is the name of the activation that is applied to Output, such as "ReLU", or "" if there is none, and
+	// Activated is its result, or nil.
+	Activation string
+	Activated  *Value
+	// Steps is what a recurrent layer reads step by step, with the steps along the first axis: the gradient with respect to
+	// it shows how far back in time gradients reach. It is nil for other layers.
+	Steps *Value
+}
+
+// Layers returns the layers of the params in s that the loss depends on, in the order in which they compute their results.
+// Layers that are used only inside of the body of a loop or a branch are represented by the whole loop.
+func (s *ParamSet) Layers(loss *Value) []Layer {
+	if !loss.exists() || loss.failed {
+		return nil
+	}
+	values := reachable([]*Value{loss})
+	users := usersOf(values)
+	byPath := map[string]*Layer{}
+	var layers []*Layer
+	pure := map[*Value]string{} // values that are computed from the params of one layer alone, with its path
+	part := map[*Value]string{} // results of a layer so far
+	fixed := map[*Value]bool{}  // values that are computed from constants
+	for _, v := range values {
+		if p := v.Param(); p != nil && s.Name(p) != "" {
+			pure[v] = layerPath(s.Name(p))
+			continue
+		}
+		path, own, data := "", false, false
+		if path, parts := joined(v, part, fixed); parts {
+			byPath[path].Output, part[v] = v, path
+			continue
+		}
+		for _, in := range v.in {
+			switch of, ok := pure[in]; {
+			case ok && (!own || of == path):
+				path, own = of, true
+			case ok: // params of two layers meet: the later one takes the earlier one as data
+				path, data = of, true
+			case !fixed[in]:
+				data = true
+			}
+		}
+		switch {
+		case own && !data:
+			pure[v] = path
+		case own:
+			l := byPath[path]
+			if l == nil {
+				l = &Layer{Path: path, Op: v.op.Name()}
+				byPath[path], layers = l, append(layers, l)
+			}
+			if l.Output == nil || !sameLoop(l.Output, v) || v.Size() > l.Output.Size() {
+				l.Output = v
+			}
+			part[v] = path
+		case !data && len(v.in) > 0:
+			fixed[v] = true
+		case len(v.in) == 0:
+			_, fixed[v] = v.op.(constOp)
+		}
+	}
+	for name := range s.All() {
+		if l := byPath[layerPath(name)]; l != nil {
+			l.Params = append(l.Params, name)
+		}
+	}
+	slices.SortStableFunc(layers, func(a, b *Layer) int { return a.Output.id - b.Output.id })
+	out := make([]Layer, len(layers))
+	for i, l := range layers {
+		l.Activation, l.Activated = users.activation(l.Output)
+		l.Steps = stepsOf(l.Output)
+		out[i] = *l
+	}
+	return out
+}
+
+// joined reports whether v joins several results of one layer, and the layer's path.
+func joined(v *Value, part map[*Value]string, fixed map[*Value]bool) (string, bool) {
+	path, n := "", 0
+	for _, in := range v.in {
+		of, ok := part[in]
+		if fixed[in] {
+			continue
+		}
+		if !ok || n > 0 && of != path {
+			return "", false
+		}
+		path = of
+		n++
+	}
+	return path, n > 1 && v.in[0] != v.in[1]
+}
+
+// layerPath is the name of the part of a model that a param is a field of: the param's own name if it has but one part.
+func layerPath(name string) string {
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		return name[:i]
+	}
+	return name
+}
+
+// stepsOf is the largest array that a scan slices, or nil if v is no result of a scan.
+func stepsOf(v *Value) *Value {
+	nested, ok := v.op.(ir.Nested)
+	if !ok {
+		return nil
+	}
+	c, _ := nested.Nests()
+	if c.Kind != ir.Scan {
+		return nil
+	}
+	var steps *Value
+	for _, in := range v.in[c.Carries : c.Carries+c.Slices] {
+		if in.DType().IsFloat() && (steps == nil || in.Size() > steps.Size()) {
+			steps = in
+		}
+	}
+	return steps
+}
+
+// sameLoop reports whether two values are results of one loop, which have the same operands.
+func sameLoop(a, b *Value) bool {
+	_, loop := b.op.(ir.Nested)
+	return loop && a.op.Name() == b.op.Name() && slices.Equal(a.in, b.in)
+}
+
+// activation follows a value through movements to the activation that is applied to it.
+func (users usage) activation(v *Value) (string, *Value) {
+	for {
+		var next *Value
+		for _, o := range users[v] {
+			op, ok := elementwiseOf(o.user)
+			if !ok {
+				if _, moves := o.user.op.(ir.Movement); moves && len(o.user.in) == 1 && o.user.Size() == v.Size() {
+					next = o.user
+				}
+				continue
+			}
+			switch op.F {
+			case scalar.ReLU, scalar.Tanh, scalar.GELU, scalar.Softplus:
+				return op.Name(), o.user
+			case scalar.LeakyReLU, scalar.Clip:
+				if o.at == 0 {
+					return map[scalar.Func]string{scalar.LeakyReLU: "LeakyReLU", scalar.Clip: "HardTanh"}[op.F], o.user
+				}
+			case scalar.Sigmoid:
+				if product := users.productOf(v, o.user); product != nil {
+					return "SiLU", product
+				}
+				return "Sigmoid", o.user
+			case scalar.Gt:
+				if y := users.choiceBy(o.user); y != nil {
+					return "ELU", y
+				}
+			}
+		}
+		if next == nil {
+			return "", nil
+		}
+		v = next
+	}
+}
+
+// elementwiseOf is the op of v if it is an elementwise one.
+func elementwiseOf(v *Value) (elementwiseOp, bool) {
+	if op, ok := v.op.(clipOp); ok {
+		return op.elementwiseOp, true
+	}
+	op, ok := v.op.(elementwiseOp)
+	return op, ok
+}
+
+// productOf is the product of two values, or nil.
+func (users usage) productOf(a, b *Value) *Value {
+	for _, o := range users[b] {
+		if op, ok := o.user.op.(elementwiseOp); ok && op.F == scalar.Mul && slices.Contains(o.user.in, a) {
+			return o.user
+		}
+	}
+	return nil
+}
+
+// choiceBy is the last value that a condition chooses for, as the functions of the ELU family end in, or nil.
+func (users usage) choiceBy(condition *Value) *Value {
+	var last *Value
+	for _, o := range users[condition] {
+		if op, ok := o.user.op.(elementwiseOp); ok && op.F == scalar.Where && o.at == 0 {
+			last = o.user
+		}
+	}
+	return last
+}

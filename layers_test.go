@@ -1,0 +1,83 @@
+package tarn_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/nn"
+)
+
+// byHand is a layer that package nn does not have.
+type byHand struct{ Left, Right *tarn.Param }
+
+// twoTowers uses one layer twice, ties a weight, and has a layer that is not used.
+type twoTowers struct {
+	Shared, Idle *nn.Linear
+	Hand         *byHand
+	Out          *nn.Linear
+}
+
+func (m *twoTowers) Forward(x *tarn.Value) *tarn.Value {
+	a, b := m.Shared.Forward(x).Tanh(), m.Shared.Forward(x.Neg())
+	h := a.Mul(m.Hand.Left).Add(b.Mul(m.Hand.Right)).Sigmoid()
+	return m.Out.Forward(h)
+}
+
+func TestLayers(t *testing.T) {
+	image := func(g *tarn.Graph) *tarn.Value { return g.Input("x", tarn.F32, 2, 8, 8, 1) }
+	rows := func(g *tarn.Graph) *tarn.Value { return g.Input("x", tarn.F32, 5, 4) }
+	tokens := func(g *tarn.Graph) *tarn.Value { return g.Input("x", tarn.I32, 2, 8) }
+	vector := func() *tarn.Param { return tarn.NewParam(tarn.F32, nil, 4) }
+	for _, c := range []struct {
+		name  string
+		model nn.Layer
+		x     func(g *tarn.Graph) *tarn.Value
+		want  []string // path op output activation
+	}{
+		{"mlp", nn.NewSequential(nn.NewLinear(4, 6), nn.ReLU{}, nn.NewLinear(6, 6), nn.ELU{}, nn.NewDropout(0.5), nn.NewLinear(6, 3)), rows,
+			[]string{"0 MatMul [5 6] ReLU", "2 MatMul [5 6] ELU", "5 MatMul [5 3] "}},
+		{"cnn", nn.NewSequential(nn.NewConv2d(1, 3, 3), nn.NewBatchNorm(3), nn.LeakyReLU{}, nn.NewMaxPool(2, 2), nn.NewConv2d(3, 4, 3), nn.SiLU{}, nn.Flatten{}, nn.NewLinear(4, 2)), image,
+			[]string{"0 Conv [2 6 6 3] ", "1 Mul [2 6 6 3] LeakyReLU", "4 Conv [2 1 1 4] SiLU", "7 MatMul [2 2] "}},
+		{"towers", &twoTowers{nn.NewLinear(4, 4), nn.NewLinear(4, 4), &byHand{vector(), vector()}, nn.NewLinear(4, 1)}, rows,
+			[]string{"shared MatMul [5 4] ", "hand Mul [5 4] Sigmoid", "out MatMul [5 1] "}},
+		{"norms", nn.NewSequential(nn.NewLinear(4, 4), nn.NewLayerNorm(4), nn.GELU{}, nn.NewRMSNorm(4), nn.HardTanh{}), rows,
+			[]string{"0 MatMul [5 4] ", "1 Mul [5 4] GELU", "3 Mul [5 4] HardTanh"}},
+		{"recurrent", nn.NewSequential(nn.NewEmbedding(10, 4), nn.NewLSTM(4, 6, nn.RecurrentOptions{}), nn.NewLinear(6, 10)), tokens,
+			[]string{"0 Take [2 8 4] ", "1 MatMul [8 2 6] ", "2 MatMul [2 8 10] "}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			params, err := tarn.Params(c.model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := tarn.NewGraph()
+			loss := c.model.Forward(c.x(g)).Square().Mean()
+			tarn.Grad(loss, params.Trainable().List()...) // which leaves the layers as they are
+			if err := g.Err(); err != nil {
+				t.Fatal(err)
+			}
+			layers := params.Layers(loss)
+			var got []string
+			for _, l := range layers {
+				got = append(got, fmt.Sprintf("%s %s %v %s", l.Path, l.Op, l.Output.Shape(), l.Activation))
+				if (l.Activation == "") != (l.Activated == nil) || l.Activated != nil && l.Activated.Size() != l.Output.Size() {
+					t.Errorf("%s has the activation %q with the result %v", l.Path, l.Activation, l.Activated)
+				}
+				if (l.Steps != nil) != (c.name == "recurrent" && l.Path == "1") || l.Steps != nil && l.Steps.Dim(0) != 8 {
+					t.Errorf("%s reads the steps %v", l.Path, l.Steps)
+				}
+				for _, name := range l.Params {
+					if params.Lookup(name) == nil || !strings.HasPrefix(name, l.Path) {
+						t.Errorf("%s has the param %q", l.Path, name)
+					}
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("the layers are\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(c.want, "\n\t"))
+			}
+		})
+	}
+}
