@@ -38,6 +38,7 @@ func (m *Adam) search(r *run) Reason {
 		return max(0, x)
 	}
 	rate, b1, b2, small := or(m.Rate, 0.01), or(m.Beta1, 0.9), or(m.Beta2, 0.999), or(m.Epsilon, 1e-8)
+	r.noisy = true
 	reason := r.start()
 	first, second, d := make([]float64, r.n), make([]float64, r.n), make([]float64, r.n)
 	x, g := make([]float64, r.n), make([]float64, r.n)

@@ -1,5 +1,7 @@
 package minimize
 
+import "math"
+
 // This file holds BFGS with a dense matrix.
 
 // BFGS keeps an approximation H to the inverse of the Hessian, n by n, and goes along -H g. With s the step, y the change of
@@ -48,7 +50,7 @@ func (*BFGS) search(r *run) Reason {
 			y[i] = r.g[i] - l.g0[i]
 		}
 		sy, yy := dot(s, y), dot(y, y)
-		if !(sy > epsilon*yy) {
+		if !(sy > epsilon*norm2(s)*math.Sqrt(yy)) {
 			continue // the curvature is not positive along s: it says nothing of a minimum
 		}
 		if fresh {

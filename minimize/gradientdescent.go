@@ -36,8 +36,8 @@ func (*GradientDescent) search(r *run) Reason {
 	}
 }
 
-// maxLength is the longest multiple of a direction that is tried: a function that falls still further is taken as unbounded.
-const maxLength = 1e20
+// maxLength is the longest multiple of a direction that is tried.
+const maxLength = 1e200
 
 // firstLength is the first multiple of the gradient to try where nothing is known of the curvature: the whole gradient, but a
 // step no longer than x itself, or than 1 where x is shorter.

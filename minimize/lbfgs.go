@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -87,7 +88,7 @@ func (p *pairs) add(x, x0, g, g0 []float64) bool {
 	addScaled(y, g, -1, g0)
 	sy, yy := dot(s, y), dot(y, y)
 	p.filled = max(p.filled, p.next+1)
-	if !(sy > epsilon*yy) {
+	if !(sy > epsilon*norm2(s)*math.Sqrt(yy)) {
 		p.n = min(p.n, len(p.s)-1)
 		return false
 	}

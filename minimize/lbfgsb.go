@@ -43,13 +43,6 @@ func (m *LBFGSB) check(p *Problem, n int) error {
 	return nil
 }
 
-func bound(b []float64, i, sign int) float64 {
-	if b == nil {
-		return math.Inf(sign)
-	}
-	return b[i]
-}
-
 // boxed is a search within bounds.
 type boxed struct {
 	r      *run
@@ -68,6 +61,9 @@ func (m *LBFGSB) search(r *run) Reason {
 	for i := range n {
 		b.lo[i], b.hi[i] = bound(m.Lower, i, -1), bound(m.Upper, i, 1)
 		r.x[i] = min(max(r.x[i], b.lo[i]), b.hi[i])
+	}
+	if m.Lower != nil || m.Upper != nil {
+		r.box = box{b.lo, b.hi}
 	}
 	r.gradNorm = func() float64 {
 		norm := 0.0
@@ -91,9 +87,11 @@ func (m *LBFGSB) search(r *run) Reason {
 	l.lo, l.hi = b.lo, b.hi
 	d := make([]float64, n)
 	for {
-		ok := b.model() && b.generalisedCauchy()
-		if ok {
-			b.subspace(d)
+		ok := b.inside(d)
+		if !ok {
+			if ok = b.model() && b.cauchyPoint(); ok {
+				b.subspace(d)
+			}
 		}
 		first, longest := 1.0, b.room(d)
 		if b.p.n == 0 {
@@ -115,6 +113,21 @@ func (m *LBFGSB) search(r *run) Reason {
 		}
 		b.p.add(r.x, l.x0, r.g, l.g0)
 	}
+}
+
+// inside stores in d the way to the minimum of the model without bounds, and reports whether that is within them. Then it is the minimum
+// with them too. The two-loop recursion is more accurate than the model's matrix where the scaling is bad.
+func (b *boxed) inside(d []float64) bool {
+	if b.p.n == 0 {
+		return false
+	}
+	b.p.direction(d, b.r.g)
+	for i, v := range d {
+		if x := b.r.x[i] + v; !(x >= b.lo[i] && x <= b.hi[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // room is how far one may go along d.
@@ -199,8 +212,8 @@ func (b *boxed) form(u, v []float64) float64 {
 	return s
 }
 
-// generalisedCauchy follows the projected gradient, algorithm CP of the paper.
-func (b *boxed) generalisedCauchy() bool {
+// cauchyPoint follows the projected gradient, algorithm CP of the paper.
+func (b *boxed) cauchyPoint() bool {
 	r, k := b.r, b.p.n
 	d, times := make([]float64, r.n), make([]float64, r.n)
 	var order []int

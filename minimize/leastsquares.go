@@ -87,8 +87,11 @@ func (s *squares) settled() Reason {
 	if reason := s.r.interrupted(); reason != Running {
 		return reason
 	}
-	if s.r.gradNorm() <= s.r.o.Gradient || s.orthogonal() <= s.r.o.Gradient {
+	switch {
+	case s.r.gradNorm() <= s.r.o.Gradient:
 		return GradientSmall
+	case s.orthogonal() <= s.r.o.Gradient:
+		return ResidualsOrthogonal
 	}
 	return Stalled
 }

@@ -37,6 +37,7 @@ func (m *LevenbergMarquardt) check(p *Problem, n int) error {
 
 func (m *LevenbergMarquardt) search(r *run) Reason {
 	s := newSquares(r)
+	r.retry = -1 // settled judges, whatever report says
 	reason := s.start()
 	if reason == GradientSmall {
 		reason = Running

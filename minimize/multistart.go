@@ -47,8 +47,7 @@ func (r *run) local(m Method, x []float64) (*run, Reason) {
 	if m == nil {
 		m = &LBFGS{}
 	}
-	sub := &run{evaluator: r.evaluator, ctx: r.ctx, o: r.o, x: clone(x), g: make([]float64, r.n), curvature: math.NaN()}
-	sub.gradNorm = func() float64 { return normInf(sub.g) }
+	sub := begin(r.ctx, r.o, r.evaluator, clone(x))
 	reason := m.search(sub)
 	r.evaluator = sub.evaluator
 	return sub, reason
@@ -109,7 +108,7 @@ func lower(sub *run, reason Reason, r *run, best Reason) bool {
 	if !isFinite(sub.f) {
 		return math.IsInf(sub.f, -1) && reason == Unbounded
 	}
-	return sub.f < r.f || !isFinite(r.f) && !math.IsInf(r.f, -1) || sub.f == r.f && reason == GradientSmall && best != GradientSmall
+	return sub.f < r.f || !isFinite(r.f) && !math.IsInf(r.f, -1) || sub.f == r.f && reason.Converged() && !best.Converged()
 }
 
 // BasinHopping goes from minimum to minimum: it shakes x, searches for a minimum from there, and moves to it if it is lower, or with

@@ -99,47 +99,131 @@ func (t *region) lost() bool {
 
 func (m *Newton) search(r *run) Reason {
 	reason := r.start()
-	if reason != Running && reason != GradientSmall {
+	if reason != Running && !reason.Converged() {
 		return reason
 	}
-	n := r.n
 	t := newRegion(r, m.Radius)
-	h, d, work := make([]float64, n*n), make([]float64, n), make([]float64, factor.EigHWork(n))
+	d := make([]float64, r.n)
 	for {
-		r.hess(h, r.x, r.g)
+		q := quadratic{g: r.g, h: make([]float64, r.n*r.n)}
+		r.hess(q.h, r.x, r.g)
 		if r.interrupted() != Running {
 			return r.interrupted()
 		}
-		if !allFinite(h) {
+		if !allFinite(q.h) {
 			return NotFinite
 		}
-		values, basis := make([]float64, n), clone(h)
-		factor.EigH(values, basis, n, work)
-		if math.IsNaN(values[0]) {
-			return r.stuck()
+		if reason.Converged() {
+			if !q.decompose() {
+				return reason
+			}
+			if r.curvature = q.values[0]; !(r.curvature < -saddleTolerance*math.Abs(q.values[r.n-1])) {
+				return reason
+			}
 		}
-		vectors := mat.NewDense(n, n, basis)
-		r.curvature = values[0]
-		if reason == GradientSmall && values[0] >= -saddleTolerance*max(1, math.Abs(values[n-1])) {
-			return GradientSmall
-		}
-		for {
-			foretold := ball(d, r.g, values, vectors, t.radius)
-			if t.try(d, foretold) {
+		moved := false
+		for !moved {
+			foretold, ok := q.step(d, t.radius)
+			if !ok {
+				return r.stuck()
+			}
+			if moved = t.try(d, foretold); moved {
 				break
 			}
 			if r.interrupted() != Running || t.lost() {
-				if reason == GradientSmall && r.interrupted() == Running {
+				if reason.Converged() && r.interrupted() == Running {
 					return reason
 				}
-				return r.stuck()
+				if reason = r.stuck(); !reason.Converged() || r.curvature < 0 {
+					return reason
+				}
+				break
 			}
 		}
-		reason = r.moved(norm2(d))
-		if reason != Running && reason != GradientSmall {
+		if !moved {
+			continue // to see whether this is a saddle
+		}
+		r.curvature = math.NaN()
+		if reason = r.moved(norm2(d)); reason != Running && !reason.Converged() {
 			return reason
 		}
 	}
+}
+
+// quadratic is the model g'd + 1/2 d'H d.
+type quadratic struct {
+	g, h    []float64
+	newton  []float64 // the unbounded minimum, if tried says that it has been looked for; nil if there is none
+	tried   bool
+	values  []float64 // eigenvalues in rising order, once decomposed
+	vectors *mat.Dense
+}
+
+// step stores in d the minimum over |d| <= radius and returns its value: the unbounded minimum if it is within.
+func (q *quadratic) step(d []float64, radius float64) (foretold float64, ok bool) {
+	if !q.tried {
+		q.newton, q.tried = interior(q.g, q.h), true
+	}
+	if q.newton != nil && norm2(q.newton) <= radius {
+		copy(d, q.newton)
+		return dot(q.g, d) / 2, true
+	}
+	if !q.decompose() {
+		return 0, false
+	}
+	return ball(d, q.g, q.values, q.vectors, radius), true
+}
+
+// decompose computes the eigenvalues and their vectors. It reports whether it could.
+func (q *quadratic) decompose() bool {
+	if q.values == nil {
+		n := len(q.g)
+		basis := clone(q.h)
+		q.values = make([]float64, n)
+		factor.EigH(q.values, basis, n, make([]float64, factor.EigHWork(n)))
+		q.vectors = mat.NewDense(n, n, basis)
+	}
+	return !math.IsNaN(q.values[0])
+}
+
+// interior returns -H^-1 g, nil if H is not positive definite. It factorizes C H C with C = diag(H)^(-1/2), so that it is as accurate
+// in badly scaled variables as in others, which an eigenvalue decomposition of H is not. (Higham 2002, Accuracy and stability of
+// numerical algorithms, section 10.1.)
+func interior(g, h []float64) []float64 {
+	n := len(g)
+	c := make([]float64, n)
+	for i := range c {
+		// A power of two scales without rounding.
+		if c[i] = math.Exp2(-math.Round(math.Log2(h[i*n+i]) / 2)); !(h[i*n+i] > 0) || !isFinite(c[i]) {
+			return nil
+		}
+	}
+	scaled := mat.NewSymDense(n, nil)
+	right := mat.NewVecDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			scaled.SetSym(i, j, c[i]*h[i*n+j]*c[j])
+		}
+		right.SetVec(i, -c[i]*g[i])
+	}
+	var cholesky mat.Cholesky
+	if !cholesky.Factorize(scaled) {
+		return nil
+	}
+	d := mat.NewVecDense(n, nil)
+	if err := cholesky.SolveVecTo(d, right); err != nil {
+		if _, poor := err.(mat.Condition); !poor {
+			return nil
+		}
+	}
+	step := d.RawVector().Data
+	for i := range step {
+		step[i] *= c[i]
+	}
+	if !allFinite(step) || !(dot(step, g) < 0) {
+		return nil
+	}
+	return step
 }
 
 // saddleTolerance is how negative an eigenvalue must be, as a part of the largest, to make a stationary point a saddle.

@@ -41,7 +41,7 @@ func (m *NewtonCG) search(r *run) Reason {
 	}
 	c := steihaug{r: r, gauss: m.GaussNewton, d: make([]float64, r.n), p: make([]float64, r.n), hp: make([]float64, r.n), res: make([]float64, r.n)}
 	for {
-		if reason == GradientSmall && !m.AnyStation && !m.GaussNewton {
+		if reason.Converged() && !m.AnyStation && !m.GaussNewton {
 			left, why := leaveSaddle(r, t, c.d)
 			if !left {
 				return why
@@ -140,7 +140,7 @@ func leaveSaddle(r *run, t *region, d []float64) (left bool, why Reason) {
 		return false, r.interrupted()
 	}
 	r.curvature = value
-	if !(value < -saddleTolerance*max(1, largest)) {
+	if !(value < -saddleTolerance*largest) {
 		return false, GradientSmall
 	}
 	sign := 1.0

@@ -53,8 +53,10 @@ func (p *Problem) isSquares() bool { return p.Residuals != nil && p.Func == nil 
 
 // evaluator computes what methods ask for from what the problem has, and counts.
 type evaluator struct {
-	p     *Problem
-	n     int
+	p *Problem
+	n int
+	box
+	size  float64 // the largest length of x on the way: the unit of steps for differences
 	count Evaluations
 	err   error
 

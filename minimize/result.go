@@ -12,25 +12,35 @@ import (
 type Reason int
 
 const (
-	Running         Reason = iota // it has not ended
-	GradientSmall                 // the gradient is within the tolerance: success
-	Stalled                       // no step lowers f any more, and the gradient is not within the tolerance
-	FuncReached                   // f came below Options.Target
-	IterationLimit                // Options.Iterations steps were taken
-	EvaluationLimit               // Options.Evaluations evaluations were made
-	Unbounded                     // f falls without bound, or to minus infinity
-	NotFinite                     // f or its gradient is not finite where the search stands
-	Cancelled                     // the context was canceled, or the loop over Iterates left
-	Failed                        // an evaluation gave an error
+	Running             Reason = iota // it has not ended
+	GradientSmall                     // success: the gradient is within the tolerance
+	Stalled                           // no step lowers f any more, and the gradient is not small by any rule
+	FuncReached                       // f came below Options.Target
+	IterationLimit                    // Options.Iterations steps were taken
+	EvaluationLimit                   // Options.Evaluations evaluations were made
+	Unbounded                         // f falls without bound, or to minus infinity
+	NotFinite                         // f or its gradient is not finite at the current point
+	Cancelled                         // the context was canceled, or the loop over Iterates was left
+	Failed                            // an evaluation returned an error
+	GradientRounding                  // success: no step lowers f any more, and the gradient is small relative to how it changes nearby
+	ResidualsOrthogonal               // success: the residuals are orthogonal to the columns of the Jacobian within the tolerance
 )
 
 var reasonText = [...]string{
 	"running", "the gradient is within the tolerance", "no step lowers the function any more", "the function reached the target",
 	"the limit of iterations is reached", "the limit of evaluations is reached", "the function falls without bound",
 	"the function or its gradient is not finite", "canceled", "an evaluation failed",
+	"no step lowers the function any more, and the gradient is within the tolerance relative to its changes nearby",
+	"the residuals are orthogonal to the columns of the Jacobian within the tolerance",
 }
 
-// String says it in words.
+// Converged reports whether the reason is one of the rules by which a search succeeds: GradientSmall, GradientRounding or
+// ResidualsOrthogonal.
+func (r Reason) Converged() bool {
+	return r == GradientSmall || r == GradientRounding || r == ResidualsOrthogonal
+}
+
+// String describes the reason.
 func (r Reason) String() string {
 	if r < 0 || int(r) >= len(reasonText) {
 		return fmt.Sprintf("reason %d", int(r))
@@ -40,7 +50,9 @@ func (r Reason) String() string {
 
 // Options are when to stop. The zero value has useful defaults.
 type Options struct {
-	Gradient    float64 // tolerance: the largest magnitude in the gradient of a minimum; 0 means 1e-6
+	// Gradient is the tolerance. At a minimum the largest magnitude in the gradient is at most this, and at most this times the
+	// largest magnitude at any iterate, so that a function in small units is not taken as flat. 0 means 1e-6.
+	Gradient    float64
 	Iterations  int     // most steps; 0 means 10000, a negative number no limit
 	Evaluations int     // most evaluations of f or its residuals; 0 means no limit
 	Target      float64 // with UseTarget: stop where f is at most this
@@ -88,8 +100,8 @@ type Result struct {
 	Curvature float64
 }
 
-// Converged reports success: the gradient at X is within the tolerance.
-func (r *Result) Converged() bool { return r.Reason == GradientSmall }
+// Converged reports success. Reason is the rule by which the search converged.
+func (r *Result) Converged() bool { return r.Reason.Converged() }
 
 // String is a summary on one line.
 func (r *Result) String() string {

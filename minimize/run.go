@@ -11,6 +11,7 @@ import (
 // run is one search.
 type run struct {
 	evaluator
+	progress
 	ctx   context.Context
 	o     Options
 	yield func(Iterate) bool // nil without a listener
@@ -45,9 +46,16 @@ func newRun(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (
 			return nil, err
 		}
 	}
-	r := &run{evaluator: evaluator{p: &p, n: len(x0)}, ctx: ctx, o: o, x: clone(x0), g: make([]float64, len(x0)), curvature: math.NaN()}
+	return begin(ctx, o, evaluator{p: &p, n: len(x0)}, x0), nil
+}
+
+// begin returns a search from x0.
+func begin(ctx context.Context, o Options, e evaluator, x0 []float64) *run {
+	r := &run{evaluator: e, ctx: ctx, o: o, x: clone(x0), g: make([]float64, len(x0)), curvature: math.NaN(),
+		progress: progress{origin: x0, first: math.NaN(), f: math.Inf(1), norm: math.Inf(1), retry: math.Inf(1)}}
+	r.size = norm2(x0)
 	r.gradNorm = func() float64 { return normInf(r.g) }
-	return r, nil
+	return r
 }
 
 // finish searches and makes the result.
@@ -91,6 +99,8 @@ const bottomless = 1e100
 // report shows the state and makes the tests.
 func (r *run) report() Reason {
 	norm := r.gradNorm()
+	r.note(r.f, norm)
+	r.size = max(r.size, norm2(r.x))
 	if r.yield != nil && !r.yield(r.state(norm)) {
 		r.left = true
 		return Cancelled
@@ -103,12 +113,14 @@ func (r *run) report() Reason {
 		return Unbounded
 	case !isFinite(r.f) || !isFinite(norm):
 		return NotFinite
-	case norm <= r.o.Gradient:
+	case r.converged(norm):
 		return GradientSmall
 	case r.o.UseTarget && r.f <= r.o.Target:
 		return FuncReached
 	case r.o.Iterations >= 0 && r.iteration >= r.o.Iterations:
 		return IterationLimit
+	case r.idle >= patience && !r.noisy:
+		return r.stuck()
 	}
 	return Running
 }
@@ -124,12 +136,4 @@ func (r *run) interrupted() Reason {
 		return EvaluationLimit
 	}
 	return Running
-}
-
-// stuck is the reason for ending where no step is found that lowers f.
-func (r *run) stuck() Reason {
-	if reason := r.interrupted(); reason != Running {
-		return reason
-	}
-	return Stalled
 }

@@ -93,7 +93,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		if last.Reason != minimize.GradientSmall {
+		if !last.Reason.Converged() {
 			failed = append(failed, fmt.Sprintf("%s: %v", name, last.Reason))
 		}
 		path.Title = fmt.Sprintf("%s: %d iterations, %d evaluations", name, last.Iteration, last.Evaluations.Func)
@@ -152,7 +152,7 @@ func (c *minimizeCommand) search(ctx context.Context, w io.Writer, f *function, 
 	}
 	line(last)
 	word := "minimum"
-	if last.Reason != minimize.GradientSmall {
+	if !last.Reason.Converged() {
 		word = "stopped at"
 	}
 	fmt.Fprintf(w, "%s %.10g at %s\n", word, last.F, f.shown(last.X))
