@@ -7,7 +7,7 @@ import "math"
 // tolerance, as in functions of large units, the gradient is compared with its own changes nearby.
 
 const (
-	patience   = 30            // iterations without a lower f or a smaller gradient after which a search is stuck
+	patience   = 20            // iterations without a lower f or a smaller gradient after which a search is stuck
 	nearby     = 1e-3          // how far nearby is, as a part of each variable or of the distance it has traveled
 	linear     = 1.3           // the least ratio of the gradient's changes over twice the distance and once: 2 if it is smooth, 1 at a kink
 	atRounding = 1e-10         // a gradient that is this part of its change nearby is at the rounding of x
@@ -20,6 +20,8 @@ type progress struct {
 	origin   []float64 // x0
 	largest  float64   // largest norm of the gradient
 	first    float64   // f at the start
+	last     float64   // f at the last iterate
+	fell     float64   // the decrease of f to there from the iterate before; infinite at the start
 	f, norm  float64   // the least so far
 	idle     int       // iterations since either became less
 	retry    float64   // the norm above which converged need not test again
@@ -30,8 +32,9 @@ type progress struct {
 // note takes an iterate into account.
 func (p *progress) note(f, norm float64) {
 	if p.verified = false; math.IsNaN(p.first) {
-		p.first = f
+		p.first, p.last = f, math.Inf(1)
 	}
+	p.fell, p.last = p.last-f, f
 	if isFinite(norm) {
 		p.largest = max(p.largest, norm)
 	}
@@ -49,7 +52,7 @@ func (r *run) converged(norm float64) bool {
 	switch {
 	case !(norm <= r.o.Gradient*min(1, r.largest)):
 		return false
-	case norm == 0 || r.largest >= 1:
+	case norm == 0 || r.largest >= 1 && r.fell <= r.o.Gradient*r.o.Gradient*(r.first-r.f):
 		return r.smooth()
 	case norm > r.retry:
 		return false
@@ -68,13 +71,14 @@ func (r *run) stuck() Reason {
 		return reason
 	}
 	norm := r.gradNorm()
+	small := r.o.Gradient * min(1, r.largest)
 	c := r.changes()
 	reason := Stalled
 	switch {
 	case !isFinite(norm) || !r.smooth():
 	case norm <= r.o.Gradient && (r.relative(c, r.o.Gradient/nearby, 0) || r.predicted(c) <= hidden*math.Abs(r.f)):
 		reason = GradientSmall
-	case r.relative(c, atRounding, r.o.Gradient) || r.relative(c, r.o.Gradient, r.o.Gradient) && r.predicted(c) <= hidden*math.Abs(r.f):
+	case r.relative(c, atRounding, small) || r.relative(c, r.o.Gradient, small) && r.predicted(c) <= hidden*math.Abs(r.f):
 		reason = GradientRounding
 	}
 	if why := r.interrupted(); why != Running {

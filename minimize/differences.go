@@ -39,6 +39,9 @@ func (e *evaluator) unit() float64 {
 // stepFor returns the step for variable i at x, with a size such that x + size - x is the size. The size is 0 if the bounds leave no room.
 func (e *evaluator) stepFor(i int, x float64) step {
 	h := math.Cbrt(epsilon) * max(math.Abs(x), e.unit())
+	if e.factor != 0 {
+		h *= e.factor
+	}
 	h = (x + h) - x
 	below, above := x-e.low(i), e.high(i)-x
 	switch {
@@ -100,6 +103,39 @@ func (e *evaluator) jacobianByDifferences(x []float64) {
 		}
 	}
 	copy(e.r, here)
+}
+
+// measuredJacobian makes the Jacobian at x again with care, and returns the norm of the error of each column. Differences with one step and
+// twice that disagree by three times the error of the first from its truncation, and by more than its rounding. For variables less than 1,
+// steps relative to them are tried too, and the better ones taken.
+func (e *evaluator) measuredJacobian(x []float64) (off []float64) {
+	here, y := clone(e.residuals(x)), clone(x)
+	off = make([]float64, e.n)
+	for k := range y {
+		off[k] = math.Inf(1)
+		factors := []float64{1}
+		if v := math.Abs(x[k]); v > 0 && v < 1 {
+			factors = append(factors, v)
+		}
+		for _, factor := range factors {
+			var columns [2][]float64
+			for i := range columns {
+				columns[i] = make([]float64, e.p.Count)
+				e.factor = factor * float64(i+1)
+				e.difference(columns[i], k, y, here, func(dst, x []float64) { copy(dst, e.residuals(x)) })
+			}
+			axpy(-1, columns[0], columns[1])
+			if d := norm2(columns[1]); d < off[k] {
+				off[k] = d
+				for i, v := range columns[0] {
+					e.jac[i*e.n+k] = v
+				}
+			}
+		}
+	}
+	e.factor = 0
+	copy(e.r, here)
+	return off
 }
 
 // hessVecByDifferences takes two gradients, a step before and behind x along v.

@@ -12,7 +12,7 @@
 //
 // or a loss in a tarn graph with the params that it depends on: FromGraph compiles the loss, its gradient and its
 // Hessian-vector product, and from residuals FromResiduals the products with their Jacobian. What is missing is taken from
-// differences, and counted as the evaluations that it costs.
+// differences, and counted as the evaluations that it costs. Differences never step over bounds.
 //
 // # How
 //
@@ -26,8 +26,9 @@
 //
 // # What comes out
 //
-// A Result says where the search ended, why, and what it cost. Only the reason GradientSmall counts as success, and it is
-// given only where the gradient at the result is below the tolerance: a search that gets stuck says so. Iterates is the same
-// search as an iterator. A function that gives NaN or infinity on the way is backed away from, and the Result tells how
-// often it happened.
+// A Result says where the search ended, why, and what it cost. Three reasons count as success, and each names its rule: the gradient
+// is within the tolerance; or rounding hides every further decrease and the gradient is small relative to how it changes nearby; or the
+// residuals are orthogonal to the columns of the Jacobian. None depends on the units of f or x. A search that gets stuck elsewhere says
+// so. Iterates is the same search as an iterator. If a function returns NaN or infinity on the way, the search backs away, and the
+// Result tells how often that happened.
 package minimize

@@ -232,6 +232,12 @@ func NewFit(p Problem, x []float64) (*Fit, error) {
 	fit := &Fit{X: clone(x), Residuals: clone(e.residuals(x))}
 	s := &squares{r: &run{evaluator: e, x: fit.X, g: make([]float64, len(x))}, m: p.Count, res: fit.Residuals, scale: make([]float64, len(x))}
 	s.differentiate()
+	off := 0.0 // the norm of the error of J D^-1, which changes no singular value by more
+	if p.Jacobian == nil {
+		for k, v := range s.r.measuredJacobian(fit.X) {
+			off = math.Hypot(off, v/s.D(k))
+		}
+	}
 	if s.r.err != nil {
 		return nil, fmt.Errorf("minimize: NewFit: %w", s.r.err)
 	}
@@ -239,8 +245,9 @@ func NewFit(p Problem, x []float64) (*Fit, error) {
 	if !ok {
 		return nil, fmt.Errorf("minimize: NewFit: the residuals or their derivatives are not finite at %v", x)
 	}
+	least := max(1e-13*values[0], off) // a singular value that may be 0
 	for _, sv := range values {
-		if sv > 1e-13*values[0] {
+		if sv > least {
 			fit.Rank++
 		}
 	}

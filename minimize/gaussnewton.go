@@ -19,8 +19,12 @@ func (*GaussNewton) search(r *run) Reason {
 		if !ok {
 			return NotFinite
 		}
+		least := 1e-13 * values[0] // a singular value that is rounding
+		if r.p.Jacobian == nil {
+			least = 1e-10 * values[0]
+		}
 		for i := range ur {
-			if values[i] > 1e-13*values[0] {
+			if values[i] > least {
 				ur[i] /= -values[i]
 			} else {
 				ur[i] = 0

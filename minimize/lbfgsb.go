@@ -50,8 +50,8 @@ type boxed struct {
 	p      *pairs
 	m      *mat.Dense // M of the model, 2 k by 2 k for k pairs
 
-	cauchy []float64
-	c      []float64 // W'(cauchy - x)
+	cauchy []float64 // the way from x to the Cauchy point
+	c      []float64 // W'cauchy
 	free   []int     // the variables not at a bound at the Cauchy point
 }
 
@@ -118,12 +118,15 @@ func (m *LBFGSB) search(r *run) Reason {
 // inside stores in d the way to the minimum of the model without bounds, and reports whether that is within them. Then it is the minimum
 // with them too. The two-loop recursion is more accurate than the model's matrix where the scaling is bad.
 func (b *boxed) inside(d []float64) bool {
-	if b.p.n == 0 {
-		return false
+	if b.p.n > 0 {
+		b.p.direction(d, b.r.g)
+	} else {
+		for i, g := range b.r.g {
+			d[i] = -g
+		}
 	}
-	b.p.direction(d, b.r.g)
 	for i, v := range d {
-		if x := b.r.x[i] + v; !(x >= b.lo[i] && x <= b.hi[i]) {
+		if x := b.r.x[i]; !(v >= b.lo[i]-x && v <= b.hi[i]-x) {
 			return false
 		}
 	}
@@ -144,7 +147,7 @@ func (b *boxed) room(d []float64) float64 {
 	return max(room, 1) // the model's minimum is within the bounds, but for rounding
 }
 
-// pair gives the k-th oldest pair.
+// pair returns the k-th oldest pair.
 func (b *boxed) pair(k int) (s, y []float64) {
 	m := len(b.p.s)
 	i := (b.p.next - b.p.n + k + m) % m
@@ -241,7 +244,7 @@ func (b *boxed) cauchyPoint() bool {
 		}
 		return 0
 	})
-	copy(b.cauchy, r.x)
+	clear(b.cauchy)
 	p, w := make([]float64, 2*k), make([]float64, 2*k)
 	b.c = make([]float64, 2*k)
 	for j := range k {
@@ -262,11 +265,11 @@ func (b *boxed) cauchyPoint() bool {
 		dt := times[i] - now
 		now = times[i]
 		if d[i] > 0 {
-			b.cauchy[i] = b.hi[i]
+			b.cauchy[i] = b.hi[i] - r.x[i]
 		} else {
-			b.cauchy[i] = b.lo[i]
+			b.cauchy[i] = b.lo[i] - r.x[i]
 		}
-		z, g := b.cauchy[i]-r.x[i], r.g[i]
+		z, g := b.cauchy[i], r.g[i]
 		for j := range b.c {
 			b.c[j] += dt * p[j]
 		}
@@ -290,9 +293,9 @@ func (b *boxed) cauchyPoint() bool {
 	b.free = b.free[:0]
 	for i := range d {
 		if d[i] != 0 {
-			b.cauchy[i] = min(max(r.x[i]+(now+least)*d[i], b.lo[i]), b.hi[i])
+			b.cauchy[i] = b.within(i, (now+least)*d[i])
 		}
-		if !atBound[i] && b.cauchy[i] > b.lo[i] && b.cauchy[i] < b.hi[i] {
+		if !atBound[i] && b.cauchy[i] > b.lo[i]-r.x[i] && b.cauchy[i] < b.hi[i]-r.x[i] {
 			b.free = append(b.free, i)
 		}
 	}
@@ -303,35 +306,32 @@ func (b *boxed) cauchyPoint() bool {
 // projected onto the bounds; where that is no way down, cut off at the first bound.
 func (b *boxed) subspace(d []float64) {
 	r, k := b.r, b.p.n
-	to := clone(b.cauchy)
 	step := b.newton(k)
+	copy(d, b.cauchy)
 	for j, i := range b.free {
-		to[i] = min(max(b.cauchy[i]+step[j], b.lo[i]), b.hi[i])
+		d[i] = b.within(i, b.cauchy[i]+step[j])
 	}
-	slope := 0.0
-	for i := range d {
-		d[i] = to[i] - r.x[i]
-		slope += d[i] * r.g[i]
-	}
-	if slope < 0 {
+	if dot(d, r.g) < 0 {
 		return
 	}
 	share := 1.0
 	for j, i := range b.free {
 		switch s := step[j]; {
 		case s > 0:
-			share = min(share, (b.hi[i]-b.cauchy[i])/s)
+			share = min(share, (b.hi[i]-r.x[i]-b.cauchy[i])/s)
 		case s < 0:
-			share = min(share, (b.lo[i]-b.cauchy[i])/s)
+			share = min(share, (b.lo[i]-r.x[i]-b.cauchy[i])/s)
 		}
 	}
-	copy(to, b.cauchy)
+	copy(d, b.cauchy)
 	for j, i := range b.free {
-		to[i] += share * step[j]
+		d[i] += share * step[j]
 	}
-	for i := range d {
-		d[i] = to[i] - r.x[i]
-	}
+}
+
+// within cuts a step in variable i off at its bounds.
+func (b *boxed) within(i int, step float64) float64 {
+	return min(max(step, b.lo[i]-b.r.x[i]), b.hi[i]-b.r.x[i])
 }
 
 // newton is the unbounded minimum of the model over the free variables as a step from the Cauchy point: with the reduced
@@ -349,7 +349,7 @@ func (b *boxed) newton(k int) []float64 {
 	}
 	u := make([]float64, len(b.free))
 	for j, i := range b.free {
-		u[j] = r.g[i] + theta*(b.cauchy[i]-r.x[i])
+		u[j] = r.g[i] + theta*b.cauchy[i]
 		if k > 0 {
 			u[j] -= dot(b.row(w, i), mc)
 		}

@@ -9,7 +9,7 @@ import "math"
 //
 //	|r| <= min(0.5, sqrt(|g|)) |g|
 //
-// r being the gradient of the model: far away a rough step is enough, close to the minimum convergence is faster than linear.
+// with r the gradient of the model, and in functions of small units with |g| under the root relative to the largest on the way: far away a rough step is enough, close to the minimum convergence is faster than linear.
 // (Steihaug 1983, The conjugate gradient method and trust regions in large scale optimization, SIAM J. Numer. Anal. 20.)
 //
 // A stationary point is examined by the Lanczos method for negative curvature, and left along it: see Result.Curvature.
@@ -72,18 +72,25 @@ type steihaug struct {
 	d, p, hp, res []float64
 }
 
-// solve stores the step in d and gives the model's change.
-func (c *steihaug) solve(radius float64, products int) float64 {
+// solve stores the step in d and returns the model's change.
+func (c *steihaug) solve(radius float64, products int) (foretold float64) {
 	r := c.r
 	clear(c.d)
-	copy(c.res, r.g)
+	// Until the end all is in units of |g|, whose powers could overflow.
+	norm := norm2(r.g)
 	for i, g := range r.g {
-		c.p[i] = -g
+		c.res[i] = g / norm
+		c.p[i] = -c.res[i]
 	}
+	defer func() {
+		for i := range c.d {
+			c.d[i] *= norm
+		}
+		foretold *= norm * norm
+	}()
+	radius /= norm
 	rr := dot(c.res, c.res)
-	norm := math.Sqrt(rr)
-	tolerance := min(0.5, math.Sqrt(norm)) * norm
-	foretold := 0.0
+	tolerance := min(0.5, math.Sqrt(norm/min(1, r.largest)))
 	boundary := func() float64 { // how far along p it is to the boundary
 		dd, dp, pp := dot(c.d, c.d), dot(c.d, c.p), dot(c.p, c.p)
 		return (-dp + math.Sqrt(max(0, dp*dp+pp*(radius*radius-dd)))) / pp

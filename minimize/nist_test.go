@@ -8,6 +8,7 @@ import (
 	"math"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -198,6 +199,45 @@ func TestNISTNonlinear(t *testing.T) {
 			}
 			if n := digits(fit.Errors, d.errors); n < min(want, 5) && m.name != "Lanczos1" {
 				t.Errorf("%s, start %d: %.1f digits of the standard errors %v, want %v", m.name, i+1, n, fit.Errors, d.errors)
+			}
+		}
+	}
+}
+
+// TestRankByDifferences fits with Jacobians by differences: the data fix all parameters, unless one is there twice.
+func TestRankByDifferences(t *testing.T) {
+	sets := datasets(t, "nonlinear")
+	for _, m := range models {
+		d := sets[m.name]
+		exact := residualsOf(t, d, m.response, m.formula).Problem()
+		n := len(d.certified)
+		for _, c := range []struct {
+			x    []float64
+			rank int
+			p    minimize.Problem
+		}{
+			{d.certified, n, minimize.Problem{Count: exact.Count, Residuals: exact.Residuals}},
+			{append(slices.Clone(d.certified), 0), n, minimize.Problem{Count: exact.Count, Residuals: func(dst, x []float64) {
+				y := slices.Clone(x[:n])
+				y[0] += x[n] * math.Abs(d.certified[0])
+				exact.Residuals(dst, y)
+			}}},
+		} {
+			fit, err := minimize.NewFit(c.p, c.x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fit.Rank != c.rank {
+				t.Errorf("%s, %d parameters: the rank is %d, want %d", m.name, len(c.x), fit.Rank, c.rank)
+			}
+			if len(c.x) > n {
+				if !math.IsInf(fit.Errors[n], 1) {
+					t.Errorf("%s: the standard error of a parameter that is there twice is %v", m.name, fit.Errors[n])
+				}
+				continue
+			}
+			if right := digits(fit.Errors, d.errors); right < 3 && m.name != "Lanczos1" {
+				t.Errorf("%s: %.1f digits of the standard errors %v, want %v", m.name, right, fit.Errors, d.errors)
 			}
 		}
 	}

@@ -56,9 +56,10 @@ type evaluator struct {
 	p *Problem
 	n int
 	box
-	size  float64 // the largest length of x on the way: the unit of steps for differences
-	count Evaluations
-	err   error
+	factor float64 // of the steps for differences; 0 means 1
+	size   float64 // the largest length of x on the way: the unit of steps for differences
+	count  Evaluations
+	err    error
 
 	r, jac, row []float64 // residuals, Jacobian and other work space, made when needed
 	work        [3][]float64

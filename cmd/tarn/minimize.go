@@ -21,9 +21,9 @@ type minimizeCommand struct {
 	Expr       string  `arg:"" name:"formula" help:"A formula, as in \"(1-x)^2 + 100*(y-x^2)^2\", or with vectors \"sum(100*(x[1:]-x[:-1]^2)^2 + (1-x[:-1])^2)\"."`
 	Start      string  `required:"" placeholder:"x=-1.2,y=1" help:"Where to begin; a vector is x=[1,2,3]."`
 	Dim        string  `placeholder:"x=1000" help:"Lengths of vectors; the given values are repeated."`
-	Method     string  `default:"lbfgs" help:"One or more of gd, cg, bfgs, lbfgs, lbfgsb, newton, newton-cg, adam, multistart, basinhopping, separated by commas."`
-	Bounds     string  `placeholder:"x=0:1,y=:2" help:"Bounds for lbfgsb, which stays within them, and for multistart, which starts within them."`
-	Tolerance  float64 `default:"1e-6" help:"Largest element of the gradient at a minimum."`
+	Method     string  `placeholder:"METHOD" help:"One or more of gd, cg, bfgs, lbfgs, lbfgsb, newton, newton-cg, adam, multistart, basinhopping, separated by commas; lbfgs by default, or lbfgsb with --bounds."`
+	Bounds     string  `placeholder:"x=0:1,y=:2" help:"Bounds that x stays within, for lbfgsb, multistart and basinhopping."`
+	Tolerance  float64 `default:"1e-6" help:"Largest element of the gradient at a minimum; if the function is in small units, relative to the largest on the way."`
 	Iterations int     `default:"10000" help:"Maximum number of iterations."`
 	Rate       float64 `default:"0.01" help:"Learning rate of adam."`
 	Seed       uint64  `default:"1" help:"Seed of multistart and basinhopping."`
@@ -34,11 +34,24 @@ type minimizeCommand struct {
 // methodNames are what --method takes.
 var methodNames = []string{"gd", "cg", "bfgs", "lbfgs", "lbfgsb", "newton", "newton-cg", "adam", "multistart", "basinhopping"}
 
+// boundedMethods are those that keep --bounds.
+var boundedMethods = []string{"lbfgsb", "multistart", "basinhopping"}
+
 // Validate checks the flags; kong calls it.
 func (c *minimizeCommand) Validate() error {
+	bounded := strings.TrimSpace(c.Bounds) != ""
+	if c.Method == "" {
+		c.Method = "lbfgs"
+		if bounded {
+			c.Method = "lbfgsb"
+		}
+	}
 	for name := range strings.SplitSeq(c.Method, ",") {
 		if !slices.Contains(methodNames, name) {
 			return fmt.Errorf("--method has %q; there are: %s", name, strings.Join(methodNames, ", "))
+		}
+		if bounded && !slices.Contains(boundedMethods, name) {
+			return fmt.Errorf("--bounds: the method %s does not keep bounds; these do: %s", name, strings.Join(boundedMethods, ", "))
 		}
 	}
 	switch {
@@ -191,12 +204,16 @@ func (c *minimizeCommand) method(name string, lower, upper []float64) (minimize.
 		if c.Bounds == "" {
 			return nil, fmt.Errorf("--method multistart needs --bounds, the box in which to start")
 		}
-		return &minimize.MultiStart{Lower: lower, Upper: upper, Seed: c.Seed}, nil
+		return &minimize.MultiStart{Method: &minimize.LBFGSB{Lower: lower, Upper: upper}, Lower: lower, Upper: upper, Seed: c.Seed}, nil
 	}
-	return &minimize.BasinHopping{Seed: c.Seed}, nil
+	m := &minimize.BasinHopping{Seed: c.Seed}
+	if c.Bounds != "" {
+		m.Method = &minimize.LBFGSB{Lower: lower, Upper: upper}
+	}
+	return m, nil
 }
 
-// bounds reads "x=0:1,y=:2"; a bound holds for all elements of a vector.
+// bounds reads "x=0:1,y=:2"; a bound applies to all elements of a vector.
 func (c *minimizeCommand) bounds(start []assignment) (lower, upper []float64, err error) {
 	limits := map[string][2]float64{}
 	for part := range strings.SplitSeq(c.Bounds, ",") {
@@ -218,6 +235,12 @@ func (c *minimizeCommand) bounds(start []assignment) (lower, upper []float64, er
 		name = strings.TrimSpace(name)
 		if !ok || !slices.ContainsFunc(start, func(a assignment) bool { return a.name == name }) {
 			return nil, nil, fmt.Errorf("--bounds: %q should be a variable with its bounds, as in x=0:1", part)
+		}
+		if _, twice := limits[name]; twice {
+			return nil, nil, fmt.Errorf("--bounds: %s is given twice", name)
+		}
+		if !(limit[0] <= limit[1]) || math.IsInf(limit[0], 1) || math.IsInf(limit[1], -1) {
+			return nil, nil, fmt.Errorf("--bounds: %s has the bounds %v and %v, and no number is between them", name, limit[0], limit[1])
 		}
 		limits[name] = limit
 	}

@@ -15,9 +15,11 @@ import (
 func TestMinimize(t *testing.T) {
 	const valley = "(1-x)^2 + 100*(y-x^2)^2"
 	for _, method := range methodNames {
-		args := []string{"minimize", valley, "--start", "x=-1.2,y=1", "--method", method, "--bounds", "x=-2:2,y=-2:2"}
+		args := []string{"minimize", valley, "--start", "x=-1.2,y=1", "--method", method}
 		code := 0
 		switch method {
+		case "lbfgsb", "multistart", "basinhopping":
+			args = append(args, "--bounds", "x=-2:2,y=-2:2")
 		case "gd":
 			args = append(args, "--iterations", "300") // it would take thousands
 			code = 1
@@ -54,9 +56,29 @@ func TestMinimize(t *testing.T) {
 	if !strings.Contains(out, "minimum 0.25 at x = 0.5, y = 0.25") {
 		t.Errorf("with a bound:\n%s", out)
 	}
-	out, stderr := command(t, 1, "minimize", "x^3", "--start", "x=-1")
-	if !strings.Contains(stderr, "falls without bound") || strings.Contains(out, "minimum") {
-		t.Errorf("a function without a minimum: %s%s", out, stderr)
+	for _, f := range []string{"x^3", " -x", "1e-9*x", "log(abs(x))"} {
+		out, stderr := command(t, 1, "minimize", f, "--start", "x=-1")
+		if !strings.Contains(stderr, "falls without bound") || strings.Contains(out, "minimum") {
+			t.Errorf("%s, a function without a minimum: %s%s", f, out, stderr)
+		}
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:3"}}, // a method that keeps them is chosen
+		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:3", "--method", "multistart"}},
+		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:3", "--method", "basinhopping"}},
+		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:"}},
+		{"at x = 3\n", []string{"1e-9*(x-3)^2", "--start", "x=0"}},
+		{"at x = 3\n", []string{"1e9*(x-3)^2", "--start", "x=0"}},
+		{"minimum 0 at x = [0 0]\n", []string{"norm(x)", "--start", "x=[0,0]"}},
+		{"at x = [1 2]\n", []string{"norm(x)^2 - 2*x[0] - 4*x[1]", "--start", "x=[0,0]"}},
+	} {
+		out, _ := command(t, 0, append([]string{"minimize", "--quiet"}, c.args...)...)
+		if !strings.Contains(out, c.want) {
+			t.Errorf("%q: %s, want %q", c.args, out, c.want)
+		}
 	}
 }
 
@@ -244,7 +266,10 @@ func TestFormulaMistakes(t *testing.T) {
 		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "y=0:1"}},
 		{2, "with its bounds, as in x=0:1", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=1"}},
 		{2, `"a" is not a number`, []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=a:1"}},
-		{1, "no number is between", []string{"minimize", "x^2", "--start", "x=1", "--method", "lbfgsb", "--bounds", "x=2:1"}},
+		{2, "no number is between", []string{"minimize", "x^2", "--start", "x=1", "--method", "lbfgsb", "--bounds", "x=2:1"}},
+		{2, "x is given twice", []string{"minimize", "x^2", "--start", "x=1", "--bounds", "x=0:1,x=2:3"}},
+		{2, "the method newton does not keep bounds; these do: lbfgsb", []string{"minimize", "x^2", "--start", "x=1", "--method", "lbfgsb,newton", "--bounds", "x=2:3"}},
+		{2, "the method lbfgs does not keep bounds", []string{"minimize", "x^2", "--start", "x=1", "--method", "lbfgs", "--bounds", "x=2:3"}},
 		{1, "not finite", []string{"minimize", "log(x)", "--start", "x=-1"}},
 		{2, "missing flags: --at", []string{"grad", "x^2"}},
 		{2, "  sin(x\n     ^", []string{"grad", "sin(x", "--at", "x=1"}},

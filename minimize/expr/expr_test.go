@@ -225,6 +225,33 @@ func TestFormulasAgainstTheGraph(t *testing.T) {
 	}
 }
 
+// At its kink the norm has the gradient 0, and does not spoil that of what it is a part of.
+func TestNormAtZero(t *testing.T) {
+	at := map[string][]float64{"x": {2}, "z": {0}, "v": {0, 0, 0}, "w": {1, -2, 3}}
+	for source, want := range map[string]map[string][]float64{
+		"norm(v)":                   {"v": {0, 0, 0}},
+		"norm(z)":                   {"z": {0}},
+		"norm(v)^2":                 {"v": {0, 0, 0}},
+		"x*norm(v) + dot(v, w)":     {"x": {0}, "v": {1, -2, 3}, "w": {0, 0, 0}},
+		"norm(v - w + w) + norm(w)": {"v": {0, 0, 0}, "w": {1 / math.Sqrt(14), -2 / math.Sqrt(14), 3 / math.Sqrt(14)}},
+		"exp(norm(v)) + sum(v^3)":   {"v": {0, 0, 0}},
+	} {
+		e, err := expr.Parse(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, grads := value(t, e, at)
+		for name, w := range want {
+			for i := range w {
+				if g := grads[name]; len(g) != len(w) || !(math.Abs(g[i]-w[i]) < 1e-14) {
+					t.Errorf("the gradient of %s with respect to %s is %v, want %v", source, name, g, w)
+					break
+				}
+			}
+		}
+	}
+}
+
 func TestElementwise(t *testing.T) {
 	for text, want := range map[string]bool{
 		"a*x + 1": true, "2": true, "exp(-x)*sin(pi*x) + max(x, y)": true, "sum(x)": false, "a + x*mean(x)": false, "x[1:]": false, "x[0]*y": false,

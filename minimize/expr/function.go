@@ -98,7 +98,7 @@ func init() {
 
 		"sum":  {arity: 1, reduces: true, build: func(a []*tarn.Value) *tarn.Value { return a[0].Sum() }, partial: rule("1")},
 		"prod": {arity: 1, reduces: true, build: func(a []*tarn.Value) *tarn.Value { return a[0].Prod() }, partial: rule("y/a")},
-		"norm": {arity: 1, reduces: true, build: func(a []*tarn.Value) *tarn.Value { return a[0].Square().Sum().Sqrt() }, partial: rule("a/y")},
+		"norm": {arity: 1, reduces: true, build: func(a []*tarn.Value) *tarn.Value { return norm(a[0]) }, partial: rule("a/y")},
 		"dot": {arity: 2, reduces: true, build: func(a []*tarn.Value) *tarn.Value { return a[0].Mul(a[1]).Sum() },
 			partial: rule("b", "a")},
 		"mean": {arity: 1, reduces: true, build: func(a []*tarn.Value) *tarn.Value { return a[0].Mean() }}, // its rule needs a length
@@ -106,4 +106,11 @@ func init() {
 		"pad":  {arity: 3},
 		"fill": {arity: 2},
 	}
+}
+
+// norm is the length of a vector. Its gradient at 0 is 0, a subgradient, and not the 0/0 of the square root.
+func norm(v *tarn.Value) *tarn.Value {
+	squares := v.Square().Sum()
+	positive := squares.Gt(tarn.Num(0))
+	return positive.Where(positive.Where(squares, tarn.Num(1)).Sqrt(), tarn.Num(0))
 }
