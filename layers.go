@@ -121,16 +121,12 @@ func layerPath(name string) string {
 
 // stepsOf is the largest array that a scan slices, or nil if v is no result of a scan.
 func stepsOf(v *Value) *Value {
-	nested, ok := v.op.(ir.Nested)
-	if !ok {
-		return nil
-	}
-	c, _ := nested.Nests()
-	if c.Kind != ir.Scan {
+	scan, ok := v.op.(controlOp)
+	if !ok || scan.kind != ir.Scan {
 		return nil
 	}
 	var steps *Value
-	for _, in := range v.in[c.Carries : c.Carries+c.Slices] {
+	for _, in := range v.in[scan.carries : scan.carries+scan.slices] {
 		if in.DType().IsFloat() && (steps == nil || in.Size() > steps.Size()) {
 			steps = in
 		}
@@ -138,10 +134,11 @@ func stepsOf(v *Value) *Value {
 	return steps
 }
 
-// sameLoop reports whether two values are results of one loop, which have the same operands.
+// sameLoop reports whether two values are results of one loop or branch.
 func sameLoop(a, b *Value) bool {
-	_, loop := b.op.(ir.Nested)
-	return loop && a.op.Name() == b.op.Name() && slices.Equal(a.in, b.in)
+	x, loop := a.op.(controlOp)
+	y, also := b.op.(controlOp)
+	return loop && also && x.control == y.control
 }
 
 // activation follows a value through movements to the activation that is applied to it.

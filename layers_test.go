@@ -67,7 +67,7 @@ func TestLayers(t *testing.T) {
 					t.Errorf("%s has the activation %q with the result %v", l.Path, l.Activation, l.Activated)
 				}
 				if (l.Steps != nil) != (c.name == "recurrent" && l.Path == "1") || l.Steps != nil && l.Steps.Dim(0) != 8 {
-					t.Errorf("%s reads the steps %v", l.Path, l.Steps)
+					t.Errorf("%s, with the result %v, reads the steps %v", l.Path, l.Output, l.Steps)
 				}
 				for _, name := range l.Params {
 					if params.Lookup(name) == nil || !strings.HasPrefix(name, l.Path) {

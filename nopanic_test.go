@@ -40,7 +40,7 @@ var nilReceivers = map[string]bool{"Value": true, "Graph": true, "Param": true, 
 var receivers = map[string]reflect.Type{
 	"Value": reflect.TypeFor[*tarn.Value](), "Graph": reflect.TypeFor[*tarn.Graph](), "Param": reflect.TypeFor[*tarn.Param](), "ParamSet": reflect.TypeFor[*tarn.ParamSet](), "Program": reflect.TypeFor[*tarn.Program](),
 	"Tensor": reflect.TypeFor[*tarn.Tensor](), "Random": reflect.TypeFor[*tarn.Random](), "DType": reflect.TypeFor[tarn.DType](),
-	"KroneckerLayer": reflect.TypeFor[*tarn.KroneckerLayer](), "Diagnostic": reflect.TypeFor[*tarn.Diagnostic](), "GraphError": reflect.TypeFor[*tarn.GraphError](),
+	"KroneckerLayer": reflect.TypeFor[*tarn.KroneckerLayer](), "Diagnostic": reflect.TypeFor[*tarn.Diagnostic](), "GraphError": reflect.TypeFor[*tarn.GraphError](), "Update": reflect.TypeFor[tarn.Update](),
 }
 
 func TestNothingPanics(t *testing.T) {
