@@ -175,7 +175,10 @@ func (f *Folder) Options(into any) error {
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	if text, err = cutChecksum(text); err == nil {
+	if err = checkKeys(text); err == nil {
+		text, err = cutChecksum(text)
+	}
+	if err == nil {
 		err = decodeStrict(text, into)
 	}
 	if err != nil {

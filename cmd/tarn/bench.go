@@ -59,6 +59,6 @@ func (c *benchCommand) profile(env *environment, o bench.Options) error {
 	if err != nil {
 		return fmt.Errorf("--profile %s: %w", c.Profile, err)
 	}
-	_, err = fmt.Fprintf(env.stdout, "wrote %s; open it in https://ui.perfetto.dev\n", c.Profile)
+	_, err = fmt.Fprintf(env.stdout, "wrote %s; open it in https://ui.perfetto.dev\n", file.Name(c.Profile))
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
@@ -173,7 +174,7 @@ func loadRun(dir string) (m *network, c config, from string, err error) {
 		return nil, c, "", err
 	}
 	if err := c.check(math.MaxInt); err != nil {
-		return nil, c, "", fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+		return nil, c, "", fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
 	}
 	m = newNetwork(c.Hidden)
 	from, err = folder.LoadWeights(m)

@@ -93,7 +93,7 @@ func (c *fitcurveCommand) draw(env *environment, e *expr.Expr, start []assignmen
 	if !banded {
 		without = ", without a band: the data do not tell how certain the curve is"
 	}
-	_, err = fmt.Fprintf(env.stdout, "wrote %s%s\n", c.Plot, without)
+	_, err = fmt.Fprintf(env.stdout, "wrote %s%s\n", file.Name(c.Plot), without)
 	return err
 }
 

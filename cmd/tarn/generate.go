@@ -68,7 +68,11 @@ func (c *generateCommand) Run(env *environment) error {
 	if err := writer.Read(prompt...); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(env.stdout, c.Prompt); err != nil {
+	shown := func(text string) string { return text }
+	if isTerminal(env.stdout) {
+		shown = printable // the characters are those of the run's folder, which may come from anywhere
+	}
+	if _, err := fmt.Fprint(env.stdout, shown(c.Prompt)); err != nil {
 		return err
 	}
 	for range c.Length {
@@ -80,7 +84,7 @@ func (c *generateCommand) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprint(env.stdout, characters.Decode(token)); err != nil {
+		if _, err := fmt.Fprint(env.stdout, shown(characters.Decode(token))); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"runtime"
@@ -12,6 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/opticks"
 	"github.com/seed-49005b45/tarn/data/text"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
@@ -34,7 +34,8 @@ type gptCommand struct {
 	Seed    uint64  `default:"1" help:"Seed of the initial weights and of the order of the pieces."`
 	Threads int     `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that does not exist."`
-	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads and --quiet may be set beside it."`
+	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart and --quiet may be set beside it."`
+	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
 	Quiet   bool    `short:"q" help:"Print only the result."`
 }
 
@@ -89,6 +90,8 @@ func (c *gptCommand) Validate() error {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, runtime.NumCPU())
 	case c.Resume != "" && c.Out != "":
 		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
+	case c.Restart && c.Resume == "" && c.Out == "":
+		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
 	}
 	asked := c.config()
 	return asked.check()
@@ -107,15 +110,7 @@ func (c *gptConfig) read() (string, error) {
 	if c.Text == "" {
 		return opticks.Text(), nil
 	}
-	f, err := os.Open(c.Text)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	bytes, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err == nil && len(bytes) > maxText {
-		err = fmt.Errorf("%s is larger than %d bytes", c.Text, maxText)
-	}
+	bytes, err := file.Read(c.Text, maxText)
 	return string(bytes), err
 }
 
@@ -163,6 +158,7 @@ func (c *gptCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	defer folder.Unlock()
 	characters, err := text.NewCharacters(settings.Characters)
 	if err != nil {
 		return err
@@ -185,7 +181,7 @@ func (c *gptCommand) Run(env *environment) error {
 			size += p.Tensor().Size()
 		}
 		fmt.Fprintf(env.stdout, "gpt with %d layers, %d heads, %d wide, %d weights; %d characters of context, %d kinds; %d pieces to train on, %d to validate\nrun folder %s\n",
-			settings.Model.Layers, settings.Model.Heads, settings.Model.Width, size, settings.Model.Context, characters.Len(), set.Len(), valid.Len(), folder.Dir())
+			settings.Model.Layers, settings.Model.Heads, settings.Model.Width, size, settings.Model.Context, characters.Len(), set.Len(), valid.Len(), file.Name(folder.Dir()))
 	}
 	loop := train.NewLoop(gptBuild(model, settings.Model.Context), model, settings.optimizer(set.Len()), set)
 	loop.Epochs, loop.Batch, loop.Seed, loop.Valid, loop.Folder, loop.CheckpointEvery = settings.Epochs, settings.Batch, settings.Seed, valid, folder, 500
@@ -194,7 +190,7 @@ func (c *gptCommand) Run(env *environment) error {
 		if err != nil {
 			display.Close()
 			if env.ctx.Err() != nil {
-				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train gpt --resume %s", err, folder.Dir()))
+				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train gpt --resume %s", err, file.Name(folder.Dir())))
 			}
 			return err
 		}
@@ -206,12 +202,27 @@ func (c *gptCommand) Run(env *environment) error {
 	if err := draw(folder, loop); err != nil {
 		return err
 	}
-	history := loop.History()
-	if !c.Quiet {
-		fmt.Fprintf(env.stdout, "write text with: tarn generate %s --prompt \"The Rays of Light\"\n", folder.Dir())
+	loss, err := lastLoss(env, loop)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(env.stdout, "validation loss %.4f\n", history[len(history)-1].ValLoss)
+	if !c.Quiet {
+		fmt.Fprintf(env.stdout, "write text with: tarn generate %s --prompt \"The Rays of Light\"\n", file.Name(folder.Dir()))
+	}
+	fmt.Fprintf(env.stdout, "validation loss %.4f\n", loss)
 	return nil
+}
+
+// lastLoss returns the validation loss of the last epoch. A finished run may have lost its record; then it is measured.
+func lastLoss(env *environment, loop *train.Loop) (float64, error) {
+	if history := loop.History(); len(history) > 0 && history[len(history)-1].Epoch == loop.Epochs {
+		return history[len(history)-1].ValLoss, nil
+	}
+	eval, err := train.NewEval(loop.Build)
+	if err != nil {
+		return 0, err
+	}
+	return eval.Measure(env.ctx, loop.Valid, loop.Batch, "next")
 }
 
 // folder makes the folder of a new run, or opens that of the run to resume, and returns the text.
@@ -239,7 +250,7 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 			return settings, "", nil, err
 		}
 	}
-	folder, err = train.CreateFolder(dir, settings)
+	folder, err = createFolder(env, dir, settings, c.Restart)
 	return settings, words, folder, err
 }
 
@@ -254,13 +265,14 @@ func (c *gptCommand) resume(env *environment) (settings gptConfig, words string,
 	if err != nil {
 		return settings, "", nil, err
 	}
-	if env.given["epochs"] && c.Epochs != settings.Epochs {
-		settings.Epochs = c.Epochs
-		if err := folder.SetOptions(settings); err != nil {
-			return settings, "", nil, err
-		}
+	if words, err = settings.read(); err != nil {
+		return settings, "", nil, err
 	}
-	words, err = settings.read()
+	changed := env.given["epochs"] && c.Epochs != settings.Epochs
+	if changed {
+		settings.Epochs = c.Epochs
+	}
+	folder, err = resumeFolder(env, folder, settings, changed, c.Restart)
 	return settings, words, folder, err
 }
 
@@ -273,14 +285,14 @@ func openGPT(dir string) (settings gptConfig, folder *train.Folder, err error) {
 		return settings, nil, fmt.Errorf("%w: is it a run of train gpt?", err)
 	}
 	if err := settings.check(); err != nil {
-		return settings, nil, fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+		return settings, nil, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
 	}
 	characters, err := text.NewCharacters(settings.Characters)
 	if err == nil && (characters.Len() == 0 || characters.Len() != settings.Model.Vocabulary) {
 		err = fmt.Errorf("there are %d characters and a vocabulary of %d", characters.Len(), settings.Model.Vocabulary)
 	}
 	if err != nil {
-		return settings, nil, fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+		return settings, nil, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
 	}
 	return settings, folder, nil
 }

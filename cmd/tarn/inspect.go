@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
 
@@ -32,26 +33,30 @@ func (c *inspectCommand) Run(env *environment) error {
 			return fmt.Errorf("%s has neither weights.safetensors nor checkpoint.safetensors", c.File)
 		}
 	}
-	file, err := safetensors.Load(path)
+	contents, err := safetensors.Load(path)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(env.stdout, path)
-	for _, key := range slices.Sorted(maps.Keys(file.Metadata)) {
-		fmt.Fprintf(env.stdout, "%q = %q\n", key, file.Metadata[key])
+	fmt.Fprintln(env.stdout, file.Name(path))
+	for _, key := range slices.Sorted(maps.Keys(contents.Metadata)) {
+		fmt.Fprintf(env.stdout, "%q = %q\n", key, contents.Metadata[key])
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\nname\ttype\tshape\tmean\tdeviation\tleast\tgreatest\tnot finite\t")
 	elements, bytes := 0, 0
-	for _, name := range slices.Sorted(maps.Keys(file.Tensors)) {
-		t := file.Tensors[name]
+	for _, name := range slices.Sorted(maps.Keys(contents.Tensors)) {
+		t := contents.Tensors[name]
 		elements += t.Size()
 		bytes += t.Size() * t.DType().Size()
 		s := describe(t)
 		fmt.Fprintf(w, "%q\t%v\t%v\t%.4g\t%.4g\t%.4g\t%.4g\t%d\t\n", name, t.DType(), t.Shape(), s.mean, s.deviation, s.least, s.greatest, s.broken)
 	}
 	w.Flush()
-	fmt.Fprintf(env.stdout, "\n%d tensors, %d elements, %d bytes\n", len(file.Tensors), elements, bytes)
+	checked := "without checksums"
+	if contents.Verified {
+		checked = "with the right checksums"
+	}
+	fmt.Fprintf(env.stdout, "\n%d tensors, %d elements, %d bytes, %s\n", len(contents.Tensors), elements, bytes, checked)
 	return nil
 }
 

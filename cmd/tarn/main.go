@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -20,7 +21,7 @@ import (
 const (
 	exitFailure     = 1   // something went wrong
 	exitUsage       = 2   // the command line is wrong
-	exitInterrupted = 130 // Ctrl-C, after a checkpoint: 128 + SIGINT, as in shells
+	exitInterrupted = 130 // Ctrl-C or another signal to end, after a checkpoint: 128 + SIGINT, as in shells
 )
 
 // commandLine is the grammar.
@@ -52,6 +53,7 @@ type trainCommand struct {
 type environment struct {
 	ctx    context.Context
 	stdout io.Writer
+	stderr io.Writer
 	given  map[string]bool // the names of the flags that are on the command line
 }
 
@@ -60,6 +62,11 @@ type usageError struct{ error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		// A terminal that closes may send the signal more than once, so that, other than a second Ctrl-C, the second
+		// does nothing.
+		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP)
+	}
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -68,7 +75,13 @@ func main() {
 type leave int
 
 // run runs the command with everything it depends on, and returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
+	stdout := &output{w: out}
+	defer func() {
+		if code == 0 && stdout.err != nil {
+			code = complain(ctx, stderr, stdout.err)
+		}
+	}()
 	defer func() {
 		if r := recover(); r != nil {
 			exit, ok := r.(leave)
@@ -92,13 +105,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
+	if stdout.err != nil { // of the help
+		return complain(ctx, stderr, stdout.err)
+	}
 	if err != nil {
 		return complain(ctx, stderr, usageError{err})
 	}
-	env := &environment{ctx: ctx, stdout: stdout, given: map[string]bool{}}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, given: map[string]bool{}}
 	for _, p := range parsed.Path {
 		if p.Flag != nil {
 			env.given[p.Flag.Name] = true
+		}
+		if value := valueOf(p); value != nil && value.Target.Kind() == reflect.String && value.Target.Len() == 0 {
+			return complain(ctx, stderr, usageError{fmt.Errorf("%s is given without a value", value.ShortSummary())})
 		}
 	}
 	if err := parsed.Run(env); err != nil {
@@ -107,9 +126,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	return 0
 }
 
+// valueOf returns the value of an argument on the command line, nil for the word of a command.
+func valueOf(p *kong.Path) *kong.Value {
+	switch {
+	case p.Flag != nil:
+		return p.Flag.Value
+	case p.Positional != nil:
+		return p.Positional
+	}
+	return nil
+}
+
 // complain prints an error and returns its exit code.
 func complain(ctx context.Context, stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "tarn: %v\n", err)
+	fmt.Fprintf(stderr, "tarn: %s\n", printable(err.Error()))
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):

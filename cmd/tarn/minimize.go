@@ -124,7 +124,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 		}); err != nil {
 			return err
 		}
-		fmt.Fprintf(env.stdout, "wrote %s\n", c.Plot)
+		fmt.Fprintf(env.stdout, "wrote %s\n", file.Name(c.Plot))
 	}
 	if len(failed) == len(names) {
 		return fmt.Errorf("no minimum found: %s", strings.Join(failed, "; "))

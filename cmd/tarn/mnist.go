@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"runtime"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/train/curve"
 	"github.com/seed-49005b45/tarn/train/progress"
@@ -28,7 +30,8 @@ type mnistCommand struct {
 	Examples  int      `default:"55000" help:"Number of examples to train on; 5000 others are used for validation."`
 	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
-	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads and --quiet may be set beside it."`
+	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart and --quiet may be set beside it."`
+	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
 }
 
@@ -54,6 +57,8 @@ func (c *mnistCommand) Validate() error {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, cores)
 	case c.Resume != "" && c.Out != "":
 		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
+	case c.Restart && c.Resume == "" && c.Out == "":
+		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
 	}
 	asked := c.config()
 	return asked.check(mnistTraining)
@@ -71,6 +76,7 @@ func (c *mnistCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	defer folder.Unlock()
 	say := func(format string, args ...any) {
 		if !c.Quiet {
 			fmt.Fprintf(env.stdout, format+"\n", args...)
@@ -93,7 +99,7 @@ func (c *mnistCommand) Run(env *environment) error {
 		return err
 	}
 	say("network %v with %d weights; %d examples to train on, %d to validate, %d to test", widths(settings.Hidden), model.size(), set.Len(), valid.Len(), test.Len())
-	say("run folder %s", folder.Dir())
+	say("run folder %s", file.Name(folder.Dir()))
 
 	optimizer, err := settings.optimizer()
 	if err != nil {
@@ -108,7 +114,7 @@ func (c *mnistCommand) Run(env *environment) error {
 		if err != nil {
 			display.Close()
 			if env.ctx.Err() != nil {
-				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train mnist --resume %s", err, folder.Dir()))
+				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train mnist --resume %s", err, file.Name(folder.Dir())))
 			}
 			return err
 		}
@@ -157,8 +163,40 @@ func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
 			return settings, nil, err
 		}
 	}
-	folder, err := train.CreateFolder(dir, settings)
+	folder, err := createFolder(env, dir, settings, c.Restart)
 	return settings, folder, err
+}
+
+// createFolder makes the folder of a new run and locks it. If restart is set, it may hold another, which is deleted.
+func createFolder(env *environment, dir string, settings any, restart bool) (*train.Folder, error) {
+	create := train.CreateFolder
+	if restart {
+		create = train.RestartFolder
+	}
+	folder, err := create(dir, settings)
+	if err != nil {
+		return nil, err
+	}
+	return folder, lockFolder(env, folder)
+}
+
+// lockFolder locks the folder of a run, for the process to train in it.
+func lockFolder(env *environment, folder *train.Folder) error {
+	folder.ErrorLog = log.New(printableWriter{env.stderr}, "tarn: ", 0)
+	return folder.Lock()
+}
+
+// resumeFolder locks the folder of a run to resume, and writes its settings if they have changed. If restart is set, the run
+// is deleted and begins again.
+func resumeFolder(env *environment, folder *train.Folder, settings any, changed, restart bool) (*train.Folder, error) {
+	if restart {
+		return createFolder(env, folder.Dir(), settings, true)
+	}
+	err := lockFolder(env, folder)
+	if err == nil && changed {
+		err = folder.SetOptions(settings)
+	}
+	return folder, err
 }
 
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
@@ -177,13 +215,12 @@ func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 		return settings, nil, err
 	}
 	if err := settings.check(mnistTraining); err != nil {
-		return settings, nil, fmt.Errorf("%s: %w", folder.Path("config.json"), err)
+		return settings, nil, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
 	}
-	if env.given["epochs"] && c.Epochs != settings.Epochs {
+	changed := env.given["epochs"] && c.Epochs != settings.Epochs
+	if changed {
 		settings.Epochs = c.Epochs
-		if err := folder.SetOptions(settings); err != nil {
-			return settings, nil, err
-		}
 	}
-	return settings, folder, nil
+	folder, err = resumeFolder(env, folder, settings, changed, c.Restart)
+	return settings, folder, err
 }

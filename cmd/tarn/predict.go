@@ -3,13 +3,12 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math"
-	"os"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
 
@@ -36,7 +35,7 @@ func (c *predictCommand) Run(env *environment) error {
 	}
 	images, err := loadImages(c.File)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+		return fmt.Errorf("%s: %w", file.Name(c.File), err)
 	}
 	return m.predict(env, images)
 }
@@ -83,29 +82,21 @@ const maxFile = 1 << 30
 // loadImages reads images of 28 by 28 pixels from a file, from 0 (background) to 1 (ink). The file's first bytes tell
 // its format.
 func loadImages(path string) ([]float32, error) {
-	f, err := os.Open(path)
+	text, err := file.Read(path, maxFile)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	file, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(file) > maxFile {
-		return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
 	}
 	switch {
-	case bytes.HasPrefix(file, []byte("\x89PNG")):
-		return readPNG(file)
-	case bytes.HasPrefix(file, []byte("\x93NUMPY")):
-		a, err := npy.Read(bytes.NewReader(file))
+	case bytes.HasPrefix(text, []byte("\x89PNG")):
+		return readPNG(text)
+	case bytes.HasPrefix(text, []byte("\x93NUMPY")):
+		a, err := npy.Read(bytes.NewReader(text))
 		if err != nil {
 			return nil, err
 		}
 		return imagesOf(a)
-	case bytes.HasPrefix(file, []byte{0, 0}), bytes.HasPrefix(file, []byte{0x1f, 0x8b}):
-		a, err := data.ReadIDX(bytes.NewReader(file))
+	case bytes.HasPrefix(text, []byte{0, 0}), bytes.HasPrefix(text, []byte{0x1f, 0x8b}):
+		a, err := data.ReadIDX(bytes.NewReader(text))
 		if err != nil {
 			return nil, err
 		}

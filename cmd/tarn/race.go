@@ -154,7 +154,7 @@ func (c *raceCommand) Run(env *environment) error {
 	if err := walk(env, who, c.PathSteps, paths); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\npictures %s and %s\n", race, paths)
+	fmt.Fprintf(w, "\npictures %s and %s\n", file.Name(race), file.Name(paths))
 	return nil
 }
 

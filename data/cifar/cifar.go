@@ -4,12 +4,14 @@
 package cifar
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // The sizes of the images, and the number of their classes.
@@ -70,20 +72,20 @@ func read(folder string, n int, names ...string) (*data.Set, error) {
 
 // readFile reads a file of as many examples as there are labels, and brings the channels of each pixel together.
 func readFile(path string, images, labels []uint8) error {
-	file, err := os.Open(path)
+	f, size, err := file.Open(path)
 	if err != nil {
-		if os.IsNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: the folder should be cifar-10-batches-bin, with data_batch_1.bin to data_batch_5.bin and test_batch.bin", err)
 		}
 		return err
 	}
-	defer file.Close()
-	if err := checkSize(file, path, int64(len(labels)*record)); err != nil {
-		return err
+	defer f.Close()
+	if want := int64(len(labels) * record); size != want {
+		return fmt.Errorf("%s has %d bytes and should have %d: unpack the archive again, or download it again if it is incomplete", file.Name(path), size, want)
 	}
 	var one [record]byte
 	for i := range labels {
-		if _, err := io.ReadFull(file, one[:]); err != nil {
+		if _, err := io.ReadFull(f, one[:]); err != nil {
 			return fmt.Errorf("%s: example %d: %w", path, i, err)
 		}
 		if one[0] >= Classes {
@@ -96,20 +98,6 @@ func readFile(path string, images, labels []uint8) error {
 				image[p*Channels+c] = one[1+c*pixels+p]
 			}
 		}
-	}
-	return nil
-}
-
-// checkSize refuses what is not a file of that many bytes.
-func checkSize(file *os.File, path string, want int64) error {
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a file", path)
-	case info.Size() != want:
-		return fmt.Errorf("%s has %d bytes and should have %d: unpack the archive again, or download it again if it is incomplete", path, info.Size(), want)
 	}
 	return nil
 }

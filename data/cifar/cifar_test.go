@@ -105,7 +105,7 @@ func TestMistakes(t *testing.T) {
 			file[record] = 10
 			write(t, filepath.Join(dir, "data_batch_2.bin"), file)
 		}},
-		{"a folder in a file's place", "data_batch_1.bin is not a file", func(t *testing.T, dir string) {
+		{"a folder in a file's place", "a directory is not a regular file", func(t *testing.T, dir string) {
 			name := filepath.Join(dir, "data_batch_1.bin")
 			remove(t, name)
 			if err := os.Mkdir(name, 0o700); err != nil {

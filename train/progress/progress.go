@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ const (
 // of the whole training, and a line at the end of each epoch. Otherwise there are only lines: at the
 // end of each epoch, and every 30 seconds in a long one.
 func New(w io.Writer) *Display {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr }) // a file, or what wraps one
 	return &Display{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), drawn: time.Now()}
 }
 
