@@ -344,7 +344,7 @@ func wanted(t *testing.T, loss *tarn.Value, params []*tarn.Param, batches []curv
 	return m
 }
 
-// TestNetwork holds the measures of a small network against its matrix.
+// TestNetwork checks the measures of a small network against its matrix.
 func TestNetwork(t *testing.T) {
 	for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
 		tolerance := map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-4}[dtype]

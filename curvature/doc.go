@@ -4,7 +4,7 @@
 // # The matrix
 //
 // An Operator is a symmetric matrix of which only products with vectors are known. NewHessian and NewGaussNewton compile those of a
-// loss in a tarn graph by the params of a model, and take them as means over batches:
+// loss in a tarn graph with respect to the params of a model, averaged over batches:
 //
 //	g := tarn.NewGraph()
 //	g.Eval()
@@ -18,8 +18,8 @@
 //	spectrum, err := curvature.Density(ctx, h, curvature.DensityOptions{})
 //
 // The largest eigenvalue of the Hessian is the sharpness: gradient descent with a rate above 2 over it leaves a minimum. Every
-// measure says how good it is: an eigenvalue comes with the residual of its vector, which a product of its own has measured, and counts as
-// converged only where that is small; a trace comes with its standard error.
+// measure says how good it is: an eigenvalue comes with the residual of its vector, which its own product has measured, and counts as
+// converged only if that is small; a trace comes with its standard error.
 //
 // Products are computed in the dtype of the params and everything else in f64. With f32 params a residual does not come below about
 // 1e-6 of the largest eigenvalue.

@@ -10,12 +10,12 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// This file holds the search for the ends of the spectrum by the Lanczos method with thick restarts. (Wu and Simon 2000,
+// This file holds the search for extremal eigenvalues by the Lanczos method with thick restarts. (Wu and Simon 2000,
 // Thick-restart Lanczos method for large symmetric eigenvalue problems.)
 
 // Options are what Eigenvalues looks for, and how long. The zero value has useful defaults.
 type Options struct {
-	Largest   int     // how many of the largest eigenvalues; 1 where Smallest is 0 as well
+	Largest   int     // how many of the largest eigenvalues; 1 if Smallest is 0 as well
 	Smallest  int     // how many of the smallest, that is the most negative
 	Tolerance float64 // residual of a converged vector, as a share of the largest magnitude of an eigenvalue; 0 means 1e-4
 	Products  int     // most products, at least two for each value, one to find and one to measure it; 0 means 1000, or 10 for each value
@@ -59,7 +59,7 @@ type Pair struct {
 	Value float64
 	// Residual is the length of A v - Value v. There is an eigenvalue at least that near.
 	Residual float64
-	// Converged tells whether the residual is within the tolerance. A value that has not converged bounds the end of the
+	// Converged reports whether the residual is within the tolerance. A value that has not converged bounds the end of the
 	// spectrum from one side only: the largest eigenvalue is not below it, the smallest not above.
 	Converged bool
 	// Vector is a unit vector, all elements of all params one after the other.
@@ -71,9 +71,9 @@ type Eigen struct {
 	Largest  []Pair // the largest first
 	Smallest []Pair // the smallest first
 	Products int    // what it cost
-	// Scale is the largest magnitude of an eigenvalue that has been seen, of which the tolerance is a share.
+	// Scale is the largest magnitude of an eigenvalue found so far; the tolerance is a share of it.
 	Scale float64
-	// Complete tells whether a second random vector has shown no further value at the ends. Without it an eigenvalue may have been passed over,
+	// Complete reports whether a second random vector showed no further value at the ends. Without it an eigenvalue may have been missed,
 	// or a multiple one be listed too few times.
 	Complete bool
 }
@@ -116,8 +116,8 @@ func (e *Eigen) String() string {
 }
 
 // Eigenvalues finds the largest and smallest eigenvalues, each as often as it occurs. Since what starts from one vector meets only one
-// vector for each eigenvalue, the search goes on, once the values have converged, from a second random vector orthogonal to theirs until that
-// has shown no further value at either end. Where Products does not suffice the result is what there is, not converged. The error is that of a
+// vector for each eigenvalue, the search continues, once the values have converged, from a second random vector orthogonal to theirs until that
+// has shown no further value at either end. If Products does not suffice, the result is what was found, not converged. The error is that of a
 // product, or of the context, or of wrong options.
 func Eigenvalues(ctx context.Context, a *Operator, o Options) (*Eigen, error) {
 	of, err := a.use(ctx)
@@ -216,7 +216,7 @@ func ends(k, first, last int) []int {
 // wanted are the numbers of the values to be found.
 func (s *search) wanted(k int) []int { return ends(k, s.Smallest, s.Largest) }
 
-// retained are the numbers of the vectors that outlast a restart: half of the room beside the wanted ones is for those that come next.
+// retained are the numbers of the vectors that outlast a restart: half of the room next to the wanted ones is for those that come next.
 func (s *search) retained(k int) []int {
 	room := (s.Basis - s.Largest - s.Smallest) / 2
 	switch {

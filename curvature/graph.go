@@ -14,8 +14,8 @@ import (
 // Inputs are what the inputs of a graph hold for one batch, by name.
 type Inputs map[string]*tarn.Tensor
 
-// NewHessian compiles the product with the Hessian of a scalar loss by some params, a matrix with a row for each element of the params, one
-// param after the other. It is the mean over the batches, of which there may be none where the loss has no inputs; with batches of equal
+// NewHessian compiles the product with the Hessian of a scalar loss with respect to some params, a matrix with a row for each element of the params, one
+// param after the other. It is the mean over the batches, of which there may be none if the loss has no inputs; with batches of equal
 // size and a loss that is a mean over the batch, the Hessian of the mean over all examples. The params are read at each product.
 //
 // Random ops draw the same numbers in every product. Layers that keep statistics, such as a batch norm, change these when their result is

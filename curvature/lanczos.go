@@ -24,7 +24,7 @@ type basis struct {
 	length    float64
 }
 
-// orthogonalize takes away from w what lies in the basis and gives the coefficients of that.
+// orthogonalize subtracts from w its part in the basis and returns the coefficients of that part.
 func (b *basis) orthogonalize(w []float64) []float64 {
 	in := make([]float64, len(b.vectors))
 	for range 2 {
@@ -37,7 +37,7 @@ func (b *basis) orthogonalize(w []float64) []float64 {
 	return in
 }
 
-// begin makes a random vector the next direction. It reports false where the basis spans the whole space.
+// begin makes a random vector the next direction. It reports false if the basis spans the whole space.
 func (b *basis) begin(random *rand.Rand) bool {
 	if len(b.vectors) >= b.of.Size {
 		return false
@@ -71,7 +71,7 @@ func (b *basis) grow() error {
 // exhausted reports whether the last product has nothing outside of the basis, up to rounding.
 func (b *basis) exhausted(scale float64) bool { return b.length <= 1e-13*scale }
 
-// ritz gives the eigenvalues of the projected matrix, from the least on, and its eigenvectors as columns.
+// ritz returns the eigenvalues of the projected matrix, from the least on, and its eigenvectors as columns.
 func (b *basis) ritz() (values []float64, vectors *mat.Dense, err error) {
 	k := len(b.vectors)
 	t := make([]float64, k*k)
@@ -88,7 +88,7 @@ func (b *basis) ritz() (values []float64, vectors *mat.Dense, err error) {
 	return values, mat.NewDense(k, k, t), nil
 }
 
-// combine gives the vector of the space for a vector of the projected one.
+// combine returns the vector of the space for a vector of the projected one.
 func (b *basis) combine(vectors *mat.Dense, column int) []float64 {
 	x := make([]float64, b.of.Size)
 	for i, v := range b.vectors {

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// This file holds Operator, all that the measures know of a matrix.
+// This file holds Operator, all that the measures know about a matrix.
 
 // Operator is a symmetric matrix known by its products with vectors. It is for one goroutine at a time, as is what it was compiled from.
 type Operator struct {

@@ -16,7 +16,7 @@ type TraceOptions struct {
 	// Samples is the number of random vectors whose products are averaged; 0 means 30. From two on there is a standard error.
 	Samples int
 	// Sketch is the number of vectors that span the part of the matrix whose trace is taken exactly, at two products each. It pays
-	// where few eigenvalues are much larger than the rest.
+	// if few eigenvalues are much larger than the rest.
 	Sketch int
 	Seed   uint64
 }

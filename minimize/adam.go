@@ -7,7 +7,7 @@ import (
 
 // This file holds Adam.
 
-// Adam is for functions whose values and gradients have noise, which misleads searches along lines: it takes a step at every gradient,
+// Adam is for functions whose values and gradients have noise, which misleads line searches: it takes a step at every gradient,
 //
 //	m <- Beta1 m + (1 - Beta1) g,   v <- Beta2 v + (1 - Beta2) g^2
 //	x <- x - rate (m / (1 - Beta1^t)) / (sqrt(v / (1 - Beta2^t)) + Epsilon)

@@ -21,7 +21,7 @@ func (*BFGS) search(r *run) Reason {
 	l := newLine(r, 1e-4, 0.9)
 	d, s, y, hy := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	h := make([]float64, n*n)
-	fresh := true // h is to be taken as the identity
+	fresh := true // h is the identity
 	for {
 		first := 1.0
 		if fresh {

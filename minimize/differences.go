@@ -4,7 +4,7 @@ import "math"
 
 // This file holds derivatives by differences, for problems without derivatives. Central differences with the step
 // cbrt(eps) |x| have an error of about eps^(2/3), so they do not resolve a gradient much below 1e-10 of f's scale. Next to a bound,
-// where one of their points would be outside, three points on the inner side have an error of the same order.
+// if one of their points would be outside, three points on the inner side have an error of the same order.
 // (Nocedal and Wright 2006, Numerical Optimization, section 8.1.)
 
 const epsilon = 0x1p-52
@@ -81,7 +81,7 @@ func (e *evaluator) difference(dst []float64, i int, x, here []float64, at func(
 	x[i] = old
 }
 
-// gradByDifferences takes two values of f for each element, and where a bound is near the value f at x.
+// gradByDifferences takes two values of f for each element, and if a bound is near the value f at x.
 func (e *evaluator) gradByDifferences(g, x []float64) {
 	y, here := clone(x), []float64(nil)
 	for i := range y {

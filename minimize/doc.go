@@ -2,7 +2,7 @@
 //
 // # What is minimized
 //
-// A Problem is a plain Go function with as much of its derivatives as there is:
+// A Problem is a plain Go function with those of its derivatives that are available:
 //
 //	p := minimize.Problem{
 //		Func: func(x []float64) float64 { return (x[0]-1)*(x[0]-1) + x[1]*x[1] },
@@ -10,19 +10,19 @@
 //	}
 //	res, err := minimize.Run(ctx, p, []float64{5, 5}, &minimize.LBFGS{}, minimize.Options{})
 //
-// or a loss in a tarn graph with the params that it depends on: FromGraph compiles the loss, its gradient and its
-// Hessian-vector product, and from residuals FromResiduals the products with their Jacobian. What is missing is taken from
-// differences, and counted as the evaluations that it costs. Differences never step over bounds.
+// or a loss in a tarn graph and the params that it depends on: FromGraph compiles the loss, its gradient and its
+// Hessian-vector product, and from residuals FromResiduals the products with their Jacobian. Missing derivatives are
+// computed by differences, and counted as the evaluations that they cost. Differences never step over bounds.
 //
 // # How
 //
 // Each method is a struct; its fields have useful zero values. GradientDescent, ConjugateGradient, BFGS, LBFGS and LBFGSB
 // (which keeps bounds) need the gradient. Newton uses the whole Hessian, NewtonCG products with it; both leave saddles along
 // negative curvature. GaussNewton and LevenbergMarquardt are for sums of squares. Adam is for functions with noise.
-// MultiStart and BasinHopping call another method many times, for functions with many minima.
+// MultiStart and BasinHopping run another method many times, for functions with many minima.
 //
-// LinearLeastSquares solves what is linear in one go. NewFit gives standard errors to the result of a fit, and Fit.Margin the
-// confidence interval of what is computed from it.
+// LinearLeastSquares solves linear problems directly. NewFit computes the standard errors of a fit, and Fit.Margin the
+// confidence interval of a quantity computed from it.
 //
 // # What comes out
 //

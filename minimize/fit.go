@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// This file holds least squares that are linear, and what a fit says about the certainty of its result.
+// This file holds least squares that are linear, and the uncertainty of the result of a fit.
 
 // Fit is a least-squares fit with its statistics.
 type Fit struct {
@@ -18,12 +18,12 @@ type Fit struct {
 	Deviation  float64 // residual standard deviation: sqrt(SumSquares / degrees of freedom); NaN without any
 	Errors     []float64
 	Covariance []float64 // n*n elements: Deviation^2 (J'J)^-1
-	Rank       int       // of the Jacobian; where it is less than n, Errors are infinite for what the data do not fix
+	Rank       int       // of the Jacobian; if it is less than n, Errors are infinite for what the data do not determine
 }
 
 // LinearLeastSquares finds the x that minimizes |a x - y|, for a matrix of len(y) rows and n columns given row by row. It decomposes a, with
-// its columns scaled to length 1, into QR by Householder reflections, and then improves x and the residuals together until they stand
-// still, with remainders computed to twice the precision. (Bjorck 1996, Numerical methods for least squares problems, sections 2.4
+// its columns scaled to length 1, into QR by Householder reflections, and then improves x and the residuals together until they no longer
+// change, with remainders computed in twice the precision. (Bjorck 1996, Numerical methods for least squares problems, sections 2.4
 // and 2.9.) A matrix without full column rank is an error: its solution is not unique.
 func LinearLeastSquares(a []float64, n int, y []float64) (*Fit, error) {
 	m := len(y)
@@ -181,12 +181,11 @@ func (f *Fit) certainty(inverse func(i, j int) float64) {
 }
 
 // Margin is how far a quantity that was computed from the fitted X may be off at a level of confidence such as 0.95: half the
-// width of its confidence interval, from the quantity's gradient by X, by the delta method:
+// width of its confidence interval, from the quantity's gradient with respect to X, by the delta method:
 //
 //	t sqrt(gradient' Covariance gradient)
 //
-// with t the quantile of Student's distribution with the fit's degrees of freedom. It takes the quantity as linear in X as far as
-// X may be off. Without degrees of freedom it is NaN, and it is infinite where it depends on what the data do not fix.
+// with t the quantile of Student's distribution with the fit's degrees of freedom. It assumes that the quantity is linear in X within that distance. Without degrees of freedom it is NaN, and it is infinite if the quantity depends on what the data do not determine.
 func (f *Fit) Margin(gradient []float64, level float64) (float64, error) {
 	n := len(f.X)
 	if len(gradient) != n {
@@ -220,7 +219,7 @@ func quantile(p, free float64) float64 {
 	return math.Sqrt(free/mathext.InvRegIncBeta(free/2, 0.5, 1-p) - free)
 }
 
-// NewFit gives the statistics of a nonlinear fit at its minimum x, taking the residuals as linear there: those of SciPy's curve_fit.
+// NewFit returns the statistics of a nonlinear fit at its minimum x, taking the residuals as linear there: those of SciPy's curve_fit.
 func NewFit(p Problem, x []float64) (*Fit, error) {
 	if err := p.check(len(x)); err != nil {
 		return nil, err

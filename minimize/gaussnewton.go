@@ -2,8 +2,8 @@ package minimize
 
 // This file holds the method of Gauss and Newton.
 
-// GaussNewton takes the residuals as linear: each step d minimizes |r + J d|, by the singular values of J, so that where J has
-// not full rank d is the shortest of such steps; then a strong-Wolfe search looks along d. Close to a minimum with small
+// GaussNewton linearizes the residuals: each step d minimizes |r + J d|, by the singular values of J, so that d is the shortest
+// such step if J is rank deficient; then a strong-Wolfe search looks along d. Close to a minimum with small
 // residuals it converges as fast as Newton's method. LevenbergMarquardt is safer far from one. (Nocedal and Wright 2006, section 10.3.)
 type GaussNewton struct{}
 

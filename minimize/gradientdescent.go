@@ -6,8 +6,8 @@ package minimize
 //
 //	x <- x - a g
 //
-// The first length tried is twice that of the quadratic through the last decrease (Nocedal and Wright 2006, (3.60)). It is the method to
-// see others against: on a valley with the condition number c it takes about c steps for each digit.
+// The first length tried is twice that of the quadratic through the last decrease (Nocedal and Wright 2006, (3.60)). It is the baseline for
+// other methods: in a valley with the condition number c it takes about c steps for each digit.
 type GradientDescent struct{}
 
 func (*GradientDescent) search(r *run) Reason {
@@ -39,6 +39,6 @@ func (*GradientDescent) search(r *run) Reason {
 // maxLength is the longest multiple of a direction that is tried.
 const maxLength = 1e200
 
-// firstLength is the first multiple of the gradient to try where nothing is known of the curvature: the whole gradient, but a
-// step no longer than x itself, or than 1 where x is shorter.
+// firstLength is the first multiple of the gradient to try if nothing is known about the curvature: the whole gradient, but a
+// step no longer than x itself, or than 1 if x is shorter.
 func firstLength(r *run) float64 { return min(1, max(1, norm2(r.x))/norm2(r.g)) }

@@ -23,7 +23,7 @@ type Graph struct {
 // Inputs are what the inputs of a graph hold during a search, by name.
 type Inputs map[string]*tarn.Tensor
 
-// FromGraph compiles a scalar loss with its gradient by the params, and its Hessian-vector product, each into one program. All params
+// FromGraph compiles a scalar loss with its gradient with respect to the params, and its Hessian-vector product, each into one program. All params
 // are F64, see tarn.Cast. inputs has a tensor for each input that the loss depends on.
 func FromGraph(loss *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error) {
 	g, err := newGraph(loss, params, inputs)
@@ -75,7 +75,7 @@ func newGraph(v *tarn.Value, params []*tarn.Param, inputs Inputs) (*Graph, error
 // Problem is the function of the vector. Its functions are not for use by several goroutines at once.
 func (g *Graph) Problem() Problem { return g.problem }
 
-// X gives what the params hold, as a vector: the start of a search.
+// X returns what the params hold, as a vector: the start of a search.
 func (g *Graph) X() []float64 {
 	x := make([]float64, 0, g.size)
 	for _, p := range g.params {
@@ -99,7 +99,7 @@ func spread(params []*tarn.Param, x []float64) {
 	}
 }
 
-// program is a compiled part of the function. Its run gives the outputs "0", "1" and so on.
+// program is a compiled part of the function. Its outputs are named "0", "1" and so on.
 type program struct {
 	g       *Graph
 	program *tarn.Program
@@ -142,7 +142,7 @@ func (p *program) run(x []float64, use func(i int, t []float64)) {
 	}
 }
 
-// gather runs p and lays its outputs, from the one numbered skip on, one after the other in dst.
+// gather runs p and stores its outputs, from the one numbered skip on, one after the other in dst.
 func (p *program) gather(dst, x []float64, skip int, first func(v float64)) {
 	at := 0
 	p.run(x, func(i int, t []float64) {

@@ -12,7 +12,7 @@ import (
 
 var errInterrupted = errors.New("minimize: interrupted")
 
-// leastCurvature estimates by the Lanczos method the least eigenvalue of the Hessian where the run stands, from above, with a unit vector
+// leastCurvature estimates by the Lanczos method the least eigenvalue of the Hessian at the current point, from above, with a unit vector
 // along which the curvature is that, and the largest magnitude of an eigenvalue. It starts from a fixed random vector, since the gradient of
 // a function with a symmetry may have no part in the direction that is looked for.
 func leastCurvature(r *run, steps int) (value float64, vector []float64, largest float64) {

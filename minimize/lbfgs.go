@@ -32,15 +32,15 @@ func memoryOr20(memory int) int {
 	return memory
 }
 
-// history is what L-BFGS remembers of its way.
+// history is the past steps that L-BFGS keeps.
 type history interface {
 	count() int // pairs
 	clear()
 	add(x, x0, g, g0 []float64) bool
-	direction(d, g []float64) // d = -H g; to be called for every g that is the g0 of an add, but the first
+	direction(d, g []float64) // d = -H g; must be called for every g that is the g0 of an add, except the first
 }
 
-// newHistory is a factored one where vectors are so long that passes over them are what takes the time.
+// newHistory returns a factored one if vectors are so long that passes over them dominate the time.
 func newHistory(memory, n int) history {
 	if n < 16*memory {
 		return newPairs(memory, n)

@@ -17,7 +17,7 @@ import (
 // factored is pairs with their products.
 type factored struct {
 	*pairs
-	sy, yy    []float64 // s_i'y_j where pair j is the later one, and y_i'y_j, at i * memory + j
+	sy, yy    []float64 // s_i'y_j if pair j is the later one, and y_i'y_j, at i * memory + j
 	now, last []float64 // the products of the rows with g, and with the g before
 	order     []int     // the places of the pairs, the newest first
 	alpha     []float64 // in that order

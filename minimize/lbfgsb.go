@@ -116,7 +116,7 @@ func (m *LBFGSB) search(r *run) Reason {
 }
 
 // inside stores in d the way to the minimum of the model without bounds, and reports whether that is within them. Then it is the minimum
-// with them too. The two-loop recursion is more accurate than the model's matrix where the scaling is bad.
+// with them too. The two-loop recursion is more accurate than the model's matrix if the scaling is bad.
 func (b *boxed) inside(d []float64) bool {
 	if b.p.n > 0 {
 		b.p.direction(d, b.r.g)
@@ -133,7 +133,7 @@ func (b *boxed) inside(d []float64) bool {
 	return true
 }
 
-// room is how far one may go along d.
+// room returns how far d may be followed.
 func (b *boxed) room(d []float64) float64 {
 	room := maxLength
 	for i, v := range d {
@@ -203,7 +203,7 @@ func (b *boxed) model() bool {
 	return true
 }
 
-// form is u'M v.
+// form returns u'M v.
 func (b *boxed) form(u, v []float64) float64 {
 	if b.m == nil {
 		return 0
@@ -303,7 +303,7 @@ func (b *boxed) cauchyPoint() bool {
 }
 
 // subspace minimizes the model over the free variables, from the Cauchy point, and stores in d the way from x to the minimum,
-// projected onto the bounds; where that is no way down, cut off at the first bound.
+// projected onto the bounds; if that is not a descent direction, cut off at the first bound.
 func (b *boxed) subspace(d []float64) {
 	r, k := b.r, b.p.n
 	step := b.newton(k)

@@ -41,7 +41,7 @@ func (s *squares) start() Reason {
 	return s.r.report()
 }
 
-// differentiate computes the Jacobian and the gradient where the run stands, whose residuals are in res.
+// differentiate computes the Jacobian and the gradient at the current point, whose residuals are in res.
 func (s *squares) differentiate() {
 	r := s.r
 	if r.r == nil {
@@ -62,7 +62,7 @@ func (s *squares) differentiate() {
 }
 
 // orthogonal is the largest cosine of the angle between the residuals and a column of the Jacobian: a measure of the gradient that no
-// scaling of residuals or variables changes. It is 0 where the residuals are.
+// scaling of residuals or variables changes. It is 0 if the residuals are.
 func (s *squares) orthogonal() float64 {
 	r, length := s.r, math.Sqrt(2*s.r.f)
 	if length == 0 {
@@ -96,7 +96,7 @@ func (s *squares) settled() Reason {
 	return Stalled
 }
 
-// D is the scale of variable k, 1 where its column has always been zero.
+// D is the scale of variable k, 1 if its column has always been zero.
 func (s *squares) D(k int) float64 {
 	if s.scale[k] == 0 {
 		return 1
@@ -104,7 +104,7 @@ func (s *squares) D(k int) float64 {
 	return s.scale[k]
 }
 
-// svd decomposes J D^-1 = U S V'. It gives the singular values, V, and U'r.
+// svd decomposes J D^-1 = U S V'. It returns the singular values, V, and U'r.
 func (s *squares) svd() (values []float64, v *mat.Dense, ur []float64, ok bool) {
 	a := mat.NewDense(s.m, s.r.n, nil)
 	for i := range s.m {

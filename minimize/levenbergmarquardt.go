@@ -14,17 +14,17 @@ import (
 //
 //	d = -(J'J + lambda D^2)^-1 J'r
 //
-// is exact for each lambda, and a step for another R costs no further factorization. R grows where the linear model foretells well how
-// f falls and shrinks where it does not. (More 1978, The Levenberg-Marquardt algorithm: implementation and theory.)
+// is exact for each lambda, and a step for another R costs no further factorization. R grows if the linear model predicts the decrease of f
+// well and shrinks if it does not. (More 1978, The Levenberg-Marquardt algorithm: implementation and theory.)
 //
 // Half the second derivative of the residuals along d is taken into account, geodesic acceleration, from one more evaluation of the
 // residuals: in narrow curved valleys steps become longer. (Transtrum and Sethna 2012, Improvements to the Levenberg-Marquardt algorithm for
 // nonlinear least-squares minimization, arXiv 1201.5885.)
 //
-// It goes on as long as steps lower f by more than rounding does, whatever Options.Gradient, and then judges the gradient: it is
+// It continues as long as steps lower f by more than rounding does, whatever Options.Gradient, and then judges the gradient: it is
 // small if all its elements are, or all cosines of angles between the residuals and the columns of J.
 type LevenbergMarquardt struct {
-	Factor float64 // first R as a multiple of |D x0|, or R itself where that is 0; 0 means 0.1
+	Factor float64 // first R as a multiple of |D x0|, or R itself if that is 0; 0 means 0.1
 	Plain  bool    // without acceleration
 }
 
@@ -65,16 +65,16 @@ func (m *LevenbergMarquardt) search(r *run) Reason {
 		for moved := false; !moved; {
 			lambda = damped(z, values, ur, radius, lambda)
 			s.back(d, v, z)
-			foretold := 0.0 // of half the sum of squares
+			predicted := 0.0 // of half the sum of squares
 			for i, sv := range values {
 				after := ur[i] + sv*z[i]
-				foretold += (ur[i]*ur[i] - after*after) / 2
+				predicted += (ur[i]*ur[i] - after*after) / 2
 			}
 			length := norm2(z)
 			if !m.Plain {
 				s.geodesic(d, v, z, values, lambda)
 			}
-			ratio, fell, f := s.try(d, foretold)
+			ratio, fell, f := s.try(d, predicted)
 			if r.interrupted() != Running {
 				return r.interrupted()
 			}
@@ -95,7 +95,7 @@ func (m *LevenbergMarquardt) search(r *run) Reason {
 				s.differentiate()
 				moved = true
 			}
-			small := math.Abs(fell) <= 4*epsilon*(r.f+math.Abs(fell)) && foretold <= 4*epsilon*r.f
+			small := math.Abs(fell) <= 4*epsilon*(r.f+math.Abs(fell)) && predicted <= 4*epsilon*r.f
 			if small || radius <= epsilon*s.length() || r.f == 0 {
 				if moved {
 					if reason = r.moved(norm2(d)); reason != Running && reason != GradientSmall {
@@ -121,9 +121,9 @@ func (s *squares) length() float64 {
 	return l
 }
 
-// try evaluates the residuals at x + d: the ratio of the decrease of f to the one foretold, the decrease, and f. The point stays
+// try evaluates the residuals at x + d: the ratio of the decrease of f to the predicted one, the decrease, and f. The point stays
 // in s.x and its residuals in r.r.
-func (s *squares) try(d []float64, foretold float64) (ratio, fell, f float64) {
+func (s *squares) try(d []float64, predicted float64) (ratio, fell, f float64) {
 	r := s.r
 	for i, x := range r.x {
 		s.x[i] = x + d[i]
@@ -132,16 +132,16 @@ func (s *squares) try(d []float64, foretold float64) (ratio, fell, f float64) {
 	if !isFinite(f) {
 		return 0, math.Inf(-1), f
 	}
-	// The difference of the sums of squares, without the cancellation that it has where both are large.
+	// The difference of the sums of squares, without the cancellation that occurs if both are large.
 	for i, after := range r.r {
 		before := s.res[i]
 		fell += (before - after) * (before + after) / 2
 	}
-	return fell / foretold, fell, f
+	return fell / predicted, fell, f
 }
 
-// damped stores in z the minimum of |u + S z| within |z| <= radius, and gives the lambda that makes it so; the last one is where it
-// begins to look.
+// damped stores in z the minimum of |u + S z| within |z| <= radius, and returns the lambda that does so; the search for it
+// starts at the last one.
 func damped(z, values, ur []float64, radius, last float64) float64 {
 	step := func(lambda float64) (length, slope float64) {
 		for i, s := range values {

@@ -9,7 +9,7 @@ import "math"
 //
 // by the method of More and Thuente (1994, Line search algorithms with guaranteed sufficient decrease, ACM TOMS 20), which
 // keeps an interval that contains such a length and picks trials in it by cubic and quadratic interpolation. Near a minimum,
-// where rounding hides any decrease, it accepts what satisfies the approximate conditions of Hager and Zhang (2005, A new
+// if rounding hides any decrease, it accepts what satisfies the approximate conditions of Hager and Zhang (2005, A new
 // conjugate gradient method with guaranteed descent, SIAM J. Optim. 16), which use slopes only. A trial at which f is not
 // finite bounds all later ones.
 //

@@ -8,7 +8,7 @@ import (
 
 // This file holds searches for the lowest of many minima, by many searches for one.
 
-// MultiStart searches from x0 and from points drawn evenly from a box, and gives the lowest minimum. Each local search is one iteration.
+// MultiStart searches from x0 and from points drawn uniformly from a box, and returns the lowest minimum. Each local search is one iteration.
 type MultiStart struct {
 	Method       Method    // of the local searches; nil means LBFGS
 	Starts       int       // local searches; 0 means 20
@@ -53,7 +53,7 @@ func (r *run) local(m Method, x []float64) (*run, Reason) {
 	return sub, reason
 }
 
-// take makes the end of a local search the point where r stands.
+// take makes the end of a local search the current point of r.
 func (r *run) take(sub *run) {
 	copy(r.x, sub.x)
 	copy(r.g, sub.g)
@@ -103,7 +103,7 @@ func (m *MultiStart) search(r *run) Reason {
 	return best
 }
 
-// lower reports that the end of a local search is to be preferred to where r stands, with the reason it got there.
+// lower reports that the end of a local search is better than the current point of r, which a search that ended for the reason best reached.
 func lower(sub *run, reason Reason, r *run, best Reason) bool {
 	if !isFinite(sub.f) {
 		return math.IsInf(sub.f, -1) && reason == Unbounded
@@ -113,8 +113,8 @@ func lower(sub *run, reason Reason, r *run, best Reason) bool {
 
 // BasinHopping goes from minimum to minimum: it shakes x, searches for a minimum from there, and moves to it if it is lower, or with
 // the probability exp(-rise/Temperature) if it is higher. Every 10 hops it adapts the shaking so that about half the hops succeed. It
-// gives the lowest minimum seen. (Wales and Doye 1997, Global optimization by basin-hopping, J. Phys. Chem. A 101.)
-// Equal in its method to scipy.optimize.basinhopping.
+// returns the lowest minimum found. (Wales and Doye 1997, Global optimization by basin-hopping, J. Phys. Chem. A 101.)
+// It is the method of scipy.optimize.basinhopping.
 type BasinHopping struct {
 	Method      Method  // of the local searches; nil means LBFGS
 	Hops        int     // 0 means 100

@@ -15,9 +15,9 @@ import (
 //
 //	min over |d| <= R of  g'd + 1/2 d'H d
 //
-// The eigenvalues of H give the solution d = -(H + lambda I)^-1 g with the least lambda >= 0 that makes H + lambda I not
-// negative and |d| <= R, in the hard case too, where g has no part along the direction of most negative curvature. R grows where
-// the model foretells well how f falls, and shrinks where it does not. (More and Sorensen 1983, Computing a trust region step,
+// The eigenvalues of H determine the solution d = -(H + lambda I)^-1 g with the least lambda >= 0 that makes H + lambda I not
+// negative and |d| <= R, also in the hard case, in which g has no part along the direction of most negative curvature. R grows if
+// the model predicts the decrease of f well, and shrinks if it does not. (More and Sorensen 1983, Computing a trust region step,
 // SIAM J. Sci. Stat. Comput. 4; Conn, Gould and Toint 2000, Trust-region methods, algorithm 6.1.1 and chapter 7.)
 //
 // A stationary point with negative curvature is left along it. The Hessian takes n*n numbers and its eigenvalues about
@@ -49,9 +49,9 @@ func newRegion(r *run, radius float64) *region {
 	return &region{r: r, radius: radius, x: make([]float64, r.n), g: make([]float64, r.n)}
 }
 
-// try evaluates x + d, for which the model foretells the change of f, and moves there if f falls; it adapts the radius. It
+// try evaluates x + d, for which the model predicts the change of f, and moves there if f falls; it adapts the radius. It
 // reports whether the run has moved.
-func (t *region) try(d []float64, foretold float64) bool {
+func (t *region) try(d []float64, predicted float64) bool {
 	r := t.r
 	length := norm2(d)
 	for i, x := range r.x {
@@ -68,10 +68,10 @@ func (t *region) try(d []float64, foretold float64) bool {
 		return false
 	}
 	fell := r.f - f
-	ratio := fell / -foretold
+	ratio := fell / -predicted
 	rounding := 10 * epsilon * math.Abs(r.f)
-	if math.Abs(fell) <= rounding && -foretold <= rounding {
-		// Rounding hides the decrease: the gradient tells whether the step is good.
+	if math.Abs(fell) <= rounding && -predicted <= rounding {
+		// Rounding hides the decrease: the gradient decides whether the step is good.
 		ratio = 0
 		if normInf(t.g) < r.gradNorm() {
 			ratio = 1
@@ -92,7 +92,7 @@ func (t *region) try(d []float64, foretold float64) bool {
 	return true
 }
 
-// lost reports that the region has become too small to hold another number than x.
+// lost reports that the region has become too small to contain a number different from x.
 func (t *region) lost() bool {
 	return t.radius <= epsilon*max(norm2(t.r.x), math.SmallestNonzeroFloat64/epsilon)
 }
@@ -123,11 +123,11 @@ func (m *Newton) search(r *run) Reason {
 		}
 		moved := false
 		for !moved {
-			foretold, ok := q.step(d, t.radius)
+			predicted, ok := q.step(d, t.radius)
 			if !ok {
 				return r.stuck()
 			}
-			if moved = t.try(d, foretold); moved {
+			if moved = t.try(d, predicted); moved {
 				break
 			}
 			if r.interrupted() != Running || t.lost() {
@@ -160,7 +160,7 @@ type quadratic struct {
 }
 
 // step stores in d the minimum over |d| <= radius and returns its value: the unbounded minimum if it is within.
-func (q *quadratic) step(d []float64, radius float64) (foretold float64, ok bool) {
+func (q *quadratic) step(d []float64, radius float64) (predicted float64, ok bool) {
 	if !q.tried {
 		q.newton, q.tried = interior(q.g, q.h), true
 	}
@@ -230,7 +230,7 @@ func interior(g, h []float64) []float64 {
 const saddleTolerance = 1e-8
 
 // ball stores in d the minimum of g'd + 1/2 d'H d over |d| <= radius, given the eigenvalues of H in rising order with their
-// vectors, and gives its value.
+// vectors, and returns its value.
 func ball(d, g, values []float64, vectors *mat.Dense, radius float64) float64 {
 	n := len(g)
 	b := make([]float64, n) // g in the basis of eigenvectors
@@ -299,9 +299,9 @@ func ball(d, g, values []float64, vectors *mat.Dense, radius float64) float64 {
 			}
 		}
 	}
-	foretold := 0.0
+	predicted := 0.0
 	for i, v := range values {
-		foretold += b[i]*z[i] + v*z[i]*z[i]/2
+		predicted += b[i]*z[i] + v*z[i]*z[i]/2
 	}
 	clear(d)
 	for i := range n {
@@ -309,5 +309,5 @@ func ball(d, g, values []float64, vectors *mat.Dense, radius float64) float64 {
 			d[i] += vectors.At(i, j) * z[j]
 		}
 	}
-	return foretold
+	return predicted
 }

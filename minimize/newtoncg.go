@@ -18,9 +18,9 @@ import "math"
 type NewtonCG struct {
 	Radius     float64 // of the first trust region; 0 means max(1, |x0|)
 	Products   int     // most products with the Hessian in a step; 0 means 10 n, and at least 20
-	AnyStation bool    // take a stationary point for a minimum without a look at its curvature
+	AnyStation bool    // accept a stationary point as a minimum without checking its curvature
 
-	GaussNewton bool // take J'J in place of the Hessian
+	GaussNewton bool // use J'J in place of the Hessian
 }
 
 func (m *NewtonCG) check(p *Problem, n int) error {
@@ -53,8 +53,8 @@ func (m *NewtonCG) search(r *run) Reason {
 			return reason
 		}
 		for {
-			foretold := c.solve(t.radius, products)
-			if t.try(c.d, foretold) {
+			predicted := c.solve(t.radius, products)
+			if t.try(c.d, predicted) {
 				break
 			}
 			if r.interrupted() != Running || t.lost() {
@@ -73,7 +73,7 @@ type steihaug struct {
 }
 
 // solve stores the step in d and returns the model's change.
-func (c *steihaug) solve(radius float64, products int) (foretold float64) {
+func (c *steihaug) solve(radius float64, products int) (predicted float64) {
 	r := c.r
 	clear(c.d)
 	// Until the end all is in units of |g|, whose powers could overflow.
@@ -86,7 +86,7 @@ func (c *steihaug) solve(radius float64, products int) (foretold float64) {
 		for i := range c.d {
 			c.d[i] *= norm
 		}
-		foretold *= norm * norm
+		predicted *= norm * norm
 	}()
 	radius /= norm
 	rr := dot(c.res, c.res)
@@ -112,11 +112,11 @@ func (c *steihaug) solve(radius float64, products int) (foretold float64) {
 				break
 			}
 			axpy(a, c.p, c.d)
-			return foretold + a*slope + a*a*curvature/2
+			return predicted + a*slope + a*a*curvature/2
 		}
 		axpy(alpha, c.p, c.d)
 		axpy(alpha, c.hp, c.res)
-		foretold += alpha*slope + alpha*alpha*curvature/2
+		predicted += alpha*slope + alpha*alpha*curvature/2
 		next := dot(c.res, c.res)
 		if math.Sqrt(next) <= tolerance {
 			break
@@ -127,7 +127,7 @@ func (c *steihaug) solve(radius float64, products int) (foretold float64) {
 		}
 		rr = next
 	}
-	return foretold
+	return predicted
 }
 
 // norm2Of is |d + a p|.
@@ -140,7 +140,7 @@ func norm2Of(d []float64, a float64, p []float64) float64 {
 	return math.Sqrt(s)
 }
 
-// leaveSaddle looks for negative curvature at a stationary point and goes down along it, by the step d. Where there is none the point stands.
+// leaveSaddle looks for negative curvature at a stationary point and follows it downhill, by the step d. If there is none the point is a minimum.
 func leaveSaddle(r *run, t *region, d []float64) (left bool, why Reason) {
 	value, v, largest := leastCurvature(r, min(r.n, 30)+1) // the last one measures
 	if r.interrupted() != Running {

@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// This file holds Problem: what is minimized, and what is known of it.
+// This file holds Problem: what is minimized, and what is known about it.
 
-// Problem is a function of a vector with as many of its derivatives as there are. It has Func, or FuncGrad, or Residuals;
+// Problem is a function of a vector with those of its derivatives that are available. It has Func, or FuncGrad, or Residuals;
 // the rest is optional. Functions must not change x, nor keep x or dst.
 type Problem struct {
 	Func     func(x []float64) float64      // f(x)
 	Grad     func(dst, x []float64)         // the gradient of f
-	FuncGrad func(dst, x []float64) float64 // both at once, where that is cheaper
+	FuncGrad func(dst, x []float64) float64 // both at once, if that is cheaper
 	HessVec  func(dst, x, v []float64)      // the product of the Hessian of f at x with v
 	Hess     func(dst, x []float64)         // the Hessian of f, all n*n elements
 
@@ -20,20 +20,20 @@ type Problem struct {
 	Count     int
 	Residuals func(dst, x []float64)    // r(x), m elements
 	Jacobian  func(dst, x []float64)    // d r_i / d x_j, m*n elements, row by row
-	GaussVec  func(dst, x, v []float64) // J'J v, where it is cheaper than the whole Jacobian
+	GaussVec  func(dst, x, v []float64) // J'J v, if it is cheaper than the whole Jacobian
 
-	// Err, if set, is asked after each evaluation what went wrong with it; an error ends the search.
+	// Err, if set, is called after each evaluation; an error ends the search.
 	Err func() error
 }
 
-// Evaluations counts what a search has asked for. Functions that give value and gradient at once count for both.
+// Evaluations counts what a search has asked for. Functions that compute value and gradient at once count for both.
 type Evaluations struct {
 	Func, Grad int
 	Hess       int // whole Hessians
 	HessVec    int // products with a Hessian, or with J'J
 	Residuals  int // vectors of residuals
 	Jacobian   int
-	NotFinite  int // evaluations of any kind that gave NaN or infinity
+	NotFinite  int // evaluations of any kind that returned NaN or infinity
 }
 
 func (p *Problem) check(n int) error {
@@ -86,7 +86,7 @@ func (e *evaluator) finite(xs ...float64) bool {
 	return true
 }
 
-// value is f(x).
+// value returns f(x).
 func (e *evaluator) value(x []float64) float64 {
 	var f float64
 	switch {
@@ -105,7 +105,7 @@ func (e *evaluator) value(x []float64) float64 {
 	return f
 }
 
-// valueGrad is f(x), with its gradient in g.
+// valueGrad returns f(x) and stores its gradient in g.
 func (e *evaluator) valueGrad(g, x []float64) float64 {
 	var f float64
 	switch {
@@ -156,7 +156,7 @@ func (e *evaluator) grad(g, x []float64) {
 	e.finite(g...)
 }
 
-// residuals gives r(x), in memory that the next call overwrites.
+// residuals returns r(x), in memory that the next call overwrites.
 func (e *evaluator) residuals(x []float64) []float64 {
 	if e.r == nil {
 		e.r = make([]float64, e.p.Count)
@@ -168,7 +168,7 @@ func (e *evaluator) residuals(x []float64) []float64 {
 	return e.r
 }
 
-// jacobian gives the Jacobian at x, in memory that the next call overwrites.
+// jacobian returns the Jacobian at x, in memory that the next call overwrites.
 func (e *evaluator) jacobian(x []float64) []float64 {
 	if e.jac == nil {
 		e.jac = make([]float64, e.p.Count*e.n)

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// This file holds what a search is told and what it tells.
+// This file holds the options and the results of a search.
 
 // Reason is why a search ended.
 type Reason int
@@ -55,7 +55,7 @@ type Options struct {
 	Gradient    float64
 	Iterations  int     // most steps; 0 means 10000, a negative number no limit
 	Evaluations int     // most evaluations of f or its residuals; 0 means no limit
-	Target      float64 // with UseTarget: stop where f is at most this
+	Target      float64 // with UseTarget: stop if f is at most this
 	UseTarget   bool
 }
 
@@ -73,7 +73,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Iterate is where a search stands after an iteration. Slices are valid until the next step: clone what is to be kept.
+// Iterate is the state of a search after an iteration. Slices are valid until the next step: clone them to keep them.
 type Iterate struct {
 	Iteration   int // 0 is the start
 	X           []float64
@@ -85,7 +85,7 @@ type Iterate struct {
 	Reason      Reason // Running, but for the last step
 }
 
-// Result is where a search ended.
+// Result is the end of a search.
 type Result struct {
 	X           []float64
 	F           float64
@@ -95,7 +95,7 @@ type Result struct {
 	Evaluations Evaluations
 	Reason      Reason
 
-	// Curvature is the least eigenvalue of the Hessian at X as far as Newton and NewtonCG know it, NaN where unknown: a
+	// Curvature is the least eigenvalue of the Hessian at X as far as Newton and NewtonCG know it, NaN if unknown: a
 	// negative one with a small gradient is a saddle.
 	Curvature float64
 }
@@ -132,15 +132,15 @@ func (e Evaluations) String() string {
 	return s
 }
 
-// Method is a way to minimize: a pointer to one of the structs of this package.
+// Method is a method of minimization: a pointer to one of the structs of this package.
 type Method interface {
-	// search goes from the run's point to a minimum and says why it stopped.
+	// search moves from the run's point to a minimum and returns why it stopped.
 	search(r *run) Reason
 }
 
-// Run minimizes p from x0 by the method. The error tells of what makes no sense or could not be evaluated; a search that
-// ends without success is no error: see Result.Reason. Where there is an error in the midst of the search the Result says how
-// far it came.
+// Run minimizes p from x0 by the method. The error reports invalid arguments or an evaluation that failed; a search that
+// ends without success is no error: see Result.Reason. After an error during the search the Result says how
+// far it got.
 func Run(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (*Result, error) {
 	r, err := newRun(ctx, p, x0, m, o)
 	if err != nil {
@@ -149,7 +149,7 @@ func Run(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (*Re
 	return r.finish(m)
 }
 
-// Iterates is Run as a loop: it gives the start, each step, and the last one, which has a Reason, once more. Leaving the loop ends
+// Iterates is Run as a loop: it yields the start, each step, and the last one again, with its Reason. Leaving the loop ends
 // the search.
 func Iterates(ctx context.Context, p Problem, x0 []float64, m Method, o Options) func(yield func(Iterate, error) bool) {
 	return func(yield func(Iterate, error) bool) {

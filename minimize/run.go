@@ -17,7 +17,7 @@ type run struct {
 	yield func(Iterate) bool // nil without a listener
 	left  bool               // the listener has left
 
-	x, g      []float64 // where the search stands, and the gradient there
+	x, g      []float64 // the current point, and the gradient there
 	f         float64
 	gradNorm  func() float64 // how large the gradient is, for the test
 	iteration int
@@ -81,7 +81,7 @@ func (r *run) start() Reason {
 	return r.report()
 }
 
-// state is what a listener sees where the gradient has that norm.
+// state is what a listener sees if the gradient has that norm.
 func (r *run) state(norm float64) Iterate {
 	return Iterate{Iteration: r.iteration, X: r.x, F: r.f, Gradient: r.g, GradNorm: norm, Length: r.length, Evaluations: r.count}
 }
@@ -93,7 +93,7 @@ func (r *run) moved(length float64) Reason {
 	return r.report()
 }
 
-// bottomless is the depth below which f is taken as unbounded, while squares of it can still be computed.
+// bottomless is the depth below which f counts as unbounded, while squares of it can still be computed.
 const bottomless = 1e100
 
 // report shows the state and makes the tests.
@@ -125,7 +125,7 @@ func (r *run) report() Reason {
 	return Running
 }
 
-// interrupted says whether something ends the search in the midst of a step.
+// interrupted returns the reason that ends the search during a step, or Running.
 func (r *run) interrupted() Reason {
 	switch {
 	case r.err != nil:

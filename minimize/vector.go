@@ -27,7 +27,7 @@ func norm2(x []float64) float64 {
 	return floats.Norm(x, 2) // which scales, as the squares are too large or too small
 }
 
-// normInf is the largest magnitude, NaN where there is one. Without their sign bit, floats are in the order of their bits,
+// normInf is the largest magnitude, NaN if there is one. Without their sign bit, floats are in the order of their bits,
 // with NaN behind infinity; four maxima at a time keep a processor busy.
 func normInf(x []float64) float64 {
 	const magnitude = 1<<63 - 1
@@ -46,7 +46,7 @@ func normInf(x []float64) float64 {
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// allFinite reports whether all of x are; where the sum of the squares is finite they are.
+// allFinite reports whether all of x are finite; if the sum of their squares is, they are.
 func allFinite(x []float64) bool { return isFinite(dot(x, x)) || isFinite(normInf(x)) }
 
 func clone(x []float64) []float64 { return append([]float64(nil), x...) }

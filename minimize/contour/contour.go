@@ -21,8 +21,8 @@ type Path struct {
 	Points [][2]float64
 }
 
-// WritePNG draws f over the region of the paths, for each path beside or below the others, all to one scale. Lines are where
-// the logarithm of f above its least value has equal distances, so that valleys show. Points where f is not finite stay white.
+// WritePNG draws f over the region of the paths, one panel for each path, all to one scale. Lines are drawn where
+// the logarithm of f above its least value changes by equal amounts, so that valleys show. Points at which f is not finite stay white.
 func WritePNG(w io.Writer, f func(x, y float64) float64, names [2]string, paths ...Path) error {
 	if len(paths) == 0 || len(paths) > maxPaths {
 		return fmt.Errorf("contour: %d paths, want 1 to %d", len(paths), maxPaths)
@@ -45,7 +45,7 @@ func WritePNG(w io.Writer, f func(x, y float64) float64, names [2]string, paths 
 // box is a region of the plane.
 type box struct{ x0, x1, y0, y1 float64 }
 
-// regionOf holds all the points with a margin, and is at least a quarter as high as wide and the other way round.
+// regionOf returns a region that contains all points with a margin, and whose sides differ by at most a factor of four.
 func regionOf(paths []Path) (box, error) {
 	b := box{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
 	for _, p := range paths {
@@ -76,8 +76,8 @@ func regionOf(paths []Path) (box, error) {
 	return b, nil
 }
 
-// sample evaluates f on a grid over the region, and at the ends of the paths, where it is least. It returns heights from 0 at
-// the lowest to 1 at the highest, NaN where f is not finite.
+// sample evaluates f on a grid over the region, and at the ends of the paths, which are the lowest points known. It returns heights from 0 at
+// the lowest to 1 at the highest, NaN if f is not finite.
 func sample(f func(x, y float64) float64, b box, paths []Path) plot.Heights {
 	h := plot.Heights{Grid: plot.Grid{Xs: spaced(b.x0, b.x1), Ys: spaced(b.y0, b.y1), Values: make([]float64, 0, grid*grid)}}
 	lowest := math.Inf(1)

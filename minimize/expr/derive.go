@@ -2,14 +2,14 @@ package expr
 
 import "fmt"
 
-// This file writes derivatives as formulas, in reverse mode: from the result back, each node is given the formula of the derivative of the
-// result by it, and hands on to its arguments that times its own derivatives.
+// This file writes derivatives as formulas, in reverse mode. From the result back, each node receives the formula of the derivative of the
+// result with respect to it, and passes that times its own derivatives on to its arguments.
 
 // maxParts is the number of nodes beyond which formulas for derivatives would become too long to read.
 const maxParts = 1000
 
-// Grad gives the derivative by each variable as a simplified formula. sizes has the length of each variable, or Scalar; the formula
-// itself must be a number. The derivative by a vector is a vector, or where all its elements are equal a number.
+// Grad returns the derivative with respect to each variable as a simplified formula. sizes has the length of each variable, or Scalar; the formula
+// itself must be a number. The derivative with respect to a vector is a vector, or a number if all its elements are equal.
 func (e *Expr) Grad(of map[string]int) (map[string]*Expr, error) {
 	s, err := e.check(of)
 	if err != nil {
@@ -38,10 +38,10 @@ func (e *Expr) Grad(of map[string]int) (map[string]*Expr, error) {
 
 type deriver struct {
 	sizes sizes
-	to    map[string]*node // the derivative by each variable so far
+	to    map[string]*node // the derivative with respect to each variable so far
 }
 
-// hand gives node n a share dy of the derivative by it, which has n's size or is a number that stands for all elements.
+// hand adds dy to the derivative with respect to node n. dy has n's size, or is a number that stands for all elements.
 func (d *deriver) hand(n *node, dy *node) {
 	if dy.isNum(0) {
 		return
@@ -131,10 +131,10 @@ func (d *deriver) call(n *node, dy *node) {
 	}
 }
 
-// to1 hands dy on from n to an argument.
+// to1 passes dy on from n to an argument.
 func (d *deriver) to1(n, a, dy *node) { d.reduce(a, dy, d.sizes[n]) }
 
-// reduce hands on dy, a vector of the given size: to an argument that is a number goes the sum.
+// reduce passes on dy, a vector of the given size, or its sum to an argument that is a number.
 func (d *deriver) reduce(a, dy *node, size int) {
 	if size != Scalar && d.sizes[a] == Scalar {
 		if d.size(dy) == Scalar {

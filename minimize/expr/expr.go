@@ -10,8 +10,8 @@
 // Numbers, variables, + - * / ^ (also **) and parentheses are as usual: ^ binds more tightly than a minus before it, and groups from
 // the right. Names are the constants pi and e, functions, or variables. A variable is a number or a vector. Operators and
 // functions work on vectors element by element, a number with each element. x[i], x[a:b], x[a:] and x[:b] are elements and parts of a
-// vector, counted from 0, or from the end where negative. sum, mean, prod, dot and norm make a number of vectors; pad(v, a, b)
-// puts a zeros before v and b behind it, and fill(c, n) is a vector of n times c. Functions lists the rest.
+// vector, counted from 0, or from the end if negative. sum, mean, prod, dot and norm reduce vectors to a number; pad(v, a, b)
+// puts a zeros before v and b after it, and fill(c, n) is a vector of n times c. Functions lists the rest.
 package expr
 
 import (
@@ -90,7 +90,7 @@ func (e *Expr) Variables() []string {
 }
 
 // Elementwise reports whether an element of the result depends on the same element of each vector alone: then the formula can
-// be computed at other points than those of the data. It is not so where it has parts of vectors, or functions such as sum.
+// be computed at points that are not in the data. It is false for parts of vectors, and for functions such as sum.
 func (e *Expr) Elementwise() bool {
 	elementwise := true
 	e.root.walk(func(n *node) {

@@ -339,7 +339,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// values gives those of the variables of point.
+// values returns those of the variables of point.
 func values(e *expr.Expr) map[string]*tarn.Value {
 	g := tarn.NewGraph()
 	v := map[string]*tarn.Value{}

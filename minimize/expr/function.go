@@ -15,11 +15,11 @@ var constants = map[string]float64{"pi": math.Pi, "e": math.E}
 // function is a function of the language.
 type function struct {
 	arity int
-	// build computes it element by element, or for a reduction of vectors; nil for those that change shapes.
+	// build computes it element by element, or reduces a vector; nil for functions that change shapes.
 	build func(a []*tarn.Value) *tarn.Value
-	// partial is the derivative by argument i, as a formula of the arguments a and the result y. For a reduction it is the gradient.
+	// partial is the derivative with respect to argument i, as a formula of the arguments a and the result y. For a reduction it is the gradient.
 	partial func(i int, a []*node, y *node) *node
-	reduces bool // it makes a number of vectors
+	reduces bool // it reduces vectors to a number
 }
 
 // Functions lists the names of all functions.

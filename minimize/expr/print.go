@@ -25,7 +25,7 @@ func (n *node) String() string {
 	return text
 }
 
-// within writes n as a part of something that binds as tightly as said.
+// within writes n as an operand of an operator that binds as tightly as bind.
 func (n *node) within(bind int) string {
 	text, own := n.print()
 	if own < bind {
@@ -34,7 +34,7 @@ func (n *node) within(bind int) string {
 	return text
 }
 
-// print gives the text and how tightly it holds together.
+// print returns the text and how tightly it holds together.
 func (n *node) print() (string, int) {
 	switch n.kind {
 	case number:
@@ -140,7 +140,7 @@ func (n *node) product() (string, int) {
 	return text, bindProduct
 }
 
-// fraction writes k as p/q, where that is shorter.
+// fraction writes k as p/q if that is shorter.
 func fraction(k float64) (p, q float64) {
 	for q := 2.0; q <= 16; q++ {
 		if p := math.Round(k * q); p != 0 && p < 100 && p/q == k && math.Trunc(k) != k {

@@ -5,9 +5,9 @@ import "math"
 // This file makes formulas shorter. Sums become lists of products with a factor in front, in which equal ones are put together; products
 // become a number times powers, in which equal bases are put together. Nothing is multiplied out.
 
-// simplify gives an equal formula: made of add, mul (a number first, if any), pow, call, part and leaves.
+// simplify returns an equal formula: made of add, mul (a number first, if any), pow, call, part and leaves.
 //
-// Where vectors cancel, as in v/v, the rest is a number that stands for each element; what needs all elements is given them by fill.
+// If vectors cancel, as in v/v, the rest is a number that stands for each element; fill expands it if all elements are needed.
 func (d *deriver) simplify(n *node) *node {
 	if len(n.args) == 0 {
 		return n
