@@ -99,9 +99,9 @@ func (r *run) changes() changes {
 	for i, g := range r.g {
 		h := nearby * max(math.Abs(r.x[i]), math.Abs(r.x[i]-r.origin[i]))
 		if g > 0 {
-			h = -min(h, (r.x[i]-r.low(i))/2)
+			h = -min(h, (r.x[i]-r.low(i))/4)
 		} else {
-			h = min(h, (r.high(i)-r.x[i])/2)
+			h = min(h, (r.high(i)-r.x[i])/4)
 		}
 		c.step[i] = h
 	}

@@ -9,6 +9,7 @@ import (
 // This file holds searches for the lowest of many minima, by many searches for one.
 
 // MultiStart searches from x0 and from points drawn uniformly from a box, and returns the lowest minimum. Each local search is one iteration.
+// It may leave the box, unless Method is an LBFGSB with the same bounds.
 type MultiStart struct {
 	Method       Method    // of the local searches; nil means LBFGS
 	Starts       int       // local searches; 0 means 20

@@ -70,6 +70,9 @@ func TestMinimize(t *testing.T) {
 		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:3", "--method", "multistart"}},
 		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:3", "--method", "basinhopping"}},
 		{"minimum 1 at x = 2\n", []string{"(x-1)^2", "--start", "x=5", "--bounds", "x=2:"}},
+		{"minimum 2 at x = [2 2]\n", []string{"sum((x-1)^2)", "--start", "x=[5,6]", "--bounds", "x=2:3", "--method", "multistart,basinhopping"}},
+		{"minimum -0.6931471806 at x = 0.5\n", []string{"log(x)", "--start", "x=5", "--bounds", "x=0.5:"}},
+		{"minimum ", []string{"sqrt(x)", "--start", "x=5", "--bounds", "x=0:"}}, // whose gradient is infinite at the bound
 		{"at x = 3\n", []string{"1e-9*(x-3)^2", "--start", "x=0"}},
 		{"at x = 3\n", []string{"1e9*(x-3)^2", "--start", "x=0"}},
 		{"minimum 0 at x = [0 0]\n", []string{"norm(x)", "--start", "x=[0,0]"}},
