@@ -25,7 +25,7 @@ type Spectrum struct {
 }
 
 // Density estimates how the eigenvalues are distributed. For a random unit vector v the numbers v'f(A)v have the mean of f over all eigenvalues as
-// their mean, and the Lanczos method from v gives the nodes and weights of a Gauss quadrature for them: the eigenvalues of the projected matrix and the
+// their mean, and the Lanczos method from v yields the nodes and weights of a Gauss quadrature for them: the eigenvalues of the projected matrix and the
 // squares of their vectors' first elements, exact for polynomials of a degree below twice the number of steps. The probes are averaged.
 // (Golub and Welsch 1969, Calculation of Gauss quadrature rules; Ghorbani, Krishnan and Xiao 2019, An investigation into neural net
 // optimization via Hessian eigenvalue density.)

@@ -15,7 +15,7 @@ const (
 	smoothness = 8             // factor between the two steps of the test of differences
 )
 
-// progress is what the rules need to know of the way of a search.
+// progress is what the rules need to know about the past of a search.
 type progress struct {
 	origin   []float64 // x0
 	largest  float64   // largest norm of the gradient
@@ -90,20 +90,21 @@ func (r *run) stuck() Reason {
 // changes is how the gradient changes nearby.
 type changes struct {
 	step        []float64 // against the gradient, in each variable; 0 if it cannot move or has no size
+	blocked     []bool    // whether the variable is at a bound that the step points to, but for rounding
 	once, twice []float64 // magnitudes of the gradient's changes at that step, and twice that; nil if they are not finite
 }
 
 // changes takes two gradients.
 func (r *run) changes() changes {
-	c := changes{step: make([]float64, r.n)}
+	c := changes{step: make([]float64, r.n), blocked: make([]bool, r.n)}
 	for i, g := range r.g {
-		h := nearby * max(math.Abs(r.x[i]), math.Abs(r.x[i]-r.origin[i]))
+		size := max(math.Abs(r.x[i]), math.Abs(r.x[i]-r.origin[i]))
+		room, sign := r.high(i)-r.x[i], 1.0
 		if g > 0 {
-			h = -min(h, (r.x[i]-r.low(i))/4)
-		} else {
-			h = min(h, (r.high(i)-r.x[i])/4)
+			room, sign = r.x[i]-r.low(i), -1
 		}
-		c.step[i] = h
+		c.step[i] = sign * min(nearby*size, room/4)
+		c.blocked[i] = room <= atRounding*size
 	}
 	x := make([]float64, r.n)
 	e := r.evaluator
@@ -125,14 +126,13 @@ func (r *run) changes() changes {
 }
 
 // relative reports whether each element of the gradient is at most a part of its change nearby, and the gradient is continuous there.
-// Elements up to small need no test, and neither do variables that cannot move, nor those of no size that are within the tolerance.
+// Elements up to small need no test, and neither do variables at a bound, nor those of no size that are within the tolerance.
 func (r *run) relative(c changes, part, small float64) bool {
 	if c.once == nil {
 		return false
 	}
 	for i, g := range r.g {
-		g = math.Abs(g)
-		if g <= small || c.step[i] == 0 && (r.x[i] != 0 || g <= r.o.Gradient) {
+		if g = math.Abs(g); g <= small || c.blocked[i] || c.step[i] == 0 && g <= r.o.Gradient {
 			continue
 		}
 		if !(g <= part*c.once[i] && c.twice[i] >= linear*c.once[i]) {
@@ -149,7 +149,7 @@ func (r *run) predicted(c changes) float64 {
 	}
 	decrease := 0.0
 	for i, g := range r.g {
-		if g != 0 && c.step[i] != 0 {
+		if g != 0 && c.step[i] != 0 && !c.blocked[i] {
 			decrease += g * g * math.Abs(c.step[i]) / c.once[i] / 2
 		}
 	}

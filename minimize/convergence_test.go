@@ -105,6 +105,28 @@ func TestUnitsWithinBounds(t *testing.T) {
 	}
 }
 
+// TestBoundAtZero lets the minimum be at a bound where the variable has no size of its own.
+func TestBoundAtZero(t *testing.T) {
+	for fs := -12; fs <= 12; fs += 4 {
+		s := math.Pow(10, float64(fs))
+		p := minimize.Problem{FuncGrad: func(g, x []float64) float64 {
+			g[0], g[1] = 2*s*(x[0]+1), 2*s*(x[1]-2+x[0])
+			g[0] += g[1]
+			return s * ((x[0]+1)*(x[0]+1) + (x[1]-2+x[0])*(x[1]-2+x[0]))
+		}}
+		for _, start := range [][]float64{{1, 1}, {0, 0}, {-5, 7}, {1e-30, 2.1}} {
+			m := &minimize.LBFGSB{Lower: []float64{0, -3}, Upper: []float64{9, 9}}
+			res, err := minimize.Run(ctx, p, start, m, minimize.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !res.Converged() || res.X[0] > 1e-9 || math.Abs(res.X[1]-2) > 1e-4 || res.Evaluations.Func > 100 {
+				t.Errorf("f in 1e%d from %v: %v at %v", fs, start, res, res.X)
+			}
+		}
+	}
+}
+
 // TestDifferencesAtBounds takes gradients in boxes with less room than a step.
 func TestDifferencesAtBounds(t *testing.T) {
 	for _, room := range []float64{0, 1e-300, 1e-16, 1e-9, 1e-6, 1e-3, 1} {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestQuantile holds Student's distribution against SciPy's.
+// TestQuantile checks Student's distribution against SciPy's.
 func TestQuantile(t *testing.T) {
 	for _, c := range []struct{ p, free, want float64 }{
 		{0.95, 1, 12.706204736174694}, {0.95, 12, 2.1788128296672284}, {0.99, 5, 4.032142983555228}, {0.5, 3, 0.7648923284043444},

@@ -155,7 +155,7 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
-// All methods leave x0 alone and give the same again.
+// All methods leave x0 alone and return the same result again.
 func TestRepeats(t *testing.T) {
 	for name, m := range methods {
 		x := []float64{-1.2, 1, 0.5}

@@ -173,7 +173,7 @@ func TestFormulas(t *testing.T) {
 	}
 }
 
-// The formula of a derivative has the value that differentiating the graph gives.
+// The formula of a derivative has the value of the graph's derivative.
 func TestFormulasAgainstTheGraph(t *testing.T) {
 	sources := []string{
 		"x^2*y - y/x + z", "(x+y*z)^3/(1+x^2)", "x^y^2/3 + (x^2)^z", "-(-x - y)*-(x - 2*y)", "x/(y/(z/x))", "1/(x*y)^2", "sqrt(x^2+1)^4 + 1/sqrt(z)",
