@@ -261,12 +261,13 @@ var mayImport = []struct {
 	{"nn", []string{"."}},
 	{"optim", []string{"."}},
 	{"curvature", []string{".", "internal/factor"}},
+	{"watch", []string{".", "internal/file"}},
 	{"minimize/...", []string{".", "curvature", "minimize/...", "internal/factor", "internal/plot"}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/list"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/list"}},
-	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "internal/file", "internal/plot"}},
-	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
-	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/..."}},
+	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "watch", "internal/file", "internal/plot"}},
+	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
+	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch"}},
 }
 
 // fits reports whether a pattern stands for a path.

@@ -1,0 +1,186 @@
+package watch
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// This file holds what is recorded: the lines of a file of records.
+
+// Number is a float64 that JSON can hold even if it is not finite: as the string "NaN", "+Inf" or "-Inf".
+type Number float64
+
+// MarshalJSON writes a number, or one of the three strings.
+func (x Number) MarshalJSON() ([]byte, error) {
+	f := float64(x)
+	switch {
+	case math.IsNaN(f):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(f, 0):
+		return fmt.Appendf(nil, `"%+v"`, f), nil
+	}
+	return strconv.AppendFloat(nil, f, 'g', 7, 64), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (x *Number) UnmarshalJSON(text []byte) error {
+	var f float64
+	if err := json.Unmarshal(text, &f); err == nil {
+		*x = Number(f)
+		return nil
+	}
+	switch string(text) {
+	case `"NaN"`:
+		*x = Number(math.NaN())
+	case `"+Inf"`:
+		*x = Number(math.Inf(1))
+	case `"-Inf"`:
+		*x = Number(math.Inf(-1))
+	default:
+		return fmt.Errorf("watch: %s is not a number", text)
+	}
+	return nil
+}
+
+// Finite reports whether x is neither infinite nor NaN.
+func (x Number) Finite() bool { return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0) }
+
+// Header describes a training. It comes first, and again each time that the training is resumed.
+type Header struct {
+	Version   int     `json:"version"`
+	Run       int64   `json:"run"`   // runs completed before: what is recorded of later ones further up has been undone
+	Every     int     `json:"every"` // updates from one look to the next
+	Batch     int     `json:"batch"`
+	Examples  int     `json:"examples"` // of the training set
+	Epochs    int     `json:"epochs"`
+	Task      string  `json:"task,omitempty"` // "classes" or "numbers", if it is known
+	Classes   int     `json:"classes,omitempty"`
+	Chance    *Number `json:"chance,omitempty"` // the loss of the best constant prediction, if it is known
+	Optimizer string  `json:"optimizer"`
+	Params    []Param `json:"params"`
+	Layers    []Layer `json:"layers"` // in the order in which they compute
+}
+
+// Param describes a trainable param.
+type Param struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	Layer int    `json:"layer"` // its place among Header.Layers, or -1
+}
+
+// Size is the number of elements.
+func (p Param) Size() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Layer describes a layer: see tarn.Layer.
+type Layer struct {
+	Path       string `json:"path"`
+	Op         string `json:"op"`
+	Activation string `json:"activation,omitempty"`
+	Shape      []int  `json:"shape"` // of its result
+	Units      int    `json:"units"` // the size of the result's last axis
+}
+
+// Step is one look.
+type Step struct {
+	Run     int64   `json:"run"` // runs completed, this one included
+	Epoch   int     `json:"epoch"`
+	Seconds float64 `json:"seconds"` // since the training began, without what an earlier process needed
+
+	Loss     Number `json:"loss"`
+	Rate     Number `json:"rate"`
+	GradNorm Number `json:"gradNorm"`
+	// ClippedNorm is the norm after ClipNorm, or GradNorm if there is none.
+	ClippedNorm Number `json:"clippedNorm"`
+
+	// These compare the step with the one before it, and are nil at the first.
+
+	// Cosine is that of the angle between the two gradients.
+	Cosine *Number `json:"cosine,omitempty"`
+	// NoiseScale is the batch size at which noise and gradient are equally large: B (|g|² - g·g')/(g·g'), with |g|² the mean of the
+	// two squares and B the batch size; nil too if g·g' is not positive. (McCandlish et al. 2018, An empirical model of
+	// large-batch training, appendix A.1, with two batches of one size.)
+	NoiseScale *Number `json:"noiseScale,omitempty"`
+	// Alpha is the place of the step before in the parabola through the slopes at its two ends, -s'/s: 0 is the bottom of the
+	// valley, -1 says that the step was too short to notice, 1 that it ended as high on the other side.
+	// (Schneider, Dangel and Hennig 2021, Cockpit: a practical debugging tool for the training of deep neural networks.)
+	Alpha *Number `json:"alpha,omitempty"`
+
+	Params ParamColumns      `json:"params"`
+	Layers LayerColumns      `json:"layers"`
+	Values map[string]Number `json:"values,omitempty"` // of the user: see Options.Values
+}
+
+// ParamColumns has one number for each of Header.Params.
+type ParamColumns struct {
+	Norm       []Number `json:"norm"`
+	GradNorm   []Number `json:"gradNorm"`
+	UpdateNorm []Number `json:"updateNorm"`
+	Zeros      []Number `json:"zeros"`     // share of exact zeros among the weights
+	GradZeros  []Number `json:"gradZeros"` // and in the gradient
+	NonFinite  []Number `json:"nonFinite"` // elements of the gradient that are infinite or NaN
+}
+
+// Ratio is the norm of the update over that of the weights of param i.
+func (c ParamColumns) Ratio(i int) float64 { return float64(c.UpdateNorm[i]) / float64(c.Norm[i]) }
+
+// LayerColumns has one entry for each of Header.Layers. Mean and Std are those of the result, before the activation.
+type LayerColumns struct {
+	Mean     []Number `json:"mean"`
+	Std      []Number `json:"std"`
+	GradNorm []Number `json:"gradNorm"` // of the gradient that arrives at the result
+	// Dead is the share of units whose activation was 0 for every example of the last Options.Window looks; 0 for
+	// activations that have no flat zero.
+	Dead []Number `json:"dead"`
+	// Saturated is the share of activations in the flat parts of a sigmoid, below 0.05 or above 0.95, of a tanh, beyond
+	// ±0.95, or at the bounds of a hard tanh; 0 for other activations.
+	Saturated []Number `json:"saturated"`
+	// GradSteps has for a recurrent layer the norm of the gradient that arrives at each time step; nil for others.
+	GradSteps [][]Number `json:"gradSteps,omitempty"`
+}
+
+// Epoch is the end of an epoch.
+type Epoch struct {
+	Epoch     int               `json:"epoch"`
+	Run       int64             `json:"run"`
+	TrainLoss Number            `json:"trainLoss"`
+	ValLoss   Number            `json:"valLoss"` // NaN without a validation set
+	Metrics   map[string]Number `json:"metrics,omitempty"`
+	Seconds   float64           `json:"seconds"`
+}
+
+// Verdict is a judgment of package doctor, recorded when it changes. An empty Rule says that nothing is wrong any more.
+type Verdict struct {
+	Run      int64    `json:"run"`
+	Rule     string   `json:"rule"`
+	Severity string   `json:"severity"` // "fault", "warning" or "note"
+	Headline string   `json:"headline"`
+	Evidence string   `json:"evidence"`
+	Layers   []string `json:"layers,omitempty"`
+	Remedies []string `json:"remedies,omitempty"`
+}
+
+// Histogram is a distribution at a look: Counts[i] elements lie between Limits[i] and Limits[i+1].
+type Histogram struct {
+	Run    int64    `json:"run"`
+	Of     string   `json:"of"`   // "weight", "gradient" or "activation"
+	Name   string   `json:"name"` // of the param or the layer
+	Limits []Number `json:"limits"`
+	Counts []int    `json:"counts"`
+}
+
+// Line is one line of a file: exactly one of its fields is set.
+type Line struct {
+	Header    *Header    `json:"header,omitempty"`
+	Step      *Step      `json:"step,omitempty"`
+	Epoch     *Epoch     `json:"epoch,omitempty"`
+	Verdict   *Verdict   `json:"verdict,omitempty"`
+	Histogram *Histogram `json:"histogram,omitempty"`
+}
