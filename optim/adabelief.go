@@ -33,6 +33,7 @@ func NewAdaBelief(rate float64) *AdaBelief {
 
 // Apply scales the gradients.
 func (o *AdaBelief) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)

@@ -34,6 +34,7 @@ func NewAdadelta(rate float64) *Adadelta {
 
 // Apply scales the gradients.
 func (o *Adadelta) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Rho", o.Rho)
 	c.notNegative("Epsilon", o.Epsilon)
 	u = DecayWeights(o.WeightDecay).Apply(c, u)

@@ -49,10 +49,11 @@ func (o *Adafactor) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if !(o.Limit > 0) {
 		c.Errorf("Limit is %v and should be positive", o.Limit)
 	}
+	c.notNegative("WeightDecay", o.WeightDecay)
 	c.TakeRate()
 	share := c.Count().Pow(tarn.Num(-o.Decay))
 	most := c.Count().Rsqrt()
-	steps := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
+	steps := c.Each(c.limited(u), func(s *Slot, g *tarn.Value) *tarn.Value {
 		epsilon := o.Epsilon1
 		if epsilon == 0 {
 			epsilon = 0x1p-52

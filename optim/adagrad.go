@@ -32,6 +32,7 @@ func NewAdagrad(rate float64) *Adagrad {
 
 // Apply scales the gradients.
 func (o *Adagrad) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.notNegative("Epsilon", o.Epsilon)
 	c.notNegative("Initial", o.Initial)
 	c.notNegative("RateDecay", o.RateDecay)

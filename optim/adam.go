@@ -27,6 +27,7 @@ func NewScaleByAdam() *ScaleByAdam { return &ScaleByAdam{Beta1: 0.9, Beta2: 0.99
 
 // Apply scales the gradients.
 func (a ScaleByAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", a.Beta1)
 	c.fraction("Beta2", a.Beta2)
 	c.notNegative("Epsilon", a.Epsilon)

@@ -31,6 +31,7 @@ func NewAdamax(rate float64) *Adamax {
 
 // Apply scales the gradients.
 func (o *Adamax) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)

@@ -35,6 +35,7 @@ func NewAdan(rate float64) *Adan {
 
 // Apply scales the gradients.
 func (o *Adan) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.fraction("Beta3", o.Beta3)

@@ -94,6 +94,7 @@ type EMA struct {
 func (e EMA) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	decay := cmp.Or(e.Decay, 0.999)
 	c.fraction("Decay", decay)
+	c.takeSteps()
 	share := c.begun("ema.begun").Where(c.Graph.Num(tarn.F64, 1-decay), tarn.Num(1))
 	return c.averageWeights("ema.average", share, u)
 }
@@ -131,6 +132,7 @@ func (a SWA) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Start is %d and Every %d; they should be at least 0 and 1", a.Start, every)
 		return u
 	}
+	c.takeSteps()
 	state := c.State("swa.count", 0)
 	since := c.Step.AddNum(-float64(a.Start))
 	due := since.Ge(tarn.Num(0)).And(divides(every, since))
@@ -170,6 +172,7 @@ func (l Lookahead) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if !(l.Share > 0 && l.Share <= 1) {
 		c.Errorf("Share is %v and should lie in (0, 1]", l.Share)
 	}
+	c.takeSteps()
 	begun := c.begun("lookahead.begun")
 	due := divides(l.Steps, c.Count())
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {

@@ -195,7 +195,8 @@ func TestOnly(t *testing.T) {
 	if math.Abs(math.Sqrt(norm)-1e-3) > 1e-6 {
 		t.Errorf("the norm of the matrices' step is %v", math.Sqrt(norm))
 	}
-	// Nothing to do is no mistake.
-	none := network(tarn.F64)
-	none.compile(t, optim.NewChain(1, optim.Only{Match: optim.Under("nowhere"), Then: optim.ClipByNorm(1)}), 5)
+	// Frozen params are params too.
+	frozen := network(tarn.F64)
+	frozen.params[0].Frozen = true
+	frozen.compile(t, optim.NewChain(1, optim.Only{Match: optim.Under("w1"), Then: optim.ClipByNorm(1)}), 5)
 }

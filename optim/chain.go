@@ -3,6 +3,7 @@ package optim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -117,6 +118,10 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 // Update returns the assignments that take one step: those of the params and of the optimizer's states, which are named by
 // params. Mistakes made in the graph so far are part of the error.
 func (o *Chain) Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	return o.attempt(func() ([]tarn.Update, error) { return o.update(loss, params) })
+}
+
+func (o *Chain) update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
 	c, err := o.open(loss, params)
 	if err != nil {
 		return nil, err
@@ -137,10 +142,7 @@ func (o *Chain) Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, 
 	for _, t := range slices.Concat(o.Before, o.transforms) {
 		u = c.apply(t, u)
 	}
-	if !c.rated {
-		c.TakeRate()
-		u = c.scaleByRate(u)
-	}
+	u = c.scaleRest(u)
 	for _, t := range o.After {
 		u = c.apply(t, u)
 	}
@@ -152,6 +154,10 @@ func (o *Chain) Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, 
 
 // Accumulate returns the assignments that add the gradient to that of earlier micro-batches, and change no param.
 func (o *Chain) Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	return o.attempt(func() ([]tarn.Update, error) { return o.accumulate(loss, params) })
+}
+
+func (o *Chain) accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
 	c, err := o.open(loss, params)
 	if err != nil {
 		return nil, err
@@ -164,6 +170,16 @@ func (o *Chain) Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Upda
 		return s.Assign(sum, u.Add(sum))
 	})
 	return c.close()
+}
+
+// depends reports whether the loss depends on any of the params. Grad reports one that is no float.
+func (c *Context) depends() bool {
+	for _, s := range c.Slots {
+		if !s.Param.DType().IsFloat() {
+			return true
+		}
+	}
+	return tarn.Depends(c.Loss, c.values()...)
 }
 
 // UpdatesAt reports whether run number run, counted from 0, is the last of a group of MicroBatches, which updates the params.
@@ -228,11 +244,31 @@ func (o *Chain) check() error {
 // itself returns the chain that a struct embeds.
 func (o *Chain) itself() *Chain { return o }
 
-// open checks what an update is made of.
-func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) {
+// attempt builds updates. If that fails, be it by a panic of a user's transform, it leaves no name and no state behind.
+func (o *Chain) attempt(build func() ([]tarn.Update, error)) (updates []tarn.Update, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	m := o.memory
+	before := memory{chain: m.chain, params: copySet(m.params), states: copySet(m.states), stateOf: maps.Clone(m.stateOf), averages: maps.Clone(m.averages)}
+	defer func() {
+		if updates == nil {
+			*m = before
+		}
+	}()
+	return build()
+}
+
+func copySet(s tarn.ParamSet) tarn.ParamSet {
+	var out tarn.ParamSet
+	for name, p := range s.All() {
+		out.Add(name, p) // which s has accepted
+	}
+	return out
+}
+
+// open checks what an update is made of.
+func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) {
 	switch {
 	case isNil(o.Rate):
 		return nil, errors.New("optim: Rate is nil; set a schedule such as optim.Constant(1e-3)")
@@ -244,7 +280,7 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
 	o.memory.chain = o
-	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, name: "optim", used: map[string]bool{}}
+	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, params: params, name: "optim", used: map[string]bool{}}
 	step := c.Graph.Runs()
 	if o.MicroBatches > 1 {
 		step = step.Div(tarn.Num(o.MicroBatches))
@@ -255,8 +291,16 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 			c.Slots = append(c.Slots, o.slot(c, name, p))
 		}
 	}
-	if len(c.Slots) == 0 {
+	switch {
+	case len(c.Slots) == 0:
 		c.Errorf("none of the %d params is trainable: all are frozen or states", params.Len())
+	case c.Graph.Err() == nil && !c.depends():
+		c.Errorf("the loss made at %s depends on none of the %d trainable params in a way that a gradient can follow: was it computed from another model, or through StopGradient or integers?", loss.Place(), len(c.Slots))
+	}
+	for i, g := range o.groups {
+		if g.match != nil && !c.matches(g.match) {
+			c.Errorf("group %d matches none of the %d params, which are %s", i, params.Len(), c.someNames())
+		}
 	}
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)

@@ -42,8 +42,10 @@ var makers = func() map[string]func() optim.Optimizer {
 			return o
 		},
 		"chain": func() optim.Optimizer {
-			return optim.NewChain(0.01, optim.ClipByValue(0.5), optim.NewClipAdaptive(), optim.ClipByNorm(1), optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8},
-				optim.DecayWeights(0.1), optim.Only{Match: optim.Matrices, Then: optim.NewScaleByTrustRatio()}, optim.NewLookahead())
+			o := optim.NewChain(0.01, optim.ClipByValue(0.5), optim.NewClipAdaptive(), optim.ClipByNorm(1), optim.ScaleByAdam{Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8},
+				optim.DecayWeights(0.1), optim.Only{Match: optim.Matrices, Then: optim.NewScaleByTrustRatio()})
+			o.After = []optim.Transform{optim.NewLookahead()}
+			return o
 		},
 		"chain muon": func() optim.Optimizer {
 			return optim.NewChain(0.01, optim.Only{Match: optim.Matrices, Then: optim.NewScaleByMuon()}, optim.Only{Match: optim.Vectors, Then: optim.NewScaleByAdam()})

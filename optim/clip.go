@@ -31,20 +31,7 @@ type ClipByNorm float64
 // Apply limits the updates.
 func (x ClipByNorm) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("the limit", float64(x))
-	factor := c.Graph.Num(tarn.F64, float64(x)).Div(GlobalNorm(u).AddNum(1e-6)).Minimum(tarn.Num(1))
-	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return u.Mul(s.Scalar(factor)) })
-}
-
-// GlobalNorm is the Euclidean norm of all elements of some values, of one graph, together, as an F64 scalar. There must be
-// at least one value.
-func GlobalNorm(values []*tarn.Value) *tarn.Value {
-	var sum *tarn.Value
-	for _, v := range values {
-		if s := v.Square().Sum().Cast(tarn.F64); sum == nil {
-			sum = s
-		} else {
-			sum = sum.Add(s)
-		}
-	}
-	return sum.Sqrt()
+	l := lengths(u)[0]
+	factor := c.Graph.Num(tarn.F64, float64(x)).Div(l.norm.Add(l.unit.Scale(1e-6))).Minimum(l.unit.Reciprocal())
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return s.scale(u, l.unit, factor) })
 }

@@ -44,6 +44,7 @@ func (o *DAdaptAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.positive("Distance", o.Distance)
 	c.notNegative("the weight decay", o.WeightDecay)
 	c.TakeRate()
+	u = c.limited(u)
 	beta := math.Sqrt(o.Beta2)
 	distance, numerator := c.State("dadapt.d", o.Distance), c.State("dadapt.numerator", 0)
 	d := distance.Value(c.Graph)
@@ -74,7 +75,7 @@ func (o *DAdaptAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 // DAdaptSGD is gradient descent by dual averaging with the distance d, by D-Adaptation, in place of the learning rate:
 //
 //	g = gradient + WeightDecay * param
-//	e = d rate / |g of the first step|               the norm is that of all params, without decay; d = Distance before the first step
+//	e = d rate / |first g that is not 0|             the norm is that of all params, without decay; d = Distance before the first step
 //	r <- r + e sum(g s)                              the sum is over all params
 //	s <- s + e g
 //	d <- max(d, min(2 r / |s|, Growth d))
@@ -106,13 +107,17 @@ func (o *DAdaptSGD) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if !(o.Growth > 1) {
 		c.Errorf("Growth is %v and should be above 1", o.Growth)
 	}
-	c.TakeRate()
 	begun := c.begun("dadapt.begun")
 	distance, numerator, first := c.State("dadapt.d", o.Distance), c.State("dadapt.numerator", 0), c.State("dadapt.norm", 0)
 	d := distance.Value(c.Graph)
-	start := c.Assign(first, begun.Where(first.Value(c.Graph), GlobalNorm(u)))
-	e := safeRatio(d.Mul(c.Rate), start)
-	u = DecayWeights(o.WeightDecay).Apply(c, u)
+	// The first gradient that is not 0: d would stay what it is, and the params where they are, if a 0 were kept.
+	known := first.Value(c.Graph)
+	start := c.Assign(first, known.Gt(tarn.Num(0)).Where(known, GlobalNorm(u)))
+	// e g is formed of factors that are in the range of the dtype, also if e alone is not.
+	unit := start.Gt(tarn.Num(0x1p60)).Where(tarn.Num(0x1p-60), c.Graph.Num(tarn.F64, 1))
+	e := safeRatio(d.Mul(c.Rate), start.Mul(unit))
+	u = c.scaled(DecayWeights(o.WeightDecay).Apply(c, u), unit)
+	c.TakeRate()
 	ahead := c.Graph.Num(tarn.F64, 0)
 	sums := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		state := s.State("dadapt.s", 0)

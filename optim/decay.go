@@ -6,9 +6,10 @@ import (
 
 // This file holds weight decay.
 
-// DecayWeights draws every param towards 0: u <- u + x * param, times the Decay factor of its groups.
+// DecayWeights draws every param towards 0: u <- u + x * param, times the Decay factor of its groups. After a transform that
+// multiplies by the learning rate itself, such as LARS, the decay is multiplied by the rate too.
 //
-// At the front of a chain it is the gradient of an L2 penalty, as weight_decay in torch.optim.SGD and Adam; at the end it
+// At the front of a chain it is the gradient of an L2 penalty, as weight_decay in torch.optim.SGD and Adam. At the end it
 // is decoupled from the scaling by gradients, as in AdamW. Equal to optax.add_decayed_weights.
 type DecayWeights float64
 
@@ -16,9 +17,13 @@ type DecayWeights float64
 func (x DecayWeights) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("the weight decay", float64(x))
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
-		if d := float64(x) * s.decay; d != 0 {
-			return u.Add(s.Value.Scale(d))
+		d := float64(x) * s.decay
+		switch {
+		case d == 0:
+			return u
+		case s.rated:
+			return u.Add(s.Value.Mul(s.Rate().Scale(d)))
 		}
-		return u
+		return u.Add(s.Value.Scale(d))
 	})
 }

@@ -52,20 +52,43 @@ func NewClipAdaptive() *ClipAdaptive { return &ClipAdaptive{Limit: 0.01, Epsilon
 
 // Apply limits the gradients.
 func (a ClipAdaptive) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	c.notNegative("Limit", a.Limit)
+	c.positive("Limit", a.Limit)
 	c.notNegative("Epsilon", a.Epsilon)
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
-		size := func(v *tarn.Value) *tarn.Value {
-			if v.Rank() < 2 {
-				return v.Square().Sum().Sqrt()
-			}
-			return perUnit(v.Square(), (*tarn.Value).Sum).Sqrt()
-		}
-		most, norm := size(s.Value).Maximum(tarn.Num(a.Epsilon)).Scale(a.Limit), size(u)
-		// In this order of operands a NaN goes through.
-		factor := norm.Le(most).Where(tarn.Num(1), most.Div(norm.Maximum(tarn.Num(1e-6))))
-		return u.Mul(factor)
+		weights, _ := unitNorm(s.Value, false)
+		norm, unit := unitNorm(u, true)
+		most := weights.Maximum(tarn.Num(a.Epsilon)).Scale(a.Limit)
+		// In this order of operands a NaN passes through. With a unit of 1 the factor is min(1, most/norm).
+		factor := norm.Le(most.Mul(unit)).Where(unit.Reciprocal(), most.Div(norm.Maximum(unit.Scale(1e-6))))
+		return u.Mul(unit).Mul(factor)
 	})
+}
+
+// unitNorm returns the norm of v for each output unit, which if scaled is multiplied by unit: a power of two, 1 unless the norm is so large
+// that its square overflows.
+func unitNorm(v *tarn.Value, scaled bool) (norm, unit *tarn.Value) {
+	sum := func(v *tarn.Value) *tarn.Value {
+		if v.Rank() < 2 {
+			return v.Square().Sum()
+		}
+		return perUnit(v.Square(), (*tarn.Value).Sum)
+	}
+	plain := sum(v)
+	down := 0x1p-600
+	if v.DType() == tarn.F32 {
+		down = 0x1p-80
+	}
+	extreme := plain.IsFinite().Not()
+	both := tarn.Cond(extreme.Cast(v.DType()).Sum().Gt(tarn.Num(0)), []*tarn.Value{v, plain}, func(in []*tarn.Value) []*tarn.Value {
+		return []*tarn.Value{in[1].IsFinite().Where(in[1], sum(in[0].Scale(down))), in[1].IsFinite().Where(in[1].Num(1), tarn.Num(down))}
+	}, func(in []*tarn.Value) []*tarn.Value {
+		return []*tarn.Value{in[1], in[1].Num(1).Expand(in[1].Shape()...)}
+	})
+	norm, unit = both[0].Sqrt(), both[1]
+	if !scaled {
+		norm = norm.Div(unit)
+	}
+	return norm, unit
 }
 
 // GradientNoise adds normal random numbers, whose deviation falls from step to step: u <- u + sqrt(Eta / t^Gamma) n at the

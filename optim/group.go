@@ -2,6 +2,7 @@ package optim
 
 import (
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
@@ -79,6 +80,29 @@ func (o Only) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		out[at[i]] = v
 	}
 	return out
+}
+
+// matches reports whether a match matches a param, be it frozen or not.
+func (c *Context) matches(m Match) bool {
+	for name, p := range c.params.All() {
+		if m(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// someNames lists the names of the first params, for a report.
+func (c *Context) someNames() string {
+	var names []string
+	for name := range c.params.All() {
+		if len(names) == 5 {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, strconv.Quote(name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // slot is the param's place in a step, with the factors of its groups.

@@ -70,6 +70,7 @@ func NewKFAC(rate float64) *KFAC {
 
 // Apply gives the steps.
 func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Decay", o.Decay)
 	c.notNegative("KL", o.KL)
 	if !(o.Damping > 0) || math.IsInf(o.Damping, 1) {

@@ -22,21 +22,30 @@ func NewScaleByTrustRatio() *ScaleByTrustRatio { return &ScaleByTrustRatio{Coeff
 
 // Apply scales the updates.
 func (r ScaleByTrustRatio) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	c.notNegative("Coefficient", r.Coefficient)
+	c.needGradients()
+	c.positive("Coefficient", r.Coefficient)
 	c.notNegative("Epsilon", r.Epsilon)
+	var lists [][]*tarn.Value
+	for i, s := range c.Slots {
+		if r.Match == nil || r.Match(s.Name, s.Param) {
+			lists = append(lists, []*tarn.Value{s.Value}, []*tarn.Value{u[i]})
+		}
+	}
+	if len(lists) == 0 {
+		return u
+	}
+	found := lengths(lists...)
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		if r.Match != nil && !r.Match(s.Name, s.Param) {
 			return u
 		}
-		weight, update := norm(s.Value), norm(u)
-		zero := weight.Eq(tarn.Num(0)).Or(update.Eq(tarn.Num(0)))
-		ratio := zero.Where(tarn.Num(1), weight.Scale(r.Coefficient).Div(update.AddNum(r.Epsilon)))
-		return u.Mul(s.Scalar(ratio))
+		weight, update := found[0], found[1]
+		found = found[2:]
+		zero := weight.norm.Eq(tarn.Num(0)).Or(update.norm.Eq(tarn.Num(0)))
+		ratio := weight.norm.Scale(r.Coefficient).Div(update.norm.Add(update.unit.Scale(r.Epsilon))).Div(weight.unit)
+		return s.scale(u, zero.Where(tarn.Num(1), update.unit), zero.Where(tarn.Num(1), ratio))
 	})
 }
-
-// norm is the Euclidean norm of all elements, an F64 scalar.
-func norm(v *tarn.Value) *tarn.Value { return GlobalNorm([]*tarn.Value{v}) }
 
 // LARS is gradient descent with momentum for very large batches, with ScaleByTrustRatio:
 //
@@ -68,9 +77,9 @@ func NewLARS(rate float64) *LARS {
 // Apply gives the steps.
 func (o *LARS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Momentum", o.Momentum)
-	c.TakeRate()
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
 	u = ScaleByTrustRatio{Coefficient: o.Coefficient, Epsilon: o.Epsilon, Match: o.Match}.Apply(c, u)
+	c.TakeRate()
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		u = u.Mul(s.Rate())
 		state := s.State("lars.momentum", 0)
@@ -106,7 +115,7 @@ func NewLAMB(rate float64) *LAMB {
 
 // Apply scales the gradients.
 func (o *LAMB) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	u = ScaleByAdam{Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon}.Apply(c, u)
+	u = ScaleByAdam{Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon}.Apply(c, c.limited(u))
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
 	return ScaleByTrustRatio{Coefficient: 1, Match: o.Match}.Apply(c, u)
 }

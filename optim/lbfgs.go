@@ -42,6 +42,7 @@ func NewLBFGS(rate float64) *LBFGS {
 
 // Apply multiplies by the inverse Hessian.
 func (o *LBFGS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.notNegative("Curvature", o.Curvature)
 	if o.History < 1 || o.History > 1000 {
 		c.Errorf("History is %d and should lie between 1 and 1000", o.History)

@@ -44,6 +44,7 @@ func (l LineSearch) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("it needs the loss of the whole batch; set MicroBatches to 1, not %d", c.chain.MicroBatches)
 		return u
 	}
+	c.needSteps()
 	g := c.Graph
 	params, gradients := c.values(), c.gradients()
 	loss, slope := c.Loss.Cast(tarn.F64), dot(gradients, u).Neg()

@@ -31,6 +31,7 @@ func NewLion(rate float64) *Lion {
 
 // Apply gives the signs.
 func (o *Lion) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {

@@ -40,6 +40,7 @@ func NewScaleByMuon() *ScaleByMuon {
 
 // Apply gives the matrices.
 func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta", m.Beta)
 	c.notNegative("Epsilon", m.Epsilon)
 	c.notNegative("MatchRMS", m.MatchRMS)
@@ -67,7 +68,9 @@ func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 			scale = m.MatchRMS * math.Sqrt(float64(max(rows, columns)))
 		}
 		x = x.Reshape(rows, columns)
-		x = x.Div(s.Scalar(norm(x).AddNum(m.Epsilon)))
+		l := lengths([]*tarn.Value{x})[0].moderate()
+		length := s.Scalar(l.norm.Add(l.unit.Scale(m.Epsilon)))
+		x = x.Mul(s.Scalar(l.unit)).Div(length)
 		return orthogonal(x, m.Iterations).Scale(scale).Reshape(g.Shape()...)
 	})
 }

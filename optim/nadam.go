@@ -34,6 +34,7 @@ func NewNAdam(rate float64) *NAdam {
 
 // Apply scales the gradients.
 func (o *NAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)

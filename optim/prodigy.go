@@ -69,6 +69,7 @@ func (o *Prodigy) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.positive("Growth", o.Growth)
 	c.notNegative("the weight decay", o.WeightDecay)
 	c.TakeRate()
+	u = c.limited(u)
 	distance, numerator := c.State("prodigy.d", o.Distance), c.State("prodigy.numerator", 0)
 	begun := c.begun("prodigy.begun")
 	d := distance.Value(c.Graph)

@@ -35,6 +35,7 @@ func NewRAdam(rate float64) *RAdam {
 
 // Apply scales the gradients.
 func (o *RAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)

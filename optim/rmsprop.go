@@ -37,6 +37,7 @@ func NewRMSprop(rate float64) *RMSprop {
 
 // Apply scales the gradients.
 func (o *RMSprop) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Alpha", o.Alpha)
 	c.fraction("Momentum", o.Momentum)
 	c.notNegative("Epsilon", o.Epsilon)

@@ -40,7 +40,10 @@ func (o *Rprop) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Shrink is %v and Grow %v; they should lie in (0, 1) and above 1", o.Shrink, o.Grow)
 	}
 	c.notNegative("MinStep", o.MinStep)
-	c.notNegative("MaxStep", o.MaxStep)
+	c.positive("MaxStep", o.MaxStep)
+	if o.MinStep > o.MaxStep {
+		c.Errorf("MinStep is %v and MaxStep %v; the first should not be above the second", o.MinStep, o.MaxStep)
+	}
 	c.TakeRate()
 	begun := c.begun("rprop.begun")
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {

@@ -31,7 +31,12 @@ func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("it needs the gradient of the whole batch; set MicroBatches to 1, not %d", c.chain.MicroBatches)
 		return u
 	}
-	factor := GlobalNorm(u).AddNum(1e-12).Reciprocal().Scale(rho)
-	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(g.Mul(s.Scalar(factor))) })
+	c.needGradients()
+	if len(c.updates) > 0 {
+		c.Errorf("a transform before it keeps states, which would follow the gradient at the params and at the point nearby alike: put it first in Before")
+	}
+	l := lengths(u)[0]
+	factor := l.norm.Add(l.unit.Scale(1e-12)).Reciprocal().Scale(rho)
+	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(s.scale(g, l.unit, factor)) })
 	return tarn.Substitute(u, c.values(), near)
 }

@@ -190,6 +190,7 @@ func (w Cosine) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Cosine", step: step}
 	s.rate("Rate", w.Rate)
 	s.rate("Min", w.Min)
+	s.require(w.Min <= w.Rate, "Min is %v and above Rate %v", w.Min, w.Rate)
 	s.steps("Steps", w.Steps)
 	return s.value(func() *tarn.Value { return anneal(w.Rate, w.Min, progress(step, 0, float64(w.Steps))) })
 }
@@ -279,6 +280,7 @@ func (m MultiStep) At(step *tarn.Value) *tarn.Value {
 	factor := cmp.Or(m.Factor, 0.1)
 	s.rate("Rate", m.Rate)
 	s.rate("Factor", factor)
+	s.require(len(m.Steps) > 0, "Steps is empty; Constant is a rate that does not change")
 	for i, n := range m.Steps {
 		s.require(n >= 0 && (i == 0 || n > m.Steps[i-1]), "Steps are %v and should rise from 0 on", m.Steps)
 	}
@@ -309,6 +311,7 @@ func (w WarmRestarts) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "WarmRestarts", step: step}
 	s.rate("Rate", w.Rate)
 	s.rate("Min", w.Min)
+	s.require(w.Min <= w.Rate, "Min is %v and above Rate %v", w.Min, w.Rate)
 	s.steps("Steps", w.Steps)
 	stretch := cmp.Or(w.Stretch, 1)
 	s.steps("Stretch", stretch)
@@ -401,6 +404,8 @@ func (o OneCycle) At(step *tarn.Value) *tarn.Value {
 	}{{"Start", o.Start}, {"End", o.End}} {
 		s.require(d.x > 0 && !math.IsInf(d.x, 1), "%s is %v and should be finite and positive; NewOneCycle has the usual numbers", d.name, d.x)
 	}
+	s.require(o.Start >= 1, "Start is %v, so that the first rate would be above Max; it should be at least 1", o.Start)
+	s.require(o.Start*o.End >= 1, "End is %v with Start %v, so that the last rate would be above Max; their product should be at least 1", o.End, o.Start)
 	return s.value(func() *tarn.Value {
 		first := o.Max / o.Start
 		peak, last := o.Rise*float64(o.Steps)-1, float64(o.Steps)-1

@@ -28,6 +28,7 @@ func NewScheduleFree() *ScheduleFree { return &ScheduleFree{Beta: 0.9} }
 // Apply takes the steps from z.
 func (f ScheduleFree) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta", f.Beta)
+	c.takeSteps()
 	begun := c.begun("schedulefree.begun")
 	rate, total := c.State("schedulefree.rate", 0), c.State("schedulefree.weight", 0)
 	largest := c.Assign(rate, c.Rate.Maximum(rate))
@@ -61,9 +62,9 @@ func NewScheduleFreeSGD(rate float64) *ScheduleFreeSGD {
 
 // Apply gives the steps.
 func (o *ScheduleFreeSGD) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	u = DecayWeights(o.WeightDecay).Apply(c, u)
 	c.TakeRate()
-	u = c.scaleByRate(DecayWeights(o.WeightDecay).Apply(c, u))
-	return ScheduleFree{o.Beta}.Apply(c, u)
+	return ScheduleFree{o.Beta}.Apply(c, c.scaleByRate(u))
 }
 
 // ScheduleFreeAdamW is AdamW without momentum, schedule-free: ScheduleFree of the steps
@@ -89,12 +90,12 @@ func NewScheduleFreeAdamW(rate float64) *ScheduleFreeAdamW {
 func (o *ScheduleFreeAdamW) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)
-	c.TakeRate()
 	root := c.correction(o.Beta2).Sqrt()
 	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		v := s.Average("schedulefree.v", o.Beta2, g.Square())
 		return g.Div(v.Sqrt().Mul(s.Scalar(root)).AddNum(o.Epsilon))
 	})
-	u = c.scaleByRate(DecayWeights(o.WeightDecay).Apply(c, u))
-	return ScheduleFree{o.Beta}.Apply(c, u)
+	u = DecayWeights(o.WeightDecay).Apply(c, u)
+	c.TakeRate()
+	return ScheduleFree{o.Beta}.Apply(c, c.scaleByRate(u))
 }

@@ -49,6 +49,7 @@ type block struct {
 
 // Apply scales the gradients.
 func (h ScaleByShampoo) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", h.Beta1)
 	c.notNegative("Epsilon", h.Epsilon)
 	switch {
@@ -109,7 +110,14 @@ func (h ScaleByShampoo) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if h.Graft == nil {
 		return out
 	}
-	for i, length := range c.apply(h.Graft, u) {
+	lengths := c.apply(h.Graft, u)
+	for _, s := range c.Slots {
+		if s.final != "" {
+			c.Errorf("Graft is %s, which keeps weights of its own: a Graft gives the length of a step alone", s.final)
+			return u
+		}
+	}
+	for i, length := range lengths {
 		grafted := out[i].Mul(c.Slots[i].Scalar(norm(length).Div(norm(out[i]).AddNum(1e-30))))
 		switch {
 		case !matrices[i]:

@@ -49,6 +49,7 @@ type turned struct {
 
 // Apply scales the gradients.
 func (o ScaleBySOAP) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.fraction("MomentsBeta", o.MomentsBeta)

@@ -48,6 +48,7 @@ func Hutchinson(c *Context) []*tarn.Value {
 
 // Apply scales the gradients.
 func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)

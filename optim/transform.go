@@ -31,8 +31,8 @@ type Context struct {
 	Slots []*Slot
 
 	chain   *Chain
+	params  *tarn.ParamSet              // all that Update was given
 	name    string                      // the transform being applied, for reports
-	rated   bool                        // the updates are multiplied by the learning rate already
 	raw     map[*tarn.Param]*tarn.Value // the gradients of the loss, before any transform
 	used    map[string]bool
 	updates []tarn.Update
@@ -50,6 +50,8 @@ type Slot struct {
 	context     *Context
 	rate, decay float64 // the factors of its groups
 	used        map[string]bool
+	rated       bool   // its update is multiplied by the learning rate already
+	final       string // the transform that keeps the weights after the step, so that the step must stay as it is; or ""
 }
 
 // Each applies a rule to the update of each param.
@@ -191,18 +193,67 @@ func (s *Slot) Rate() *tarn.Value {
 	return s.Scalar(r)
 }
 
-// TakeRate says that a transform multiplies by the learning rate itself: what it gives is subtracted from the params as it
-// is, unless transforms come after it.
+// TakeRate declares that a transform multiplies the updates of c.Slots by the learning rate itself. The chain multiplies those of
+// the other params.
 func (c *Context) TakeRate() {
-	if c.rated {
+	if c.rated() != "" {
 		c.Errorf("it multiplies by the learning rate, which has been done before: use it once, and not in After")
 	}
-	c.rated = true
+	for _, s := range c.Slots {
+		s.rated = true
+	}
 }
 
-// scaleByRate makes steps of updates.
+// rated returns the name of a param whose update is multiplied by the learning rate already, or "".
+func (c *Context) rated() string {
+	for _, s := range c.Slots {
+		if s.rated {
+			return s.Name
+		}
+	}
+	return ""
+}
+
+// needGradients reports a transform that scales gradients, or takes new ones, where there are steps: what it returned would not depend on
+// the learning rate.
+func (c *Context) needGradients() {
+	if c.rated() != "" {
+		c.Errorf("it takes gradients and has been given steps, which are multiplied by the learning rate: put it in Before, or before the transform that multiplies by the rate")
+	}
+}
+
+// needSteps reports a transform of steps where there are gradients or updates.
+func (c *Context) needSteps() {
+	for _, s := range c.Slots {
+		if !s.rated {
+			c.Errorf("it takes steps, which are updates times the learning rate, and has been given updates that are not: put it in After")
+			return
+		}
+	}
+}
+
+// takeSteps is needSteps for a transform that keeps the weights after the step: no later transform may change the step.
+func (c *Context) takeSteps() {
+	c.needSteps()
+	for _, s := range c.Slots {
+		s.final = strings.TrimPrefix(c.name, "optim: ")
+	}
+}
+
+// scaleByRate makes steps of the updates.
 func (c *Context) scaleByRate(u []*tarn.Value) []*tarn.Value {
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return u.Mul(s.Rate()) })
+}
+
+// scaleRest makes steps of the updates that no transform has multiplied by the learning rate.
+func (c *Context) scaleRest(u []*tarn.Value) []*tarn.Value {
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
+		if s.rated {
+			return u
+		}
+		s.rated = true
+		return u.Mul(s.Rate())
+	})
 }
 
 // gradients are the gradients of the loss.
@@ -241,6 +292,10 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 	}
 	defer func(name string) { c.name = name }(c.name)
 	c.name = "optim: " + strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", t), "*"), "optim.")
+	finals := make([]string, len(c.Slots))
+	for i, s := range c.Slots {
+		finals[i] = s.final
+	}
 	out := t.Apply(c, u)
 	if len(out) != len(u) {
 		c.Errorf("it gave %d updates for %d params", len(out), len(u))
@@ -249,6 +304,10 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 	for i, v := range out {
 		if v == nil {
 			c.Errorf("its update of param %q is nil", c.Slots[i].Name)
+			return u
+		}
+		if finals[i] != "" && v != u[i] {
+			c.Errorf("it changes the step of param %q, from which %s has computed the weights after the step: put %[2]s after it", c.Slots[i].Name, finals[i])
 			return u
 		}
 	}
@@ -260,6 +319,10 @@ func (c *Context) setRate() error {
 	c.Rate = rateAt(c.chain.Rate, c.Step)
 	if c.Graph.Err() == nil && (c.Rate.DType() != tarn.F64 || c.Rate.Rank() != 0) {
 		return fmt.Errorf("optim: the schedule %T gave the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, c.Rate)
+	}
+	// Of a schedule that works in another graph too, the first rate is known now.
+	if rates, err := Rates(c.chain.Rate, 0); err == nil && (!(rates[0] >= 0) || math.IsInf(rates[0], 1)) {
+		return fmt.Errorf("optim: the schedule %T gives the learning rate %v at step 0; it should be finite and not negative", c.chain.Rate, rates[0])
 	}
 	return nil
 }
