@@ -19,7 +19,9 @@ func TestDepends(t *testing.T) {
 		{"StopGradient", func(g *tarn.Graph, w *tarn.Value) *tarn.Value { return w.StopGradient().Square() }, false},
 		{"beside StopGradient", func(g *tarn.Graph, w *tarn.Value) *tarn.Value { return w.StopGradient().Mul(w) }, true},
 		{"an integer", func(g *tarn.Graph, w *tarn.Value) *tarn.Value { return w.Cast(tarn.I64).Cast(tarn.F64) }, false},
-		{"a comparison", func(g *tarn.Graph, w *tarn.Value) *tarn.Value { return w.Gt(tarn.Num(0)).Where(g.Num(tarn.F64, 1), tarn.Num(2)) }, false},
+		{"a comparison", func(g *tarn.Graph, w *tarn.Value) *tarn.Value {
+			return w.Gt(tarn.Num(0)).Where(g.Num(tarn.F64, 1), tarn.Num(2))
+		}, false},
 		{"a capture of a loop", func(g *tarn.Graph, w *tarn.Value) *tarn.Value {
 			carries, _ := tarn.Scan([]*tarn.Value{g.Num(tarn.F64, 1)}, nil, tarn.ScanOptions{Steps: 3}, func(c, _ []*tarn.Value) (next, ys []*tarn.Value) {
 				return []*tarn.Value{c[0].Mul(w)}, nil

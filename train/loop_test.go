@@ -332,7 +332,10 @@ func TestRefusals(t *testing.T) {
 		{"another set", func(l *Loop) { l.Train = examples(49, 1) }, "50 examples"},
 		{"another optimizer", func(l *Loop) { l.Optimizer = optim.NewSGD(0.1) }, "was the optimizer another"},
 		{"another model", func(l *Loop) {
-			l.Model = &struct{ W *tarn.Param }{tarn.NewParam(tarn.F32, nil, 1)}
+			l.Model = &struct {
+				Old any
+				W   *tarn.Param
+			}{l.Model, tarn.NewParam(tarn.F32, nil, 1)}
 		}, "do not fit the model"},
 	} {
 		l := loop().with(f)
