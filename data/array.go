@@ -7,6 +7,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/dense"
 )
 
+// ErrLimit is part of every error for a file that is larger than the MaxBytes of IDX, CSV or npy.Options.
+var ErrLimit = dense.ErrLimit
+
 // Array is a dense array as a file holds it: Data is a slice of uint8, int8, int16, int32, int64, float32, float64 or
 // bool with the elements in row-major order. It has element types that a tarn.Tensor does not have, so that a data set of
 // bytes can stay bytes in memory.

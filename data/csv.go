@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/decimal"
+	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
@@ -374,7 +375,7 @@ func (l *textLimit) Read(p []byte) (int, error) {
 	l.total -= int64(n)
 	switch {
 	case l.total < 0:
-		l.err = fmt.Errorf("the text has more than %d bytes: if that is right, raise MaxBytes", l.whole)
+		l.err = fmt.Errorf("the text has more than %d bytes: %w", l.whole, dense.ErrLimit)
 	case l.left < -int64(len(p)): // more than a line and what may be read ahead
 		l.err = l.tooLong()
 	}

@@ -53,7 +53,7 @@ type trainCommand struct {
 type environment struct {
 	ctx    context.Context
 	stdout io.Writer
-	stderr io.Writer
+	stderr io.Writer       // for notes beside the result
 	given  map[string]bool // the names of the flags that are on the command line
 }
 

@@ -168,6 +168,7 @@ func TestMNIST(t *testing.T) {
 		}
 	}
 	testPredict(t, dir)
+	testPictures(t, dir)
 
 	// The defaults make a folder of their own, and quiet prints one line.
 	t.Chdir(t.TempDir())

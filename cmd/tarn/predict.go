@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"image"
 	"math"
+	"slices"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
@@ -16,8 +19,17 @@ import (
 
 // predictCommand has the arguments of predict.
 type predictCommand struct {
-	Dir  string `arg:"" name:"run" help:"Folder of a run of train mnist."`
-	File string `arg:"" help:"An IDX or npy file with one or more images of 28 by 28, as bytes or as numbers from 0 to 1, the ink bright; or a PNG of one digit, of any size."`
+	Dir   string `arg:"" name:"run" help:"Folder of a run of train mnist."`
+	File  string `arg:"" help:"An IDX or npy file with one or more images of 28 by 28, as bytes or as numbers from 0 to 1; or a PNG, JPEG, GIF or WebP picture of one digit, of any size. The ink may be bright on dark or dark on bright. An orientation in the picture's EXIF data is ignored."`
+	Limit int    `default:"256" placeholder:"MIB" help:"Largest size to which the file may unpack, in MiB; a pixel of a picture counts 8 bytes (256)."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *predictCommand) Validate() error {
+	if c.Limit < 1 || c.Limit > 1<<20 {
+		return fmt.Errorf("--limit is %d and should be from 1 to %d MiB", c.Limit, 1<<20)
+	}
+	return nil
 }
 
 // Run reads the digits and prints one per line, with its probability.
@@ -33,9 +45,12 @@ func (c *predictCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	images, err := loadImages(c.File)
+	images, turned, err := loadImages(c.File, int64(c.Limit)<<20)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Name(c.File), err)
+	}
+	if turned {
+		fmt.Fprintf(env.stderr, "tarn: %s says that it is to be shown turned or mirrored (EXIF orientation), which is ignored: turn it first if the digit lies on its side\n", file.Name(c.File))
 	}
 	return m.predict(env, images)
 }
@@ -76,37 +91,77 @@ func (m *network) predict(env *environment, images []float32) error {
 	return nil
 }
 
-// maxFile is the largest file that predict reads.
-const maxFile = 1 << 30
+// loadImages reads images of 28 by 28 pixels from a file that unpacks to at most limit bytes, from 0 (background) to 1 (ink). The
+// file's first bytes tell its format. turned is as readPicture returns it.
+func loadImages(path string, limit int64) (images []float32, turned bool, err error) {
+	const headers = 1 << 20 // are beyond the limit
+	content, err := file.Read(path, limit+headers)
+	if err != nil {
+		return nil, false, err
+	}
+	var a data.Array
+	switch {
+	case len(content) == 0:
+		return nil, false, errors.New("the file is empty")
+	case bytes.HasPrefix(content, []byte("\x93NUMPY")):
+		a, err = npy.Options{MaxBytes: limit}.Read(bytes.NewReader(content))
+	case bytes.HasPrefix(content, []byte{0, 0}), bytes.HasPrefix(content, []byte{0x1f, 0x8b}):
+		a, err = data.IDX{MaxBytes: limit}.Read(bytes.NewReader(content))
+	default:
+		if images, turned, err = readPicture(content, limit); errors.Is(err, image.ErrFormat) {
+			err = errors.New("the file is neither IDX nor npy nor PNG, JPEG, GIF or WebP")
+		}
+		return images, turned, err
+	}
+	if errors.Is(err, data.ErrLimit) {
+		err = fmt.Errorf("%w: --limit is %d MiB", err, limit>>20)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	images, err = imagesOf(a)
+	return images, false, err
+}
 
-// loadImages reads images of 28 by 28 pixels from a file, from 0 (background) to 1 (ink). The file's first bytes tell
-// its format.
-func loadImages(path string) ([]float32, error) {
-	text, err := file.Read(path, maxFile)
+// imagesOf returns the images of an array: [28 28], [784], [n 28 28], [n 784] or [n 28 28 1] of bytes or of floats from 0 to 1. An
+// image whose edge is bright is inverted; one that has nothing on it is an error.
+func imagesOf(a data.Array) ([]float32, error) {
+	images, err := numbersOf(a)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case bytes.HasPrefix(text, []byte("\x89PNG")):
-		return readPNG(text)
-	case bytes.HasPrefix(text, []byte("\x93NUMPY")):
-		a, err := npy.Read(bytes.NewReader(text))
-		if err != nil {
-			return nil, err
+	for i := 0; i < len(images); i += pixels {
+		one := images[i : i+pixels]
+		if slices.Max(one)-slices.Min(one) < contrast {
+			return nil, fmt.Errorf("image %d of %d is empty: no pixel differs from its background, so there is nothing to read", i/pixels+1, len(images)/pixels)
 		}
-		return imagesOf(a)
-	case bytes.HasPrefix(text, []byte{0, 0}), bytes.HasPrefix(text, []byte{0x1f, 0x8b}):
-		a, err := data.ReadIDX(bytes.NewReader(text))
-		if err != nil {
-			return nil, err
+		if brightEdge(one) {
+			for j, v := range one {
+				one[j] = 1 - v
+			}
 		}
-		return imagesOf(a)
 	}
-	return nil, fmt.Errorf("the file is neither IDX nor npy nor PNG")
+	return images, nil
 }
 
-// imagesOf returns the images of an array: [28 28], [784], [n 28 28], [n 784] or [n 28 28 1] of bytes or of floats from 0 to 1.
-func imagesOf(a data.Array) ([]float32, error) {
+// brightEdge reports whether more than half of an image's edge is brighter than half.
+func brightEdge(image []float32) bool {
+	bright, all := 0, 0
+	for y := range mnist.Height {
+		for x := range mnist.Width {
+			if x == 0 || y == 0 || x == mnist.Width-1 || y == mnist.Height-1 {
+				all++
+				if image[y*mnist.Width+x] > 0.5 {
+					bright++
+				}
+			}
+		}
+	}
+	return 2*bright > all
+}
+
+// numbersOf returns the images as they are in the array.
+func numbersOf(a data.Array) ([]float32, error) {
 	n, rest := 1, a.Shape
 	for len(rest) > 0 && product(rest) != pixels {
 		n, rest = n*rest[0], rest[1:]

@@ -51,6 +51,9 @@ func Count(shape []int, size int) (int, error) {
 	return n, nil
 }
 
+// ErrLimit is part of every error for data that are larger than a limit.
+var ErrLimit = errors.New("if that is right, raise MaxBytes")
+
 // Fit returns an error if n elements of size bytes need more bytes than the limit that was asked for, or, if that is 0, than the
 // usual one. A negative limit is none.
 func Fit(n, size int, asked, usual int64) error {
@@ -58,7 +61,7 @@ func Fit(n, size int, asked, usual int64) error {
 		asked = usual
 	}
 	if asked >= 0 && int64(n) > asked/int64(size) {
-		return fmt.Errorf("the header promises %d elements of %d bytes, more than the limit of %d bytes: if that is right, raise MaxBytes", n, size, asked)
+		return fmt.Errorf("the header promises %d elements of %d bytes, more than the limit of %d bytes: %w", n, size, asked, ErrLimit)
 	}
 	return nil
 }
