@@ -11,6 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/pool"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds the debug switches, which are read from the environment:
@@ -34,7 +35,7 @@ func readDebug() (d debug, err error) {
 	}
 	for word := range strings.SplitSeq(os.Getenv("TARN_DEBUG"), ",") {
 		if word = strings.TrimSpace(word); word != "" && !slices.Contains(debugWords, word) {
-			return d, fmt.Errorf("tarn: TARN_DEBUG has the unknown word %q; it takes %s", word, strings.Join(debugWords, ", "))
+			return d, fmt.Errorf("tarn: TARN_DEBUG has the unknown word %q; it takes %s", word, list.Names(debugWords))
 		}
 		d.dump = d.dump || word == "dump"
 		d.verify = d.verify || word == "verify"

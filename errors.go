@@ -166,14 +166,19 @@ type GraphError struct {
 	Diagnostics []*Diagnostic
 }
 
-// Error lists the reports of all mistakes.
+// Error lists the reports of the mistakes: the first ones, and how many more there are.
 func (e *GraphError) Error() string {
 	if len(e.Diagnostics) == 1 {
 		return "tarn: " + e.Diagnostics[0].Error()
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "tarn: %d mistakes in the graph", len(e.Diagnostics))
-	for _, d := range e.Diagnostics {
+	const most = 20
+	for i, d := range e.Diagnostics {
+		if i == most {
+			fmt.Fprintf(&b, "\nand %d more", len(e.Diagnostics)-i)
+			break
+		}
 		fmt.Fprintf(&b, "\n%v", d)
 	}
 	return b.String()

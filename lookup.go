@@ -3,7 +3,8 @@ package tarn
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds Lookup, by which a part of a program finds a value that another part has named: the logits of a model, say,
@@ -31,10 +32,10 @@ func (g *Graph) Lookup(name string) (*Value, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, fmt.Errorf("tarn: Lookup: %d values are named %q, at %s: give them different names", len(found), name, strings.Join(places, ", "))
+		return nil, fmt.Errorf("tarn: Lookup: %d values are named %q, at %s: give them different names", len(found), name, list.Names(places))
 	case len(names) == 0:
 		return nil, fmt.Errorf("tarn: Lookup: no value is named %q, nor has any a name: add Named(%q) where it is made", name, name)
 	}
 	slices.Sort(names)
-	return nil, fmt.Errorf("tarn: Lookup: no value is named %q: add Named(%q) where it is made; there are %s", name, name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("tarn: Lookup: no value is named %q: add Named(%q) where it is made; there are %s", name, name, list.Names(names))
 }

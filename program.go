@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds Compile, which turns a graph into a Program, and Run, which takes one step of it.
@@ -39,7 +39,9 @@ type Results map[string]*Tensor
 // step at a time, whichever goroutines ask; several programs run side by side.
 type Program struct {
 	mu      sync.Mutex
-	inputs  []input
+	inputs  []input    // those that the program needs
+	all     []input    // those of the graph
+	needed  []*Tensor  // of the run in progress, if it was given all; none between runs
 	arrays  []ir.Array // the inputs of the run in progress; none between runs
 	writes  []span     // the memory that runs write, by address
 	copies  []ir.Array // of inputs that lie there, once there have been any
@@ -80,6 +82,9 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	}
 	t := translate(g, names, outputs, updates)
 	p := &Program{inputs: t.inputs, arrays: make([]ir.Array, len(t.inputs)), results: Results{}}
+	for _, v := range g.inputs {
+		p.all = append(p.all, input{v.label, v.typ})
+	}
 	if p.runner, err = switches.load(t.graph, t.variables); err != nil {
 		return nil, err
 	}
@@ -192,8 +197,9 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 	return t
 }
 
-// Inputs are the names of the inputs that Run takes, in order: those of the graph that the program needs, in the order in
-// which they were declared.
+// Inputs returns the names of the inputs that the program needs, in the order in which the graph declared them. An input that no
+// output or update depends on is not needed, such as a label that only the loss of another program reads, or the operand of a
+// layer that drops all of it.
 func (p *Program) Inputs() []string {
 	if p == nil {
 		return nil
@@ -205,8 +211,8 @@ func (p *Program) Inputs() []string {
 	return names
 }
 
-// Run takes one step: it computes the outputs from the inputs, which are given in the order of Inputs, and stores the
-// updates. An input of another dtype or shape than the one declared is an error that names it, and nothing is computed.
+// Run takes one step: it computes the outputs from the inputs and stores the updates. The inputs are those that the program needs, in the
+// order of Inputs, or all that the graph had declared when it was compiled, in that order; of these, Run ignores what is not needed. An input of another dtype or shape than the one declared is an error that names it, and nothing is computed.
 func (p *Program) Run(inputs ...*Tensor) (Results, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram
@@ -227,8 +233,11 @@ func (p *Program) Run(inputs ...*Tensor) (Results, error) {
 // take makes the tensors the inputs of the next run. One that lies in an output or an assigned param, as where a result is
 // given back to the program, is copied: the run may write there before it has read all.
 func (p *Program) take(inputs []*Tensor) error {
+	if len(inputs) == len(p.all) && len(p.all) > len(p.inputs) {
+		return p.takeNeeded(inputs)
+	}
 	if len(inputs) != len(p.inputs) {
-		return fmt.Errorf("tarn: Run: %d inputs are given, the program takes %d: %s", len(inputs), len(p.inputs), strings.Join(p.Inputs(), ", "))
+		return p.miscounted(len(inputs))
 	}
 	for i, in := range p.inputs {
 		if inputs[i] == nil {
@@ -250,6 +259,40 @@ func (p *Program) take(inputs []*Tensor) error {
 		}
 	}
 	return nil
+}
+
+// takeNeeded takes from all inputs of the graph those that the program needs. The others must fit their declarations too.
+func (p *Program) takeNeeded(all []*Tensor) error {
+	needed := p.needed[:0]
+	defer func() { clear(p.needed) }() // not to keep the tensors
+	for i, in := range p.all {
+		switch {
+		case len(needed) < len(p.inputs) && p.inputs[len(needed)].name == in.name:
+			needed = append(needed, all[i])
+		case all[i] != nil && !all[i].array.Type.Equal(in.typ):
+			return fmt.Errorf("tarn: Run: input %q, which the program does not need, is %v and was declared %v", in.name, all[i].array.Type, in.typ)
+		}
+	}
+	p.needed = needed
+	return p.take(needed)
+}
+
+// miscounted returns the error for a wrong number of inputs.
+func (p *Program) miscounted(n int) error {
+	takes := "none"
+	if names := p.Inputs(); len(names) > 0 {
+		takes = fmt.Sprintf("%d: %s", len(names), list.Names(names))
+	}
+	var unneeded []string
+	for _, in := range p.all {
+		if !slices.ContainsFunc(p.inputs, func(needed input) bool { return needed.name == in.name }) {
+			unneeded = append(unneeded, in.name)
+		}
+	}
+	if len(unneeded) > 0 {
+		takes += fmt.Sprintf("; no output or update depends on %s, so either leave out what is not needed or give all %d inputs of the graph", list.Names(unneeded), len(p.all))
+	}
+	return fmt.Errorf("tarn: Run: %d inputs are given, the program takes %s", n, takes)
 }
 
 // Runs is the number of runs completed, which Graph.Runs gives to the program itself.

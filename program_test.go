@@ -1,6 +1,7 @@
 package tarn_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -53,13 +54,18 @@ func TestRunErrors(t *testing.T) {
 	if got := program.Inputs(); !slices.Equal(got, []string{"x", "y"}) {
 		t.Errorf("the inputs are %v; %q is not needed", got, unused)
 	}
-	one, two := tarn.Scalar(int32(1)), tarn.Vector([]float32{1, 2})
+	one, two, three := tarn.Scalar(int32(1)), tarn.Vector([]float32{1, 2}), tarn.Vector([]float32{1, 2, 3})
 	tests := []struct {
 		name string
 		in   []*tarn.Tensor
 		want string
 	}{
-		{"too few", []*tarn.Tensor{two}, "1 inputs are given, the program takes 2: x, y"},
+		{"too few", []*tarn.Tensor{two}, "1 inputs are given, the program takes 2: x, y; no output or update depends on unused, so either leave out what is not needed or give all 3 inputs of the graph"},
+		{"none", nil, "0 inputs are given, the program takes 2: x, y"},
+		{"too many", []*tarn.Tensor{two, two, two, two}, "4 inputs are given, the program takes 2: x, y"},
+		{"all, one nil", []*tarn.Tensor{two, three, nil}, "input \"y\" is nil"},
+		{"all, in another order", []*tarn.Tensor{two, one, three}, "input \"unused\", which the program does not need, is i32[] and was declared f32[3]"},
+		{"all, a shape", []*tarn.Tensor{three, three, one}, "input \"x\" is f32[3] and was declared f32[2]"},
 		{"nil", []*tarn.Tensor{two, nil}, "input \"y\" is nil"},
 		{"dtype", []*tarn.Tensor{two, tarn.Scalar(float32(1))}, "input \"y\" is f32[] and was declared i32[]"},
 		{"shape", []*tarn.Tensor{tarn.Vector([]float32{1}), one}, "input \"x\" is f32[1] and was declared f32[2]"},
@@ -77,6 +83,44 @@ func TestRunErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkNear(t, "the sum", out["sum"], tarn.Vector([]float32{2, 3}), 0)
+	for _, all := range [][]*tarn.Tensor{{two, three, one}, {two, nil, one}} {
+		if out, err = program.Run(all...); err != nil {
+			t.Fatal(err)
+		}
+		checkNear(t, "the sum of all inputs", out["sum"], tarn.Vector([]float32{2, 3}), 0)
+	}
+}
+
+// TestRunWithoutInputs runs programs that need no input of their graph, or whose graph has none.
+func TestRunWithoutInputs(t *testing.T) {
+	x := tarn.Vector([]float32{1, 2})
+	for _, c := range []struct {
+		name     string
+		declared int
+		accepts  []int
+		want     string // of the error for 5 inputs
+	}{
+		{"no inputs", 0, []int{0}, "tarn: Run: 5 inputs are given, the program takes none"},
+		{"one that folds away", 1, []int{0, 1}, "5 inputs are given, the program takes none; no output or update depends on x0, so either leave out what is not needed or give all 1 inputs of the graph"},
+		{"three that fold away", 3, []int{0, 3}, "the program takes none; no output or update depends on x0, x1, x2, so"},
+	} {
+		g := tarn.NewGraph()
+		for i := range c.declared {
+			g.Input(fmt.Sprint("x", i), tarn.F32, 2)
+		}
+		program, err := tarn.Compile(g, tarn.Outputs{"one": g.Const(tarn.Scalar(float32(1)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 6 {
+			_, err := program.Run(slices.Repeat([]*tarn.Tensor{x}, n)...)
+			if accepted := slices.Contains(c.accepts, n); (err == nil) != accepted {
+				t.Errorf("%s: %d inputs: %v", c.name, n, err)
+			} else if n == 5 && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+		}
+	}
 }
 
 // TestAssignReadsOldContents exchanges two params, and counts in a third that is an output as well.

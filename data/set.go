@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/rng"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds Set, a data set in memory. A set never changes: Split, Cast and Normalize return new sets that share
@@ -191,7 +191,7 @@ func (s *Set) has(name string) bool {
 func (s *Set) find(name string) (int, error) {
 	i := slices.IndexFunc(s.fields, func(f field) bool { return f.name == name })
 	if i < 0 {
-		return 0, fmt.Errorf("data: no field %q, there are: %s", name, strings.Join(s.Names(), ", "))
+		return 0, fmt.Errorf("data: no field %s, there are: %s", list.Quote(name), list.Names(s.Names()))
 	}
 	return i, nil
 }

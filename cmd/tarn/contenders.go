@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds the optimizers that the commands know by name, each with the rates that suit it.
@@ -99,7 +100,7 @@ func contenderNames() []string {
 func findContender(flag, name string) (contender, error) {
 	i := slices.IndexFunc(contenders, func(c contender) bool { return c.name == name })
 	if i < 0 {
-		return contender{}, fmt.Errorf("%s %q is unknown; there are: %s", flag, name, strings.Join(contenderNames(), ", "))
+		return contender{}, fmt.Errorf("%s %s is unknown; there are: %s", flag, list.Quote(name), list.Names(contenderNames()))
 	}
 	return contenders[i], nil
 }

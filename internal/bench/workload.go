@@ -3,9 +3,9 @@ package bench
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds the list of the workloads and what one is.
@@ -73,7 +73,7 @@ func find(names ...string) ([]workload, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("bench: there is no workload %q; choose among %s", name, strings.Join(Names(), ", "))
+			return nil, fmt.Errorf("bench: there is no workload %s; choose among %s", list.Quote(name), list.Names(Names()))
 		}
 		found = append(found, workloads[i])
 	}

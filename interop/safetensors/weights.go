@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file saves and loads the weights of a model, each under its name in the model.
@@ -34,8 +34,8 @@ type LoadOptions struct {
 }
 
 // LoadWeights reads the file at path into the params of the model. It is strict: a param without a tensor, a tensor
-// without a param and a tensor of a different dtype or shape are errors. The error lists all of them, and the model
-// is unchanged.
+// without a param and a tensor of a different dtype or shape are errors. The error lists them, as
+// far as they fit on a screen, and the model is unchanged.
 func LoadWeights(path string, model any, options LoadOptions) error {
 	params, err := tarn.Params(model)
 	if err != nil {
@@ -122,7 +122,7 @@ func match(tensors map[string]typed, params *tarn.ParamSet, options LoadOptions)
 		}
 	}
 	if len(wrong) > 0 {
-		return nil, errors.New("the tensors do not fit the model:\n\t" + strings.Join(wrong, "\n\t"))
+		return nil, errors.New("the tensors do not fit the model:" + list.Lines(wrong))
 	}
 	return from, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file reads formulas, by recursive descent.
@@ -303,7 +305,7 @@ func (p *parser) named(at int, name string) *node {
 		if isConstant {
 			p.fail(p.at, "%s is a number; a product is written with *", name)
 		}
-		p.fail(at, "there is no function %q; there are: %s", name, strings.Join(Functions(), " "))
+		p.fail(at, "there is no function %s; there are: %s", list.Quote(name), list.Words(Functions()))
 	}
 	open := p.at
 	p.take("(")
