@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/pool"
-	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds the debug switches, which are read from the environment:

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/seed-49005b45/tarn"
-	"github.com/seed-49005b45/tarn/internal/rng"
 	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
 // This file holds Set, a data set in memory. A set never changes: Split, Cast and Normalize return new sets that share

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
-	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/optim"
 )
 
 // This file holds the optimizers that the commands know by name, each with the rates that suit it.
