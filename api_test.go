@@ -243,6 +243,7 @@ var mayImport = []struct {
 	{"internal/list", nil},
 	{"internal/factor", nil},
 	{"internal/declared", nil},
+	{"internal/alloctest", nil},
 	{"internal/plot", nil},
 	{"internal/version", nil},
 	{"internal/file/...", []string{"internal/file"}},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 )
@@ -252,7 +253,7 @@ func TestNoAllocation(t *testing.T) {
 				}
 			}
 			run()
-			if n := testing.AllocsPerRun(3, run); n != 0 {
+			if n := alloctest.PerRun(3, run); n != 0 {
 				t.Errorf("a step allocates %v times", n)
 			}
 		})

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"testing"
 
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 	"github.com/seed-49005b45/tarn/internal/ir"
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
@@ -57,7 +57,7 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 			if !bytes.Equal(got.Raw(), want.Raw()) {
 				return 0, 0, fmt.Errorf("%v: the kernel gives\n%v\nand the reference\n%v", v, &Tensor{got}, &Tensor{want})
 			}
-			if n := testing.AllocsPerRun(1, func() { op.Run(got, in) }); n != 0 {
+			if n := alloctest.PerRun(1, func() { op.Run(got, in) }); n != 0 {
 				return 0, 0, fmt.Errorf("%v: the kernel allocates %v times", v, n)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // The cases of attention, and its kernels at sizes of several blocks.
@@ -239,7 +240,7 @@ func TestAttentionAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := []*tarn.Tensor{tarn.Zeros(tarn.F32, 1, 300, 24), tarn.Zeros(tarn.F32, 1, 300, 8)}
-	if n := testing.AllocsPerRun(5, func() {
+	if n := alloctest.PerRun(5, func() {
 		if _, err := program.Run(in...); err != nil {
 			t.Fatal(err)
 		}

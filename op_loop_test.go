@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // The cases of the loops and the branch.
@@ -441,7 +442,7 @@ func TestLoopsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := []*tarn.Tensor{tarn.Zeros(tarn.F32, 5, 4, 16), tarn.Zeros(tarn.F32, 16, 16)}
-	if n := testing.AllocsPerRun(20, func() {
+	if n := alloctest.PerRun(20, func() {
 		if _, err := p.Run(in...); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"weak"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // This file tests, over all ops of the table, what a program keeps in memory, and that running it allocates nothing.
@@ -45,7 +46,7 @@ func TestOpsAllocateNothing(t *testing.T) {
 	eachCase(t, func(t *testing.T, c opCase, shapes [][]int, r *rand.Rand) {
 		for _, dtype := range c.types() {
 			_, program, data := c.compileWhole(t, dtype, shapes, r)
-			if n := testing.AllocsPerRun(2, func() {
+			if n := alloctest.PerRun(2, func() {
 				if _, err := program.Run(data...); err != nil {
 					t.Fatal(err)
 				}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 	"github.com/seed-49005b45/tarn/nn"
 )
 
@@ -32,7 +33,7 @@ func TestImageStepAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := random(tarn.F32, 1, 3, 16, 16, 2)
-	if n := testing.AllocsPerRun(5, func() {
+	if n := alloctest.PerRun(5, func() {
 		if _, err := program.Run(x); err != nil {
 			t.Fatal(err)
 		}

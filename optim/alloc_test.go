@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 	"github.com/seed-49005b45/tarn/optim"
 )
 
@@ -18,7 +19,7 @@ func TestNoAllocation(t *testing.T) {
 	check := func(name string, make func() optim.Optimizer, p *problem) {
 		t.Run(name, func(t *testing.T) {
 			program, batch := p.compile(t, make(), p.rows), p.batch()
-			if n := testing.AllocsPerRun(1, func() {
+			if n := alloctest.PerRun(1, func() {
 				for range 24 {
 					if _, err := program.Run(batch...); err != nil {
 						t.Fatal(err)

@@ -14,8 +14,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
@@ -23,8 +25,12 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// childFolder names the environment variable that makes the test binary a training in that folder, to be killed.
-const childFolder = "TARN_TRAIN_FOLDER"
+// childFolder names the environment variable that makes the test binary a training in that folder. childTurns names the one that tells it
+// after how many turns to wait until it is killed; 0 means never.
+const (
+	childFolder = "TARN_TRAIN_FOLDER"
+	childTurns  = "TARN_TRAIN_TURNS"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childFolder); dir != "" {
@@ -45,11 +51,15 @@ func child(dir string) error {
 	}
 	l := loop()
 	l.Folder = f
+	left, _ := strconv.Atoi(os.Getenv(childTurns))
 	for p, err := range l.Run(context.Background()) {
 		if err != nil {
 			return err
 		}
 		fmt.Println(p.Epoch, p.Batch)
+		if left--; left == 0 {
+			time.Sleep(time.Hour)
+		}
 	}
 	return nil
 }
@@ -120,17 +130,19 @@ func TestKill(t *testing.T) {
 		kills := 0
 		for {
 			c := exec.Command(os.Args[0])
-			c.Env = append(os.Environ(), childFolder+"="+f.Dir())
+			turns, most := r.IntN(20), 0
+			if kills == 6 {
+				turns = math.MaxInt // let it come to its end
+			} else {
+				most = turns + 4 // not to have come to its end before it is killed, however late that is
+			}
+			c.Env = append(os.Environ(), childFolder+"="+f.Dir(), fmt.Sprint(childTurns, "=", most))
 			out, err := c.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
-			}
-			turns := r.IntN(30)
-			if kills == 6 {
-				turns = math.MaxInt // let it come to its end
 			}
 			lines := bufio.NewScanner(out)
 			last := ""

@@ -30,6 +30,7 @@ func BenchmarkCompileGrowth(b *testing.B) {
 		{"scalar-sin", []int{1000, 2000, 4000, 8000, 16000, 32000}, growScalarSin},
 		{"inputs", []int{1000, 2000, 4000, 8000, 16000}, growInputs},
 		{"shared", []int{1000, 2000, 4000, 8000, 16000}, growShared},
+		{"captures", []int{1000, 2000, 4000, 8000}, growCaptures},
 	} {
 		took := map[int]float64{} // processor seconds by size
 		for i, n := range family.sizes {
@@ -149,4 +150,22 @@ func growShared(b *testing.B, n int) (func() error, *tarn.Graph) {
 		parts = append(parts, x.Mul(tarn.Num(float64(i))).Exp().MatMul(x))
 	}
 	return growDescent(g, tarn.Concat(0, parts...).Square().Mean(), p), g
+}
+
+// growCaptures is a scan whose body reads n params, and the gradients of all of them.
+func growCaptures(b *testing.B, n int) (func() error, *tarn.Graph) {
+	g := tarn.NewGraph()
+	x := g.Input("x", tarn.F32, 4)
+	var params []tarn.Operand
+	for range n {
+		params = append(params, tarn.NewParam(tarn.F32, nil, 4))
+	}
+	last, _ := tarn.Scan([]*tarn.Value{x}, nil, tarn.ScanOptions{Steps: 3}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+		h := carries[0]
+		for _, p := range params {
+			h = h.Mul(p.(*tarn.Param).Value(g)).Sin()
+		}
+		return []*tarn.Value{h}, nil
+	})
+	return growDescent(g, last[0].Sum(), params...), g
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
@@ -76,7 +77,7 @@ func TestAttentionTasks(t *testing.T) {
 						backward.Run(phase, task, x, place(shared), place(worker))
 					}
 				}
-				if n := testing.AllocsPerRun(3, func() { forward.Run(0, x, place(worker)) }); n != 0 {
+				if n := alloctest.PerRun(3, func() { forward.Run(0, x, place(worker)) }); n != 0 {
 					t.Errorf("%+v: a task allocates %v times", spec, n)
 				}
 				return results

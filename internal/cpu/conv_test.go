@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // convShape makes a spec with its number of places worked out.
@@ -194,7 +196,7 @@ func TestConvAllocatesNothing(t *testing.T) {
 		ai, bi, oi := s.roles()
 		a, b, out := aligned(n[ai]*4), aligned(n[bi]*4), aligned(n[oi]*4)
 		shared, worker := aligned(c.SharedScratch()), aligned(c.WorkerScratch())
-		allocs := testing.AllocsPerRun(2, func() {
+		allocs := alloctest.PerRun(2, func() {
 			for phase := range c.Phases() {
 				for task := range c.Tasks(phase) {
 					c.Run(phase, task, a, b, out, shared, worker)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // product is a matrix product with its operands. Elements between the rows, and one row before and after, hold guardWidth
@@ -306,7 +308,7 @@ func TestGemmAllocatesNothing(t *testing.T) {
 		p := newProduct[float32](GemmSpec{M: 60, N: 70, K: 600, A: Layout{600, 1}, B: Layout{1, 600}, LDC: 70}, 1)
 		g := NewGemm(p.spec)
 		shared, worker := aligned(g.SharedScratch()), aligned(g.WorkerScratch())
-		if n := testing.AllocsPerRun(10, func() {
+		if n := alloctest.PerRun(10, func() {
 			g.Run(0, 0, at(p.a, p.a0), at(p.b, p.b0), at(p.c, p.c0), shared, worker)
 		}); n != 0 {
 			t.Errorf("%v allocations a run", n)

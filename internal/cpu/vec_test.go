@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -453,7 +454,7 @@ func TestVectorFunctionsAllocateNothing(t *testing.T) {
 	atEachLevel(t, func(t *testing.T, l Level) {
 		sin, gelu, sum := Function(scalar.Sin, F32), Function(scalar.GELU, F32), ColumnReduction(Sum, F32)
 		splat, transpose := Splat(F32), Transpose(4)
-		if n := testing.AllocsPerRun(5, func() {
+		if n := alloctest.PerRun(5, func() {
 			sin(py, px, nil, nil, len(x))
 			gelu(py, px, nil, nil, len(x))
 			sum(py, px, 70, 70)

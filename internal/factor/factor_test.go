@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/blas"
+
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // positive is a random positive definite matrix.
@@ -318,7 +320,7 @@ func TestNoAllocation(t *testing.T) {
 			{"Solve", func() { copy(y, a); Solve(x, y, n, n, true, work) }},
 			{"SolveTriangular", func() { copy(y, a); SolveTriangular(x, y, n, n, false, true) }},
 		} {
-			if allocations := testing.AllocsPerRun(5, func() { copy(x, a); f.run() }); allocations != 0 {
+			if allocations := alloctest.PerRun(5, func() { copy(x, a); f.run() }); allocations != 0 {
 				t.Errorf("%s of %d rows allocates %v times", f.name, n, allocations)
 			}
 		}

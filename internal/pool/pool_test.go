@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // tally is a job that counts how often each task ran, and finds out whether two tasks use one worker number at once.
@@ -304,7 +306,7 @@ func TestRunDoesNotAllocate(t *testing.T) {
 	p := New(2)
 	defer p.Close()
 	var j Job = fixed(100)
-	if n := testing.AllocsPerRun(200, func() { p.Run(8, j) }); n != 0 {
+	if n := alloctest.PerRun(200, func() { p.Run(8, j) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

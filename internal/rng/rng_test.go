@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"github.com/seed-49005b45/tarn/internal/alloctest"
 )
 
 // TestPhilox uses the known answers of the Random123 library (kat_vectors, philox4x32 10).
@@ -316,7 +318,7 @@ func TestPerm(t *testing.T) {
 func TestFillsDoNotAllocate(t *testing.T) {
 	f, d, b := make([]float32, 999), make([]float64, 999), make([]bool, 999)
 	key := Named(1, "alloc")
-	if n := testing.AllocsPerRun(10, func() {
+	if n := alloctest.PerRun(10, func() {
 		FillUniform(f, key, 1)
 		FillUniform(d, key, 1)
 		FillNormal(f, key, 1)
