@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -49,15 +50,32 @@ func isUserFrame(pc uintptr) bool {
 	}
 	f, _ := runtime.CallersFrames([]uintptr{pc}).Next()
 	_, own := ownFrame(f)
-	user := !own && !ofRuntime(f)
+	user := !own && !ofLibrary(f)
 	userFrames.Store(pc, user)
 	return user
 }
 
-// ofRuntime reports whether a frame is of the Go runtime or of a package of the library that calls what it is given.
-func ofRuntime(f runtime.Frame) bool {
-	return slices.ContainsFunc([]string{"runtime.", "testing.", "reflect.", "slices."}, func(p string) bool { return strings.HasPrefix(f.Function, p) })
+// ofLibrary reports whether a frame is of Go's standard library, which runs the program and calls what it is given, as sync.Once does.
+func ofLibrary(f runtime.Frame) bool {
+	if root := libraryRoot(); root != "" {
+		return strings.HasPrefix(f.File, root)
+	}
+	first, _, _ := strings.Cut(f.Function, "/")
+	first, _, _ = strings.Cut(first, ".")
+	return slices.Contains(libraryPaths, first)
 }
+
+// libraryRoot returns the folder of the sources of the standard library, as the frames name it; "" if the program was built with -trimpath.
+var libraryRoot = sync.OnceValue(func() string {
+	pc := reflect.ValueOf(strings.Cut).Pointer()
+	file, _ := runtime.FuncForPC(pc).FileLine(pc)
+	return strings.TrimSuffix(file, "strings/strings.go")
+})
+
+// libraryPaths are the first elements of the paths of the standard library.
+var libraryPaths = strings.Fields(`archive bufio bytes cmp compress container context crypto database debug embed encoding errors expvar
+	flag fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices sort strconv
+	strings structs sync syscall testing text time unicode unique unsafe vendor weak`)
 
 // modulePath is where the packages of this module lie; those in userPackages are programs like the user's own.
 const modulePath = "github.com/seed-49005b45/tarn"
@@ -77,7 +95,7 @@ func (s site) frames() (user []runtime.Frame, called string) {
 		switch {
 		case own && len(user) == 0:
 			called = name
-		case !own && !ofRuntime(f):
+		case !own && !ofLibrary(f):
 			user = append(user, f)
 		}
 		if !more {
@@ -85,6 +103,9 @@ func (s site) frames() (user []runtime.Frame, called string) {
 		}
 	}
 }
+
+// plainName removes what the runtime writes around the name of a type.
+var plainName = strings.NewReplacer("(*", "", ")", "", "[...]", "")
 
 // ownFrame reports whether a frame is this module's and not the user's, and names its function.
 func ownFrame(f runtime.Frame) (name string, own bool) {
@@ -97,7 +118,7 @@ func ownFrame(f runtime.Frame) (name string, own bool) {
 	}
 	// ".(*Value).Add" is Add, "/nn.(*Linear).Forward" is nn.Linear.Forward, and a closure goes by its function's name.
 	name, root := strings.CutPrefix(name, ".")
-	name = strings.NewReplacer("(*", "", ")", "", "[...]", "").Replace(strings.TrimPrefix(name, "/"))
+	name = plainName.Replace(strings.TrimPrefix(name, "/"))
 	if i := strings.Index(name, ".func"); i >= 0 {
 		name = name[:i]
 	}

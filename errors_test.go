@@ -3,9 +3,14 @@ package tarn_test
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
+	"reflect"
 	"regexp"
+	"slices"
+	"sort"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -274,5 +279,33 @@ func TestGradientPlace(t *testing.T) {
 	d := tarn.Grad(x.Log().Sin(), x)[0] // log
 	if got, want := d.Place(), places(t, "in the gradient of Log, {log}"); got != want {
 		t.Errorf("the place is %q and should be %q", got, want)
+	}
+}
+
+// TestReportsThroughLibrary makes a mistake in functions that packages of the standard library call: no report names a place in these.
+func TestReportsThroughLibrary(t *testing.T) {
+	for name, call := range map[string]func(f func()){
+		"sync":    func(f func()) { new(sync.Once).Do(f) },
+		"sort":    func(f func()) { sort.Slice([]int{2, 1}, func(i, j int) bool { f(); return false }) },
+		"slices":  func(f func()) { slices.SortFunc([]int{2, 1}, func(a, b int) int { f(); return 0 }) },
+		"iter":    func(f func()) { next, _ := iter.Pull(func(func(int) bool) { f() }); next() },
+		"strings": func(f func()) { strings.Map(func(r rune) rune { f(); return r }, "x") },
+		"regexp": func(f func()) {
+			regexp.MustCompile("x").ReplaceAllStringFunc("x", func(s string) string { f(); return s })
+		},
+		"reflect": func(f func()) { reflect.ValueOf(f).Call(nil) },
+	} {
+		g := tarn.NewGraph()
+		x := g.Input("x", tarn.F32, 2, 3)
+		call(func() { x.MatMul(x) })
+		var d *tarn.Diagnostic
+		if !errors.As(g.Err(), &d) {
+			t.Fatalf("%s: %v", name, g.Err())
+		}
+		for _, place := range append(d.Outer, d.Place) {
+			if !strings.HasPrefix(place, "errors_test.go:") {
+				t.Errorf("%s: the report names %s:\n%v", name, place, d)
+			}
+		}
 	}
 }

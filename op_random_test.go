@@ -149,7 +149,7 @@ func TestRandomBits(t *testing.T) {
 	}
 }
 
-// TestRandomSteps checks that every run draws other numbers and that SetStep brings them back.
+// TestRandomSteps checks that every run draws different numbers and that SetRuns brings them back.
 func TestRandomSteps(t *testing.T) {
 	g := tarn.NewGraph()
 	p, err := tarn.Compile(g, tarn.Outputs{"y": g.Normal(tarn.F32, 0, 1, 10)})

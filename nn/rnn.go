@@ -18,6 +18,25 @@ func NewReLURNN(in, hidden int, o RecurrentOptions) *RNN {
 	return &RNN{newRecurrent(plainCell{hidden: hidden, relu: true}, in, hidden, o)}
 }
 
+// Forward is as Recurrent's. Shapes: [n t in] -> [n t directions*hidden]; with TimeFirst [t n in] -> [t n directions*hidden].
+func (l *RNN) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("RNN", x)
+	}
+	return l.Recurrent.Forward(x)
+}
+
+// Sequence is as Recurrent's.
+//
+// Shapes: [n t in], states [layers*directions n hidden], [n] -> [n t directions*hidden], states of the same; with TimeFirst n and t
+// change places.
+func (l *RNN) Sequence(x *tarn.Value, from State, lengths *tarn.Value) (y *tarn.Value, last State) {
+	if l == nil {
+		return missingState("RNN", x)
+	}
+	return l.Recurrent.Sequence(x, from, lengths)
+}
+
 type plainCell struct {
 	hidden int
 	relu   bool
@@ -51,6 +70,25 @@ func NewLSTM(in, hidden int, o RecurrentOptions) *LSTM {
 	return &LSTM{newRecurrent(lstmCell{hidden}, in, hidden, o)}
 }
 
+// Forward is as Recurrent's. Shapes: [n t in] -> [n t directions*hidden]; with TimeFirst [t n in] -> [t n directions*hidden].
+func (l *LSTM) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("LSTM", x)
+	}
+	return l.Recurrent.Forward(x)
+}
+
+// Sequence is as Recurrent's.
+//
+// Shapes: [n t in], states [layers*directions n hidden], [n] -> [n t directions*hidden], states of the same; with TimeFirst n and t
+// change places.
+func (l *LSTM) Sequence(x *tarn.Value, from State, lengths *tarn.Value) (y *tarn.Value, last State) {
+	if l == nil {
+		return missingState("LSTM", x)
+	}
+	return l.Recurrent.Sequence(x, from, lengths)
+}
+
 type lstmCell struct{ hidden int }
 
 func (lstmCell) name() string { return "LSTM" }
@@ -79,6 +117,25 @@ func NewGRU(in, hidden int, o RecurrentOptions) *GRU {
 	return &GRU{newRecurrent(gruCell{hidden}, in, hidden, o)}
 }
 
+// Forward is as Recurrent's. Shapes: [n t in] -> [n t directions*hidden]; with TimeFirst [t n in] -> [t n directions*hidden].
+func (l *GRU) Forward(x *tarn.Value) *tarn.Value {
+	if l == nil {
+		return missing("GRU", x)
+	}
+	return l.Recurrent.Forward(x)
+}
+
+// Sequence is as Recurrent's.
+//
+// Shapes: [n t in], states [layers*directions n hidden], [n] -> [n t directions*hidden], states of the same; with TimeFirst n and t
+// change places.
+func (l *GRU) Sequence(x *tarn.Value, from State, lengths *tarn.Value) (y *tarn.Value, last State) {
+	if l == nil {
+		return missingState("GRU", x)
+	}
+	return l.Recurrent.Sequence(x, from, lengths)
+}
+
 type gruCell struct{ hidden int }
 
 func (gruCell) name() string { return "GRU" }
@@ -99,4 +156,10 @@ func (c gruCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*
 	reset, update := z(0).Sigmoid(), z(1).Sigmoid()
 	fresh := gateSum(2, c.hidden, x, biasX).Add(reset.Mul(inner)).Tanh()
 	return []*tarn.Value{fresh.Add(update.Mul(carries[0].Sub(fresh)))}
+}
+
+// missingState reports that a recurrent layer is nil.
+func missingState(name string, x *tarn.Value) (y *tarn.Value, last State) {
+	bad := missing(name, x)
+	return bad, State{H: bad, C: bad}
 }
