@@ -103,6 +103,18 @@ func RowReduction(kind Reduce, dt DType) Rows {
 	return plainRowReduction(kind, dt)
 }
 
+// RowSquares returns the function that sets the F64 dst[r] = dst[r] + sum of the squares of row r, for F32 and F64. The squares of F32 are added
+// up in F32: the sum says whether all elements are finite, and how large they are. It is not finite if an element is not, or if it overflows.
+func RowSquares(dt DType) Rows {
+	if r := fastRowSquares(Current(), dt); r != nil {
+		return r
+	}
+	if dt == F32 {
+		return rowSquares[float32]
+	}
+	return rowSquares[float64]
+}
+
 // ColumnReduction returns the function that sets dst[c] = combine(dst[c], src[0,c], src[1,c], ...), or nil if kind is not defined for dt. It works
 // in dt itself, strictly in the order of the rows, so that a reduction in several calls over consecutive blocks of rows has
 // the bits of one call, at every level.

@@ -55,6 +55,8 @@ func fastRowReduction(l Level, r reduction) Rows { return atLevel(l, rowTable[r]
 
 func fastColumnReduction(l Level, r reduction) Rows { return atLevel(l, columnTable[r]) }
 
+func fastRowSquares(l Level, dt DType) Rows { return atLevel(l, squareTable[dt]) }
+
 func fastSplat(l Level, size int) Rows { return atLevel(l, splatTable[size]) }
 
 func fastTranspose(l Level, size int) TransposeFunc {

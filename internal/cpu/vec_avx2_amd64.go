@@ -409,6 +409,12 @@ func vecRowMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int
 func vecRowMinF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 
 //go:noescape
+func vecRowSquaresF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowSquaresF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
 func vecColumnSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 
 //go:noescape

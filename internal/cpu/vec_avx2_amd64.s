@@ -8924,6 +8924,147 @@ done34:
 	VZEROUPPER
 	RET
 
+// func vecRowSquaresF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·vecRowSquaresF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+many30:
+	CMPQ        SI, $+32
+	JL          single31
+	VMOVUPS     (CX), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(CX), Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     64(CX), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     96(CX), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $+128, CX
+	SUBQ        $+32, SI
+	JMP         many30
+
+single31:
+	CMPQ        SI, $+8
+	JL          last32
+	VMOVUPS     (CX), Y4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $+32, CX
+	SUBQ        $+8, SI
+	JMP         single31
+
+last32:
+	TESTQ       SI, SI
+	JZ          settle33
+	LEAQ        (CX)(SI*4), CX
+	NEGQ        SI
+	LEAQ        vec_tail<>+0(SB), DI
+	VMOVUPS     32(DI)(SI*4), Y4
+	VMASKMOVPS  (CX)(SI*4), Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+
+settle33:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPS       Y5, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VADDPS       Y1, Y0, Y0
+	VPERMILPS    $0xb1, Y0, Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTSS2SD    X0, X0, X0
+	VADDSD       (AX), X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $+8, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowSquaresF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, FMA3
+TEXT ·vecRowSquaresF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+many30:
+	CMPQ        SI, $+16
+	JL          single31
+	VMOVUPD     (CX), Y4
+	VFMADD231PD Y4, Y4, Y0
+	VMOVUPD     32(CX), Y4
+	VFMADD231PD Y4, Y4, Y1
+	VMOVUPD     64(CX), Y4
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     96(CX), Y4
+	VFMADD231PD Y4, Y4, Y3
+	ADDQ        $+128, CX
+	SUBQ        $+16, SI
+	JMP         many30
+
+single31:
+	CMPQ        SI, $+4
+	JL          last32
+	VMOVUPD     (CX), Y4
+	VFMADD231PD Y4, Y4, Y0
+	ADDQ        $+32, CX
+	SUBQ        $+4, SI
+	JMP         single31
+
+last32:
+	TESTQ       SI, SI
+	JZ          settle33
+	LEAQ        (CX)(SI*8), CX
+	NEGQ        SI
+	LEAQ        vec_tail<>+0(SB), DI
+	VMOVUPS     32(DI)(SI*8), Y4
+	VMASKMOVPD  (CX)(SI*8), Y4, Y4
+	VFMADD231PD Y4, Y4, Y0
+
+settle33:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPD       Y5, Y0, Y0
+	VPERMILPD    $0x01, Y0, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDSD       (AX), X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $+8, AX
+	DECQ         DX
+	JNZ          row29
+
+done34:
+	VZEROUPPER
+	RET
+
 // func vecColumnSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 // Requires: AVX
 TEXT ·vecColumnSumF32AVX2(SB), NOSPLIT, $0-32

@@ -409,6 +409,12 @@ func vecRowMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols i
 func vecRowMinF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 
 //go:noescape
+func vecRowSquaresF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecRowSquaresF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
 func vecColumnSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 
 //go:noescape

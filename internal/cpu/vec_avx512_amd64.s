@@ -8940,6 +8940,157 @@ done34:
 	VZEROUPPER
 	RET
 
+// func vecRowSquaresF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowSquaresF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+many30:
+	CMPQ        SI, $+64
+	JL          single31
+	VMOVUPS     (CX), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     64(CX), Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS     128(CX), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     192(CX), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $+256, CX
+	SUBQ        $+64, SI
+	JMP         many30
+
+single31:
+	CMPQ        SI, $+16
+	JL          last32
+	VMOVUPS     (CX), Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $+64, CX
+	SUBQ        $+16, SI
+	JMP         single31
+
+last32:
+	TESTQ       SI, SI
+	JZ          settle33
+	LEAQ        (CX)(SI*4), CX
+	NEGQ        SI
+	MOVQ        SI, DI
+	NEGQ        DI
+	MOVQ        $-1, R8
+	BZHIQ       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(SI*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+
+settle33:
+	VADDPS        Z1, Z0, Z0
+	VADDPS        Z3, Z2, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X5
+	VADDPS        Y5, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VADDPS        Y1, Y0, Y0
+	VPERMILPS     $0xb1, Y0, Y1
+	VADDPS        Y1, Y0, Y0
+	VCVTSS2SD     X0, X0, X0
+	VADDSD        (AX), X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $+8, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
+// func vecRowSquaresF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·vecRowSquaresF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  rows+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	TESTQ DX, DX
+	JZ    done34
+
+row29:
+	MOVQ   BX, SI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+many30:
+	CMPQ        SI, $+32
+	JL          single31
+	VMOVUPD     (CX), Z4
+	VFMADD231PD Z4, Z4, Z0
+	VMOVUPD     64(CX), Z4
+	VFMADD231PD Z4, Z4, Z1
+	VMOVUPD     128(CX), Z4
+	VFMADD231PD Z4, Z4, Z2
+	VMOVUPD     192(CX), Z4
+	VFMADD231PD Z4, Z4, Z3
+	ADDQ        $+256, CX
+	SUBQ        $+32, SI
+	JMP         many30
+
+single31:
+	CMPQ        SI, $+8
+	JL          last32
+	VMOVUPD     (CX), Z4
+	VFMADD231PD Z4, Z4, Z0
+	ADDQ        $+64, CX
+	SUBQ        $+8, SI
+	JMP         single31
+
+last32:
+	TESTQ       SI, SI
+	JZ          settle33
+	LEAQ        (CX)(SI*8), CX
+	NEGQ        SI
+	MOVQ        SI, DI
+	NEGQ        DI
+	MOVQ        $-1, R8
+	BZHIQ       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPD.Z   (CX)(SI*8), K1, Z4
+	VFMADD231PD Z4, Z4, Z0
+
+settle33:
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z3, Z2, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X5
+	VADDPD        Y5, Y0, Y0
+	VPERMILPD     $0x01, Y0, Y1
+	VADDPD        Y1, Y0, Y0
+	VADDSD        (AX), X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $+8, AX
+	DECQ          DX
+	JNZ           row29
+
+done34:
+	VZEROUPPER
+	RET
+
 // func vecColumnSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·vecColumnSumF32AVX512(SB), NOSPLIT, $0-32

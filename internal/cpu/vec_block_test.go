@@ -219,6 +219,42 @@ func TestRowSumIsWide(t *testing.T) {
 	})
 }
 
+// TestRowSquares asserts sums of squares of rows of every length, and that one element that is not finite shows wherever it stands.
+func TestRowSquares(t *testing.T) {
+	atEachLevel(t, func(t *testing.T, l Level) {
+		for cols := range 150 {
+			src32, src64 := newGuarded(F32, 2*cols), newGuarded(F64, 2*cols)
+			x32, x64 := block[float32](src32.ptr(), 2*cols), block[float64](src64.ptr(), 2*cols)
+			want := [2]float64{1, 2}
+			for i := range x64 {
+				v := float64(i%7) - 3
+				x32[i], x64[i] = float32(v), v
+				want[i/cols] += v * v
+			}
+			for dt, src := range map[DType]guarded{F32: src32, F64: src64} {
+				got := [2]float64{1, 2}
+				RowSquares(dt)(unsafe.Pointer(&got), src.ptr(), 2, cols)
+				if got != want {
+					t.Errorf("%v, %d columns: %v, want %v", dt, cols, got, want)
+				}
+			}
+			for i := range cols {
+				for _, bad := range []float64{math.NaN(), math.Inf(-1)} {
+					x32[i], x64[i] = float32(bad), bad
+					for dt, src := range map[DType]guarded{F32: src32, F64: src64} {
+						got := [2]float64{1, 2}
+						RowSquares(dt)(unsafe.Pointer(&got), src.ptr(), 2, cols)
+						if !math.IsNaN(got[0]) && !math.IsInf(got[0], 0) || got[1] != want[1] {
+							t.Errorf("%v, %d columns, %v at %d: %v", dt, cols, bad, i, got)
+						}
+					}
+				}
+				x32[i], x64[i] = 0, 0
+			}
+		}
+	})
+}
+
 // TestColumnReductionOrder asserts the order of the rows: all levels, and calls over parts of the rows, have the same bits.
 func TestColumnReductionOrder(t *testing.T) {
 	const rows, cols = 40, 77

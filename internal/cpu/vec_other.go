@@ -12,6 +12,8 @@ func fastRowReduction(Level, reduction) Rows { return nil }
 
 func fastColumnReduction(Level, reduction) Rows { return nil }
 
+func fastRowSquares(Level, DType) Rows { return nil }
+
 func fastSplat(Level, int) Rows { return nil }
 
 func fastTranspose(Level, int) TransposeFunc { return nil }

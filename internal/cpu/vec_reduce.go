@@ -57,6 +57,26 @@ func rowSum[T, W number](dst, src unsafe.Pointer, rows, cols int) {
 	}
 }
 
+// rowSquares adds up the squares of each row in four interleaved partial sums.
+func rowSquares[T float32 | float64](dst, src unsafe.Pointer, rows, cols int) {
+	d, s := block[float64](dst, rows), block[T](src, rows*cols)
+	for r := range d {
+		x := s[r*cols : (r+1)*cols]
+		var s0, s1, s2, s3 T
+		for len(x) >= 4 {
+			s0 += x[0] * x[0]
+			s1 += x[1] * x[1]
+			s2 += x[2] * x[2]
+			s3 += x[3] * x[3]
+			x = x[4:]
+		}
+		for _, v := range x {
+			s0 += v * v
+		}
+		d[r] += float64((s0 + s1) + (s2 + s3))
+	}
+}
+
 func rowReduction[T number](kind Reduce) Rows {
 	switch kind {
 	case Prod:

@@ -160,6 +160,12 @@ var columnTable = map[reduction][2]Rows{
 	{Min, F64}:  {vecColumnMinF64AVX2, vecColumnMinF64AVX512},
 }
 
+// squareTable holds the sums of squares of rows.
+var squareTable = map[DType][2]Rows{
+	F32: {vecRowSquaresF32AVX2, vecRowSquaresF32AVX512},
+	F64: {vecRowSquaresF64AVX2, vecRowSquaresF64AVX512},
+}
+
 // splatTable holds the spreading of elements by their size.
 var splatTable = map[int][2]Rows{
 	1: {vecSplat1AVX2, vecSplat1AVX512},

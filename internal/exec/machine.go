@@ -26,6 +26,7 @@ type Machine struct {
 	jobs    []job
 	outputs []ir.Array
 	holders []holder
+	guard   *guardJob // nil if the program has none
 
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
@@ -193,6 +194,9 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 		return m.newNest(w)
 	case *lower.Check:
 		return m.newCheck(w, s.Nodes[0])
+	case *lower.Guard:
+		m.guard = m.newGuard(w)
+		return m.guard
 	}
 	panic("exec: unknown work")
 }
@@ -206,7 +210,7 @@ func (m *Machine) Run(inputs []ir.Array, step int64) error {
 			return err
 		}
 	}
-	return nil
+	return m.settle()
 }
 
 // begin sets what differs from run to run.

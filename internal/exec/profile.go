@@ -30,6 +30,9 @@ func (m *Machine) Profile(inputs []ir.Array, step int64, runs int) ([]time.Durat
 			}
 			times[i] = append(times[i], time.Since(start))
 		}
+		if err := m.settle(); err != nil {
+			return nil, err
+		}
 	}
 	medians := make([]time.Duration, len(m.jobs))
 	for i, ts := range times {
@@ -63,7 +66,7 @@ func (m *Machine) Trace(inputs []ir.Array, step int64) ([]Event, error) {
 		}
 		t.forked = false
 	}
-	return slices.Concat(t.events...), nil
+	return slices.Concat(t.events...), m.settle()
 }
 
 // tracer stands between the pool and a job and notes when each task runs.

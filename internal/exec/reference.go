@@ -30,6 +30,9 @@ func (r *Reference) Run(inputs []ir.Array, step int64) error {
 			return err
 		}
 	}
+	if err := r.guard(values); err != nil {
+		return err
+	}
 	for i, n := range r.graph.Outputs {
 		copy(r.outputs[i].Raw(), values[n].Raw())
 	}
@@ -41,6 +44,24 @@ func (r *Reference) Run(inputs []ir.Array, step int64) error {
 	}
 	for i, a := range r.graph.Assigns {
 		copy(r.variables[a.Variable.Op.(ir.Variable).Index].Raw(), stored[i].Raw())
+	}
+	return nil
+}
+
+// guard holds the guards, and what is to be assigned if there are any, to be finite.
+func (r *Reference) guard(values map[*ir.Node]ir.Array) error {
+	for _, n := range r.graph.Guards {
+		if !finite(values[n]) {
+			return &ir.NonFinite{Node: n}
+		}
+	}
+	for _, a := range r.graph.Assigns {
+		old, now := r.variables[a.Variable.Op.(ir.Variable).Index], values[a.Value]
+		for i := 0; len(r.graph.Guards) > 0 && now.DType.Float() && i < now.Size(); i++ {
+			if isFinite(old.Float(i)) && !isFinite(now.Float(i)) {
+				return &ir.NonFinite{Node: a.Value}
+			}
+		}
 	}
 	return nil
 }

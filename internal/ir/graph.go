@@ -52,6 +52,9 @@ type Graph struct {
 	Nodes   []*Node
 	Outputs []*Node
 	Assigns []Assign
+	// Guards, if there are any, make a run all or nothing: if one of these float values or a value to be assigned is not finite, the run ends
+	// with a *NonFinite and the variables are as they were.
+	Guards []*Node
 	// Inputs and Variables are the leaves by index: what Input{i} and Variable{i} refer to. All are kept, used or not.
 	Inputs    []*Node
 	Variables []*Node
@@ -60,13 +63,20 @@ type Graph struct {
 // Assign stores a value into a variable once the whole step has been computed: every read in the step sees the old value.
 type Assign struct{ Variable, Value *Node }
 
-// Roots are the nodes that the program exists for: outputs and assigned values.
+// Roots are the nodes that the program exists for: outputs, guards and assigned values.
 func (g *Graph) Roots() []*Node {
-	roots := append([]*Node(nil), g.Outputs...)
+	roots := append(append([]*Node(nil), g.Outputs...), g.Guards...)
 	for _, a := range g.Assigns {
 		roots = append(roots, a.Value)
 	}
 	return roots
+}
+
+// NonFinite is the error of a guarded run: a guard, or a value that would have been assigned, is not finite.
+type NonFinite struct{ Node *Node }
+
+func (e *NonFinite) Error() string {
+	return fmt.Sprintf("%s: %s is not finite", e.Node.Place(), e.Node.Op.Name())
 }
 
 // String lists the nodes, a line each.

@@ -78,6 +78,8 @@ func (s *Step) Summary() string {
 		return w.summary()
 	case *Copy:
 		return fmt.Sprintf("copy %s", ir.ShapeString(w.From.View.Shape))
+	case *Guard:
+		return "guard"
 	case *Check:
 		return fmt.Sprintf("check for %s", w.Op.Name())
 	case *Kernel:

@@ -32,14 +32,15 @@ func Lower(g *ir.Graph) *Program {
 	}
 	w.Node = nil
 	l.recompute()
-	l.findNeeded()
+	guard := newWatch(g)
+	l.findNeeded(guard)
 	l.allotOutputs()
 	for _, c := range l.sorted() {
 		w.Node = c.nodes[0]
 		l.program.Steps = append(l.program.Steps, l.step(c))
 	}
 	w.Node = nil
-	l.finish()
+	l.finish(guard)
 	joinInPlace(l.program)
 	return l.program
 }
@@ -242,8 +243,8 @@ func (l *lowering) reduceRun(n *ir.Node, op ir.Op, kind ir.ReduceKind, v value, 
 	return whole(m)
 }
 
-// findNeeded marks the results that another group, an output or an assignment reads.
-func (l *lowering) findNeeded() {
+// findNeeded marks the results that another group, an output, a guard or an assignment reads.
+func (l *lowering) findNeeded(guard *watch) {
 	for n, operands := range l.operands {
 		for _, o := range operands {
 			if c := l.of[o.node]; c != nil && c != l.of[n] {
@@ -251,7 +252,7 @@ func (l *lowering) findNeeded() {
 			}
 		}
 	}
-	for _, n := range l.graph.Roots() {
+	for _, n := range append(l.graph.Roots(), guard.roots()...) {
 		l.needed[l.values[n].node] = true
 	}
 }
@@ -447,12 +448,15 @@ func transposed(v ir.View, yes bool) ir.View {
 	return v
 }
 
-// finish adds the copies to outputs that lie elsewhere, and then the assignments.
-func (l *lowering) finish() {
+// finish adds the copies to outputs that lie elsewhere, then the guard, and then the assignments.
+func (l *lowering) finish(guard *watch) {
 	for i, n := range l.graph.Outputs {
 		if v := l.values[n]; l.buffers[v.node] != l.program.Outputs[i] {
 			l.addCopy(n, l.ref(v), l.program.Outputs[i], false)
 		}
+	}
+	if guard != nil {
+		l.program.Steps = append(l.program.Steps, l.guard(guard))
 	}
 	assigned := map[*Buffer]bool{}
 	for _, a := range l.graph.Assigns {

@@ -155,7 +155,7 @@ func (w *Nest) summary() string {
 // CanFail reports whether the step may end the run with an error: it checks the contents of an operand, or something inside of it does.
 func (s *Step) CanFail() bool {
 	switch w := s.Work.(type) {
-	case *Check:
+	case *Check, *Guard:
 		return true
 	case *Nest:
 		return slices.ContainsFunc(w.Parts, func(p *Program) bool { return slices.ContainsFunc(p.Steps, (*Step).CanFail) })

@@ -64,7 +64,7 @@ type Step struct {
 	Assign bool // copies a value into a variable at the end of the run
 }
 
-// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel, a *Nest or a *Check.
+// Work is a *Loop, a *Product, an *Attention, a *Conv, a *Pool, a *Copy, a *Kernel, a *Nest, a *Check or a *Guard.
 type Work interface {
 	describe() string
 	// buffers calls see with the address of every buffer pointer in the work. The pointer of a result that is not needed is nil.

@@ -36,6 +36,9 @@ func rewrite(g *ir.Graph, by func(n *ir.Node) *ir.Node) {
 	for i, n := range g.Outputs {
 		g.Outputs[i] = replaced[n]
 	}
+	for i, n := range g.Guards {
+		g.Guards[i] = replaced[n]
+	}
 	for i, a := range g.Assigns {
 		g.Assigns[i].Value = replaced[a.Value]
 	}

@@ -15,6 +15,7 @@ func Plan(p *lower.Program) (arena int) {
 	w := ir.Watch{Stage: "planning"}
 	defer w.Report()
 	checkFirst(p)
+	guardFirst(p)
 	advance(p)
 	assignInPlace(p)
 	return layOut(p)
@@ -48,8 +49,41 @@ func checkFirst(p *lower.Program) {
 }
 
 func isCheck(s *lower.Step) bool {
-	_, ok := s.Work.(*lower.Check)
-	return ok
+	switch s.Work.(type) {
+	case *lower.Check, *lower.Guard:
+		return true
+	}
+	return false
+}
+
+// guardFirst moves what only assignments need behind the guard, so that it can be computed in place.
+func guardFirst(p *lower.Program) {
+	guard := slices.IndexFunc(p.Steps, func(s *lower.Step) bool {
+		_, ok := s.Work.(*lower.Guard)
+		return ok
+	})
+	if guard < 0 {
+		return
+	}
+	before := map[*lower.Buffer]bool{} // read at the guard or before it, by what stays there
+	var stay, move []*lower.Step
+	for _, s := range slices.Backward(p.Steps[:guard+1]) {
+		free := len(s.Writes) > 0 && !s.CanFail()
+		for _, b := range s.Writes {
+			free = free && b.Storage == lower.Temporary && !before[b]
+		}
+		if free {
+			move = append(move, s)
+			continue
+		}
+		stay = append(stay, s)
+		for _, b := range s.Reads {
+			before[b] = true
+		}
+	}
+	slices.Reverse(stay)
+	slices.Reverse(move)
+	p.Steps = slices.Concat(stay, move, p.Steps[guard+1:])
 }
 
 // advance moves steps that only compute new contents of variables to the earliest place at which their operands are

@@ -88,6 +88,9 @@ func init() {
 			for _, k := range reductionKernels() {
 				m.as(k.f64).rows(k, rowFunction(k))
 			}
+			for _, k := range squareKernels() {
+				m.as(k.f64).rows(k, rowFunction(k))
+			}
 			for _, k := range columnKernels() {
 				m.as(k.f64).columns(k, columnFunction(k))
 			}
@@ -124,6 +127,10 @@ func init() {
 		}
 		reductions("rowTable", "rows", reductionKernels(), rowFunction)
 		reductions("columnTable", "columns", columnKernels(), columnFunction)
+		b.WriteString("}\n\n// squareTable holds the sums of squares of rows.\nvar squareTable = map[DType][2]Rows{\n")
+		for _, k := range squareKernels() {
+			fmt.Fprintf(&b, "%s: {%sAVX2, %sAVX512},\n", elementName(k.f64), rowFunction(k), rowFunction(k))
+		}
 		b.WriteString("}\n\n// splatTable holds the spreading of elements by their size.\nvar splatTable = map[int][2]Rows{\n")
 		for _, size := range splatSizes {
 			fmt.Fprintf(&b, "%d: {vecSplat%dAVX2, vecSplat%dAVX512},\n", size, size, size)

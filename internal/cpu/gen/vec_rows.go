@@ -16,6 +16,7 @@ type rowKernel struct {
 	combine  func(m *machine, x, y Op) Op
 	identity float64
 	ordered  bool // the maximum and the minimum, which must not lose NaN
+	squares  bool // of the squares of the elements
 }
 
 func reductionKernels() []rowKernel {
@@ -25,6 +26,15 @@ func reductionKernels() []rowKernel {
 			rowKernel{kind: "Sum", f64: f64, combine: (*machine).add},
 			rowKernel{kind: "Max", f64: f64, combine: (*machine).larger, identity: math.Inf(-1), ordered: true},
 			rowKernel{kind: "Min", f64: f64, combine: (*machine).smaller, identity: math.Inf(1), ordered: true})
+	}
+	return all
+}
+
+// squareKernels add up squares, those of f32 in f32.
+func squareKernels() []rowKernel {
+	var all []rowKernel
+	for _, f64 := range []bool{false, true} {
+		all = append(all, rowKernel{kind: "Squares", f64: f64, combine: (*machine).add, squares: true})
 	}
 	return all
 }
@@ -88,7 +98,7 @@ func (m *machine) rows(k rowKernel, name string) {
 	var x [unroll]Op
 	for j := range x {
 		x[j] = m.loadKind(kind, Mem{Base: src, Disp: j * m.width() * from}, nil)
-		m.into(acc[j], k.combine(m, acc[j], x[j]))
+		k.take(m, acc[j], x[j])
 	}
 	if k.ordered {
 		for j := 0; j < unroll; j += 2 {
@@ -101,7 +111,7 @@ func (m *machine) rows(k rowKernel, name string) {
 
 	m.Label(single)
 	one := func(x Op) {
-		m.into(acc[0], k.combine(m, acc[0], x))
+		k.take(m, acc[0], x)
 		if k.ordered {
 			m.into(nan, m.or(nan, m.nanSpots(x, x)))
 		}
@@ -128,12 +138,25 @@ func (m *machine) rows(k rowKernel, name string) {
 	m.Label(settle)
 	total := k.combine(m, k.combine(m, acc[0], acc[1]), k.combine(m, acc[2], acc[3]))
 	m.settle(k, total, nan, dst)
-	m.ADDQ(I32(m.size()), dst)
+	if k.squares {
+		m.ADDQ(I32(8), dst)
+	} else {
+		m.ADDQ(I32(m.size()), dst)
+	}
 	m.DECQ(rows)
 	m.JNZ(LabelRef(row))
 	m.Label(done)
 	m.VZEROUPPER()
 	m.RET()
+}
+
+// take combines the accumulator a with x.
+func (k rowKernel) take(m *machine, a, x Op) {
+	if k.squares {
+		m.emit("VFMADD231"+m.pick("PS", "PD"), x, x, a)
+		return
+	}
+	m.into(a, k.combine(m, a, x))
 }
 
 // nanSpots is a vector with bits set where x or y is NaN.
@@ -173,6 +196,9 @@ func (m *machine) settle(k rowKernel, x, nan Op, dst reg.GPVirtual) {
 	}
 	sum := fold(x, k.combine)
 	if !k.ordered {
+		if !m.f64 {
+			m.VCVTSS2SD(sum, sum, sum)
+		}
 		m.VADDSD(Mem{Base: dst}, sum, sum)
 		m.VMOVSD(sum, Mem{Base: dst})
 		return

@@ -1,0 +1,231 @@
+package exec
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/cpu"
+	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/lower"
+)
+
+// This file runs guards: see package lower. While everything is finite and of moderate size, a guard costs one pass over the arrays that the new
+// values are computed from, which the caches still hold.
+
+// surveyEvery is the number of runs after which the variables are looked at again.
+const surveyEvery = 256
+
+// guardJob decides whether what is to be assigned is computed, and whether the variables are copied first.
+type guardJob struct {
+	m       *Machine
+	work    *lower.Guard
+	squares [2]cpu.Rows // of F32 and F64
+	pieces  []piece
+	sums    []float64 // by piece
+	shared  bool      // the pieces are worth several workers
+
+	copies    []ir.Array // of the variables; nil until they are needed
+	copied    bool       // in this run
+	surveyed  bool       // the variables have been looked at
+	since     int        // runs since then
+	large     bool       // what was found
+	variables []ir.Array
+}
+
+// piece is a part of an array that is looked at in one go.
+type piece struct {
+	array int
+	start int            // in elements
+	n     int
+}
+
+// guardPiece is the number of elements in a piece.
+const guardPiece = 1 << 15
+
+func (m *Machine) newGuard(w *lower.Guard) *guardJob {
+	j := &guardJob{m: m, work: w, squares: [2]cpu.Rows{cpu.RowSquares(cpu.F32), cpu.RowSquares(cpu.F64)}}
+	total := 0
+	for i, x := range w.Arrays {
+		total += x.Buffer.Size
+		for start := 0; start < x.Buffer.Size; start += guardPiece {
+			j.pieces = append(j.pieces, piece{array: i, start: start, n: min(guardPiece, x.Buffer.Size-start)})
+		}
+	}
+	j.sums = make([]float64, len(j.pieces))
+	j.shared = total >= 2*guardPiece
+	for _, v := range w.Variables {
+		j.variables = append(j.variables, m.flat(v.Buffer))
+	}
+	return j
+}
+
+// flat is a buffer as an array of one axis.
+func (m *Machine) flat(b *lower.Buffer) ir.Array {
+	return ir.Array{Type: ir.Type{DType: b.DType, Shape: []int{b.Size}}, Data: m.bases[b.ID]}
+}
+
+func (j *guardJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
+
+// run looks at what is there before anything is assigned.
+func (j *guardJob) run() error {
+	j.copied = false
+	for _, x := range j.work.Guards {
+		if !j.finite(x.Buffer) {
+			return &ir.NonFinite{Node: x.Node}
+		}
+	}
+	safe := j.work.Bounded
+	for _, x := range j.work.Numbers {
+		// Compared in this order, NaN is not within the bounds.
+		v := number(j.m.bases[x.Buffer.ID], x.Buffer.DType)
+		safe = safe && v <= lower.MostNumber && v >= -lower.MostNumber && (v >= 0 || !x.NotNegative)
+	}
+	if j.shared {
+		j.m.fork(len(j.pieces), j)
+	} else {
+		for i := range j.pieces {
+			j.Do(0, i)
+		}
+	}
+	for i, sum := range j.sums {
+		if sum <= lower.MostArray*lower.MostArray {
+			continue
+		}
+		safe = false
+		if x := j.work.Arrays[j.pieces[i].array]; x.Must && !j.finite(x.Buffer) {
+			return &ir.NonFinite{Node: x.Node}
+		}
+	}
+	if j.since++; safe && (!j.surveyed || j.since >= surveyEvery) {
+		j.survey()
+	}
+	if !safe || j.large {
+		j.keep()
+	}
+	return nil
+}
+
+// Do adds up the squares of a piece.
+func (j *guardJob) Do(_, task int) {
+	p := &j.pieces[task]
+	b := j.work.Arrays[p.array].Buffer
+	j.sums[task] = 0
+	j.add(&j.sums[task], unsafe.Add(j.m.bases[b.ID], p.start*b.DType.Size()), b.DType, p.n)
+}
+
+func (j *guardJob) add(sum *float64, data unsafe.Pointer, dtype ir.DType, n int) {
+	squares := j.squares[0]
+	if dtype == ir.F64 {
+		squares = j.squares[1]
+	}
+	squares(unsafe.Pointer(sum), data, 1, n)
+}
+
+// survey looks at the variables: whether they are as the proof that the new values are finite assumes. The limit leaves room for the
+// runs until the next survey.
+func (j *guardJob) survey() {
+	const room = 1 << 10
+	j.surveyed, j.since, j.large = true, 0, false
+	for i, v := range j.work.Variables {
+		a := j.variables[i]
+		sum := 0.0
+		j.add(&sum, a.Data, a.DType, a.Size())
+		j.large = j.large || !(sum <= lower.MostVariable/room*(lower.MostVariable/room))
+		if v.NotNegative && !j.large {
+			j.large = j.negative(a)
+		}
+	}
+	if !j.large {
+		j.copies = nil
+	}
+}
+
+// keep copies the variables.
+func (j *guardJob) keep() {
+	if j.copies == nil {
+		for _, v := range j.variables {
+			j.copies = append(j.copies, ir.NewArray(v.Type))
+		}
+	}
+	for i, v := range j.variables {
+		copy(j.copies[i].Raw(), v.Raw())
+	}
+	j.copied, j.surveyed = true, false
+}
+
+// settle gives the variables back what they held if a new value is not finite. It is called at the end of the run.
+func (j *guardJob) settle() error {
+	if !j.copied {
+		return nil
+	}
+	for i, v := range j.work.Variables {
+		if v.Node == nil {
+			continue
+		}
+		sum, a, old := 0.0, j.variables[i], j.copies[i]
+		j.add(&sum, a.Data, a.DType, a.Size())
+		if isFinite(sum) {
+			continue
+		}
+		for k := range a.Size() {
+			if isFinite(a.Float(k)) || !isFinite(old.Float(k)) {
+				continue
+			}
+			for i, v := range j.variables {
+				copy(v.Raw(), j.copies[i].Raw())
+			}
+			return &ir.NonFinite{Node: v.Node}
+		}
+	}
+	return nil
+}
+
+// finite reports whether all elements of a buffer are finite.
+func (j *guardJob) finite(b *lower.Buffer) bool {
+	sum := 0.0
+	j.add(&sum, j.m.bases[b.ID], b.DType, b.Size)
+	if isFinite(sum) {
+		return true
+	}
+	return finite(j.m.flat(b))
+}
+
+// finite reports whether all elements of a float array are finite.
+func finite(a ir.Array) bool {
+	for i := range a.Size() {
+		if !isFinite(a.Float(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+// negative reports whether an element of a float array is below zero.
+func (j *guardJob) negative(a ir.Array) bool {
+	if a.DType == ir.F64 {
+		least := 0.0
+		cpu.RowReduction(cpu.Min, cpu.F64)(unsafe.Pointer(&least), a.Data, 1, a.Size())
+		return least < 0
+	}
+	least := float32(0)
+	cpu.RowReduction(cpu.Min, cpu.F32)(unsafe.Pointer(&least), a.Data, 1, a.Size())
+	return least < 0
+}
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// number reads a float.
+func number(p unsafe.Pointer, dtype ir.DType) float64 {
+	if dtype == ir.F64 {
+		return *(*float64)(p)
+	}
+	return float64(*(*float32)(p))
+}
+
+// settle ends a run: if it has a guard, the variables get back what they held if a new value is not finite.
+func (m *Machine) settle() error {
+	if m.guard == nil {
+		return nil
+	}
+	return m.guard.settle()
+}
