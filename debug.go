@@ -19,14 +19,15 @@ import (
 //	TARN_DEBUG=dump       print the graph after every pass and the lowered program, on standard error
 //	TARN_DEBUG=verify     verify the graph after every pass
 //	TARN_DEBUG=check      hold every node of every run against its reference kernel
+//	TARN_DEBUG=nan        end a run with an output or a new value of a param that is not finite, store nothing and say where that comes from
 //	TARN_DEBUG=reference  run the reference kernels, node by node, and nothing else
 //	TARN_CPU=go|avx2|avx512  use the kernels of one level (package internal/cpu reads it)
 //
 // Several words are separated by commas.
 
-var debugWords = []string{"dump", "verify", "check", "reference"}
+var debugWords = []string{"dump", "verify", "check", "nan", "reference"}
 
-type debug struct{ dump, verify, check, reference bool }
+type debug struct{ dump, verify, check, nan, reference bool }
 
 // readDebug reads the switches anew at each Compile, so that a test or a debugger can set them while the program runs.
 func readDebug() (d debug, err error) {
@@ -40,6 +41,7 @@ func readDebug() (d debug, err error) {
 		d.dump = d.dump || word == "dump"
 		d.verify = d.verify || word == "verify"
 		d.check = d.check || word == "check"
+		d.nan = d.nan || word == "nan"
 		d.reference = d.reference || word == "reference"
 	}
 	return d, nil

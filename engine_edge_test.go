@@ -188,7 +188,7 @@ func TestDebugSwitches(t *testing.T) {
 		checkNear(t, "with TARN_DEBUG="+words, mustRun(t, p, x)["y"], want, 1e-6)
 	}
 	t.Setenv("TARN_DEBUG", "verify,chekc")
-	if _, err := build(); err == nil || !strings.Contains(err.Error(), `TARN_DEBUG has the unknown word "chekc"; it takes dump, verify, check, reference`) {
+	if _, err := build(); err == nil || !strings.Contains(err.Error(), `TARN_DEBUG has the unknown word "chekc"; it takes dump, verify, check, nan, reference`) {
 		t.Errorf("the error for an unknown word is %v", err)
 	}
 }

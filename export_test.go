@@ -19,7 +19,7 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	if err != nil {
 		return nil, err
 	}
-	t := translate(g, names, outputs, nil)
+	t := translate(g, names, outputs, nil, nil)
 	r := exec.NewReference(t.graph, t.variables)
 	var arrays []ir.Array
 	for _, in := range t.inputs {

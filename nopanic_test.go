@@ -25,6 +25,7 @@ var functions = map[string][]any{
 	"HVP": {tarn.HVP[*tarn.Value], tarn.HVP[*tarn.Param], tarn.HVP[tarn.Operand]}, "Hessian": {tarn.Hessian},
 	"HessianDiagonal":    {tarn.HessianDiagonal[*tarn.Value], tarn.HessianDiagonal[*tarn.Param], tarn.HessianDiagonal[tarn.Operand]},
 	"HutchinsonDiagonal": {tarn.HutchinsonDiagonal[*tarn.Value], tarn.HutchinsonDiagonal[*tarn.Param], tarn.HutchinsonDiagonal[tarn.Operand]},
+	"Guard":              {tarn.Guard},
 	"Init":               {tarn.Init}, "JVP": {tarn.JVP[*tarn.Value], tarn.JVP[*tarn.Param], tarn.JVP[tarn.Operand]}, "Jacobian": {tarn.Jacobian},
 	"KroneckerFactors": {tarn.KroneckerFactors}, "NewGraph": {tarn.NewGraph}, "NewParam": {tarn.NewParam}, "NewRandom": {tarn.NewRandom}, "NewState": {tarn.NewState},
 	"Params": {tarn.Params}, "Scalar": {tarn.Scalar[float64]}, "Scan": {tarn.Scan}, "Sprint": {tarn.Sprint}, "Stack": {tarn.Stack},
@@ -41,6 +42,7 @@ var receivers = map[string]reflect.Type{
 	"Value": reflect.TypeFor[*tarn.Value](), "Graph": reflect.TypeFor[*tarn.Graph](), "Param": reflect.TypeFor[*tarn.Param](), "ParamSet": reflect.TypeFor[*tarn.ParamSet](), "Program": reflect.TypeFor[*tarn.Program](),
 	"Tensor": reflect.TypeFor[*tarn.Tensor](), "Random": reflect.TypeFor[*tarn.Random](), "DType": reflect.TypeFor[tarn.DType](),
 	"KroneckerLayer": reflect.TypeFor[*tarn.KroneckerLayer](), "Diagnostic": reflect.TypeFor[*tarn.Diagnostic](), "GraphError": reflect.TypeFor[*tarn.GraphError](), "Update": reflect.TypeFor[tarn.Update](),
+	"NonFiniteError": reflect.TypeFor[*tarn.NonFiniteError](), "Origin": reflect.TypeFor[*tarn.Origin](),
 }
 
 func TestNothingPanics(t *testing.T) {

@@ -18,12 +18,13 @@ type Outputs map[string]*Value
 
 // Update is the assignment of a value to a param at the end of each run.
 type Update struct {
-	param *Param
-	value *Value
+	param  *Param
+	value  *Value
+	guards []*Value // of a Guard
 }
 
 // Assign stores v in p at the end of each run: every read of p within the run sees the old contents. v has p's dtype and shape.
-func Assign(p *Param, v *Value) Update { return Update{p, v} }
+func Assign(p *Param, v *Value) Update { return Update{param: p, value: v} }
 
 // Param returns the param that is assigned.
 func (u Update) Param() *Param { return u.param }
@@ -48,6 +49,7 @@ type Program struct {
 	results Results
 	runner  runner
 	step    int64
+	traced  *traced // nil if Origin is not to be had
 }
 
 // input is what a program knows of an input. It holds no Value, so that the graph can be collected once it is compiled.
@@ -71,6 +73,10 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
+	updates, guards, err := splitGuards(g, updates)
+	if err != nil {
+		return nil, err
+	}
 	updates = g.withAttached(outputs, updates)
 	names, err := checkRoots(g, outputs, updates)
 	if err != nil {
@@ -80,10 +86,18 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := translate(g, names, outputs, updates)
+	if switches.nan {
+		guards = floats(names, outputs, updates)
+	}
+	t := translate(g, names, outputs, updates, guards)
 	p := &Program{inputs: t.inputs, arrays: make([]ir.Array, len(t.inputs)), results: Results{}}
 	for _, v := range g.inputs {
 		p.all = append(p.all, input{v.label, v.typ})
+	}
+	if len(guards) > 0 {
+		// Passes change the graph of t.
+		again := translate(g, names, outputs, updates, guards)
+		p.traced = &traced{graph: again.graph, variables: again.variables, always: switches.nan}
 	}
 	if p.runner, err = switches.load(t.graph, t.variables); err != nil {
 		return nil, err
@@ -167,7 +181,7 @@ type translation struct {
 }
 
 // translate copies what the outputs and updates need into the compiler's form.
-func translate(g *Graph, names []string, outputs Outputs, updates []Update) translation {
+func translate(g *Graph, names []string, outputs Outputs, updates []Update, guards []*Value) translation {
 	var roots []*Value
 	for _, name := range names {
 		roots = append(roots, outputs[name])
@@ -175,6 +189,7 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 	for _, u := range updates {
 		roots = append(roots, u.value, g.variable(u.param))
 	}
+	roots = append(roots, guards...)
 	t := translation{graph: &ir.Graph{}}
 	nodes := translateNodes(reachable(roots), func(v *Value, n *ir.Node) {
 		switch op := v.op.(type) {
@@ -190,6 +205,9 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update) tran
 	}, t.graph)
 	for _, name := range names {
 		t.graph.Outputs = append(t.graph.Outputs, nodes[outputs[name]])
+	}
+	for _, v := range guards {
+		t.graph.Guards = append(t.graph.Guards, nodes[v])
 	}
 	for _, u := range updates {
 		t.graph.Assigns = append(t.graph.Assigns, ir.Assign{Variable: nodes[g.variable(u.param)], Value: nodes[u.value]})
@@ -224,7 +242,7 @@ func (p *Program) Run(inputs ...*Tensor) (Results, error) {
 		return nil, err
 	}
 	if err := p.runner.Run(p.arrays, p.step); err != nil {
-		return nil, fmt.Errorf("tarn: Run: %w", err)
+		return nil, fmt.Errorf("tarn: Run: %w", p.failure(err))
 	}
 	p.step++
 	return p.results, nil

@@ -35,7 +35,7 @@ type guardJob struct {
 // piece is a part of an array that is looked at in one go.
 type piece struct {
 	array int
-	start int            // in elements
+	start int // in elements
 	n     int
 }
 
