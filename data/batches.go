@@ -56,6 +56,7 @@ type Batch struct {
 	N        int            // number of examples, without padding
 	Tensors  []*tarn.Tensor // one for each field of the set, in its order
 	names    []string
+	rows     []int32
 }
 
 // Tensor returns the tensor of a field, or nil if the set has no such field.
@@ -65,6 +66,9 @@ func (b *Batch) Tensor(name string) *tarn.Tensor {
 	}
 	return nil
 }
+
+// Row returns the number of the i-th row's example in the data as it was loaded, counted from 0, whatever subsets and orders came after that.
+func (b *Batch) Row(i int) int { return int(b.rows[i]) }
 
 // EndsEpoch reports whether b is the last batch of its epoch.
 func (b *Batch) EndsEpoch() bool { return b.Next.Batch == 0 }
@@ -325,6 +329,7 @@ func (d *dealer) deal(s *slot) bool {
 			b.Tensors = s.rest
 		}
 	}
+	b.rows = append(b.rows[:0], rows...)
 	for _, fill := range s.fill {
 		fill(rows)
 	}

@@ -27,18 +27,20 @@ const (
 
 // state is where a training stands, beside its tensors.
 type state struct {
-	Form     int            `json:"form"`
-	Runs     int64          `json:"runs"`
-	Position data.Position  `json:"position"` // of the next batch; one past the epoch's last where only its end is to come
-	Seed     uint64         `json:"seed"`
-	Batch    int            `json:"batch"`
-	DropLast bool           `json:"drop_last"`
-	Examples int            `json:"examples"`
-	LossSum  float64        `json:"loss_sum"` // over the examples of the epoch so far
-	Count    int            `json:"count"`    // of these examples
-	Seconds  float64        `json:"seconds"`  // spent on the epoch so far
-	Early    *EarlyStopping `json:"early_stopping,omitempty"`
-	Last     *Record        `json:"last,omitempty"` // of the epoch before this one
+	Form           int            `json:"form"`
+	Runs           int64          `json:"runs"`
+	Position       data.Position  `json:"position"` // of the next batch; one past the epoch's last where only its end is to come
+	Seed           uint64         `json:"seed"`
+	Batch          int            `json:"batch"`
+	DropLast       bool           `json:"drop_last"`
+	Examples       int            `json:"examples"`
+	LossSum        float64        `json:"loss_sum"`          // over the examples of the epoch so far
+	Count          int            `json:"count"`             // of these examples
+	Skipped        int64          `json:"skipped,omitempty"` // batches, of all epochs
+	SkippedInEpoch int            `json:"skipped_in_epoch,omitempty"`
+	Seconds        float64        `json:"seconds"` // spent on the epoch so far
+	Early          *EarlyStopping `json:"early_stopping,omitempty"`
+	Last           *Record        `json:"last,omitempty"` // of the epoch before this one
 }
 
 // check returns an error unless the training l, whose state it is, can be in this state.
@@ -55,8 +57,10 @@ func (s *state) check(l *Loop) error {
 	switch {
 	case at.Epoch > l.Epochs:
 		return fmt.Errorf("it is from after epoch %d, and Epochs is %d: set it to %[1]d or more", at.Epoch, l.Epochs)
-	case s.Runs != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
-		return fmt.Errorf("it counts %d runs, which are not those of %d epochs of %d batches and %d batches more", s.Runs, at.Epoch, batches.PerEpoch(), at.Batch)
+	case s.Runs < 0 || s.Skipped < 0 || s.Runs+s.Skipped != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
+		return fmt.Errorf("it counts %d runs and %d skipped batches, which are not those of %d epochs of %d batches and %d batches more", s.Runs, s.Skipped, at.Epoch, batches.PerEpoch(), at.Batch)
+	case s.SkippedInEpoch < 0 || s.SkippedInEpoch > at.Batch || int64(s.SkippedInEpoch) > s.Skipped:
+		return fmt.Errorf("it counts %d skipped batches of an epoch after %d batches", s.SkippedInEpoch, at.Batch)
 	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, s.Examples):
 		return fmt.Errorf("it counts %d examples of the epoch after %d batches of %d", s.Count, at.Batch, l.Batch)
 	case !finite(s.LossSum) || !(s.Seconds >= 0) || !finite(s.Seconds):

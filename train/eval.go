@@ -65,6 +65,38 @@ func (e *Eval) take(b *data.Batch, n int) (*Result, error) {
 	return &e.result, nil
 }
 
+// explain says where the infinity or NaN comes from that makes the loss of a set not finite.
+func (e *Eval) explain(ctx context.Context, set *data.Set, size int) error {
+	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
+		if err != nil {
+			return err
+		}
+		if finite(r.Loss) {
+			continue
+		}
+		g := tarn.NewGraph()
+		g.Eval()
+		outputs := e.build(g, r.Batch.N)
+		p, err := compile(g, outputs, tarn.Guard(outputs["loss"]))
+		if err == nil {
+			err = p.bind(r.Batch)
+		}
+		if err != nil {
+			return err
+		}
+		origin, err := p.program.Origin(p.inputs...)
+		if err != nil || origin == nil {
+			return errors.Join(fmt.Errorf("train: the validation loss is %v", r.Loss), err)
+		}
+		err = fmt.Errorf("train: the validation loss is %v in batch %d of %d examples: %v", r.Loss, r.Batch.Position.Batch+1, r.Batch.N, origin)
+		if origin.Input != "" && len(origin.Element) > 0 {
+			err = fmt.Errorf("%w; it is row %d of the data", err, r.Batch.Row(origin.Element[0]))
+		}
+		return err
+	}
+	return fmt.Errorf("train: the validation loss of %d examples is not finite, though that of each batch is", set.Len())
+}
+
 // Over evaluates one batch after the other, as Step.Over trains. Padding (data.Pad) counts in the loss like any example.
 func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Result, error] {
 	return over(ctx, batches, e.take)

@@ -26,6 +26,7 @@ type Record struct {
 	LR        float64            // learning rate of the last run, NaN if the optimizer does not tell it
 	Rate      float64            // training examples a second
 	Seconds   float64            // that the epoch took, evaluation included
+	Skipped   int                // batches that were skipped: see Loop.SkipNonFinite
 }
 
 // recordJSON is a Record as JSON has it.
@@ -38,6 +39,7 @@ type recordJSON struct {
 	LR        *float64            `json:"lr"`
 	Rate      *float64            `json:"examples_per_second"`
 	Seconds   float64             `json:"seconds"`
+	Skipped   int                 `json:"skipped,omitempty"`
 }
 
 // MarshalJSON gives the record as a JSON object.
@@ -48,7 +50,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		}
 		return &x
 	}
-	j := recordJSON{r.Epoch, r.Step, number(r.TrainLoss), number(r.ValLoss), nil, number(r.LR), number(r.Rate), r.Seconds}
+	j := recordJSON{r.Epoch, r.Step, number(r.TrainLoss), number(r.ValLoss), nil, number(r.LR), number(r.Rate), r.Seconds, r.Skipped}
 	if len(r.Metrics) > 0 {
 		j.Metrics = map[string]*float64{}
 	}
@@ -70,7 +72,7 @@ func (r *Record) UnmarshalJSON(text []byte) error {
 		}
 		return *x
 	}
-	*r = Record{j.Epoch, j.Step, number(j.TrainLoss), number(j.ValLoss), nil, number(j.LR), number(j.Rate), j.Seconds}
+	*r = Record{j.Epoch, j.Step, number(j.TrainLoss), number(j.ValLoss), nil, number(j.LR), number(j.Rate), j.Seconds, j.Skipped}
 	if len(j.Metrics) > 0 {
 		r.Metrics = map[string]float64{}
 	}

@@ -35,6 +35,10 @@ type Loop struct {
 	Target   string // the field of the data sets that metrics compare "prediction" with
 	Metrics  []Metric
 
+	// SkipNonFinite lets the training go on after a run whose loss, gradient or new weights are not finite, as if its batch were not there.
+	// Record.Skipped counts them. Without it such a run ends the training, and so does a validation loss that is not finite.
+	SkipNonFinite bool
+
 	// EarlyStopping watches the validation loss. When the training ends the model has the weights of the best epoch.
 	EarlyStopping *EarlyStopping
 
@@ -68,6 +72,7 @@ type Progress struct {
 	Epoch, Epochs  int     // the epoch under way, from 1, and how many there are
 	Batch, Batches int     // batches done in it, and how many there are
 	Runs           int64   // runs completed
+	Skipped        int     // batches of the epoch that were skipped: see Loop.SkipNonFinite
 	Loss           float64 // of the last batch
 	MeanLoss       float64 // over the epoch so far
 	Rate           float64 // training examples a second in this epoch
@@ -171,6 +176,7 @@ func (l *Loop) begin() (err error) {
 	if l.step, err = NewStepOf(seeded, l.params, l.Optimizer); err != nil {
 		return err
 	}
+	l.step.SkipNonFinite = l.SkipNonFinite
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err
 	}
@@ -276,23 +282,27 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 		if err != nil {
 			return err
 		}
-		if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-			return fmt.Errorf("train: the loss is %v in epoch %d, batch %d (run %d): the training has diverged; try a lower learning rate, or clip the gradients",
-				r.Loss, b.Position.Epoch+1, b.Position.Batch+1, r.Run)
-		}
-		l.at.Runs = r.Run
 		l.at.Position = data.Position{Epoch: b.Position.Epoch, Batch: b.Position.Batch + 1}
-		l.at.LossSum += r.Loss * float64(b.N)
-		l.at.Count += b.N
-		if l.Folder != nil && l.CheckpointEvery > 0 && r.Run%int64(l.CheckpointEvery) == 0 {
+		if r.Skipped {
+			l.at.Skipped++
+			l.at.SkippedInEpoch++
+		} else {
+			l.at.Runs = r.Run
+			l.at.LossSum += r.Loss * float64(b.N)
+			l.at.Count += b.N
+		}
+		if l.Folder != nil && l.CheckpointEvery > 0 && !r.Skipped && r.Run%int64(l.CheckpointEvery) == 0 {
 			if err := l.checkpoint(); err != nil {
 				return err
 			}
 		}
-		p.Batch, p.Runs, p.Loss, p.MeanLoss, p.Rate = l.at.Position.Batch, r.Run, r.Loss, l.at.LossSum/float64(l.at.Count), l.rate()
+		p.Batch, p.Runs, p.Loss, p.MeanLoss, p.Rate, p.Skipped = l.at.Position.Batch, r.Run, r.Loss, l.at.LossSum/float64(l.at.Count), l.rate(), l.at.SkippedInEpoch
 		if !show(&p) {
 			return errBreak
 		}
+	}
+	if n := batches.PerEpoch(); l.at.SkippedInEpoch == n {
+		return fmt.Errorf("train: no run of epoch %d was finite, and all its %d batches were skipped; without SkipNonFinite the error says where the first infinity or NaN comes from", p.Epoch, n)
 	}
 	record, err := l.endEpoch(ctx)
 	if err != nil {
@@ -314,13 +324,16 @@ func (l *Loop) rate() float64 {
 // a crash between the two leaves in it is taken back when the training goes on, as an epoch that was not finished.
 func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	rate := l.rate()
-	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate}
+	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate, Skipped: l.at.SkippedInEpoch}
 	var err error
 	if l.Valid != nil {
 		err = optim.WithAverages(l.Optimizer, func() (err error) {
 			r.ValLoss, err = l.eval.Measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics...)
 			return err
 		})
+		if err == nil && !finite(r.ValLoss) && !l.SkipNonFinite {
+			err = l.eval.explain(ctx, l.Valid, l.Batch)
+		}
 		if err != nil {
 			return r, err
 		}
@@ -350,7 +363,7 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	}
 	l.history = append(l.history, r)
 	l.at.Position = data.Position{Epoch: r.Epoch}
-	l.at.LossSum, l.at.Count, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, &r, 0
+	l.at.LossSum, l.at.Count, l.at.SkippedInEpoch, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, 0, &r, 0
 	l.begun = time.Now()
 	if l.Folder == nil {
 		return r, nil

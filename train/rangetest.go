@@ -65,6 +65,7 @@ func (r *RangeTest) Run(ctx context.Context) (curve *RateCurve, err error) {
 	if err != nil {
 		return nil, err
 	}
+	step.SkipNonFinite = true // it ends the test
 	batches := r.Train.Batches(min(r.Batch, r.Train.Len()), data.Options{Shuffle: true, Seed: r.Seed, Last: data.Drop, Epochs: -1})
 	curve = &RateCurve{}
 	sum, runs := 0.0, 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
@@ -22,12 +23,19 @@ type Build func(g *tarn.Graph, n int) tarn.Outputs
 type Result struct {
 	Run     int64 // runs completed, this one included
 	Loss    float64
+	Skipped bool // the run was not finite and changed nothing, and has no outputs; see Step.SkipNonFinite
 	Outputs tarn.Results
 	Batch   *data.Batch // nil where the run was not over batches
 }
 
 // Step trains a model. All its programs work on the same params and optimizer states and count their runs together.
+//
+// A run is all or nothing: if the loss, a gradient, or what would be stored is not finite, the params and the optimizer's states stay as
+// they were, the run does not count, and the error says where the first infinity or NaN comes from: see tarn.Origin.
 type Step struct {
+	// SkipNonFinite makes a run that is not finite no error: Result.Skipped tells it.
+	SkipNonFinite bool
+
 	optimizer optim.Optimizer
 	params    *tarn.ParamSet
 	build     Build       // nil for a step of one graph
@@ -35,6 +43,8 @@ type Step struct {
 	programs  []*program
 	runs      int64
 	result    Result
+	least     float64 // the lowest loss
+	last      float64 // the loss of the last run
 }
 
 // program is a compiled step for one batch size.
@@ -83,7 +93,7 @@ func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Step{optimizer: optimizer, params: params}, nil
+	return &Step{optimizer: optimizer, params: params, least: math.Inf(1)}, nil
 }
 
 // Prepare compiles the programs for batches of n examples now instead of at the first such batch, with which the
@@ -122,7 +132,7 @@ func (s *Step) programFor(n int, updates bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := compile(loss.Graph(), outputs, assignments...)
+	p, err := compile(loss.Graph(), outputs, append(assignments, tarn.Guard(loss))...)
 	if err != nil {
 		return nil, err
 	}
@@ -176,10 +186,68 @@ func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
 	p.program.SetRuns(count)
 	out, err := p.program.Run(inputs...)
 	if err != nil {
+		*into = Result{Run: count, Loss: math.NaN(), Skipped: true}
 		return err
 	}
-	into.Run, into.Outputs, into.Loss = count+1, out, out["loss"].Item()
+	*into = Result{Run: count + 1, Outputs: out, Loss: out["loss"].Item()}
 	return nil
+}
+
+// trainOn takes one run, on a batch or on tensors.
+func (s *Step) trainOn(p *program, inputs []*tarn.Tensor, b *data.Batch) error {
+	err := p.run(s.runs, &s.result, inputs)
+	s.result.Batch = b
+	if err == nil {
+		s.runs++
+		s.last, s.least = s.result.Loss, min(s.least, s.result.Loss)
+		return nil
+	}
+	var found *tarn.NonFiniteError
+	if !errors.As(err, &found) {
+		return err
+	}
+	if s.SkipNonFinite {
+		return nil
+	}
+	return s.explain(p, inputs, b, found)
+}
+
+// explain finds where the first infinity or NaN of a run comes from.
+func (s *Step) explain(p *program, inputs []*tarn.Tensor, b *data.Batch, e *tarn.NonFiniteError) error {
+	if e.Origin == nil {
+		origin, err := p.program.Origin(inputs...)
+		if err != nil {
+			return errors.Join(e, err)
+		}
+		e.Origin = origin
+	}
+	o := e.Origin
+	switch {
+	case o == nil:
+		return fmt.Errorf("%w; taken op by op it is finite, so this is a matter of rounding", e)
+	case o.Input != "" && b != nil && len(o.Element) > 0:
+		return fmt.Errorf("%w; it is row %d of the data: leave it out, or replace what is not finite", e, b.Row(o.Element[0]))
+	case o.Overflow && s.runs > 0 && s.grown():
+		return fmt.Errorf("%w; the training has diverged: after %d runs the largest weight is %.3g and the loss %.3g, the lowest was %.3g; try a lower learning rate, or clip the gradients",
+			e, s.runs, s.largest(), s.last, s.least)
+	}
+	return e
+}
+
+// grown reports whether the loss or the weights have become large in the training.
+func (s *Step) grown() bool {
+	return s.last-s.least > 10*max(math.Abs(s.least), 1e-3) || s.largest() > 1e6
+}
+
+// largest is the largest magnitude of a weight.
+func (s *Step) largest() (most float64) {
+	for _, p := range s.params.Trainable().All() {
+		t := p.Tensor()
+		for i := range t.Size() {
+			most = max(most, math.Abs(t.Float(i)))
+		}
+	}
+	return most
 }
 
 // Run takes one run on tensors given in the order of the graph's inputs, n being the number of examples. A step of one
@@ -189,11 +257,9 @@ func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.run(s.runs, &s.result, inputs); err != nil {
+	if err := s.trainOn(p, inputs, nil); err != nil {
 		return nil, err
 	}
-	s.result.Batch = nil
-	s.runs++
 	return &s.result, nil
 }
 
@@ -204,13 +270,11 @@ func (s *Step) take(b *data.Batch, n int) (*Result, error) {
 		err = p.bind(b)
 	}
 	if err == nil {
-		err = p.run(s.runs, &s.result, p.inputs)
+		err = s.trainOn(p, p.inputs, b)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("train: epoch %d, batch %d of %d examples: %w", b.Position.Epoch+1, b.Position.Batch+1, n, err)
 	}
-	s.result.Batch = b
-	s.runs++
 	return &s.result, nil
 }
 

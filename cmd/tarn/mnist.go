@@ -132,9 +132,12 @@ func (c *mnistCommand) Run(env *environment) error {
 	if err := draw(folder, loop); err != nil {
 		return err
 	}
-	_, accuracy, err := measure(env.ctx, model, test)
+	loss, accuracy, err := measure(env.ctx, model, test)
 	if err != nil {
 		return err
+	}
+	if !finite(loss) {
+		return fmt.Errorf("the loss on the test examples is %v: the weights are too large; try a lower learning rate", loss)
 	}
 	fmt.Fprintf(env.stdout, "test accuracy %.4f\n", accuracy)
 	return nil

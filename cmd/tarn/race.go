@@ -173,6 +173,7 @@ func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs i
 	if err := step.Prepare(c.Batch); err != nil {
 		return nil, err
 	}
+	step.SkipNonFinite = true // it ends the training
 	a := &attempt{}
 	batches := set.Batches(c.Batch, data.Options{Shuffle: true, Seed: seed, Last: data.Drop, Epochs: epochs})
 	begun := time.Now()

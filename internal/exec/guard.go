@@ -19,10 +19,14 @@ const surveyEvery = 256
 type guardJob struct {
 	m       *Machine
 	work    *lower.Guard
-	squares [2]cpu.Rows // of F32 and F64
+	squares [2]cpu.Rows // sums of squares, of F32 and F64
+	least   [2]cpu.Rows // minima
 	pieces  []piece
 	sums    []float64 // by piece
-	shared  bool      // the pieces are worth several workers
+	total   float64   // of one array
+	least32 float32
+	least64 float64
+	shared  bool // the pieces are worth several workers
 
 	copies    []ir.Array // of the variables; nil until they are needed
 	copied    bool       // in this run
@@ -43,7 +47,10 @@ type piece struct {
 const guardPiece = 1 << 15
 
 func (m *Machine) newGuard(w *lower.Guard) *guardJob {
-	j := &guardJob{m: m, work: w, squares: [2]cpu.Rows{cpu.RowSquares(cpu.F32), cpu.RowSquares(cpu.F64)}}
+	j := &guardJob{m: m, work: w,
+		squares: [2]cpu.Rows{cpu.RowSquares(cpu.F32), cpu.RowSquares(cpu.F64)},
+		least:   [2]cpu.Rows{cpu.RowReduction(cpu.Min, cpu.F32), cpu.RowReduction(cpu.Min, cpu.F64)},
+	}
 	total := 0
 	for i, x := range w.Arrays {
 		total += x.Buffer.Size
@@ -109,16 +116,18 @@ func (j *guardJob) run() error {
 func (j *guardJob) Do(_, task int) {
 	p := &j.pieces[task]
 	b := j.work.Arrays[p.array].Buffer
-	j.sums[task] = 0
-	j.add(&j.sums[task], unsafe.Add(j.m.bases[b.ID], p.start*b.DType.Size()), b.DType, p.n)
+	j.sum(&j.sums[task], unsafe.Add(j.m.bases[b.ID], p.start*b.DType.Size()), b.DType, p.n)
 }
 
-func (j *guardJob) add(sum *float64, data unsafe.Pointer, dtype ir.DType, n int) {
+// sum adds up the squares of n floats. It works in a place of the caller's, so that it allocates nothing.
+func (j *guardJob) sum(in *float64, data unsafe.Pointer, dtype ir.DType, n int) float64 {
 	squares := j.squares[0]
 	if dtype == ir.F64 {
 		squares = j.squares[1]
 	}
-	squares(unsafe.Pointer(sum), data, 1, n)
+	*in = 0
+	squares(unsafe.Pointer(in), data, 1, n)
+	return *in
 }
 
 // survey looks at the variables: whether they are as the proof that the new values are finite assumes. The limit leaves room for the
@@ -128,8 +137,7 @@ func (j *guardJob) survey() {
 	j.surveyed, j.since, j.large = true, 0, false
 	for i, v := range j.work.Variables {
 		a := j.variables[i]
-		sum := 0.0
-		j.add(&sum, a.Data, a.DType, a.Size())
+		sum := j.sum(&j.total, a.Data, a.DType, a.Size())
 		j.large = j.large || !(sum <= lower.MostVariable/room*(lower.MostVariable/room))
 		if v.NotNegative && !j.large {
 			j.large = j.negative(a)
@@ -162,9 +170,8 @@ func (j *guardJob) settle() error {
 		if v.Node == nil {
 			continue
 		}
-		sum, a, old := 0.0, j.variables[i], j.copies[i]
-		j.add(&sum, a.Data, a.DType, a.Size())
-		if isFinite(sum) {
+		a, old := j.variables[i], j.copies[i]
+		if isFinite(j.sum(&j.total, a.Data, a.DType, a.Size())) {
 			continue
 		}
 		for k := range a.Size() {
@@ -182,9 +189,7 @@ func (j *guardJob) settle() error {
 
 // finite reports whether all elements of a buffer are finite.
 func (j *guardJob) finite(b *lower.Buffer) bool {
-	sum := 0.0
-	j.add(&sum, j.m.bases[b.ID], b.DType, b.Size)
-	if isFinite(sum) {
+	if isFinite(j.sum(&j.total, j.m.bases[b.ID], b.DType, b.Size)) {
 		return true
 	}
 	return finite(j.m.flat(b))
@@ -203,13 +208,13 @@ func finite(a ir.Array) bool {
 // negative reports whether an element of a float array is below zero.
 func (j *guardJob) negative(a ir.Array) bool {
 	if a.DType == ir.F64 {
-		least := 0.0
-		cpu.RowReduction(cpu.Min, cpu.F64)(unsafe.Pointer(&least), a.Data, 1, a.Size())
-		return least < 0
+		j.least64 = 0
+		j.least[1](unsafe.Pointer(&j.least64), a.Data, 1, a.Size())
+		return j.least64 < 0
 	}
-	least := float32(0)
-	cpu.RowReduction(cpu.Min, cpu.F32)(unsafe.Pointer(&least), a.Data, 1, a.Size())
-	return least < 0
+	j.least32 = 0
+	j.least[0](unsafe.Pointer(&j.least32), a.Data, 1, a.Size())
+	return j.least32 < 0
 }
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -79,6 +79,9 @@ func (s *Step) Summary() string {
 	case *Copy:
 		return fmt.Sprintf("copy %s", ir.ShapeString(w.From.View.Shape))
 	case *Guard:
+		if !w.Bounded {
+			return "guard, with a copy of what is assigned"
+		}
 		return "guard"
 	case *Check:
 		return fmt.Sprintf("check for %s", w.Op.Name())

@@ -95,5 +95,8 @@ func Line(r train.Record, epochs int) string {
 		fmt.Fprintf(&b, "  %s %.4f", name, r.Metrics[name])
 	}
 	fmt.Fprintf(&b, "  %.0f examples/s  %.1fs", r.Rate, r.Seconds)
+	if r.Skipped > 0 {
+		fmt.Fprintf(&b, "  %d batches skipped", r.Skipped)
+	}
 	return b.String()
 }
