@@ -15,37 +15,41 @@ import (
 func TestRandomGraphs(t *testing.T) {
 	const graphs = 150
 	for seed := range graphs {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			m := &graphMaker{r: rand.New(rand.NewPCG(uint64(seed), 3)), g: tarn.NewGraph(), data: map[string]*tarn.Tensor{}, dtype: tarn.F64}
-			if seed%3 == 2 {
-				m.dtype = tarn.F32
-			}
-			for range 3 {
-				m.pool = append(m.pool, m.input(between(-1, 1), []int{1 + m.r.IntN(4), 1 + m.r.IntN(7)}))
-			}
-			wrt := []*tarn.Value{m.pool[0], m.pool[1], m.pool[2]}
-			for range 12 {
-				m.grow()
-			}
-			total := m.g.Num(tarn.F64, 0)
-			outputs := tarn.Outputs{}
-			for i, v := range m.pool {
-				// Bounded, so that values that have grown large do not drown the others.
-				total = total.Add(v.Tanh().Cast(tarn.F64).Sum())
-				if i%3 == 0 {
-					outputs[fmt.Sprint("v", i)] = v
-				}
-			}
-			outputs["total"] = total.Cast(m.dtype) // which says how exact it can be
-			for i, d := range tarn.Grad(total, wrt...) {
-				outputs[fmt.Sprint("d", i)] = d
-			}
-			if err := m.g.Err(); err != nil {
-				t.Fatal(err)
-			}
-			compareWithin(t, m.g, outputs, m.data, manyOps)
-		})
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGraph(t, uint64(seed)) })
 	}
+}
+
+// randomGraph makes one graph and runs it.
+func randomGraph(t *testing.T, seed uint64) {
+	t.Helper()
+	m := &graphMaker{r: rand.New(rand.NewPCG(seed, 3)), g: tarn.NewGraph(), data: map[string]*tarn.Tensor{}, dtype: tarn.F64}
+	if seed%3 == 2 {
+		m.dtype = tarn.F32
+	}
+	for range 3 {
+		m.pool = append(m.pool, m.input(between(-1, 1), []int{1 + m.r.IntN(4), 1 + m.r.IntN(7)}))
+	}
+	wrt := []*tarn.Value{m.pool[0], m.pool[1], m.pool[2]}
+	for range 12 {
+		m.grow()
+	}
+	total := m.g.Num(tarn.F64, 0)
+	outputs := tarn.Outputs{}
+	for i, v := range m.pool {
+		// Bounded, so that values that have grown large do not drown the others.
+		total = total.Add(v.Tanh().Cast(tarn.F64).Sum())
+		if i%3 == 0 {
+			outputs[fmt.Sprint("v", i)] = v
+		}
+	}
+	outputs["total"] = total.Cast(m.dtype) // which says how exact it can be
+	for i, d := range tarn.Grad(total, wrt...) {
+		outputs[fmt.Sprint("d", i)] = d
+	}
+	if err := m.g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	compareWithin(t, m.g, outputs, m.data, manyOps)
 }
 
 // graphMaker grows a graph op by op. Its pool holds the float values that later ops may use.

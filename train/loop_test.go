@@ -126,47 +126,53 @@ func TestKill(t *testing.T) {
 	finish(t, whole)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3 {
-		f := folder(t)
-		kills := 0
-		for {
-			c := exec.Command(os.Args[0])
-			turns, most := r.IntN(20), 0
-			if kills == 6 {
-				turns = math.MaxInt // let it come to its end
-			} else {
-				most = turns + 4 // not to have come to its end before it is killed, however late that is
-			}
-			c.Env = append(os.Environ(), childFolder+"="+f.Dir(), fmt.Sprint(childTurns, "=", most))
-			out, err := c.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			lines := bufio.NewScanner(out)
-			last := ""
-			for turns > 0 && lines.Scan() {
-				last = lines.Text()
-				turns--
-			}
-			if turns > 0 {
-				if err := c.Wait(); err != nil {
-					t.Fatalf("a training that was not killed failed: %v: %s", err, last)
-				}
-				break
-			}
-			c.Process.Kill()
-			c.Wait()
-			kills++
+		killed(t, r, whole)
+	}
+}
+
+// killed kills a training again and again until it comes to its end, and compares it with the whole one.
+func killed(t *testing.T, r *rand.Rand, whole *Loop) {
+	t.Helper()
+	f := folder(t)
+	kills := 0
+	for {
+		c := exec.Command(os.Args[0])
+		turns, most := r.IntN(20), 0
+		if kills == 6 {
+			turns = math.MaxInt // let it come to its end
+		} else {
+			most = turns + 4 // not to have come to its end before it is killed, however late that is
 		}
-		if kills < 3 {
-			t.Errorf("only %d kills", kills)
+		c.Env = append(os.Environ(), childFolder+"="+f.Dir(), fmt.Sprint(childTurns, "=", most))
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
 		}
-		sameRun(t, fmt.Sprintf("after %d kills", kills), f, whole.Folder)
-		if left, _ := filepath.Glob(f.Path(".*.tmp")); len(left) > 0 {
-			t.Errorf("left behind: %v", left)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
 		}
+		lines := bufio.NewScanner(out)
+		last := ""
+		for turns > 0 && lines.Scan() {
+			last = lines.Text()
+			turns--
+		}
+		if turns > 0 {
+			if err := c.Wait(); err != nil {
+				t.Fatalf("a training that was not killed failed: %v: %s", err, last)
+			}
+			break
+		}
+		c.Process.Kill()
+		c.Wait()
+		kills++
+	}
+	if kills < 3 {
+		t.Errorf("only %d kills", kills)
+	}
+	sameRun(t, fmt.Sprintf("after %d kills", kills), f, whole.Folder)
+	if left, _ := filepath.Glob(f.Path(".*.tmp")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -60,16 +60,23 @@ func TestRandomGraphs(t *testing.T) {
 	three := pool.New(3)
 	defer three.Close()
 	for seed := range rounds(100) {
-		r := rand.New(rand.NewPCG(uint64(seed), 1))
-		large := []int{0, 0, 7, 64, 257, 2050, 5000}[r.IntN(7)]
-		ops := 3 + r.IntN(40)
-		if large > 300 {
-			ops = min(ops, 12)
+		randomGraph(t, rand.New(rand.NewPCG(uint64(seed), 1)), three)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
 		}
-		g := irtest.Random(r, ops, large)
-		if err := against(g, three, r); err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
+	}
+}
+
+// randomGraph makes one graph and runs it.
+func randomGraph(t *testing.T, r *rand.Rand, workers *pool.Pool) {
+	t.Helper()
+	large := []int{0, 0, 7, 64, 257, 2050, 5000}[r.IntN(7)]
+	ops := 3 + r.IntN(40)
+	if large > 300 {
+		ops = min(ops, 12)
+	}
+	if err := against(irtest.Random(r, ops, large), workers, r); err != nil {
+		t.Error(err)
 	}
 }
 
