@@ -46,6 +46,7 @@ func VJP[T Operand](y, dy *Value, wrt ...T) []*Value { return vjp(y, dy, operand
 func vjp(y, dy *Value, wrt []Operand) []*Value {
 	y = y.orLost()
 	g := y.graph
+	dy = y.operand(dy)
 	in := []*Value{y, dy}
 	for _, o := range wrt {
 		in = append(in, y.operand(o))
