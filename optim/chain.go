@@ -13,7 +13,7 @@ import (
 // This file holds Chain, which carries gradients through transforms to the params: all that optimizers have in common.
 
 // Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is
-// one, and has the optional interfaces too: Accumulator, Rater, Averager, Observer. Package train uses those that an
+// one, and has the optional interfaces too: Accumulator, Rater, Averager, Observer, Clipper. Package train uses those that an
 // optimizer has.
 type Optimizer interface {
 	// Update returns the assignments that take one step of the optimizer. Params that are frozen or states are left alone.
@@ -47,12 +47,19 @@ type Observer interface {
 	Observe(number float64)
 }
 
+// Clipper is an Optimizer that limits the norm of the gradient.
+type Clipper interface {
+	// Clipped returns what a gradient's norm is after that.
+	Clipped(norm float64) float64
+}
+
 var _ interface { // what a Chain is
 	Optimizer
 	Accumulator
 	Rater
 	Averager
 	Observer
+	Clipper
 } = (*Chain)(nil)
 
 // Chain is an optimizer made of transforms:
@@ -185,6 +192,14 @@ func (c *Context) depends() bool {
 // UpdatesAt reports whether run number run, counted from 0, is the last of a group of MicroBatches, which updates the params.
 func (o *Chain) UpdatesAt(run int64) bool {
 	return o.MicroBatches <= 1 || run%int64(o.MicroBatches) == int64(o.MicroBatches)-1
+}
+
+// Clipped returns what ClipNorm leaves of a gradient's norm.
+func (o *Chain) Clipped(norm float64) float64 {
+	if o.ClipNorm > 0 {
+		return norm * min(1, o.ClipNorm/(norm+1e-6))
+	}
+	return norm
 }
 
 // RateAt returns the learning rate at run number run, counted from 0.

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // This file holds Folder, the directory of a run on the disk:
@@ -238,10 +239,10 @@ func (f *Folder) has(name string) bool {
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
-// left lists the files that a training has written: the final weights, the best, the log and the checkpoints, the newest
+// left lists the files that a training has written: the final weights, the best, the log, the records of package watch and the checkpoints, the newest
 // first.
 func (f *Folder) left() (names []string) {
-	for _, name := range []string{weightsFile, bestFile, logFile} {
+	for _, name := range []string{weightsFile, bestFile, logFile, watch.FileName} {
 		if f.has(name) {
 			names = append(names, name)
 		}

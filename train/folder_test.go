@@ -118,7 +118,7 @@ func TestLost(t *testing.T) {
 		{"the newest checkpoint, damaged", damaged(checkpointFile), "is damaged, or another program has changed it", ""},
 		{"the checkpoint before", gone(second), "", ""},
 		{"all checkpoints", gone(checkpointFile, second), "", "has no checkpoint.safetensors to resume from, but "},
-		{"all but the log", gone(checkpointFile, second, bestFile, weightsFile), "", "but log.jsonl: put it back, or start over"},
+		{"all but the logs", gone(checkpointFile, second, bestFile, weightsFile), "", "but log.jsonl, watch.jsonl: put it back, or start over"},
 		{"all checkpoints, damaged", damaged(checkpointFile, second), "resuming from the checkpoint before it", second + ": tensor "},
 		{"the best weights", gone(bestFile), "", bestFile},
 		{"the best weights, damaged", damaged(bestFile), "", "damaged"},
@@ -160,7 +160,7 @@ func TestLost(t *testing.T) {
 	f := stopped(t)
 	os.Remove(f.Path(configFile))
 	for what, err := range map[string]error{"opened": errorOf(OpenFolder(f.Dir())), "created": errorOf(CreateFolder(f.Dir(), 1))} {
-		if err == nil || !strings.Contains(err.Error(), "no config.json") || !strings.Contains(err.Error(), "best.safetensors, log.jsonl, checkpoint.safetensors, checkpoint-2.safetensors") {
+		if err == nil || !strings.Contains(err.Error(), "no config.json") || !strings.Contains(err.Error(), "best.safetensors, log.jsonl, watch.jsonl, checkpoint.safetensors, checkpoint-2.safetensors") {
 			t.Errorf("%s without a configuration: %v", what, err)
 		}
 	}
@@ -497,7 +497,7 @@ func TestDamage(t *testing.T) {
 	if refused == 0 || resumed < 20 {
 		t.Errorf("%d refused, %d resumed", refused, resumed)
 	}
-	if names := slices.Sorted(maps.Keys(good)); len(names) != 5 {
+	if names := slices.Sorted(maps.Keys(good)); len(names) != 6 {
 		t.Errorf("the files are %v", names)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // This file holds Loop, a whole training: epochs, evaluation, early stopping, log and checkpoints. What it does at any
@@ -52,19 +53,24 @@ type Loop struct {
 	// training falls back if the newest is damaged. NewLoop sets it to 2.
 	KeepCheckpoints int
 
+	// Watch says what is measured of the steps: see package watch. The records go into the folder, as watch.FileName. NewLoop
+	// sets it to the defaults; nil measures nothing.
+	Watch *watch.Options
+
 	step    *Step
 	eval    *Eval
 	params  *tarn.ParamSet
 	at      state
 	history []Record
 	best    map[string]*tarn.Tensor // the weights of the best epoch
+	records *watch.File             // nil if nothing is recorded
 	begun   time.Time               // when this process began, or went on with, the epoch
 	before  int                     // examples of the epoch that an earlier process has taken
 }
 
 // NewLoop returns a training of 10 epochs in batches of 128, shuffled with seed 0, without validation or folder.
 func NewLoop(build Build, model any, optimizer optim.Optimizer, set *data.Set) *Loop {
-	return &Loop{Model: model, Build: build, Optimizer: optimizer, Train: set, Epochs: 10, Batch: 128, Target: "label", KeepCheckpoints: 2}
+	return &Loop{Model: model, Build: build, Optimizer: optimizer, Train: set, Epochs: 10, Batch: 128, Target: "label", KeepCheckpoints: 2, Watch: &watch.Options{}}
 }
 
 // Progress says where a training stands. It is valid until the next turn of the loop.
@@ -107,6 +113,14 @@ func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
 	if err := l.begin(); err != nil {
 		return err
 	}
+	if err := l.beginWatch(); err != nil {
+		return err
+	}
+	defer func() {
+		if failed := l.endWatch(); err == nil {
+			err = failed
+		}
+	}()
 	for l.at.Position.Epoch < l.Epochs && !l.stopped() {
 		if err := l.epoch(ctx, show); err != nil {
 			if ctx.Err() != nil && l.Folder != nil && errors.Is(err, context.Cause(ctx)) {
@@ -177,6 +191,12 @@ func (l *Loop) begin() (err error) {
 		return err
 	}
 	l.step.SkipNonFinite = l.SkipNonFinite
+	if l.Watch != nil {
+		if err := l.Watch.Check(); err != nil {
+			return err
+		}
+		l.step.Watch = watch.New(*l.Watch)
+	}
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err
 	}
@@ -290,6 +310,9 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 			l.at.Runs = r.Run
 			l.at.LossSum += r.Loss * float64(b.N)
 			l.at.Count += b.N
+			if err := l.record(r, b.Position); err != nil {
+				return err
+			}
 		}
 		if l.Folder != nil && l.CheckpointEvery > 0 && !r.Skipped && r.Run%int64(l.CheckpointEvery) == 0 {
 			if err := l.checkpoint(); err != nil {
@@ -362,6 +385,9 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 		}
 	}
 	l.history = append(l.history, r)
+	if err := l.recordEpoch(r); err != nil {
+		return r, err
+	}
 	l.at.Position = data.Position{Epoch: r.Epoch}
 	l.at.LossSum, l.at.Count, l.at.SkippedInEpoch, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, 0, &r, 0
 	l.begun = time.Now()

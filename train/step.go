@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // This file holds Step: forward pass, backward pass and update as one program, and the loop that runs it over batches.
@@ -26,6 +28,10 @@ type Result struct {
 	Skipped bool // the run was not finite and changed nothing, and has no outputs; see Step.SkipNonFinite
 	Outputs tarn.Results
 	Batch   *data.Batch // nil where the run was not over batches
+
+	// Look is what Step.Watch has measured, of the params and layers that Step.Watched names; nil at most runs.
+	Look       *watch.Step
+	Histograms []watch.Histogram
 }
 
 // Step trains a model. All its programs work on the same params and optimizer states and count their runs together.
@@ -36,12 +42,18 @@ type Step struct {
 	// SkipNonFinite makes a run that is not finite no error: Result.Skipped tells it.
 	SkipNonFinite bool
 
+	// Watch, if it is not nil, looks at every so many updates: see package watch. It is set before the first run.
+	Watch *watch.Watcher
+
 	optimizer optim.Optimizer
 	params    *tarn.ParamSet
 	build     Build       // nil for a step of one graph
 	loss      *tarn.Value // of that graph
 	programs  []*program
 	runs      int64
+	counted   int64 // runs whose updates are counted
+	updates   int64 // their updates
+	watched   watch.Header
 	result    Result
 	least     float64 // the lowest loss
 	last      float64 // the loss of the last run
@@ -54,6 +66,9 @@ type program struct {
 	program *tarn.Program
 	names   []string
 	inputs  []*tarn.Tensor
+
+	mode        watch.Mode
+	instruments *watch.Instruments
 }
 
 // NewStep compiles the training step of a loss that is already built: forward pass, backward pass and the optimizer's
@@ -99,20 +114,29 @@ func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
 // Prepare compiles the programs for batches of n examples now instead of at the first such batch, with which the
 // optimizer's states come into being. A step of one graph is always prepared.
 func (s *Step) Prepare(n int) error {
-	_, err := s.programFor(n, true)
+	_, err := s.programFor(n, true, watch.Plain)
 	if err == nil && !updatesAt(s.optimizer, 0) {
-		_, err = s.programFor(n, false)
+		_, err = s.programFor(n, false, watch.Plain)
 	}
 	return err
 }
 
+// Watched returns a header with the params and layers that Watch looks at, once a program has been compiled with Watch set.
+func (s *Step) Watched() watch.Header { return s.watched }
+
+// next finds or compiles the program of the next run, on n examples.
+func (s *Step) next(n int) (*program, error) {
+	updates := updatesAt(s.optimizer, s.runs)
+	return s.programFor(n, updates, s.mode(updates))
+}
+
 // programFor finds or compiles the program for batches of n examples.
-func (s *Step) programFor(n int, updates bool) (*program, error) {
+func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error) {
 	if s.build == nil {
 		n = 0
 	}
 	for _, p := range s.programs {
-		if p.size == n && p.updates == updates {
+		if p.size == n && p.updates == updates && p.mode == mode {
 			return p, nil
 		}
 	}
@@ -132,11 +156,23 @@ func (s *Step) programFor(n int, updates bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Watch != nil && s.watched.Version == 0 {
+		s.watched = watch.Describe(loss, s.params)
+	}
+	var instruments *watch.Instruments
+	if mode != watch.Plain {
+		if instruments, err = s.Watch.Instrument(mode, outputs, loss, s.params, assignments); err != nil {
+			return nil, err
+		}
+		outputs = maps.Clone(outputs)
+		maps.Copy(outputs, instruments.Outputs)
+		assignments = append(assignments, instruments.Updates...)
+	}
 	p, err := compile(loss.Graph(), outputs, append(assignments, tarn.Guard(loss))...)
 	if err != nil {
 		return nil, err
 	}
-	p.size, p.updates = n, updates
+	p.size, p.updates, p.mode, p.instruments = n, updates, mode, instruments
 	s.programs = append(s.programs, p)
 	return p, nil
 }
@@ -193,11 +229,14 @@ func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
 	return nil
 }
 
-// trainOn takes one run, on a batch or on tensors.
-func (s *Step) trainOn(p *program, inputs []*tarn.Tensor, b *data.Batch) error {
+// trainOn takes one run, on a batch or on tensors of n examples.
+func (s *Step) trainOn(p *program, inputs []*tarn.Tensor, b *data.Batch, n int) error {
 	err := p.run(s.runs, &s.result, inputs)
 	s.result.Batch = b
 	if err == nil {
+		if err := s.look(p, s.runs, n); err != nil {
+			return err
+		}
 		s.runs++
 		s.last, s.least = s.result.Loss, min(s.least, s.result.Loss)
 		return nil
@@ -253,11 +292,11 @@ func (s *Step) largest() (most float64) {
 // Run takes one run on tensors given in the order of the graph's inputs, n being the number of examples. A step of one
 // graph passes over n.
 func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
-	p, err := s.programFor(n, updatesAt(s.optimizer, s.runs))
+	p, err := s.next(n)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.trainOn(p, inputs, nil); err != nil {
+	if err := s.trainOn(p, inputs, nil, n); err != nil {
 		return nil, err
 	}
 	return &s.result, nil
@@ -265,12 +304,12 @@ func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
 
 // take takes one run on a batch of n rows.
 func (s *Step) take(b *data.Batch, n int) (*Result, error) {
-	p, err := s.programFor(n, updatesAt(s.optimizer, s.runs))
+	p, err := s.next(n)
 	if err == nil {
 		err = p.bind(b)
 	}
 	if err == nil {
-		err = s.trainOn(p, p.inputs, b)
+		err = s.trainOn(p, p.inputs, b, n)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("train: epoch %d, batch %d of %d examples: %w", b.Position.Epoch+1, b.Position.Batch+1, n, err)

@@ -23,8 +23,8 @@ import (
 // FileName is the name of the file in the folder of a run.
 const FileName = "watch.jsonl"
 
-// version is that of the form of the lines.
-const version = 1
+// Version is that of the form of the lines.
+const Version = 1
 
 // maxLine is the longest line that is read, in bytes.
 const maxLine = 64 << 20
@@ -204,8 +204,8 @@ func (d *decoder) take(text []byte) (l Line, done bool, err error) {
 // check refuses lines that a reader would stumble over.
 func (d *decoder) check(l Line) error {
 	if h := l.Header; h != nil {
-		if h.Version != version {
-			return fmt.Errorf("the records are of version %d; this program reads version %d", h.Version, version)
+		if h.Version != Version {
+			return fmt.Errorf("the records are of version %d; this program reads version %d", h.Version, Version)
 		}
 		d.header = h
 	}

@@ -92,7 +92,7 @@ type Layer struct {
 type Step struct {
 	Run     int64   `json:"run"` // runs completed, this one included
 	Epoch   int     `json:"epoch"`
-	Seconds float64 `json:"seconds"` // since the training began, without what an earlier process needed
+	Seconds float64 `json:"seconds"` // that the training has taken, evaluations included
 
 	Loss     Number `json:"loss"`
 	Rate     Number `json:"rate"`

@@ -122,9 +122,8 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 	}
 	var watched []watchedParam
 	layers := params.Layers(loss)
+	in.Header = describe(params, layers)
 	for name, p := range params.Trainable().All() {
-		layer := slices.IndexFunc(layers, func(l tarn.Layer) bool { return slices.Contains(l.Params, name) })
-		in.Header.Params = append(in.Header.Params, Param{Name: name, Shape: p.Shape(), Layer: layer})
 		now := p.Value(g)
 		after := next[p]
 		if after == nil {
@@ -138,7 +137,6 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 		wrt = append(wrt, p.now)
 	}
 	for _, l := range layers {
-		in.Header.Layers = append(in.Header.Layers, Layer{Path: l.Path, Op: l.Op, Activation: l.Activation, Shape: l.Output.Shape(), Units: max(1, l.Output.Dim(-1))})
 		wrt = append(wrt, l.Output)
 		if l.Steps != nil {
 			wrt = append(wrt, l.Steps)
@@ -168,6 +166,23 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 		slices.Sort(in.values)
 	}
 	return in, g.Err()
+}
+
+// Describe returns a header with the params and layers that are watched.
+func Describe(loss *tarn.Value, params *tarn.ParamSet) Header {
+	return describe(params, params.Layers(loss))
+}
+
+func describe(params *tarn.ParamSet, layers []tarn.Layer) Header {
+	h := Header{Version: Version, Params: []Param{}, Layers: []Layer{}}
+	for name, p := range params.Trainable().All() {
+		layer := slices.IndexFunc(layers, func(l tarn.Layer) bool { return slices.Contains(l.Params, name) })
+		h.Params = append(h.Params, Param{Name: name, Shape: p.Shape(), Layer: layer})
+	}
+	for _, l := range layers {
+		h.Layers = append(h.Layers, Layer{Path: l.Path, Op: l.Op, Activation: l.Activation, Shape: l.Output.Shape(), Units: max(1, l.Output.Dim(-1))})
+	}
+	return h
 }
 
 // watchedParam is a trainable param in a graph.

@@ -1,0 +1,181 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
+)
+
+// This file holds how a training is watched: which program takes a step, and where what it has measured goes.
+
+// mode is what the program of the next run measures.
+func (s *Step) mode(updates bool) watch.Mode {
+	if s.Watch == nil || !updates {
+		return watch.Plain
+	}
+	return s.Watch.Mode(s.updatesBefore(s.runs))
+}
+
+// updatesBefore is the number of updates among the first runs.
+func (s *Step) updatesBefore(runs int64) int64 {
+	if s.counted > runs {
+		s.counted, s.updates = 0, 0
+	}
+	for ; s.counted < runs; s.counted++ {
+		if updatesAt(s.optimizer, s.counted) {
+			s.updates++
+		}
+	}
+	return s.updates
+}
+
+// look takes what the run of a program has measured.
+func (s *Step) look(p *program, run int64, n int) error {
+	update := s.updatesBefore(run)
+	switch p.mode {
+	case watch.Remember:
+		s.Watch.Remembered(update)
+	case watch.Look:
+		l, histograms := s.Watch.Record(p.instruments, s.result.Outputs, update, n)
+		l.Run, l.Loss, l.ClippedNorm, l.Rate = run+1, watch.Number(s.result.Loss), l.GradNorm, watch.Number(math.NaN())
+		if c, ok := s.optimizer.(optim.Clipper); ok {
+			l.ClippedNorm = watch.Number(c.Clipped(float64(l.GradNorm)))
+		}
+		if r, ok := s.optimizer.(optim.Rater); ok {
+			rate, err := r.RateAt(run)
+			if err != nil {
+				return err
+			}
+			l.Rate = watch.Number(rate)
+		}
+		s.result.Look, s.result.Histograms = &l, histograms
+	}
+	return nil
+}
+
+// beginWatch opens the file of records, and describes the training there.
+func (l *Loop) beginWatch() error {
+	l.records = nil
+	if l.Watch == nil || l.Folder == nil {
+		return nil
+	}
+	header, err := l.describe()
+	if err != nil {
+		return err
+	}
+	if l.records, err = watch.Append(l.Folder.Path(watch.FileName)); err != nil {
+		return err
+	}
+	return l.records.Write(watch.Line{Header: &header})
+}
+
+// endWatch closes the file.
+func (l *Loop) endWatch() error {
+	if l.records == nil {
+		return nil
+	}
+	return l.records.Close()
+}
+
+// describe returns the header.
+func (l *Loop) describe() (watch.Header, error) {
+	h := l.step.Watched()
+	h.Run, h.Every, h.Batch, h.Examples, h.Epochs = l.at.Runs, l.step.Watch.Every(), l.Batch, l.Train.Len(), l.Epochs
+	h.Optimizer = strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", l.Optimizer), "*"), "optim."))
+	dtype, err := l.Train.DType(l.Target)
+	if err != nil {
+		return h, nil // no target of that name: the task is unknown
+	}
+	target, err := l.Train.Tensor(l.Target)
+	if err != nil {
+		return h, err
+	}
+	if dtype.IsFloat() {
+		h.Task = "numbers"
+		chance := watch.Number(variance(target))
+		h.Chance = &chance
+		return h, nil
+	}
+	counts, valid := map[int]int{}, 0
+	for i := range target.Size() {
+		if c := int(target.Float(i)); c >= 0 {
+			counts[c]++
+			valid++
+		}
+	}
+	entropy := 0.0
+	for c, n := range counts {
+		h.Classes = max(h.Classes, c+1)
+		p := float64(n) / float64(valid)
+		entropy -= p * math.Log(p)
+	}
+	chance := watch.Number(entropy)
+	h.Task, h.Chance = "classes", &chance
+	return h, nil
+}
+
+// variance is the mean square distance of t's elements from the mean of their column.
+func variance(t *tarn.Tensor) float64 {
+	if t.Rank() == 0 || t.Size() == 0 {
+		return 0
+	}
+	rows := t.Shape()[0]
+	width := t.Size() / max(1, rows)
+	total := 0.0
+	for c := range width {
+		mean, squares := 0.0, 0.0
+		for r := range rows {
+			x := t.Float(r*width + c)
+			d := x - mean
+			mean += d / float64(r+1)
+			squares += d * (x - mean)
+		}
+		total += squares / float64(rows)
+	}
+	return total / float64(max(1, width))
+}
+
+// record writes what a run has measured, if it has.
+func (l *Loop) record(r *Result, at data.Position) error {
+	if l.records == nil || r.Look == nil {
+		return nil
+	}
+	r.Look.Epoch, r.Look.Seconds = at.Epoch+1, l.seconds()
+	if err := l.records.Write(watch.Line{Step: r.Look}); err != nil {
+		return err
+	}
+	for _, h := range r.Histograms {
+		h.Run = r.Run
+		if err := l.records.Write(watch.Line{Histogram: &h}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seconds is how long the training has taken, evaluations included.
+func (l *Loop) seconds() float64 {
+	total := l.at.Seconds + time.Since(l.begun).Seconds()
+	for _, r := range l.history {
+		total += r.Seconds
+	}
+	return total
+}
+
+// recordEpoch writes the end of an epoch.
+func (l *Loop) recordEpoch(r Record) error {
+	if l.records == nil {
+		return nil
+	}
+	e := watch.Epoch{Epoch: r.Epoch, Run: r.Step, TrainLoss: watch.Number(r.TrainLoss), ValLoss: watch.Number(r.ValLoss), Seconds: r.Seconds, Metrics: map[string]watch.Number{}}
+	for name, x := range r.Metrics {
+		e.Metrics[name] = watch.Number(x)
+	}
+	return l.records.Write(watch.Line{Epoch: &e})
+}

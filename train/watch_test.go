@@ -1,0 +1,144 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
+)
+
+// TestWatch trains with and without looks, in one go and interrupted: the weights have the same bits, and the records are
+// the same.
+func TestWatch(t *testing.T) {
+	train := func(watched bool, stops ...int64) (*Folder, *watch.History) {
+		f := folder(t)
+		for i := 0; ; i++ {
+			l := loop()
+			l.Folder, l.CheckpointEvery = f, 1
+			l.Watch = &watch.Options{Every: 4, Values: func(out tarn.Outputs) map[string]*tarn.Value {
+				return map[string]*tarn.Value{"twice": out["loss"].Scale(2)}
+			}}
+			if !watched {
+				l.Watch = nil
+			}
+			if i == len(stops) {
+				finish(t, l)
+				break
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			for p, err := range l.Run(ctx) {
+				if err != nil {
+					if !errors.Is(err, context.Canceled) {
+						t.Fatal(err)
+					}
+					break
+				}
+				if p.Runs >= stops[i] {
+					cancel()
+				}
+			}
+			cancel()
+		}
+		if !watched {
+			if _, err := os.Stat(f.Path(watch.FileName)); err == nil {
+				t.Error("a training that is not watched has records")
+			}
+			return f, nil
+		}
+		h, err := watch.Load(f.Path(watch.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f, h
+	}
+	plain, _ := train(false)
+	whole, want := train(true)
+	sameRun(t, "watched", whole, plain)
+	h := want.Header
+	if h.Every != 4 || h.Batch != 8 || h.Examples != 50 || h.Epochs != 12 || h.Task != "numbers" || h.Optimizer != "adam" || !(*h.Chance > 0) {
+		t.Errorf("the header is %+v", h)
+	}
+	var runs []int64
+	for _, s := range want.Steps {
+		runs = append(runs, s.Run)
+		if math.Abs(float64(s.Values["twice"])-2*float64(s.Loss)) > 1e-5*math.Abs(float64(s.Loss)) || !(s.Rate > 0) || s.ClippedNorm != s.GradNorm || s.Epoch != int(s.Run-1)/7+1 {
+			t.Errorf("the look at run %d is %+v", s.Run, s)
+		}
+	}
+	if !slices.Equal(runs[:4], []int64{2, 10, 18, 26}) { // updates 0, 4, 8, 12 of two runs each
+		t.Errorf("the looks were at the runs %v", runs)
+	}
+	if len(want.Epochs) != 12 || want.Epochs[2].Run != 21 || len(want.Epochs[2].Metrics) != 2 {
+		t.Errorf("the epochs are %+v", want.Epochs)
+	}
+	again, got := train(true, 10, 33)
+	sameRun(t, "watched and resumed", again, plain)
+	for i := range got.Steps {
+		a, b := &got.Steps[i], &want.Steps[i]
+		a.Seconds, b.Seconds = 0, 0
+		if a.Cosine == nil { // the step before was taken by an earlier process
+			b.Cosine, b.Alpha, b.NoiseScale = nil, nil, nil
+		}
+		a.Layers.Dead, b.Layers.Dead = nil, nil // the window begins anew
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("the look at run %d, resumed, is\n%+v\nwant\n%+v", b.Run, *a, *b)
+		}
+	}
+	if len(got.Steps) != len(want.Steps) || len(got.Epochs) != len(want.Epochs) {
+		t.Errorf("there are %d looks and %d epochs, want %d and %d", len(got.Steps), len(got.Epochs), len(want.Steps), len(want.Epochs))
+	}
+	if _, err := OpenFolder(again.Dir()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWatchStep looks at a step that is run by hand, with clipping.
+func TestWatchStep(t *testing.T) {
+	m := newNet()
+	if err := tarn.Init(m, 5); err != nil {
+		t.Fatal(err)
+	}
+	opt := optim.NewSGD(0.1)
+	opt.ClipNorm = 1e-3
+	s, err := NewStepOf(m.build, m, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Watch = watch.New(watch.Options{Every: 2})
+	set := examples(16, 1)
+	looks := 0
+	for range 4 {
+		for b, err := range set.Batches(16, data.Options{}).All(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.take(b, b.N)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (r.Look != nil) != (r.Run%2 == 1) {
+				t.Errorf("run %d has the look %v", r.Run, r.Look)
+			}
+			if r.Look != nil {
+				looks++
+				if c := float64(r.Look.ClippedNorm); math.Abs(c-1e-3) > 1e-5 {
+					t.Errorf("the clipped norm is %v", c)
+				}
+				if r.Look.Rate != 0.1 || len(s.Watched().Params) != len(r.Look.Params.Norm) {
+					t.Errorf("the look is %+v", r.Look)
+				}
+			}
+		}
+	}
+	if looks != 2 {
+		t.Errorf("there were %d looks", looks)
+	}
+}
