@@ -159,7 +159,7 @@ func (s *Set) Slice(lo, hi int) (*Set, error) {
 }
 
 // Cast returns the set in which a field has a different element type: a number as F32 or F64, an integer also as I32 or
-// I64. Integers that I32 cannot hold are truncated to their lower bits.
+// I64. Integers that I32 cannot hold are an error.
 func (s *Set) Cast(name string, dtype tarn.DType) (*Set, error) {
 	i, err := s.find(name)
 	if err != nil {
@@ -171,6 +171,14 @@ func (s *Set) Cast(name string, dtype tarn.DType) (*Set, error) {
 	}
 	if dtype != from && (from == tarn.Bool || dtype == tarn.Bool || from.IsFloat() && !dtype.IsFloat()) {
 		return nil, fmt.Errorf("data: Cast: field %q is %v and cannot become %v", name, from, dtype)
+	}
+	if wide, ok := s.fields[i].data.([]int64); ok && dtype == tarn.I32 {
+		width := max(1, s.fields[i].width)
+		for at, v := range wide {
+			if v != int64(int32(v)) {
+				return nil, fmt.Errorf("data: Cast: field %q has %d in its row %d, which i32 cannot hold: keep it as i64, or change the value", name, v, at/width)
+			}
+		}
 	}
 	return s.with(i, func(f *field) { f.dtype = dtype }), nil
 }

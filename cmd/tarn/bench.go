@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/bench"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file holds bench.
@@ -28,6 +29,9 @@ type benchCommand struct {
 func (c *benchCommand) Validate() error {
 	if c.Threads < 0 || c.Threads > 1024 {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
+	}
+	if c.List && len(c.Workloads) > 0 {
+		return fmt.Errorf("--list lists all workloads; leave out %s", list.Names(c.Workloads))
 	}
 	if (c.Explain || c.Profile != "") && len(c.Workloads) != 1 {
 		return fmt.Errorf("--explain and --profile take one workload; %d are named", len(c.Workloads))

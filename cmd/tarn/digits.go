@@ -10,6 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
@@ -50,7 +51,7 @@ func (w *widths) UnmarshalText(text []byte) error {
 	for _, field := range strings.Split(string(text), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil {
-			return fmt.Errorf("%q is not a list of widths such as 512,512", text)
+			return fmt.Errorf("%s is not a list of widths such as 512,512", list.Quote(string(text)))
 		}
 		*w = append(*w, n)
 	}
@@ -99,8 +100,8 @@ func (c *config) check(available int) error {
 	switch {
 	case c.Epochs < 1 || c.Epochs > 1e6:
 		return fmt.Errorf("--epochs is %d and should be from 1 to 1000000", c.Epochs)
-	case c.Batch < 1:
-		return fmt.Errorf("--batch is %d and should be at least 1", c.Batch)
+	case c.Batch < 1 || c.Batch > mnistTraining:
+		return fmt.Errorf("--batch is %d and should be from 1 to %d", c.Batch, mnistTraining)
 	case c.Examples < 1 || c.Examples > available:
 		return fmt.Errorf("--examples is %d and should be from 1 to %d", c.Examples, available)
 	case !(c.Rate > 0) || math.IsInf(c.Rate, 0):

@@ -9,6 +9,8 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/expr"
 )
@@ -89,7 +91,7 @@ func (c *fitcurveCommand) read() (*curveFit, error) {
 	if f.response, err = expr.Parse(c.Response); err != nil {
 		return nil, usageError{fmt.Errorf("--response: %w", err)}
 	}
-	if f.table, err = (data.CSV{}).Load(c.Data); err != nil {
+	if f.table, err = (data.CSV{F64: true}).Load(c.Data); err != nil {
 		return nil, err
 	}
 	if f.columns, err = columnsOf(f.table); err != nil {
@@ -101,15 +103,15 @@ func (c *fitcurveCommand) read() (*curveFit, error) {
 		case a.vector:
 			return nil, usageError{fmt.Errorf("--start: %s is a vector; only numbers can be fitted", a.name)}
 		case f.columns[a.name] != nil:
-			return nil, usageError{fmt.Errorf("--start: %s is a column of %s and cannot be fitted", a.name, c.Data)}
+			return nil, usageError{fmt.Errorf("--start: %s is a column of %s and cannot be fitted", list.Name(a.name), file.Name(c.Data))}
 		case !slices.Contains(f.curve.Variables(), a.name):
-			return nil, usageError{fmt.Errorf("--start: %s is not in the formula", a.name)}
+			return nil, usageError{fmt.Errorf("--start: %s is not in the formula", list.Name(a.name))}
 		}
 		given[a.name] = true
 	}
 	for _, name := range f.curve.Variables() {
 		if !given[name] && f.columns[name] == nil {
-			return nil, usageError{fmt.Errorf("%s is neither a column of %s, which has %.500s, nor in --start", name, c.Data, strings.Join(f.table.Columns, ", "))}
+			return nil, usageError{fmt.Errorf("%s is neither a column of %s, which has %s, nor in --start", list.Name(name), file.Name(c.Data), list.Names(f.table.Columns))}
 		}
 	}
 	return f, nil
@@ -161,11 +163,7 @@ func (f *curveFit) problem() (problem *minimize.Graph, y *tarn.Value, err error)
 
 // columnsOf returns the columns of a table by name.
 func columnsOf(table *data.Table) (map[string][]float64, error) {
-	set, err := table.Set.Cast("features", tarn.F64)
-	if err != nil {
-		return nil, err
-	}
-	t, err := set.Tensor("features")
+	t, err := table.Set.Tensor("features")
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/expr"
@@ -36,9 +37,9 @@ func (c *fitcurveCommand) across(e *expr.Expr, columns []string) (string, error)
 	}
 	switch {
 	case len(in) == 0:
-		return "", fmt.Errorf("--plot draws a curve over a column, and the formula has none of %.500s", strings.Join(columns, ", "))
+		return "", fmt.Errorf("--plot draws a curve over a column, and the formula has none of %s", list.Names(columns))
 	case len(in) > 1:
-		return "", fmt.Errorf("--plot draws a curve over one column, and the formula has %s", strings.Join(in, ", "))
+		return "", fmt.Errorf("--plot draws a curve over one column, and the formula has %s", list.Names(in))
 	case !e.Elementwise():
 		return "", fmt.Errorf("--plot draws the curve between the lines of the data too, where parts, sums and the like of %s mean nothing", in[0])
 	}

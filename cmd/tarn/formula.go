@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/decimal"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/expr"
 )
@@ -31,7 +32,7 @@ func parseAssignments(flag, text string) ([]assignment, error) {
 		name, after, ok := strings.Cut(rest, "=")
 		name = strings.TrimSpace(name)
 		if !ok || name == "" {
-			return nil, fmt.Errorf("%s: %q should be a name, = and a number, as in x=1,y=[2,3]", flag, rest)
+			return nil, fmt.Errorf("%s: %s should be a name, = and a number, as in x=1,y=[2,3]", flag, list.Quote(rest))
 		}
 		a := assignment{name: name}
 		var value string
@@ -39,25 +40,27 @@ func parseAssignments(flag, text string) ([]assignment, error) {
 		if inside, found := strings.CutPrefix(after, "["); found {
 			a.vector = true
 			if value, rest, ok = strings.Cut(inside, "]"); !ok {
-				return nil, fmt.Errorf("%s: the bracket after %s= is not closed", flag, name)
+				return nil, fmt.Errorf("%s: the bracket after %s= is not closed", flag, list.Name(name))
 			}
 			if rest = strings.TrimLeft(rest, " "); rest != "" {
 				if rest, ok = strings.CutPrefix(rest, ","); !ok {
-					return nil, fmt.Errorf("%s: there should be a comma after the vector %s", flag, name)
+					return nil, fmt.Errorf("%s: there should be a comma after the vector %s", flag, list.Name(name))
 				}
 			}
 		} else {
 			value, rest, _ = strings.Cut(after, ",")
 		}
 		for part := range strings.SplitSeq(value, ",") {
-			v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
-			if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-				return nil, fmt.Errorf("%s: %q, the value of %s, is not a finite number", flag, strings.TrimSpace(part), name)
+			part = strings.TrimSpace(part)
+			v, err := decimal.Parse(part)
+			if err != nil {
+				quoted := list.Quote(part)
+				return nil, fmt.Errorf("%s: %s, the value of %s,%s", flag, quoted, list.Name(name), strings.TrimPrefix(err.Error(), quoted))
 			}
 			a.values = append(a.values, v)
 		}
 		if slices.ContainsFunc(out, func(o assignment) bool { return o.name == name }) {
-			return nil, fmt.Errorf("%s: %s is given twice", flag, name)
+			return nil, fmt.Errorf("%s: %s is given twice", flag, list.Name(name))
 		}
 		out = append(out, a)
 	}
@@ -75,9 +78,11 @@ func lengthen(values []assignment, dims string) error {
 		n := int(l.values[0])
 		switch {
 		case i < 0:
-			return fmt.Errorf("--dim: %s has no value", l.name)
+			return fmt.Errorf("--dim: %s has no value", list.Name(l.name))
 		case l.vector || float64(n) != l.values[0] || n < 1 || n > maxSize:
-			return fmt.Errorf("--dim: the length of %s should be a whole number from 1 to %d", l.name, maxSize)
+			return fmt.Errorf("--dim: the length of %s is %v and should be a whole number from 1 to %d", list.Name(l.name), l.values[0], maxSize)
+		case n < len(values[i].values):
+			return fmt.Errorf("--dim: the length of %s is %d, and %d values are given: leave some out, or make it longer", list.Name(l.name), n, len(values[i].values))
 		}
 		a := &values[i]
 		given := a.values
@@ -109,11 +114,11 @@ func newFunction(source, flag string, at []assignment) (*function, error) {
 	values := map[string]*tarn.Value{}
 	for _, a := range at {
 		if !slices.Contains(variables, a.name) {
-			has := "it has the variables " + strings.Join(variables, ", ")
+			has := "it has the variables " + list.Names(variables)
 			if len(variables) == 0 {
 				has = "it has no variables"
 			}
-			return nil, usageError{fmt.Errorf("%s: the formula has no variable %s; %s", flag, a.name, has)}
+			return nil, usageError{fmt.Errorf("%s: the formula has no variable %s; %s", flag, list.Name(a.name), has)}
 		}
 		p, err := addParam(&f.params, a)
 		if err != nil {

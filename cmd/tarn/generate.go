@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"unicode"
 
 	"github.com/seed-49005b45/tarn/data/text"
 	"github.com/seed-49005b45/tarn/nn"
@@ -29,8 +30,8 @@ func (c *generateCommand) Validate() error {
 		return fmt.Errorf("--length is %d and should be from 1 to 1000000000", c.Length)
 	case !(c.Temperature >= 0) || math.IsInf(c.Temperature, 0):
 		return fmt.Errorf("--temperature is %v and should be a finite number, not negative", c.Temperature)
-	case c.TopK < 0:
-		return fmt.Errorf("--top-k is %d and should not be negative", c.TopK)
+	case c.TopK < 0 || c.TopK > unicode.MaxRune:
+		return fmt.Errorf("--top-k is %d and should be from 1 to the number of characters that the model knows, or 0 for all", c.TopK)
 	case c.Prompt == "":
 		return fmt.Errorf("--prompt is empty and should have at least one character")
 	case c.Threads < 0 || c.Threads > 1024:
@@ -51,6 +52,9 @@ func (c *generateCommand) Run(env *environment) error {
 	characters, err := text.NewCharacters(settings.Characters)
 	if err != nil {
 		return err
+	}
+	if c.TopK > characters.Len() {
+		return usageError{fmt.Errorf("--top-k is %d, and the model knows %d characters; 0 means all", c.TopK, characters.Len())}
 	}
 	prompt, err := characters.Encode(c.Prompt)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"reflect"
 	"strings"
 	"syscall"
 
@@ -92,11 +91,11 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
 		}
 	}()
 	var line commandLine
-	parser, err := kong.New(&line,
-		kong.Name("tarn"), kong.Description("Tarn trains neural networks."),
+	parser, err := kong.New(&line, append(numbers(),
+		kong.Name("tarn"), kong.Description("Tarn trains neural networks. If a flag is given more than once, the last one counts."),
 		kong.Vars{"optimizers": strings.Join(contenderNames(), ", ")},
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(leave(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}))...)
 	if err != nil {
 		fmt.Fprintf(stderr, "tarn: %v\n", err)
 		return exitFailure
@@ -111,15 +110,11 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
 	if err != nil {
 		return complain(ctx, stderr, usageError{err})
 	}
-	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, given: map[string]bool{}}
-	for _, p := range parsed.Path {
-		if p.Flag != nil {
-			env.given[p.Flag.Name] = true
-		}
-		if value := valueOf(p); value != nil && value.Target.Kind() == reflect.String && value.Target.Len() == 0 {
-			return complain(ctx, stderr, usageError{fmt.Errorf("%s is given without a value", value.ShortSummary())})
-		}
+	given, err := checkGiven(parsed, &line)
+	if err != nil {
+		return complain(ctx, stderr, usageError{err})
 	}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, given: given}
 	if err := parsed.Run(env); err != nil {
 		return complain(ctx, stderr, err)
 	}

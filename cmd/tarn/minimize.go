@@ -6,10 +6,11 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/seed-49005b45/tarn/internal/decimal"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/minimize/contour"
 )
@@ -40,16 +41,15 @@ var boundedMethods = []string{"lbfgsb", "multistart", "basinhopping"}
 // Validate checks the flags; kong calls it.
 func (c *minimizeCommand) Validate() error {
 	bounded := strings.TrimSpace(c.Bounds) != ""
-	if c.Method == "" {
-		c.Method = "lbfgs"
-		if bounded {
-			c.Method = "lbfgsb"
-		}
-	}
-	for name := range strings.SplitSeq(c.Method, ",") {
+	names := map[string]bool{}
+	for _, name := range c.methods() {
 		if !slices.Contains(methodNames, name) {
-			return fmt.Errorf("--method has %q; there are: %s", name, strings.Join(methodNames, ", "))
+			return fmt.Errorf("--method has %s; there are: %s", list.Quote(name), list.Names(methodNames))
 		}
+		if names[name] {
+			return fmt.Errorf("--method names %s twice", name)
+		}
+		names[name] = true
 		if bounded && !slices.Contains(boundedMethods, name) {
 			return fmt.Errorf("--bounds: the method %s does not keep bounds; these do: %s", name, strings.Join(boundedMethods, ", "))
 		}
@@ -57,12 +57,23 @@ func (c *minimizeCommand) Validate() error {
 	switch {
 	case !(c.Tolerance > 0) || math.IsInf(c.Tolerance, 0):
 		return fmt.Errorf("--tolerance is %v and should be a finite number above 0", c.Tolerance)
-	case c.Iterations < 1:
-		return fmt.Errorf("--iterations is %d and should be at least 1", c.Iterations)
+	case c.Iterations < 1 || c.Iterations > 1e9:
+		return fmt.Errorf("--iterations is %d and should be from 1 to 1000000000", c.Iterations)
 	case !(c.Rate > 0) || math.IsInf(c.Rate, 0):
 		return fmt.Errorf("--rate is %v and should be a finite number above 0", c.Rate)
 	}
 	return checkPicture(c.Plot)
+}
+
+// methods returns the names of --method, or the default.
+func (c *minimizeCommand) methods() []string {
+	switch {
+	case c.Method != "":
+		return strings.Split(c.Method, ",")
+	case strings.TrimSpace(c.Bounds) != "":
+		return []string{"lbfgsb"}
+	}
+	return []string{"lbfgs"}
 }
 
 // Run minimizes by each method in turn.
@@ -92,7 +103,7 @@ func (c *minimizeCommand) Run(env *environment) error {
 	x0 := g.X()
 	var paths []contour.Path
 	var failed []string
-	names := strings.Split(c.Method, ",")
+	names := c.methods()
 	for _, name := range names {
 		m, err := c.method(name, lower, upper)
 		if err != nil {
@@ -225,16 +236,16 @@ func (c *minimizeCommand) bounds(start []assignment) (lower, upper []float64, er
 		limit := [2]float64{math.Inf(-1), math.Inf(1)}
 		for i, t := range []string{lo, hi} {
 			if t = strings.TrimSpace(t); t != "" {
-				v, err := strconv.ParseFloat(t, 64)
-				if err != nil || math.IsNaN(v) {
-					return nil, nil, fmt.Errorf("--bounds: %q is not a number", t)
+				v, err := decimal.Parse(t)
+				if err != nil {
+					return nil, nil, fmt.Errorf("--bounds: %w; a side without a bound is left empty, as in x=0:", err)
 				}
 				limit[i] = v
 			}
 		}
 		name = strings.TrimSpace(name)
 		if !ok || !slices.ContainsFunc(start, func(a assignment) bool { return a.name == name }) {
-			return nil, nil, fmt.Errorf("--bounds: %q should be a variable with its bounds, as in x=0:1", part)
+			return nil, nil, fmt.Errorf("--bounds: %s should be a variable with its bounds, as in x=0:1", list.Quote(part))
 		}
 		if _, twice := limits[name]; twice {
 			return nil, nil, fmt.Errorf("--bounds: %s is given twice", name)

@@ -52,6 +52,8 @@ func (c *raceCommand) Validate() error {
 		return fmt.Errorf("--batch is %d and should be from 1 to the number of examples, %d", c.Batch, c.Examples)
 	case c.Seeds < 1 || c.Seeds > 100:
 		return fmt.Errorf("--seeds is %d and should be from 1 to 100", c.Seeds)
+	case c.Seed > math.MaxUint64-uint64(c.Seeds):
+		return fmt.Errorf("--seed is %d and too large for --seeds %d, which counts on from it", c.Seed, c.Seeds)
 	case c.PathSteps < 1 || c.PathSteps > 1e6:
 		return fmt.Errorf("--path-steps is %d and should be from 1 to 1000000", c.PathSteps)
 	case c.Threads < 0 || c.Threads > 1024:

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/seed-49005b45/tarn/internal/decimal"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
 
@@ -281,7 +282,7 @@ func (p *parser) number() *node {
 			digits()
 		}
 	}
-	x, err := strconv.ParseFloat(p.source[at:p.at], 64)
+	x, err := decimal.Parse(p.source[at:p.at])
 	if err != nil {
 		p.fail(at, "%q is no number that a float64 can hold", p.source[at:p.at])
 	}
