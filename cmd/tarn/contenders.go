@@ -70,6 +70,16 @@ func newMuon(rate optim.Schedule) optim.Optimizer {
 	return o
 }
 
+// onSurface returns the optimizer for a surface, whose only param is a matrix: Muon has no biases there that a group could match.
+func (c *contender) onSurface(rate optim.Schedule) optim.Optimizer {
+	if c.name == "muon" {
+		o := optim.NewMuon(0)
+		o.Rate = rate
+		return o
+	}
+	return c.make(rate)
+}
+
 // schedule returns the learning rate of a training: it falls from rate along a cosine to 0, but is constant if the optimizer is
 // schedule-free, after a warm-up of a twentieth of the training.
 func (c *contender) schedule(rate float64, steps int) optim.Schedule {

@@ -110,7 +110,7 @@ func (s *surface) descend(env *environment, one contender, steps int) (way plot.
 	if err != nil {
 		return way, 0, err
 	}
-	updates, err := one.make(rate).Update(loss, params)
+	updates, err := one.onSurface(rate).Update(loss, params)
 	if err != nil {
 		return way, 0, err
 	}
