@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds the activations as layers, for Sequential and for models that are given one. They have no weights. The
 // derivative chosen at each kink stands with the ops of package tarn that they call.
@@ -27,7 +31,20 @@ func (Tanh) Forward(x *tarn.Value) *tarn.Value { return x.Tanh() }
 type LeakyReLU struct{ Slope float64 }
 
 // Forward applies it. Shapes: any -> same.
-func (a LeakyReLU) Forward(x *tarn.Value) *tarn.Value { return x.LeakyReLU(a.slope()) }
+func (a LeakyReLU) Forward(x *tarn.Value) *tarn.Value {
+	if bad := badSetting("LeakyReLU", x, "Slope", a.Slope); bad != nil {
+		return bad
+	}
+	return x.LeakyReLU(a.slope())
+}
+
+// badSetting reports a setting that is not finite, or negative, as a poisoned value; nil otherwise.
+func badSetting(layer string, x *tarn.Value, name string, setting float64) *tarn.Value {
+	if setting >= 0 && !math.IsInf(setting, 1) {
+		return nil
+	}
+	return x.Graph().Fail(layer, []*tarn.Value{x}, "%s is %v and should be finite and not negative", name, setting)
+}
 
 func (a LeakyReLU) slope() float64 {
 	if a.Slope == 0 {
@@ -40,7 +57,12 @@ func (a LeakyReLU) slope() float64 {
 type ELU struct{ Alpha float64 }
 
 // Forward applies it. Shapes: any -> same.
-func (a ELU) Forward(x *tarn.Value) *tarn.Value { return x.ELU(orOne(a.Alpha)) }
+func (a ELU) Forward(x *tarn.Value) *tarn.Value {
+	if bad := badSetting("ELU", x, "Alpha", a.Alpha); bad != nil {
+		return bad
+	}
+	return x.ELU(orOne(a.Alpha))
+}
 
 // SELU is ELU with the scale at which deep networks keep mean 0 and variance 1.
 type SELU struct{}
@@ -52,7 +74,12 @@ func (SELU) Forward(x *tarn.Value) *tarn.Value { return x.SELU() }
 type CELU struct{ Alpha float64 }
 
 // Forward applies it. Shapes: any -> same.
-func (a CELU) Forward(x *tarn.Value) *tarn.Value { return x.CELU(orOne(a.Alpha)) }
+func (a CELU) Forward(x *tarn.Value) *tarn.Value {
+	if bad := badSetting("CELU", x, "Alpha", a.Alpha); bad != nil {
+		return bad
+	}
+	return x.CELU(orOne(a.Alpha))
+}
 
 // GELU is x Phi(x), Phi the normal distribution function.
 type GELU struct{}

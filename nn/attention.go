@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds MultiHeadAttention.
 
@@ -20,11 +24,15 @@ type MultiHeadAttention struct {
 	Heads   int     // of queries
 	Groups  int     // heads of keys and values; each serves Heads/Groups heads of queries
 	Dropout float64 // probability with which a weight is dropped in training
+
+	wrong mistake
 }
 
 // NewMultiHeadAttention returns attention with so many heads, which divide the width.
 func NewMultiHeadAttention(width, heads int) *MultiHeadAttention {
-	return NewGroupedQueryAttention(width, heads, heads)
+	m := NewGroupedQueryAttention(width, heads, heads)
+	m.wrong = headMistake(fmt.Sprintf("NewMultiHeadAttention(%d, %d)", width, heads), width, heads, heads)
+	return m
 }
 
 // NewGroupedQueryAttention returns attention whose heads share keys and values, as many as there are groups.
@@ -39,6 +47,15 @@ func NewGroupedQueryAttention(width, heads, groups int) *MultiHeadAttention {
 		Heads:        heads, Groups: groups,
 	}
 	m.OutProj.Bias.SetInit(Zeros())
+	m.wrong = headMistake(fmt.Sprintf("NewGroupedQueryAttention(%d, %d, %d)", width, heads, groups), width, heads, groups)
+	return m
+}
+
+// headMistake checks the arguments of a constructor.
+func headMistake(call string, width, heads, groups int) (m mistake) {
+	m.sizes(call, []string{"the width", "the number of heads", "the number of groups"}, width, heads, groups)
+	m.require(heads < 1 || width%heads == 0, "%s: %d heads do not divide the width %d", call, heads, width)
+	m.require(groups < 1 || heads%groups == 0, "%s: %d groups do not divide the %d heads", call, groups, heads)
 	return m
 }
 
@@ -46,6 +63,9 @@ func NewGroupedQueryAttention(width, heads, groups int) *MultiHeadAttention {
 // torch.nn.MultiheadAttention with kdim and vdim.
 func NewCrossAttention(width, heads, keyWidth, valueWidth int) *MultiHeadAttention {
 	m := NewMultiHeadAttention(width, heads)
+	call := fmt.Sprintf("NewCrossAttention(%d, %d, %d, %d)", width, heads, keyWidth, valueWidth)
+	m.wrong = headMistake(call, width, heads, heads)
+	m.wrong.sizes(call, []string{"the width of the keys", "the width of the values"}, keyWidth, valueWidth)
 	m.InProjWeight = nil
 	m.QProjWeight = tarn.NewParam(tarn.F32, XavierUniform(1), width, width)
 	m.KProjWeight = tarn.NewParam(tarn.F32, XavierUniform(1), width, keyWidth)
@@ -145,6 +165,9 @@ func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
 	fail := func(format string, args ...any) *tarn.Value { return g.Fail("MultiHeadAttention", in, format, args...) }
 	if m == nil || m.OutProj == nil || m.OutProj.Weight == nil || m.InProjWeight == nil && (m.QProjWeight == nil || m.KProjWeight == nil || m.VProjWeight == nil) {
 		return fail("the layer lacks weights: was it made by its constructor?")
+	}
+	if bad := m.wrong.report("MultiHeadAttention", in...); bad != nil {
+		return bad
 	}
 	width := m.OutProj.Weight.Shape()[1]
 	if m.Heads < 1 || m.Groups < 1 || m.Heads%m.Groups != 0 || width%m.Heads != 0 {

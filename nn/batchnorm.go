@@ -1,6 +1,11 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds the normalizations that standardize over examples or positions: BatchNorm, GroupNorm, InstanceNorm.
 
@@ -84,15 +89,19 @@ type BatchNorm struct {
 	// Momentum is the part that a batch contributes to the running statistics: new = (1-Momentum)*old + Momentum*batch. A negative number makes
 	// them the plain average of all batches, which PyTorch calls momentum=None.
 	Momentum float64
+
+	wrong mistake
 }
 
 // NewBatchNorm returns a batch norm for so many channels with Eps 1e-5 and Momentum 0.1, as in PyTorch.
 func NewBatchNorm(channels int) *BatchNorm {
-	return &BatchNorm{
+	b := &BatchNorm{
 		Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels),
 		RunningMean: tarn.NewState(tarn.F32, Zeros(), channels), RunningVar: tarn.NewState(tarn.F32, Ones(), channels),
 		NumBatchesTracked: tarn.NewState(tarn.I64, nil), Eps: 1e-5, Momentum: 0.1,
 	}
+	b.wrong.sizes(fmt.Sprintf("NewBatchNorm(%d)", channels), []string{"the number of channels"}, channels)
+	return b
 }
 
 // Forward normalizes x. Shapes: [n channels] or [n d... channels] -> same.
@@ -100,12 +109,20 @@ func (b *BatchNorm) Forward(x *tarn.Value) *tarn.Value {
 	if b == nil {
 		return missing("BatchNorm", x)
 	}
+	if bad := b.wrong.report("BatchNorm", x); bad != nil {
+		return bad
+	}
+	if bad := badEps("BatchNorm", x, b.Eps); bad != nil {
+		return bad
+	}
 	g, in := x.Graph(), []*tarn.Value{x}
 	switch {
 	case !x.DType().IsFloat():
 		return g.Fail("BatchNorm", in, "the operand is %v and should be f32 or f64", x.DType())
 	case x.Rank() < 2:
 		return g.Fail("BatchNorm", in, "the operand has shape %s and should have a batch axis and a channel axis", shapeString(x.Shape()))
+	case !(b.Momentum <= 1) || math.IsInf(b.Momentum, -1):
+		return g.Fail("BatchNorm", in, "Momentum is %v and should be from 0 to 1, or negative for the plain average", b.Momentum)
 	case (b.RunningMean == nil) != (b.RunningVar == nil):
 		return g.Fail("BatchNorm", in, "RunningMean and RunningVar should both be set or both be nil")
 	}
@@ -182,17 +199,29 @@ type GroupNorm struct {
 	Bias   *tarn.Param // [channels], the shift; nil for none
 	Groups int
 	Eps    float64 // added to the variance
+
+	wrong mistake
 }
 
 // NewGroupNorm returns a normalization of so many channels in groups, with Eps 1e-5.
 func NewGroupNorm(groups, channels int) *GroupNorm {
-	return &GroupNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Groups: groups, Eps: 1e-5}
+	l := &GroupNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Groups: groups, Eps: 1e-5}
+	call := fmt.Sprintf("NewGroupNorm(%d, %d)", groups, channels)
+	l.wrong.sizes(call, []string{"the number of groups", "the number of channels"}, groups, channels)
+	l.wrong.require(groups < 1 || channels%groups == 0, "%s: %d groups do not divide %d channels", call, groups, channels)
+	return l
 }
 
 // Forward normalizes x. Shapes: [n channels] or [n d... channels] -> same.
 func (l *GroupNorm) Forward(x *tarn.Value) *tarn.Value {
 	if l == nil {
 		return missing("GroupNorm", x)
+	}
+	if bad := l.wrong.report("GroupNorm", x); bad != nil {
+		return bad
+	}
+	if bad := badEps("GroupNorm", x, l.Eps); bad != nil {
+		return bad
 	}
 	g, in := x.Graph(), []*tarn.Value{x}
 	switch {
@@ -219,6 +248,8 @@ type InstanceNorm struct {
 	Weight *tarn.Param // [channels], the scale; nil for none, as in PyTorch by default
 	Bias   *tarn.Param // [channels], the shift; likewise
 	Eps    float64     // added to the variance
+
+	wrong mistake
 }
 
 // NewInstanceNorm returns an instance norm with Eps 1e-5 that neither scales nor shifts.
@@ -226,13 +257,21 @@ func NewInstanceNorm() *InstanceNorm { return &InstanceNorm{Eps: 1e-5} }
 
 // NewInstanceNormAffine returns an instance norm that scales and shifts so many channels, as PyTorch's with affine=True.
 func NewInstanceNormAffine(channels int) *InstanceNorm {
-	return &InstanceNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Eps: 1e-5}
+	l := &InstanceNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Eps: 1e-5}
+	l.wrong.sizes(fmt.Sprintf("NewInstanceNormAffine(%d)", channels), []string{"the number of channels"}, channels)
+	return l
 }
 
 // Forward normalizes x. Shapes: [n d... channels] -> same.
 func (l *InstanceNorm) Forward(x *tarn.Value) *tarn.Value {
 	if l == nil {
 		return missing("InstanceNorm", x)
+	}
+	if bad := l.wrong.report("InstanceNorm", x); bad != nil {
+		return bad
+	}
+	if bad := badEps("InstanceNorm", x, l.Eps); bad != nil {
+		return bad
 	}
 	axes, failed := spatialAxes("InstanceNorm", x)
 	if failed != nil {

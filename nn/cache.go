@@ -38,6 +38,9 @@ func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn fun
 	if cache == nil || len(cache.Keys.Shape()) != 4 || len(cache.Values.Shape()) != 4 {
 		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the cache is empty: make it by NewKVCache")
 	}
+	if s := cache.Keys.Shape(); s[0] < 1 || s[2] < 1 {
+		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the cache has shape %s and should hold at least one sequence of one place", shapeString(s))
+	}
 	if x.Rank() != 3 || x.Dim(1) != 1 || place.Rank() != 0 || place.DType() != tarn.I32 && place.DType() != tarn.I64 {
 		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the vector has shape %s and should be [n 1 width], and the place a scalar integer", shapeString(x.Shape()))
 	}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed-49005b45/tarn"
@@ -17,6 +18,8 @@ type Conv struct {
 	tarn.ConvOptions
 	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm or WeightNoise.
 	Transform WeightTransform
+
+	wrong mistake
 }
 
 // NewConv1d returns a convolution over one axis, [n l c], with a bias, a stride of 1 and no padding.
@@ -30,11 +33,21 @@ func NewConv3d(in, out, size int) *Conv { return NewConv(in, out, 1, size, size,
 
 // NewConv returns a convolution of so many groups, with a window of the given sizes, one for each spatial axis.
 func NewConv(in, out, groups int, size ...int) *Conv {
+	wrong := convMistake("NewConv", in, out, groups, size)
 	groups = max(groups, 1)
 	shape := append([]int{out, in / groups}, size...)
 	init := convInit(shape)
 	return &Conv{Weight: tarn.NewParam(tarn.F32, init, shape...), Bias: tarn.NewParam(tarn.F32, init, out),
-		ConvOptions: tarn.ConvOptions{Groups: groups}}
+		ConvOptions: tarn.ConvOptions{Groups: groups}, wrong: wrong}
+}
+
+// convMistake checks the arguments of a constructor.
+func convMistake(constructor string, in, out, groups int, size []int) (m mistake) {
+	call := fmt.Sprintf("%s(%d, %d, %d, %v)", constructor, in, out, groups, size)
+	m.require(len(size) >= 1 && len(size) <= 3, "%s: the window has %d sizes and should have one to three, one for each spatial axis", call, len(size))
+	m.sizes(call, []string{"in", "out", "the number of groups", "a size of the window"}, append([]int{in, out, groups}, size...)...)
+	m.require(groups < 1 || in%groups == 0 && out%groups == 0, "%s: %d groups do not divide the %d channels in and %d out", call, groups, in, out)
+	return m
 }
 
 // convInit is uniform in ±1/sqrt(fan in), as PyTorch initializes weights and biases of convolutions.
@@ -52,6 +65,9 @@ func (c *Conv) Forward(x *tarn.Value) *tarn.Value {
 	if c == nil {
 		return missing("Conv", x)
 	}
+	if bad := c.wrong.report("Conv", x); bad != nil {
+		return bad
+	}
 	w, ok := convWeight("Conv", x, c.Weight, c.Transform)
 	if !ok {
 		return w
@@ -66,6 +82,8 @@ type ConvTranspose struct {
 	Bias   *tarn.Param // [out], or nil for none
 	tarn.ConvOptions
 	Transform WeightTransform // as that of Conv
+
+	wrong mistake
 }
 
 // NewConvTranspose1d returns a transposed convolution over one axis, [n l c], with a bias, a stride of 1 and no padding.
@@ -84,17 +102,21 @@ func NewConvTranspose3d(in, out, size int) *ConvTranspose {
 // NewConvTranspose returns a transposed convolution of so many groups, with a window of the given sizes, one for each
 // spatial axis.
 func NewConvTranspose(in, out, groups int, size ...int) *ConvTranspose {
+	wrong := convMistake("NewConvTranspose", in, out, groups, size)
 	groups = max(groups, 1)
 	shape := append([]int{in, out / groups}, size...)
 	init := convInit(shape)
 	return &ConvTranspose{Weight: tarn.NewParam(tarn.F32, init, shape...), Bias: tarn.NewParam(tarn.F32, init, out),
-		ConvOptions: tarn.ConvOptions{Groups: groups}}
+		ConvOptions: tarn.ConvOptions{Groups: groups}, wrong: wrong}
 }
 
 // Forward is the transposed convolution of x. Shapes: [n d... in] -> [n space... out], see tarn.Value.ConvTranspose.
 func (c *ConvTranspose) Forward(x *tarn.Value) *tarn.Value {
 	if c == nil {
 		return missing("ConvTranspose", x)
+	}
+	if bad := c.wrong.report("ConvTranspose", x); bad != nil {
+		return bad
 	}
 	w, ok := convWeight("ConvTranspose", x, c.Weight, c.Transform)
 	if !ok {

@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds Embedding, a table of vectors.
 
@@ -8,11 +12,15 @@ import "github.com/seed-49005b45/tarn"
 // standard normal distribution.
 type Embedding struct {
 	Weight *tarn.Param // [n d]
+
+	wrong mistake
 }
 
 // NewEmbedding returns a table of n vectors of size d.
 func NewEmbedding(n, d int) *Embedding {
-	return &Embedding{tarn.NewParam(tarn.F32, Normal(0, 1), n, d)}
+	e := &Embedding{Weight: tarn.NewParam(tarn.F32, Normal(0, 1), n, d)}
+	e.wrong.sizes(fmt.Sprintf("NewEmbedding(%d, %d)", n, d), []string{"the number of vectors", "their size"}, n, d)
+	return e
 }
 
 // Forward is row x of the table for each index x. An index out of range is an error of Run: see tarn.Value.Take.
@@ -21,6 +29,9 @@ func NewEmbedding(n, d int) *Embedding {
 func (e *Embedding) Forward(x *tarn.Value) *tarn.Value {
 	if e == nil {
 		return missing("Embedding", x)
+	}
+	if bad := e.wrong.report("Embedding", x); bad != nil {
+		return bad
 	}
 	w := e.Weight.Value(x.Graph())
 	if d := x.DType(); d != tarn.I32 && d != tarn.I64 {

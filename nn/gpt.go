@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed-49005b45/tarn"
@@ -17,6 +18,8 @@ type GPT struct {
 	Blocks   []*TransformerEncoderLayer
 	Norm     *LayerNorm
 	Head     *Linear // without bias
+
+	wrong mistake
 }
 
 // GPTOptions is the shape of a GPT.
@@ -38,11 +41,12 @@ func NewGPT(o GPTOptions) *GPT {
 		Norm:     NewLayerNorm(o.Width),
 		Head:     NewLinear(o.Width, o.Vocabulary),
 	}
+	m.wrong = o.mistake()
 	m.Head.Bias = nil
 	init, adding := Normal(0, 0.02), Normal(0, 0.02/math.Sqrt(float64(max(1, 2*o.Layers))))
 	m.Token.Weight.SetInit(init)
 	m.Head.Weight.SetInit(init)
-	for range o.Layers {
+	for range min(o.Layers, mostLayers) {
 		b := NewTransformerEncoderLayer(o.Width, o.Heads, 4*o.Width)
 		b.Activation, b.NormFirst, b.Dropout, b.SelfAttn.Dropout = GELU{}, true, o.Dropout, o.Dropout
 		b.SelfAttn.InProjWeight.SetInit(init)
@@ -56,10 +60,23 @@ func NewGPT(o GPTOptions) *GPT {
 	return m
 }
 
+// mistake checks the options.
+func (o GPTOptions) mistake() (m mistake) {
+	call := fmt.Sprintf("NewGPT(%+v)", o)
+	m.sizes(call, []string{"Vocabulary", "Context", "Width", "Layers", "Heads"}, o.Vocabulary, o.Context, o.Width, o.Layers, o.Heads)
+	m.require(o.Layers <= mostLayers, "%s: Layers is %d and should be at most %d", call, o.Layers, mostLayers)
+	m.require(o.Heads < 1 || o.Width%o.Heads == 0, "%s: %d Heads do not divide the Width %d", call, o.Heads, o.Width)
+	m.require(o.Dropout >= 0 && o.Dropout < 1, "%s: Dropout is %v and should lie in [0, 1)", call, o.Dropout)
+	return m
+}
+
 // Forward gives the logits of the next token at each place. Shapes: [n t] of i32 or i64 -> [n t vocabulary].
 func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
 	if m == nil {
 		return missing("GPT", tokens)
+	}
+	if bad := m.wrong.report("GPT", tokens); bad != nil {
+		return bad
 	}
 	x := m.Position.Forward(m.Token.Forward(tokens))
 	for _, b := range m.Blocks {
@@ -87,6 +104,9 @@ func (m *GPT) NewKVCache(n int) []*KVCache {
 func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) *tarn.Value {
 	if m == nil {
 		return missing("GPT.Next", token)
+	}
+	if bad := m.wrong.report("GPT.Next", token, place); bad != nil {
+		return bad
 	}
 	if len(caches) != len(m.Blocks) {
 		return token.Graph().Fail("GPT.Next", []*tarn.Value{token}, "there are %d caches for %d blocks", len(caches), len(m.Blocks))

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed-49005b45/tarn"
@@ -29,6 +30,43 @@ func (f Func) Forward(x *tarn.Value) *tarn.Value {
 // missing reports that a layer is nil.
 func missing(name string, x *tarn.Value) *tarn.Value {
 	return x.Graph().Fail(name, []*tarn.Value{x}, "the layer is nil: was the model made by its constructor?")
+}
+
+// mistake is what is wrong with the arguments of a constructor, or "". A constructor returns no error: Forward reports it.
+type mistake string
+
+// require records a mistake unless ok. The first one stands.
+func (m *mistake) require(ok bool, format string, args ...any) {
+	if !ok && *m == "" {
+		*m = mistake(fmt.Sprintf(format, args...))
+	}
+}
+
+// sizes requires numbers of at least 1; names has one for each.
+func (m *mistake) sizes(call string, names []string, sizes ...int) {
+	for i, n := range sizes {
+		name := names[min(i, len(names)-1)]
+		m.require(n >= 1, "%s: %s is %d and should be at least 1", call, name, n)
+	}
+}
+
+// report returns a poisoned value if there is a mistake, and nil otherwise.
+func (m mistake) report(layer string, in ...*tarn.Value) *tarn.Value {
+	if m == "" {
+		return nil
+	}
+	return in[0].Graph().Fail(layer, in, "%s", string(m))
+}
+
+// mostLayers limits the length of stacks, so that a nonsensical number of layers is a mistake and not the end of the memory.
+const mostLayers = 1 << 16
+
+// badEps reports an Eps that makes no sense as a poisoned value; nil otherwise.
+func badEps(layer string, x *tarn.Value, eps float64) *tarn.Value {
+	if eps >= 0 && !math.IsInf(eps, 1) {
+		return nil
+	}
+	return x.Graph().Fail(layer, []*tarn.Value{x}, "Eps is %v and should be finite and not negative", eps)
 }
 
 // Sequential applies its layers in turn. A layer's weights are named by its place, as in "0.weight"; equal to

@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds LayerNorm.
 
@@ -13,22 +17,32 @@ type LayerNorm struct {
 	Bias   *tarn.Param // the shift, likewise
 	Eps    float64     // added to the variance
 	Axes   int         // how many axes, the last ones, are normalized
+
+	wrong mistake
 }
 
 // NewLayerNorm returns a normalization over last axes of the given sizes, usually one, with Eps 1e-5.
 func NewLayerNorm(shape ...int) *LayerNorm {
-	return &LayerNorm{
+	l := &LayerNorm{
 		Weight: tarn.NewParam(tarn.F32, Ones(), shape...),
 		Bias:   tarn.NewParam(tarn.F32, Zeros(), shape...),
 		Eps:    1e-5,
 		Axes:   len(shape),
 	}
+	l.wrong.sizes(fmt.Sprintf("NewLayerNorm(%v)", shape), []string{"a size"}, shape...)
+	return l
 }
 
 // Forward is (x - mean)/sqrt(variance + Eps) Weight + Bias. Shapes: [d... shape...] -> same.
 func (l *LayerNorm) Forward(x *tarn.Value) *tarn.Value {
 	if l == nil {
 		return missing("LayerNorm", x)
+	}
+	if bad := l.wrong.report("LayerNorm", x); bad != nil {
+		return bad
+	}
+	if bad := badEps("LayerNorm", x, l.Eps); bad != nil {
+		return bad
 	}
 	g, in := x.Graph(), []*tarn.Value{x}
 	if !x.DType().IsFloat() {

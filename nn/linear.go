@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed-49005b45/tarn"
@@ -15,6 +16,8 @@ type Linear struct {
 	Bias   *tarn.Param // [out], or nil for none
 	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm or WeightNoise.
 	Transform WeightTransform
+
+	wrong mistake
 }
 
 // NewLinear returns a linear layer with a bias; set Bias to nil to have none.
@@ -24,13 +27,18 @@ func NewLinear(in, out int) *Linear {
 		bound = 1 / math.Sqrt(float64(in))
 	}
 	init := Uniform(-bound, bound)
-	return &Linear{Weight: tarn.NewParam(tarn.F32, init, out, in), Bias: tarn.NewParam(tarn.F32, init, out)}
+	l := &Linear{Weight: tarn.NewParam(tarn.F32, init, out, in), Bias: tarn.NewParam(tarn.F32, init, out)}
+	l.wrong.sizes(fmt.Sprintf("NewLinear(%d, %d)", in, out), []string{"in", "out"}, in, out)
+	return l
 }
 
 // Forward is x Wᵀ + b. Shapes: [d... in] -> [d... out].
 func (l *Linear) Forward(x *tarn.Value) *tarn.Value {
 	if l == nil {
 		return missing("Linear", x)
+	}
+	if bad := l.wrong.report("Linear", x); bad != nil {
+		return bad
 	}
 	g := x.Graph()
 	w := l.Weight.Value(g)

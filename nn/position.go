@@ -12,17 +12,24 @@ import (
 // LearnedPosition adds a vector that is learned for each place.
 type LearnedPosition struct {
 	Weight *tarn.Param // [context width]
+
+	wrong mistake
 }
 
 // NewLearnedPosition returns vectors for the places of a context, drawn from the normal distribution with deviation 0.02.
 func NewLearnedPosition(context, width int) *LearnedPosition {
-	return &LearnedPosition{tarn.NewParam(tarn.F32, Normal(0, 0.02), context, width)}
+	p := &LearnedPosition{Weight: tarn.NewParam(tarn.F32, Normal(0, 0.02), context, width)}
+	p.wrong.sizes(fmt.Sprintf("NewLearnedPosition(%d, %d)", context, width), []string{"the number of places", "the width"}, context, width)
+	return p
 }
 
 // Forward adds the vectors of the first places. Shapes: [... t width], t not above the context -> same.
 func (p *LearnedPosition) Forward(x *tarn.Value) *tarn.Value {
 	if p == nil {
 		return missing("LearnedPosition", x)
+	}
+	if bad := p.wrong.report("LearnedPosition", x); bad != nil {
+		return bad
 	}
 	w := p.Weight.Value(x.Graph())
 	if x.Rank() < 2 || x.Dim(-2) > w.Dim(0) || x.Dim(-1) != w.Dim(1) {
@@ -35,6 +42,9 @@ func (p *LearnedPosition) Forward(x *tarn.Value) *tarn.Value {
 func (p *LearnedPosition) At(x, position *tarn.Value) *tarn.Value {
 	if p == nil {
 		return missing("LearnedPosition.At", x)
+	}
+	if bad := p.wrong.report("LearnedPosition", x); bad != nil {
+		return bad
 	}
 	return x.Add(p.Weight.Value(x.Graph()).Take(0, position))
 }
@@ -50,6 +60,9 @@ func (p SinusoidalPosition) Forward(x *tarn.Value) *tarn.Value {
 	if x.Rank() < 2 || !x.DType().IsFloat() {
 		return x.Graph().Fail("SinusoidalPosition", []*tarn.Value{x}, "the operand is %v%s and should be [... t width] of f32 or f64", x.DType(), shapeString(x.Shape()))
 	}
+	if bad := badBase("SinusoidalPosition", x, p.Base); bad != nil {
+		return bad
+	}
 	n, width := x.Dim(-2), x.Dim(-1)
 	waves := tarn.Zeros(x.DType(), n, width)
 	for t := range n {
@@ -63,6 +76,14 @@ func (p SinusoidalPosition) Forward(x *tarn.Value) *tarn.Value {
 		}
 	}
 	return x.Add(x.Graph().Const(waves))
+}
+
+// badBase reports a Base that makes no sense as a poisoned value; nil otherwise.
+func badBase(layer string, x *tarn.Value, base float64) *tarn.Value {
+	if base >= 0 && !math.IsInf(base, 1) {
+		return nil
+	}
+	return x.Graph().Fail(layer, []*tarn.Value{x}, "Base is %v and should be finite and positive, or 0 for 10000", base)
 }
 
 func positionBase(base float64) float64 {
@@ -92,6 +113,12 @@ func (p RotaryPosition) turn(x, position *tarn.Value) *tarn.Value {
 	n, size := x.Dim(-2), x.Dim(-1)
 	if x.Rank() < 2 || !x.DType().IsFloat() || size%2 != 0 || position == nil && n > p.Context {
 		return g.Fail("RotaryPosition", []*tarn.Value{x}, "the operand is %v%s and should be [... t size] of f32 or f64 with an even size and at most %d places", x.DType(), shapeString(x.Shape()), p.Context)
+	}
+	if bad := badBase("RotaryPosition", x, p.Base); bad != nil {
+		return bad
+	}
+	if p.Context < 1 {
+		return g.Fail("RotaryPosition", []*tarn.Value{x}, "Context is %d and should be at least 1", p.Context)
 	}
 	half := size / 2
 	table := func(f func(float64) float64) *tarn.Value {

@@ -28,6 +28,7 @@ type Recurrent struct {
 	In      int                    `tarn:"-"` // size of what is read in a step
 	Hidden  int                    `tarn:"-"` // size of a state
 	cell    cell
+	wrong   mistake
 }
 
 // State is what a recurrent network knows between two steps, of every layer and direction: [layers*directions n hidden], the directions
@@ -53,7 +54,11 @@ func newRecurrent(c cell, in, hidden int, o RecurrentOptions) Recurrent {
 		bound = 1 / math.Sqrt(float64(hidden))
 	}
 	init := Uniform(-bound, bound)
-	for layer := range r.layers() {
+	call := fmt.Sprintf("New%s(%d, %d, %+v)", c.name(), in, hidden, o)
+	r.wrong.sizes(call, []string{"in", "hidden"}, in, hidden)
+	r.wrong.require(o.Layers >= 0 && o.Layers <= mostLayers, "%s: Layers is %d and should be from 0, which means 1, to %d", call, o.Layers, mostLayers)
+	r.wrong.require(o.Dropout >= 0 && o.Dropout <= 1, "%s: Dropout is %v and should be from 0 to 1", call, o.Dropout)
+	for layer := range min(r.layers(), mostLayers) {
 		for direction := range r.directions() {
 			rows := c.gates() * hidden
 			r.Weights["weight_ih"+suffix(layer, direction)] = tarn.NewParam(tarn.F32, init, rows, in)
@@ -183,6 +188,12 @@ func (r *Recurrent) check(x *tarn.Value, from State, lengths *tarn.Value) *tarn.
 	g, in := x.Graph(), []*tarn.Value{x}
 	if r == nil || r.cell == nil {
 		return g.Fail("Recurrent", in, "the layer has no weights: make it by its constructor")
+	}
+	if bad := r.wrong.report(r.cell.name(), x); bad != nil {
+		return bad
+	}
+	if d := r.Options.Dropout; !(d >= 0 && d <= 1) {
+		return g.Fail(r.cell.name(), in, "Dropout is %v and should be from 0 to 1", d)
 	}
 	w := r.Weights["weight_ih_l0"]
 	switch {

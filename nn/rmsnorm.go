@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds RMSNorm.
 
@@ -10,17 +14,27 @@ import "github.com/seed-49005b45/tarn"
 type RMSNorm struct {
 	Weight *tarn.Param // [size], the scale; nil for none
 	Eps    float64     // added to the mean square; negative means the distance from 1 to the next number, as PyTorch's None
+
+	wrong mistake
 }
 
 // NewRMSNorm returns a normalization of a last axis of the given size, with Eps -1, PyTorch's default.
 func NewRMSNorm(size int) *RMSNorm {
-	return &RMSNorm{Weight: tarn.NewParam(tarn.F32, Ones(), size), Eps: -1}
+	l := &RMSNorm{Weight: tarn.NewParam(tarn.F32, Ones(), size), Eps: -1}
+	l.wrong.sizes(fmt.Sprintf("NewRMSNorm(%d)", size), []string{"the size"}, size)
+	return l
 }
 
 // Forward is x/sqrt(mean(x^2) + Eps) Weight. Shapes: [d... size] -> same.
 func (l *RMSNorm) Forward(x *tarn.Value) *tarn.Value {
 	if l == nil {
 		return missing("RMSNorm", x)
+	}
+	if bad := l.wrong.report("RMSNorm", x); bad != nil {
+		return bad
+	}
+	if bad := badEps("RMSNorm", x, max(l.Eps, 0)); bad != nil {
+		return bad
 	}
 	g := x.Graph()
 	if !x.DType().IsFloat() || x.Rank() == 0 {

@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds the layers of a transformer, as PyTorch has them, and stacks of them.
 // Vaswani et al., Attention is all you need, 2017.
@@ -15,6 +19,8 @@ type TransformerEncoderLayer struct {
 	Activation       Layer
 	NormFirst        bool    // normalize what goes into each part, and not the sum with what comes out
 	Dropout          float64 // of what comes out of each part, and between the two layers; attention has its own
+
+	wrong mistake
 }
 
 // NewTransformerEncoderLayer returns a layer whose network is hidden wide inside, with ReLU.
@@ -24,7 +30,16 @@ func NewTransformerEncoderLayer(width, heads, hidden int) *TransformerEncoderLay
 		Linear1:  NewLinear(width, hidden), Linear2: NewLinear(hidden, width),
 		Norm1: NewLayerNorm(width), Norm2: NewLayerNorm(width),
 		Activation: ReLU{},
+		wrong:      layerMistake("NewTransformerEncoderLayer", width, heads, hidden),
 	}
+}
+
+// layerMistake checks the arguments of a constructor.
+func layerMistake(constructor string, width, heads, hidden int) mistake {
+	call := fmt.Sprintf("%s(%d, %d, %d)", constructor, width, heads, hidden)
+	m := headMistake(call, width, heads, heads)
+	m.sizes(call, []string{"the hidden width"}, hidden)
+	return m
 }
 
 // Forward sees all places. Shapes: [n... t width] -> same.
@@ -45,6 +60,9 @@ func (l *TransformerEncoderLayer) Encode(x *tarn.Value, o tarn.AttentionOptions)
 
 // around is the layer around an attention.
 func (l *TransformerEncoderLayer) around(x *tarn.Value, attend func(x *tarn.Value) *tarn.Value) *tarn.Value {
+	if bad := l.wrong.report("TransformerEncoderLayer", x); bad != nil {
+		return bad
+	}
 	drop := NewDropout(l.Dropout)
 	x = residual(x, l.Norm1, l.NormFirst, drop, attend)
 	return residual(x, l.Norm2, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value {
@@ -77,6 +95,8 @@ type TransformerDecoderLayer struct {
 	Activation          Layer
 	NormFirst           bool
 	Dropout             float64
+
+	wrong mistake
 }
 
 // NewTransformerDecoderLayer returns a layer whose network is hidden wide inside, with ReLU.
@@ -86,6 +106,7 @@ func NewTransformerDecoderLayer(width, heads, hidden int) *TransformerDecoderLay
 		Linear1: NewLinear(width, hidden), Linear2: NewLinear(hidden, width),
 		Norm1: NewLayerNorm(width), Norm2: NewLayerNorm(width), Norm3: NewLayerNorm(width),
 		Activation: ReLU{},
+		wrong:      layerMistake("NewTransformerDecoderLayer", width, heads, hidden),
 	}
 }
 
@@ -93,6 +114,9 @@ func NewTransformerDecoderLayer(width, heads, hidden int) *TransformerDecoderLay
 func (l *TransformerDecoderLayer) Decode(x, memory *tarn.Value, self, cross tarn.AttentionOptions) *tarn.Value {
 	if l == nil {
 		return missing("TransformerDecoderLayer.Decode", x)
+	}
+	if bad := l.wrong.report("TransformerDecoderLayer", x); bad != nil {
+		return bad
 	}
 	drop := NewDropout(l.Dropout)
 	x = residual(x, l.Norm1, l.NormFirst, drop, func(x *tarn.Value) *tarn.Value { return l.SelfAttn.Self(x, self) })
@@ -108,11 +132,23 @@ func (l *TransformerDecoderLayer) Decode(x, memory *tarn.Value, self, cross tarn
 type TransformerEncoder struct {
 	Layers []*TransformerEncoderLayer
 	Norm   *LayerNorm // after the last layer; nil for none
+
+	wrong mistake
+}
+
+// stackMistake checks the arguments of a constructor.
+func stackMistake(constructor string, n int, noLayer bool) (m mistake) {
+	m.require(n >= 1 && n <= mostLayers, "%s(%d, ...): the number of layers should be from 1 to %d", constructor, n, mostLayers)
+	m.require(!noLayer, "%s(%d, nil): the function that makes a layer is nil", constructor, n)
+	return m
 }
 
 // NewTransformerEncoder returns n layers made by a function, for PyTorch's copies of one layer.
 func NewTransformerEncoder(n int, layer func() *TransformerEncoderLayer) *TransformerEncoder {
 	e := &TransformerEncoder{}
+	if e.wrong = stackMistake("NewTransformerEncoder", n, layer == nil); e.wrong != "" {
+		return e
+	}
 	for range n {
 		e.Layers = append(e.Layers, layer())
 	}
@@ -132,6 +168,9 @@ func (e *TransformerEncoder) Encode(x *tarn.Value, o tarn.AttentionOptions) *tar
 	if e == nil {
 		return missing("TransformerEncoder.Encode", x)
 	}
+	if bad := e.wrong.report("TransformerEncoder", x); bad != nil {
+		return bad
+	}
 	for _, l := range e.Layers {
 		x = l.Encode(x, o)
 	}
@@ -145,11 +184,16 @@ func (e *TransformerEncoder) Encode(x *tarn.Value, o tarn.AttentionOptions) *tar
 type TransformerDecoder struct {
 	Layers []*TransformerDecoderLayer
 	Norm   *LayerNorm // after the last layer; nil for none
+
+	wrong mistake
 }
 
 // NewTransformerDecoder returns n layers made by a function.
 func NewTransformerDecoder(n int, layer func() *TransformerDecoderLayer) *TransformerDecoder {
 	d := &TransformerDecoder{}
+	if d.wrong = stackMistake("NewTransformerDecoder", n, layer == nil); d.wrong != "" {
+		return d
+	}
 	for range n {
 		d.Layers = append(d.Layers, layer())
 	}
@@ -160,6 +204,9 @@ func NewTransformerDecoder(n int, layer func() *TransformerDecoderLayer) *Transf
 func (d *TransformerDecoder) Decode(x, memory *tarn.Value, self, cross tarn.AttentionOptions) *tarn.Value {
 	if d == nil {
 		return missing("TransformerDecoder.Decode", x)
+	}
+	if bad := d.wrong.report("TransformerDecoder", x); bad != nil {
+		return bad
 	}
 	for _, l := range d.Layers {
 		x = l.Decode(x, memory, self, cross)

@@ -125,11 +125,17 @@ func (n *SpectralNorm) Apply(w *tarn.Value) *tarn.Value {
 	if w.Rank() < 2 || n.U == nil || n.V == nil {
 		return g.Fail("SpectralNorm", []*tarn.Value{w}, "the weight has shape %s and should have at least two axes, and U and V should be set", shapeString(w.Shape()))
 	}
+	if bad := badSetting("SpectralNorm", w, "Eps", n.Eps); bad != nil {
+		return bad
+	}
+	if n.Iterations < 0 || n.Iterations > 1000 {
+		return g.Fail("SpectralNorm", []*tarn.Value{w}, "Iterations is %d and should be from 0 to 1000", n.Iterations)
+	}
 	matrix := w.Reshape(w.Dim(0), -1)
 	u, v := n.U.Next(g), n.V.Next(g)
 	if g.Training() {
 		fixed := matrix.StopGradient()
-		for range max(n.Iterations, 0) {
+		for range n.Iterations {
 			u = n.unit(fixed.MatMul(v))
 			v = n.unit(u.MatMul(fixed))
 		}
@@ -156,6 +162,9 @@ type WeightNoise struct{ Std float64 }
 func (n *WeightNoise) Apply(w *tarn.Value) *tarn.Value {
 	if n == nil {
 		return missing("WeightNoise", w)
+	}
+	if bad := badSetting("WeightNoise", w, "Std", n.Std); bad != nil {
+		return bad
 	}
 	g := w.Graph()
 	if !g.Training() || n.Std == 0 {
