@@ -33,6 +33,7 @@ func indexAdd(axis int) func(in ...*tarn.Value) *tarn.Value {
 func embedding(in ...*tarn.Value) *tarn.Value { return tarn.Embedding(in[0], in[1]) }
 
 var _ = register(
+	opCase{op: "Within", build: func(in ...*tarn.Value) *tarn.Value { return in[0].Within("index", 0, 2) }, in: []operand{whole(tarn.I32, 0, 3)}, shapes: [][][]int{{{2, 3}}, {{}}, {{0}}}}.of(tarn.I32).withoutDerivative(),
 	by("Gather", gather(-1), whole(tarn.I32, 0, 3), [][]int{{2, 3}, {2, 5}}, [][]int{{3}, {1}}, [][]int{{0, 3}, {0, 2}}, [][]int{{2, 3}, {2, 0}}),
 	by("Gather", gather(1), whole(tarn.I64, 0, 3), [][]int{{2, 3, 4}, {2, 2, 4}}, [][]int{{1, 3, 0}, {1, 7, 0}}).as("middle"),
 	by("Take", take(0), whole(tarn.I32, 0, 3), [][]int{{3, 4}, {5}}, [][]int{{3}, {2, 3}}, [][]int{{3, 2}, {}}, [][]int{{3, 0}, {2}}, [][]int{{3, 2}, {0}}),
@@ -73,6 +74,7 @@ var _ = refuse(
 	refused("Gather", gather(0), "have ranks 2 and 1", f32(3, 2), i32(3)),
 	refused("Gather", gather(0), "have sizes 2 and 1 at axis 1", f32(3, 2), i32(3, 1)),
 	refused("Gather", func(in ...*tarn.Value) *tarn.Value { return in[0].Gather(0, nil) }, "operand 2 is nil", f32(3)),
+	refused("Within", func(in ...*tarn.Value) *tarn.Value { return in[0].Within("index", 0, 2) }, "the operand is f32 and should be i32 or i64", f32(3)),
 	refused("Take", take(0), "the index is bool", f32(3), bool_(3)),
 	refused("Take", take(-2), "axis -2 is not an axis", f32(3), i32(3)),
 	refused("func Embedding", embedding, "axis 0 is not an axis of a value of rank 0", f32(), i32(3)),

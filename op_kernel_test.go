@@ -104,6 +104,8 @@ func TestIndexOutOfRange(t *testing.T) {
 		{"Take integers", []int64{4, 0}, func(x, index *tarn.Value) *tarn.Value {
 			return x.Cast(tarn.I32).Take(0, index).Cast(tarn.F32)
 		}, "Take: the index 4 at [0]", []float32{0, 1}},
+		{"Within", []int64{1, 3}, func(x, index *tarn.Value) *tarn.Value { return index.Within("the place of", 0, 2).Cast(tarn.F32) }, "Within: the place of 1 is 3 and should be from 0 to 2", []float32{1, 3}},
+		{"Within negative", []int64{-1, 1 << 40}, func(x, index *tarn.Value) *tarn.Value { return index.Within("the place of", 0, 2).Cast(tarn.F32) }, "the place of 0 is -1", []float32{-1, 1 << 40}},
 		{"ScatterAdd", []int64{2, -5}, func(x, index *tarn.Value) *tarn.Value { return x.ScatterAdd(0, index, x.Slice(0, 0, 2)) }, "ScatterAdd: the index -5 at [1]", []float32{1, 2, 4}},
 		{"IndexAdd", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value { return x.IndexAdd(0, index, x.Slice(0, 0, 2)) }, "IndexAdd: the index 3 at [0]", []float32{1, 4, 3}},
 		{"OneHot", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value { return index.OneHot(3, tarn.F32).Sum(0) }, "", []float32{0, 1, 0}},

@@ -108,7 +108,8 @@ func (op poolOp) grad(y, dy *Value) []*Value {
 }
 
 // pool works out the op of a window over v; it is false where v has failed, or fails now.
-func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window) (op poolOp, move window, failed *Value) {
+// If whole is set, every place of the window must hold an element of v.
+func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window, whole bool) (op poolOp, move window, failed *Value) {
 	v = v.orLost()
 	if v.failed {
 		return op, move, v.graph.poison(failedOp{}, []*Value{v})
@@ -128,20 +129,43 @@ func (v *Value) pool(name string, kind ir.PoolKind, size []int, w Window) (op po
 			}
 		}
 	}
+	if err == nil && whole {
+		err = move.emptyPlace(space)
+	}
 	if err != nil {
 		return op, move, v.graph.failAs(name, []*Value{v}, err)
 	}
 	return poolOp{kind, move.Window, move.places}, move, nil
 }
 
-// MaxPool is the largest element of each window, for each channel; padding does not count. size has a number for each
+// emptyPlace returns an error if the window holds nothing but padding at some place.
+func (w window) emptyPlace(space []int) error {
+	for a, d := range space {
+		for p := range w.places[a] {
+			first := p*w.Stride[a] - w.Before[a] // of the window's elements, and now the first that is not before the operand
+			if first < 0 {
+				k := ceilDiv(-first, w.Dilation[a])
+				if first += k * w.Dilation[a]; k >= w.Size[a] {
+					first = d
+				}
+			}
+			if first >= d {
+				return newProblem("place %d of the window on spatial axis %d, of size %d, holds nothing but padding, of %d before and %d after", p, a, d, w.Before[a], w.after[a]).
+					WithHint("pad by at most half of what the window reaches over")
+			}
+		}
+	}
+	return nil
+}
+
+// MaxPool is the largest element of each window, for each channel; padding does not count, and a window of nothing else is an error. size has a number for each
 // spatial axis, or one for all, and the stride is the size unless it is given. The gradient goes to the first of elements
 // that share the largest value. Where an element is NaN the result is. Equal to torch.nn.functional.max_pool1d to max_pool3d.
 //
 // Shapes: [n d... c] -> [n places... c] with (d + padding - (size-1)*dilation - 1)/stride + 1 places.
 func (v *Value) MaxPool(size []int, w Window) *Value {
 	v = v.orLost()
-	op, _, failed := v.pool("MaxPool", ir.PoolPick, size, w)
+	op, _, failed := v.pool("MaxPool", ir.PoolPick, size, w, true)
 	if failed != nil {
 		return failed
 	}
@@ -153,7 +177,7 @@ func (v *Value) MaxPool(size []int, w Window) *Value {
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) SumPool(size []int, w Window) *Value {
 	v = v.orLost()
-	op, _, failed := v.pool("SumPool", ir.PoolSum, size, w)
+	op, _, failed := v.pool("SumPool", ir.PoolSum, size, w, false)
 	if failed != nil {
 		return failed
 	}
@@ -167,7 +191,7 @@ func (v *Value) SumPool(size []int, w Window) *Value {
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) AvgPool(size []int, w Window, countPadding bool) *Value {
 	v = v.orLost()
-	op, move, failed := v.pool("AvgPool", ir.PoolSum, size, w)
+	op, move, failed := v.pool("AvgPool", ir.PoolSum, size, w, !countPadding)
 	if failed != nil {
 		return failed
 	}

@@ -31,7 +31,7 @@ type CTCLoss struct {
 const never = -1e30
 
 // Loss takes the logarithms of the probabilities of each class in each step, the labels padded to one length by anything, and how
-// many steps and labels count.
+// many steps and labels count. A length that is negative, or larger than what there is, is an error of Run.
 //
 // Shapes: [t n classes], [n s] of i32 or i64, [n], [n] -> [], or [n] without reduction.
 func (c CTCLoss) Loss(logProbs, targets, inputLengths, targetLengths *tarn.Value) *tarn.Value {
@@ -40,6 +40,8 @@ func (c CTCLoss) Loss(logProbs, targets, inputLengths, targetLengths *tarn.Value
 	}
 	g := logProbs.Graph()
 	steps, n, labels := logProbs.Dim(0), logProbs.Dim(1), targets.Dim(1)
+	inputLengths = inputLengths.Within("CTC: the input length of example", 0, steps)
+	targetLengths = targetLengths.Within("CTC: the number of labels of example", 0, labels)
 	places := 2*labels + 1
 	index := targets.DType()
 	blanks := func(shape ...int) *tarn.Value { return g.Num(index, float64(c.Blank)).Expand(shape...) }

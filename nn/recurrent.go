@@ -101,7 +101,7 @@ func (r *Recurrent) Forward(x *tarn.Value) *tarn.Value {
 
 // Sequence reads sequences from given states, and gives besides the states after each step those after the last one. Where lengths, an
 // i32 or i64 [n], is not nil, sequence i ends after lengths[i] steps: its results from there on are zero, its last state is that at its end,
-// and the backward direction begins there. Equal to torch.nn.utils.rnn.pad_packed_sequence of what the network gives for
+// and the backward direction begins there. A length that is negative or above t is an error of Run. Equal to torch.nn.utils.rnn.pad_packed_sequence of what the network gives for
 // pack_padded_sequence.
 //
 // Shapes: [n t in], states [layers*directions n hidden], [n] -> [n t directions*hidden], states of the same; with TimeFirst n and t
@@ -116,6 +116,7 @@ func (r *Recurrent) Sequence(x *tarn.Value, from State, lengths *tarn.Value) (y 
 	g, steps, n := x.Graph(), x.Dim(0), x.Dim(1)
 	var inside *tarn.Value // [t n 1]
 	if lengths != nil {
+		lengths = lengths.Within(r.cell.name()+": the length of sequence", 0, steps)
 		inside = g.Iota(lengths.DType(), 0, steps, n).Lt(lengths).Unsqueeze(-1)
 	}
 	ends := make([][]*tarn.Value, r.cell.carries())
