@@ -120,10 +120,11 @@ func (g *Graph) capture(v *Value) *Value {
 		return g.scalar(&Tensor{c.Array})
 	}
 	c := g.control
-	k := slices.Index(c.captured, v)
-	if k < 0 {
+	k, known := c.capturedAt[v]
+	if !known {
 		k = len(c.captured)
 		c.captured = append(c.captured, v)
+		put(&c.capturedAt, v, k)
 	}
 	return g.argument(argumentOp{control: c, role: capturedArgument, index: k, outer: v}, v.typ)
 }

@@ -22,6 +22,8 @@ type control struct {
 	steps    int
 	reverse  bool
 	captured []*Value // what the bodies use of the graph around them
+
+	capturedAt, outputAt map[*Value]int // the places in captured, and among the outputs of a scan that are stacked
 }
 
 func (g *Graph) newControl(kind ir.ControlKind) *control {
@@ -31,7 +33,8 @@ func (g *Graph) newControl(kind ir.ControlKind) *control {
 }
 
 // controlOp is one result of a loop or a branch. Its operands are the predicate of a branch, the first contents of the carries, the
-// arrays whose slices are read, and what is captured.
+// arrays whose slices are read, and what is captured. All results share the list of operands: if each had its own, a loop with many of
+// both would take memory and time that grow as the square.
 type controlOp struct {
 	*control
 	result int
@@ -79,6 +82,7 @@ func (c *control) translate() *ir.Control {
 // translateNodes adds values to a graph in the compiler's form; leaf makes the ops of the leaves that depend on where they stand.
 func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Graph) map[*Value]*ir.Node {
 	nodes := map[*Value]*ir.Node{}
+	shared := map[**Value][]*ir.Node{}
 	controls := map[*control]*ir.Control{}
 	for _, v := range values {
 		n := &ir.Node{ID: len(g.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.origin().String}
@@ -97,8 +101,16 @@ func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Grap
 			}
 			n.Op = ir.Result{Control: controls[op.control], Index: op.result, Title: op.Name()}
 		}
-		for _, in := range v.in {
-			n.In = append(n.In, nodes[in])
+		if _, ok := v.op.(controlOp); ok {
+			n.In = shared[&v.in[0]]
+		}
+		if n.In == nil {
+			for _, in := range v.in {
+				n.In = append(n.In, nodes[in])
+			}
+			if _, ok := v.op.(controlOp); ok {
+				shared[&v.in[0]] = n.In
+			}
 		}
 		nodes[v] = n
 		g.Nodes = append(g.Nodes, n)
@@ -116,9 +128,66 @@ func (g *Graph) results(c *control, in []*Value) []*Value {
 	in = slices.Concat(in, c.captured)
 	out := make([]*Value, len(c.outputs[len(c.outputs)-1]))
 	for i := range out {
-		out[i] = g.add(controlOp{c, i}, in...)
+		if i == 0 {
+			out[0] = g.add(controlOp{c, 0}, in...)
+		} else {
+			out[i] = out[0].result(controlOp{c, i})
+		}
 	}
 	return out
+}
+
+// result returns another result of the loop or the branch that v is one of, or that of an equal one on the same operands.
+func (v *Value) result(op controlOp) *Value {
+	g := v.graph
+	if v.failed {
+		return g.poison(op, nil)
+	}
+	t, err := op.Infer(nil)
+	if err == nil {
+		err = checkType(t)
+	}
+	if err != nil {
+		return g.fail(op, v.in, err)
+	}
+	w := g.leaf(op, t)
+	w.in = v.in
+	return w
+}
+
+// resultMover applies results of loops and branches to other operands, all results of one to the same list.
+type resultMover map[**Value]*Value // the first of them by the list of its former operands
+
+// move returns what the result v of a loop or a branch is of the operands that the function returns, or nil if v is no such result.
+func (m resultMover) move(v *Value, g *Graph, operands func() []*Value) *Value {
+	op, ok := v.op.(controlOp)
+	if !ok {
+		return nil
+	}
+	if first := m[&v.in[0]]; first != nil {
+		return first.result(op)
+	}
+	w := g.add(op, operands()...)
+	m[&v.in[0]] = w
+	return w
+}
+
+// operandLists remembers the operand lists that results of loops and branches share. A walk over all operands takes each list once.
+type operandLists map[**Value]bool
+
+// first reports whether the operands of v have not been seen as those of another result.
+func (l operandLists) first(v *Value) bool {
+	if _, ok := v.op.(controlOp); !ok || len(v.in) == 0 {
+		return true
+	}
+	seen := l[&v.in[0]]
+	l[&v.in[0]] = true
+	return !seen
+}
+
+// sameOperands reports whether two results have the same operands.
+func sameOperands(a, b *Value) bool {
+	return len(a.in) == len(b.in) && (len(a.in) == 0 || &a.in[0] == &b.in[0] || slices.Equal(a.in, b.in))
 }
 
 // canLeave reports whether a control that began in g can stand in the graph around, where it is computed once and not in every step. It
@@ -134,6 +203,7 @@ func (c *control) leave(g *Graph) {
 	for k, v := range c.captured {
 		c.captured[k] = v.outside()
 	}
+	c.capturedAt = places(c.captured)
 	for _, b := range c.bodies {
 		b.around = g.around
 		for at, v := range b.arguments {
@@ -153,4 +223,13 @@ func (g *Graph) poisoned(op op, n int) []*Value {
 		out[i] = g.poison(op, nil)
 	}
 	return out
+}
+
+// places returns the place of each value in a list, the first if it is there several times.
+func places(values []*Value) map[*Value]int {
+	at := make(map[*Value]int, len(values))
+	for i, v := range slices.Backward(values) {
+		at[v] = i
+	}
+	return at
 }

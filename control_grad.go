@@ -22,7 +22,7 @@ next:
 			continue
 		}
 		for _, first := range firsts[op.control] {
-			if slices.Equal(first.in, v.in) {
+			if sameOperands(first, v) {
 				found[first] = append(found[first], v)
 				continue next
 			}
@@ -58,10 +58,12 @@ type mover struct {
 	keep    func(v *Value) *Value                // gives what a step of the forward pass has computed; nil where it is computed again
 	steady  map[*Value]bool                      // what does not differ from step to step
 	argue   func(v *Value, op argumentOp) *Value // the arguments
+
+	inner, outer resultMover // loops in the body, moved into that of the gradient, and outside
 }
 
 func newMover(c *control, in []*Value, to *Graph, start int) *mover {
-	return &mover{from: c, in: in, to: to, start: start, moved: map[*Value]*Value{}, outside: map[*Value]*Value{}, steady: map[*Value]bool{}}
+	return &mover{from: c, in: in, to: to, start: start, moved: map[*Value]*Value{}, outside: map[*Value]*Value{}, steady: map[*Value]bool{}, inner: resultMover{}, outer: resultMover{}}
 }
 
 // operand is the value outside that a captured argument stands for.
@@ -111,27 +113,65 @@ func (m *mover) out(v *Value) *Value {
 			o = around.scalar(&Tensor{op.Array})
 		}
 	default:
-		in := make([]*Value, len(v.in))
-		for i, x := range v.in {
-			in[i] = m.out(x)
+		operands := func() []*Value {
+			in := make([]*Value, len(v.in))
+			for i, x := range v.in {
+				in[i] = m.out(x)
+			}
+			return in
 		}
-		o = around.add(v.op, in...)
+		if o = m.outer.move(v, around, operands); o == nil {
+			o = around.add(v.op, operands()...)
+		}
 		o.site, o.gradOf = v.site, v.gradOf
 	}
 	m.outside[v] = o
 	return o
 }
 
-// move gives v in the body of the gradient.
+// move returns v in the body of the gradient. It takes operands first, without recursion: each value would record a stack as deep as its
+// chain of operands is long.
 func (m *mover) move(v *Value) *Value {
-	if w := m.moved[v]; w != nil {
-		return w
+	todo := []*Value{v}
+	for len(todo) > 0 {
+		next := todo[len(todo)-1]
+		if m.moved[next] != nil {
+			todo = todo[:len(todo)-1]
+			continue
+		}
+		before := len(todo)
+		for i, x := range next.in {
+			if m.computes(next) && m.moved[x] == nil && !m.isTransposed(next, i) {
+				todo = append(todo, x)
+			}
+		}
+		if len(todo) == before {
+			m.moved[next] = m.make(next)
+		}
 	}
-	w := m.make(v)
-	m.moved[v] = w
-	return w
+	return m.moved[v]
 }
 
+// computes reports whether v is computed in the body of the gradient: it is neither an argument, nor the same in all steps, nor kept.
+func (m *mover) computes(v *Value) bool {
+	_, argument := v.op.(argumentOp)
+	return !argument && !m.isSteady(v) && !m.isKept(v)
+}
+
+// isKept reports whether the forward pass stacks v for the gradient.
+func (m *mover) isKept(v *Value) bool {
+	_, view := v.op.(ir.Movement)
+	return m.keep != nil && v.id < m.start && !view
+}
+
+// isTransposed reports whether v is a product that transposes operand i, a matrix that is the same in all steps.
+func (m *mover) isTransposed(v *Value, i int) bool {
+	product, ok := v.op.(matMulOp)
+	x := v.in[i]
+	return ok && m.isSteady(x) && x.Rank() >= 2 && (i == 0 && product.TransA || i == 1 && product.TransB)
+}
+
+// make makes v of operands that have been moved.
 func (m *mover) make(v *Value) *Value {
 	if op, ok := v.op.(argumentOp); ok && op.role != capturedArgument {
 		return m.argue(v, op)
@@ -139,23 +179,30 @@ func (m *mover) make(v *Value) *Value {
 	if m.isSteady(v) {
 		return m.to.capture(m.out(v))
 	}
-	_, view := v.op.(ir.Movement)
-	if m.keep != nil && v.id < m.start && !view {
+	if m.isKept(v) {
 		return m.keep(v)
 	}
-	in := make([]*Value, len(v.in))
 	op := v.op
-	for i, x := range v.in {
-		if product, ok := op.(matMulOp); ok && m.isSteady(x) && x.Rank() >= 2 && (i == 0 && product.TransA || i == 1 && product.TransB) {
+	operands := func() []*Value {
+		in := make([]*Value, len(v.in))
+		for i, x := range v.in {
+			if !m.isTransposed(v, i) {
+				in[i] = m.moved[x]
+				continue
+			}
 			// Transposed once, and not in every step.
 			in[i] = m.to.capture(m.out(x).Transpose(-2, -1))
+			product := op.(matMulOp)
 			product.TransA, product.TransB = product.TransA && i != 0, product.TransB && i != 1
 			op = product
-			continue
 		}
-		in[i] = m.move(x)
+		return in
 	}
-	w := m.to.add(op, in...)
+	w := m.inner.move(v, m.to, operands)
+	if w == nil {
+		in := operands()
+		w = m.to.add(op, in...)
+	}
 	w.site, w.gradOf = v.site, v.gradOf
 	return w
 }
@@ -172,7 +219,7 @@ func (c *control) scanGradients(ys, dys []*Value) []*Value {
 		return g.poisoned(ys[0].op, len(in))
 	}
 
-	s := c.newScanGradient(g, in, given, start)
+	s := c.newScanGradient(ys[0], given, start)
 	grads := make([]func() *Value, len(in)) // to be called once the reverse scan is complete
 	for i, d := range cotangents[:c.carries] {
 		if d != nil {
@@ -264,16 +311,20 @@ type scanGradient struct {
 	begin   []*Value // the first contents of its carries
 	next    []*Value // in its body: the carries of the next step
 	stacked []*Value // in its body: what it stacks
+	first   *Value   // the result that was taken first
+
+	arrayAt, stackedAt map[*Value]int
 }
 
-// newScanGradient begins the reverse scan of an application to in, given the gradients of its results. Values of the old body with id
+// newScanGradient begins the reverse scan of an application, of which y is a result, given the gradients of its results. Values of the old body with id
 // start or later belong to the gradient.
-func (c *control) newScanGradient(g *Graph, in, given []*Value, start int) *scanGradient {
+func (c *control) newScanGradient(y *Value, given []*Value, start int) *scanGradient {
+	g, in := y.graph, y.in
 	r := g.newControl(ir.Scan)
 	r.steps, r.reverse = c.steps, !c.reverse
 	s := &scanGradient{reverse: r, body: r.newBody(g)}
 	s.mover = newMover(c, in, s.body, start)
-	s.keep = func(v *Value) *Value { return s.sliceOf(c.stack(v, in, g)) }
+	s.keep = func(v *Value) *Value { return s.sliceOf(c.stack(v, y)) }
 	s.argue = func(v *Value, op argumentOp) *Value {
 		switch op.role {
 		case numberArgument:
@@ -281,7 +332,7 @@ func (c *control) newScanGradient(g *Graph, in, given []*Value, start int) *scan
 		case slicedArgument:
 			return s.sliceOf(in[c.carries+op.index])
 		case carriedArgument:
-			return s.sliceOf(c.stack(v, in, g))
+			return s.sliceOf(c.stack(v, y))
 		}
 		return s.sliceOf(given[op.index]) // the gradient of a stack; those of carries are known
 	}
@@ -322,27 +373,34 @@ func (s *scanGradient) carry(init *Value) int {
 
 // sliceOf gives this step's slice of an array outside.
 func (s *scanGradient) sliceOf(whole *Value) *Value {
-	i := slices.Index(s.arrays, whole)
-	if i < 0 {
+	i, known := s.arrayAt[whole]
+	if !known {
 		i = len(s.arrays)
 		s.arrays = append(s.arrays, whole)
+		put(&s.arrayAt, whole, i)
 	}
 	return s.body.slice(i, whole.typ)
 }
 
 // stackOf makes the reverse scan stack a value of its body. The function returns the stack once the reverse scan is complete.
 func (s *scanGradient) stackOf(v *Value) func() *Value {
-	i := slices.Index(s.stacked, v)
-	if i < 0 {
+	i, known := s.stackedAt[v]
+	if !known {
 		i = len(s.stacked)
 		s.stacked = append(s.stacked, v)
+		put(&s.stackedAt, v, i)
 	}
 	return func() *Value { return s.result(len(s.next) + i) }
 }
 
 // result is a result of the reverse scan, once that is complete.
 func (s *scanGradient) result(i int) *Value {
-	return s.body.around.add(controlOp{s.reverse, i}, slices.Concat(s.begin, s.arrays, s.reverse.captured)...)
+	op := controlOp{s.reverse, i}
+	if s.first != nil {
+		return s.first.result(op)
+	}
+	s.first = s.body.around.add(op, slices.Concat(s.begin, s.arrays, s.reverse.captured)...)
+	return s.first
 }
 
 // whole gives, once the reverse scan is complete, a value of the old body of all steps, stacked.
@@ -391,14 +449,18 @@ func (s *scanGradient) sum(d *Value) func() *Value {
 	return func() *Value { return s.result(m) }
 }
 
-// stack makes a scan stack a value of its body as well, and gives the stack of an application.
-func (c *control) stack(v *Value, in []*Value, g *Graph) *Value {
-	i := slices.Index(c.outputs[0][c.carries:], v) + c.carries
-	if i < c.carries {
-		i = len(c.outputs[0])
-		c.outputs[0] = append(c.outputs[0], v)
+// stack makes a scan stack a value of its body as well, and returns the stack of the application that y is a result of.
+func (c *control) stack(v, y *Value) *Value {
+	if c.outputAt == nil {
+		c.outputAt = places(c.outputs[0][c.carries:])
 	}
-	return g.add(controlOp{c, i}, in...)
+	i, known := c.outputAt[v]
+	if !known {
+		i = len(c.outputs[0]) - c.carries
+		c.outputs[0] = append(c.outputs[0], v)
+		c.outputAt[v] = i
+	}
+	return y.result(controlOp{c, c.carries + i})
 }
 
 func (c *control) branchGradients(ys, dys []*Value) []*Value {
@@ -441,8 +503,14 @@ func (c *control) branchGradients(ys, dys []*Value) []*Value {
 		r.outputs = append(r.outputs, outputs)
 	}
 	grads := make([]*Value, len(in))
+	var first *Value
 	for i, at := range operands {
-		grads[at] = g.add(controlOp{r, i}, append([]*Value{in[0]}, r.captured...)...)
+		if op := (controlOp{r, i}); first == nil {
+			first = g.add(op, append([]*Value{in[0]}, r.captured...)...)
+			grads[at] = first
+		} else {
+			grads[at] = first.result(op)
+		}
 	}
 	return grads
 }

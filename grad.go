@@ -102,11 +102,14 @@ func outsiders(y *Value, ends []*Value) []*Value {
 	}
 	known := map[*Value]bool{}
 	var depends func(v *Value) bool
+	reads := remember(func(v *Value) bool {
+		return slices.ContainsFunc(v.in, func(in *Value) bool { return targets[in] || depends(in) })
+	})
 	depends = func(v *Value) bool {
 		found, ok := known[v]
 		if !ok {
 			o := v.outside()
-			found = o != nil && (targets[o] || depends(o)) || slices.ContainsFunc(v.in, func(in *Value) bool { return targets[in] || depends(in) })
+			found = o != nil && (targets[o] || depends(o)) || reads(v)
 			known[v] = found
 		}
 		return found
@@ -118,6 +121,23 @@ func outsiders(y *Value, ends []*Value) []*Value {
 		}
 	}
 	return through
+}
+
+// remember returns a function that tells of a value what f finds from its operands. It asks once for all results of a loop, as these share
+// their operands.
+func remember(f func(v *Value) bool) func(v *Value) bool {
+	known := map[**Value]bool{}
+	return func(v *Value) bool {
+		if _, ok := v.op.(controlOp); !ok || len(v.in) == 0 {
+			return f(v)
+		}
+		found, ok := known[&v.in[0]]
+		if !ok {
+			found = f(v)
+			known[&v.in[0]] = found
+		}
+		return found
+	}
 }
 
 // addOutside adds to the gradients by ends what comes through v, which a body has captured, given the gradient d by that.
@@ -179,8 +199,9 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 		on[end] = true
 	}
 	order := reachable(ys, border...)
+	between := remember(func(v *Value) bool { return slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) })
 	for _, v := range order {
-		on[v] = on[v] || slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] })
+		on[v] = on[v] || between(v)
 	}
 	parts := map[*Value][]*Value{} // what the users of a value have given
 	for i, y := range ys {
@@ -189,7 +210,7 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 	nested := applications(order)
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
 	for _, v := range slices.Backward(order) {
-		if slices.Contains(border, v) || !slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) {
+		if slices.Contains(border, v) || !between(v) {
 			continue
 		}
 		together := []*Value{v}

@@ -205,7 +205,7 @@ func (g *Graph) Err() error {
 // reachable returns the values that roots are computed from without passing through border, roots and border included, in
 // the order they were added, which is a topological order.
 func reachable(roots []*Value, border ...*Value) []*Value {
-	seen := map[*Value]bool{}
+	seen, lists := map[*Value]bool{}, operandLists{}
 	var found []*Value
 	todo := slices.Clone(roots)
 	for len(todo) > 0 {
@@ -216,7 +216,7 @@ func reachable(roots []*Value, border ...*Value) []*Value {
 		}
 		seen[v] = true
 		found = append(found, v)
-		if !slices.Contains(border, v) {
+		if !slices.Contains(border, v) && lists.first(v) {
 			todo = append(todo, v.in...)
 		}
 	}

@@ -67,7 +67,7 @@ func (g *Graph) withAttached(outputs Outputs, updates []Update) []Update {
 	}
 	// An update may itself need what brings along others.
 	last := map[*Param]*Value{}
-	needed := map[*Value]bool{}
+	needed, lists := map[*Value]bool{}, operandLists{}
 	for len(roots) > 0 {
 		changed := map[*Param]bool{}
 		for len(roots) > 0 {
@@ -80,7 +80,9 @@ func (g *Graph) withAttached(outputs Outputs, updates []Update) []Update {
 			for _, p := range brings[v] {
 				changed[p] = true
 			}
-			roots = append(roots, v.in...)
+			if lists.first(v) {
+				roots = append(roots, v.in...)
+			}
 		}
 		for p := range changed {
 			for _, a := range g.states[p] {

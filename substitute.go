@@ -63,17 +63,27 @@ func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 		}
 	}
 	// In the order of the graph operands come first. What has been copied keeps its place in the user's program.
+	results := resultMover{}
+	changes := remember(func(v *Value) bool {
+		return slices.ContainsFunc(v.in, func(in *Value) bool { return copied[in] != nil })
+	})
 	for _, v := range reachable(values) {
-		if copied[v] != nil || !slices.ContainsFunc(v.in, func(in *Value) bool { return copied[in] != nil }) {
+		if copied[v] != nil || !changes(v) {
 			continue
 		}
-		in := slices.Clone(v.in)
-		for i, operand := range in {
-			if c := copied[operand]; c != nil {
-				in[i] = c
+		operands := func() []*Value {
+			in := slices.Clone(v.in)
+			for i, operand := range in {
+				if c := copied[operand]; c != nil {
+					in[i] = c
+				}
 			}
+			return in
 		}
-		c := g.add(v.op, in...)
+		c := results.move(v, g, operands)
+		if c == nil {
+			c = g.add(v.op, operands()...)
+		}
 		c.site, c.gradOf = v.site, v.gradOf
 		copied[v] = c
 	}

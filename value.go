@@ -128,6 +128,9 @@ func (o origin) String() string {
 	return b.String()
 }
 
+// mostPrinted bounds the operands that expression lists.
+const mostPrinted = 32
+
 // expression prints the op and its operands, as in "MatMul(%1, %2)".
 func (v *Value) expression() string {
 	var b strings.Builder
@@ -141,6 +144,10 @@ func (v *Value) expression() string {
 		for i, in := range v.in {
 			if i > 0 {
 				b.WriteString(", ")
+			}
+			if i == mostPrinted {
+				fmt.Fprintf(&b, "... (%d operands)", len(v.in))
+				break
 			}
 			if in == nil {
 				b.WriteString("nil")

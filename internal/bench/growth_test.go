@@ -30,7 +30,7 @@ func BenchmarkCompileGrowth(b *testing.B) {
 		{"scalar-sin", []int{1000, 2000, 4000, 8000, 16000, 32000}, growScalarSin},
 		{"inputs", []int{1000, 2000, 4000, 8000, 16000}, growInputs},
 		{"shared", []int{1000, 2000, 4000, 8000, 16000}, growShared},
-		{"captures", []int{1000, 2000, 4000, 8000}, growCaptures},
+		{"captures", []int{1000, 2000, 4000, 8000, 16000}, growCaptures},
 	} {
 		took := map[int]float64{} // processor seconds by size
 		for i, n := range family.sizes {

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -38,6 +39,25 @@ type Control struct {
 type Nested interface {
 	Op
 	Nests() (c *Control, result int)
+}
+
+// Lists remembers the operand lists of results. All results of one Control on the same operands share the list, so a walk over the operands
+// of all nodes is linear in the size of the graph if it takes each list once.
+type Lists map[**Node]bool
+
+// First reports whether the operands of n have not been seen as those of another result.
+func (l Lists) First(n *Node) bool {
+	if _, ok := n.Op.(Nested); !ok || len(n.In) == 0 {
+		return true
+	}
+	seen := l[&n.In[0]]
+	l[&n.In[0]] = true
+	return !seen
+}
+
+// SameOperands reports whether two nodes have the same operands.
+func SameOperands(a, b *Node) bool {
+	return len(a.In) == len(b.In) && (len(a.In) == 0 || &a.In[0] == &b.In[0] || slices.Equal(a.In, b.In))
 }
 
 // Operand is the number of the operand that input i of the bodies comes from: -1 for the step's number.

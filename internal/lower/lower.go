@@ -24,6 +24,7 @@ func Lower(g *ir.Graph) *Program {
 		needed:   map[*ir.Node]bool{},
 		both:     map[*group]map[int]*ir.Node{},
 		nests:    map[*ir.Control][]*group{},
+		twice:    map[*ir.Control]map[int]twice{},
 		program:  &Program{},
 	}
 	for _, n := range g.Nodes {
@@ -55,6 +56,7 @@ type lowering struct {
 	needed  map[*ir.Node]bool           // results that must be in memory
 	both    map[*group]map[int]*ir.Node // by scan and carry: what stands for two stacks that lie in one array
 	nests   map[*ir.Control][]*group
+	twice   map[*ir.Control]map[int]twice // by result, what it is one of
 	program *Program
 
 	repeated map[repetition]*ir.Node // what loops compute again

@@ -31,7 +31,7 @@ func (l *lowering) nested(n *ir.Node, op ir.Nested) value {
 	c, r := op.Nests()
 	l.order[n] = len(l.order)
 	for _, g := range l.nests[c] {
-		if slices.Equal(g.nodes[0].In, n.In) {
+		if ir.SameOperands(g.nodes[0], n) {
 			g.nodes = append(g.nodes, n)
 			l.of[n] = g
 			return l.nestResult(g, n, r)
@@ -60,9 +60,14 @@ func (l *lowering) nestResult(g *group, n *ir.Node, r int) value {
 func (l *lowering) nestStep(s *Step, g *group, op ir.Nested) {
 	c, _ := op.Nests()
 	w := &Nest{Control: c, Out: make([]*Buffer, len(c.Main().Outputs))}
+	read := map[*Buffer]bool{}
 	for _, o := range l.operands[g.nodes[0]] {
-		w.In = append(w.In, l.ref(o))
-		s.addRead(w.In[len(w.In)-1].Buffer)
+		r := l.ref(o)
+		w.In = append(w.In, r)
+		if !read[r.Buffer] {
+			read[r.Buffer] = true
+			s.Reads = append(s.Reads, r.Buffer)
+		}
 	}
 	for _, n := range g.nodes {
 		_, i := n.Op.(ir.Nested).Nests()

@@ -13,34 +13,53 @@ type twice struct{ carry, after, before int }
 
 // twices finds such carries of a scan.
 func twices(c *ir.Control) (found []twice) {
+	if c.Kind != ir.Scan {
+		return nil
+	}
 	outputs := c.Main().Outputs
+	stacks := stacksOf(c)
+	taken := map[int]bool{}
 	for i := range c.Carries {
-		if _, ok := outputs[i].Op.(ir.Input); ok || c.Kind != ir.Scan {
+		if _, ok := outputs[i].Op.(ir.Input); ok {
 			continue
 		}
-		t := twice{carry: i}
-		for r := len(outputs) - 1; r >= c.Carries; r-- {
-			if outputs[r] == outputs[i] {
-				t.after = r
-			}
-			if in, ok := outputs[r].Op.(ir.Input); ok && in.Index == 1+i {
-				t.before = r
-			}
-		}
-		if t.after > 0 && t.before > 0 && !slices.ContainsFunc(found, func(other twice) bool { return other.after == t.after }) {
-			found = append(found, t)
+		after, before := stacks.after[outputs[i]], stacks.before[i]
+		if len(after) > 0 && len(before) > 0 && !taken[after[0]] {
+			taken[after[0]] = true
+			found = append(found, twice{i, after[0], before[0]})
 		}
 	}
 	return found
 }
 
+// stacks are the results of a scan that are stacks, in order: by what is stacked, and by carry those that stack it before each step.
+type stacks struct {
+	after  map[*ir.Node][]int
+	before map[int][]int
+}
+
+func stacksOf(c *ir.Control) stacks {
+	s := stacks{map[*ir.Node][]int{}, map[int][]int{}}
+	outputs := c.Main().Outputs
+	for r := c.Carries; r < len(outputs); r++ {
+		s.after[outputs[r]] = append(s.after[outputs[r]], r)
+		if in, ok := outputs[r].Op.(ir.Input); ok && in.Index >= 1 && in.Index <= c.Carries {
+			s.before[in.Index-1] = append(s.before[in.Index-1], r)
+		}
+	}
+	return s
+}
+
 // bothStacks gives the array in which result r of the group lies with another, or nil where it lies alone. The view is what it is of that.
 func (l *lowering) bothStacks(g *group, r int) (n *ir.Node, v ir.View) {
 	c, _ := g.nodes[0].Op.(ir.Nested).Nests()
-	for _, t := range twices(c) {
-		if r != t.after && r != t.before {
-			continue
+	if l.twice[c] == nil {
+		l.twice[c] = map[int]twice{}
+		for _, t := range twices(c) {
+			l.twice[c][t.after], l.twice[c][t.before] = t, t
 		}
+	}
+	if t, ok := l.twice[c][r]; ok {
 		if l.both[g] == nil {
 			l.both[g] = map[int]*ir.Node{}
 		}
@@ -70,24 +89,19 @@ func (w *Nest) share() {
 			dropped[t.carry], dropped[t.before] = true, true
 		}
 	}
+	free := func(r int) bool { return !taken[r] && w.Out[r] != nil }
+	stacks := stacksOf(c)
 	for i := range c.Carries {
 		if c.Kind != ir.Scan || w.Both[i] {
 			continue
 		}
-		for r := c.Carries; r < len(outputs); r++ {
-			if outputs[r] == outputs[i] && !taken[r] && w.Out[r] != nil {
-				w.Shared[i], taken[r], dropped[i] = r, true, true
-				break
-			}
-		}
-		if w.Shared[i] >= 0 {
-			continue
-		}
-		for r := c.Carries; r < len(outputs); r++ {
-			if in, ok := outputs[r].Op.(ir.Input); ok && in.Index == 1+i && !taken[r] && w.Out[r] != nil {
-				w.Before[i], taken[r], dropped[r] = r, true, true
-				break
-			}
+		after, before := stacks.after[outputs[i]], stacks.before[i]
+		if at := slices.IndexFunc(after, free); at >= 0 {
+			r := after[at]
+			w.Shared[i], taken[r], dropped[i] = r, true, true
+		} else if at := slices.IndexFunc(before, free); at >= 0 {
+			r := before[at]
+			w.Before[i], taken[r], dropped[r] = r, true, true
 		}
 	}
 	next := 0

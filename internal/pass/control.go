@@ -12,7 +12,7 @@ import (
 // bodies gives every application of a Control to operands a Control of its own with only what is needed.
 func bodies(g *ir.Graph) {
 	nested := applications(g)
-	needed := map[*ir.Node]bool{}
+	needed, lists := map[*ir.Node]bool{}, ir.Lists{}
 	for _, n := range g.Roots() {
 		needed[n] = true
 	}
@@ -22,8 +22,10 @@ func bodies(g *ir.Graph) {
 			if results := nested[n]; slices.ContainsFunc(results, func(r *ir.Node) bool { return needed[r] }) {
 				trim(results, needed)
 				for _, r := range results {
-					for _, in := range r.In {
-						needed[in] = needed[in] || needed[r]
+					if needed[r] && lists.First(r) {
+						for _, in := range r.In {
+							needed[in] = true
+						}
 					}
 				}
 			}
@@ -50,7 +52,7 @@ next:
 		}
 		c, _ := op.Nests()
 		for _, first := range firsts[c] {
-			if slices.Equal(first.In, n.In) {
+			if ir.SameOperands(first, n) {
 				found[first] = append(found[first], n)
 				continue next
 			}
@@ -139,13 +141,15 @@ func shareStacks(c *ir.Control) (number []int) {
 	}
 	body := c.Main()
 	kept := body.Outputs[:c.Carries:c.Carries]
+	stacks := map[*ir.Node]int{}
 	for i, n := range body.Outputs[c.Carries:] {
-		at := slices.Index(kept[c.Carries:], n)
-		if at < 0 {
-			at = len(kept) - c.Carries
+		at, known := stacks[n]
+		if !known {
+			at = len(kept)
 			kept = append(kept, n)
+			stacks[n] = at
 		}
-		number[c.Carries+i] = c.Carries + at
+		number[c.Carries+i] = at
 	}
 	body.Outputs = kept
 	return number
@@ -166,41 +170,47 @@ func b2i(b bool) int {
 // growCarries adds to the results those carries that the others depend on, and gives the inputs that are then read. A carry
 // that nothing reads is kept where it is a result.
 func growCarries(c *ir.Control, keep []bool) (reads []bool) {
-	for {
-		reads = make([]bool, inputCount(c))
+	reads = make([]bool, inputCount(c))
+	reads[0] = true
+	var todo []*ir.Node
+	result := func(i int) {
 		for b, body := range c.Bodies {
-			var todo []*ir.Node
-			for i, n := range body.Outputs {
-				if c.Kind == ir.While && b == 0 || keep[i] {
-					todo = append(todo, n)
-				}
-			}
-			seen := map[*ir.Node]bool{}
-			for len(todo) > 0 {
-				n := todo[len(todo)-1]
-				todo = todo[:len(todo)-1]
-				if seen[n] {
-					continue
-				}
-				seen[n] = true
-				if in, ok := n.Op.(ir.Input); ok {
-					reads[in.Index] = true
-				}
-				todo = append(todo, n.In...)
+			if c.Kind != ir.While || b > 0 {
+				todo = append(todo, body.Outputs[i])
 			}
 		}
-		reads[0] = true
-		grown := false
-		for i := range c.Carries {
-			reads[1+i] = reads[1+i] || keep[i]
-			if reads[1+i] && !keep[i] {
-				keep[i], grown = true, true
-			}
-		}
-		if !grown {
-			return reads
+		if i < c.Carries {
+			reads[1+i] = true
 		}
 	}
+	if c.Kind == ir.While {
+		todo = append(todo, c.Bodies[0].Outputs...)
+	}
+	for i, k := range keep {
+		if k {
+			result(i)
+		}
+	}
+	seen, lists := map[*ir.Node]bool{}, ir.Lists{}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		if in, ok := n.Op.(ir.Input); ok {
+			reads[in.Index] = true
+			if i := in.Index - 1; i >= 0 && i < c.Carries && !keep[i] {
+				keep[i] = true
+				result(i)
+			}
+		}
+		if lists.First(n) {
+			todo = append(todo, n.In...)
+		}
+	}
+	return reads
 }
 
 // inputCount is the number of inputs that the bodies could read.
@@ -218,27 +228,38 @@ func inputCount(c *ir.Control) int {
 
 // copyBody copies what the roots need; leaf gives what becomes of each input.
 func copyBody(g *ir.Graph, roots []*ir.Node, leaf func(i int) ir.Op) *ir.Graph {
-	needed := map[*ir.Node]bool{}
+	needed, lists := map[*ir.Node]bool{}, ir.Lists{}
 	for _, n := range roots {
 		needed[n] = true
 	}
 	for _, n := range slices.Backward(g.Nodes) {
-		if needed[n] {
+		if needed[n] && lists.First(n) {
 			for _, in := range n.In {
 				needed[in] = true
 			}
 		}
 	}
 	copied := map[*ir.Node]*ir.Node{}
+	shared := map[**ir.Node][]*ir.Node{} // the operands of results, by their former place
 	out := &ir.Graph{}
 	for _, n := range g.Nodes {
 		if !needed[n] {
 			continue
 		}
 		c := *n
-		c.In = slices.Clone(n.In)
-		for i, in := range c.In {
-			c.In[i] = copied[in]
+		_, nested := n.Op.(ir.Nested)
+		nested = nested && len(n.In) > 0
+		if nested {
+			c.In = shared[&n.In[0]]
+		}
+		if !nested || c.In == nil {
+			c.In = slices.Clone(n.In)
+			for i, in := range c.In {
+				c.In[i] = copied[in]
+			}
+			if nested {
+				shared[&n.In[0]] = c.In
+			}
 		}
 		if op, ok := c.Op.(ir.Input); ok {
 			c.Op = leaf(op.Index)

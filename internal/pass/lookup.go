@@ -27,11 +27,13 @@ func lookups(g *ir.Graph) {
 	var w ir.Watch
 	defer w.Report()
 	l := lookupPass{}
-	uses := map[*ir.Node]int{}
+	uses, lists := map[*ir.Node]int{}, ir.Lists{}
 	for _, n := range g.Nodes {
 		l.last = max(l.last, n.ID)
-		for _, in := range n.In {
-			uses[in]++
+		if lists.First(n) {
+			for _, in := range n.In {
+				uses[in]++
+			}
 		}
 	}
 	for _, n := range g.Roots() {

@@ -18,11 +18,13 @@ func rewrite(g *ir.Graph, by func(n *ir.Node) *ir.Node) {
 	var w ir.Watch
 	defer w.Report()
 	replaced := make(map[*ir.Node]*ir.Node, len(g.Nodes))
-	kept := g.Nodes[:0]
+	kept, lists := g.Nodes[:0], ir.Lists{}
 	for _, n := range g.Nodes {
 		w.Node = n
-		for i, in := range n.In {
-			n.In[i] = replaced[in]
+		if lists.First(n) {
+			for i, in := range n.In {
+				n.In[i] = replaced[in]
+			}
 		}
 		m := by(n)
 		replaced[n] = m
@@ -46,12 +48,12 @@ func rewrite(g *ir.Graph, by func(n *ir.Node) *ir.Node) {
 
 // prune drops what no output and no assignment needs.
 func prune(g *ir.Graph) {
-	needed := map[*ir.Node]bool{}
+	needed, lists := map[*ir.Node]bool{}, ir.Lists{}
 	for _, n := range g.Roots() {
 		needed[n] = true
 	}
 	for _, n := range slices.Backward(g.Nodes) {
-		if needed[n] {
+		if needed[n] && lists.First(n) {
 			for _, in := range n.In {
 				needed[in] = true
 			}
@@ -190,11 +192,12 @@ func replaceBy(n *ir.Node, op ir.Op) *ir.Node {
 // merge finds equal ops on equal operands and keeps the first of each.
 func merge(g *ir.Graph) {
 	first := map[string]*ir.Node{}
+	lists := resultLists{of: map[**ir.Node]*resultList{}, first: map[string]*resultList{}}
 	rewrite(g, func(n *ir.Node) *ir.Node {
 		if _, ok := n.Op.(ir.Fence); ok {
 			return n
 		}
-		k := key(n)
+		k := key(n, &lists)
 		if m := first[k]; m != nil {
 			return m
 		}
@@ -203,10 +206,48 @@ func merge(g *ir.Graph) {
 	})
 }
 
+// resultLists numbers the operand lists of results of loops, equal ones alike, and has results with equal lists share one.
+type resultLists struct {
+	of    map[**ir.Node]*resultList // by the first place in the list
+	first map[string]*resultList    // by the operands
+}
+
+type resultList struct {
+	number int
+	in     []*ir.Node
+}
+
+// share gives n the list that it shares, and returns its number.
+func (l *resultLists) share(n *ir.Node) int {
+	if len(n.In) == 0 {
+		return -1
+	}
+	at := &n.In[0]
+	list := l.of[at]
+	if list == nil {
+		var b strings.Builder
+		for _, in := range n.In {
+			b.WriteString(strconv.Itoa(in.ID))
+			b.WriteByte('|')
+		}
+		if list = l.first[b.String()]; list == nil {
+			list = &resultList{len(l.first), n.In}
+			l.first[b.String()] = list
+		}
+		l.of[at] = list
+	}
+	n.In = list.in
+	return list.number
+}
+
 // key is equal for nodes that compute the same.
-func key(n *ir.Node) string {
+func key(n *ir.Node, lists *resultLists) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s|%s|%v", n.Op.Name(), n.Op.Attrs(), n.Type)
+	if _, ok := n.Op.(ir.Nested); ok {
+		fmt.Fprintf(&b, "|list %d", lists.share(n))
+		return b.String()
+	}
 	ids := make([]int, len(n.In))
 	for i, in := range n.In {
 		ids[i] = in.ID
