@@ -126,7 +126,7 @@ func (f *Folder) resume(params, optimizer *tarn.ParamSet) (s state, name string,
 // loadCheckpoint reads a checkpoint.
 func (f *Folder) loadCheckpoint(name string) (*safetensors.File, state, error) {
 	var s state
-	contents, err := safetensors.Load(f.Path(name))
+	contents, err := safetensors.Options{MaxBytes: -1}.Load(f.Path(name)) // what a run has written can be read
 	if err != nil {
 		return nil, s, err
 	}
@@ -181,7 +181,7 @@ func (f *Folder) writeWeights(name string, epoch int, weights map[string]*tarn.T
 
 // readBest reads the weights of the best epoch. It returns nil if the file is of another epoch.
 func (f *Folder) readBest(epoch int) (map[string]*tarn.Tensor, error) {
-	contents, err := safetensors.Load(f.Path(bestFile))
+	contents, err := safetensors.Options{MaxBytes: -1}.Load(f.Path(bestFile))
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,30 @@ import (
 
 // This file reads files. Element types that tarn does not have are widened to a type that holds all their values.
 
-// Load reads the file at path.
-func Load(path string) (*File, error) { return load(path, nil) }
+// Options say how to read a file. The zero value reads what Load and Read read.
+type Options struct {
+	// MaxBytes is the largest size of all elements, in bytes, that is read; 0 means 16 GiB, and a negative number any size. A file that is
+	// mostly holes can be much larger than the disk.
+	MaxBytes int64
+}
 
-// load is Load. If accept is not nil, it sees the tensors before their elements are read, and may refuse them.
+const usualBytes = 16 << 30
+
+// Load reads the file at path.
+func Load(path string) (*File, error) { return Options{}.Load(path) }
+
+// Load is the function Load with options.
+func (o Options) Load(path string) (*File, error) { return load(path, o.accept) }
+
+// accept refuses tensors that are larger than the limit, one after the other as they lie in the file.
+func (o Options) accept(infos []info) error {
+	if len(infos) == 0 {
+		return nil
+	}
+	return dense.Fit(int(infos[len(infos)-1].end), 1, o.MaxBytes, usualBytes)
+}
+
+// load reads a file. accept sees the tensors before their elements are read, and may refuse them.
 func load(path string, accept func([]info) error) (*File, error) {
 	f, size, err := file.Open(path)
 	if err != nil {
@@ -33,8 +53,11 @@ func load(path string, accept func([]info) error) (*File, error) {
 
 // Read reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
 // the 8-bit floats fit no such type and are errors. If the file has checksums that do not match, that is an error too.
-func Read(r io.ReaderAt, size int64) (*File, error) {
-	file, err := read(r, size, nil)
+func Read(r io.ReaderAt, size int64) (*File, error) { return Options{}.Read(r, size) }
+
+// Read is the function Read with options.
+func (o Options) Read(r io.ReaderAt, size int64) (*File, error) {
+	file, err := read(r, size, o.accept)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
@@ -63,10 +86,8 @@ func read(r io.ReaderAt, size int64, accept func([]info) error) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if accept != nil {
-		if err := accept(infos); err != nil {
-			return nil, err
-		}
+	if err := accept(infos); err != nil {
+		return nil, err
 	}
 	file := &File{Tensors: make(map[string]*tarn.Tensor, len(infos)), Metadata: metadata}
 	var entries []entry

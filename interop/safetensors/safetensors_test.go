@@ -379,3 +379,26 @@ func TestWeights(t *testing.T) {
 		t.Error("a model without params is saved")
 	}
 }
+
+// TestLimit reads files that promise more than a limit, which takes no memory.
+func TestLimit(t *testing.T) {
+	const large = 1 << 40
+	header := fmt.Sprintf(`{"x":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}`, large, large)
+	start := bytesOf(header, "")
+	holes := filepath.Join(t.TempDir(), "holes.safetensors")
+	if err := os.WriteFile(holes, start, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(holes, int64(len(start))+large); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Load(holes); err == nil || !strings.Contains(err.Error(), holes) || !strings.Contains(err.Error(), "more than the limit of 17179869184 bytes: if that is right, raise MaxBytes") {
+		t.Errorf("a file of holes: %v", err)
+	}
+	small := bytesOf(`{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, "12345678")
+	for most, reads := range map[int64]bool{0: true, 8: true, 7: false, -1: true} {
+		if _, err := (Options{MaxBytes: most}).Read(bytes.NewReader(small), int64(len(small))); (err == nil) != reads {
+			t.Errorf("8 bytes with a limit of %d: %v", most, err)
+		}
+	}
+}
