@@ -37,13 +37,13 @@ func (o *AdaBelief) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)
-	mean, root := c.correction(o.Beta1), c.correction(o.Beta2).Sqrt()
+	mean, square := c.corrections(o.Beta1), c.corrections(o.Beta2)
 	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		m := s.Average("adabelief.m", o.Beta1, g)
 		state := s.State("adabelief.v", 0)
 		v := state.Value(c.Graph).Scale(o.Beta2).Add(g.Sub(m).Square().Scale(1 - o.Beta2)).AddNum(o.Epsilon)
 		s.Assign(state, v)
-		return m.Mul(s.Scalar(mean)).Div(v.Sqrt().Mul(s.Scalar(root)).AddNum(o.Epsilon))
+		return m.Mul(s.Scalar(mean(s))).Div(v.Sqrt().Mul(s.Scalar(square(s).Sqrt())).AddNum(o.Epsilon))
 	})
 	return DecayWeights(o.WeightDecay).Apply(c, u)
 }

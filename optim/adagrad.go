@@ -37,7 +37,6 @@ func (o *Adagrad) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("Initial", o.Initial)
 	c.notNegative("RateDecay", o.RateDecay)
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
-	factor := c.Step.Scale(o.RateDecay).AddNum(1).Reciprocal()
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		state := s.State("adagrad.v", o.Initial)
 		v := s.Assign(state, g.Square().Add(state))
@@ -45,6 +44,6 @@ func (o *Adagrad) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		if o.RateDecay == 0 {
 			return g
 		}
-		return g.Mul(s.Scalar(factor))
+		return g.Mul(s.Scalar(s.step().Scale(o.RateDecay).AddNum(1).Reciprocal()))
 	})
 }

@@ -31,7 +31,7 @@ func (a ScaleByAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta1", a.Beta1)
 	c.fraction("Beta2", a.Beta2)
 	c.notNegative("Epsilon", a.Epsilon)
-	mean, root := c.correction(a.Beta1), c.correction(a.Beta2).Sqrt()
+	mean, square := c.corrections(a.Beta1), c.corrections(a.Beta2)
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		m := s.Average("adam.m", a.Beta1, g)
 		v := s.Average("adam.v", a.Beta2, g.Square())
@@ -39,7 +39,7 @@ func (a ScaleByAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 			largest := s.State("adam.vmax", 0)
 			v = s.Assign(largest, v.Maximum(largest))
 		}
-		return m.Mul(s.Scalar(mean)).Div(v.Sqrt().Mul(s.Scalar(root)).AddNum(a.Epsilon))
+		return m.Mul(s.Scalar(mean(s))).Div(v.Sqrt().Mul(s.Scalar(square(s).Sqrt())).AddNum(a.Epsilon))
 	})
 }
 

@@ -36,11 +36,11 @@ func (o *Adamax) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
-	mean := c.correction(o.Beta1)
+	mean := c.corrections(o.Beta1)
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		m := s.Average("adamax.m", o.Beta1, g)
 		state := s.State("adamax.v", 0)
 		v := s.Assign(state, state.Value(c.Graph).Scale(o.Beta2).Maximum(g.Abs().AddNum(o.Epsilon)))
-		return m.Mul(s.Scalar(mean)).Div(v)
+		return m.Mul(s.Scalar(mean(s))).Div(v)
 	})
 }

@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 
@@ -56,16 +57,40 @@ func WithAverages(o Optimizer, f func() error) error {
 	return f()
 }
 
-// TakeAverages stores the weights for evaluation in the params, for good: the last act of a training.
+// TakeAverages stores the weights for evaluation in the params: the last act of a training. If the optimizer is used again, and the params still
+// hold them, a new Update puts the weights back that were trained.
 func (o *Chain) TakeAverages() error {
 	if len(o.averaged()) == 0 {
 		return errors.New("optim: TakeAverages: the optimizer keeps no averaged weights; add such as optim.EMA to its After")
 	}
 	var errs []error
+	o.memory.trained = map[*tarn.Param]*tarn.Tensor{}
 	for p, state := range o.averaged() {
+		o.memory.trained[p] = p.Tensor().Clone()
 		errs = append(errs, p.Set(state.Tensor()))
 	}
 	return errors.Join(errs...)
+}
+
+// TakeAverages stores the weights for evaluation in the params, if the optimizer keeps such: see Chain.TakeAverages.
+func TakeAverages(o Optimizer) error {
+	if c, ok := o.(interface {
+		averaged() map[*tarn.Param]*tarn.Param
+		TakeAverages() error
+	}); ok && len(c.averaged()) > 0 {
+		return c.TakeAverages()
+	}
+	return nil
+}
+
+// restoreTrained undoes TakeAverages, unless the params have been changed since.
+func (o *Chain) restoreTrained() {
+	for p, trained := range o.memory.trained {
+		if bytes.Equal(p.Tensor().Raw(), o.memory.averages[p].Tensor().Raw()) {
+			p.Set(trained) // which was a copy of it
+		}
+	}
+	o.memory.trained = nil
 }
 
 // swapAverages exchanges params and averages.
@@ -95,7 +120,7 @@ func (e EMA) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	decay := cmp.Or(e.Decay, 0.999)
 	c.fraction("Decay", decay)
 	c.takeSteps()
-	share := c.begun("ema.begun").Where(c.Graph.Num(tarn.F64, 1-decay), tarn.Num(1))
+	share := c.begunByAny("ema.begun").Where(c.Graph.Num(tarn.F64, 1-decay), tarn.Num(1))
 	return c.averageWeights("ema.average", share, u)
 }
 
@@ -173,8 +198,8 @@ func (l Lookahead) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Share is %v and should lie in (0, 1]", l.Share)
 	}
 	c.takeSteps()
-	begun := c.begun("lookahead.begun")
-	due := divides(l.Steps, c.Count())
+	begun := c.begunByAny("lookahead.begun")
+	due := divides(l.Steps, c.Step.AddNum(1))
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		state := s.copyState("lookahead.slow")
 		slow := begun.Where(state.Value(c.Graph), s.Value)

@@ -13,7 +13,7 @@ import (
 // This file holds Chain, which carries gradients through transforms to the params: all that optimizers have in common.
 
 // Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is
-// one, and has the optional interfaces too: Accumulator, Rater, Averager, Observer, Clipper. Package train uses those that an
+// one, and has the optional interfaces too: Accumulator, Rater, Counter, Averager, Observer, Clipper. Package train uses those that an
 // optimizer has.
 type Optimizer interface {
 	// Update returns the assignments that take one step of the optimizer. Params that are frozen or states are left alone.
@@ -34,6 +34,15 @@ type Accumulator interface {
 type Rater interface {
 	// RateAt returns the learning rate at run number run, counted from 0.
 	RateAt(run int64) (float64, error)
+}
+
+// Counter is an Optimizer that knows the number of runs taken with it, so that a training step that is made later goes on from there.
+type Counter interface {
+	Runs() int64
+	SetRuns(n int64)
+	// Joined returns the params that were not there at the first update, with the number of updates before they were; SetJoined restores it.
+	Joined() map[string]int64
+	SetJoined(joined map[string]int64)
 }
 
 // Averager is an Optimizer that keeps weights for evaluation beside those that are trained.
@@ -57,6 +66,7 @@ var _ interface { // what a Chain is
 	Optimizer
 	Accumulator
 	Rater
+	Counter
 	Averager
 	Observer
 	Clipper
@@ -100,7 +110,10 @@ type memory struct {
 	params   tarn.ParamSet // those updated so far, by the names that Update was given
 	states   tarn.ParamSet
 	stateOf  map[stateKey]*tarn.Param
-	averages map[*tarn.Param]*tarn.Param // of a param, the state with the weights for evaluation
+	runs     int64
+	joined   map[string]int64             // the updates before a param was there, by its name, unless it was from the first on
+	averages map[*tarn.Param]*tarn.Param  // of a param, the state with the weights for evaluation
+	trained  map[*tarn.Param]*tarn.Tensor // the weights before TakeAverages
 }
 
 // stateKey finds a state by its name and the param that it belongs to, which is nil where it belongs to all.
@@ -265,7 +278,7 @@ func (o *Chain) attempt(build func() ([]tarn.Update, error)) (updates []tarn.Upd
 		return nil, err
 	}
 	m := o.memory
-	before := memory{chain: m.chain, params: copySet(m.params), states: copySet(m.states), stateOf: maps.Clone(m.stateOf), averages: maps.Clone(m.averages)}
+	before := memory{chain: m.chain, params: copySet(m.params), states: copySet(m.states), runs: m.runs, joined: maps.Clone(m.joined), stateOf: maps.Clone(m.stateOf), averages: maps.Clone(m.averages)}
 	defer func() {
 		if updates == nil {
 			*m = before
@@ -295,12 +308,14 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
 	o.memory.chain = o
+	o.restoreTrained()
 	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, params: params, name: "optim", used: map[string]bool{}}
 	step := c.Graph.Runs()
 	if o.MicroBatches > 1 {
 		step = step.Div(tarn.Num(o.MicroBatches))
 	}
 	c.Step = step.Cast(tarn.F64)
+	c.joins = o.memory.params.Len() > 0
 	for name, p := range params.All() {
 		if p.Trainable() {
 			c.Slots = append(c.Slots, o.slot(c, name, p))

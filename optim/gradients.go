@@ -108,7 +108,7 @@ func NewGradientNoise(eta float64) *GradientNoise { return &GradientNoise{Eta: e
 func (n GradientNoise) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("Eta", n.Eta)
 	c.notNegative("Gamma", n.Gamma)
-	deviation := c.Count().Pow(tarn.Num(-n.Gamma / 2)).Scale(math.Sqrt(n.Eta))
+	deviation := c.Step.AddNum(1).Pow(tarn.Num(-n.Gamma / 2)).Scale(math.Sqrt(n.Eta))
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		return u.Add(c.Graph.Normal(s.Param.DType(), 0, 1, s.Param.Shape()...).Mul(s.Scalar(deviation)))
 	})

@@ -111,6 +111,9 @@ func (o *Chain) slot(c *Context, name string, p *tarn.Param) *Slot {
 		if err := o.memory.params.Add(name, p); err != nil {
 			c.Errorf("%w; use one optimizer for one model", err)
 		}
+		if c.joins {
+			o.memory.join(name, o.memory.runs/int64(o.MicroBatches))
+		}
 	} else if known != name {
 		c.Errorf("param %q was %q in an earlier update, by which its states are named; pass the set of the whole model to every update, and use one optimizer for one model", name, known)
 	}

@@ -59,14 +59,14 @@ func (o *SGD) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if o.Momentum == 0 {
 		return u
 	}
-	// The share of the gradient is 1 at the first step: with b = 0 before it, this makes b = g.
-	share := c.Step.Eq(tarn.Num(0)).Where(c.Graph.Num(tarn.F64, 1), tarn.Num(1-o.Dampening))
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		state := s.State("sgd.momentum", 0)
 		b := state.Value(c.Graph).Scale(o.Momentum)
 		if o.Dampening == 0 {
 			b = b.Add(g)
 		} else {
+			// The share of the gradient is 1 at the first step: with b = 0 before it, this makes b = g.
+			share := s.step().Eq(tarn.Num(0)).Where(c.Graph.Num(tarn.F64, 1), tarn.Num(1-o.Dampening))
 			b = b.Add(g.Mul(s.Scalar(share)))
 		}
 		s.Assign(state, b)

@@ -65,10 +65,10 @@ func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Diagonal gave %d values for %d params", len(diagonal), len(u))
 		return u
 	}
-	mean := c.correction(o.Beta1)
+	mean := c.corrections(o.Beta1)
 	out, states, old := make([]*tarn.Value, len(u)), make([]*tarn.Param, len(u)), make([]*tarn.Value, len(u))
 	for i, s := range c.Slots {
-		m := s.Average("sophia.m", o.Beta1, u[i]).Mul(s.Scalar(mean))
+		m := s.Average("sophia.m", o.Beta1, u[i]).Mul(s.Scalar(mean(s)))
 		states[i] = s.State("sophia.h", 0)
 		old[i] = states[i].Value(c.Graph)
 		out[i] = m.Div(old[i].Scale(o.Gamma).Maximum(tarn.Num(o.Epsilon))).Clip(tarn.Num(-o.Limit), tarn.Num(o.Limit))

@@ -37,6 +37,7 @@ type Context struct {
 	used    map[string]bool
 	updates []tarn.Update
 	errs    []error
+	joins   bool // a param that is new has joined others
 }
 
 // Slot is one param to update, with its states.
@@ -64,7 +65,10 @@ func (c *Context) Each(u []*tarn.Value, rule func(s *Slot, u *tarn.Value) *tarn.
 }
 
 // Count is the number of this update, an F64 scalar: 1 at the first.
-func (c *Context) Count() *tarn.Value { return c.Step.AddNum(1) }
+func (c *Context) Count() *tarn.Value {
+	c.late()
+	return c.Step.AddNum(1)
+}
 
 // Errorf records a mistake, which Update will return with the name of the transform in front.
 func (c *Context) Errorf(format string, args ...any) {
@@ -88,7 +92,7 @@ func (c *Context) fraction(name string, x float64) {
 // correction is 1/(1 - beta^t) at the t-th update, an F64 scalar: it makes an exponential average that began at 0 a
 // weighted mean.
 func (c *Context) correction(beta float64) *tarn.Value {
-	return c.Graph.Num(tarn.F64, beta).Pow(c.Count()).Neg().AddNum(1).Reciprocal()
+	return correction(beta, c.Count())
 }
 
 // State is what the transform keeps for this param under a name, which should begin with the transform's, as in "adam.m".
@@ -143,6 +147,12 @@ func (c *Context) Assign(state *tarn.Param, v *tarn.Value) *tarn.Value {
 // begun keeps under a name whether the transform has been applied before, and gives that: false at its first update, also
 // where the params have been trained by other means and Step is not 0.
 func (c *Context) begun(name string) *tarn.Value {
+	c.late()
+	return c.begunByAny(name)
+}
+
+// begunByAny is begun for a transform to which it does not matter that a param joins later.
+func (c *Context) begunByAny(name string) *tarn.Value {
 	state := c.State(name, 0)
 	c.Assign(state, c.Graph.Num(tarn.F64, 1))
 	return state.Value(c.Graph).Gt(tarn.Num(0))

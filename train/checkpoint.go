@@ -27,20 +27,22 @@ const (
 
 // state is where a training stands, beside its tensors.
 type state struct {
-	Form           int            `json:"form"`
-	Runs           int64          `json:"runs"`
-	Position       data.Position  `json:"position"` // of the next batch; one past the epoch's last where only its end is to come
-	Seed           uint64         `json:"seed"`
-	Batch          int            `json:"batch"`
-	DropLast       bool           `json:"drop_last"`
-	Examples       int            `json:"examples"`
-	LossSum        float64        `json:"loss_sum"`          // over the examples of the epoch so far
-	Count          int            `json:"count"`             // of these examples
-	Skipped        int64          `json:"skipped,omitempty"` // batches, of all epochs
-	SkippedInEpoch int            `json:"skipped_in_epoch,omitempty"`
-	Seconds        float64        `json:"seconds"` // spent on the epoch so far
-	Early          *EarlyStopping `json:"early_stopping,omitempty"`
-	Last           *Record        `json:"last,omitempty"` // of the epoch before this one
+	Form           int              `json:"form"`
+	Runs           int64            `json:"runs"`                // of the optimizer
+	First          int64            `json:"first_run,omitempty"` // its runs before this training
+	Joined         map[string]int64 `json:"joined,omitempty"`    // see optim.Counter
+	Position       data.Position    `json:"position"`            // of the next batch; one past the epoch's last where only its end is to come
+	Seed           uint64           `json:"seed"`
+	Batch          int              `json:"batch"`
+	DropLast       bool             `json:"drop_last"`
+	Examples       int              `json:"examples"`
+	LossSum        float64          `json:"loss_sum"`          // over the examples of the epoch so far
+	Count          int              `json:"count"`             // of these examples
+	Skipped        int64            `json:"skipped,omitempty"` // batches, of all epochs
+	SkippedInEpoch int              `json:"skipped_in_epoch,omitempty"`
+	Seconds        float64          `json:"seconds"` // spent on the epoch so far
+	Early          *EarlyStopping   `json:"early_stopping,omitempty"`
+	Last           *Record          `json:"last,omitempty"` // of the epoch before this one
 }
 
 // check returns an error unless the training l, whose state it is, can be in this state.
@@ -57,8 +59,8 @@ func (s *state) check(l *Loop) error {
 	switch {
 	case at.Epoch > l.Epochs:
 		return fmt.Errorf("it is from after epoch %d, and Epochs is %d: set it to %[1]d or more", at.Epoch, l.Epochs)
-	case s.Runs < 0 || s.Skipped < 0 || s.Runs+s.Skipped != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
-		return fmt.Errorf("it counts %d runs and %d skipped batches, which are not those of %d epochs of %d batches and %d batches more", s.Runs, s.Skipped, at.Epoch, batches.PerEpoch(), at.Batch)
+	case s.First < 0 || s.Runs < s.First || s.Skipped < 0 || s.Runs-s.First+s.Skipped != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
+		return fmt.Errorf("it counts %d runs and %d skipped batches, which are not those of %d epochs of %d batches and %d batches more", s.Runs-s.First, s.Skipped, at.Epoch, batches.PerEpoch(), at.Batch)
 	case s.SkippedInEpoch < 0 || s.SkippedInEpoch > at.Batch || int64(s.SkippedInEpoch) > s.Skipped:
 		return fmt.Errorf("it counts %d skipped batches of an epoch after %d batches", s.SkippedInEpoch, at.Batch)
 	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, s.Examples):

@@ -85,7 +85,8 @@ type Progress struct {
 	Record         *Record // at the end of an epoch: what is known of it
 }
 
-// Run trains. The loop body is called after every batch, and once more at the end of each epoch with a Record. When the
+// Run trains. An optimizer that has been used before goes on with its moments, its schedule and the number of its runs, in a second Run as in
+// another loop: see Step. The epochs are counted anew, unless the folder has a checkpoint. The loop body is called after every batch, and once more at the end of each epoch with a Record. When the
 // context is canceled a checkpoint of that moment is written to the folder and the context's error comes last. Breaking
 // out of the loop writes none.
 func (l *Loop) Run(ctx context.Context) iter.Seq2[*Progress, error] {
@@ -203,6 +204,10 @@ func (l *Loop) begin() (err error) {
 	if err := l.step.Prepare(min(l.Batch, l.Train.Len())); err != nil {
 		return err
 	}
+	l.at.First, l.at.Runs = l.step.Runs(), l.step.Runs()
+	if l.step.counter != nil {
+		l.at.Joined = l.step.counter.Joined()
+	}
 	if err := l.tryEvaluation(); err != nil {
 		return err
 	}
@@ -258,7 +263,7 @@ func (l *Loop) resume() error {
 	if err := s.check(l); err != nil {
 		return fmt.Errorf("train: the checkpoint %s: %w", file.Name(l.Folder.Path(name)), err)
 	}
-	if name != checkpointFile && s.Runs == 0 {
+	if name != checkpointFile && s.Runs == s.First {
 		return fmt.Errorf("train: %s has no %s that can be read, and %s is from before the first step: put it back, or start over with RestartFolder (--restart on the command line)",
 			file.Name(l.Folder.Dir()), checkpointFile, name)
 	}
@@ -282,6 +287,13 @@ func (l *Loop) resume() error {
 	l.at = s
 	l.before = s.Count
 	l.step.SetRuns(s.Runs)
+	if len(s.Joined) > 0 && l.step.counter != nil {
+		l.step.counter.SetJoined(s.Joined)
+		l.step.programs = nil // which have been built without
+		if err := l.step.Prepare(min(l.Batch, l.Train.Len())); err != nil {
+			return err
+		}
+	}
 	l.history, err = l.Folder.resumeLog(s.Position.Epoch, s.Last)
 	return err
 }
@@ -441,6 +453,9 @@ func (l *Loop) finish() error {
 		if weights = l.best; weights == nil {
 			return fmt.Errorf("train: the weights of the best epoch, %d, are not in %s any more", s.BestEpoch, file.Name(l.Folder.Path(bestFile)))
 		}
+	}
+	if err := optim.TakeAverages(l.Optimizer); err != nil { // so that another training goes on with the weights that it replaces
+		return err
 	}
 	for name, p := range l.params.All() {
 		if err := p.Set(weights[name]); err != nil {

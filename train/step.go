@@ -34,7 +34,9 @@ type Result struct {
 	Histograms []watch.Histogram
 }
 
-// Step trains a model. All its programs work on the same params and optimizer states and count their runs together.
+// Step trains a model. All its programs work on the same params and optimizer states and count their runs together. A step with an optimizer that
+// has been used before goes on with its moments, its schedule and the number of its runs. A param that is trained only now, as one that
+// was frozen, begins with the first of its own updates.
 //
 // A run is all or nothing: if the loss, a gradient, or what would be stored is not finite, the params and the optimizer's states stay as
 // they were, the run does not count, and the error says where the first infinity or NaN comes from: see tarn.Origin.
@@ -46,6 +48,7 @@ type Step struct {
 	Watch *watch.Watcher
 
 	optimizer optim.Optimizer
+	counter   optim.Counter // the optimizer, or nil if it does not count the runs itself
 	params    *tarn.ParamSet
 	build     Build       // nil for a step of one graph
 	loss      *tarn.Value // of that graph
@@ -57,6 +60,7 @@ type Step struct {
 	result    Result
 	least     float64 // the lowest loss
 	last      float64 // the loss of the last run
+	taken     int64   // runs of this step
 }
 
 // program is a compiled step for one batch size.
@@ -108,7 +112,9 @@ func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Step{optimizer: optimizer, params: params, least: math.Inf(1)}, nil
+	s := &Step{optimizer: optimizer, params: params, least: math.Inf(1)}
+	s.counter, _ = optimizer.(optim.Counter)
+	return s, nil
 }
 
 // Prepare compiles the programs for batches of n examples now instead of at the first such batch, with which the
@@ -126,7 +132,7 @@ func (s *Step) Watched() watch.Header { return s.watched }
 
 // next finds or compiles the program of the next run, on n examples.
 func (s *Step) next(n int) (*program, error) {
-	updates := updatesAt(s.optimizer, s.runs)
+	updates := updatesAt(s.optimizer, s.Runs())
 	return s.programFor(n, updates, s.mode(updates))
 }
 
@@ -231,13 +237,15 @@ func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
 
 // trainOn takes one run, on a batch or on tensors of n examples.
 func (s *Step) trainOn(p *program, inputs []*tarn.Tensor, b *data.Batch, n int) error {
-	err := p.run(s.runs, &s.result, inputs)
+	runs := s.Runs()
+	err := p.run(runs, &s.result, inputs)
 	s.result.Batch = b
 	if err == nil {
-		if err := s.look(p, s.runs, n); err != nil {
+		if err := s.look(p, runs, n); err != nil {
 			return err
 		}
-		s.runs++
+		s.SetRuns(s.result.Run)
+		s.taken++
 		s.last, s.least = s.result.Loss, min(s.least, s.result.Loss)
 		return nil
 	}
@@ -266,9 +274,9 @@ func (s *Step) explain(p *program, inputs []*tarn.Tensor, b *data.Batch, e *tarn
 		return fmt.Errorf("%w; taken op by op it is finite, so this is a matter of rounding", e)
 	case o.Input != "" && b != nil && len(o.Element) > 0:
 		return fmt.Errorf("%w; it is row %d of the data: leave it out, or replace what is not finite", e, b.Row(o.Element[0]))
-	case o.Overflow && s.runs > 0 && s.grown():
+	case o.Overflow && s.taken > 0 && s.grown():
 		return fmt.Errorf("%w; the training has diverged: after %d runs the largest weight is %.3g and the loss %.3g, the lowest was %.3g; try a lower learning rate, or clip the gradients",
-			e, s.runs, s.largest(), s.last, s.least)
+			e, s.taken, s.largest(), s.last, s.least)
 	}
 	return e
 }
@@ -349,8 +357,19 @@ func over(ctx context.Context, batches *data.Batches, take func(b *data.Batch, n
 	}
 }
 
-// Runs is the number of runs completed.
-func (s *Step) Runs() int64 { return s.runs }
+// Runs returns the number of runs completed. It belongs to the optimizer if that is an optim.Counter, as those of package optim are: steps that share
+// an optimizer, at the same time or one after the other, count their runs together.
+func (s *Step) Runs() int64 {
+	if s.counter != nil {
+		return s.counter.Runs()
+	}
+	return s.runs
+}
 
 // SetRuns sets the number of runs completed, to continue an earlier training.
-func (s *Step) SetRuns(n int64) { s.runs = n }
+func (s *Step) SetRuns(n int64) {
+	if s.counter != nil {
+		s.counter.SetRuns(n)
+	}
+	s.runs = n
+}

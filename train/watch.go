@@ -19,7 +19,7 @@ func (s *Step) mode(updates bool) watch.Mode {
 	if s.Watch == nil || !updates {
 		return watch.Plain
 	}
-	return s.Watch.Mode(s.updatesBefore(s.runs))
+	return s.Watch.Mode(s.updatesBefore(s.Runs()))
 }
 
 // updatesBefore is the number of updates among the first runs.
