@@ -121,7 +121,7 @@ func (m *mover) out(v *Value) *Value {
 			return in
 		}
 		if o = m.outer.move(v, around, operands); o == nil {
-			o = around.add(v.op, operands()...)
+			o = around.insert(v.op, operands()...)
 		}
 		o.site, o.gradOf = v.site, v.gradOf
 	}
@@ -201,7 +201,7 @@ func (m *mover) make(v *Value) *Value {
 	w := m.inner.move(v, m.to, operands)
 	if w == nil {
 		in := operands()
-		w = m.to.add(op, in...)
+		w = m.to.insert(op, in...)
 	}
 	w.site, w.gradOf = v.site, v.gradOf
 	return w
@@ -238,6 +238,9 @@ func (c *control) scanGradients(ys, dys []*Value) []*Value {
 		case d == nil || i < c.carries:
 		case i < c.carries+c.slices:
 			grads[i] = s.stackOf(s.move(d))
+			if d.support != nil && d.support.whole != nil {
+				grads[i] = masked(grads[i], s.stackOf(s.move(d.support.any.value())))
+			}
 		default:
 			grads[i] = s.sum(d)
 		}
@@ -274,6 +277,9 @@ func (c *control) stepGradients(in, given []*Value) (cotangents, parts []*Value)
 	for i, v := range c.outputs[0] {
 		if i < c.carries && v.DType().IsFloat() || i >= c.carries && given[i] != nil {
 			cotangents[i] = b.leaf(argumentOp{control: c, role: cotangentArgument, index: i}, v.typ)
+			if i >= c.carries {
+				cotangents[i].support = given[i].support.then(b.stepOf)
+			}
 			results, seeds = append(results, v), append(seeds, cotangents[i])
 		}
 	}
@@ -287,6 +293,21 @@ func (c *control) stepGradients(in, given []*Value) (cotangents, parts []*Value)
 		parts[operands[k]] = d
 	}
 	return cotangents, parts
+}
+
+// stepOf is, in the body of a scan, this step's part of the mask of a gradient outside.
+func (b *Graph) stepOf(mask *Value) *Value {
+	if mask.Dim(0) == 1 {
+		shape := mask.Shape()
+		shape[0] = b.control.steps
+		mask = mask.broadcastTo(shape)
+	}
+	return b.leaf(argumentOp{control: b.control, role: cotangentArgument, outer: mask}, ir.Type{DType: ir.Bool, Shape: mask.Shape()[1:]})
+}
+
+// masked gives a gradient with its support.
+func masked(grad, mask func() *Value) func() *Value {
+	return func() *Value { return grad().selected(true, mask) }
 }
 
 // argumentFor returns the argument that stands for operand i, which is v, in the body of a scan.
@@ -333,6 +354,9 @@ func (c *control) newScanGradient(y *Value, given []*Value, start int) *scanGrad
 			return s.sliceOf(in[c.carries+op.index])
 		case carriedArgument:
 			return s.sliceOf(c.stack(v, y))
+		}
+		if op.outer != nil {
+			return s.sliceOf(op.outer) // a mask of the gradient of a stack
 		}
 		return s.sliceOf(given[op.index]) // the gradient of a stack; those of carries are known
 	}
@@ -420,7 +444,7 @@ func (s *scanGradient) sum(d *Value) func() *Value {
 	case elementwiseOp:
 		if op.F == scalar.Add && d.id >= s.start {
 			a, b := s.sum(d.in[0]), s.sum(d.in[1])
-			return func() *Value { return g.add(op, a(), b()) }
+			return func() *Value { return g.insert(op, a(), b()) }
 		}
 	case permuteOp, reshapeOp:
 		if d.id >= s.start {
@@ -481,6 +505,7 @@ func (c *control) branchGradients(ys, dys []*Value) []*Value {
 		for i, y := range ys {
 			v := c.outputs[n][y.op.(controlOp).result]
 			d := b.leaf(argumentOp{control: c, role: cotangentArgument, index: i}, v.typ)
+			d.support = dys[i].support.then(b.capture)
 			results, seeds = append(results, v), append(seeds, d)
 			m.moved[d] = body.capture(dys[i])
 		}

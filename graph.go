@@ -158,8 +158,18 @@ func (g *Graph) leaf(op op, t ir.Type) *Value {
 }
 
 // add is the one way in for every op with operands: it checks the operands, runs the shape rule and records what is
-// wrong. It never panics: a failed op gives a poisoned value.
+// wrong. It never panics: a failed op gives a poisoned value. While a gradient rule runs, products with what a selection has not taken are
+// selections: see supported.
 func (g *Graph) add(op op, in ...*Value) *Value {
+	v := g.insert(op, in...)
+	if v.graph.gradOf != nil {
+		return v.supported()
+	}
+	return v
+}
+
+// insert is add for values that are copies of others.
+func (g *Graph) insert(op op, in ...*Value) *Value {
 	g, in = g.orLost().meet(in)
 	types := make([]ir.Type, len(in))
 	for i, v := range in {

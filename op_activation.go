@@ -40,8 +40,8 @@ func (v *Value) CELU(alpha float64) *Value { return v.elu(alpha, 1/alpha, 1) }
 // elu is slope*v where v > 0, else height*(e^(rate*v) - 1).
 func (v *Value) elu(height, rate, slope float64) *Value {
 	positive := v.Gt(Num(0))
-	below := positive.Where(Num(0), v) // the exponential of a large v would overflow
-	return positive.Where(v.scale(slope), below.scale(rate).Expm1().scale(height))
+	below := positive.branch(Num(0), v) // the exponential of a large v would overflow
+	return positive.branch(v.scale(slope), below.scale(rate).Expm1().scale(height))
 }
 
 // scale is Scale, but v itself where x is 1.
@@ -74,7 +74,7 @@ func (v *Value) Mish() *Value { return v.Mul(v.Softplus().Tanh()) }
 // HardSigmoid is (v+3)/6 limited to [0, 1]; its derivative on the bounds -3 and 3 is 0. Equal to
 // torch.nn.functional.hardsigmoid. Shapes: any -> same.
 func (v *Value) HardSigmoid() *Value {
-	return v.Le(Num(-3)).Where(Num(0), v.Ge(Num(3)).Where(Num(1), v.AddNum(3).Scale(1.0/6)))
+	return v.Le(Num(-3)).branch(Num(0), v.Ge(Num(3)).branch(Num(1), v.AddNum(3).Scale(1.0/6)))
 }
 
 // HardSwish is v*HardSigmoid(v); its derivative is 0 at -3 and 1 at 3. Equal to torch.nn.functional.hardswish.

@@ -373,13 +373,13 @@ func (op attendedOp) composed(sources []*Value) *Value {
 		s = s.Add(mask)
 	}
 	if op.form.Causal {
-		s = q.graph.TrilMask(q.Dim(2), k.Dim(2), 0).Where(s, never)
+		s = q.graph.TrilMask(q.Dim(2), k.Dim(2), 0).branch(s, never)
 	}
 	// The softmax, with weights of 0 where no key counts.
 	top := s.maxAlong(-1)
-	e := s.Sub(top.IsFinite().Where(top, Num(0)).along(s, -1)).Exp()
+	e := s.Sub(top.IsFinite().branch(top, Num(0)).along(s, -1)).Exp()
 	sum := e.Sum(-1)
-	weights := e.Div(sum.Eq(Num(0)).Where(Num(1), sum).along(e, -1))
+	weights := e.Div(sum.Eq(Num(0)).branch(Num(1), sum).along(e, -1))
 	if f := op.form; f.Dropout > 0 {
 		draws := randomOp{kind: bernoulliDraws, seed: f.Seed, number: f.Number, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(weights.typ.Shape)}}
 		kept := q.graph.add(draws, step, Num(1-f.Dropout).value(q.graph))

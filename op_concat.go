@@ -78,7 +78,12 @@ func (op sliceOp) grad(y, dy *Value) []*Value {
 	} else {
 		used = op.Start
 	}
-	return []*Value{dy.graph.add(padOp{irop.Pad{Axis: op.Axis, Before: op.Start, After: d - used, Step: op.Step}}, dy)}
+	pad := padOp{irop.Pad{Axis: op.Axis, Before: op.Start, After: d - used, Step: op.Step}}
+	return []*Value{dy.graph.add(pad, dy).selected(false, func() *Value {
+		taken := slices.Repeat([]int{1}, dy.Rank())
+		taken[op.Axis] = n
+		return dy.graph.add(pad, dy.graph.Num(Bool, 1).broadcastTo(taken))
+	})}
 }
 
 // Slice takes the indices from start to before stop along an axis. Negative bounds count from the end of the axis.

@@ -47,9 +47,9 @@ func (op eigHOp) grad(y, dy *Value) []*Value {
 	dw, dv := dy.eigenvalues(), dy.eigenvectors()
 	apart := w.Sub(w.Transpose(-2, -1))
 	equal := apart.Eq(Num(0))
-	f := equal.Where(w.zero(), equal.Where(w.Num(1), apart).Reciprocal())
+	f := equal.branch(w.zero(), equal.branch(w.Num(1), apart).Reciprocal())
 	inner := v.TMatMul(dv).Mul(f).symmetric()
-	inner = y.graph.diagonalMask(w.Dim(-1), w.Dim(-1)).broadcastTo(inner.typ.Shape).Where(dw.broadcastTo(inner.typ.Shape), inner)
+	inner = y.graph.diagonalMask(w.Dim(-1), w.Dim(-1)).broadcastTo(inner.typ.Shape).branch(dw.broadcastTo(inner.typ.Shape), inner)
 	return []*Value{v.MatMul(inner).MatMulT(v)}
 }
 

@@ -69,7 +69,7 @@ func init() { // not a literal: the rules call methods that refer to the table
 		scalar.Softplus:   one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sigmoid()) }),
 		scalar.Erf:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Square().Neg().Exp().Scale(2 / math.SqrtPi)) }),
 		// The result is positive where the operand is, and is there anyway: the operand need not be kept.
-		scalar.ReLU: one(func(x, y, dy *Value) *Value { return dy.binary(scalar.ReLUGrad, y) }),
+		scalar.ReLU: one(func(x, y, dy *Value) *Value { return dy.passed(y) }),
 		scalar.GELU: one(func(x, y, dy *Value) *Value { return dy.Mul(x.unary(scalar.GELUPrime)) }),
 		// (Phi + x phi)' = 2 phi - x^2 phi, with phi the normal density.
 		scalar.GELUPrime: one(func(x, y, dy *Value) *Value {
@@ -98,26 +98,24 @@ func init() { // not a literal: the rules call methods that refer to the table
 			return dy.Mul(b.Div(r2)), dy.Mul(a.Div(r2)).Neg()
 		}),
 		// ReLUGrad is linear in its first operand and flat in its second.
-		scalar.ReLUGrad: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.binary(scalar.ReLUGrad, b), nil }),
+		scalar.ReLUGrad: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.passed(b), nil }),
 		scalar.LeakyReLU: two(func(x, slope, y, dy *Value) (*Value, *Value) {
 			positive, zero := x.Gt(Num(0)), dy.Num(0)
 			return positive.Where(dy, dy.Mul(slope)), positive.Where(zero, dy.Mul(x))
 		}),
 
-		scalar.Where: func(y, dy *Value) []*Value {
-			zero := dy.Num(0)
-			return []*Value{nil, y.in[0].Where(dy, zero), y.in[0].Where(zero, dy)}
-		},
+		scalar.Where: func(y, dy *Value) []*Value { return dy.branches(y.in[0], true) },
 		// Inside the bounds the gradient goes to the operand, outside to the bound, to the upper one where they are crossed.
 		// Where operand and bound are equal each gets half, and all goes to the operand between equal bounds, as PyTorch.
 		scalar.Clip: func(y, dy *Value) []*Value {
 			x, lo, hi, zero, half := y.in[0], y.in[1], y.in[2], dy.Num(0), dy.Scale(0.5)
 			low, high, open := x.Lt(lo), x.Gt(hi), lo.Lt(hi)
 			onLow, onHigh := open.And(x.Eq(lo)), open.And(x.Eq(hi))
+			beyond, below, above := low.Or(high), low.And(lo.Le(hi)), high.Or(lo.Gt(hi))
 			return []*Value{
-				low.Or(high).Where(zero, onLow.Or(onHigh).Where(half, dy)),
-				low.And(lo.Le(hi)).Where(dy, onLow.Where(half, zero)),
-				high.Or(lo.Gt(hi)).Where(dy, onHigh.Where(half, zero)),
+				beyond.Where(zero, onLow.Or(onHigh).Where(half, dy)).selected(false, beyond.Not),
+				below.Where(dy, onLow.Where(half, zero)).selected(false, func() *Value { return below.Or(onLow) }),
+				above.Where(dy, onHigh.Where(half, zero)).selected(false, func() *Value { return above.Or(onHigh) }),
 			}
 		},
 		scalar.MulAdd: func(y, dy *Value) []*Value {
@@ -131,7 +129,20 @@ func init() { // not a literal: the rules call methods that refer to the table
 // shareBetween gives dy to the first where first, to the second where second, and half to each where neither.
 func (dy *Value) shareBetween(first, second *Value) (*Value, *Value) {
 	zero, half := dy.Num(0), dy.Scale(0.5)
-	return first.Where(dy, second.Where(zero, half)), second.Where(dy, first.Where(zero, half))
+	return first.Where(dy, second.Where(zero, half)).selected(false, second.Not), second.Where(dy, first.Where(zero, half)).selected(false, first.Not)
+}
+
+// passed gives dy where v is positive, and 0 elsewhere.
+func (dy *Value) passed(v *Value) *Value {
+	return dy.binary(scalar.ReLUGrad, v).selected(false, func() *Value { return v.Gt(Num(0)) })
+}
+
+// branches are the gradients of the operands of a selection.
+func (dy *Value) branches(condition *Value, whole bool) []*Value {
+	zero := dy.Num(0)
+	yes := condition.Where(dy, zero).selected(whole, func() *Value { return condition })
+	no := condition.Where(zero, dy).selected(whole, func() *Value { return condition.narrow(dy.Rank()).Not() })
+	return []*Value{nil, yes, no}
 }
 
 func (v *Value) oneMinusSquare() *Value { return v.Square().Neg().AddNum(1) }
@@ -280,27 +291,47 @@ func (v *Value) Or(o Operand) *Value { return v.binary(scalar.Or, o) }
 // Xor is true where exactly one of the bools is. Shapes: two that broadcast -> their common shape.
 func (v *Value) Xor(o Operand) *Value { return v.binary(scalar.Xor, o) }
 
-// Where is a where the bool v is true and b elsewhere. The operand that is not taken gets the gradient 0.
+// Where is a where the bool v is true and b elsewhere. The operand that is not taken gets the gradient 0, and so does everything that it has
+// been computed from, even if derivatives on the way are infinite or NaN: the gradient of x.Gt(Num(0)).Where(x.Sqrt(), Num(0)) at 0 is 0, where
+// that of PyTorch and JAX is NaN.
 //
 // Shapes: three that broadcast -> their common shape.
 func (v *Value) Where(a, b Operand) *Value {
+	v = v.orLost()
+	if v.graph.gradOf != nil { // a gradient rule has its reasons, and its products are guarded
+		return v.branch(a, b)
+	}
+	return v.choose(elementwise(scalar.Where), a, b)
+}
+
+// branch is Where for cases of one function. Those that are not taken are healthy data, at which only a derivative may be infinite.
+func (v *Value) branch(a, b Operand) *Value {
+	return v.choose(branchOp{elementwise(scalar.Where)}, a, b)
+}
+
+// branchOp is the op of branch.
+type branchOp struct{ elementwiseOp }
+
+func (op branchOp) grad(y, dy *Value) []*Value { return dy.branches(y.in[0], false) }
+
+func (v *Value) choose(op op, a, b Operand) *Value {
 	v = v.orLost()
 	// A Num takes the dtype of the other choice, not of the condition.
 	if _, number := a.(Num); !number {
 		x := v.operand(a)
 		if !x.exists() {
-			return v.graph.add(elementwise(scalar.Where), v, nil, nil)
+			return v.graph.add(op, v, nil, nil)
 		}
-		return v.graph.broadcastAll(elementwise(scalar.Where), v, x, x.operand(b))
+		return v.graph.broadcastAll(op, v, x, x.operand(b))
 	}
 	y := v.operand(b)
 	if n, number := b.(Num); number {
 		y = v.graph.Num(F32, float64(n))
 	}
 	if !y.exists() {
-		return v.graph.add(elementwise(scalar.Where), v, nil, nil)
+		return v.graph.add(op, v, nil, nil)
 	}
-	return v.graph.broadcastAll(elementwise(scalar.Where), v, y.operand(a), y)
+	return v.graph.broadcastAll(op, v, y.operand(a), y)
 }
 
 // Clip is v limited to [lo, hi]. With two numbers for bounds the gradient passes inside them and is 0 on them, as in
@@ -323,7 +354,8 @@ type clipOp struct{ elementwiseOp }
 
 func (op clipOp) grad(y, dy *Value) []*Value {
 	x, lo, hi := y.in[0], y.in[1], y.in[2]
-	return []*Value{x.Gt(lo).And(x.Lt(hi)).Where(dy, dy.Num(0))}
+	inside := x.Gt(lo).And(x.Lt(hi))
+	return []*Value{inside.Where(dy, dy.Num(0)).selected(false, func() *Value { return inside })}
 }
 
 // Scale is v times a number. Shapes: any -> same.

@@ -92,7 +92,7 @@ func again(v *Value, copied map[*Value]*Value) *Value {
 	for i, operand := range v.in {
 		in[i] = again(operand, copied)
 	}
-	copied[v] = v.graph.add(v.op, in...)
+	copied[v] = v.graph.insert(v.op, in...)
 	return copied[v]
 }
 

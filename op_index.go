@@ -20,9 +20,9 @@ func (op gatherOp) grad(y, dy *Value) []*Value {
 		// One element of each row, as a loss picks the score of the label: comparing fuses with what is done with the whole
 		// row, where scattering would make a pass of its own over memory.
 		hit := y.graph.Iota(index.DType(), op.Axis, x.typ.Shape...).Eq(index)
-		return []*Value{hit.Where(dy, dy.Num(0))}
+		return []*Value{hit.Where(dy, dy.Num(0)).selected(false, func() *Value { return hit })}
 	}
-	return []*Value{dy.graph.add(scatterAddOp{irop.ScatterAdd{Axis: op.Axis, Size: x.typ.Shape[op.Axis]}}, index, dy)}
+	return []*Value{dy.spread(scatterAddOp{irop.ScatterAdd{Axis: op.Axis, Size: x.typ.Shape[op.Axis]}}, index)}
 }
 
 // Gather reads along an axis at places that an I32 or I64 index names, one for each element of the result: for axis 1,
@@ -77,7 +77,15 @@ func (v *Value) ScatterAdd(axis int, index, src *Value) *Value {
 type takeOp struct{ irop.Take }
 
 func (op takeOp) grad(y, dy *Value) []*Value {
-	return []*Value{dy.graph.add(indexAddOp{irop.IndexAdd{Axis: op.Axis, Size: y.in[0].typ.Shape[op.Axis]}}, y.in[1], dy)}
+	return []*Value{dy.spread(indexAddOp{irop.IndexAdd{Axis: op.Axis, Size: y.in[0].typ.Shape[op.Axis]}}, y.in[1])}
+}
+
+// spread is the gradient of elements that have been picked at places which the other operand decides on: op adds dy up there, and the elements that have
+// not been picked get 0.
+func (dy *Value) spread(op op, places *Value) *Value {
+	return dy.graph.add(op, places, dy).selected(false, func() *Value {
+		return dy.graph.insert(op, places, dy.Num(1).broadcastTo(dy.typ.Shape)).Gt(Num(0))
+	})
 }
 
 // Take looks up whole rows along an axis by an I32 or I64 index of any shape, whose axes take the place of that axis:

@@ -100,7 +100,7 @@ func (v *Value) triangle(name string, mask func(g *Graph, rows, cols, diagonal i
 	if v.Rank() < 2 {
 		return v.graph.failAs(name, []*Value{v}, newProblem("the operand is %v and needs at least two axes", v.typ))
 	}
-	return mask(v.graph, v.Dim(-2), v.Dim(-1), diagonal).broadcastTo(v.typ.Shape).Where(v, v.zero())
+	return mask(v.graph, v.Dim(-2), v.Dim(-1), diagonal).broadcastTo(v.typ.Shape).branch(v, v.zero())
 }
 
 // zero is the scalar 0 or false of v's dtype.

@@ -98,7 +98,7 @@ func (op poolOp) grad(y, dy *Value) []*Value {
 	g := dy.graph
 	switch op.kind {
 	case ir.PoolPick:
-		return []*Value{nil, g.add(op.adjoint(ir.PoolSpread, y.in[0].typ), y.in[0], dy)}
+		return []*Value{nil, dy.spread(op.adjoint(ir.PoolSpread, y.in[0].typ), y.in[0])}
 	case ir.PoolSpread:
 		return []*Value{nil, g.add(op.adjoint(ir.PoolPick, y.in[1].typ), y.in[0], dy)}
 	case ir.PoolSum:
@@ -264,7 +264,7 @@ func (v *Value) LpPool(p float64, size []int, w Window) *Value {
 	if sum.failed || p == 1 {
 		return sum
 	}
-	return sum.Gt(Num(0)).Where(sum, Num(0)).safeRoot(1 / p)
+	return sum.Gt(Num(0)).branch(sum, Num(0)).safeRoot(1 / p)
 }
 
 // Unfold gives the elements of each window side by side: what a convolution multiplies its kernel with. The elements

@@ -25,8 +25,9 @@ func (op reduceOp) grad(y, dy *Value) []*Value {
 		return dy.graph.backward([]*Value{x.productTree(op.Axes)}, []*Value{dy}, []*Value{x}, []*Value{x})
 	case ir.ReduceMax, ir.ReduceMin:
 		// Elements that share the extreme value share the gradient evenly, as torch.amax.
-		hit := x.Eq(back(y)).Cast(x.DType())
-		return []*Value{hit.Mul(back(dy.Div(hit.Sum(op.Axes...))))}
+		hit := x.Eq(back(y))
+		share := hit.Cast(x.DType())
+		return []*Value{share.Mul(back(dy.Div(share.Sum(op.Axes...)))).selected(false, func() *Value { return hit })}
 	}
 	return nil
 }

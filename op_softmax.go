@@ -34,9 +34,9 @@ func (v *Value) LogSoftmax(axis int) *Value {
 func (v *Value) LogSumExp(axes ...int) *Value {
 	m := v.maxAlong(axes...)
 	finite := m.IsFinite()
-	sum := v.Sub(finite.Where(m, Num(0)).along(v, axes...)).Exp().Sum(axes...)
+	sum := v.Sub(finite.branch(m, Num(0)).along(v, axes...)).Exp().Sum(axes...)
 	// Where the maximum is infinite it is the result, and the sum is set aside, for the logarithm of 0 has no gradient.
-	return finite.Where(sum, Num(1)).Log().Add(m)
+	return finite.branch(sum, Num(1)).Log().Add(m)
 }
 
 // maxAlong is the maximum along axes, taken as a constant.

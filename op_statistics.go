@@ -54,17 +54,17 @@ func (v *Value) Norm(p float64, axes ...int) *Value {
 		return size.Sum(axes...)
 	}
 	largest := size.Max(axes...).StopGradient()
-	unit := largest.IsFinite().And(largest.Ne(Num(0))).Where(largest, Num(1))
+	unit := largest.IsFinite().And(largest.Ne(Num(0))).branch(largest, Num(1))
 	scaled := v.Div(unit.along(v, axes...))
 	if p == 2 {
 		return scaled.Square().Sum(axes...).safeRoot(0.5).Mul(unit)
 	}
 	zero := scaled.Eq(Num(0))
-	power := zero.Where(Num(1), scaled).Abs().Pow(Num(p))
+	power := zero.branch(Num(1), scaled).Abs().Pow(Num(p))
 	if p > 0 {
-		power = zero.Where(Num(0), power)
+		power = zero.branch(Num(0), power)
 	} else {
-		power = zero.Where(Num(math.Inf(1)), power)
+		power = zero.branch(Num(math.Inf(1)), power)
 	}
 	return power.Sum(axes...).safeRoot(1 / p).Mul(unit)
 }
@@ -72,9 +72,9 @@ func (v *Value) Norm(p float64, axes ...int) *Value {
 // safeRoot is v^exponent, with the gradient 0 where v is 0.
 func (v *Value) safeRoot(exponent float64) *Value {
 	zero := v.Eq(Num(0))
-	safe := zero.Where(Num(1), v)
+	safe := zero.branch(Num(1), v)
 	if exponent == 0.5 {
-		return zero.Where(Num(0), safe.Sqrt())
+		return zero.branch(Num(0), safe.Sqrt())
 	}
-	return zero.Where(Num(0), safe.Pow(Num(exponent)))
+	return zero.branch(Num(0), safe.Pow(Num(exponent)))
 }

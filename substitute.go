@@ -82,7 +82,7 @@ func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 		}
 		c := results.move(v, g, operands)
 		if c == nil {
-			c = g.add(v.op, operands()...)
+			c = g.insert(v.op, operands()...)
 		}
 		c.site, c.gradOf = v.site, v.gradOf
 		copied[v] = c

@@ -23,6 +23,8 @@ type Value struct {
 	site   site
 	gradOf *Value // the forward value whose gradient rule made this one, or nil
 	failed bool
+
+	support *support // of a gradient: where it may differ from 0; nil for everywhere
 }
 
 // op is what the root package knows of every operation: what the compiler knows, and the gradient rule.

@@ -28,5 +28,5 @@ func (d *Dropout) Forward(x *tarn.Value) *tarn.Value {
 	case d.P == 1:
 		return x.Num(0).Expand(x.Shape()...)
 	}
-	return g.Bernoulli(tarn.Num(1-d.P), x.Shape()...).Where(x.Scale(1/(1-d.P)), tarn.Num(0))
+	return keepIf(g.Bernoulli(tarn.Num(1-d.P), x.Shape()...), x.Scale(1/(1-d.P)))
 }

@@ -17,21 +17,22 @@ func BCEWithLogits(logits, target *tarn.Value) *tarn.Value {
 	return BCEWithLogitsLoss{}.Loss(logits, target)
 }
 
-// Loss is PosWeight y softplus(-x) + (1-y) softplus(x), in which no difference loses digits however large x is.
+// Loss is PosWeight y softplus(-x) + (1-y) softplus(x), in which no difference loses digits however large x is. An infinite logit on the side of its
+// target has the loss 0 and the gradient 0.
 //
 // Shapes: [d...], [d...] -> [], or [d...] with None.
 func (l BCEWithLogitsLoss) Loss(logits, target *tarn.Value) *tarn.Value {
 	if bad := alike("BCEWithLogits", logits, target); bad != nil {
 		return bad
 	}
-	yes := target.Mul(logits.Neg().Softplus())
+	yes := times(target, logits.Neg().Softplus())
 	if n := len(l.PosWeight); n > 0 {
 		if n != 1 && n != logits.Dim(-1) {
 			return logits.Graph().Fail("BCEWithLogits", []*tarn.Value{logits, target}, "PosWeight has %d numbers and should have 1 or %d, the size of the last axis", n, logits.Dim(-1))
 		}
 		yes = yes.Mul(weights(logits, l.PosWeight))
 	}
-	no := target.Neg().AddNum(1).Mul(logits.Softplus())
+	no := times(target.Neg().AddNum(1), logits.Softplus())
 	return l.Reduction.of(yes.Add(no))
 }
 

@@ -88,15 +88,14 @@ func (c classes) weigh(rows *tarn.Value) *tarn.Value {
 	return rows.Mul(c.count)
 }
 
-// reduce puts together losses that have been weighed. Their mean is divided by the weights of the rows that count, so that
-// with no such row it is 0/0 = NaN; both as in PyTorch.
+// reduce puts together losses that have been weighed. Their mean is divided by the weights of the rows that count, as in PyTorch. If no row
+// counts it is 0, where PyTorch has NaN, so that a batch without labels changes no weight.
 func (c classes) reduce(r Reduction, rows *tarn.Value) *tarn.Value {
 	if c.keep == nil && c.count == nil {
 		return r.of(rows)
 	}
-	zero := rows.Num(0)
 	if c.keep != nil {
-		rows = c.keep.Where(rows, zero)
+		rows = keepIf(c.keep, rows)
 	}
 	if r != Mean {
 		return r.of(rows)
@@ -106,7 +105,11 @@ func (c classes) reduce(r Reduction, rows *tarn.Value) *tarn.Value {
 	case count == nil:
 		count = c.keep.Cast(rows.DType())
 	case c.keep != nil:
-		count = c.keep.Where(count, zero)
+		count = c.keep.Where(count, tarn.Num(0))
 	}
-	return rows.Sum().Div(count.Sum())
+	total := count.Sum()
+	if c.count == nil {
+		return rows.Sum().Div(total.Maximum(tarn.Num(1)))
+	}
+	return rows.Sum().Div(total.Eq(tarn.Num(0)).Where(tarn.Num(1), total))
 }

@@ -27,7 +27,8 @@ func CrossEntropy(logits, target *tarn.Value) *tarn.Value {
 // Loss is, for a class y a row, Weight[y] (logsumexp(x) - x[y]), and for a distribution t the sum over the classes of
 // Weight t (logsumexp(x) - x). Smoothing by s replaces t by (1-s) t + s/classes. For classes the mean is divided by the sum
 // of the rows' weights, ignored rows left out, for distributions by the number of rows. If all rows are ignored the mean
-// is NaN, with the gradient 0. A label that is neither a class nor ignored is an error of Run.
+// is 0, with the gradient 0, where PyTorch has NaN. Ignored rows get the gradient 0 whatever their logits are, NaN included. A class with the logit
+// -Inf is left out: it adds nothing if its target is 0. A label that is neither a class nor ignored is an error of Run.
 //
 // Shapes: [d... classes] and [d...] of i32 or i64, or [d... classes] of probabilities -> [], or [d...] with None.
 func (l CrossEntropyLoss) Loss(logits, target *tarn.Value) *tarn.Value {
@@ -41,6 +42,9 @@ func (l CrossEntropyLoss) Loss(logits, target *tarn.Value) *tarn.Value {
 	c, bad := newClasses(name, logits, target, l.Weight, l.Ignore)
 	if bad != nil {
 		return bad
+	}
+	if l.LabelSmoothing > 0 && c.keep != nil { // all logits of a row take part
+		logits = keepIf(c.keep.Unsqueeze(-1), logits)
 	}
 	e, sum, lse := exponentials(logits)
 	rows := c.weigh(crossEntropy(logits, e, sum, lse, c))
@@ -67,6 +71,9 @@ func crossEntropy(x, e, sum, lse *tarn.Value, c classes) *tarn.Value {
 	rows := lse.Sub(c.pick(x))
 	return tarn.WithGradient(rows, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
 		spread := e.Mul(dy.Div(sum).Unsqueeze(-1)) // dy softmax(x)
+		if c.keep != nil {
+			spread = c.keep.Unsqueeze(-1).Where(spread, tarn.Num(0)) // x may be NaN
+		}
 		return []*tarn.Value{spread.Sub(c.hit(x).Where(dy.Unsqueeze(-1), tarn.Num(0)))}
 	})
 }
@@ -88,7 +95,7 @@ func (l CrossEntropyLoss) dense(name string, logits, target *tarn.Value) *tarn.V
 		target = target.Scale(1 - s).AddNum(s / float64(logits.Dim(-1)))
 	}
 	_, _, lse := exponentials(logits)
-	return l.Reduction.of(l.sum(target.Mul(lse.Unsqueeze(-1).Sub(logits))))
+	return l.Reduction.of(l.sum(times(target, lse.Unsqueeze(-1).Sub(logits))))
 }
 
 // sum adds v over the classes, weighted.

@@ -31,7 +31,8 @@ type CTCLoss struct {
 const never = -1e30
 
 // Loss takes the logarithms of the probabilities of each class in each step, the labels padded to one length by anything, and how
-// many steps and labels count. A length that is negative, or larger than what there is, is an error of Run.
+// many steps and labels count. A length that is negative, or larger than what there is, is an error of Run. Steps and labels beyond the lengths may
+// hold anything, NaN included, and get the gradient 0.
 //
 // Shapes: [t n classes], [n s] of i32 or i64, [n], [n] -> [], or [n] without reduction.
 func (c CTCLoss) Loss(logProbs, targets, inputLengths, targetLengths *tarn.Value) *tarn.Value {
@@ -50,6 +51,8 @@ func (c CTCLoss) Loss(logProbs, targets, inputLengths, targetLengths *tarn.Value
 	known := g.Iota(index, 1, n, labels).Lt(targetLengths.Cast(index).Unsqueeze(1))
 	between := tarn.Stack(2, known.Where(targets, blanks(n, labels)), blanks(n, labels)).Reshape(n, 2*labels)
 	path := tarn.Concat(1, blanks(n, 1), between)
+	inside := g.Iota(tarn.I64, 0, steps, n).Lt(inputLengths.Cast(tarn.I64)).Unsqueeze(-1) // [t n 1]
+	logProbs = inside.Where(logProbs, tarn.Num(0))                                        // what is behind the end may be NaN
 	emitted := logProbs.Gather(2, path.Unsqueeze(0).Expand(steps, n, places)) // [t n places]
 
 	no := g.Num(logProbs.DType(), never)
@@ -61,23 +64,22 @@ func (c CTCLoss) Loss(logProbs, targets, inputLengths, targetLengths *tarn.Value
 		before := tarn.Concat(1, blanks(n, 2), path.Slice(1, 0, places-2))
 		skips = path.Ne(before).And(path.Ne(tarn.Num(c.Blank)))
 	}
-	inside := g.Iota(tarn.I64, 0, steps, n).Lt(inputLengths.Cast(tarn.I64)).Unsqueeze(-1) // [t n 1]
 	// Before the first step all is at the first blank, from which one can also stay or go on: so the first step is as any other.
 	begin := g.Iota(tarn.I64, 1, n, places).Eq(tarn.Num(0)).Where(g.Num(logProbs.DType(), 0), no)
 	last, _ := tarn.Scan([]*tarn.Value{begin}, []*tarn.Value{emitted, inside}, tarn.ScanOptions{}, func(carries, xs []*tarn.Value) (next, ys []*tarn.Value) {
 		alpha := carries[0]
 		ways := []*tarn.Value{alpha}
 		if places > 2 {
-			ways = append(ways, later(alpha, 1), skips.Where(later(alpha, 2), no))
+			ways = append(ways, later(alpha, 1), choose(skips, later(alpha, 2), no.Expand(n, places)))
 		}
-		return []*tarn.Value{xs[1].Where(logSum(ways...).Add(xs[0]), alpha)}, nil
+		return []*tarn.Value{choose(xs[1], logSum(ways...).Add(xs[0]), alpha)}, nil
 	})
 
 	// The ways end at the last label or at the blank behind it.
 	place := g.Iota(tarn.I64, 1, n, places)
 	end := targetLengths.Cast(tarn.I64).Unsqueeze(1).Scale(2)
 	atEnd := func(o *tarn.Value) *tarn.Value {
-		return place.Eq(o).Where(last[0], no).Max(1)
+		return choose(place.Eq(o), last[0], no.Expand(n, places)).Max(1)
 	}
 	loss := logSum(atEnd(end), atEnd(end.Sub(tarn.Num(1)))).Neg()
 	impossible := loss.Gt(tarn.Num(-never / 10))

@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds the Kullback-Leibler divergence.
 
@@ -19,7 +23,7 @@ func KL(logPrediction, target *tarn.Value) *tarn.Value {
 	return KLLoss{Reduction: BatchMean}.Loss(logPrediction, target)
 }
 
-// Loss is t (log t - x), with 0 for a t of 0, where its derivative by t is taken as -x.
+// Loss is t (log t - x), with 0 for a t of 0, whatever x is; the derivative with respect to such a t is -x, or 0 if x is infinite.
 //
 // Shapes: [d...], [d...] -> [], or [d...] with None.
 func (l KLLoss) Loss(logPrediction, target *tarn.Value) *tarn.Value {
@@ -27,9 +31,10 @@ func (l KLLoss) Loss(logPrediction, target *tarn.Value) *tarn.Value {
 		return bad
 	}
 	if l.LogTarget {
-		return l.Reduction.of(target.Exp().Mul(target.Sub(logPrediction)))
+		weight := target.Exp()
+		return l.Reduction.of(weight.Mul(keepIf(target.Ne(tarn.Num(math.Inf(-1))), target.Sub(logPrediction))))
 	}
 	zero := target.Eq(tarn.Num(0))
-	log := zero.Where(tarn.Num(1), target).Log() // 0 where t is, and so is its derivative
-	return l.Reduction.of(target.Mul(log.Sub(logPrediction)))
+	log := choose(zero, target.Num(1).Expand(target.Shape()...), target).Log() // 0 where t is, and so is its derivative
+	return l.Reduction.of(times(target, log.Sub(logPrediction)))
 }

@@ -52,6 +52,6 @@ func (l MultiMarginLoss) Loss(scores, target *tarn.Value) *tarn.Value {
 	if l.Squared {
 		v = v.Square()
 	}
-	others := c.hit(scores).Where(tarn.Num(0), v).Sum(-1).Scale(1 / float64(scores.Dim(-1)))
+	others := keepIf(c.hit(scores).Not(), v).Sum(-1).Scale(1 / float64(scores.Dim(-1)))
 	return l.Reduction.of(c.weigh(others))
 }

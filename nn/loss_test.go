@@ -70,7 +70,24 @@ func TestLossValues(t *testing.T) {
 		want float64
 		grad []float64
 	}{
-		{"no label counts", nn.CrossEntropy, logits(1, 2, 3), tarn.Vector([]int32{-100}), nan, []float64{0, 0, 0}},
+		{"no label counts", nn.CrossEntropy, logits(1, 2, 3), tarn.Vector([]int32{-100}), 0, []float64{0, 0, 0}},
+		{"no label counts with weights", nn.CrossEntropyLoss{Weight: []float64{0.5, 2, 3}}.Loss, logits(1, 2, 3), tarn.Vector([]int32{-100}), 0, []float64{0, 0, 0}},
+		{"no label counts in NLL", nn.NLL, logits(1, 2, 3), tarn.Vector([]int32{-100}), 0, []float64{0, 0, 0}},
+		{"NaN where no label counts", nn.CrossEntropy, logits(nan, nan, inf, 0, 0, 0), tarn.Vector([]int32{-100, 1}), math.Log(3), []float64{0, 0, 0, 1. / 3, -2. / 3, 1. / 3}},
+		{"NaN where no label counts, smoothed", nn.CrossEntropyLoss{LabelSmoothing: 0.3}.Loss, logits(nan, nan, inf, 0, 0, 0), tarn.Vector([]int32{-100, 1}),
+			math.Log(3), []float64{0, 0, 0, 1./3 - 0.1, 1./3 - 0.8, 1./3 - 0.1}},
+		{"NaN where no label counts, weighted", nn.CrossEntropyLoss{Weight: []float64{1, 2, 3}}.Loss, logits(nan, -inf, inf, 0, 0, 0), tarn.Vector([]int32{-100, 1}),
+			math.Log(3), []float64{0, 0, 0, 1. / 3, -2. / 3, 1. / 3}},
+		{"NaN where no label counts in NLL", nn.NLL, logits(nan, nan, inf, 0, -2, 0), tarn.Vector([]int32{-100, 1}), 2, []float64{0, 0, 0, 0, -1, 0}},
+		{"a distribution without a class masked out", nn.CrossEntropy, logits(0, 0, -inf), logits(0.5, 0.5, 0), math.Log(2), []float64{0, 0, 0}},
+		{"a class masked out that should not be", nn.CrossEntropy, logits(0, 0, -inf), logits(0.5, 0.25, 0.25), inf, []float64{0.5 - 0.5, 0.5 - 0.25, -0.25}},
+		{"a target of 0 of an impossible class", nn.KLLoss{Reduction: nn.Sum}.Loss, vector(-inf, math.Log(0.5)), vector(0, 0.5), 0, []float64{0, -0.5}},
+		{"an impossible log target", nn.KLLoss{Reduction: nn.Sum, LogTarget: true}.Loss, vector(-2, -1), vector(-inf, -1), 0, []float64{0, -math.Exp(-1)}},
+		{"an impossible log target of an impossible class", nn.KLLoss{Reduction: nn.Sum, LogTarget: true}.Loss, vector(-inf, -1), vector(-inf, -1), 0, []float64{0, -math.Exp(-1)}},
+		{"infinitely sure and right", nn.BCEWithLogits, vector(inf, -inf), vector(1, 0), 0, []float64{0, 0}},
+		{"infinitely sure and right, weighted", nn.BCEWithLogitsLoss{PosWeight: []float64{3}}.Loss, vector(inf, -inf), vector(1, 0), 0, []float64{0, 0}},
+		{"infinitely sure and wrong", nn.BCEWithLogits, vector(inf, 0), vector(0, 1), inf, []float64{0.5, -0.25}},
+		{"sure and right probabilities", nn.BCELoss{Reduction: nn.Sum}.Loss, vector(1, 0), vector(1, 0), 0, []float64{0, 0}},
 		{"no label counts in a sum", nn.CrossEntropyLoss{Reduction: nn.Sum}.Loss, logits(1, 2, 3), tarn.Vector([]int32{-100}), 0, []float64{0, 0, 0}},
 		{"two ignored labels", nn.CrossEntropyLoss{Ignore: []int{0, 7}}.Loss, logits(9, 2, 3, 0, 0, 0, 8, 1, 1), tarn.Vector([]int64{0, 1, 7}),
 			math.Log(3), []float64{0, 0, 0, 1. / 3, -2. / 3, 1. / 3, 0, 0, 0}},
@@ -87,12 +104,24 @@ func TestLossValues(t *testing.T) {
 		g := tarn.NewGraph()
 		x, y := g.Input("x", tarn.F64, c.x.Shape()...), g.Input("y", c.y.DType(), c.y.Shape()...)
 		loss := c.loss(x, y)
-		results := run(t, c.name, g, tarn.Outputs{"loss": loss, "grad": tarn.Grad(loss, x)[0]}, map[string]*tarn.Tensor{"x": c.x, "y": c.y})
+		outputs := tarn.Outputs{"loss": loss, "grad": tarn.Grad(loss, x)[0]}
+		if c.y.DType().IsFloat() {
+			outputs["target"] = tarn.Grad(loss, y)[0]
+		}
+		results := run(t, c.name, g, outputs, map[string]*tarn.Tensor{"x": c.x, "y": c.y})
 		if diff := results["loss"].Diff(tarn.Scalar(c.want), 1e-14); diff != "" {
 			t.Errorf("%s: the loss: %s", c.name, diff)
 		}
 		if diff := results["grad"].Diff(tensor(c.grad, c.x.Shape()...), 1e-14); diff != "" {
 			t.Errorf("%s: the gradient: %s", c.name, diff)
+		}
+		if target, ok := results["target"]; ok && !math.IsInf(c.want, 0) {
+			for i := range target.Size() {
+				if d := target.Float(i); math.IsNaN(d) || math.IsInf(d, 0) {
+					t.Errorf("%s: the gradient with respect to the target is %v", c.name, target)
+					break
+				}
+			}
 		}
 	}
 }

@@ -101,7 +101,8 @@ func (r *Recurrent) Forward(x *tarn.Value) *tarn.Value {
 
 // Sequence reads sequences from given states, and gives besides the states after each step those after the last one. Where lengths, an
 // i32 or i64 [n], is not nil, sequence i ends after lengths[i] steps: its results from there on are zero, its last state is that at its end,
-// and the backward direction begins there. A length that is negative or above t is an error of Run. Equal to torch.nn.utils.rnn.pad_packed_sequence of what the network gives for
+// and the backward direction begins there. What x holds behind the end does not matter, NaN included, and gets the gradient 0. A length that is
+// negative or above t is an error of Run. Equal to torch.nn.utils.rnn.pad_packed_sequence of what the network gives for
 // pack_padded_sequence.
 //
 // Shapes: [n t in], states [layers*directions n hidden], [n] -> [n t directions*hidden], states of the same; with TimeFirst n and t
@@ -118,6 +119,7 @@ func (r *Recurrent) Sequence(x *tarn.Value, from State, lengths *tarn.Value) (y 
 	if lengths != nil {
 		lengths = lengths.Within(r.cell.name()+": the length of sequence", 0, steps)
 		inside = g.Iota(lengths.DType(), 0, steps, n).Lt(lengths).Unsqueeze(-1)
+		x = inside.Where(x, tarn.Num(0)) // what is behind the end may be NaN
 	}
 	ends := make([][]*tarn.Value, r.cell.carries())
 	for layer := range r.layers() {
@@ -176,9 +178,9 @@ func (r *Recurrent) direct(x *tarn.Value, begin []*tarn.Value, inside *tarn.Valu
 		y := next[0]
 		if inside != nil {
 			for i, v := range next {
-				next[i] = xs[1].Where(v, carries[i])
+				next[i] = choose(xs[1], v, carries[i])
 			}
-			y = xs[1].Where(y, tarn.Num(0))
+			y = keepIf(xs[1], y)
 		}
 		return next, []*tarn.Value{y}
 	})
