@@ -161,6 +161,9 @@ func (m *mover) computes(v *Value) bool {
 // isKept reports whether the forward pass stacks v for the gradient.
 func (m *mover) isKept(v *Value) bool {
 	_, view := v.op.(ir.Movement)
+	if _, custom := v.op.(customGradOp); custom {
+		view = false // its rule knows the values of the body that it stands in
+	}
 	return m.keep != nil && v.id < m.start && !view
 }
 

@@ -86,7 +86,10 @@ func (v *Value) HardSwish() *Value { return v.Mul(v.HardSigmoid()) }
 func (v *Value) HardTanh(lo, hi float64) *Value { return v.Clip(Num(lo), Num(hi)) }
 
 // Softsign is v/(1+|v|). Equal to torch.nn.functional.softsign. Shapes: any -> same.
-func (v *Value) Softsign() *Value { return v.Div(v.Abs().AddNum(1)) }
+func (v *Value) Softsign() *Value {
+	below := v.Abs().AddNum(1)
+	return WithGradient(v.Div(below), []*Value{v}, func(dy *Value) []*Value { return []*Value{dy.Div(below).Div(below)} })
+}
 
 // LogSigmoid is log(sigmoid(v)) = -log(1+e^-v), in a form that does not overflow. Equal to torch.nn.functional.logsigmoid.
 //

@@ -53,7 +53,7 @@ func init() { // not a literal: the rules call methods that refer to the table
 		scalar.Sqrt:       one(func(x, y, dy *Value) *Value { return dy.Div(y.Scale(2)) }),
 		scalar.Rsqrt:      one(func(x, y, dy *Value) *Value { return dy.Mul(y.Div(x)).Scale(-0.5) }),
 		scalar.Exp:        one(func(x, y, dy *Value) *Value { return dy.Mul(y) }),
-		scalar.Expm1:      one(func(x, y, dy *Value) *Value { return dy.Mul(y.AddNum(1)) }),
+		scalar.Expm1:      one(func(x, y, dy *Value) *Value { return dy.Mul(x.Exp()) }), // y + 1 would lose the digits of a small one
 		scalar.Log:        one(func(x, y, dy *Value) *Value { return dy.Div(x) }),
 		scalar.Log1p:      one(func(x, y, dy *Value) *Value { return dy.Div(x.AddNum(1)) }),
 		scalar.Sin:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Cos()) }),
@@ -64,8 +64,8 @@ func init() { // not a literal: the rules call methods that refer to the table
 		scalar.Atan:       one(func(x, y, dy *Value) *Value { return dy.Div(x.Square().AddNum(1)) }),
 		scalar.Sinh:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.Cosh()) }),
 		scalar.Cosh:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sinh()) }),
-		scalar.Tanh:       one(func(x, y, dy *Value) *Value { return dy.Mul(y.oneMinusSquare()) }),
-		scalar.Sigmoid:    one(func(x, y, dy *Value) *Value { return dy.Mul(y.Mul(y.Neg().AddNum(1))) }),
+		scalar.Tanh:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.tanhSlope(y)) }),
+		scalar.Sigmoid:    one(func(x, y, dy *Value) *Value { return dy.Mul(y.Mul(x.Neg().Sigmoid())) }), // 1 - y likewise
 		scalar.Softplus:   one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sigmoid()) }),
 		scalar.Erf:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Square().Neg().Exp().Scale(2 / math.SqrtPi)) }),
 		// The result is positive where the operand is, and is there anyway: the operand need not be kept.
@@ -93,9 +93,13 @@ func init() { // not a literal: the rules call methods that refer to the table
 		// Where the two are equal each gets half of the gradient, as PyTorch.
 		scalar.Max: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.shareBetween(a.Gt(b), a.Lt(b)) }),
 		scalar.Min: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.shareBetween(a.Lt(b), a.Gt(b)) }),
+		// The derivatives b/(a^2+b^2) and -a/(a^2+b^2), of operands divided by the larger one, so that no square is too large or too small.
 		scalar.Atan2: two(func(a, b, y, dy *Value) (*Value, *Value) {
+			m := a.Abs().Maximum(b.Abs()).StopGradient()
+			m = m.IsFinite().And(m.Ne(Num(0))).branch(m, Num(1))
+			a, b = a.Div(m), b.Div(m)
 			r2 := a.Square().Add(b.Square())
-			return dy.Mul(b.Div(r2)), dy.Mul(a.Div(r2)).Neg()
+			return dy.Mul(b.Div(r2).Div(m)), dy.Mul(a.Div(r2).Div(m)).Neg()
 		}),
 		// ReLUGrad is linear in its first operand and flat in its second.
 		scalar.ReLUGrad: two(func(a, b, y, dy *Value) (*Value, *Value) { return dy.passed(b), nil }),
@@ -145,7 +149,24 @@ func (dy *Value) branches(condition *Value, whole bool) []*Value {
 	return []*Value{nil, yes, no}
 }
 
-func (v *Value) oneMinusSquare() *Value { return v.Square().Neg().AddNum(1) }
+// tanhSlope is 1 - y^2, the derivative of y = tanh(v), as (1 + |y|) (1 - |y|), in which 1 - |y| = 2 sigmoid(-2|v|) keeps its digits where |y| is near 1.
+// Its own derivative is -2 y (1 - y^2), and has no kink at 0.
+func (v *Value) tanhSlope(y *Value) *Value {
+	slope := y.Abs().AddNum(1).Mul(v.Abs().Scale(-2).Sigmoid().Scale(2))
+	return v.graph.add(tanhSlopeOp{}, slope, v, y)
+}
+
+// tanhSlopeOp is its first operand, which is the derivative of its third, the hyperbolic tangent of its second.
+type tanhSlopeOp struct{ irop.Pass }
+
+func (tanhSlopeOp) Name() string { return "TanhSlope" }
+
+func (tanhSlopeOp) grad(slope, dy *Value) []*Value {
+	return []*Value{nil, dy.Mul(slope.in[2].Mul(slope)).Scale(-2)}
+}
+
+// oneMinusSquare is (1-v)(1+v), which keeps its digits near -1 and 1.
+func (v *Value) oneMinusSquare() *Value { return v.Neg().AddNum(1).Mul(v.AddNum(1)) }
 
 // Num is a number as a scalar value of v's graph and dtype.
 //

@@ -241,7 +241,7 @@ func (v *Value) AvgPool(size []int, w Window, countPadding bool) *Value {
 }
 
 // LpPool is (sum of x^p)^(1/p) over each window, for each channel, p being positive; where the sum is negative, as with an
-// odd p, it is 0, and so is the gradient where the sum is not positive. Equal to torch.nn.functional.lp_pool1d to lp_pool3d.
+// odd p, it is 0, and so is the gradient where the sum is not positive. Powers of large and small elements do not overflow or vanish. Equal to torch.nn.functional.lp_pool1d to lp_pool3d.
 //
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) LpPool(p float64, size []int, w Window) *Value {
@@ -252,19 +252,28 @@ func (v *Value) LpPool(p float64, size []int, w Window) *Value {
 	case !(p > 0) || math.IsInf(p, 1):
 		return v.graph.failAs("LpPool", []*Value{v}, newProblem("the power %v should be positive", p))
 	}
-	power := v
-	switch p {
-	case 1:
-	case 2:
-		power = v.Square()
-	default:
-		power = v.Pow(Num(p))
+	if p == 1 || v.Rank() < 3 {
+		return v.SumPool(size, w)
+	}
+	// A channel whose powers would overflow, or all vanish, is divided by its largest magnitude first.
+	space := make([]int, v.Rank()-2)
+	for i := range space {
+		space[i] = i + 1
+	}
+	largest := v.unit(space).along(v, space...)
+	bound := math.Pow(1e30, 1/p)
+	if v.DType() == F64 {
+		bound = math.Pow(1e250, 1/p)
+	}
+	scale := largest.Gt(Num(bound)).Or(largest.Lt(Num(1/bound))).branch(largest, Num(1))
+	power := v.Div(scale)
+	if p == 2 {
+		power = power.Square()
+	} else {
+		power = power.Pow(Num(p))
 	}
 	sum := power.SumPool(size, w)
-	if sum.failed || p == 1 {
-		return sum
-	}
-	return sum.Gt(Num(0)).branch(sum, Num(0)).safeRoot(1 / p)
+	return sum.Gt(Num(0)).branch(sum, Num(0)).safeRoot(1 / p).Mul(scale)
 }
 
 // Unfold gives the elements of each window side by side: what a convolution multiplies its kernel with. The elements

@@ -7,19 +7,17 @@ import "math"
 
 // Var is the variance along the axes, or of all elements: the sum of squared distances from the mean divided by n -
 // correction, n being the number of elements. A correction of 1 makes it unbiased, and is torch.var's default; 0 is the
-// variance of the elements themselves, as normalization layers use it. Where n does not exceed the correction it is NaN or
-// infinite. The mean is taken first and the distances in a second pass, which keeps digits where the mean is large.
+// variance of the elements themselves, as normalization layers use it. If n does not exceed the correction it is NaN or
+// infinite. It is exactly 0 if all elements are equal, and keeps its digits if the mean is large.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Var(correction int, axes ...int) *Value {
-	mean := v.Mean(axes...)
-	d := v.Sub(mean.along(v, axes...))
+	d := v.orLost().centered(axes)
 	square := d.Square().Sum(axes...)
 	if square.failed || square.Size() == 0 {
 		return square
 	}
-	n := v.Size() / square.Size()
-	weight := 1 / float64(max(n-correction, 0))
+	weight := degrees(v, square, correction)
 	// The distances add up to zero, so the gradient through the mean vanishes and is left out:
 	// dx = dy 2 (x - mean) / (n - correction).
 	return WithGradient(square.Scale(weight), []*Value{v}, func(dy *Value) []*Value {
@@ -27,12 +25,53 @@ func (v *Value) Var(correction int, axes ...int) *Value {
 	})
 }
 
-// Std is the standard deviation along the axes, or of all elements: the square root of Var with that correction. Its
-// gradient is 0 where all elements are equal. Equal to torch.std.
+// degrees is 1/(n - correction), n being the number of elements of v for each of the result.
+func degrees(v, result *Value, correction int) float64 {
+	return 1 / float64(max(v.Size()/result.Size()-correction, 0))
+}
+
+// centered is the distance of each element from the mean along the axes. The mean is rounded, and so is the product with 1/n that makes it: the mean
+// of the distances from it, added to it, makes it the nearest number there is, which for equal elements is the elements themselves. The mean of
+// the distances from that is the part of it that no number can hold.
+func (v *Value) centered(axes []int) *Value {
+	mean := v.Mean(axes...)
+	if mean.failed || mean.Size() == 0 {
+		return v.Sub(mean.along(v, axes...))
+	}
+	wide := func(mean *Value) *Value { return mean.along(v, axes...) }
+	mean = mean.Add(v.Sub(wide(mean)).Mean(axes...))
+	d := v.Sub(wide(mean))
+	d = d.Sub(wide(d.Mean(axes...)))
+	return WithGradient(d, []*Value{v}, func(dd *Value) []*Value { return []*Value{dd.Sub(wide(dd.Mean(axes...)))} })
+}
+
+// Std is the standard deviation along the axes, or of all elements: the square root of Var with that correction. Distances are divided by
+// the largest on the way, so that no square overflows. The gradient is 0 if all elements are equal. Equal to torch.std.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Std(correction int, axes ...int) *Value {
-	return v.Var(correction, axes...).safeRoot(0.5)
+	d := v.orLost().centered(axes)
+	unit := d.unit(axes)
+	square := d.Div(unit.along(v, axes...)).Square().Sum(axes...)
+	if square.failed || square.Size() == 0 {
+		return square
+	}
+	weight := degrees(v, square, correction)
+	std := square.Scale(weight).Sqrt().Mul(unit)
+	// dx = dy (x - mean) / ((n - correction) std).
+	var y *Value
+	y = WithGradient(std, []*Value{v}, func(dy *Value) []*Value {
+		zero := y.Eq(Num(0))
+		slope := zero.branch(Num(0), dy.Scale(weight)).Div(zero.branch(Num(1), y))
+		return []*Value{d.Mul(slope.along(v, axes...))}
+	})
+	return y
+}
+
+// unit is the largest magnitude along the axes, a constant, or 1 if that is 0 or not finite.
+func (v *Value) unit(axes []int) *Value {
+	largest := v.Abs().Max(axes...).StopGradient()
+	return largest.IsFinite().And(largest.Ne(Num(0))).branch(largest, Num(1))
 }
 
 // Norm is the p-norm along the axes, or of all elements: (sum |v|^p)^(1/p). Infinity gives the largest magnitude, -Inf the
@@ -53,8 +92,7 @@ func (v *Value) Norm(p float64, axes ...int) *Value {
 	case p == 1:
 		return size.Sum(axes...)
 	}
-	largest := size.Max(axes...).StopGradient()
-	unit := largest.IsFinite().And(largest.Ne(Num(0))).branch(largest, Num(1))
+	unit := v.unit(axes)
 	scaled := v.Div(unit.along(v, axes...))
 	if p == 2 {
 		return scaled.Square().Sum(axes...).safeRoot(0.5).Mul(unit)

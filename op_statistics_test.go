@@ -61,6 +61,14 @@ func TestStableStatistics(t *testing.T) {
 		want float64
 	}{
 		{"variance at a large mean", func(v *tarn.Value) *tarn.Value { return v.Var(0) }, []float64{1e9, 1e9 + 1, 1e9 + 2}, 2.0 / 3},
+		{"variance at a larger mean", func(v *tarn.Value) *tarn.Value { return v.Var(0) }, []float64{1e15, 1e15 + 1, 1e15 + 2}, 2.0 / 3},
+		{"variance around a mean between two numbers", func(v *tarn.Value) *tarn.Value { return v.Var(0) }, []float64{1 << 53, 1<<53 + 2}, 1},
+		{"variance of equal numbers", func(v *tarn.Value) *tarn.Value { return v.Var(0) }, []float64{0.1, 0.1, 0.1}, 0},
+		{"deviation of equal numbers", func(v *tarn.Value) *tarn.Value { return v.Std(0) }, []float64{0.1, 0.1, 0.1}, 0},
+		{"unbiased deviation of equal numbers", func(v *tarn.Value) *tarn.Value { return v.Std(1) }, []float64{0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7}, 0},
+		{"deviation of many equal numbers", func(v *tarn.Value) *tarn.Value { return v.Expand(100003).Std(1) }, []float64{0.1}, 0},
+		{"deviation of large numbers", func(v *tarn.Value) *tarn.Value { return v.Std(0) }, []float64{1e200, 3e200}, 1e200},
+		{"deviation of small numbers", func(v *tarn.Value) *tarn.Value { return v.Std(0) }, []float64{1e-200, 3e-200}, 1e-200},
 		{"norm of large numbers", func(v *tarn.Value) *tarn.Value { return v.Norm(2) }, []float64{3e200, 4e200}, 5e200},
 		{"norm of small numbers", func(v *tarn.Value) *tarn.Value { return v.Norm(2) }, []float64{3e-200, 4e-200}, 5e-200},
 		{"norm of zeros", func(v *tarn.Value) *tarn.Value { return v.Norm(2) }, []float64{0, 0}, 0},
@@ -76,6 +84,65 @@ func TestStableStatistics(t *testing.T) {
 		got := evaluate(t, func(in ...*tarn.Value) *tarn.Value { return test.f(in[0]) }, []*tarn.Tensor{tarn.Vector(test.x)})
 		if relative := math.Abs(got.Item()-test.want) / math.Abs(test.want); relative > 1e-15 {
 			t.Errorf("%s: %v, want %v", test.name, got.Item(), test.want)
+		}
+	}
+}
+
+// TestStatisticsOfEqualElements gives them with their gradients, which are 0 and not what rounding has left, and numbers with a large mean.
+func TestStatisticsOfEqualElements(t *testing.T) {
+	for _, dtype := range []tarn.DType{tarn.F32, tarn.F64} {
+		for _, test := range []struct {
+			x        []float64
+			variance float64
+		}{
+			{[]float64{0.1, 0.1, 0.1}, 0},
+			{[]float64{0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7}, 0},
+			{[]float64{-1e-30, -1e-30, -1e-30}, 0},
+			{[]float64{1e7, 1e7 + 1, 1e7 + 2}, 2.0 / 3},
+			{[]float64{1e7, 1e7 + 1}, 0.25},
+			{[]float64{-3}, 0},
+		} {
+			g := tarn.NewGraph()
+			x := g.Input("x", dtype, len(test.x))
+			std, variance := x.Std(0), x.Var(0)
+			outputs := tarn.Outputs{"std": std, "var": variance, "dstd": tarn.Grad(std, x)[0], "dvar": tarn.Grad(variance, x)[0],
+				"second": tarn.HVP(std, []*tarn.Value{x}, []*tarn.Value{x})[0]}
+			p, err := tarn.Compile(g, outputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := p.Run(tarn.Vector(test.x).Cast(dtype))
+			if err != nil {
+				t.Fatal(err)
+			}
+			deviation := math.Sqrt(test.variance)
+			if got := out["var"].Item(); math.Abs(got-test.variance) > 1e-7*test.variance {
+				t.Errorf("%v %v: the variance is %v, want %v", dtype, test.x, got, test.variance)
+			}
+			if got := out["std"].Item(); math.Abs(got-deviation) > 1e-7*deviation {
+				t.Errorf("%v %v: the deviation is %v, want %v", dtype, test.x, got, deviation)
+			}
+			mean := 0.0
+			for _, v := range test.x {
+				mean += v / float64(len(test.x))
+			}
+			for i, v := range test.x {
+				want, wantVar := 0.0, 2*(v-mean)/float64(len(test.x))
+				if deviation > 0 {
+					want = (v - mean) / float64(len(test.x)) / deviation
+				} else {
+					wantVar = 0
+				}
+				if got := out["dstd"].Float(i); math.Abs(got-want) > 1e-6 {
+					t.Errorf("%v %v: the gradient of the deviation is %v, and should be %v at %d", dtype, test.x, out["dstd"], want, i)
+				}
+				if got := out["dvar"].Float(i); math.Abs(got-wantVar) > 1e-6 {
+					t.Errorf("%v %v: the gradient of the variance is %v, and should be %v at %d", dtype, test.x, out["dvar"], wantVar, i)
+				}
+				if got := out["second"].Float(i); math.IsNaN(got) || math.IsInf(got, 0) || deviation == 0 && got != 0 {
+					t.Errorf("%v %v: the product with the Hessian of the deviation is %v", dtype, test.x, out["second"])
+				}
+			}
 		}
 	}
 }

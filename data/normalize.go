@@ -40,8 +40,9 @@ func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 	m := Moments{make([]float64, n), make([]float64, n)}
 	count := float64(s.n) * float64(f.width/n)
 
-	// Two passes, the second around the mean, with the sums taken a block of examples at a time: the sum of a block is
-	// small against the whole, which keeps its digits.
+	// Three passes, with the sums taken a block of examples at a time: the sum of a block is small against the whole, which keeps its digits.
+	// The mean is rounded; the second pass adds to it the mean distance from it, which makes the mean of a constant the constant itself. The third
+	// squares distances that a power of two brings near 1, so that none overflows.
 	f.dtype = tarn.F64
 	block := max(1, 4096/f.width)
 	values := tarn.Zeros(tarn.F64, block, f.width)
@@ -63,9 +64,22 @@ func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 		}
 	}
 	each(func(sum []float64, j int, x float64) { sum[j] += x }, m.Mean)
-	each(func(sum []float64, j int, x float64) { sum[j] += (x - m.Mean[j]) * (x - m.Mean[j]) }, m.Std)
-	for j := range m.Std {
-		if m.Std[j] = math.Sqrt(m.Std[j]); m.Std[j] == 0 {
+	rest, largest, scale := make([]float64, n), make([]float64, n), make([]float64, n)
+	each(func(sum []float64, j int, x float64) {
+		sum[j] += x - m.Mean[j]
+		largest[j] = max(largest[j], math.Abs(x-m.Mean[j]))
+	}, rest)
+	for j := range n {
+		m.Mean[j] += rest[j]
+		_, exponent := math.Frexp(largest[j])
+		scale[j] = math.Ldexp(1, exponent)
+	}
+	each(func(sum []float64, j int, x float64) {
+		d := (x - m.Mean[j]) / scale[j]
+		sum[j] += d * d
+	}, m.Std)
+	for j := range n {
+		if m.Std[j] = math.Sqrt(m.Std[j]) * scale[j]; m.Std[j] == 0 {
 			m.Std[j] = 1
 		}
 	}

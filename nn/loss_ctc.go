@@ -53,7 +53,7 @@ func (c CTCLoss) Loss(logProbs, targets, inputLengths, targetLengths *tarn.Value
 	path := tarn.Concat(1, blanks(n, 1), between)
 	inside := g.Iota(tarn.I64, 0, steps, n).Lt(inputLengths.Cast(tarn.I64)).Unsqueeze(-1) // [t n 1]
 	logProbs = inside.Where(logProbs, tarn.Num(0))                                        // what is behind the end may be NaN
-	emitted := logProbs.Gather(2, path.Unsqueeze(0).Expand(steps, n, places)) // [t n places]
+	emitted := logProbs.Gather(2, path.Unsqueeze(0).Expand(steps, n, places))             // [t n places]
 
 	no := g.Num(logProbs.DType(), never)
 	later := func(v *tarn.Value, by int) *tarn.Value {

@@ -53,7 +53,7 @@ func (c plainCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) [
 	if c.relu {
 		return []*tarn.Value{z.ReLU()}
 	}
-	return []*tarn.Value{z.Tanh()}
+	return []*tarn.Value{tanh(z)}
 }
 
 // LSTM is the network with long short-term memory: with gates i, f, g, o of W_ih x + b_ih + W_hh h + b_hh, in this order,
@@ -99,8 +99,8 @@ func (lstmCell) biases(ih, hh *tarn.Value) (x, h *tarn.Value) { return ih.Add(hh
 
 func (c lstmCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*tarn.Value {
 	z := func(i int) *tarn.Value { return gateSum(i, c.hidden, x, h, biasX) }
-	cell := z(1).Sigmoid().Mul(carries[1]).Add(z(0).Sigmoid().Mul(z(2).Tanh()))
-	return []*tarn.Value{z(3).Sigmoid().Mul(cell.Tanh()), cell}
+	cell := sigmoid(z(1)).Mul(carries[1]).Add(sigmoid(z(0)).Mul(tanh(z(2))))
+	return []*tarn.Value{sigmoid(z(3)).Mul(tanh(cell)), cell}
 }
 
 // GRU is the network of gated recurrent units: with parts r, z, n of W_ih x + b_ih and of W_hh h + b_hh, in this order,
@@ -153,8 +153,8 @@ func (c gruCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*
 	if biasH != nil {
 		inner = inner.Add(biasH)
 	}
-	reset, update := z(0).Sigmoid(), z(1).Sigmoid()
-	fresh := gateSum(2, c.hidden, x, biasX).Add(reset.Mul(inner)).Tanh()
+	reset, update := sigmoid(z(0)), sigmoid(z(1))
+	fresh := tanh(gateSum(2, c.hidden, x, biasX).Add(reset.Mul(inner)))
 	return []*tarn.Value{fresh.Add(update.Mul(carries[0].Sub(fresh)))}
 }
 
@@ -162,4 +162,21 @@ func (c gruCell) step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*
 func missingState(name string, x *tarn.Value) (y *tarn.Value, last State) {
 	bad := missing(name, x)
 	return bad, State{H: bad, C: bad}
+}
+
+// sigmoid is the sigmoid of a gate. Its derivative is computed from the result alone, which the scan keeps for the backward pass in any case. It loses
+// its digits only where it is too small to matter in a cell, and the exponential that would save them takes longer than the rest of the gate.
+func sigmoid(x *tarn.Value) *tarn.Value {
+	y := x.Sigmoid()
+	return tarn.WithGradient(y, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
+		return []*tarn.Value{dy.Mul(y.Mul(y.Neg().AddNum(1)))}
+	})
+}
+
+// tanh is the hyperbolic tangent, with the derivative computed likewise.
+func tanh(x *tarn.Value) *tarn.Value {
+	y := x.Tanh()
+	return tarn.WithGradient(y, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
+		return []*tarn.Value{dy.Mul(y.Square().Neg().AddNum(1))}
+	})
 }

@@ -51,12 +51,11 @@ func (n *WeightNorm) SetLengths(weight *tarn.Param) {
 	w, g := weight.Tensor(), n.G.Tensor()
 	row := w.Size() / max(g.Size(), 1)
 	for i := range g.Size() {
-		sum := 0.0
+		length := 0.0
 		for j := range row {
-			x := w.Float(i*row + j)
-			sum += x * x
+			length = math.Hypot(length, w.Float(i*row+j))
 		}
-		g.SetFloat(i, math.Sqrt(sum))
+		g.SetFloat(i, length)
 	}
 }
 
