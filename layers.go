@@ -180,11 +180,15 @@ func (users usage) activation(v *Value) (string, *Value) {
 
 // elementwiseOf is the op of v if it is an elementwise one.
 func elementwiseOf(v *Value) (elementwiseOp, bool) {
-	if op, ok := v.op.(clipOp); ok {
+	switch op := v.op.(type) {
+	case elementwiseOp:
+		return op, true
+	case branchOp:
+		return op.elementwiseOp, true
+	case clipOp:
 		return op.elementwiseOp, true
 	}
-	op, ok := v.op.(elementwiseOp)
-	return op, ok
+	return elementwiseOp{}, false
 }
 
 // productOf is the product of two values, or nil.
@@ -201,7 +205,7 @@ func (users usage) productOf(a, b *Value) *Value {
 func (users usage) choiceBy(condition *Value) *Value {
 	var last *Value
 	for _, o := range users[condition] {
-		if op, ok := o.user.op.(elementwiseOp); ok && op.F == scalar.Where && o.at == 0 {
+		if op, ok := elementwiseOf(o.user); ok && op.F == scalar.Where && o.at == 0 {
 			last = o.user
 		}
 	}

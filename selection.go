@@ -365,7 +365,7 @@ func (v *Value) factor() (factor *Value, singular bool) {
 			return nil, false
 		}
 		of, ok := rule.op.(elementwiseOp)
-		return factor, ok && (singularities[of.F] || of.F == scalar.Mul && overflows(factor))
+		return factor, ok && (singularities[of.F] || of.F == scalar.Mul && mayOverflow(factor))
 	case matMulOp, convOp:
 		factor = v.in[1]
 		if v.in[0].support == nil {
@@ -386,8 +386,8 @@ var singularities = [256]bool{
 	scalar.Div: true, scalar.Pow: true, scalar.Atan2: true,
 }
 
-// overflows reports whether v is the result of a function that can be infinite at finite operands.
-func overflows(v *Value) bool {
+// mayOverflow reports whether v is the result of a function that can be infinite at finite operands.
+func mayOverflow(v *Value) bool {
 	for {
 		switch op := v.op.(type) {
 		case ir.Movement:
