@@ -247,6 +247,7 @@ var mayImport = []struct {
 	{"internal/plot", nil},
 	{"internal/version", nil},
 	{"internal/nightly", nil},
+	{"internal/limit", nil},
 	{"internal/file/...", []string{"internal/file"}},
 	{"internal/ir", []string{"internal/scalar", "internal/rng"}},
 	{"internal/ir/op", []string{"internal/ir", "internal/scalar", "internal/cpu"}},

@@ -1,0 +1,12 @@
+package limit
+
+import "golang.org/x/sys/unix"
+
+// system gives the limits of the system. The heap has so many bytes in use.
+func system(used int) []Limit {
+	total, err := unix.SysctlUint64("hw.memsize")
+	if err != nil {
+		return nil
+	}
+	return []Limit{{"the memory of this machine", clamp(total), used, 0}}
+}
