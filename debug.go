@@ -9,6 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/limit"
 	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/pool"
@@ -22,6 +23,7 @@ import (
 //	TARN_DEBUG=nan        end a run with an output or a new value of a param that is not finite, store nothing and say where that comes from
 //	TARN_DEBUG=reference  run the reference kernels, node by node, and nothing else
 //	TARN_CPU=go|avx2|avx512  use the kernels of one level (package internal/cpu reads it)
+//	TARN_MEMORY=off|8GiB     refuse nothing for its size, or what exceeds so much memory (package internal/limit reads it)
 //
 // Several words are separated by commas.
 
@@ -31,8 +33,10 @@ type debug struct{ dump, verify, check, nan, reference bool }
 
 // readDebug reads the switches anew at each Compile, so that a test or a debugger can set them while the program runs.
 func readDebug() (d debug, err error) {
-	if err := cpu.EnvError(); err != nil {
-		return d, fmt.Errorf("tarn: %w", err)
+	for _, err := range []error{cpu.EnvError(), limit.EnvError()} {
+		if err != nil {
+			return d, fmt.Errorf("tarn: %w", err)
+		}
 	}
 	for word := range strings.SplitSeq(os.Getenv("TARN_DEBUG"), ",") {
 		if word = strings.TrimSpace(word); word != "" && !slices.Contains(debugWords, word) {
@@ -58,6 +62,9 @@ func (d debug) load(g *ir.Graph, variables []ir.Array) (r runner, err error) {
 	w := ir.Watch{Stage: "binding"}
 	defer w.Report()
 	if d.reference {
+		if err := exec.CheckNodes(g); err != nil {
+			return nil, err
+		}
 		return exec.NewReference(g, variables), nil
 	}
 	var seen func(name string, g *ir.Graph)
@@ -76,9 +83,16 @@ func (d debug) load(g *ir.Graph, variables []ir.Array) (r runner, err error) {
 		return nil, err
 	}
 	if d.check {
-		return exec.NewChecker(g, variables, pool.Default()), nil
+		c, err := exec.NewChecker(g, variables, pool.Default())
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
 	}
-	m := exec.NewMachine(g, variables, pool.Default())
+	m, err := exec.NewMachine(g, variables, pool.Default())
+	if err != nil {
+		return nil, err
+	}
 	if d.dump {
 		fmt.Fprintf(os.Stderr, "--- lowered\n%v", m)
 	}

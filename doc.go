@@ -20,10 +20,19 @@
 //
 //	step, err := tarn.Compile(g, tarn.Outputs{"loss": loss}, tarn.Assign(w, w.Value(g).Sub(d[0].Scale(0.1))))
 //
-// Run takes one step of the program on real data. It allocates nothing.
+// Run takes one step of the program on real data. Its results belong to the caller. RunInto reuses results, as package train does, and
+// allocates nothing; RunContext can be canceled.
 //
 //	out, err := step.Run(xs, ys)
 //	fmt.Println(out["loss"].Item())
+//
+// # Memory
+//
+// A program takes its memory when it is compiled, and Program.Memory tells how much. Go ends a process that asks for more memory than there is,
+// so Compile, NewParam and Zeros first look at what the process may have: the memory of the machine, the limit of its control group, its
+// limits of address space and data (ulimit -v and -d), and GOMEMLIMIT. What is in use already counts, garbage does not. What would be too
+// large is an error that says how much is needed and by what. Small amounts are let pass until they add up to 16 MiB. The environment variable
+// TARN_MEMORY takes the place of all these limits: off for none, or a size such as 8GiB.
 //
 // Package nn has layers and losses, optim the optimizers, train the loop, data the data sets.
 package tarn

@@ -247,8 +247,9 @@ func TestNoAllocation(t *testing.T) {
 	for _, w := range workloads {
 		t.Run(w.name, func(t *testing.T) {
 			c := w.compile(t)
+			results := tarn.Results{}
 			run := func() {
-				if _, err := c.program.Run(c.in...); err != nil {
+				if err := c.program.RunInto(t.Context(), results, c.in...); err != nil {
 					t.Fatal(err)
 				}
 			}

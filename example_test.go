@@ -256,7 +256,7 @@ func ExampleCheckpoint() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		return program.Arena()
+		return program.Memory().Arena
 	}
 	fmt.Println(memory(true) < memory(false))
 	// Output: true

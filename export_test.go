@@ -25,14 +25,13 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	for _, in := range t.inputs {
 		arrays = append(arrays, inputs[in.name].array)
 	}
-	if err := r.Run(arrays, step); err != nil {
-		return nil, err
-	}
 	results := Results{}
-	for i, name := range names {
-		results[name] = &Tensor{r.Output(i)}
+	var out []ir.Array
+	for _, name := range names {
+		results[name] = &Tensor{ir.NewArray(outputs[name].typ)}
+		out = append(out, results[name].array)
 	}
-	return results, nil
+	return results, r.Run(exec.Call{Inputs: arrays, Outputs: out, Step: step})
 }
 
 // OpTypes gives the names of the Go types of all ops in g, and the scalar functions of the elementwise ones.

@@ -82,7 +82,11 @@ func (g *Graph) Const(t *Tensor) *Value {
 	if t.Rank() == 0 {
 		return g.scalar(t)
 	}
-	c := t.Clone()
+	c, err := zeros(t.array.Type)
+	if err != nil {
+		return g.failAs("Const", nil, err)
+	}
+	copy(c.array.Raw(), t.array.Raw())
 	return g.leaf(constOp{ir.Const{Array: c.array}}, c.array.Type)
 }
 

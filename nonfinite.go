@@ -1,6 +1,7 @@
 package tarn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -86,15 +87,15 @@ func (e *NonFiniteError) Error() string {
 	return fmt.Sprintf("the result of %s (%s) is not finite, nothing was stored; Program.Origin or TARN_DEBUG=nan says where that comes from", e.Op, e.Place)
 }
 
-// failure makes what an engine returned an error for the caller of Run.
-func (p *Program) failure(err error) error {
+// failure makes what an engine returned, in the run in progress of the given number, an error for the caller of Run.
+func (p *Program) failure(err error, run int64) error {
 	var found *ir.NonFinite
 	if !errors.As(err, &found) {
 		return err
 	}
 	e := &NonFiniteError{Op: found.Node.Op.Name(), Place: found.Node.Place()}
 	if p.traced != nil && p.traced.always {
-		if e.Origin, err = p.origin(); err != nil {
+		if e.Origin, err = p.origin(p.given, run); err != nil {
 			return errors.Join(e, err)
 		}
 	}
@@ -122,21 +123,23 @@ func (p *Program) Origin(inputs ...*Tensor) (*Origin, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.traced == nil {
 		return nil, errors.New("tarn: Origin: the program has no Guard; compile it with one, or with TARN_DEBUG=nan")
 	}
-	defer clear(p.arrays)
-	if err := p.take(inputs); err != nil {
-		return nil, err
+	var o *Origin
+	find := func(c exec.Call) (err error) {
+		o, err = p.origin(c.Inputs, c.Step)
+		return err
 	}
-	return p.origin()
+	if err := p.run(context.Background(), Results{}, inputs, find, 0); err != nil {
+		return nil, fmt.Errorf("tarn: Origin: %w", err)
+	}
+	return o, nil
 }
 
-func (p *Program) origin() (*Origin, error) {
+func (p *Program) origin(inputs []ir.Array, run int64) (*Origin, error) {
 	t := p.traced
-	found, err := exec.FindOrigin(t.graph, t.variables, p.arrays, p.step, pool.Default())
+	found, err := exec.FindOrigin(t.graph, t.variables, inputs, run, pool.Default())
 	if found == nil || err != nil {
 		return nil, err
 	}

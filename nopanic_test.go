@@ -44,6 +44,7 @@ var receivers = map[string]reflect.Type{
 	"Tensor": reflect.TypeFor[*tarn.Tensor](), "Random": reflect.TypeFor[*tarn.Random](), "DType": reflect.TypeFor[tarn.DType](),
 	"KroneckerLayer": reflect.TypeFor[*tarn.KroneckerLayer](), "Diagnostic": reflect.TypeFor[*tarn.Diagnostic](), "GraphError": reflect.TypeFor[*tarn.GraphError](), "Update": reflect.TypeFor[tarn.Update](),
 	"NonFiniteError": reflect.TypeFor[*tarn.NonFiniteError](), "Origin": reflect.TypeFor[*tarn.Origin](),
+	"MemoryUse": reflect.TypeFor[tarn.MemoryUse](),
 }
 
 func TestNothingPanics(t *testing.T) {

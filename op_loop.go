@@ -133,8 +133,9 @@ func (g *Graph) failBody(c *control, outputs []*Value) {
 
 // While runs its body as long as a condition holds: both are functions of the carries, whose first contents are given. The condition
 // gives a bool scalar and is asked before each step; the body gives the carries of the next step, of the same types. The last carries
-// are the result. A condition that always holds is a program that never ends. While has no gradient, as nothing bounds what
-// the steps would have to keep for it: a differentiable loop is a Scan of a number of steps that is known. Equal to jax.lax.while_loop.
+// are the result. If the condition always holds, a run ends only when it is canceled: see Program.RunContext. While has no gradient, as
+// nothing bounds what the steps would have to keep for it: a differentiable loop is a Scan of a number of steps that is known. Equal to
+// jax.lax.while_loop.
 //
 // Shapes: any... -> same.
 func While(carries []*Value, condition func(carries []*Value) *Value, body func(carries []*Value) (next []*Value)) []*Value {

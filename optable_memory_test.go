@@ -46,8 +46,9 @@ func TestOpsAllocateNothing(t *testing.T) {
 	eachCase(t, func(t *testing.T, c opCase, shapes [][]int, r *rand.Rand) {
 		for _, dtype := range c.types() {
 			_, program, data := c.compileWhole(t, dtype, shapes, r)
+			results := tarn.Results{}
 			if n := alloctest.PerRun(2, func() {
-				if _, err := program.Run(data...); err != nil {
+				if err := program.RunInto(t.Context(), results, data...); err != nil {
 					t.Fatal(err)
 				}
 			}); n != 0 {

@@ -32,15 +32,19 @@ type Param struct {
 	state  bool
 	used   atomic.Bool // a graph has read it
 	err    error       // why it could not be made
+
+	assigned atomic.Bool // a run that assigns it is in progress
 }
 
 // NewParam returns a weight of the given dtype and shape, all zeros until Init fills it by init; a nil init means zeros.
-// If a size is negative or the dtype is none, the param has no elements, and each graph that reads it reports the mistake.
+// If a size is negative, the dtype is none or the process may not have as much memory, the param has no elements, and Params and each graph
+// that reads it report the mistake.
 func NewParam(dtype DType, init Initializer, shape ...int) *Param {
-	if err := checkType(ir.Type{DType: ir.DType(dtype), Shape: shape}); err != nil {
-		return &Param{tensor: Zeros(F32, 0), init: init, err: err}
+	t, err := zeros(ir.Type{DType: ir.DType(dtype), Shape: shape})
+	if err != nil {
+		t = Zeros(F32, 0)
 	}
-	return &Param{tensor: Zeros(dtype, shape...), init: init}
+	return &Param{tensor: t, init: init, err: err}
 }
 
 // NewState returns a param that is part of a model or an optimizer but not trained: it gets no gradient and no update
@@ -132,10 +136,19 @@ func Cast(model any, dtype DType) error {
 			return fmt.Errorf("tarn: Cast: param %q is used by a graph already; convert the model before its first Forward", name)
 		}
 	}
-	for _, p := range params.All() {
+	converted := map[*Param]*Tensor{}
+	for name, p := range params.All() {
 		if p.DType().IsFloat() && p.DType() != dtype {
-			p.tensor = p.tensor.Cast(dtype)
+			t, err := zeros(ir.Type{DType: ir.DType(dtype), Shape: p.Shape()})
+			if err != nil {
+				return fmt.Errorf("tarn: Cast: param %q: %w", name, err)
+			}
+			t.fill(p.tensor)
+			converted[p] = t
 		}
+	}
+	for p, t := range converted {
+		p.tensor = t
 	}
 	return nil
 }

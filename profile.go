@@ -1,6 +1,7 @@
 package tarn
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -25,8 +26,6 @@ func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	m, err := p.machine()
 	if err != nil {
 		return nil, err
@@ -34,15 +33,14 @@ func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
 	if runs < 1 {
 		return nil, fmt.Errorf("tarn: Profile: %d runs; at least one is needed", runs)
 	}
-	defer clear(p.arrays)
-	if err := p.take(inputs); err != nil {
-		return nil, err
+	var times []time.Duration
+	profile := func(c exec.Call) (err error) {
+		times, err = m.Profile(c, runs)
+		return err
 	}
-	times, err := m.Profile(p.arrays, p.step, runs)
-	if err != nil {
+	if err := p.run(context.Background(), Results{}, inputs, profile, int64(runs)); err != nil {
 		return nil, fmt.Errorf("tarn: Profile: %w", err)
 	}
-	p.step += int64(runs)
 	var steps []StepProfile
 	for i, s := range m.Steps() {
 		last := s.Nodes[len(s.Nodes)-1]
@@ -66,21 +64,18 @@ func (p *Program) Trace(inputs ...*Tensor) ([]TaskEvent, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	m, err := p.machine()
 	if err != nil {
 		return nil, err
 	}
-	defer clear(p.arrays)
-	if err := p.take(inputs); err != nil {
-		return nil, err
+	var events []exec.Event
+	trace := func(c exec.Call) (err error) {
+		events, err = m.Trace(c)
+		return err
 	}
-	events, err := m.Trace(p.arrays, p.step)
-	if err != nil {
+	if err := p.run(context.Background(), Results{}, inputs, trace, 1); err != nil {
 		return nil, fmt.Errorf("tarn: Trace: %w", err)
 	}
-	p.step++
 	tasks := make([]TaskEvent, len(events))
 	for i, e := range events {
 		s := m.Steps()[e.Step]
@@ -99,12 +94,4 @@ func (p *Program) machine() (*exec.Machine, error) {
 		return nil, fmt.Errorf("tarn: a program that TARN_DEBUG checks or interprets cannot be measured")
 	}
 	return m, nil
-}
-
-// Arena is the number of bytes that the program's temporary arrays take together.
-func (p *Program) Arena() int {
-	if m, err := p.machine(); err == nil {
-		return m.Arena()
-	}
-	return 0
 }

@@ -2,12 +2,15 @@ package tarn
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 
+	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/limit"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
 
@@ -32,36 +35,42 @@ func (u Update) Param() *Param { return u.param }
 // Value returns what it will hold after the run.
 func (u Update) Value() *Value { return u.value }
 
-// Results are the outputs of a run by name. The tensors belong to the program: the next run overwrites them. Clone what is
-// to be kept.
+// Results are the outputs of a run by name. They belong to the caller, map and tensors.
 type Results map[string]*Tensor
 
-// Program is a compiled graph. It keeps the memory that a run needs, so that runs allocate nothing. One program runs one
-// step at a time, whichever goroutines ask; several programs run side by side.
+// Program is a compiled graph. It keeps the memory that a run needs.
+//
+// One program may be run by several goroutines: its runs take place one after the other, and each gives its caller results that no other
+// run changes. For runs at the same time there is Clone. What all runs of all programs share are the params, see Run.
 type Program struct {
-	mu      sync.Mutex
-	inputs  []input    // those that the program needs
-	all     []input    // those of the graph
-	needed  []*Tensor  // of the run in progress, if it was given all; none between runs
-	arrays  []ir.Array // the inputs of the run in progress; none between runs
-	writes  []span     // the memory that runs write, by address
-	copies  []ir.Array // of inputs that lie there, once there have been any
-	results Results
-	runner  runner
-	step    int64
-	traced  *traced // nil if Origin is not to be had
+	turn     chan struct{} // holds an element while a run is in progress
+	inputs   []signature   // those that the program needs
+	all      []signature   // those of the graph
+	among    []int         // where each that the program needs stands in the graph
+	outputs  []signature   // in the order of their names
+	types    []ir.Type     // of the outputs
+	given    []ir.Array    // the inputs of the run in progress; none between runs
+	returned []ir.Array    // likewise, the outputs
+	params   []*Param
+	memory   []span     // of the params, by address
+	assigned []*Param   // by updates
+	written  []span     // the memory of those, by address
+	copies   []ir.Array // of inputs that lie where a run writes, once there have been any
+	runner   runner
+	runs     atomic.Int64
+	traced   *traced // nil if Origin is not to be had
 }
 
-// input is what a program knows of an input. It holds no Value, so that the graph can be collected once it is compiled.
-type input struct {
+// signature is what a program knows of an input or an output. It holds no Value, so that the graph can be collected once it is compiled.
+type signature struct {
 	name string
 	typ  ir.Type
 }
 
 // runner is an engine with a program loaded into it.
 type runner interface {
-	Run(inputs []ir.Array, step int64) error
-	Output(i int) ir.Array
+	exec.Runner
+	Memory() exec.Memory
 }
 
 var errNoProgram = errors.New("tarn: the program is nil or was not made by Compile: look at the error that Compile returned")
@@ -90,30 +99,58 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 		guards = floats(names, outputs, updates)
 	}
 	t := translate(g, names, outputs, updates, guards)
-	p := &Program{inputs: t.inputs, arrays: make([]ir.Array, len(t.inputs)), results: Results{}}
-	for _, v := range g.inputs {
-		p.all = append(p.all, input{v.label, v.typ})
+	p := &Program{inputs: t.inputs, params: t.params}
+	for i, v := range g.inputs {
+		p.all = append(p.all, signature{v.label, v.typ})
+		if len(p.among) < len(p.inputs) && p.inputs[len(p.among)].name == v.label {
+			p.among = append(p.among, i)
+		}
 	}
 	if len(guards) > 0 {
 		// Passes change the graph of t.
 		again := translate(g, names, outputs, updates, guards)
 		p.traced = &traced{graph: again.graph, variables: again.variables, always: switches.nan}
 	}
-	if p.runner, err = switches.load(t.graph, t.variables); err != nil {
-		return nil, err
-	}
-	for i, name := range names {
-		p.results[name] = &Tensor{p.runner.Output(i)}
-		p.writes = append(p.writes, spanOf(p.runner.Output(i)))
+	for _, name := range names {
+		p.outputs = append(p.outputs, signature{name, outputs[name].typ})
+		p.types = append(p.types, outputs[name].typ)
 	}
 	for _, u := range updates {
-		p.writes = append(p.writes, spanOf(u.param.tensor.array))
+		p.assigned = append(p.assigned, u.param)
 	}
-	slices.SortFunc(p.writes, func(a, b span) int { return cmp.Compare(a.start, b.start) })
-	return p, nil
+	p.memory, p.written = spansOf(p.params), spansOf(p.assigned)
+	if p.runner, err = switches.load(t.graph, t.variables); err != nil {
+		return nil, p.tooLarge(err)
+	}
+	return p.ready(), nil
 }
 
-// span is the memory of an array that the program keeps.
+// ready makes what a program needs beside its engine.
+func (p *Program) ready() *Program {
+	p.turn = make(chan struct{}, 1)
+	p.given, p.returned = make([]ir.Array, len(p.inputs)), make([]ir.Array, len(p.outputs))
+	return p
+}
+
+// Clone returns a program that computes the same from the same params and has all other memory of its own, so that both can run at the same
+// time. It begins with the number of runs that p has completed. Clones of a program that assigns params share these as well and must not
+// run at the same time, see Run.
+func (p *Program) Clone() (*Program, error) {
+	if p == nil || p.runner == nil {
+		return nil, errNoProgram
+	}
+	c := &Program{inputs: p.inputs, all: p.all, among: p.among, outputs: p.outputs, types: p.types, params: p.params, memory: p.memory,
+		assigned: p.assigned, written: p.written, traced: p.traced}
+	r, err := p.runner.Clone()
+	if err != nil {
+		return nil, p.tooLarge(err)
+	}
+	c.runner = r.(runner)
+	c.runs.Store(p.Runs())
+	return c.ready(), nil
+}
+
+// span is a range of addresses.
 type span struct{ start, end uintptr }
 
 func spanOf(a ir.Array) span {
@@ -121,16 +158,31 @@ func spanOf(a ir.Array) span {
 	return span{start, start + uintptr(a.Bytes())}
 }
 
-// written reports whether runs write into the memory of a.
-func (p *Program) written(a ir.Array) bool {
+// spansOf gives the memory of params, by address.
+func spansOf(params []*Param) (all []span) {
+	for _, p := range params {
+		all = append(all, spanOf(p.tensor.array))
+	}
+	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	return all
+}
+
+// within reports whether a lies, in part at least, in the memory of spans.
+func within(spans []span, a ir.Array) bool {
 	s := spanOf(a)
-	i, _ := slices.BinarySearchFunc(p.writes, s.start, func(w span, start uintptr) int {
+	i, _ := slices.BinarySearchFunc(spans, s.start, func(w span, start uintptr) int {
 		if w.end <= start {
 			return -1
 		}
 		return 1
 	})
-	return i < len(p.writes) && p.writes[i].start < s.end
+	return i < len(spans) && spans[i].start < s.end
+}
+
+// overlap reports whether a and b have memory in common.
+func overlap(a, b ir.Array) bool {
+	s, t := spanOf(a), spanOf(b)
+	return s.start < t.end && t.start < s.end
 }
 
 // checkRoots refuses outputs and updates that cannot be computed, and gives the outputs' names in order.
@@ -176,8 +228,9 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 // translation is a graph in the compiler's form.
 type translation struct {
 	graph     *ir.Graph
-	inputs    []input
-	variables []ir.Array
+	inputs    []signature
+	params    []*Param
+	variables []ir.Array // the memory of the params
 }
 
 // translate copies what the outputs and updates need into the compiler's form.
@@ -195,10 +248,11 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update, guar
 		switch op := v.op.(type) {
 		case inputOp:
 			n.Op = ir.Input{Index: len(t.inputs)}
-			t.inputs = append(t.inputs, input{v.label, v.typ})
+			t.inputs = append(t.inputs, signature{v.label, v.typ})
 			t.graph.Inputs = append(t.graph.Inputs, n)
 		case variableOp:
 			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.label()
+			t.params = append(t.params, op.param)
 			t.variables = append(t.variables, op.param.tensor.array)
 			t.graph.Variables = append(t.graph.Variables, n)
 		}
@@ -230,69 +284,215 @@ func (p *Program) Inputs() []string {
 }
 
 // Run takes one step: it computes the outputs from the inputs and stores the updates. The inputs are those that the program needs, in the
-// order of Inputs, or all that the graph had declared when it was compiled, in that order; of these, Run ignores what is not needed. An input of another dtype or shape than the one declared is an error that names it, and nothing is computed.
+// order of Inputs, or all that the graph had declared when it was compiled, in that order; of these, Run ignores what is not needed. An input
+// of another dtype or shape than the one declared is an error that names it, and nothing is computed.
+//
+// The results are new with each run, and the caller's. RunInto reuses results and allocates nothing, RunContext can be canceled.
+//
+// Several goroutines may run one program, see Program. Params are shared by all programs that use them. Programs that only read a param may
+// run at the same time, also clones. While one program assigns it, another one must not assign it: a run that finds this is an error that
+// names the param, and nothing is computed. Nor should anyone read it then, by another program or by Param.Tensor: the reader may find old
+// contents here and new ones there. That is for the caller to arrange.
 func (p *Program) Run(inputs ...*Tensor) (Results, error) {
+	return p.RunContext(context.Background(), inputs...)
+}
+
+// RunContext is Run, except that it ends with the context's error when ctx is canceled: between steps of the program, between iterations of
+// While and Scan, or while it waits for another run of the program to end. A run that is canceled has changed no param and does not count.
+// Once a run has begun to store updates it is finished.
+func (p *Program) RunContext(ctx context.Context, inputs ...*Tensor) (Results, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	defer clear(p.arrays)
-	if err := p.take(inputs); err != nil {
-		return nil, err
+	results := make(Results, len(p.outputs))
+	if err := p.run(ctx, results, inputs, p.runner.Run, 1); err != nil {
+		return nil, fmt.Errorf("tarn: Run: %w", err)
 	}
-	if err := p.runner.Run(p.arrays, p.step); err != nil {
-		return nil, fmt.Errorf("tarn: Run: %w", p.failure(err))
+	return results, nil
+}
+
+// RunInto is RunContext with results that are used again: tensors that results has under the names of outputs are overwritten if they have
+// the outputs' types, and are replaced by new ones if not. With results of an earlier run it allocates nothing. After an error their
+// contents are not defined. Each goroutine needs results of its own. An input may be one of the results; a result must lie neither in the
+// memory of a param that the program uses nor in that of another result.
+func (p *Program) RunInto(ctx context.Context, results Results, inputs ...*Tensor) error {
+	if p == nil || p.runner == nil {
+		return errNoProgram
 	}
-	p.step++
-	return p.results, nil
+	if results == nil {
+		return errors.New("tarn: RunInto: the results are nil; pass tarn.Results{}")
+	}
+	if err := p.run(ctx, results, inputs, p.runner.Run, 1); err != nil {
+		return fmt.Errorf("tarn: RunInto: %w", err)
+	}
+	return nil
+}
+
+// run calls do, which takes so many runs of the program, with the outputs in results.
+func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do func(c exec.Call) error, runs int64) error {
+	if err := p.check(inputs); err != nil {
+		return err
+	}
+	if err := p.place(results); err != nil {
+		return err
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	done := ctx.Done()
+	if ctx.Err() != nil { // a select would choose either
+		return context.Cause(ctx)
+	}
+	select {
+	case p.turn <- struct{}{}:
+	case <-done:
+		return context.Cause(ctx)
+	}
+	defer p.leave()
+	for i, out := range p.outputs {
+		p.returned[i] = results[out.name].array
+	}
+	p.take(inputs)
+	if err := claim(p.assigned); err != nil {
+		return err
+	}
+	defer release(p.assigned)
+	before := p.runs.Load()
+	if err := do(exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: done}); err != nil {
+		if errors.Is(err, exec.ErrCanceled) {
+			return context.Cause(ctx)
+		}
+		return p.failure(err, before)
+	}
+	p.runs.CompareAndSwap(before, before+runs) // SetRuns may have come between
+	return nil
+}
+
+// leave ends a run.
+func (p *Program) leave() {
+	clear(p.given)
+	clear(p.returned)
+	<-p.turn
+}
+
+// claim notes that a run assigns the params. Another one that does must not run at the same time: each would start from the same contents,
+// and one update would be lost.
+func claim(params []*Param) error {
+	for i, q := range params {
+		if !q.assigned.CompareAndSwap(false, true) {
+			release(params[:i])
+			return fmt.Errorf("another program is assigning the param %v; run programs that assign a param one after the other", q)
+		}
+	}
+	return nil
+}
+
+func release(params []*Param) {
+	for _, q := range params {
+		q.assigned.Store(false)
+	}
+}
+
+// check refuses wrong inputs.
+func (p *Program) check(inputs []*Tensor) error {
+	switch len(inputs) {
+	case len(p.inputs):
+	case len(p.all):
+		for i, in := range p.all {
+			if t := inputs[i]; t.exists() && !t.array.Type.Equal(in.typ) && !slices.Contains(p.among, i) {
+				return fmt.Errorf("input %q, which the program does not need, is %v and was declared %v", in.name, t.array.Type, in.typ)
+			}
+		}
+	default:
+		return p.miscounted(len(inputs))
+	}
+	for i, in := range p.inputs {
+		t := p.needed(inputs, i)
+		if !t.exists() {
+			return fmt.Errorf("input %q is nil", in.name)
+		}
+		if !t.array.Type.Equal(in.typ) {
+			return fmt.Errorf("input %q is %v and was declared %v", in.name, t.array.Type, in.typ)
+		}
+	}
+	return nil
+}
+
+// needed finds input i of the program in what a run was given: what it needs, or all inputs of the graph.
+func (p *Program) needed(inputs []*Tensor, i int) *Tensor {
+	if len(inputs) == len(p.inputs) {
+		return inputs[i]
+	}
+	return inputs[p.among[i]]
+}
+
+// place makes tensors for the outputs that results has none for, and refuses those that lie in other memory of the run.
+func (p *Program) place(results Results) error {
+	missing := 0
+	for _, out := range p.outputs {
+		if t := results[out.name]; !t.exists() || !t.array.Type.Equal(out.typ) {
+			missing++
+		}
+	}
+	if missing == len(p.outputs) && missing > 0 {
+		return p.placeAll(results)
+	}
+	for i, out := range p.outputs {
+		t := results[out.name]
+		if !t.exists() || !t.array.Type.Equal(out.typ) {
+			if err := limit.Check(out.typ.Bytes()); err != nil {
+				return fmt.Errorf("output %q: %w; %s", out.name, err, limit.Hint)
+			}
+			results[out.name] = &Tensor{exec.NewArrays(out.typ)[0]}
+			continue
+		}
+		if within(p.memory, t.array) {
+			return fmt.Errorf("result %q lies in the memory of a param that the program uses", out.name)
+		}
+		for _, other := range p.outputs[:i] {
+			if overlap(t.array, results[other.name].array) {
+				return fmt.Errorf("results %q and %q lie in the same memory", other.name, out.name)
+			}
+		}
+	}
+	return nil
+}
+
+// placeAll makes tensors for all outputs.
+func (p *Program) placeAll(results Results) error {
+	total := 0
+	for _, t := range p.types {
+		total += t.Bytes()
+	}
+	if err := limit.Check(total); err != nil {
+		return fmt.Errorf("the outputs: %w; %s", err, limit.Hint)
+	}
+	arrays := exec.NewArrays(p.types...)
+	tensors := make([]Tensor, len(arrays))
+	for i, out := range p.outputs {
+		tensors[i].array = arrays[i]
+		results[out.name] = &tensors[i]
+	}
+	return nil
 }
 
 // take makes the tensors the inputs of the next run. One that lies in an output or an assigned param, as where a result is
 // given back to the program, is copied: the run may write there before it has read all.
-func (p *Program) take(inputs []*Tensor) error {
-	if len(inputs) == len(p.all) && len(p.all) > len(p.inputs) {
-		return p.takeNeeded(inputs)
-	}
-	if len(inputs) != len(p.inputs) {
-		return p.miscounted(len(inputs))
-	}
+func (p *Program) take(inputs []*Tensor) {
 	for i, in := range p.inputs {
-		if inputs[i] == nil {
-			return fmt.Errorf("tarn: Run: input %q is nil", in.name)
-		}
-		if a := inputs[i].array; !a.Type.Equal(in.typ) {
-			return fmt.Errorf("tarn: Run: input %q is %v and was declared %v", in.name, a.Type, in.typ)
-		}
-		p.arrays[i] = inputs[i].array
-		if p.written(inputs[i].array) {
+		a := p.needed(inputs, i).array
+		p.given[i] = a
+		if within(p.written, a) || slices.ContainsFunc(p.returned, func(out ir.Array) bool { return overlap(a, out) }) {
 			if p.copies == nil {
 				p.copies = make([]ir.Array, len(p.inputs))
 			}
 			if p.copies[i].Data == nil {
 				p.copies[i] = ir.NewArray(in.typ)
 			}
-			copy(p.copies[i].Raw(), inputs[i].array.Raw())
-			p.arrays[i] = p.copies[i]
+			copy(p.copies[i].Raw(), a.Raw())
+			p.given[i] = p.copies[i]
 		}
 	}
-	return nil
-}
-
-// takeNeeded takes from all inputs of the graph those that the program needs. The others must fit their declarations too.
-func (p *Program) takeNeeded(all []*Tensor) error {
-	needed := p.needed[:0]
-	defer func() { clear(p.needed) }() // not to keep the tensors
-	for i, in := range p.all {
-		switch {
-		case len(needed) < len(p.inputs) && p.inputs[len(needed)].name == in.name:
-			needed = append(needed, all[i])
-		case all[i] != nil && !all[i].array.Type.Equal(in.typ):
-			return fmt.Errorf("tarn: Run: input %q, which the program does not need, is %v and was declared %v", in.name, all[i].array.Type, in.typ)
-		}
-	}
-	p.needed = needed
-	return p.take(needed)
 }
 
 // miscounted returns the error for a wrong number of inputs.
@@ -303,32 +503,28 @@ func (p *Program) miscounted(n int) error {
 	}
 	var unneeded []string
 	for _, in := range p.all {
-		if !slices.ContainsFunc(p.inputs, func(needed input) bool { return needed.name == in.name }) {
+		if !slices.ContainsFunc(p.inputs, func(needed signature) bool { return needed.name == in.name }) {
 			unneeded = append(unneeded, in.name)
 		}
 	}
 	if len(unneeded) > 0 {
 		takes += fmt.Sprintf("; no output or update depends on %s, so either leave out what is not needed or give all %d inputs of the graph", list.Names(unneeded), len(p.all))
 	}
-	return fmt.Errorf("tarn: Run: %d inputs are given, the program takes %s", n, takes)
+	return fmt.Errorf("%d inputs are given, the program takes %s", n, takes)
 }
 
-// Runs is the number of runs completed, which Graph.Runs gives to the program itself.
+// Runs returns the number of runs completed, which Graph.Runs gives to the program itself. It does not wait for a run in progress.
 func (p *Program) Runs() int64 {
 	if p == nil {
 		return 0
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.step
+	return p.runs.Load()
 }
 
-// SetRuns sets the number of runs completed, to continue an earlier training.
+// SetRuns sets the number of runs completed, to continue an earlier training. A run in progress keeps the number with which it began,
+// and does not count.
 func (p *Program) SetRuns(n int64) {
-	if p == nil {
-		return
+	if p != nil {
+		p.runs.Store(n)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.step = n
 }

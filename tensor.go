@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
+	"github.com/seed-49005b45/tarn/internal/limit"
 )
 
 // This file holds Tensor, the data that goes into a program and comes out of it.
@@ -70,12 +71,25 @@ type Tensor struct {
 // exists reports whether t is a tensor that a constructor has made.
 func (t *Tensor) exists() bool { return t != nil && (t.array.Data != nil || t.array.Size() == 0) }
 
-// Zeros returns a tensor of zeros. Like make, it panics if a size is negative or the dtype is none.
+// Zeros returns a tensor of zeros. Like make, it panics if a size is negative, the dtype is none, or the process may not have as much memory:
+// the package comment says what it may have.
 func Zeros(dtype DType, shape ...int) *Tensor {
-	if err := checkType(ir.Type{DType: ir.DType(dtype), Shape: shape}); err != nil {
+	t, err := zeros(ir.Type{DType: ir.DType(dtype), Shape: shape})
+	if err != nil {
 		panic("tarn.Zeros: " + err.Error())
 	}
-	return &Tensor{ir.NewArray(ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)})}
+	return t
+}
+
+func zeros(t ir.Type) (*Tensor, error) {
+	if err := checkType(t); err != nil {
+		return nil, err
+	}
+	if err := limit.Check(t.Bytes()); err != nil {
+		return nil, newProblem("%v is too large: %v; %s", t, err, limit.Hint)
+	}
+	t.Shape = slices.Clone(t.Shape)
+	return &Tensor{ir.NewArray(t)}, nil
 }
 
 // FromSlice returns a tensor that uses data as its memory, in row-major order. The error says so where the shape does
@@ -219,8 +233,13 @@ func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
 // Cast returns a copy with elements converted to dtype: floats are truncated to integers, and any number but 0 is true.
 func (t *Tensor) Cast(dtype DType) *Tensor {
 	c := Zeros(dtype, t.array.Shape...)
-	irop.Cast{To: ir.DType(dtype)}.Eval(c.array, []ir.Array{t.array})
+	c.fill(t)
 	return c
+}
+
+// fill stores the elements of src, which has as many, converted to the dtype of t.
+func (t *Tensor) fill(src *Tensor) {
+	irop.Cast{To: t.array.DType}.Eval(t.array, []ir.Array{src.array})
 }
 
 // Raw gives the memory of the elements, in the machine's byte order, sharing it.

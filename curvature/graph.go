@@ -37,6 +37,7 @@ func NewGaussNewton(loss, outputs *tarn.Value, params []*tarn.Param, batches ...
 // product is a compiled product with its vector, which lies in states of the program.
 type product struct {
 	program *tarn.Program
+	results tarn.Results
 	names   []string       // of the outputs
 	vectors []*tarn.Tensor // the parts of the vector
 	batches [][]*tarn.Tensor
@@ -47,7 +48,7 @@ func newOperator(loss *tarn.Value, params []*tarn.Param, batches []Inputs, build
 		return nil, errors.New("curvature: the loss is nil")
 	}
 	g := loss.Graph()
-	p := &product{}
+	p := &product{results: tarn.Results{}}
 	outputs := tarn.Outputs{}
 	var vectors []*tarn.Value
 	size := 0
@@ -115,13 +116,12 @@ func (p *product) mean(ctx context.Context, dst, v []float64) error {
 			return err
 		}
 		p.program.SetRuns(0)
-		out, err := p.program.Run(in...)
-		if err != nil {
+		if err := p.program.RunInto(ctx, p.results, in...); err != nil {
 			return fmt.Errorf("batch %d: %w", i, err)
 		}
 		rest := dst
 		for _, name := range p.names {
-			t := out[name]
+			t := p.results[name]
 			n := t.Size()
 			if t.DType() == tarn.F64 {
 				for k, x := range t.F64() {

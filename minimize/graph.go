@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -105,10 +106,11 @@ type program struct {
 	program *tarn.Program
 	inputs  []*tarn.Tensor
 	outputs []string
+	results tarn.Results
 }
 
 func (g *Graph) compile(graph *tarn.Graph, values ...*tarn.Value) (*program, error) {
-	p := &program{g: g}
+	p := &program{g: g, results: tarn.Results{}}
 	outputs := tarn.Outputs{}
 	for i, v := range values {
 		name := fmt.Sprint(i)
@@ -132,13 +134,12 @@ func (g *Graph) compile(graph *tarn.Graph, values ...*tarn.Value) (*program, err
 func (p *program) run(x []float64, use func(i int, t []float64)) {
 	spread(p.g.params, x)
 	p.program.SetRuns(0)
-	out, err := p.program.Run(p.inputs...)
-	if err != nil {
+	if err := p.program.RunInto(context.Background(), p.results, p.inputs...); err != nil {
 		p.g.err = err
 		return
 	}
 	for i, name := range p.outputs {
-		use(i, out[name].F64())
+		use(i, p.results[name].F64())
 	}
 }
 

@@ -33,8 +33,9 @@ func TestImageStepAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := random(tarn.F32, 1, 3, 16, 16, 2)
+	results := tarn.Results{}
 	if n := alloctest.PerRun(5, func() {
-		if _, err := program.Run(x); err != nil {
+		if err := program.RunInto(t.Context(), results, x); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -19,6 +20,7 @@ type Generator struct {
 	TopK        int     // draw among so many of the likeliest tokens; 0 means all
 
 	program *tarn.Program
+	results tarn.Results
 	context int
 	history []int32
 	place   int // tokens in the caches
@@ -38,7 +40,7 @@ func (m *GPT) NewGenerator(seed uint64) (*Generator, error) {
 		return nil, err
 	}
 	return &Generator{
-		Temperature: 1, program: program, context: m.Position.Weight.Shape()[0],
+		Temperature: 1, program: program, results: tarn.Results{}, context: m.Position.Weight.Shape()[0],
 		token: tarn.Zeros(tarn.I32, 1, 1), at: tarn.Zeros(tarn.I32), random: tarn.NewRandom(seed, "generate"),
 		logits: make([]float64, m.Token.Weight.Shape()[0]),
 	}, nil
@@ -67,12 +69,11 @@ func (w *Generator) Read(tokens ...int32) error {
 // step takes one token into the caches.
 func (w *Generator) step(token int32) error {
 	w.token.I32()[0], w.at.I32()[0] = token, int32(w.place)
-	out, err := w.program.Run(w.token, w.at)
-	if err != nil {
+	if err := w.program.RunInto(context.Background(), w.results, w.token, w.at); err != nil {
 		return err
 	}
 	for i := range w.logits {
-		w.logits[i] = out["logits"].Float(i)
+		w.logits[i] = w.results["logits"].Float(i)
 	}
 	w.place++
 	return nil

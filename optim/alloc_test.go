@@ -19,9 +19,10 @@ func TestNoAllocation(t *testing.T) {
 	check := func(name string, make func() optim.Optimizer, p *problem) {
 		t.Run(name, func(t *testing.T) {
 			program, batch := p.compile(t, make(), p.rows), p.batch()
+			results := tarn.Results{}
 			if n := alloctest.PerRun(1, func() {
 				for range 24 {
-					if _, err := program.Run(batch...); err != nil {
+					if err := program.RunInto(t.Context(), results, batch...); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -50,13 +50,16 @@ func (e *Eval) programFor(n int) (*program, error) {
 }
 
 // take evaluates one batch of n rows.
-func (e *Eval) take(b *data.Batch, n int) (*Result, error) {
+func (e *Eval) take(ctx context.Context, b *data.Batch, n int) (*Result, error) {
 	p, err := e.programFor(n)
 	if err == nil {
 		err = p.bind(b)
 	}
 	if err == nil {
-		err = p.run(0, &e.result, p.inputs)
+		err = p.run(ctx, 0, &e.result, p.inputs)
+	}
+	if canceled(ctx, err) {
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("train: evaluation of %d examples: %w", n, err)

@@ -310,7 +310,7 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 		if err != nil {
 			return err
 		}
-		r, err := l.step.take(b, b.N)
+		r, err := l.step.take(ctx, b, b.N)
 		if err != nil {
 			return err
 		}

@@ -70,6 +70,7 @@ type program struct {
 	program *tarn.Program
 	names   []string
 	inputs  []*tarn.Tensor
+	results tarn.Results
 
 	mode        watch.Mode
 	instruments *watch.Instruments
@@ -210,7 +211,7 @@ func compile(g *tarn.Graph, outputs tarn.Outputs, updates ...tarn.Update) (*prog
 		return nil, err
 	}
 	names := compiled.Inputs()
-	return &program{program: compiled, names: names, inputs: make([]*tarn.Tensor, len(names))}, nil
+	return &program{program: compiled, names: names, inputs: make([]*tarn.Tensor, len(names)), results: tarn.Results{}}, nil
 }
 
 // bind finds the program's inputs among the fields of a batch.
@@ -223,22 +224,21 @@ func (p *program) bind(b *data.Batch) error {
 	return nil
 }
 
-// run takes one run and notes what it gave.
-func (p *program) run(count int64, into *Result, inputs []*tarn.Tensor) error {
+// run takes one run and notes what it gave. A run that ctx cancels changes nothing.
+func (p *program) run(ctx context.Context, count int64, into *Result, inputs []*tarn.Tensor) error {
 	p.program.SetRuns(count)
-	out, err := p.program.Run(inputs...)
-	if err != nil {
+	if err := p.program.RunInto(ctx, p.results, inputs...); err != nil {
 		*into = Result{Run: count, Loss: math.NaN(), Skipped: true}
 		return err
 	}
-	*into = Result{Run: count + 1, Outputs: out, Loss: out["loss"].Item()}
+	*into = Result{Run: count + 1, Outputs: p.results, Loss: p.results["loss"].Item()}
 	return nil
 }
 
 // trainOn takes one run, on a batch or on tensors of n examples.
-func (s *Step) trainOn(p *program, inputs []*tarn.Tensor, b *data.Batch, n int) error {
+func (s *Step) trainOn(ctx context.Context, p *program, inputs []*tarn.Tensor, b *data.Batch, n int) error {
 	runs := s.Runs()
-	err := p.run(runs, &s.result, inputs)
+	err := p.run(ctx, runs, &s.result, inputs)
 	s.result.Batch = b
 	if err == nil {
 		if err := s.look(p, runs, n); err != nil {
@@ -304,20 +304,23 @@ func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.trainOn(p, inputs, nil, n); err != nil {
+	if err := s.trainOn(context.Background(), p, inputs, nil, n); err != nil {
 		return nil, err
 	}
 	return &s.result, nil
 }
 
 // take takes one run on a batch of n rows.
-func (s *Step) take(b *data.Batch, n int) (*Result, error) {
+func (s *Step) take(ctx context.Context, b *data.Batch, n int) (*Result, error) {
 	p, err := s.next(n)
 	if err == nil {
 		err = p.bind(b)
 	}
 	if err == nil {
-		err = s.trainOn(p, p.inputs, b, n)
+		err = s.trainOn(ctx, p, p.inputs, b, n)
+	}
+	if canceled(ctx, err) {
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("train: epoch %d, batch %d of %d examples: %w", b.Position.Epoch+1, b.Position.Batch+1, n, err)
@@ -325,8 +328,13 @@ func (s *Step) take(b *data.Batch, n int) (*Result, error) {
 	return &s.result, nil
 }
 
+// canceled reports whether err is that ctx was canceled.
+func canceled(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
+}
+
 // Over runs the step on one batch after the other. The loop body is the callback; break stops early, and so does the
-// context, whose error comes last. After an error there is no further result.
+// context, also during a run, which then changes nothing; its error comes last. After an error there is no further result.
 //
 //	for r, err := range step.Over(ctx, set.Batches(128, data.Options{Shuffle: true, Epochs: 3})) {
 //		if err != nil {
@@ -338,7 +346,7 @@ func (s *Step) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Resul
 	return over(ctx, batches, s.take)
 }
 
-func over(ctx context.Context, batches *data.Batches, take func(b *data.Batch, n int) (*Result, error)) iter.Seq2[*Result, error] {
+func over(ctx context.Context, batches *data.Batches, take func(ctx context.Context, b *data.Batch, n int) (*Result, error)) iter.Seq2[*Result, error] {
 	return func(yield func(*Result, error) bool) {
 		padded := batches.Options().Last == data.Pad
 		for b, err := range batches.All(ctx) {
@@ -348,7 +356,7 @@ func over(ctx context.Context, batches *data.Batches, take func(b *data.Batch, n
 				if padded {
 					n = batches.Size()
 				}
-				r, err = take(b, n)
+				r, err = take(ctx, b, n)
 			}
 			if !yield(r, err) || err != nil {
 				return

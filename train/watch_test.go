@@ -120,7 +120,7 @@ func TestWatchStep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := s.take(b, b.N)
+			r, err := s.take(t.Context(), b, b.N)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -54,7 +54,7 @@ func Explain(ctx context.Context, w io.Writer, o Options, name string) error {
 		}
 	}
 	_, err = fmt.Fprintf(w, "\n%d steps take %s; the machine's limits alone would take %s, %.0f%% of that; temporaries take %.1f MiB\n", len(steps),
-		duration(total.Seconds()*1e6), duration(floor.Seconds()*1e6), 100*floor.Seconds()/max(total.Seconds(), 1e-9), float64(p.Arena())/(1<<20))
+		duration(total.Seconds()*1e6), duration(floor.Seconds()*1e6), 100*floor.Seconds()/max(total.Seconds(), 1e-9), float64(p.Memory().Arena)/(1<<20))
 	return err
 }
 

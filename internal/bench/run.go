@@ -107,14 +107,14 @@ func (load workload) start() (*begun, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &begun{}
+	b := &begun{out: tarn.Results{}}
 	var program *tarn.Program
 	var search func() (counts, error)
 	b.step = func() (err error) {
 		if search != nil {
 			b.counts, err = search()
 		} else {
-			b.out, err = program.Run(job.inputs...)
+			err = program.RunInto(context.Background(), b.out, job.inputs...)
 		}
 		return err
 	}

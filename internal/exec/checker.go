@@ -14,14 +14,16 @@ import (
 // given the machine's own results as operands. It is slow, and finds the one kernel that is wrong.
 type Checker struct {
 	graph     *ir.Graph
+	all       *ir.Graph // the same with every node as an output
 	machine   *Machine
 	variables []ir.Array
 	before    []ir.Array            // the variables' contents before the run
+	outputs   []ir.Array            // of the machine: first those of the graph, which differ from run to run
 	results   map[*ir.Node]ir.Array // of the machine, by node
 }
 
-// NewChecker compiles g so that the result of every node can be seen.
-func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Checker {
+// NewChecker compiles g so that the result of every node can be seen. Like NewMachine it returns an error if there is not enough memory.
+func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) (*Checker, error) {
 	all := *g
 	all.Outputs = append([]*ir.Node(nil), g.Outputs...)
 	for _, n := range g.Nodes {
@@ -29,9 +31,19 @@ func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Checker 
 			all.Outputs = append(all.Outputs, n)
 		}
 	}
-	c := &Checker{graph: g, machine: NewMachine(&all, variables, workers), variables: variables, results: map[*ir.Node]ir.Array{}}
-	for i, n := range all.Outputs {
-		c.results[n] = c.machine.Output(i)
+	machine, err := NewMachine(&all, variables, workers)
+	if err != nil {
+		return nil, err
+	}
+	return newChecker(g, &all, machine, variables), nil
+}
+
+func newChecker(g, all *ir.Graph, machine *Machine, variables []ir.Array) *Checker {
+	c := &Checker{graph: g, all: all, machine: machine, variables: variables, results: map[*ir.Node]ir.Array{}}
+	c.outputs = make([]ir.Array, len(all.Outputs))
+	for i, n := range all.Outputs[len(g.Outputs):] {
+		c.results[n] = ir.NewArray(n.Type)
+		c.outputs[len(g.Outputs)+i] = c.results[n]
 	}
 	for _, v := range variables {
 		c.before = append(c.before, ir.NewArray(v.Type))
@@ -39,9 +51,19 @@ func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Checker 
 	return c
 }
 
+// Clone returns a checker of the same graph and variables.
+func (c *Checker) Clone() (Runner, error) {
+	machine, err := c.machine.Clone()
+	if err != nil {
+		return nil, err
+	}
+	return newChecker(c.graph, c.all, machine.(*Machine), c.variables), nil
+}
+
 // Run takes one step and returns an error that names the first node, its place and the element that is wrong.
-func (c *Checker) Run(inputs []ir.Array, step int64) error {
-	defer func() { // the inputs are the caller's
+func (c *Checker) Run(call Call) error {
+	defer func() { // the inputs and outputs are the caller's
+		clear(c.outputs[:len(c.graph.Outputs)])
 		for _, n := range c.graph.Inputs {
 			delete(c.results, n)
 		}
@@ -49,13 +71,15 @@ func (c *Checker) Run(inputs []ir.Array, step int64) error {
 	for i, v := range c.variables {
 		copy(c.before[i].Raw(), v.Raw())
 	}
-	if err := c.machine.Run(inputs, step); err != nil {
+	copy(c.outputs, call.Outputs)
+	call.Outputs = c.outputs
+	if err := c.machine.Run(call); err != nil {
 		return err
 	}
 	for _, n := range c.graph.Nodes {
 		switch op := n.Op.(type) {
 		case ir.Input:
-			c.results[n] = inputs[op.Index]
+			c.results[n] = call.Inputs[op.Index]
 			continue
 		case ir.Variable:
 			c.results[n] = c.before[op.Index]
@@ -65,14 +89,14 @@ func (c *Checker) Run(inputs []ir.Array, step int64) error {
 			continue
 		case ir.Step:
 			c.results[n] = ir.NewArray(n.Type)
-			c.results[n].SetInt(0, step)
+			c.results[n].SetInt(0, call.Step)
 			continue
 		}
 		in := make([]ir.Array, len(n.In))
 		for i, m := range n.In {
 			in[i] = c.results[m]
 		}
-		want, err := ir.Evaluate(n, in)
+		want, err := ir.Evaluate(n, in, nil)
 		if err != nil {
 			return err
 		}
@@ -129,6 +153,3 @@ func compare(got, want ir.Array, in []ir.Array, precision ir.DType) error {
 	}
 	return nil
 }
-
-// Output gives output i of the last run. The memory is used again by the next.
-func (c *Checker) Output(i int) ir.Array { return c.machine.Output(i) }

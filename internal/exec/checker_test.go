@@ -57,7 +57,12 @@ func TestCheckerPrecision(t *testing.T) {
 					t.Errorf("%v is compared as %v, want %v", result, got, tt.want)
 				}
 			}
-			if err := NewChecker(b.Graph, nil, workers).Run(irtest.Fill(rand.New(rand.NewPCG(1, 1)), b.Graph.Inputs), 0); err != nil {
+			c, err := NewChecker(b.Graph, nil, workers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inputs := irtest.Fill(rand.New(rand.NewPCG(1, 1)), b.Graph.Inputs)
+			if err := c.Run(Call{Inputs: inputs, Outputs: irtest.Outputs(b.Graph)}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -93,6 +93,7 @@ func (j *kernelJob) release() {
 	for i := range j.in {
 		j.in[i].Data = nil
 	}
+	j.out.Data = nil
 }
 
 // checkJob looks at an operand's contents.

@@ -18,15 +18,17 @@ import (
 // Machine runs a planned program.
 type Machine struct {
 	program *lower.Program
-	arena   int // bytes
 	pool    *pool.Pool
 	bases   []unsafe.Pointer // where each buffer lies, by id
 	inputs  []int            // the buffer of each input, or -1 where the program does not read it
+	outputs []int            // the buffer of each output; none of a body, whose outputs the loop places
 	counter []int64
 	jobs    []job
-	outputs []ir.Array
+	undo    undo
+	done    <-chan struct{} // closed to cancel the run
 	holders []holder
 	guard   *guardJob // nil if the program has none
+	vars    []ir.Array
 
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
@@ -53,26 +55,46 @@ type holder interface{ release() }
 // slack keeps vector loads at the end of an array inside of the memory that it lies in.
 const slack = 64
 
-// NewMachine compiles a graph and binds it to the memory of its variables.
-func NewMachine(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *Machine {
+// NewMachine compiles a graph and binds it to the memory of its variables. It returns an error if the process may not have as much
+// memory as the program needs.
+func NewMachine(g *ir.Graph, variables []ir.Array, workers *pool.Pool) (*Machine, error) {
 	p := lower.Lower(g)
-	m := bind(p, plan.Plan(p), variables, workers)
-	m.addScratch()
-	for i, b := range p.Outputs {
-		m.outputs = append(m.outputs, ir.Array{Type: g.Outputs[i].Type, Data: m.bases[b.ID]})
+	if err := checkSizes(p); err != nil {
+		return nil, err
 	}
-	return m
+	plan.Plan(p)
+	return load(p, variables, workers)
 }
 
-// bind binds a planned program to memory, but for scratch. The arena is as large as plan.Plan said.
-func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool) *Machine {
-	m := &Machine{program: p, arena: arena, pool: workers, counter: make([]int64, 1), workers: make([]worker, workers.Workers())}
+// load binds a planned program to memory, if there is as much.
+func load(p *lower.Program, variables []ir.Array, workers *pool.Pool) (*Machine, error) {
+	if err := checkMemory(p, bound(p)+outputBytes(p)); err != nil {
+		return nil, err
+	}
+	m := bind(p, variables, workers)
+	if err := checkMemory(p, m.scratch()); err != nil {
+		return nil, err
+	}
+	m.addScratch()
+	for _, b := range p.Outputs {
+		m.outputs = append(m.outputs, b.ID)
+	}
+	m.undo = m.newUndo()
+	return m, nil
+}
+
+// Clone returns a machine with the same program and variables and memory of its own otherwise.
+func (m *Machine) Clone() (Runner, error) { return load(m.program, m.vars, m.pool) }
+
+// bind binds a planned program to memory, but for scratch and outputs.
+func bind(p *lower.Program, variables []ir.Array, workers *pool.Pool) *Machine {
+	m := &Machine{program: p, pool: workers, counter: make([]int64, 1), workers: make([]worker, workers.Workers()), vars: variables}
 	ids := 0
 	for _, b := range p.Buffers {
 		ids = max(ids, b.ID+1)
 	}
 	m.bases = make([]unsafe.Pointer, ids)
-	place := memory(arena)
+	place := memory(p.Arena)
 	for _, b := range p.Buffers {
 		switch b.Storage {
 		case lower.Temporary:
@@ -81,8 +103,6 @@ func bind(p *lower.Program, arena int, variables []ir.Array, workers *pool.Pool)
 			m.bases[b.ID] = variables[b.Index].Data
 		case lower.Constant:
 			m.bases[b.ID] = b.Array.Data
-		case lower.Output:
-			m.bases[b.ID] = memory(b.Bytes())
 		case lower.Counter:
 			m.bases[b.ID] = unsafe.Pointer(&m.counter[0])
 		case lower.Input:
@@ -108,6 +128,12 @@ func (m *Machine) needs() (shared, worker, slots int) {
 		shared, worker, slots = max(shared, s), max(worker, w), max(slots, n)
 	}
 	return shared, worker, slots
+}
+
+// scratch is the number of bytes that addScratch takes.
+func (m *Machine) scratch() int {
+	shared, own, slots := m.needs()
+	return shared + len(m.workers)*(own+8*slots)
 }
 
 // addScratch gives the machine, and those of bodies, their scratch.
@@ -201,12 +227,22 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 	panic("exec: unknown work")
 }
 
-// Run takes one step of the program. It keeps no address of an input.
-func (m *Machine) Run(inputs []ir.Array, step int64) error {
-	m.begin(inputs, step)
+// Run takes one step of the program. It keeps no address of an input or an output. A run that is canceled has changed no variable.
+func (m *Machine) Run(c Call) error {
+	m.begin(c)
 	defer m.release()
-	for _, j := range m.jobs {
+	for i, j := range m.jobs {
+		if m.done != nil {
+			if err := m.canceled(); err != nil {
+				m.undo.restore()
+				return err
+			}
+			if !m.undo.before(i) {
+				m.done = nil
+			}
+		}
 		if err := j.run(); err != nil {
+			m.undo.restore()
 			return err
 		}
 	}
@@ -214,22 +250,29 @@ func (m *Machine) Run(inputs []ir.Array, step int64) error {
 }
 
 // begin sets what differs from run to run.
-func (m *Machine) begin(inputs []ir.Array, step int64) {
+func (m *Machine) begin(c Call) {
 	for i, id := range m.inputs {
 		if id >= 0 {
-			m.bases[id] = inputs[i].Data
+			m.bases[id] = c.Inputs[i].Data
 		}
 	}
-	m.counter[0] = step
+	for i, id := range m.outputs {
+		m.bases[id] = c.Outputs[i].Data
+	}
+	m.counter[0], m.done, m.undo.saved = c.Step, c.Done, 0
 }
 
-// release forgets the inputs of the last run, which are the caller's.
+// release forgets the inputs and outputs of the last run, which are the caller's.
 func (m *Machine) release() {
 	for _, id := range m.inputs {
 		if id >= 0 {
 			m.bases[id] = nil
 		}
 	}
+	for _, id := range m.outputs {
+		m.bases[id] = nil
+	}
+	m.done = nil
 	for i := range m.workers {
 		clear(m.workers[i].slots)
 	}
@@ -237,9 +280,6 @@ func (m *Machine) release() {
 		h.release()
 	}
 }
-
-// Output gives output i of the last run. The memory is used again by the next.
-func (m *Machine) Output(i int) ir.Array { return m.outputs[i] }
 
 // at is the address of element i of a buffer. The end of a buffer, where an empty slice may begin, is no address that may
 // be formed; any other will do for it.
@@ -252,5 +292,5 @@ func (m *Machine) at(b *lower.Buffer, i int) unsafe.Pointer {
 
 // String lists the steps of the program.
 func (m *Machine) String() string {
-	return fmt.Sprintf("%varena of %d bytes\n", m.program, m.arena)
+	return fmt.Sprintf("%varena of %d bytes\n", m.program, m.program.Arena)
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/lower"
-	"github.com/seed-49005b45/tarn/internal/plan"
 )
 
 // This file runs loops and branches. Each body is a machine of its own on the same pool; before a step its inputs and outputs are
@@ -28,6 +27,7 @@ type nestJob struct {
 	start   []int               // by result: bytes in front of the first step
 	slice   []int               // by slice: likewise
 	targets [][]int             // by body and output: the buffer
+	home    [][]unsafe.Pointer  // by body and output: memory of the body's own, for what is placed nowhere else
 }
 
 func (m *Machine) newNest(w *lower.Nest) job {
@@ -38,13 +38,15 @@ func (m *Machine) newNest(w *lower.Nest) job {
 		now: make([]unsafe.Pointer, c.Carries), next: make([]unsafe.Pointer, c.Carries),
 	}
 	for _, p := range w.Parts {
-		body := bind(p, plan.Plan(p), nil, m.pool)
+		body := bind(p, nil, m.pool)
 		j.bodies = append(j.bodies, body)
 		var ids []int
+		var home []unsafe.Pointer
 		for _, b := range p.Outputs {
-			ids = append(ids, b.ID)
+			ids, home = append(ids, b.ID), append(home, memory(b.Bytes()))
 		}
-		j.targets = append(j.targets, ids)
+		j.targets, j.home = append(j.targets, ids), append(j.home, home)
+		j.placeAtHome(len(j.bodies) - 1)
 	}
 	for i, t := range w.Types {
 		j.stack, j.start = append(j.stack, t.Bytes()), append(j.start, 0)
@@ -79,9 +81,19 @@ func (j *nestJob) needs() (shared, worker, slots int) {
 
 func (j *nestJob) release() {
 	clear(j.in)
+	clear(j.out)
 	clear(j.now)
-	for _, m := range j.bodies {
+	clear(j.next)
+	for i, m := range j.bodies {
 		m.release()
+		j.placeAtHome(i)
+	}
+}
+
+// placeAtHome points the outputs of a body at memory of its own.
+func (j *nestJob) placeAtHome(body int) {
+	for i, id := range j.targets[body] {
+		j.bodies[body].bases[id] = j.home[body][i]
 	}
 }
 
@@ -106,9 +118,15 @@ func (j *nestJob) run() error {
 // step runs a body once.
 func (j *nestJob) step(body int) error {
 	m := j.bodies[body]
-	m.tracer = j.m.tracer
+	m.tracer, m.done = j.m.tracer, j.m.done
+	if err := m.canceled(); err != nil {
+		return err
+	}
 	for _, job := range m.jobs {
 		if err := job.run(); err != nil {
+			return err
+		}
+		if err := m.canceled(); err != nil {
 			return err
 		}
 	}

@@ -142,12 +142,12 @@ func (s *search) flags(roots []*ir.Node) (map[*ir.Node]flags, error) {
 		all(add(irop.Elementwise{F: scalar.IsFinite}, n))
 		all(add(irop.Elementwise{F: scalar.Eq}, n, n))
 	}
-	m := NewMachine(g, s.variables, s.pool)
-	if err := m.Run(s.inputs, s.step); err != nil {
+	results, err := s.results(g)
+	if err != nil {
 		return nil, err
 	}
 	for i, n := range asked {
-		found[n] = flags{finite: m.Output(2*i).Int(0) != 0, nan: m.Output(2*i+1).Int(0) == 0}
+		found[n] = flags{finite: results[2*i].Int(0) != 0, nan: results[2*i+1].Int(0) == 0}
 	}
 	return found, nil
 }
@@ -173,19 +173,30 @@ func (s *search) leaf(n *ir.Node) (ir.Array, bool) {
 	return ir.Array{}, false
 }
 
-// run returns copies of the results of nodes.
+// run returns the results of nodes.
 func (s *search) run(nodes []*ir.Node) ([]ir.Array, error) {
 	g := s.copy(needed(s.graph, nodes))
 	g.Outputs = nodes
-	m := NewMachine(g, s.variables, s.pool)
-	if err := m.Run(s.inputs, s.step); err != nil {
+	return s.results(g)
+}
+
+// results runs g, which is part of the graph, and returns its outputs.
+func (s *search) results(g *ir.Graph) ([]ir.Array, error) {
+	m, err := NewMachine(g, s.variables, s.pool)
+	if err != nil {
 		return nil, err
 	}
-	var results []ir.Array
-	for i, n := range nodes {
-		results = append(results, clone(ir.Array{Type: n.Type, Data: m.Output(i).Data}))
+	return outputs(m, g, Call{Inputs: s.inputs, Step: s.step})
+}
+
+// outputs runs m, which was made of g, and returns its outputs.
+func outputs(m *Machine, g *ir.Graph, c Call) ([]ir.Array, error) {
+	var types []ir.Type
+	for _, n := range g.Outputs {
+		types = append(types, n.Type)
 	}
-	return results, nil
+	c.Outputs = NewArrays(types...)
+	return c.Outputs, m.Run(c)
 }
 
 // copy is a graph of some of the nodes, without outputs.
@@ -209,12 +220,6 @@ func needed(g *ir.Graph, roots []*ir.Node) (nodes []*ir.Node) {
 	}
 	slices.Reverse(nodes)
 	return nodes
-}
-
-func clone(a ir.Array) ir.Array {
-	c := ir.NewArray(a.Type)
-	copy(c.Raw(), a.Raw())
-	return c
 }
 
 // mostKept bounds the bytes of carries that are kept of a loop's steps.
@@ -289,10 +294,15 @@ type unrolled struct {
 // unroll runs a loop step by step. It is nil if that takes too much memory.
 func (s *search) unroll(c *ir.Control, in []ir.Array) (steps []unrolled, err error) {
 	body := s.body(c.Main(), nil)
-	m := body.machine(c.Main())
+	m, err := body.machine(c.Main())
+	if err != nil {
+		return nil, err
+	}
 	var condition *Machine
 	if c.Kind == ir.While {
-		condition = body.machine(c.Bodies[0])
+		if condition, err = body.machine(c.Bodies[0]); err != nil {
+			return nil, err
+		}
 	}
 	carries := in[:c.Carries]
 	kept := 0
@@ -309,20 +319,20 @@ func (s *search) unroll(c *ir.Control, in []ir.Array) (steps []unrolled, err err
 		}
 		inputs = append(inputs, in[c.Carries+c.Slices:]...)
 		if condition != nil {
-			if err := condition.Run(inputs, 0); err != nil {
+			more, err := outputs(condition, c.Bodies[0], Call{Inputs: inputs})
+			if err != nil {
 				return nil, err
 			}
-			if condition.Output(0).Int(0) == 0 {
+			if more[0].Int(0) == 0 {
 				break
 			}
 		}
-		if err := m.Run(inputs, 0); err != nil {
+		t := unrolled{number: at, inputs: inputs}
+		if t.outputs, err = outputs(m, c.Main(), Call{Inputs: inputs}); err != nil {
 			return nil, err
 		}
-		t := unrolled{number: at, inputs: inputs}
-		for i := range c.Main().Outputs {
-			t.outputs = append(t.outputs, clone(m.Output(i)))
-			kept += t.outputs[i].Bytes()
+		for _, a := range t.outputs {
+			kept += a.Bytes()
 		}
 		if kept > mostKept {
 			return nil, nil
@@ -333,7 +343,7 @@ func (s *search) unroll(c *ir.Control, in []ir.Array) (steps []unrolled, err err
 	return steps, nil
 }
 
-func (s *search) machine(g *ir.Graph) *Machine {
+func (s *search) machine(g *ir.Graph) (*Machine, error) {
 	all := s.body(g, nil).copy(needed(g, g.Outputs))
 	all.Outputs = g.Outputs
 	return NewMachine(all, nil, s.pool)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/lower"
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
@@ -15,14 +14,15 @@ import (
 func (m *Machine) Steps() []*lower.Step { return m.program.Steps }
 
 // Arena is the number of bytes that the temporaries take together.
-func (m *Machine) Arena() int { return m.arena }
+func (m *Machine) Arena() int { return m.program.Arena }
 
 // Profile runs the program several times and gives the median time of each step. It stores assignments like any run.
-func (m *Machine) Profile(inputs []ir.Array, step int64, runs int) ([]time.Duration, error) {
+func (m *Machine) Profile(c Call, runs int) ([]time.Duration, error) {
 	defer m.release()
 	times := make([][]time.Duration, len(m.jobs))
-	for r := range runs {
-		m.begin(inputs, step+int64(r))
+	for range runs {
+		m.begin(c)
+		c.Step++
 		for i, j := range m.jobs {
 			start := time.Now()
 			if err := j.run(); err != nil {
@@ -49,11 +49,11 @@ type Event struct {
 }
 
 // Trace takes one step of the program and says what every worker did when.
-func (m *Machine) Trace(inputs []ir.Array, step int64) ([]Event, error) {
+func (m *Machine) Trace(c Call) ([]Event, error) {
 	t := &tracer{began: time.Now(), events: make([][]Event, len(m.workers))}
 	m.tracer = t
 	defer func() { m.tracer = nil }()
-	m.begin(inputs, step)
+	m.begin(c)
 	defer m.release()
 	for i, j := range m.jobs {
 		t.step = i

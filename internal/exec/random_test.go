@@ -95,16 +95,20 @@ func against(g *ir.Graph, workers *pool.Pool, r *rand.Rand) error {
 				return fmt.Errorf("%w\n%v", err, g)
 			}
 		}
-		m := NewMachine(c, mine, workers)
+		m, err := NewMachine(c, mine, workers)
+		if err != nil {
+			return err
+		}
+		got, want := irtest.Outputs(g), irtest.Outputs(g)
 		for step := range int64(2) {
-			if err := reference.Run(inputs, step); err != nil {
+			if err := reference.Run(Call{Inputs: inputs, Outputs: want, Step: step}); err != nil {
 				return err
 			}
-			if err := m.Run(inputs, step); err != nil {
+			if err := m.Run(Call{Inputs: inputs, Outputs: got, Step: step}); err != nil {
 				return err
 			}
 			for i := range g.Outputs {
-				if d := difference(m.Output(i), reference.Output(i), tolerance(g)); d != "" {
+				if d := difference(got[i], want[i], tolerance(g)); d != "" {
 					return fmt.Errorf("passes %v, step %d, output %d: %s\n%v\n%v", optimized, step, i, d, g, m)
 				}
 			}

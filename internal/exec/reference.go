@@ -9,24 +9,20 @@ import "github.com/seed-49005b45/tarn/internal/ir"
 type Reference struct {
 	graph     *ir.Graph
 	variables []ir.Array
-	outputs   []ir.Array
 }
 
 // NewReference prepares g to be run on the memory of its variables.
-func NewReference(g *ir.Graph, variables []ir.Array) *Reference {
-	r := &Reference{graph: g, variables: variables}
-	for _, n := range g.Outputs {
-		r.outputs = append(r.outputs, ir.NewArray(n.Type))
-	}
-	return r
-}
+func NewReference(g *ir.Graph, variables []ir.Array) *Reference { return &Reference{g, variables} }
+
+// Clone returns r, which keeps nothing from run to run.
+func (r *Reference) Clone() (Runner, error) { return r, nil }
 
 // Run computes outputs and assignments from the inputs.
-func (r *Reference) Run(inputs []ir.Array, step int64) error {
+func (r *Reference) Run(c Call) error {
 	values := map[*ir.Node]ir.Array{}
 	for _, n := range r.graph.Nodes {
 		var err error
-		if values[n], err = r.eval(n, values, inputs, step); err != nil {
+		if values[n], err = r.eval(n, values, c); err != nil {
 			return err
 		}
 	}
@@ -34,7 +30,7 @@ func (r *Reference) Run(inputs []ir.Array, step int64) error {
 		return err
 	}
 	for i, n := range r.graph.Outputs {
-		copy(r.outputs[i].Raw(), values[n].Raw())
+		copy(c.Outputs[i].Raw(), values[n].Raw())
 	}
 	// Every value is computed by now, so an assignment cannot disturb a read; but one may store another's old contents.
 	stored := make([]ir.Array, len(r.graph.Assigns))
@@ -66,25 +62,22 @@ func (r *Reference) guard(values map[*ir.Node]ir.Array) error {
 	return nil
 }
 
-func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, inputs []ir.Array, step int64) (ir.Array, error) {
+func (r *Reference) eval(n *ir.Node, values map[*ir.Node]ir.Array, c Call) (ir.Array, error) {
 	switch op := n.Op.(type) {
 	case ir.Input:
-		return inputs[op.Index], nil
+		return c.Inputs[op.Index], nil
 	case ir.Variable:
 		return r.variables[op.Index], nil
 	case ir.Const:
 		return op.Array, nil
 	case ir.Step:
 		a := ir.NewArray(n.Type)
-		a.SetInt(0, step)
+		a.SetInt(0, c.Step)
 		return a, nil
 	}
 	in := make([]ir.Array, len(n.In))
 	for i, m := range n.In {
 		in[i] = values[m]
 	}
-	return ir.Evaluate(n, in)
+	return ir.Evaluate(n, in, c.canceled)
 }
-
-// Output gives output i of the last run. The memory is used again by the next.
-func (r *Reference) Output(i int) ir.Array { return r.outputs[i] }

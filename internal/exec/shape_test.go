@@ -34,27 +34,32 @@ type guarded struct {
 func newGuarded(g *ir.Graph, variables []ir.Array, workers *pool.Pool) *guarded {
 	p := lower.Lower(g)
 	plan.Plan(p)
-	arena := 0
+	p.Arena = 0
 	for _, b := range p.Buffers {
 		if b.Storage == lower.Temporary {
-			b.Offset = arena
-			arena += roundUp(b.Bytes(), 64) + 128
+			b.Offset = p.Arena
+			p.Arena += roundUp(b.Bytes(), 64) + 128
 		}
 	}
-	m := &guarded{Machine: bind(p, arena, variables, workers)}
-	m.addScratch()
+	machine, err := load(p, variables, workers)
+	if err != nil {
+		panic(err)
+	}
+	m := &guarded{Machine: machine}
 	for _, b := range p.Buffers {
-		if b.Storage == lower.Temporary || b.Storage == lower.Output {
+		if b.Storage == lower.Temporary {
 			m.guard(m.bases[b.ID], b.Bytes())
 		}
+	}
+	for _, n := range g.Outputs {
+		out := ir.Array{Type: n.Type, Data: memory(n.Type.Bytes())}
+		m.guard(out.Data, n.Type.Bytes())
+		m.outputs = append(m.outputs, out)
 	}
 	shared, own, _ := m.needs()
 	m.guard(m.shared, shared)
 	for _, w := range m.workers {
 		m.guard(w.scratch, own)
-	}
-	for i, b := range p.Outputs {
-		m.outputs = append(m.outputs, ir.Array{Type: g.Outputs[i].Type, Data: m.bases[b.ID]})
 	}
 	return m
 }
@@ -107,7 +112,7 @@ func everywhere(g *ir.Graph, workers []*pool.Pool) error {
 	r := rand.New(rand.NewPCG(5, 5))
 	inputs, variables := irtest.Fill(r, g.Inputs), irtest.Fill(r, g.Variables)
 	theirs := cloned(variables)
-	reference := NewReference(g, theirs)
+	reference, want := NewReference(g, theirs), irtest.Outputs(g)
 	var machines []*guarded
 	var contents [][]ir.Array
 	for _, w := range workers {
@@ -119,7 +124,7 @@ func everywhere(g *ir.Graph, workers []*pool.Pool) error {
 		machines, contents = append(machines, m), append(contents, c)
 	}
 	for step := range int64(1 + min(len(variables), 1)) {
-		if err := reference.Run(inputs, step); err != nil {
+		if err := reference.Run(Call{Inputs: inputs, Outputs: want, Step: step}); err != nil {
 			return err
 		}
 		for i, m := range machines {
@@ -128,7 +133,7 @@ func everywhere(g *ir.Graph, workers []*pool.Pool) error {
 			for _, mark := range marks {
 				m.mark(mark)
 			}
-			if err := m.Run(in, step); err != nil {
+			if err := m.Run(Call{Inputs: in, Outputs: m.outputs, Step: step}); err != nil {
 				return err
 			}
 			if m.broken() {
@@ -141,7 +146,7 @@ func everywhere(g *ir.Graph, workers []*pool.Pool) error {
 			}
 			m.marks = m.marks[:given]
 			for k, out := range m.outputs {
-				if d := difference(out, reference.Output(k), tolerance(g)); d != "" {
+				if d := difference(out, want[k], tolerance(g)); d != "" {
 					return fmt.Errorf("%d workers, step %d, output %d: %s\n%v", workers[i].Workers(), step, k, d, m)
 				}
 				if !bytes.Equal(out.Raw(), machines[0].outputs[k].Raw()) {

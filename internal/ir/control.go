@@ -85,22 +85,23 @@ func (c *Control) ResultType(i int) Type {
 	return t
 }
 
-// Results is the reference: it runs the bodies node by node and gives every result.
-func (c *Control) Results(in []Array) ([]Array, error) {
+// Results is the reference: it runs the bodies node by node and gives every result. Before each step it asks stop, unless that is
+// nil, whether to end with an error.
+func (c *Control) Results(in []Array, stop func() error) ([]Array, error) {
 	switch c.Kind {
 	case Branch:
 		body := c.Bodies[0]
 		if in[0].Int(0) == 0 {
 			body = c.Bodies[1]
 		}
-		return body.evaluate(in)
+		return body.evaluate(in, stop)
 	case While:
-		return c.loop(in)
+		return c.loop(in, stop)
 	}
-	return c.scan(in)
+	return c.scan(in, stop)
 }
 
-func (c *Control) scan(in []Array) ([]Array, error) {
+func (c *Control) scan(in []Array, stop func() error) ([]Array, error) {
 	carries := append([]Array(nil), in[:c.Carries]...)
 	results := make([]Array, len(c.Main().Outputs))
 	for i := c.Carries; i < len(results); i++ {
@@ -115,7 +116,7 @@ func (c *Control) scan(in []Array) ([]Array, error) {
 		for _, a := range in[c.Carries : c.Carries+c.Slices] {
 			inputs = append(inputs, a.Part(at))
 		}
-		out, err := c.Main().evaluate(append(inputs, in[c.Carries+c.Slices:]...))
+		out, err := c.Main().evaluate(append(inputs, in[c.Carries+c.Slices:]...), stop)
 		if err != nil {
 			return nil, err
 		}
@@ -128,18 +129,18 @@ func (c *Control) scan(in []Array) ([]Array, error) {
 	return results, nil
 }
 
-func (c *Control) loop(in []Array) ([]Array, error) {
+func (c *Control) loop(in []Array, stop func() error) ([]Array, error) {
 	carries := append([]Array(nil), in[:c.Carries]...)
 	for k := 0; ; k++ {
 		inputs := append(append([]Array{number(k)}, carries...), in[c.Carries:]...)
-		more, err := c.Bodies[0].evaluate(inputs)
+		more, err := c.Bodies[0].evaluate(inputs, stop)
 		if err != nil {
 			return nil, err
 		}
 		if more[0].Int(0) == 0 {
 			return carries, nil
 		}
-		out, err := c.Bodies[1].evaluate(inputs)
+		out, err := c.Bodies[1].evaluate(inputs, stop)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +164,12 @@ func (a Array) Part(i int) Array {
 }
 
 // evaluate computes the outputs of a body from its inputs, node by node.
-func (g *Graph) evaluate(inputs []Array) ([]Array, error) {
+func (g *Graph) evaluate(inputs []Array, stop func() error) ([]Array, error) {
+	if stop != nil {
+		if err := stop(); err != nil {
+			return nil, err
+		}
+	}
 	values := make(map[*Node]Array, len(g.Nodes))
 	for _, n := range g.Nodes {
 		switch op := n.Op.(type) {
@@ -178,7 +184,7 @@ func (g *Graph) evaluate(inputs []Array) ([]Array, error) {
 		for i, m := range n.In {
 			in[i] = values[m]
 		}
-		out, err := Evaluate(n, in)
+		out, err := Evaluate(n, in, stop)
 		if err != nil {
 			return nil, err
 		}
@@ -191,12 +197,13 @@ func (g *Graph) evaluate(inputs []Array) ([]Array, error) {
 	return out, nil
 }
 
-// Evaluate computes a node that is no leaf by its reference kernel. The error says which op found the contents of its operands wrong.
-func Evaluate(n *Node, in []Array) (Array, error) {
+// Evaluate computes a node that is no leaf by its reference kernel. The error says which op found the contents of its operands wrong, or is
+// that of stop, which loops call if it is not nil.
+func Evaluate(n *Node, in []Array, stop func() error) (Array, error) {
 	switch op := n.Op.(type) {
 	case Nested:
 		c, result := op.Nests()
-		results, err := c.Results(in)
+		results, err := c.Results(in, stop)
 		if err != nil {
 			return Array{}, err
 		}
@@ -237,7 +244,7 @@ func (r Result) Infer(in []Type) (Type, error) { return r.Control.ResultType(r.I
 
 // Eval is the reference kernel. What is wrong with the contents of operands is for Evaluate to report.
 func (r Result) Eval(out Array, in []Array) {
-	if results, err := r.Control.Results(in); err == nil {
+	if results, err := r.Control.Results(in, nil); err == nil {
 		copy(out.Raw(), results[r.Index].Raw())
 	}
 }

@@ -158,6 +158,15 @@ func Copy(g *ir.Graph) *ir.Graph {
 	return c
 }
 
+// Outputs returns memory for the outputs of a graph.
+func Outputs(g *ir.Graph) []ir.Array {
+	var arrays []ir.Array
+	for _, n := range g.Outputs {
+		arrays = append(arrays, ir.NewArray(n.Type))
+	}
+	return arrays
+}
+
 // Fill gives leaves contents between -1 and 1; integers are -3 to 3.
 func Fill(r *rand.Rand, leaves []*ir.Node) []ir.Array {
 	var arrays []ir.Array

@@ -157,13 +157,14 @@ func (w *Nest) summary() string {
 	return fmt.Sprintf("%s: %s", w.title(), strings.Join(parts, "; "))
 }
 
-// CanFail reports whether the step may end the run with an error: it checks the contents of an operand, or something inside of it does.
+// CanFail reports whether the step may end the run with an error: it checks the contents of an operand, or something inside of it does. So may
+// a while, which may never end and then must be canceled.
 func (s *Step) CanFail() bool {
 	switch w := s.Work.(type) {
 	case *Check, *Guard:
 		return true
 	case *Nest:
-		return slices.ContainsFunc(w.Parts, func(p *Program) bool { return slices.ContainsFunc(p.Steps, (*Step).CanFail) })
+		return w.Control.Kind == ir.While || slices.ContainsFunc(w.Parts, func(p *Program) bool { return slices.ContainsFunc(p.Steps, (*Step).CanFail) })
 	}
 	return false
 }

@@ -17,6 +17,7 @@ type Program struct {
 	Buffers []*Buffer
 	Steps   []*Step
 	Outputs []*Buffer // by output index
+	Arena   int       // bytes that the temporaries take together, once planned
 }
 
 // Storage says where a buffer's memory comes from.

@@ -161,16 +161,20 @@ func same(g *ir.Graph) string {
 		copy(c.Raw(), a.Raw())
 		theirs = append(theirs, c)
 	}
-	m, reference := exec.NewMachine(g, mine, workers), exec.NewReference(g, theirs)
+	m, err := exec.NewMachine(g, mine, workers)
+	if err != nil {
+		return err.Error()
+	}
+	reference, got, want := exec.NewReference(g, theirs), irtest.Outputs(g), irtest.Outputs(g)
 	for step := range int64(2) {
-		if err := m.Run(inputs, step); err != nil {
+		if err := m.Run(exec.Call{Inputs: inputs, Outputs: got, Step: step}); err != nil {
 			return err.Error()
 		}
-		if err := reference.Run(inputs, step); err != nil {
+		if err := reference.Run(exec.Call{Inputs: inputs, Outputs: want, Step: step}); err != nil {
 			return err.Error()
 		}
 		for i := range g.Outputs {
-			if far(m.Output(i), reference.Output(i)) {
+			if far(got[i], want[i]) {
 				return m.String()
 			}
 		}

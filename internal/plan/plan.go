@@ -10,15 +10,22 @@ import (
 	"github.com/seed-49005b45/tarn/internal/order"
 )
 
-// Plan orders the steps of p, gives every temporary its place and returns the size of the arena in bytes.
-func Plan(p *lower.Program) (arena int) {
+// Plan orders the steps of p, gives every temporary its place and sets the size of the arena; so it does with the bodies of loops.
+func Plan(p *lower.Program) {
 	w := ir.Watch{Stage: "planning"}
 	defer w.Report()
 	checkFirst(p)
 	guardFirst(p)
 	advance(p)
 	assignInPlace(p)
-	return layOut(p)
+	p.Arena = layOut(p)
+	for _, s := range p.Steps {
+		if n, ok := s.Work.(*lower.Nest); ok {
+			for _, part := range n.Parts {
+				Plan(part)
+			}
+		}
+	}
 }
 
 // checkFirst moves checks to the earliest place at which their operands are there, in the order in which they stand: a run

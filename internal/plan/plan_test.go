@@ -38,11 +38,11 @@ func TestRandomPrograms(t *testing.T) {
 		}
 		err := computedOnce(lowered)
 		undo := plan.SetMostFitted([]int{0, 3, 4096}[r.IntN(3)])
-		arena := plan.Plan(p)
+		plan.Plan(p)
 		undo()
 		for _, check := range []func() error{
 			func() error { return sameMeaning(g, lowered, p) },
-			func() error { return memory(p, arena, simplified && !slices.ContainsFunc(g.Nodes, fence)) },
+			func() error { return memory(p, p.Arena, simplified && !slices.ContainsFunc(g.Nodes, fence)) },
 			func() error { n, err := elementByElement(p); inPlace += n; return err },
 			func() error { return listed(p) },
 			func() error { return checkedFirst(p) },
@@ -387,7 +387,7 @@ func TestAssignments(t *testing.T) {
 			b := irtest.New()
 			tt.build(b, b.Variable(ir.F32, n), b.Variable(ir.F32, n), b.Input(ir.F32, n))
 			p := lower.Lower(b.Graph)
-			arena := plan.Plan(p)
+			plan.Plan(p)
 			if err := sameMeaning(b.Graph, lower.Lower(b.Graph), p); err != nil {
 				t.Errorf("%v\n%v", err, p)
 			}
@@ -397,8 +397,8 @@ func TestAssignments(t *testing.T) {
 					copies++
 				}
 			}
-			if copies > tt.copies || arena > tt.arena {
-				t.Errorf("%d copies and %d bytes; %d and %d will do\n%v", copies, arena, tt.copies, tt.arena, p)
+			if copies > tt.copies || p.Arena > tt.arena {
+				t.Errorf("%d copies and %d bytes; %d and %d will do\n%v", copies, p.Arena, tt.copies, tt.arena, p)
 			}
 		})
 	}
@@ -407,9 +407,11 @@ func TestAssignments(t *testing.T) {
 // TestArena compares arenas laid out largest first with those of which the small temporaries are taken as the steps come: these
 // may be a little larger.
 func TestArena(t *testing.T) {
-	size := func(seed uint64, fitted int) (arena int) {
+	size := func(seed uint64, fitted int) int {
 		defer plan.SetMostFitted(fitted)()
-		return plan.Plan(lower.Lower(irtest.Random(rand.New(rand.NewPCG(seed, 5)), 200, 300)))
+		p := lower.Lower(irtest.Random(rand.New(rand.NewPCG(seed, 5)), 200, 300))
+		plan.Plan(p)
+		return p.Arena
 	}
 	for _, fitted := range []int{0, 8} {
 		arena, best := 0, 0

@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -42,11 +43,13 @@ func reshaped(from, to []int) ([]int, error) {
 	if to == nil {
 		to = []int{}
 	}
-	known, open := 1, -1
+	known, open, most := 1, -1, 1 // most is known with 1 in place of 0, so that it tells an overflow in any case
 	for i, d := range to {
 		switch {
+		case d > 0 && most > math.MaxInt/8/d:
+			return nil, ir.NewProblem("shape %s holds more elements than memory can", ir.ShapeString(to))
 		case d >= 0:
-			known *= d
+			known, most = known*d, most*max(d, 1)
 		case d == -1 && open < 0:
 			open = i
 		case d == -1:

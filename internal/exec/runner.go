@@ -1,0 +1,47 @@
+package exec
+
+import (
+	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds what the engines have in common.
+
+// Runner is an engine with a program loaded into it.
+type Runner interface {
+	Run(c Call) error
+	// Clone returns a runner of the same program on the same variables, which may run at the same time.
+	Clone() (Runner, error)
+}
+
+// Call is what one run is given.
+type Call struct {
+	Inputs  []ir.Array
+	Outputs []ir.Array      // memory for the outputs, which shares nothing with inputs, variables and each other
+	Step    int64           // the number of runs completed
+	Done    <-chan struct{} // closed to cancel the run
+}
+
+// NewArrays returns memory for arrays of the given types, which starts at a cache line for each. Small arrays share a block.
+func NewArrays(types ...ir.Type) []ir.Array {
+	const small = 1 << 12
+	arrays := make([]ir.Array, len(types))
+	block := 0
+	for _, t := range types {
+		if n := t.Bytes(); n <= small {
+			block += roundUp(n, 64)
+		}
+	}
+	shared := memory(block)
+	for i, t := range types {
+		arrays[i].Type = t
+		if n := t.Bytes(); n > small {
+			arrays[i].Data = memory(n)
+		} else {
+			arrays[i].Data = shared
+			shared = unsafe.Add(shared, roundUp(n, 64))
+		}
+	}
+	return arrays
+}
