@@ -18,8 +18,8 @@ import (
 var (
 	// notOps are the op type that stands for a mistake, and that of the inputs, which every case has.
 	notOps = map[string]bool{"failedOp": true, "inputOp": true}
-	// everywhere are the functions that every case goes through.
-	everywhere = map[string]bool{"Graph.Input": true, "Graph.Fail": true}
+	// everywhere are the functions that every case goes through, and Update.Value, which returns what it was given.
+	everywhere = map[string]bool{"Graph.Input": true, "Graph.Fail": true, "Update.Value": true}
 )
 
 func TestTableIsComplete(t *testing.T) {

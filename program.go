@@ -32,7 +32,7 @@ func Assign(p *Param, v *Value) Update { return Update{param: p, value: v} }
 // Param returns the param that is assigned.
 func (u Update) Param() *Param { return u.param }
 
-// Value returns what it will hold after the run.
+// Value returns what it will hold after the run. Shapes: the result has the shape of the param.
 func (u Update) Value() *Value { return u.value }
 
 // Results are the outputs of a run by name. They belong to the caller, map and tensors.
