@@ -6,8 +6,8 @@ import (
 
 // This file holds AdaBelief.
 
-// AdaBelief is Adam that divides not by the size of the gradients but by how far they are from their running mean: where they
-// are as expected the steps are long.
+// AdaBelief is Adam that divides not by the size of the gradients but by their distance from their running mean: steps are long
+// if gradients are as expected.
 //
 //	m <- Beta1 m + (1-Beta1) g
 //	v <- Beta2 v + (1-Beta2) (g-m)^2 + Epsilon

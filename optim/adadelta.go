@@ -6,8 +6,8 @@ import (
 
 // This file holds Adadelta.
 
-// Adadelta scales the gradient by the ratio of a running root mean square of the steps to one of the gradients, which gives
-// steps the unit of the params:
+// Adadelta scales the gradient by the ratio of a running root mean square of the steps to one of the gradients, so that
+// steps have the unit of the params:
 //
 //	g = gradient + WeightDecay * param
 //	v <- Rho v + (1-Rho) g^2

@@ -41,7 +41,7 @@ func NewAdafactor(rate float64) *Adafactor {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *Adafactor) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("Decay", o.Decay)
 	c.notNegative("Epsilon1", o.Epsilon1)
@@ -61,7 +61,7 @@ func (o *Adafactor) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 				epsilon = 0x1p-23
 			}
 		}
-		// move brings a mean of squares nearer to those of this step.
+		// move updates a running mean of squares.
 		move := func(name string, now *tarn.Value) *tarn.Value {
 			state := s.StateOf(name, 0, now.Shape()...)
 			old := state.Value(c.Graph)

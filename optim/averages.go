@@ -8,15 +8,15 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds averaged weights: EMA and SWA, which keep them beside the params, and how they are put in the params'
-// place. Lookahead and the schedule-free optimizers keep such weights too.
+// This file holds averaged weights: EMA and SWA, which keep them as states, and the functions that exchange them with the
+// params. Lookahead and the schedule-free optimizers keep such weights too.
 
-// EvaluateAt says that a state of the param's shape holds the weights that an evaluation should use in the param's place.
-// Of several transforms that say so the last one counts. See Chain.WithAverages.
+// EvaluateAt declares that a state of the param's shape holds the weights that an evaluation should use instead of the param's.
+// If several transforms declare one, the last one counts. See Chain.WithAverages.
 func (s *Slot) EvaluateAt(state *tarn.Param) { s.context.chain.memory.averages[s.Param] = state }
 
-// Averages are the weights for evaluation that the chain keeps, by the name of the param whose place they take: those of
-// EMA, SWA, Lookahead or a schedule-free optimizer. Without such a transform, and before the first Update, there are none.
+// Averages returns the weights for evaluation that the chain keeps, by the name of their param: those of
+// EMA, SWA, Lookahead or a schedule-free optimizer. It is empty without such a transform and before the first Update.
 func (o *Chain) Averages() map[string]*tarn.Tensor {
 	averages := map[string]*tarn.Tensor{}
 	for p, state := range o.averaged() {
@@ -25,7 +25,7 @@ func (o *Chain) Averages() map[string]*tarn.Tensor {
 	return averages
 }
 
-// averaged returns of each param the state that holds its weights for evaluation.
+// averaged returns, for each param, the state that holds its weights for evaluation.
 func (o *Chain) averaged() map[*tarn.Param]*tarn.Param {
 	if o.memory == nil {
 		return nil
@@ -33,7 +33,7 @@ func (o *Chain) averaged() map[*tarn.Param]*tarn.Param {
 	return o.memory.averages
 }
 
-// WithAverages calls f while the params hold the weights for evaluation, and gives them back what they had:
+// WithAverages calls f while the params hold the weights for evaluation, and restores the params afterwards:
 //
 //	err := opt.WithAverages(func() (err error) {
 //		loss, err = eval.Measure(ctx, set, 128, "label")
@@ -49,7 +49,7 @@ func (o *Chain) WithAverages(f func() error) error {
 	return f()
 }
 
-// WithAverages calls f while the params hold the weights for evaluation, if the optimizer keeps such: see Averager.
+// WithAverages calls f while the params hold the weights for evaluation, if the optimizer keeps any: see Averager.
 func WithAverages(o Optimizer, f func() error) error {
 	if a, ok := o.(Averager); ok {
 		return a.WithAverages(f)
@@ -107,7 +107,7 @@ func (o *Chain) swapAverages() error {
 //
 //	a <- Decay a + (1-Decay) param       after every update; at the first a = param
 //
-// It leaves the steps as they are. (Polyak and Juditsky 1992, Acceleration of stochastic approximation by averaging, for
+// It does not change the steps. No transform after it may. (Polyak and Juditsky 1992, Acceleration of stochastic approximation by averaging, for
 // the equal weights of which these are the variant of practice.)
 //
 // Equal to torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn(Decay). optax.ema averages updates and not weights.
@@ -140,7 +140,7 @@ func (c *Context) averageWeights(name string, share *tarn.Value, u []*tarn.Value
 //
 //	n <- n + 1, a <- a + (param - a)/n       at those updates
 //
-// It goes with a learning rate that stays high or goes in cycles: Join the schedule with a Constant one. Batch norms need
+// Use it with a learning rate that stays high or is cyclic: Join the schedule with a Constant one. Batch norms need
 // statistics of the averaged weights: run the training data through the model with these.
 // (Izmailov et al. 2018, Averaging weights leads to wider optima and better generalization.)
 //
@@ -167,12 +167,12 @@ func (a SWA) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	return c.averageWeights("swa.average", share, u)
 }
 
-// divides is true where n divides x, both whole.
+// divides is true if n divides x, both whole.
 func divides(n int, x *tarn.Value) *tarn.Value {
 	return x.Div(tarn.Num(n)).Floor().Scale(float64(n)).Eq(x)
 }
 
-// Lookahead lets an optimizer run ahead for some steps and then goes a part of the way, from where it began:
+// Lookahead lets an optimizer run ahead for some steps and then goes back to a point between where it started and where it arrived:
 //
 //	at every Steps-th update:  slow <- slow + Share (param - slow), param <- slow
 //
@@ -188,7 +188,7 @@ type Lookahead struct {
 // NewLookahead returns Lookahead with 5 Steps and Share 0.5.
 func NewLookahead() *Lookahead { return &Lookahead{Steps: 5, Share: 0.5} }
 
-// Apply takes the steps back.
+// Apply interpolates the weights.
 func (l Lookahead) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if l.Steps < 1 {
 		c.Errorf("Steps is %d and should be at least 1", l.Steps)

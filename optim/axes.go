@@ -42,7 +42,7 @@ func along(v *tarn.Value, axis int, m *tarn.Value) *tarn.Value {
 	return m.TMatMul(f).Reshape(v.Shape()...)
 }
 
-// cut gives the bounds of the blocks of at most so many elements that an axis is cut into.
+// cut returns the bounds of the blocks, of at most the given number of elements, that an axis is cut into.
 func cut(size, most int) []int {
 	bounds := []int{0}
 	for at := most; at < size; at += most {

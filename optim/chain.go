@@ -10,33 +10,33 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds Chain, which carries gradients through transforms to the params: all that optimizers have in common.
+// This file holds Chain, which passes gradients through transforms to the params. It is what all optimizers share.
 
-// Optimizer turns a loss into updates of the params that it depends on. Every type in this package that embeds a Chain is
-// one, and has the optional interfaces too: Accumulator, Rater, Counter, Averager, Observer, Clipper. Package train uses those that an
-// optimizer has.
+// Optimizer turns a loss into updates of the params that the loss depends on. Every type in this package that embeds a Chain is
+// an Optimizer, and implements the optional interfaces too: Accumulator, Rater, Counter, Averager, Observer, Clipper. Package train uses
+// those that an optimizer implements.
 type Optimizer interface {
-	// Update returns the assignments that take one step of the optimizer. Params that are frozen or states are left alone.
+	// Update returns the assignments that take one step of the optimizer. It does not change params that are frozen or states.
 	Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
-	// States returns what the optimizer keeps from step to step, under the names by which a checkpoint saves and loads it.
+	// States returns the optimizer's states, under the names by which a checkpoint saves and loads them.
 	States() (*tarn.ParamSet, error)
 }
 
-// Accumulator is an Optimizer that may spread an update over several runs.
+// Accumulator is an Optimizer that can spread an update over several runs.
 type Accumulator interface {
-	// Accumulate returns the assignments that only add the gradient to what the next Update will use: see Chain.MicroBatches.
+	// Accumulate returns the assignments that only add the gradient to the sum that the next Update uses: see Chain.MicroBatches.
 	Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
 	// UpdatesAt reports whether run number run of the training, counted from 0, is one of Update or one of Accumulate.
 	UpdatesAt(run int64) bool
 }
 
-// Rater is an Optimizer that tells its learning rate, for the log.
+// Rater is an Optimizer that reports its learning rate, for the log.
 type Rater interface {
 	// RateAt returns the learning rate at run number run, counted from 0.
 	RateAt(run int64) (float64, error)
 }
 
-// Counter is an Optimizer that knows the number of runs taken with it, so that a training step that is made later goes on from there.
+// Counter is an Optimizer that knows the number of runs taken with it, so that a training step that is made later continues from there.
 type Counter interface {
 	Runs() int64
 	SetRuns(n int64)
@@ -45,13 +45,13 @@ type Counter interface {
 	SetJoined(joined map[string]int64)
 }
 
-// Averager is an Optimizer that keeps weights for evaluation beside those that are trained.
+// Averager is an Optimizer that keeps separate weights for evaluation.
 type Averager interface {
-	// WithAverages calls f while the params hold the weights that an evaluation should use, if the optimizer keeps such.
+	// WithAverages calls f while the params hold the weights for evaluation, if the optimizer keeps any.
 	WithAverages(f func() error) error
 }
 
-// Observer is an Optimizer that is told the number of each evaluation, such as the validation loss: see Plateau.
+// Observer is an Optimizer that observes a metric of each evaluation, such as the validation loss: see Plateau.
 type Observer interface {
 	Observe(number float64)
 }
@@ -89,14 +89,14 @@ type Chain struct {
 	ClipValue float64
 	// ClipNorm limits the norm of all gradients together; 0 is no limit. See ClipByNorm.
 	ClipNorm float64
-	// MicroBatches is the number of runs whose gradients are averaged into one update: 1 unless set. Two programs take
-	// turns, which share the optimizer and are told the number of the run by Program.SetRuns: run 0, 1, ... uses the
-	// program of Update where UpdatesAt says so, at the last of every MicroBatches runs, and that of Accumulate elsewhere.
-	// With micro-batches of equal size and a loss that is a mean over the batch the update is that of one large batch.
+	// MicroBatches is the number of runs whose gradients are averaged into one update: 1 unless set. Two programs share the
+	// optimizer and take turns, each with the number of the run set by Program.SetRuns: the last of every MicroBatches runs, for
+	// which UpdatesAt returns true, uses the program of Update, and the others that of Accumulate. If the micro-batches have equal
+	// size and the loss is a mean over the batch, the update equals that of one large batch.
 	MicroBatches int
-	// Before are transforms of the gradients, after the clipping: Centralize, ClipAdaptive, GradientNoise, SAM.
+	// Before are transforms of the gradients, applied after the clipping: Centralize, ClipAdaptive, GradientNoise, SAM.
 	Before []Transform
-	// After are transforms of the steps, which are the updates times the learning rate: Lookahead, EMA, SWA, ScheduleFree.
+	// After are transforms of the steps, that is of the updates times the learning rate: Lookahead, EMA, SWA, ScheduleFree.
 	After []Transform
 
 	groups     []*Group
@@ -104,9 +104,9 @@ type Chain struct {
 	memory     *memory
 }
 
-// memory is what an optimizer keeps. It is no part of the Chain itself so that a copy of a Chain is found out: see check.
+// memory is what an optimizer keeps. It is not part of the Chain itself, so that a copy of a Chain can be detected: see check.
 type memory struct {
-	chain    *Chain        // the one that it belongs to; nil before the first Update
+	chain    *Chain        // its owner; nil before the first Update
 	params   tarn.ParamSet // those updated so far, by the names that Update was given
 	states   tarn.ParamSet
 	stateOf  map[stateKey]*tarn.Param
@@ -116,7 +116,7 @@ type memory struct {
 	trained  map[*tarn.Param]*tarn.Tensor // the weights before TakeAverages
 }
 
-// stateKey finds a state by its name and the param that it belongs to, which is nil where it belongs to all.
+// stateKey identifies a state by its name and the param that it belongs to, which is nil if it belongs to all.
 type stateKey struct {
 	name  string
 	param *tarn.Param
@@ -136,7 +136,7 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 }
 
 // Update returns the assignments that take one step: those of the params and of the optimizer's states, which are named by
-// params. Mistakes made in the graph so far are part of the error.
+// params. The error includes mistakes made in the graph so far.
 func (o *Chain) Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
 	return o.attempt(func() ([]tarn.Update, error) { return o.update(loss, params) })
 }
@@ -172,7 +172,7 @@ func (o *Chain) update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, 
 	return c.close()
 }
 
-// Accumulate returns the assignments that add the gradient to that of earlier micro-batches, and change no param.
+// Accumulate returns the assignments that add the gradient to those of earlier micro-batches, and change no param.
 func (o *Chain) Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
 	return o.attempt(func() ([]tarn.Update, error) { return o.accumulate(loss, params) })
 }
@@ -224,9 +224,9 @@ func (o *Chain) RateAt(run int64) (float64, error) {
 	return rates[0], nil
 }
 
-// States returns what the optimizer keeps from step to step, sorted by name: a state of a param is named by what it is, a
-// slash and the name of the param in the set that Update was given. The set is complete once the programs of a training
-// have been built. Two states of one name are an error.
+// States returns the optimizer's states, sorted by name. The name of a param's state is its kind, a slash and the name of the param in
+// the set that Update received. The set is complete once the programs of a training have been built. Two states with the same name
+// are an error.
 func (o *Chain) States() (*tarn.ParamSet, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -251,7 +251,7 @@ func (o *Chain) States() (*tarn.ParamSet, error) {
 	return states, nil
 }
 
-// check refuses a Chain that no constructor made, and a copy of one.
+// check returns an error if no constructor made the Chain, or if it is a copy.
 func (o *Chain) check() error {
 	if o.memory == nil {
 		return errors.New("optim: the optimizer was not made by its constructor, such as optim.NewAdamW")
@@ -278,7 +278,9 @@ func (o *Chain) attempt(build func() ([]tarn.Update, error)) (updates []tarn.Upd
 		return nil, err
 	}
 	m := o.memory
-	before := memory{chain: m.chain, params: copySet(m.params), states: copySet(m.states), runs: m.runs, joined: maps.Clone(m.joined), stateOf: maps.Clone(m.stateOf), averages: maps.Clone(m.averages)}
+	before := *m
+	before.params, before.states = copySet(m.params), copySet(m.states)
+	before.stateOf, before.joined, before.averages = maps.Clone(m.stateOf), maps.Clone(m.joined), maps.Clone(m.averages)
 	defer func() {
 		if updates == nil {
 			*m = before
@@ -295,7 +297,7 @@ func copySet(s tarn.ParamSet) tarn.ParamSet {
 	return out
 }
 
-// open checks what an update is made of.
+// open checks the settings of the chain, the loss and the params, and begins an update.
 func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) {
 	switch {
 	case isNil(o.Rate):

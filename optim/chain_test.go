@@ -394,7 +394,7 @@ func TestMistakes(t *testing.T) {
 		{"NaN rate", optim.NewAdam(nan), good, []string{"the rate is NaN"}},
 		{"infinite rate", optim.NewAdam(inf), good, []string{"the rate is +Inf"}},
 		{"nil rate", adam(func(o *optim.AdamW) { o.Rate = nil }), good, []string{"Rate is nil"}},
-		{"nil schedule function", adam(func(o *optim.AdamW) { o.Rate = optim.Warmup{Steps: 2, Then: optim.ScheduleFunc(nil)} }), good, []string{"the schedule optim.ScheduleFunc gives no rate"}},
+		{"nil schedule function", adam(func(o *optim.AdamW) { o.Rate = optim.Warmup{Steps: 2, Then: optim.ScheduleFunc(nil)} }), good, []string{"the schedule optim.ScheduleFunc returns no rate"}},
 		{"f32 schedule", adam(func(o *optim.AdamW) {
 			o.Rate = optim.ScheduleFunc(func(s *tarn.Value) *tarn.Value { return s.Cast(tarn.F32) })
 		}), good, []string{"it should be an f64 scalar"}},
@@ -442,7 +442,7 @@ func TestMistakes(t *testing.T) {
 		{"sophia", broken(optim.NewSophia(1), func(o *optim.Sophia) { o.Every = 0 }), good, []string{"Every is 0"}},
 		{"sophia diagonal", broken(optim.NewSophia(1), func(o *optim.Sophia) {
 			o.Diagonal = func(*optim.Context) []*tarn.Value { return nil }
-		}), good, []string{"Diagonal gave 0 values for 4 params"}},
+		}), good, []string{"Diagonal returned 0 values for 4 params"}},
 		{"shampoo", broken(optim.NewShampoo(1), func(o *optim.Shampoo) { o.Beta1, o.Beta2, o.Epsilon, o.Every = 1, 1.5, nan, 0 }), good, []string{
 			"Shampoo: Beta1 is 1", "Epsilon is NaN", "Beta2 is 1.5 and should lie in [0, 1]"}},
 		{"shampoo sizes", broken(optim.NewShampoo(1), func(o *optim.Shampoo) { o.MaxSize = 0 }), good, []string{"Every is 10 and MaxSize 0"}},
@@ -491,14 +491,14 @@ func TestMistakes(t *testing.T) {
 			o.After = []optim.Transform{optim.EMA{Decay: 1}, optim.SWA{Every: -1}, optim.Lookahead{Steps: 1}, optim.Lookahead{}, optim.ScheduleFree{Beta: -1}}
 		}), good, []string{"EMA: Decay is 1", "SWA: Start is 0 and Every -1", "Lookahead: Share is 0", "Lookahead: Steps is 0", "ScheduleFree: Beta is -1"}},
 		{"only", optim.NewChain(1, optim.Only{Then: optim.ClipByNorm(1)}, optim.Only{Match: optim.Matrices}, optim.Only{Match: optim.Matrices, Then: shorten{}}), good, []string{
-			"Only: it has no Match", "a transform of the chain is nil", "shorten: it gave 1 updates for 2 params"}},
+			"Only: it has no Match", "a transform of the chain is nil", "shorten: it returned 1 updates for 2 params"}},
 		{"gradients", optim.NewChain(1, optim.ClipAdaptive{Limit: -1}, optim.GradientNoise{Eta: nan}, optim.SAM{Rho: inf}), good, []string{
 			"ClipAdaptive: Limit is -1", "GradientNoise: Eta is NaN", "SAM: Rho is +Inf"}},
 		{"same transform twice", optim.NewChain(1, optim.ScaleByAdam{}, optim.ScaleByAdam{}), good, []string{`two transforms of the chain keep a state "adam.m"`}},
 		{"nil transform", optim.NewChain(1, nil), good, []string{"a transform of the chain is nil"}},
 		{"nil pointer to a transform", optim.NewChain(1, (*optim.Lookahead)(nil)), good, []string{"a transform of the chain is nil"}},
 		{"nil pointer to a schedule", adam(func(o *optim.AdamW) { o.Rate = (*optim.OneCycle)(nil) }), good, []string{"Rate is nil"}},
-		{"short transform", optim.NewChain(1, shorten{}), good, []string{"optim_test.shorten: it gave 3 updates for 4 params"}},
+		{"short transform", optim.NewChain(1, shorten{}), good, []string{"optim_test.shorten: it returned 3 updates for 4 params"}},
 		{"nil update", optim.NewChain(1, forget{}), good, []string{`optim_test.forget: its update of param "w1" is nil`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

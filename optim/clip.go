@@ -22,7 +22,7 @@ func (x ClipByValue) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 //	u <- u * min(1, x / (norm + 1e-6))
 //
 // A NaN anywhere makes every update NaN; an infinite element becomes NaN and the others 0. So a broken gradient shows in
-// the loss at the next step and does not pass for a small one. (Pascanu et al. 2013, On the difficulty of training recurrent
+// the loss at the next step. The norm is right for finite gradients of any size. (Pascanu et al. 2013, On the difficulty of training recurrent
 // neural networks.)
 //
 // Equal to torch.nn.utils.clip_grad_norm_; optax.clip_by_global_norm has no 1e-6.

@@ -36,7 +36,7 @@ func NewDAdaptAdam(rate float64) *DAdaptAdam {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *DAdaptAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)
@@ -100,7 +100,7 @@ func NewDAdaptSGD(rate float64) *DAdaptSGD {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *DAdaptSGD) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Momentum", o.Momentum)
 	c.positive("Distance", o.Distance)

@@ -1,13 +1,13 @@
-// Package optim has the optimizers: how the gradient of a loss becomes an update of the params, as a part of the graph.
+// Package optim implements optimizers. An optimizer turns the gradient of a loss into updates of the params, as part of the graph.
 //
 // # Chains
 //
-// An optimizer is a Chain. The gradients go through it from left to right, and what comes out is subtracted:
+// An optimizer is a Chain of transforms. The gradients pass through it from left to right, and the result is subtracted from the params:
 //
 //	gradient -> mean over micro-batches -> clipping -> Before -> transforms -> times the learning rate -> After -> param minus that
 //
-// A Transform turns the update of every param into another one, and may keep states from step to step. SGD, Adam and the
-// others are structs that embed a Chain, hold their numbers as fields and are its only transform:
+// A Transform maps the update of every param to a new one, and may keep states from step to step. SGD, Adam and the
+// others are structs that embed a Chain, hold their settings as fields and are the chain's only transform:
 //
 //	opt := optim.NewAdamW(1e-3)
 //	opt.WeightDecay = 0.05
@@ -22,30 +22,30 @@
 // data, and NewtonCG, for large batches, which solves for its step; Prodigy, DAdaptAdam and DAdaptSGD, which find the learning
 // rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which call of another library it equals.
 //
-// Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Of steps, for After: EMA, SWA,
-// Lookahead, ScheduleFree, LineSearch. Only limits any transform to some params.
+// Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Transforms of steps, for After: EMA, SWA,
+// Lookahead, ScheduleFree, LineSearch. Only restricts any transform to some params. A transform in the wrong place is an error of Update.
 //
-// NewChain makes an optimizer of any transforms, ready-made or the user's own. Nothing here is computed while a graph is
-// built: Update returns assignments for tarn.Compile, and the compiler makes one loop of all the maths of a param.
+// NewChain makes an optimizer of any transforms, ready-made or the user's own. Nothing is computed while a graph is
+// built: Update returns assignments for tarn.Compile, and the compiler fuses all arithmetic of a param into one loop.
 //
 // # States
 //
-// Moments and other states are tarn.Params named by what they are and whose, as in "adam.m/hidden.weight": the names of the params
-// are those of the tarn.ParamSet that Update is given, and so are those that Match sees. States belong to
+// Moments and other states are tarn.Params. A state is named by its kind and its param, as in "adam.m/hidden.weight". The names of the
+// params are those in the tarn.ParamSet that Update receives; Match sees the same names. States belong to
 // the optimizer and not to the program: two programs that are built with one optimizer share them. A state exists from the
-// first Update on that needs it; States lists them for a checkpoint.
+// first Update that needs it; States lists them for a checkpoint. An Update that fails leaves no states behind.
 //
 // # Weights for evaluation
 //
-// EMA, SWA, Lookahead and the schedule-free optimizers keep weights that are better than those being trained, as states
-// beside these. WithAverages evaluates with them, and TakeAverages ends a training with them.
+// EMA, SWA, Lookahead and the schedule-free optimizers keep better weights for evaluation than those being trained, as additional
+// states. WithAverages evaluates with them, and TakeAverages stores them in the params at the end of training.
 //
 // # Settings
 //
-// An optimizer has a constructor, which takes the learning rate first, fills in the usual numbers and returns a pointer. A transform or a
-// schedule that has a constructor works alike. What has a constructor does exactly what its fields say: 0 is 0. What has none is a
-// literal, in which a field at 0 means the default that its comment names. Constructors take any number; Update reports
-// those that make no sense, all at once.
+// An optimizer has a constructor, which takes the learning rate first, fills in the usual numbers and returns a pointer. Transforms and
+// schedules that have a constructor work the same way. A type with a constructor does exactly what its fields say: 0 is 0. A type without
+// one is used as a literal, in which a field at 0 means the default that its comment names. Constructors accept any number; Update reports
+// all invalid settings at once.
 //
 // Optimizers are used as pointers and never copied: Update refuses a copy.
 package optim

@@ -25,7 +25,7 @@ func (Centralize) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	})
 }
 
-// perUnit reduces all axes but the first, and gives a shape that broadcasts with v's.
+// perUnit reduces all axes but the first. The result broadcasts with v.
 func perUnit(v *tarn.Value, reduce func(v *tarn.Value, axes ...int) *tarn.Value) *tarn.Value {
 	axes := make([]int, v.Rank()-1)
 	for i := range axes {
@@ -41,7 +41,7 @@ func perUnit(v *tarn.Value, reduce func(v *tarn.Value, axes ...int) *tarn.Value)
 // (Brock et al. 2021, High-performance large-scale image recognition without normalization. There the last layer is left out:
 // use Only.)
 //
-// Equal to optax.adaptive_grad_clip with axis 1 for matrices, which by default takes the units to lie along the last axis.
+// Equal to optax.adaptive_grad_clip with axis 1 for matrices. By default that treats the last axis as the axis of units.
 type ClipAdaptive struct {
 	Limit   float64
 	Epsilon float64

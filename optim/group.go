@@ -8,12 +8,12 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds parameter groups: params that are treated differently from the rest.
+// This file holds parameter groups, which override settings for some params, and Only.
 
-// Match tells which params belong to a group, by the name that Update was given for a param and by the param itself.
+// Match reports whether a param belongs to a group. The name is the one in the set that Update received.
 type Match func(name string, p *tarn.Param) bool
 
-// Group has what is special about some params. Equal to a param group of torch.optim, with factors instead of values.
+// Group overrides settings for the parameters that match. Equal to a param group of torch.optim, with factors instead of values.
 type Group struct {
 	Rate  float64 // a factor of the learning rate
 	Decay float64 // a factor of the weight decay
@@ -21,41 +21,43 @@ type Group struct {
 	match Match
 }
 
-// Group adds a group of the params that match, with factors 1, and returns it for these to be set, before Update:
+// Group adds a group of the params that match and returns it. Its factors are 1; set them before Update:
 //
 //	opt.Group(optim.Vectors).Decay = 0
 //	opt.Group(optim.Under("encoder")).Rate = 0.1
 //
-// The factors of all groups that a param belongs to are multiplied. A param that should not change at all is Frozen.
+// The factors of all groups that a param belongs to are multiplied. A group that matches no param is an error of Update. To keep a param
+// from changing at all, set its Frozen.
 func (o *Chain) Group(match Match) *Group {
 	g := &Group{Rate: 1, Decay: 1, match: match}
 	o.groups = append(o.groups, g)
 	return g
 }
 
-// Vectors matches the params with fewer than two axes: the biases of layers and the scales and shifts of norms, which by
-// custom are not decayed.
+// Vectors matches the params with fewer than two axes: the biases of layers, and the scales and shifts of norms. By custom these
+// are not decayed.
 func Vectors(_ string, p *tarn.Param) bool { return len(p.Shape()) < 2 }
 
-// Under matches the param of a name and all params of the part of the model that has this path.
+// Under matches the param with this name and all params of the part of the model with this path.
 func Under(path string) Match {
 	return func(name string, _ *tarn.Param) bool { return name == path || strings.HasPrefix(name, path+".") }
 }
 
-// Not matches the params that another match does not.
+// Not matches the params that m does not match.
 func Not(m Match) Match { return func(name string, p *tarn.Param) bool { return !m(name, p) } }
 
 // Matrices matches the params with two axes.
 func Matrices(_ string, p *tarn.Param) bool { return len(p.Shape()) == 2 }
 
-// Only applies a transform to the params that match, and passes on the updates of the others. To a transform that has one
-// number for all params, such as ClipByNorm, those that match are all. Equal to optax.masked.
+// Only applies a transform to the params that match and returns the other updates unchanged. The transform sees only the params that match:
+// ClipByNorm, for example, limits the norm of their updates alone. If the transform multiplies by the learning rate itself, as LARS does,
+// the chain multiplies the updates of the other params. Equal to optax.masked.
 type Only struct {
 	Match Match
 	Then  Transform
 }
 
-// Apply applies the transform to a part of the updates.
+// Apply applies the transform to the updates that match.
 func (o Only) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if o.Match == nil {
 		c.Errorf("it has no Match")
@@ -105,7 +107,7 @@ func (c *Context) someNames() string {
 	return strings.Join(names, ", ")
 }
 
-// slot is the param's place in a step, with the factors of its groups.
+// slot returns the Slot of a param, with the factors of its groups.
 func (o *Chain) slot(c *Context, name string, p *tarn.Param) *Slot {
 	if known := o.memory.params.Name(p); known == "" {
 		if err := o.memory.params.Add(name, p); err != nil {

@@ -7,10 +7,10 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds K-FAC, which multiplies the gradient of each layer by the inverse of a Kronecker product that stands for its
+// This file holds K-FAC, which multiplies the gradient of each layer by the inverse of a Kronecker product that approximates its
 // curvature.
 
-// KFAC is natural gradient descent with a Fisher matrix of one block for each layer, taken for the Kronecker product of two
+// KFAC is natural gradient descent with a Fisher matrix of one block for each layer, approximated by the Kronecker product of two
 // matrices A and G: see tarn.KroneckerLayer. For a layer with the weight matrix W, whose last column is the bias:
 //
 //	a <- d a + (1-d) A,  g <- d g + (1-d) G               d = min(1 - 1/k, Decay), at the k-th of these, every FactorsEvery updates
@@ -26,8 +26,8 @@ import (
 // divides the damping between the factors such that they are the least changed by it. The trust region limits the change of what
 // the model predicts that a step brings about, as the same curvature has it. The weight decay is not divided by the
 // curvature. Params without factors, which tarn.KroneckerFactors tells of, such as scales of norms, embeddings and weights in
-// loops, and layers of more than MaxSize inputs or outputs, are left to SGD with the same rate, momentum and decay, or to another
-// transform, after which comes the decay of AdamW:
+// loops, and layers of more than MaxSize inputs or outputs, are left to SGD with the same rate, momentum and decay, or to the transform
+// Others, followed by the decay of AdamW:
 //
 //	opt.Others = optim.NewScaleByAdam()
 //	opt.Group(optim.Under("token")).Rate = 0.1
@@ -68,7 +68,7 @@ func NewKFAC(rate float64) *KFAC {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.needGradients()
 	c.fraction("Decay", o.Decay)
@@ -106,11 +106,11 @@ func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 // kfacLayer is a layer with its place among the slots.
 type kfacLayer struct {
 	*tarn.KroneckerLayer
-	weight, bias int                  // bias is -1 where there is none
+	weight, bias int                  // bias is -1 if there is none
 	given        *tarn.KroneckerLayer // the same layer of the loss with the targets of the data, or nil
 }
 
-// kfacLayers are the layers of a loss, which is one with drawn targets where these are not nil.
+// kfacLayers are the layers of a loss, which has drawn targets if drawn is not nil.
 type kfacLayers struct {
 	all   []kfacLayer
 	drawn *Drawn
@@ -242,7 +242,7 @@ func dueAt(every int, before *tarn.Value) *tarn.Value {
 	return divides(every, before).Or(before.Lt(tarn.Num(firstUpdates)))
 }
 
-// average gives the averages of A and G of each layer, one after the other, as they are after this update.
+// average returns the averages of A and G of each layer, one after the other, after this update.
 func (o *KFAC) average(c *Context, layers kfacLayers, before *tarn.Value) []*tarn.Value {
 	rounds := before.Div(tarn.Num(o.FactorsEvery)).Floor().AddNum(-float64((firstUpdates - 1) / o.FactorsEvery)) // after the first updates
 	k := before.Minimum(tarn.Num(firstUpdates - 1)).AddNum(1).Add(rounds.Maximum(tarn.Num(0)))
@@ -291,7 +291,7 @@ func (o *KFAC) average(c *Context, layers kfacLayers, before *tarn.Value) []*tar
 	return now
 }
 
-// invert gives the inverses of the damped factors of a layer as they are in this update.
+// invert returns the inverses of the damped factors of a layer in this update.
 func (o *KFAC) invert(c *Context, l kfacLayer, before, a, g *tarn.Value) (aInverse, gInverse *tarn.Value) {
 	s := c.Slots[l.weight]
 	states := []*tarn.Param{s.StateOf("kfac.a.inverse", 0, a.Shape()...), s.StateOf("kfac.g.inverse", 0, g.Shape()...)}

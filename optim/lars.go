@@ -4,7 +4,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds LARS and LAMB, which give each layer a step in proportion to its weights.
+// This file holds LARS and LAMB, in which the step of each layer is proportional to its weights.
 
 // ScaleByTrustRatio multiplies the update of each param by the ratio of the param's norm to the update's:
 //
@@ -74,7 +74,7 @@ func NewLARS(rate float64) *LARS {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *LARS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Momentum", o.Momentum)
 	u = DecayWeights(o.WeightDecay).Apply(c, u)

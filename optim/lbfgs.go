@@ -14,17 +14,17 @@ import (
 //	for each pair, the oldest first:  q <- q + s (a - rho y'q)
 //	param <- param - rate * q
 //
-// A pair with s'y at most Curvature is passed over, and gamma is then the earlier one: the estimate stays positive. At the first step q is
+// A pair with s'y at most Curvature is skipped, and gamma stays the earlier one, so that the estimate stays positive definite. At the first step q is
 // g * min(1, 1/|g|), with the sum of magnitudes as |g|. It is meant for the gradient of all data, with a rate of 1 and a search for the length of
 // each step:
 //
 //	opt := optim.NewLBFGS(1)
 //	opt.After = []optim.Transform{optim.NewLineSearch()}
 //
-// Package minimize has L-BFGS for a loss that is to be brought to its minimum once. (Liu and Nocedal 1989, On the limited memory BFGS method
+// Package minimize has L-BFGS for a loss that is minimized once. (Liu and Nocedal 1989, On the limited memory BFGS method
 // for large scale optimization; Nocedal and Wright 2006, Numerical optimization, algorithm 7.4.)
 //
-// Equal to torch.optim.LBFGS with max_iter=1 and history_size=History, which besides stops where the gradient is below tolerance_grad, and with Euclidean to
+// Equal to torch.optim.LBFGS with max_iter=1 and history_size=History, which also stops if the gradient is below tolerance_grad, and with Euclidean to
 // optax.scale_by_lbfgs with memory_size=History, which takes every pair.
 type LBFGS struct {
 	Chain

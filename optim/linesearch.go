@@ -9,7 +9,7 @@ import (
 // This file holds the search for the length of a step.
 
 // LineSearch multiplies all steps by one factor t such that the loss of the batch falls as it should: it stands in After, and takes the loss
-// and its gradient anew at each t that it tries, within the program of the step. With f(t) the loss at param - t * step, it looks for
+// and its gradient again at each t that it tries, within the program of the step. With f(t) the loss at param - t * step, it looks for
 //
 //	f(t) <= f(0) + Decrease t f'(0)       and       f'(t) >= Curvature f'(0)
 //

@@ -12,7 +12,7 @@ import (
 //	m <- Beta2 m + (1-Beta2) g
 //	param <- param - rate * (u + WeightDecay * param)
 //
-// Its rate is usually a third to a tenth of Adam's, and its decay as many times larger.
+// Its rate is usually a third to a tenth of Adam's, and its decay larger by the same factor.
 // (Chen et al. 2023, Symbolic discovery of optimization algorithms.)
 //
 // Equal to optax.lion, whose WeightDecay is 1e-3 unless set.
@@ -29,7 +29,7 @@ func NewLion(rate float64) *Lion {
 	return o
 }
 
-// Apply gives the signs.
+// Apply returns the signs.
 func (o *Lion) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.needGradients()
 	c.fraction("Beta1", o.Beta1)

@@ -38,7 +38,7 @@ func NewScaleByMuon() *ScaleByMuon {
 	return &ScaleByMuon{Beta: 0.95, Nesterov: true, Epsilon: 1e-8, Iterations: 5}
 }
 
-// Apply gives the matrices.
+// Apply returns the matrices.
 func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.needGradients()
 	c.fraction("Beta", m.Beta)
@@ -75,7 +75,7 @@ func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	})
 }
 
-// orthogonal brings the singular values of a matrix of norm at most 1 near to 1, by a Newton-Schulz iteration of degree 5
+// orthogonal moves the singular values of a matrix of norm at most 1 close to 1, by a Newton-Schulz iteration of degree 5
 // whose coefficients are made for the steepest rise at 0. x x' is taken on the shorter side.
 func orthogonal(x *tarn.Value, iterations int) *tarn.Value {
 	const a, b, c = 3.4445, -4.7750, 2.0315

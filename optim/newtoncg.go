@@ -23,14 +23,14 @@ import (
 //
 //	ratio < 1/4: damping <- 3/2 damping      ratio > 3/4: damping <- 2/3 damping
 //
-// and where the loss does not fall the step is not taken, d is forgotten, and the damping is multiplied by 4. A change in the last digits of the loss
-// counts as none. For this the loss is taken anew at the new params, with the same batch and the same dropout.
+// and if the loss does not fall the step is not taken, d is forgotten, and the damping is multiplied by 4. A change in the last digits of the loss
+// counts as none. For this the loss is computed again at the new params, with the same batch and the same dropout.
 //
 // Batches should be large, hundreds or thousands of examples, as the step is fitted to the batch. A penalty on the weights belongs in the loss; the
 // Gauss-Newton matrix does not see it. With micro-batches there is no loss of the whole, so they are refused.
 // (Martens 2010, Deep learning via Hessian-free optimization, without its preconditioner and without its choice among the iterates;
 // Martens and Sutskever 2012, Training deep and recurrent networks with Hessian-free optimization; Nocedal and Wright 2006,
-// Numerical optimization, chapter 7. For a function that is to be brought to its minimum once there is minimize.NewtonCG.)
+// Numerical optimization, chapter 7. To minimize a function once, use minimize.NewtonCG.)
 // PyTorch and Optax have no such optimizer.
 type NewtonCG struct {
 	Chain
@@ -109,7 +109,7 @@ func (o *NewtonCG) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	return steps
 }
 
-// solve gives an approximate solution of multiply(x) = b by conjugate gradients from a first guess. With r = b - A x the model is
+// solve returns an approximate solution of multiply(x) = b by conjugate gradients from a first guess. With r = b - A x the model is
 // x'Ax/2 - b'x = -x'(r + b)/2.
 func (o *NewtonCG) solve(c *Context, b, guess []*tarn.Value, multiply func(v []*tarn.Value) []*tarn.Value) []*tarn.Value {
 	n, g := len(b), c.Graph
@@ -138,7 +138,7 @@ func (o *NewtonCG) solve(c *Context, b, guess []*tarn.Value, multiply func(v []*
 		left := dot(r, r)
 		fall := model(x, r)
 		before := falls.Slice(0, 0, 1).Sum()
-		// As long as there is no value from so many iterations ago, the comparison with infinity does not hold.
+		// Until there is a value from progressSpan iterations ago, the comparison with infinity does not hold.
 		settled := fall.Lt(tarn.Num(0)).And(before.Sub(fall).Lt(fall.Scale(-progressSpan * o.Progress)))
 		next := append(append(append([]*tarn.Value{}, x...), r...), c.addScaled(r, left.Div(rr), p)...)
 		more := bends.And(settled.Not()).Cast(tarn.F64)

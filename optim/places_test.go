@@ -209,9 +209,9 @@ func TestWhatAnUpdateRefuses(t *testing.T) {
 				return []*tarn.Value{in[0].Sum()}
 			}, func(in []*tarn.Value) []*tarn.Value { return []*tarn.Value{in[0].Mean()} })[0]
 		}), ""},
-		{"a schedule of NaN", rate(func(step *tarn.Value) *tarn.Value { return step.Num(math.NaN()) }), "gives the learning rate NaN at step 0"},
-		{"a negative schedule", rate(func(step *tarn.Value) *tarn.Value { return step.AddNum(-1) }), "gives the learning rate -1 at step 0"},
-		{"an infinite schedule", rate(func(step *tarn.Value) *tarn.Value { return step.Reciprocal() }), "gives the learning rate +Inf at step 0"},
+		{"a schedule of NaN", rate(func(step *tarn.Value) *tarn.Value { return step.Num(math.NaN()) }), "returns the learning rate NaN at step 0"},
+		{"a negative schedule", rate(func(step *tarn.Value) *tarn.Value { return step.AddNum(-1) }), "returns the learning rate -1 at step 0"},
+		{"an infinite schedule", rate(func(step *tarn.Value) *tarn.Value { return step.Reciprocal() }), "returns the learning rate +Inf at step 0"},
 		{"a schedule from 0", rate(func(step *tarn.Value) *tarn.Value { return step.Scale(0.1) }), ""},
 	} {
 		p, o := network(tarn.F64), optim.NewSGD(0.1)

@@ -7,17 +7,17 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds Plateau, the schedule that follows the evaluation, and how schedules that keep something are saved.
+// This file holds Plateau, the schedule that follows evaluations, and how the states of schedules are saved.
 
-// Plateau lowers the rates of another schedule when the number that an evaluation gives has not improved for some time:
+// Plateau lowers the rates of another schedule when the observed metric stops improving:
 //
 //	opt.Rate = optim.NewPlateau(optim.Constant(1e-3))
 //	...
 //	opt.Observe(validationLoss)       after every evaluation; train.Loop does so
 //
-// A number improves where it is below Best * (1 - Threshold), or with Maximize above Best * (1 + Threshold). When more than
-// Patience numbers in turn have not, the scale of the rates is multiplied by Factor, and for the next Cooldown numbers none counts
-// as bad. What it has seen is a state of the optimizer, so that a training that is continued goes on with it.
+// A number improves if it is below Best * (1 - Threshold), or with Maximize above Best * (1 + Threshold). If more than
+// Patience numbers in a row do not improve, the scale of the rates is multiplied by Factor, and none of the next Cooldown numbers counts
+// as bad. The history is a state of the optimizer, so a resumed training continues with it.
 //
 // Equal to torch.optim.lr_scheduler.ReduceLROnPlateau with a threshold_mode of "rel"; MinScale is its min_lr as a factor.
 type Plateau struct {
@@ -49,7 +49,7 @@ func NewPlateau(then Schedule) *Plateau {
 	return p
 }
 
-// At is the rate at a step, as the numbers so far let it be.
+// At returns the rate at a step, times the scale that the numbers so far have led to.
 func (p *Plateau) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Plateau", step: step}
 	s.require(p != nil && p.state != nil, "it was not made by NewPlateau")
@@ -66,7 +66,7 @@ func (p *Plateau) At(step *tarn.Value) *tarn.Value {
 	})
 }
 
-// Observe takes the number of an evaluation. NaN is no improvement. Programs that are compiled already follow.
+// Observe records the metric of an evaluation. NaN is no improvement. Programs that are already compiled use the new scale.
 func (p *Plateau) Observe(number float64) {
 	if p.state == nil { // At reports it
 		return
@@ -94,7 +94,7 @@ func (p *Plateau) Observe(number float64) {
 	}
 }
 
-// Scale is the factor of the rates that the numbers so far have left.
+// Scale returns the current factor of the rates.
 func (p *Plateau) Scale() float64 { return p.state.Tensor().F64()[plateauScale] }
 
 // States returns what the schedule keeps from one evaluation to the next, under the name "plateau".
@@ -149,7 +149,7 @@ func scheduleStates(s Schedule) []*tarn.ParamSet {
 	return states
 }
 
-// Observe tells the learning rate the number of an evaluation, if its schedule, or a part of it, has a method Observe as
+// Observe passes the metric of an evaluation to the schedule, and to the parts of it, that have a method Observe, as
 // Plateau has.
 func (o *Chain) Observe(number float64) {
 	eachSchedule(o.Rate, func(s Schedule) {

@@ -25,7 +25,7 @@ func (c *Context) positive(name string, x float64) {
 	}
 }
 
-// safeRatio is a/b, and 0 where b is 0: the estimate of a distance before there was any gradient.
+// safeRatio is a/b, or 0 if b is 0: the estimate of a distance before the first gradient.
 func safeRatio(a, b *tarn.Value) *tarn.Value {
 	return b.Eq(tarn.Num(0)).Where(tarn.Num(0), a.Div(b))
 }
@@ -59,7 +59,7 @@ func NewProdigy(rate float64) *Prodigy {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *Prodigy) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)

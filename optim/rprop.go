@@ -8,15 +8,15 @@ import (
 
 // This file holds Rprop.
 
-// Rprop looks at the sign of each element of the gradient alone, and gives each a step size of its own, which grows while
-// the sign stays and shrinks where it turns:
+// Rprop uses only the sign of each element of the gradient. Each element has its own step size, which grows while
+// the sign stays the same and shrinks when it changes:
 //
 //	s = g * (g of the last step)
 //	size <- min(MaxStep, max(MinStep, size * (Grow where s > 0, Shrink where s < 0, otherwise 1)))
 //	g = 0 where s < 0
 //	param <- param - size * sign(g)
 //
-// The learning rate is the size at the first step, and has no part in the later ones. It is a method for gradients of the
+// The learning rate is the size at the first step, and has no effect on the later ones. It is a method for gradients of the
 // whole data: a small batch turns signs by chance. (Riedmiller and Braun 1993, A direct adaptive method for faster
 // backpropagation learning: the RPROP algorithm; this is the variant without weight-backtracking, iRprop-.)
 //
@@ -34,7 +34,7 @@ func NewRprop(rate float64) *Rprop {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *Rprop) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if !(o.Shrink > 0 && o.Shrink < 1 && o.Grow > 1 && !math.IsInf(o.Grow, 1)) {
 		c.Errorf("Shrink is %v and Grow %v; they should lie in (0, 1) and above 1", o.Shrink, o.Grow)

@@ -8,22 +8,21 @@ import (
 
 // This file holds SAM, sharpness-aware minimization.
 
-// SAM takes the gradient not at the params but at the worst point near them, so that the training looks for wide valleys:
+// SAM takes the gradient not at the params but at the worst point near them, so that the training finds wide valleys:
 //
 //	e = Rho * g / (|g| + 1e-12)       the norm is that of all gradients
 //	g = gradient at param + e
 //
-// It is the first of the transforms in Before; what stands in front of it, the clipping of Chain included, is applied to both
-// gradients. Forward and backward pass are twice in the graph, the second time of the same batch and the same dropout; what
-// a layer keeps, such as a running mean, is that of the first pass. With micro-batches there is no gradient of the whole to
-// follow, so they are refused. (Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization.)
+// It must come before all transforms with states, so put it first in Before. Transforms before it, and the clipping of Chain, are applied to
+// both gradients. The graph contains the forward and backward pass twice, for the same batch and the same dropout. States of layers, such
+// as a running mean, come from the first pass. Micro-batches are an error, since there is no gradient of the whole batch. (Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization.)
 //
 // Equal to optax.contrib.sam in its opaque mode, with normalize() and sgd(Rho) as the adversary.
 type SAM struct {
 	Rho float64 // 0 means 0.05
 }
 
-// Apply gives the gradients nearby.
+// Apply returns the gradients nearby.
 func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	rho := cmp.Or(m.Rho, 0.05)
 	c.notNegative("Rho", rho)

@@ -11,14 +11,14 @@ import (
 // This file holds Schedule, the learning rate as a function of the step. Each schedule is written once, as part of the graph;
 // Rates runs that same graph over many steps to print or draw it.
 
-// Schedule gives the learning rate at a step: the number of updates before this one, in F64, which counts exactly up to
-// 2^53. It works element by element, so that the steps may also be an array. A schedule whose settings make no sense
+// Schedule returns the learning rate at a step. The step is the number of updates before this one, in F64, which is exact up to
+// 2^53. A schedule works element by element, so step may also be an array. A schedule with invalid settings
 // reports that in the graph.
 type Schedule interface {
 	At(step *tarn.Value) *tarn.Value
 }
 
-// ScheduleFunc makes a Schedule of a function.
+// ScheduleFunc is a function that is a Schedule.
 type ScheduleFunc func(step *tarn.Value) *tarn.Value
 
 // At calls the function.
@@ -35,14 +35,14 @@ func isNil(v any) bool {
 	return v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
 }
 
-// rateAt is the rate of a schedule that may be another's: what gives no rate is reported.
+// rateAt returns the rate of a schedule, and reports a schedule that returns none.
 func rateAt(s Schedule, step *tarn.Value) *tarn.Value {
 	if !isNil(s) {
 		if rate := s.At(step); rate != nil {
 			return rate
 		}
 	}
-	return step.Graph().Fail("optim.Schedule", []*tarn.Value{step}, "the schedule %T gives no rate", s)
+	return step.Graph().Fail("optim.Schedule", []*tarn.Value{step}, "the schedule %T returns no rate", s)
 }
 
 // Rates computes the learning rates at some steps.
@@ -56,7 +56,7 @@ func Rates(s Schedule, steps ...int64) ([]float64, error) {
 		at.F64()[i] = float64(step)
 	}
 	step := g.Input("step", tarn.F64, len(steps))
-	rates := rateAt(s, step).Expand(len(steps)) // a schedule that does not look at the step gives a scalar
+	rates := rateAt(s, step).Expand(len(steps)) // a schedule that ignores the step returns a scalar
 	program, err := tarn.Compile(g, tarn.Outputs{"rate": rates, "step": step})
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func Rates(s Schedule, steps ...int64) ([]float64, error) {
 	return out["rate"].Floats(), nil
 }
 
-// settings checks the fields of a schedule. Its value is the rate, or poisoned where a field makes no sense.
+// settings checks the fields of a schedule. Its value is the rate, or poisoned if a field is invalid.
 type settings struct {
 	name string
 	step *tarn.Value
@@ -102,7 +102,7 @@ func (s *settings) value(rate func() *tarn.Value) *tarn.Value {
 // Constant is the same rate at every step.
 type Constant float64
 
-// At is the rate.
+// At returns the rate.
 func (r Constant) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Constant", step: step}
 	s.rate("the rate", float64(r))
@@ -119,7 +119,7 @@ type Linear struct {
 	Steps    int
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (l Linear) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Linear", step: step}
 	s.rate("From", l.From)
@@ -135,7 +135,7 @@ func progress(step *tarn.Value, from, to float64) *tarn.Value {
 	return step.AddNum(-from).Div(tarn.Num(to-from)).Clip(tarn.Num(0), tarn.Num(1))
 }
 
-// StepDecay multiplies the rate by a factor every so many steps: Rate * Factor^floor(t / Every).
+// StepDecay multiplies the rate by a factor after every Every steps: Rate * Factor^floor(t / Every).
 //
 // Equal to torch.optim.lr_scheduler.StepLR.
 type StepDecay struct {
@@ -144,7 +144,7 @@ type StepDecay struct {
 	Every  int
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (d StepDecay) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "StepDecay", step: step}
 	factor := cmp.Or(d.Factor, 0.1)
@@ -164,7 +164,7 @@ type Exponential struct {
 	Factor float64 // above 0
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (e Exponential) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Exponential", step: step}
 	s.rate("Rate", e.Rate)
@@ -185,7 +185,7 @@ type Cosine struct {
 	Steps     int
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (w Cosine) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Cosine", step: step}
 	s.rate("Rate", w.Rate)
@@ -209,7 +209,7 @@ type Join struct {
 	Then  Schedule
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (j Join) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Join", step: step}
 	s.steps("Steps", j.Steps)
@@ -220,7 +220,7 @@ func (j Join) At(step *tarn.Value) *tarn.Value {
 }
 
 // Warmup rises in a straight line to the first rate of another schedule, which it then follows from its beginning. The first of
-// its steps has 1/Steps of that rate, so that no step is lost on the rate 0.
+// its steps has 1/Steps of that rate, so that no step has the rate 0.
 //
 // (Goyal et al. 2017, Accurate, large minibatch SGD.) Equal to torch.optim.lr_scheduler.SequentialLR of a LinearLR with
 // start_factor 1/Steps and total_iters Steps-1, and the other.
@@ -229,7 +229,7 @@ type Warmup struct {
 	Then  Schedule
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (w Warmup) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Warmup", step: step}
 	s.steps("Steps", w.Steps)
@@ -251,7 +251,7 @@ type Polynomial struct {
 	Power    float64 // 0 means 1, a straight line
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (p Polynomial) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Polynomial", step: step}
 	s.rate("From", p.From)
@@ -274,7 +274,7 @@ type MultiStep struct {
 	Steps  []int
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (m MultiStep) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "MultiStep", step: step}
 	factor := cmp.Or(m.Factor, 0.1)
@@ -293,7 +293,7 @@ func (m MultiStep) At(step *tarn.Value) *tarn.Value {
 	})
 }
 
-// WarmRestarts is Cosine again and again, each time over Stretch times as many steps:
+// WarmRestarts repeats Cosine, each time over Stretch times as many steps:
 //
 //	Min + (Rate - Min) * (1 + cos(pi * (steps since the restart) / (steps between restarts))) / 2
 //
@@ -306,7 +306,7 @@ type WarmRestarts struct {
 	Stretch   int // 0 means 1, as many steps each time
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (w WarmRestarts) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "WarmRestarts", step: step}
 	s.rate("Rate", w.Rate)
@@ -341,7 +341,7 @@ type Noam struct {
 	Steps  int // of the rise
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (n Noam) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Noam", step: step}
 	factor := cmp.Or(n.Factor, 1)
@@ -354,12 +354,12 @@ func (n Noam) At(step *tarn.Value) *tarn.Value {
 	})
 }
 
-// Product multiplies schedules: the first gives rates and the others factors of them.
+// Product multiplies schedules: the first returns rates and the others factors.
 //
 // Equal to torch.optim.lr_scheduler.ChainedScheduler.
 type Product []Schedule
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (p Product) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "Product", step: step}
 	s.require(len(p) > 0, "there is no schedule in it")
@@ -392,7 +392,7 @@ func NewOneCycle(max float64, steps int) *OneCycle {
 	return &OneCycle{Max: max, Steps: steps, Rise: 0.3, Start: 25, End: 1e4}
 }
 
-// At is the rate at a step.
+// At returns the rate at a step.
 func (o OneCycle) At(step *tarn.Value) *tarn.Value {
 	s := settings{name: "OneCycle", step: step}
 	s.rate("Max", o.Max)

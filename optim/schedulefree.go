@@ -4,7 +4,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds the schedule-free optimizers, in which an average of the weights does what a falling rate does elsewhere.
+// This file holds the schedule-free optimizers, in which an average of the weights replaces a falling rate.
 
 // ScheduleFree makes the steps of an optimizer without momentum schedule-free. z are the weights that take the steps, x is
 // their mean, and the params, at which gradients are taken, lie between them:
@@ -60,7 +60,7 @@ func NewScheduleFreeSGD(rate float64) *ScheduleFreeSGD {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *ScheduleFreeSGD) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
 	c.TakeRate()
@@ -86,7 +86,7 @@ func NewScheduleFreeAdamW(rate float64) *ScheduleFreeAdamW {
 	return o
 }
 
-// Apply gives the steps.
+// Apply returns the steps.
 func (o *ScheduleFreeAdamW) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)

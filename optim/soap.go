@@ -117,7 +117,7 @@ func (o ScaleBySOAP) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	return out
 }
 
-// turned gives the states of a param.
+// turned returns the states of a param.
 func (o ScaleBySOAP) turned(s *Slot) *turned {
 	t := &turned{m: s.State("soap.m", 0), v: s.State("soap.v", 0)}
 	shape := s.Param.Shape()
@@ -134,7 +134,7 @@ func (o ScaleBySOAP) turned(s *Slot) *turned {
 	return t
 }
 
-// turn gives v in the basis.
+// turn returns v in the basis.
 func (t *turned) turn(v *tarn.Value, bases []*tarn.Value) *tarn.Value {
 	for k, a := range t.axes {
 		v = along(v, a, bases[k])
@@ -142,7 +142,7 @@ func (t *turned) turn(v *tarn.Value, bases []*tarn.Value) *tarn.Value {
 	return v
 }
 
-// turnBack gives v, which is in the basis, as it is without.
+// turnBack reverses turn.
 func (t *turned) turnBack(v *tarn.Value, bases []*tarn.Value) *tarn.Value {
 	for k, a := range t.axes {
 		v = along(v, a, bases[k].Transpose(0, 1))
@@ -160,7 +160,7 @@ func (t *turned) begin(values []*tarn.Value) []*tarn.Value {
 	return next
 }
 
-// iterate brings the basis up to date by a step of the power iteration.
+// iterate updates the basis by a step of the power iteration.
 func (t *turned) iterate(values []*tarn.Value) []*tarn.Value {
 	m, v := values[0], values[1]
 	next := append([]*tarn.Value{}, values...)

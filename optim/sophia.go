@@ -62,7 +62,7 @@ func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	}
 	diagonal := o.Diagonal(c)
 	if len(diagonal) != len(u) {
-		c.Errorf("Diagonal gave %d values for %d params", len(diagonal), len(u))
+		c.Errorf("Diagonal returned %d values for %d params", len(diagonal), len(u))
 		return u
 	}
 	mean := c.corrections(o.Beta1)
@@ -82,7 +82,7 @@ func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	}
 	now := average(old, diagonal)
 	if n := len(old); o.Every > 1 {
-		// What the estimate is computed from, the forward pass included, is computed anew in the branch, so that other runs are spared.
+		// What the estimate is computed from, the forward pass included, is computed again in the branch, so that other runs do not pay for it.
 		now = tarn.Cond(divides(o.Every, c.Step), slices.Concat(old, c.values()),
 			func(in []*tarn.Value) []*tarn.Value {
 				return average(in[:n], tarn.Substitute(diagonal, c.values(), in[n:]))

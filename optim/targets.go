@@ -9,7 +9,7 @@ import (
 // This file holds targets that are drawn from what the model predicts, which turn the gradient of a loss into a sample of the
 // Fisher information; and the estimate of a diagonal that is made of it.
 
-// Targets draws targets from the distribution that the model of a step predicts. The gradient of the loss with such targets has
+// Targets draws targets from the distribution that the model predicts in a step. The gradient of the loss with such targets has
 // the mean 0, and the mean square of an example's is the diagonal of the Fisher information; the targets of the data would give
 // it only where the model is right. (Kunstner et al. 2019, Limitations of the empirical Fisher approximation for natural gradient
 // descent.) A mistake is reported to the Context, and nil returned.
@@ -64,7 +64,7 @@ func NormalsAround(prediction string) Targets {
 	}
 }
 
-// lookup finds a float value by its name, and reports where there is none with so many axes.
+// lookup returns the float value with this name, and reports it if it has fewer axes than rank.
 func (c *Context) lookup(name string, rank int) *tarn.Value {
 	if c.Graph.Err() != nil { // which is reported in any case
 		return nil

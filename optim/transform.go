@@ -9,10 +9,10 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds Transform, the link of a chain, and what it works with: the Context of a step, and a Slot for each param.
+// This file holds Transform, a link of a chain, with the Context of a step and a Slot for each param.
 
-// Transform turns updates into others: u[i] is what is going to be subtracted, times the learning rate, from the param of
-// c.Slots[i]. The first transform of a chain is given the gradients. A transform is a description: it adds ops to the graph
+// Transform maps updates to new updates: u[i], times the learning rate, will be subtracted from the param of
+// c.Slots[i]. The first transform of a chain receives the gradients. A transform adds ops to the graph
 // and keeps what it must remember in states.
 type Transform interface {
 	Apply(c *Context, u []*tarn.Value) []*tarn.Value
@@ -22,8 +22,8 @@ type Transform interface {
 type Context struct {
 	Graph *tarn.Graph
 	Loss  *tarn.Value
-	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Runs over MicroBatches, so
-	// that a training that continues an earlier one tells the program by Program.SetRuns.
+	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Runs divided by MicroBatches, so
+	// a resumed training sets it by Program.SetRuns.
 	Step *tarn.Value
 	// Rate is the learning rate, an F64 scalar. See TakeRate.
 	Rate *tarn.Value
@@ -64,13 +64,13 @@ func (c *Context) Each(u []*tarn.Value, rule func(s *Slot, u *tarn.Value) *tarn.
 	return out
 }
 
-// Count is the number of this update, an F64 scalar: 1 at the first.
+// Count returns the number of this update, an F64 scalar: 1 at the first.
 func (c *Context) Count() *tarn.Value {
 	c.late()
 	return c.Step.AddNum(1)
 }
 
-// Errorf records a mistake, which Update will return with the name of the transform in front.
+// Errorf records a mistake. Update returns it, prefixed with the name of the transform.
 func (c *Context) Errorf(format string, args ...any) {
 	c.errs = append(c.errs, fmt.Errorf(c.name+": "+format, args...))
 }
@@ -95,14 +95,14 @@ func (c *Context) correction(beta float64) *tarn.Value {
 	return correction(beta, c.Count())
 }
 
-// State is what the transform keeps for this param under a name, which should begin with the transform's, as in "adam.m".
-// It has the param's shape and dtype and holds init before the first step. In States it is named by this name, a slash and
+// State returns the transform's state of this param with the given name, which should begin with the name of the transform, as in "adam.m".
+// The state has the param's shape and dtype and holds init before the first step. In States its name is this name, a slash and
 // the name of the param.
 func (s *Slot) State(name string, init float64) *tarn.Param {
 	return s.StateOf(name, init, s.Param.Shape()...)
 }
 
-// StateOf is a State of another shape than the param's.
+// StateOf is State for a state whose shape differs from the param's.
 func (s *Slot) StateOf(name string, init float64, shape ...int) *tarn.Param {
 	c := s.context
 	key := stateKey{name, s.Param}
@@ -124,11 +124,11 @@ func (s *Slot) copyState(name string) *tarn.Param {
 	return state
 }
 
-// State is what a transform keeps for all params together: an F64 scalar that holds init before the first step. In States
-// it goes by that name.
+// State returns a transform's state for all params together: an F64 scalar that holds init before the first step. In States
+// it has this name.
 func (c *Context) State(name string, init float64) *tarn.Param { return c.stateOf(name, init) }
 
-// stateOf is a State of any shape.
+// stateOf is State for any shape.
 func (c *Context) stateOf(name string, init float64, shape ...int) *tarn.Param {
 	c.use(c.used, name)
 	key := stateKey{name: name}
@@ -144,8 +144,8 @@ func (c *Context) Assign(state *tarn.Param, v *tarn.Value) *tarn.Value {
 	return v
 }
 
-// begun keeps under a name whether the transform has been applied before, and gives that: false at its first update, also
-// where the params have been trained by other means and Step is not 0.
+// begun returns whether the transform has been applied before, which it keeps in a state with this name. It is false at the first update,
+// even if the params were trained by other means before and Step is not 0.
 func (c *Context) begun(name string) *tarn.Value {
 	c.late()
 	return c.begunByAny(name)
@@ -184,17 +184,17 @@ func (s *Slot) Assign(state *tarn.Param, v *tarn.Value) *tarn.Value {
 	return s.context.Assign(state, v)
 }
 
-// Average keeps the exponential moving average of v under a name and returns it as it is after this step:
+// Average keeps an exponential moving average of v in a state with this name and returns its value after this step:
 // a <- beta a + (1-beta) v, from a = 0.
 func (s *Slot) Average(name string, beta float64, v *tarn.Value) *tarn.Value {
 	a := s.State(name, 0)
 	return s.Assign(a, a.Value(s.context.Graph).Scale(beta).Add(v.Scale(1-beta)))
 }
 
-// Scalar is an F64 scalar of the step, such as a bias correction, in the dtype of the param.
+// Scalar returns an F64 scalar, such as a bias correction, in the dtype of the param.
 func (s *Slot) Scalar(v *tarn.Value) *tarn.Value { return v.Cast(s.Param.DType()) }
 
-// Rate is the learning rate of the param, with the factor of its groups, a scalar of its dtype.
+// Rate returns the learning rate of the param, times the factor of its groups, as a scalar of its dtype.
 func (s *Slot) Rate() *tarn.Value {
 	r := s.context.Rate
 	if s.rate != 1 {
@@ -266,7 +266,7 @@ func (c *Context) scaleRest(u []*tarn.Value) []*tarn.Value {
 	})
 }
 
-// gradients are the gradients of the loss.
+// gradients returns the gradients of the loss.
 func (c *Context) gradients() []*tarn.Value {
 	u := tarn.Grad(c.Loss, c.values()...)
 	c.raw = map[*tarn.Param]*tarn.Value{}
@@ -276,7 +276,7 @@ func (c *Context) gradients() []*tarn.Value {
 	return u
 }
 
-// values are the params before the update.
+// values returns the params before the update.
 func (c *Context) values() []*tarn.Value {
 	out := make([]*tarn.Value, len(c.Slots))
 	for i, s := range c.Slots {
@@ -285,7 +285,7 @@ func (c *Context) values() []*tarn.Value {
 	return out
 }
 
-// meanGradients averages the gradients with those that Accumulate has added up, and empties the sums.
+// meanGradients averages the gradients with those that Accumulate has added up, and resets the sums.
 func (c *Context) meanGradients(u []*tarn.Value) []*tarn.Value {
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		sum := s.State("accumulated", 0)
@@ -294,7 +294,7 @@ func (c *Context) meanGradients(u []*tarn.Value) []*tarn.Value {
 	})
 }
 
-// apply carries the updates through one transform.
+// apply passes the updates through one transform.
 func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 	if isNil(t) {
 		c.Errorf("a transform of the chain is nil")
@@ -308,7 +308,7 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 	}
 	out := t.Apply(c, u)
 	if len(out) != len(u) {
-		c.Errorf("it gave %d updates for %d params", len(out), len(u))
+		c.Errorf("it returned %d updates for %d params", len(out), len(u))
 		return u
 	}
 	for i, v := range out {
@@ -328,16 +328,16 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 func (c *Context) setRate() error {
 	c.Rate = rateAt(c.chain.Rate, c.Step)
 	if c.Graph.Err() == nil && (c.Rate.DType() != tarn.F64 || c.Rate.Rank() != 0) {
-		return fmt.Errorf("optim: the schedule %T gave the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, c.Rate)
+		return fmt.Errorf("optim: the schedule %T returned the learning rate %v; it should be an f64 scalar like the step", c.chain.Rate, c.Rate)
 	}
 	// Of a schedule that works in another graph too, the first rate is known now.
 	if rates, err := Rates(c.chain.Rate, 0); err == nil && (!(rates[0] >= 0) || math.IsInf(rates[0], 1)) {
-		return fmt.Errorf("optim: the schedule %T gives the learning rate %v at step 0; it should be finite and not negative", c.chain.Rate, rates[0])
+		return fmt.Errorf("optim: the schedule %T returns the learning rate %v at step 0; it should be finite and not negative", c.chain.Rate, rates[0])
 	}
 	return nil
 }
 
-// close gives the assignments, or all that is wrong.
+// close returns the assignments, or an error with all mistakes.
 func (c *Context) close() ([]tarn.Update, error) {
 	if err := c.Graph.Err(); err != nil {
 		c.errs = append(c.errs, err)
