@@ -284,7 +284,9 @@ func (o *Chain) attempt(build func() ([]tarn.Update, error)) (updates []tarn.Upd
 	defer func() {
 		if updates == nil {
 			*m = before
+			return
 		}
+		o.restoreTrained()
 	}()
 	return build()
 }
@@ -310,7 +312,6 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
 	o.memory.chain = o
-	o.restoreTrained()
 	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, params: params, name: "optim", used: map[string]bool{}}
 	step := c.Graph.Runs()
 	if o.MicroBatches > 1 {

@@ -177,6 +177,28 @@ func TestAFailedUpdateLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestAFailedUpdateKeepsTakenAverages expects the params to be as they were.
+func TestAFailedUpdateKeepsTakenAverages(t *testing.T) {
+	p, o := network(tarn.F64), optim.NewSGD(0.1)
+	o.After = []optim.Transform{optim.EMA{Decay: 0.5}}
+	program := p.compile(t, o, p.rows)
+	run(t, program, p.batch())
+	run(t, program, p.batch())
+	trained := p.values()
+	if err := o.TakeAverages(); err != nil {
+		t.Fatal(err)
+	}
+	taken := p.values()
+	o.WeightDecay = -1
+	if _, err := o.Update(p.loss(tarn.NewGraph(), p.rows), named(p.params...)); err == nil || !slices.Equal(p.values(), taken) {
+		t.Errorf("the error is %v, the params %v", err, p.values())
+	}
+	o.WeightDecay = 0
+	if _, err := o.Update(p.loss(tarn.NewGraph(), p.rows), named(p.params...)); err != nil || !slices.Equal(p.values(), trained) {
+		t.Errorf("the error is %v, the params %v, want %v", err, p.values(), trained)
+	}
+}
+
 func TestWhatAnUpdateRefuses(t *testing.T) {
 	loss := func(f func(g *tarn.Graph, p *problem) *tarn.Value) func(o *optim.SGD, p *problem) {
 		return func(o *optim.SGD, p *problem) {
