@@ -10,8 +10,8 @@ import (
 
 // MultiHeadAttention maps queries, keys and values by linear layers to several heads of each, and the heads' attention by
 // another to the result. Its weights, their names and their initialization are those of
-// torch.nn.MultiheadAttention(batch_first=True), so its state loads. Masks are those of tarn.Value.Attention, where true means
-// that a key counts; in a mask of bools of PyTorch's module it means that the key does not.
+// torch.nn.MultiheadAttention(batch_first=True), so its state loads. Masks are those of tarn.Value.Attention: true means
+// that a key counts. In a bool mask of PyTorch's module true means that it does not.
 // Vaswani et al., Attention is all you need, 2017.
 type MultiHeadAttention struct {
 	InProjWeight *tarn.Param // [(heads+2*groups)*d width], of queries, keys and values; nil where keys or values have another width
@@ -28,7 +28,7 @@ type MultiHeadAttention struct {
 	wrong mistake
 }
 
-// NewMultiHeadAttention returns attention with so many heads, which divide the width.
+// NewMultiHeadAttention returns attention with the given number of heads, which must divide the width.
 func NewMultiHeadAttention(width, heads int) *MultiHeadAttention {
 	m := NewGroupedQueryAttention(width, heads, heads)
 	m.wrong = headMistake(fmt.Sprintf("NewMultiHeadAttention(%d, %d)", width, heads), width, heads, heads)
@@ -159,7 +159,7 @@ func (m *MultiHeadAttention) options(g *tarn.Graph, o tarn.AttentionOptions) tar
 	return o
 }
 
-// check reports operands and settings that do not fit, as a poisoned value; nil where all do.
+// check reports operands and settings that do not fit and returns a poisoned value, or nil if all fit.
 func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
 	g := in[0].Graph()
 	fail := func(format string, args ...any) *tarn.Value { return g.Fail("MultiHeadAttention", in, format, args...) }

@@ -66,7 +66,7 @@ func affine(name string, y *tarn.Value, weight, bias *tarn.Param) *tarn.Value {
 	return y
 }
 
-// channelHint says what to do where the second axis has as many elements as there should be channels.
+// channelHint returns a hint if the second axis has the size that the channel axis should have.
 func channelHint(x *tarn.Value, channels []int) string {
 	if len(channels) == 1 && x.Rank() > 2 && x.Dim(1) == channels[0] {
 		return ": ChannelsLast moves the second axis, where PyTorch has the channels, to the end"
@@ -74,7 +74,7 @@ func channelHint(x *tarn.Value, channels []int) string {
 	return ""
 }
 
-// BatchNorm brings each channel, over all examples and positions of the batch, to mean 0 and variance 1, and then scales and
+// BatchNorm normalizes each channel, over all examples and positions of the batch, to mean 0 and variance 1, and then scales and
 // shifts it. In training it also moves the running statistics, by which evaluation (see tarn.Graph.Eval) normalizes. Equal to
 // torch.nn.BatchNorm1d, BatchNorm2d and BatchNorm3d but for the place of the channels, which are the last axis.
 // Ioffe and Szegedy, Batch normalization, ICML 2015.
@@ -83,17 +83,17 @@ type BatchNorm struct {
 	Bias        *tarn.Param // [channels], the shift; nil for none
 	RunningMean *tarn.Param // [channels], a state; nil to normalize by the batch in evaluation too
 	RunningVar  *tarn.Param // [channels], likewise: of unbiased variances
-	// NumBatchesTracked counts the training steps, as in PyTorch's files; nil where nothing is to be counted.
+	// NumBatchesTracked counts the training steps, as in PyTorch's files; nil disables the count.
 	NumBatchesTracked *tarn.Param
 	Eps               float64 // added to the variance
-	// Momentum is the part that a batch contributes to the running statistics: new = (1-Momentum)*old + Momentum*batch. A negative number makes
+	// Momentum is the share of a batch in the running statistics: new = (1-Momentum)*old + Momentum*batch. A negative number makes
 	// them the plain average of all batches, which PyTorch calls momentum=None.
 	Momentum float64
 
 	wrong mistake
 }
 
-// NewBatchNorm returns a batch norm for so many channels with Eps 1e-5 and Momentum 0.1, as in PyTorch.
+// NewBatchNorm returns a batch norm for the given number of channels with Eps 1e-5 and Momentum 0.1, as in PyTorch.
 func NewBatchNorm(channels int) *BatchNorm {
 	b := &BatchNorm{
 		Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels),
@@ -191,7 +191,7 @@ func (b *BatchNorm) track(y, mean, variance *tarn.Value) {
 	}
 }
 
-// GroupNorm brings each group of channels of each example to mean 0 and variance 1, and then scales and shifts each channel.
+// GroupNorm normalizes each group of channels of each example to mean 0 and variance 1, and then scales and shifts each channel.
 // Equal to torch.nn.GroupNorm but for the place of the channels, which are the last axis.
 // Wu and He, Group normalization, ECCV 2018.
 type GroupNorm struct {
@@ -203,7 +203,7 @@ type GroupNorm struct {
 	wrong mistake
 }
 
-// NewGroupNorm returns a normalization of so many channels in groups, with Eps 1e-5.
+// NewGroupNorm returns a group norm with Eps 1e-5. The number of groups must divide the number of channels.
 func NewGroupNorm(groups, channels int) *GroupNorm {
 	l := &GroupNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Groups: groups, Eps: 1e-5}
 	call := fmt.Sprintf("NewGroupNorm(%d, %d)", groups, channels)
@@ -241,7 +241,7 @@ func (l *GroupNorm) Forward(x *tarn.Value) *tarn.Value {
 	return affine("GroupNorm", y.Reshape(x.Shape()...), l.Weight, l.Bias)
 }
 
-// InstanceNorm brings each channel of each example to mean 0 and variance 1. Equal to torch.nn.InstanceNorm1d to
+// InstanceNorm normalizes each channel of each example to mean 0 and variance 1. Equal to torch.nn.InstanceNorm1d to
 // InstanceNorm3d but for the place of the channels, which are the last axis.
 // Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
 type InstanceNorm struct {
@@ -255,7 +255,7 @@ type InstanceNorm struct {
 // NewInstanceNorm returns an instance norm with Eps 1e-5 that neither scales nor shifts.
 func NewInstanceNorm() *InstanceNorm { return &InstanceNorm{Eps: 1e-5} }
 
-// NewInstanceNormAffine returns an instance norm that scales and shifts so many channels, as PyTorch's with affine=True.
+// NewInstanceNormAffine returns an instance norm that scales and shifts the given number of channels, as PyTorch's with affine=True.
 func NewInstanceNormAffine(channels int) *InstanceNorm {
 	l := &InstanceNorm{Weight: tarn.NewParam(tarn.F32, Ones(), channels), Bias: tarn.NewParam(tarn.F32, Zeros(), channels), Eps: 1e-5}
 	l.wrong.sizes(fmt.Sprintf("NewInstanceNormAffine(%d)", channels), []string{"the number of channels"}, channels)

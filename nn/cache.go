@@ -10,7 +10,7 @@ type KVCache struct {
 	Keys, Values *tarn.Param // [n groups context d]
 }
 
-// NewKVCache returns a cache for n sequences of up to so many places.
+// NewKVCache returns a cache for n sequences of up to context places.
 func (m *MultiHeadAttention) NewKVCache(n, context int) *KVCache {
 	if m == nil || m.OutProj == nil || m.OutProj.Weight == nil {
 		return &KVCache{}

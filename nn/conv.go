@@ -11,7 +11,7 @@ import (
 // that its files load as they are. Bringing a weight into the order that the op takes costs one copy of it a step.
 
 // Conv is a convolution over one to three spatial axes. Equal to torch.nn.Conv1d, Conv2d and Conv3d, weights and their
-// initialization included, but for the place of the channels: tarn.Value.ChannelsLast brings PyTorch's images into Tarn's order.
+// initialization included, except for the channel axis: tarn.Value.ChannelsLast converts PyTorch's images to Tarn's order.
 type Conv struct {
 	Weight *tarn.Param // [out in/groups k...]
 	Bias   *tarn.Param // [out], or nil for none
@@ -31,7 +31,8 @@ func NewConv2d(in, out, size int) *Conv { return NewConv(in, out, 1, size, size)
 // NewConv3d returns a convolution over three axes, [n d h w c], by a cubic window, with a bias, a stride of 1 and no padding.
 func NewConv3d(in, out, size int) *Conv { return NewConv(in, out, 1, size, size, size) }
 
-// NewConv returns a convolution of so many groups, with a window of the given sizes, one for each spatial axis.
+// NewConv returns a convolution with the given number of groups, which must divide in and out, and a window of the given sizes, one for
+// each spatial axis.
 func NewConv(in, out, groups int, size ...int) *Conv {
 	wrong := convMistake("NewConv", in, out, groups, size)
 	groups = max(groups, 1)
@@ -99,8 +100,8 @@ func NewConvTranspose3d(in, out, size int) *ConvTranspose {
 	return NewConvTranspose(in, out, 1, size, size, size)
 }
 
-// NewConvTranspose returns a transposed convolution of so many groups, with a window of the given sizes, one for each
-// spatial axis.
+// NewConvTranspose returns a transposed convolution with the given number of groups, which must divide in and out, and a window of the
+// given sizes, one for each spatial axis.
 func NewConvTranspose(in, out, groups int, size ...int) *ConvTranspose {
 	wrong := convMistake("NewConvTranspose", in, out, groups, size)
 	groups = max(groups, 1)
@@ -125,7 +126,7 @@ func (c *ConvTranspose) Forward(x *tarn.Value) *tarn.Value {
 	return addBias("ConvTranspose", x.ConvTranspose(w, c.ConvOptions), c.Bias)
 }
 
-// convWeight gives the weight in the op's order. It is false with a failed value where weight and x do not go together.
+// convWeight returns the weight in the op's order. It returns false and a failed value if weight and x do not fit.
 func convWeight(name string, x *tarn.Value, p *tarn.Param, t WeightTransform) (*tarn.Value, bool) {
 	g := x.Graph()
 	w := p.Value(g)
@@ -152,14 +153,14 @@ func addBias(name string, y *tarn.Value, bias *tarn.Param) *tarn.Value {
 	return y.Add(bias)
 }
 
-// ChannelsLast moves the second axis, where PyTorch has the channels of images, to the end, where these layers take them.
+// ChannelsLast moves the second axis, PyTorch's channel axis, to the end, where these layers expect the channels.
 type ChannelsLast struct{}
 
 // Forward moves the channels. Shapes: [n c d...] -> [n d... c].
 func (ChannelsLast) Forward(x *tarn.Value) *tarn.Value { return x.ChannelsLast() }
 
-// ChannelsFirst moves the last axis to the second place. In front of Flatten it gives the order of elements in which a Linear that
-// was trained in PyTorch expects them.
+// ChannelsFirst moves the last axis to the second place. Before Flatten it produces the order of elements that a Linear
+// trained in PyTorch expects.
 type ChannelsFirst struct{}
 
 // Forward moves the channels. Shapes: [n d... c] -> [n c d...].

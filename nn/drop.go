@@ -2,10 +2,10 @@ package nn
 
 import "github.com/seed-49005b45/tarn"
 
-// This file holds the relatives of Dropout that drop larger pieces: whole channels, and whole branches of a network.
+// This file holds the variants of Dropout that drop larger pieces: whole channels, and whole branches of a network.
 
-// Dropout2d sets whole channels of each example to 0 with probability P, in every training step others, and divides the rest by
-// 1-P. Equal to torch.nn.Dropout1d to Dropout3d but for the place of the channels, which are the last axis.
+// Dropout2d sets whole channels of each example to 0 with probability P, drawn again in every training step, and divides the rest by
+// 1-P. Equal to torch.nn.Dropout1d to Dropout3d, except that the channels are the last axis.
 // Tompson et al., Efficient object localization using convolutional networks, CVPR 2015.
 type Dropout2d struct{ P float64 }
 
@@ -20,7 +20,7 @@ func (d *Dropout2d) Forward(x *tarn.Value) *tarn.Value {
 	return dropPieces("Dropout2d", x, d.P, func(axis int) bool { return axis == 0 || axis == x.Rank()-1 })
 }
 
-// DropPath sets whole examples to 0 with probability P, in every training step others, and divides the rest by 1-P. At the end
+// DropPath sets whole examples to 0 with probability P, drawn again in every training step, and divides the rest by 1-P. At the end
 // of the branch of a residual block it drops the branch: stochastic depth.
 // Huang et al., Deep networks with stochastic depth, ECCV 2016; equal to torchvision.ops.stochastic_depth with mode "row".
 type DropPath struct{ P float64 }
@@ -36,7 +36,7 @@ func (d *DropPath) Forward(x *tarn.Value) *tarn.Value {
 	return dropPieces("DropPath", x, d.P, func(axis int) bool { return axis == 0 })
 }
 
-// dropPieces drops what shares an index along the axes that own says.
+// dropPieces drops all elements together that share an index along the axes for which own returns true.
 func dropPieces(name string, x *tarn.Value, p float64, own func(axis int) bool) *tarn.Value {
 	g := x.Graph()
 	switch {

@@ -2,10 +2,10 @@ package nn
 
 import "github.com/seed-49005b45/tarn"
 
-// This file holds Dropout, which acts in training only.
+// This file holds Dropout, which is active in training only.
 
-// Dropout sets each element to 0 with probability P, in every step others, and divides the rest by 1-P, so that their
-// expectation stays. In a graph for evaluation (see tarn.Graph.Eval) it passes everything. Equal to torch.nn.Dropout.
+// Dropout sets each element to 0 with probability P, drawn again in every step, and divides the rest by 1-P, so that their
+// expectation does not change. In evaluation mode (see tarn.Graph.Eval) it is the identity. Equal to torch.nn.Dropout.
 // Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 2014.
 type Dropout struct{ P float64 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds Generator, which has a GPT write.
+// This file holds Generator, which writes text with a GPT.
 
-// Generator draws one token after the other from what a model expects next. What has been read and written is kept in the
-// caches of the model's attention; where the context is full, the last half of it is read anew.
+// Generator draws one token after the other from the distribution that a model predicts. The caches of the model's attention keep
+// what has been read and written. When the context is full, its last half is read again.
 type Generator struct {
-	Temperature float64 // divides the logits: 1 draws as the model expects, towards 0 the likeliest wins
-	TopK        int     // draw among so many of the likeliest tokens; 0 means all
+	Temperature float64 // divides the logits: 1 draws as the model predicts; towards 0 the likeliest token wins
+	TopK        int     // draw among this number of the likeliest tokens; 0 means all
 
 	program *tarn.Program
 	results tarn.Results
@@ -46,7 +46,7 @@ func (m *GPT) NewGenerator(seed uint64) (*Generator, error) {
 	}, nil
 }
 
-// Read takes tokens as having been written.
+// Read adds tokens to the history as if they had been written.
 func (w *Generator) Read(tokens ...int32) error {
 	if w == nil || w.program == nil {
 		return errors.New("nn: Generator: it has no model: make it by GPT.NewGenerator")
@@ -66,7 +66,7 @@ func (w *Generator) Read(tokens ...int32) error {
 	return nil
 }
 
-// step takes one token into the caches.
+// step adds one token to the caches.
 func (w *Generator) step(token int32) error {
 	w.token.I32()[0], w.at.I32()[0] = token, int32(w.place)
 	if err := w.program.RunInto(context.Background(), w.results, w.token, w.at); err != nil {

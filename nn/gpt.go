@@ -9,7 +9,7 @@ import (
 
 // This file holds GPT, a language model.
 
-// GPT gives, for each place of a sequence of tokens, the logits of the token that comes next, from those up to it. It is a
+// GPT returns, for each place of a sequence of tokens, the logits of the next token, given the tokens up to that place. It is a
 // transformer encoder with causal attention, normalization before each part, GELU, and learned positions, as GPT-2.
 // Radford et al., Language models are unsupervised multitask learners, 2019.
 type GPT struct {
@@ -24,16 +24,16 @@ type GPT struct {
 
 // GPTOptions is the shape of a GPT.
 type GPTOptions struct {
-	Vocabulary int     `json:"vocabulary"` // tokens there are
-	Context    int     `json:"context"`    // places that a sequence may have
+	Vocabulary int     `json:"vocabulary"` // number of tokens
+	Context    int     `json:"context"`    // longest sequence
 	Width      int     `json:"width"`
 	Layers     int     `json:"layers"`
 	Heads      int     `json:"heads"`
 	Dropout    float64 `json:"dropout"`
 }
 
-// NewGPT returns a GPT. Its weights begin as those of GPT-2: normal with deviation 0.02, divided by sqrt(2 layers) where a part
-// adds to what passes through all layers.
+// NewGPT returns a GPT. Its weights are initialized as those of GPT-2: normal with standard deviation 0.02, divided by sqrt(2 layers) in
+// the matrices whose result is added to the residual stream. Heads must divide Width.
 func NewGPT(o GPTOptions) *GPT {
 	m := &GPT{
 		Token:    NewEmbedding(o.Vocabulary, o.Width),
@@ -70,7 +70,7 @@ func (o GPTOptions) mistake() (m mistake) {
 	return m
 }
 
-// Forward gives the logits of the next token at each place. Shapes: [n t] of i32 or i64 -> [n t vocabulary].
+// Forward returns the logits of the next token at each place. Shapes: [n t] of i32 or i64 -> [n t vocabulary].
 func (m *GPT) Forward(tokens *tarn.Value) *tarn.Value {
 	if m == nil {
 		return missing("GPT", tokens)
@@ -97,7 +97,7 @@ func (m *GPT) NewKVCache(n int) []*KVCache {
 	return caches
 }
 
-// Next gives the logits of the token after the one at a place, whose predecessors the caches have seen, and puts that one into
+// Next returns the logits of the token after the one at a place, whose predecessors the caches have seen, and puts that one into
 // the caches: see MultiHeadAttention.Next.
 //
 // Shapes: [n 1] of i32 or i64 and the place, a scalar integer -> [n 1 vocabulary].

@@ -8,14 +8,14 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds what a layer is, and the layers that arrange others or change a shape.
+// This file holds Layer, the layers that combine others or change a shape, and the checks of constructors.
 
 // Layer is a part of a model with one input and one result.
 type Layer interface {
 	Forward(x *tarn.Value) *tarn.Value
 }
 
-// Func makes a layer of a function, to put an op between the layers of a Sequential:
+// Func is a function that is a layer, for an op between the layers of a Sequential:
 // nn.Func(func(x *tarn.Value) *tarn.Value { return x.Scale(2) }).
 type Func func(x *tarn.Value) *tarn.Value
 
@@ -69,7 +69,7 @@ func badEps(layer string, x *tarn.Value, eps float64) *tarn.Value {
 	return x.Graph().Fail(layer, []*tarn.Value{x}, "Eps is %v and should be finite and not negative", eps)
 }
 
-// Sequential applies its layers in turn. A layer's weights are named by its place, as in "0.weight"; equal to
+// Sequential applies its layers one after the other. A layer's weights are named by its place, as in "0.weight"; equal to
 // torch.nn.Sequential.
 type Sequential struct {
 	Layers []Layer `tarn:""`
@@ -93,7 +93,7 @@ func (s *Sequential) Forward(x *tarn.Value) *tarn.Value {
 	return x
 }
 
-// Flatten makes one axis of all but the first, which counts the examples; equal to torch.nn.Flatten.
+// Flatten merges all axes but the first, which counts the examples, into one; equal to torch.nn.Flatten.
 type Flatten struct{}
 
 // Forward flattens x. Shapes: [n d...] -> [n product of d...]; a scalar is an error.
@@ -116,7 +116,7 @@ func endsWith(shape, sizes []int) bool {
 	return len(shape) >= len(sizes) && slices.Equal(shape[len(shape)-len(sizes):], sizes)
 }
 
-// orOne returns x, or 1 if x is 0, as an option is that has not been set.
+// orOne returns x, or 1 if x is 0, which means that the option is not set.
 func orOne(x float64) float64 {
 	if x == 0 {
 		return 1

@@ -8,9 +8,9 @@ import (
 
 // This file holds LayerNorm.
 
-// LayerNorm brings the last axes to mean 0 and variance 1 and then scales and shifts each element. Equal to
-// torch.nn.LayerNorm. The variance is the mean square of what is left after the mean is taken away, in two passes, so that
-// a mean far from 0 does not swamp it; and what the rounding of that mean has left is taken away as well.
+// LayerNorm normalizes the last axes to mean 0 and variance 1 and then scales and shifts each element. Equal to
+// torch.nn.LayerNorm. The variance is computed in two passes, as the mean square of the distances from the mean, so that
+// a mean far from 0 does not swamp it. The rounding error of the mean is subtracted as well.
 // Ba, Kiros and Hinton, Layer normalization, 2016.
 type LayerNorm struct {
 	Weight *tarn.Param // the scale, of the shape of the axes normalized; nil for none

@@ -31,7 +31,7 @@ func (r Reduction) of(v *tarn.Value) *tarn.Value {
 	return v.Mean()
 }
 
-// alike reports a mistake and returns a poisoned value where prediction and target differ in shape or dtype or are not
+// alike reports a mistake and returns a poisoned value if prediction and target differ in shape or dtype or are not
 // floats; otherwise it returns nil. Losses do not broadcast: [n 1] against [n] is nearly always a mistake.
 func alike(loss string, prediction, target *tarn.Value) *tarn.Value {
 	in := []*tarn.Value{prediction, target}
@@ -49,7 +49,7 @@ func alike(loss string, prediction, target *tarn.Value) *tarn.Value {
 	return nil
 }
 
-// weights is a list of numbers as a value of v's graph and dtype: [len(w)], or a scalar where there is one number.
+// weights is a list of numbers as a value of v's graph and dtype: [len(w)], or a scalar if there is one number.
 func weights(v *tarn.Value, w []float64) *tarn.Value {
 	if len(w) == 1 {
 		return v.Num(w[0])

@@ -16,10 +16,10 @@ func CTC(logProbs, targets, inputLengths, targetLengths *tarn.Value) *tarn.Value
 }
 
 // CTCLoss is the negative logarithm of the probability that the scores give to a sequence of labels: the sum over all ways to write
-// each label once or several times in a row, with blanks between where one likes and where two equal labels meet. Its mean, unlike
+// each label once or several times in a row, with optional blanks between them and a required blank between two equal labels. Its mean, unlike
 // that of other losses, divides each loss by the length of its labels first. Where no such way fits in the input the loss is
-// +Inf. Equal to torch.nn.CTCLoss; the gradient is that by the logarithms as they are given, where PyTorch's is right only
-// through the log-softmax that makes them. Where the loss is +Inf the gradient is zero.
+// +Inf. Equal to torch.nn.CTCLoss; the gradient is taken with respect to the given logarithms. PyTorch's is right only
+// through the log-softmax that computes them. Where the loss is +Inf the gradient is zero.
 // Graves et al., Connectionist temporal classification, ICML 2006.
 type CTCLoss struct {
 	Blank        int  // the class that stands for no label

@@ -12,7 +12,7 @@ import (
 // LSUV scales the weights of a chain's layers, one after the other, until on the given batch the result of each has variance
 // 1: Mishkin and Matas, All you need is a good init, 2015. The paper starts from orthogonal weights, to be given before by
 // SetInit(Orthogonal(1)) and tarn.Init. A layer without a weight of two axes or more passes the batch on. Nested chains are
-// entered. It returns an error where a layer cannot take the batch, or gives a constant that no weight can scale.
+// entered. It returns an error if a layer cannot take the batch, or returns a constant that no weight can scale.
 func LSUV(s *Sequential, batch *tarn.Tensor) error {
 	if _, err := tarn.Params(s); err != nil {
 		return fmt.Errorf("nn: LSUV: %w", err)

@@ -10,7 +10,7 @@ type MaxPool struct {
 	tarn.Window       // the stride is the size by default
 }
 
-// NewMaxPool returns a pooling by windows of the given size side by side.
+// NewMaxPool returns a pooling by adjacent windows of the given size.
 func NewMaxPool(size ...int) *MaxPool { return &MaxPool{Size: size} }
 
 // Forward pools x. Shapes: [n d... c] -> [n places... c].
@@ -28,7 +28,7 @@ type AvgPool struct {
 	CountPadding bool  // padding counts as elements that are 0
 }
 
-// NewAvgPool returns a pooling by windows of the given size side by side, with CountPadding as in PyTorch.
+// NewAvgPool returns a pooling by adjacent windows of the given size, with CountPadding as in PyTorch.
 func NewAvgPool(size ...int) *AvgPool { return &AvgPool{Size: size, CountPadding: true} }
 
 // Forward pools x. Shapes: [n d... c] -> [n places... c].
@@ -46,7 +46,7 @@ type LpPool struct {
 	tarn.Window       // the stride is the size by default
 }
 
-// NewLpPool returns a pooling of power p by windows of the given size side by side.
+// NewLpPool returns a pooling of power p by adjacent windows of the given size.
 func NewLpPool(p float64, size ...int) *LpPool { return &LpPool{P: p, Size: size} }
 
 // Forward pools x. Shapes: [n d... c] -> [n places... c].
@@ -57,7 +57,7 @@ func (p *LpPool) Forward(x *tarn.Value) *tarn.Value {
 	return x.LpPool(p.P, p.Size, p.Window)
 }
 
-// AdaptiveAvgPool averages so that the spatial axes get the given sizes. Equal to torch.nn.AdaptiveAvgPool1d to
+// AdaptiveAvgPool averages such that the result has the given spatial sizes. Equal to torch.nn.AdaptiveAvgPool1d to
 // AdaptiveAvgPool3d.
 type AdaptiveAvgPool struct {
 	Size []int // of the result: a number for each spatial axis, or one for all
@@ -110,7 +110,7 @@ func spatialAxes(name string, x *tarn.Value) (axes []int, failed *tarn.Value) {
 }
 
 // Upsample makes each spatial axis Scale times as long. Equal to torch.nn.Upsample with an integer scale_factor and the mode
-// "nearest", or where Linear is true "linear", "bilinear" or "trilinear".
+// "nearest", or if Linear is set "linear", "bilinear" or "trilinear".
 type Upsample struct {
 	Scale        int
 	Linear       bool

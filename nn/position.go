@@ -7,16 +7,16 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds the ways to tell attention, which sees a set, where in a sequence a vector stands.
+// This file holds position encodings: they tell attention, which sees a set, the place of each vector in a sequence.
 
-// LearnedPosition adds a vector that is learned for each place.
+// LearnedPosition adds a learned vector for each place.
 type LearnedPosition struct {
 	Weight *tarn.Param // [context width]
 
 	wrong mistake
 }
 
-// NewLearnedPosition returns vectors for the places of a context, drawn from the normal distribution with deviation 0.02.
+// NewLearnedPosition returns vectors for the places of a context, drawn from the normal distribution with standard deviation 0.02.
 func NewLearnedPosition(context, width int) *LearnedPosition {
 	p := &LearnedPosition{Weight: tarn.NewParam(tarn.F32, Normal(0, 0.02), context, width)}
 	p.wrong.sizes(fmt.Sprintf("NewLearnedPosition(%d, %d)", context, width), []string{"the number of places", "the width"}, context, width)
@@ -93,8 +93,8 @@ func positionBase(base float64) float64 {
 	return base
 }
 
-// RotaryPosition turns pairs of elements of queries and keys by angles that grow with the place, so that their product depends on
-// the distance of their places only. It is applied to both, head by head, before attention.
+// RotaryPosition rotates pairs of elements of queries and keys by angles that grow with the place, so that their product depends only
+// on the distance of their places. Apply it to both, head by head, before attention.
 // Su et al., RoFormer: enhanced transformer with rotary position embedding, 2021.
 type RotaryPosition struct {
 	Context     int     // the number of places
@@ -102,10 +102,10 @@ type RotaryPosition struct {
 	Interleaved bool    // pairs are elements 2i and 2i+1, as in the paper; else i and i+size/2, as in GPT-NeoX and Llama
 }
 
-// Forward turns the vectors of the first places. Shapes: [... t size], size even, t not above the context -> same.
+// Forward rotates the vectors of the first places. Shapes: [... t size], size even, t not above the context -> same.
 func (p RotaryPosition) Forward(x *tarn.Value) *tarn.Value { return p.turn(x, nil) }
 
-// At turns the vectors of the places in position. Shapes: [... t size], [t] of i32 or i64 -> [... t size].
+// At rotates the vectors of the places in position. Shapes: [... t size], [t] of i32 or i64 -> [... t size].
 func (p RotaryPosition) At(x, position *tarn.Value) *tarn.Value { return p.turn(x, position) }
 
 func (p RotaryPosition) turn(x, position *tarn.Value) *tarn.Value {
@@ -142,8 +142,8 @@ func (p RotaryPosition) turn(x, position *tarn.Value) *tarn.Value {
 	return tarn.Concat(-1, a.Mul(cos).Sub(b.Mul(sin)), a.Mul(sin).Add(b.Mul(cos)))
 }
 
-// ALiBiSlopes are the slopes of the heads: 2^(-8i/heads) for head i from 1 on, where the number of heads is a power of two, and
-// otherwise those of the next lower power with every second one of the next higher after them.
+// ALiBiSlopes returns the slopes of the heads: 2^(-8i/heads) for head i from 1 on, if the number of heads is a power of two.
+// Otherwise they are those of the next lower power, followed by every second one of the next higher.
 // Press, Smith and Lewis, Train short, test long: attention with linear biases enables input length extrapolation, 2022.
 func ALiBiSlopes(heads int) []float64 {
 	power := 1
@@ -160,8 +160,8 @@ func ALiBiSlopes(heads int) []float64 {
 	return slopes
 }
 
-// ALiBi is a mask that lowers the score of each key by its distance to the query times the slope of the head, for causal
-// attention. What is the same for all keys of a query has no effect on its weights, so slope*key will do for
+// ALiBi returns a mask that lowers the score of each key by its distance to the query times the slope of the head, for causal
+// attention. What is the same for all keys of a query has no effect on its weights, so slope*key stands for
 // slope*(key-query), and the mask has no axis of queries.
 //
 // Shapes: [heads 1 keys].

@@ -19,7 +19,7 @@ type RecurrentOptions struct {
 	NoBias        bool
 }
 
-// Recurrent is the part that RNN, LSTM and GRU share. The weights go by the names that PyTorch gives them, as in weight_ih_l0 and
+// Recurrent is the part that RNN, LSTM and GRU share. The weights have PyTorch's names, as in weight_ih_l0 and
 // weight_hh_l1_reverse, with the gates in PyTorch's order, so that its state loads; they are initialized as PyTorch's, uniform in
 // ±1/sqrt(hidden).
 type Recurrent struct {
@@ -31,8 +31,8 @@ type Recurrent struct {
 	wrong   mistake
 }
 
-// State is what a recurrent network knows between two steps, of every layer and direction: [layers*directions n hidden], the directions
-// of a layer one after the other. C is an LSTM's, and nil for the others. Nil stands for zeros.
+// State is the state of a recurrent network between two steps, of every layer and direction: [layers*directions n hidden], the directions
+// of a layer one after the other. C belongs to an LSTM and is nil for the others. Nil means zeros.
 type State struct{ H, C *tarn.Value }
 
 // cell is one step of one layer.
@@ -42,7 +42,7 @@ type cell interface {
 	carries() int
 	// biases puts the biases of the products of input and state together: what is added to the former, and to the latter, if anything is.
 	biases(ih, hh *tarn.Value) (x, h *tarn.Value)
-	// step gives the next carries, from those before, the product of the input and that of the first carry, and what is added to them,
+	// step returns the next carries, from those before, the product of the input and that of the first carry, and what is added to them,
 	// nil for nothing.
 	step(carries []*tarn.Value, x, h, biasX, biasH *tarn.Value) []*tarn.Value
 }
@@ -99,10 +99,10 @@ func (r *Recurrent) Forward(x *tarn.Value) *tarn.Value {
 	return y
 }
 
-// Sequence reads sequences from given states, and gives besides the states after each step those after the last one. Where lengths, an
+// Sequence reads sequences from given states, and returns the output after each step and the states after the last one. If lengths, an
 // i32 or i64 [n], is not nil, sequence i ends after lengths[i] steps: its results from there on are zero, its last state is that at its end,
 // and the backward direction begins there. What x holds behind the end does not matter, NaN included, and gets the gradient 0. A length that is
-// negative or above t is an error of Run. Equal to torch.nn.utils.rnn.pad_packed_sequence of what the network gives for
+// negative or above t is an error of Run. Equal to torch.nn.utils.rnn.pad_packed_sequence of what the network returns for
 // pack_padded_sequence.
 //
 // Shapes: [n t in], states [layers*directions n hidden], [n] -> [n t directions*hidden], states of the same; with TimeFirst n and t
@@ -227,7 +227,7 @@ func (r *Recurrent) check(x *tarn.Value, from State, lengths *tarn.Value) *tarn.
 	return nil
 }
 
-// gate gives gate i of a value with several side by side on the last axis.
+// gate returns gate i of a value that holds several side by side on the last axis.
 func gate(v *tarn.Value, i, hidden int) *tarn.Value { return v.Slice(-1, i*hidden, (i+1)*hidden) }
 
 // gateSum is gate i of the sum of the values that are not nil.

@@ -7,14 +7,14 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds what may be done to a weight before a layer uses it.
+// This file holds transforms of a weight that a layer applies before it uses the weight.
 
-// WeightTransform makes of a weight the one that a layer computes with.
+// WeightTransform maps a weight to the one that a layer computes with.
 type WeightTransform interface {
 	Apply(w *tarn.Value) *tarn.Value
 }
 
-// transformed is w, or what the transform makes of it.
+// transformed returns w, or the result of the transform if there is one.
 func transformed(t WeightTransform, w *tarn.Value) *tarn.Value {
 	if t == nil {
 		return w
@@ -22,8 +22,8 @@ func transformed(t WeightTransform, w *tarn.Value) *tarn.Value {
 	return t.Apply(w)
 }
 
-// WeightNorm gives each row of a weight, which makes one output, a length of its own: w becomes G w/|w|, so that direction
-// and length are trained apart. Equal to torch.nn.utils.parametrizations.weight_norm with dim=0, whose original0 is G and
+// WeightNorm gives each row of a weight, which computes one output, its own length: w becomes G w/|w|, so that direction
+// and length are trained separately. Equal to torch.nn.utils.parametrizations.weight_norm with dim=0, whose original0 is G and
 // whose original1 is the layer's weight.
 // Salimans and Kingma, Weight normalization, NeurIPS 2016.
 type WeightNorm struct {
@@ -78,8 +78,8 @@ func (n *WeightNorm) Apply(w *tarn.Value) *tarn.Value {
 	return w.Div(w.Norm(2, axes...).Unsqueeze(axes...)).Mul(n.G)
 }
 
-// SpectralNorm divides a weight, seen as a matrix of its rows, by its largest singular value, which each training step brings
-// nearer by a step of power iteration. Equal to torch.nn.utils.parametrizations.spectral_norm, except that PyTorch makes 15
+// SpectralNorm divides a weight, seen as a matrix of its rows, by its largest singular value, which each training step
+// approximates better by a step of power iteration. Equal to torch.nn.utils.parametrizations.spectral_norm, except that PyTorch makes 15
 // such steps before the first.
 // Miyato et al., Spectral normalization for generative adversarial networks, ICLR 2018.
 type SpectralNorm struct {
@@ -152,7 +152,7 @@ func (n *SpectralNorm) unit(x *tarn.Value) *tarn.Value {
 	return x.Div(x.Norm(2).Maximum(tarn.Num(n.Eps)))
 }
 
-// WeightNoise adds normal noise of standard deviation Std to a weight, in training, in every step anew. It is a regularizer that
+// WeightNoise adds normal noise of standard deviation Std to a weight, in training, drawn again in every step. It is a regularizer that
 // favors flat minima.
 // Graves, Practical variational inference for neural networks, NeurIPS 2011.
 type WeightNoise struct{ Std float64 }
