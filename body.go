@@ -9,11 +9,11 @@ import (
 )
 
 // This file holds what makes a Graph the body of a loop or a branch: the graph around it, and the arguments that stand in it
-// for the step's number, the carries, the slices and the values captured from around.
+// for the step's number, the carries, the slices and the captured values.
 
 // body is the part of a Graph that only the body of a loop or a branch has.
 type body struct {
-	around    *Graph // the graph that the loop stands in; nil for a graph that is no body
+	around    *Graph // the graph that the loop is in; nil for a graph that is not a body
 	control   *control
 	arguments map[argument]*Value
 	open      bool // values are being added to it
@@ -63,7 +63,7 @@ func (b *Graph) enter() (leave func()) {
 	return func() { root.tracing, b.open = before, false }
 }
 
-// root is the graph that no other is around.
+// root returns the outermost graph.
 func (g *Graph) root() *Graph {
 	for g.around != nil {
 		g = g.around
@@ -115,7 +115,7 @@ func (g *Graph) capture(v *Value) *Value {
 	case v.graph != g.around:
 		v = g.around.capture(v)
 	}
-	// A number is one in the body too. Other constants are captured: one may differentiate by them.
+	// A number is a constant in the body too. Other constants are captured: one may differentiate with respect to them.
 	if c, ok := v.op.(constOp); ok && v.Rank() == 0 && v == v.graph.scalar(&Tensor{c.Array}) {
 		return g.scalar(&Tensor{c.Array})
 	}
@@ -143,7 +143,7 @@ func (g *Graph) argument(op argumentOp, t ir.Type) *Value {
 	return v
 }
 
-// role is what an input of a body is.
+// role says what an input of a body stands for.
 type role uint8
 
 const (
@@ -151,7 +151,7 @@ const (
 	carriedArgument               // a carry
 	slicedArgument                // the slice of this step
 	capturedArgument              // a value of the graph around
-	cotangentArgument             // a gradient by a result, while the gradient of the body is made
+	cotangentArgument             // a gradient with respect to a result, while the gradient of the body is made
 )
 
 type argument struct {
@@ -179,7 +179,7 @@ func (op argumentOp) Attrs() string {
 	return fmt.Sprint(op.index)
 }
 
-// input is the place among the inputs of the bodies.
+// input returns the index among the inputs of the bodies.
 func (op argumentOp) input() int {
 	c := op.control
 	switch op.role {
@@ -206,7 +206,7 @@ func (g *Graph) inWhile() bool {
 	return false
 }
 
-// drawStep is what random ops in g take for the step: in a loop another number in each of its steps.
+// drawStep returns what random ops in g use as the step: in a loop a different number in each step.
 func (g *Graph) drawStep() *Value {
 	if g.around == nil {
 		return g.Runs()

@@ -7,9 +7,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds what loops and branches have in common. Their bodies are graphs of their own, traced once, inside of the
-// graph that the loop stands in. What a body uses of the graphs around it, params and values, it captures: they become operands of
-// the loop. Each result of a loop is a value of its own on the same operands; the compiler computes all of them together.
+// This file holds what loops and branches have in common. Their bodies are separate graphs, traced once, inside of the
+// graph that the loop is in. A body captures the params and values that it uses of the graphs around it: they become operands of
+// the loop. Each result of a loop is a value on the same operands; the compiler computes all of them together.
 
 // control is a loop or a branch.
 type control struct {
@@ -49,7 +49,7 @@ func (op controlOp) Attrs() string {
 	return fmt.Sprintf("number=%d result=%d", op.number, op.result)
 }
 
-// Infer gives the type of the result. What is wrong with the operands has been reported when the body was traced.
+// Infer returns the type of the result. Mistakes in the operands were reported when the body was traced.
 func (op controlOp) Infer(in []ir.Type) (ir.Type, error) {
 	t := op.outputs[len(op.outputs)-1][op.result].typ
 	if op.kind == ir.Scan && op.result >= op.carries {
@@ -190,7 +190,7 @@ func sameOperands(a, b *Value) bool {
 	return len(a.in) == len(b.in) && (len(a.in) == 0 || &a.in[0] == &b.in[0] || slices.Equal(a.in, b.in))
 }
 
-// canLeave reports whether a control that began in g can stand in the graph around, where it is computed once and not in every step. It
+// canLeave reports whether a control that began in g can be moved to the surrounding graph, which computes it once and not in every step. It
 // stays in a branch, which may not be taken.
 func (c *control) canLeave(g *Graph, in []*Value) bool {
 	return g.around != nil && g.control.kind != ir.Branch &&
@@ -216,7 +216,7 @@ func (c *control) leave(g *Graph) {
 	}
 }
 
-// poisoned gives n values that have failed.
+// poisoned returns n values that have failed.
 func (g *Graph) poisoned(op op, n int) []*Value {
 	out := make([]*Value, n)
 	for i := range out {

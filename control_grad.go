@@ -8,8 +8,8 @@ import (
 )
 
 // This file holds the gradients of loops and branches. All results of one are differentiated together, once the gradients of all
-// of them are known. The gradient rules run inside of the body, which gives values that depend on those of the forward pass; what
-// they need is then moved into a body of its own, that of the reverse scan, or of a branch that computes both.
+// of them are known. The gradient rules run inside of the body, and their values depend on those of the forward pass; what
+// they need is then moved into its own body, that of the reverse scan, or of a branch that computes both.
 
 // applications lists the results of each control on the same operands, by the first of them in order.
 func applications(order []*Value) map[*Value][]*Value {
@@ -35,7 +35,7 @@ next:
 
 func (op controlOp) grad(y, dy *Value) []*Value { return op.gradients([]*Value{y}, []*Value{dy}) }
 
-// gradients is the gradient of each operand, given those of some results.
+// gradients returns the gradient with respect to each operand, given those of some results.
 func (c *control) gradients(ys, dys []*Value) []*Value {
 	switch c.kind {
 	case ir.While:
@@ -55,7 +55,7 @@ type mover struct {
 	start   int      // values of the old body with this id or a later one are of the gradient
 	moved   map[*Value]*Value
 	outside map[*Value]*Value                    // what has been computed outside, once for all steps
-	keep    func(v *Value) *Value                // gives what a step of the forward pass has computed; nil where it is computed again
+	keep    func(v *Value) *Value                // returns what a step of the forward pass has computed; nil if it is computed again
 	steady  map[*Value]bool                      // what does not differ from step to step
 	argue   func(v *Value, op argumentOp) *Value // the arguments
 
@@ -66,7 +66,7 @@ func newMover(c *control, in []*Value, to *Graph, start int) *mover {
 	return &mover{from: c, in: in, to: to, start: start, moved: map[*Value]*Value{}, outside: map[*Value]*Value{}, steady: map[*Value]bool{}, inner: resultMover{}, outer: resultMover{}}
 }
 
-// operand is the value outside that a captured argument stands for.
+// operand returns the outer value that a captured argument stands for.
 func (m *mover) operand(op argumentOp) *Value {
 	first := m.from.carries + m.from.slices
 	if m.from.kind == ir.Branch {
@@ -258,7 +258,7 @@ func (c *control) scanGradients(ys, dys []*Value) []*Value {
 	return out
 }
 
-// givenGradients adds up the gradients of each result, which may have been asked for twice.
+// givenGradients adds up the gradients of each result, which may occur twice.
 func (c *control) givenGradients(ys, dys []*Value) []*Value {
 	given := make([]*Value, len(c.outputs[0]))
 	for i, y := range ys {
@@ -398,7 +398,7 @@ func (s *scanGradient) carry(init *Value) int {
 	return len(s.next) - 1
 }
 
-// sliceOf gives this step's slice of an array outside.
+// sliceOf returns this step's slice of an array outside.
 func (s *scanGradient) sliceOf(whole *Value) *Value {
 	i, known := s.arrayAt[whole]
 	if !known {
@@ -420,7 +420,7 @@ func (s *scanGradient) stackOf(v *Value) func() *Value {
 	return func() *Value { return s.result(len(s.next) + i) }
 }
 
-// result is a result of the reverse scan, once that is complete.
+// result returns a result of the reverse scan, once that is complete.
 func (s *scanGradient) result(i int) *Value {
 	op := controlOp{s.reverse, i}
 	if s.first != nil {
@@ -430,7 +430,7 @@ func (s *scanGradient) result(i int) *Value {
 	return s.first
 }
 
-// whole gives, once the reverse scan is complete, a value of the old body of all steps, stacked.
+// whole returns a value of the old body stacked over all steps, once the reverse scan is complete.
 func (s *scanGradient) whole(v *Value) func() *Value {
 	w := s.move(v)
 	if op, ok := w.op.(argumentOp); ok && op.role == slicedArgument {
@@ -439,7 +439,7 @@ func (s *scanGradient) whole(v *Value) func() *Value {
 	return s.stackOf(w)
 }
 
-// sum gives, once the reverse scan is complete, the sum of a value of the old body over all steps. That of products is one product of
+// sum returns the sum of a value of the old body over all steps, once the reverse scan is complete. The sum of products is one product of
 // what is stacked: the sum of the products is the product of the blocks side by side. Everything else is added up in a carry.
 func (s *scanGradient) sum(d *Value) func() *Value {
 	g := s.body.around

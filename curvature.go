@@ -2,14 +2,14 @@ package tarn
 
 import "slices"
 
-// This file holds what is made of second derivatives beside the Hessian-vector product: the product with the Gauss-Newton matrix, and the
+// This file holds products of second derivatives other than the Hessian-vector product: the product with the Gauss-Newton matrix, and the
 // diagonal of the Hessian, exact and estimated.
 
-// GNVP is the product of vectors with the Gauss-Newton matrix J' H J of a scalar loss: J is the Jacobian of outputs, such as a
-// network's, by the operands in wrt, and H the Hessian of the loss by the outputs. It is the Hessian of the loss with the outputs made linear. Where the
-// loss is convex in the outputs, as are cross-entropy by the logits and the squared error, it has no negative eigenvalue; for these two
-// it is the Fisher information of the model as well. The part of a loss that does not depend on the outputs, such as a weight decay,
-// has no share in it. The matrix is never formed. Vectors are as those of HVP. (Schraudolph 2002, Fast curvature matrix-vector
+// GNVP returns the product of vectors with the Gauss-Newton matrix J' H J of a scalar loss: J is the Jacobian of outputs, such as a
+// network's, with respect to the operands in wrt, and H the Hessian of the loss with respect to the outputs. It is the Hessian of the loss with the outputs made linear. If the
+// loss is convex in the outputs, as are cross-entropy of the logits and the squared error, it has no negative eigenvalue; for these two
+// it is also the Fisher information of the model. The part of a loss that does not depend on the outputs, such as weight decay,
+// does not contribute. The matrix is never formed. Vectors are held fixed, as in HVP. (Schraudolph 2002, Fast curvature matrix-vector
 // products for second-order gradient descent; Martens 2020, New insights and perspectives on the natural gradient method.)
 //
 // Shapes: [], [d...], and for each operand a vector of its shape -> the shapes of wrt.
@@ -42,8 +42,8 @@ type gnvpOp struct{ failedOp }
 
 func (gnvpOp) Name() string { return "GNVP" }
 
-// HessianDiagonal is the diagonal of the Hessian of a scalar loss by each operand in wrt, exactly: a Scan over unit vectors, that is one
-// Hessian-vector product for each element of wrt, which is for small models. HutchinsonDiagonal estimates it with one product.
+// HessianDiagonal returns the exact diagonal of the Hessian of a scalar loss with respect to each operand in wrt. It is a Scan over unit vectors, that is one
+// Hessian-vector product for each element of wrt, so it is for small models. HutchinsonDiagonal estimates it with one product.
 //
 // Shapes: [] and any... -> the shapes of wrt.
 func HessianDiagonal[T Operand](loss *Value, wrt ...T) []*Value {
@@ -79,7 +79,7 @@ type hessianDiagonalOp struct{ failedOp }
 
 func (hessianDiagonalOp) Name() string { return "HessianDiagonal" }
 
-// HutchinsonDiagonal estimates the diagonal of the Hessian H of a scalar loss by each operand in wrt, as r * H r for random signs r: its
+// HutchinsonDiagonal estimates the diagonal of the Hessian H of a scalar loss with respect to each operand in wrt, as r * H r for random signs r: its
 // mean over steps is the diagonal, because the signs of two elements are independent, and the variance of element i is the sum of the squares
 // of the other elements of row i. (Bekas, Kokiopoulou and Saad 2007, An estimator for the diagonal of a matrix, after Hutchinson 1990.) The numbers depend
 // on the graph's seed. Equal to optax.contrib.hutchinson_estimator_diag_hessian, up to the random numbers.

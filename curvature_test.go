@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 )
 
-// This file holds products with matrices of second derivatives against these matrices, formed.
+// This file checks products with matrices of second derivatives against these matrices, formed.
 
 // curved is a small network with all weights in one vector, its outputs and two losses of them.
 type curved struct {
@@ -189,16 +189,16 @@ func TestCurvatureMistakes(t *testing.T) {
 		{"HVP: vector 1 is nil", func(g *tarn.Graph, w, v *tarn.Value) {
 			tarn.HVP(w.Sum(), []*tarn.Value{w}, []*tarn.Value{nil})
 		}},
-		{"HVP: operand 1 to differentiate by is nil", func(g *tarn.Graph, w, v *tarn.Value) {
+		{"HVP: operand 1 to differentiate with respect to is nil", func(g *tarn.Graph, w, v *tarn.Value) {
 			tarn.HVP(w.Sum(), []*tarn.Value{nil}, []*tarn.Value{v})
 		}},
 		{"HVP: vector 1 is f32[] and the operand that it belongs to f64[3]", func(g *tarn.Graph, w, v *tarn.Value) {
 			tarn.HVP(w.Sum(), []*tarn.Value{w}, []*tarn.Value{g.Num(tarn.F32, 1)})
 		}},
 		{"the loss has shape [3]", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HessianDiagonal(w.Exp(), w) }},
-		{"HessianDiagonal: operand 2 to differentiate by is nil", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HessianDiagonal(w.Sum(), w, nil) }},
-		{"HVP: operand 2 to differentiate by is nil", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HutchinsonDiagonal(w.Sum(), w, nil) }},
-		{"HVP: there is no gradient by a value of dtype i32", func(g *tarn.Graph, w, v *tarn.Value) {
+		{"HessianDiagonal: operand 2 to differentiate with respect to is nil", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HessianDiagonal(w.Sum(), w, nil) }},
+		{"HVP: operand 2 to differentiate with respect to is nil", func(g *tarn.Graph, w, v *tarn.Value) { tarn.HutchinsonDiagonal(w.Sum(), w, nil) }},
+		{"HVP: there is no gradient with respect to a value of dtype i32", func(g *tarn.Graph, w, v *tarn.Value) {
 			tarn.HutchinsonDiagonal(w.Sum(), g.Iota(tarn.I32, 0, 3))
 		}},
 	} {

@@ -1,6 +1,6 @@
 package tarn
 
-// This file holds the question whether a gradient can flow.
+// This file tells whether a gradient can flow.
 
 // Depends reports whether y depends on one of the operands in a way that a gradient can follow: through float values and not through
 // StopGradient. If it does not, Grad returns zeros for all of them.

@@ -36,7 +36,7 @@ func square(a, b, c, d float32) *tarn.Tensor {
 	return t
 }
 
-// TestPlainOutputs gives out what no step computes: inputs, params, constants, views of them, and one value several times.
+// TestPlainOutputs outputs what no step computes: inputs, params, constants, views of them, and one value several times.
 func TestPlainOutputs(t *testing.T) {
 	w := tarn.NewParam(tarn.F32, nil, 2, 2)
 	if err := w.Set(square(1, 2, 3, 4)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/optim"
 )
 
-// This file holds what a few programs are compiled to against listings under testdata, so that a fusion that is lost, or
+// This file checks what a few programs are compiled to against listings under testdata, so that a fusion that is lost, or
 // won, shows where the change is reviewed. Write them anew by go test -run TestSteps -update.
 
 func TestSteps(t *testing.T) {

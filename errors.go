@@ -82,7 +82,7 @@ const modulePath = "github.com/seed-49005b45/tarn"
 
 var userPackages = []string{"/cmd/", "/examples/", "/internal/bench"}
 
-// frames gives the frames of the user's program, innermost first, and the name of the function of this module that the
+// frames returns the frames of the user's program, innermost first, and the name of the function of this module that the
 // innermost of them called, as in "Unsqueeze" or "nn.Linear.Forward".
 func (s site) frames() (user []runtime.Frame, called string) {
 	if len(s) == 0 {
@@ -150,11 +150,11 @@ type Diagnostic struct {
 	Problem  string   // what is wrong
 	Operands []string // each operand: its type and where it came from
 	Param    string   // the path of the nearest parameter among the operands' origins, or ""
-	Hint     string   // what to do, where that is certain, or ""
+	Hint     string   // what to do, if that is certain, or ""
 	Times    int      // how often the same line failed in the same way
 }
 
-// Error gives the whole report, over several lines.
+// Error returns the whole report, over several lines.
 func (d *Diagnostic) Error() string {
 	var b strings.Builder
 	name := d.Op
@@ -205,7 +205,7 @@ func (e *GraphError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the mistakes one by one.
+// Unwrap returns the mistakes one by one.
 func (e *GraphError) Unwrap() []error {
 	errs := make([]error, len(e.Diagnostics))
 	for i, d := range e.Diagnostics {
@@ -214,11 +214,11 @@ func (e *GraphError) Unwrap() []error {
 	return errs
 }
 
-// fail records what is wrong with an op and gives a poisoned value. Where an operand is poisoned nothing is recorded: the
-// mistake that poisoned it has been.
+// fail records what is wrong with an op and returns a poisoned value. If an operand is poisoned nothing is recorded: the
+// first mistake has been.
 func (g *Graph) fail(op op, in []*Value, err error) *Value { return g.refuse(op, op.Name(), in, err) }
 
-// failAs does so for a composition, which goes by a name of its own.
+// failAs does so for a composition, which goes by its own name.
 func (g *Graph) failAs(name string, in []*Value, err error) *Value {
 	return g.refuse(failedOp{}, name, in, err)
 }
@@ -239,8 +239,8 @@ func (g *Graph) refuse(op op, name string, in []*Value, err error) *Value {
 }
 
 // Fail records a mistake found by a layer or a loss, which stands above the ops: name is the layer's, in its operands.
-// It returns a poisoned value. The place reported is that of the user's call. Where an operand is poisoned itself nothing
-// is recorded: the mistake that poisoned it has been.
+// It returns a poisoned value. The place reported is that of the user's call. If an operand is poisoned, nothing
+// is recorded: the first mistake has been.
 func (g *Graph) Fail(name string, in []*Value, format string, args ...any) *Value {
 	return g.failAs(name, in, newProblem(format, args...))
 }
@@ -274,7 +274,7 @@ func (g *Graph) report(v *Value, name string, err error) {
 	g.diags = append(g.diags, d)
 }
 
-// describe says what a value is and where it came from, for a report.
+// describe returns what a value is and where it came from, for a report.
 func (v *Value) describe() string {
 	switch op := v.op.(type) {
 	case variableOp:

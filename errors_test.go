@@ -142,7 +142,7 @@ tarn: {not scalar}: Grad: the loss has shape [2 3] and should be a scalar
 		{"gradient by integers", func(g *tarn.Graph, x *tarn.Value) {
 			tarn.Grad(x.Sum(), g.Input("ids", tarn.I32, 2)) // by integers
 		}, `
-tarn: {by integers}: Grad: there is no gradient by a value of dtype i32
+tarn: {by integers}: Grad: there is no gradient with respect to a value of dtype i32
 	operand 1: f32[], Sum at {by integers}
 `},
 		{"named value and number", func(g *tarn.Graph, x *tarn.Value) {
@@ -200,7 +200,7 @@ tarn: {no vector}: VJP: Grad: the vector is nil
 		{"nothing to differentiate by", func(g *tarn.Graph, x *tarn.Value) {
 			tarn.Grad(x.Sum(), x, (*tarn.Value)(nil)) // by nothing
 		}, `
-tarn: {by nothing}: Grad: operand 2 to differentiate by is nil
+tarn: {by nothing}: Grad: operand 2 to differentiate with respect to is nil
 	operand 1: f32[], Sum at {by nothing}
 `},
 		{"a Jacobian of integers", func(g *tarn.Graph, x *tarn.Value) {

@@ -84,7 +84,7 @@ func scatterOver(r *rand.Rand, a ir.Array) (memory ir.Array, view ir.View) {
 	return memory, view
 }
 
-// RandomView gives a shape strides in random order, some with gaps, some negative; and where overlap is true some 0.
+// RandomView returns a view of a shape with strides in random order, some with gaps, some negative, and some 0 if overlap is true.
 func RandomView(r *rand.Rand, shape []int, overlap bool) ir.View {
 	v := ir.View{Shape: shape, Strides: make([]int, len(shape))}
 	axes := r.Perm(len(shape))

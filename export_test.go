@@ -34,7 +34,7 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	return results, r.Run(exec.Call{Inputs: arrays, Outputs: out, Step: step})
 }
 
-// OpTypes gives the names of the Go types of all ops in g, and the scalar functions of the elementwise ones.
+// OpTypes returns the names of the Go types of all ops in g, and the scalar functions of the elementwise ones.
 func OpTypes(g *Graph) (types, functions []string) {
 	for _, v := range g.values {
 		types = append(types, reflect.TypeOf(v.op).Name())
@@ -45,7 +45,7 @@ func OpTypes(g *Graph) (types, functions []string) {
 	return types, functions
 }
 
-// ScalarFunctions gives the names of all scalar functions.
+// ScalarFunctions returns the names of all scalar functions.
 func ScalarFunctions() []string {
 	var names []string
 	for _, f := range scalar.All() {

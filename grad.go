@@ -81,7 +81,7 @@ func vjp(y, dy *Value, wrt []Operand) []*Value {
 	return out[:len(ends)]
 }
 
-// outside is the value of the graph around that v stands for in the body of a loop, or nil.
+// outside returns the value of the surrounding graph that v stands for in the body of a loop, or nil.
 func (v *Value) outside() *Value {
 	if op, ok := v.op.(argumentOp); ok {
 		return op.outer
@@ -123,7 +123,7 @@ func outsiders(y *Value, ends []*Value) []*Value {
 	return through
 }
 
-// remember returns a function that tells of a value what f finds from its operands. It asks once for all results of a loop, as these share
+// remember returns a function that caches f, which looks at the operands of a value. It calls f once for all results of a loop, as these share
 // their operands.
 func remember(f func(v *Value) bool) func(v *Value) bool {
 	known := map[**Value]bool{}
@@ -140,7 +140,7 @@ func remember(f func(v *Value) bool) func(v *Value) bool {
 	}
 }
 
-// addOutside adds to the gradients by ends what comes through v, which a body has captured, given the gradient d by that.
+// addOutside adds to the gradients with respect to ends what comes through v, which a body has captured, given the gradient d by that.
 func addOutside(out, ends []*Value, v, d *Value) {
 	var wrt []*Value
 	var at []int
@@ -158,7 +158,7 @@ func addOutside(out, ends []*Value, v, d *Value) {
 	}
 }
 
-// checkGrad reports whether the gradient of in[0], given that of it in in[1], by the rest cannot be taken, and why, unless
+// checkGrad reports whether in[0] cannot be differentiated with respect to the rest, given its gradient in[1], and why, unless
 // one of them has failed before.
 func checkGrad(in []*Value) (p error, failed bool) {
 	for i, v := range in {
@@ -166,12 +166,12 @@ func checkGrad(in []*Value) (p error, failed bool) {
 		case !v.exists() && i == 1:
 			return newProblem("the vector is nil"), true
 		case !v.exists():
-			return newProblem("operand %d to differentiate by is nil", i-1), true
+			return newProblem("operand %d to differentiate with respect to is nil", i-1), true
 		case v.failed:
 			in[0].graph.adopt(v)
 			return nil, true
 		case v.graph != in[0].graph && !(i == 1 && v.graph.open && v.graph.within(in[0].graph)):
-			return newProblem("a value of another graph is named"), true
+			return newProblem("a value belongs to another graph"), true
 		}
 	}
 	y, dy := in[0], in[1]
@@ -183,7 +183,7 @@ func checkGrad(in []*Value) (p error, failed bool) {
 	}
 	for _, end := range in[2:] {
 		if !end.DType().IsFloat() {
-			return newProblem("there is no gradient by a value of dtype %v", end.DType()), true
+			return newProblem("there is no gradient with respect to a value of dtype %v", end.DType()), true
 		}
 	}
 	return nil, false
@@ -191,7 +191,7 @@ func checkGrad(in []*Value) (p error, failed bool) {
 
 // backward is reverse mode, from several results of which the gradients are given. It visits only the values between ends and
 // results, each once and after all its users, and of those only what the results are computed from without passing through border.
-// It gives nil for an end that no gradient reaches.
+// It returns nil for an end that no gradient reaches.
 func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 	// on[v]: v depends on one of ends.
 	on := map[*Value]bool{}
@@ -203,7 +203,7 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 	for _, v := range order {
 		on[v] = on[v] || between(v)
 	}
-	parts := map[*Value][]*Value{} // what the users of a value have given
+	parts := map[*Value][]*Value{} // the gradients of a value from its users
 	for i, y := range ys {
 		parts[y] = append(parts[y], dys[i])
 	}
@@ -252,8 +252,8 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 	return out
 }
 
-// sumParts adds up what the users of a value have given for its gradient. Where each has used a slice, and the slices together
-// are the whole, their gradients are put together instead of being padded and added.
+// sumParts adds up the gradients of a value from its users. If each has used a slice, and the slices together
+// are the whole, their gradients are concatenated and not padded and added.
 func sumParts(parts []*Value) *Value {
 	if whole := joinSlices(parts); whole != nil {
 		return whole
@@ -265,7 +265,7 @@ func sumParts(parts []*Value) *Value {
 	return sum
 }
 
-// joinSlices gives the concatenation of the operands of pads that fill an axis without overlap, or nil.
+// joinSlices returns the concatenation of the operands of pads that fill an axis without overlap, or nil.
 func joinSlices(parts []*Value) *Value {
 	if len(parts) < 2 {
 		return nil
@@ -300,8 +300,8 @@ type gradOp struct{ failedOp }
 
 func (gradOp) Name() string { return "Grad" }
 
-// JVP is the Jacobian-vector product of y: the rate at which y changes as each operand in wrt moves along its tangent.
-// It comes from reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J. Tangents are as the vectors of HVP.
+// JVP returns the Jacobian-vector product of y: the rate at which y changes as each operand in wrt moves along its tangent.
+// It is reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J. The rules for the vectors of HVP hold for tangents.
 //
 // Shapes: [d...], and for each operand a tangent of its shape -> [d...].
 func JVP[T Operand](y *Value, wrt []T, tangents []*Value) *Value {
@@ -320,9 +320,9 @@ type jvpOp struct{ failedOp }
 
 func (jvpOp) Name() string { return "JVP" }
 
-// HVP is the Hessian-vector product of a scalar loss: the rate at which its gradient changes as each operand in wrt moves
-// along its vector. It never forms the Hessian. What a vector has been computed from does not matter: it is held fixed. A vector may be
-// a value of the body of a loop that is built in the loss's graph; what depends on the vectors is then computed in the loop, and the
+// HVP returns the Hessian-vector product of a scalar loss: the rate at which its gradient changes as each operand in wrt moves
+// along its vector. It never forms the Hessian. Vectors are held fixed: what a vector was computed from does not matter. A vector may be
+// a value in the body of a loop of the loss's graph; then what depends on the vectors is computed in the loop, and the
 // rest once, outside of it.
 //
 // Shapes: [], and for each operand a vector of its shape -> the shapes of wrt.
@@ -340,7 +340,7 @@ type hvpOp struct{ failedOp }
 
 func (hvpOp) Name() string { return "HVP" }
 
-// linearIn gives n values that build makes, by differentiating y by the operands in wrt, from a vector for each of these. It builds them
+// linearIn returns n values that build makes by differentiating y with respect to the operands in wrt, from a vector for each. It builds them
 // from placeholders and then computes them for the vectors, so that no derivative runs through a vector, and vectors may be values of a
 // loop's body.
 func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build func(vectors []*Value) []*Value) []*Value {
@@ -383,7 +383,7 @@ func (y *Value) linearIn(op op, n int, wrt []Operand, vectors []*Value, build fu
 	return Substitute(values, places, vectors)
 }
 
-// placeholder is a value of its own, for which another is to be substituted. It is a number repeated, so as to take no memory.
+// placeholder returns a new value, for which another will be substituted. It is one number broadcast, so it takes no memory.
 func (g *Graph) placeholder(t ir.Type) *Value {
 	number := ir.NewArray(ir.Type{DType: t.DType, Shape: []int{}})
 	return g.leaf(constOp{ir.Const{Array: number}}, number.Type).broadcastTo(t.Shape)

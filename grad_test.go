@@ -146,7 +146,7 @@ func TestStopGradient(t *testing.T) {
 	}
 }
 
-// TestWithGradient gives compositions rules of their own and differentiates those twice.
+// TestWithGradient defines gradient rules for compositions and differentiates these twice.
 func TestWithGradient(t *testing.T) {
 	g := tarn.NewGraph()
 	x := g.Input("x", tarn.F64, 3)
@@ -219,7 +219,7 @@ var checkpointedCases = []checkpointed{
 	}},
 }
 
-// TestCheckpoint compares blocks that are computed twice with the same kept: value, gradients by everything, and the
+// TestCheckpoint compares blocks that are computed twice with the same kept: value, gradients with respect to everything, and the
 // gradient of the gradient.
 func TestCheckpoint(t *testing.T) {
 	plain := func(f func(in ...*tarn.Value) *tarn.Value, in ...*tarn.Value) *tarn.Value { return f(in...) }

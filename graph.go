@@ -8,7 +8,7 @@ import (
 
 // This file holds Graph, the record of a computation, and the one function through which every op enters it.
 
-// Graph records ops as they are called. It is a plan and computes nothing: Compile turns the part of it that some outputs
+// Graph records ops as they are called and computes nothing: Compile turns the part of it that some outputs
 // and updates need into a Program. A Graph is not safe for use by several goroutines at once.
 type Graph struct {
 	values  []*Value
@@ -20,35 +20,35 @@ type Graph struct {
 	seed    uint64
 	randoms uint64 // random ops so far: the second key of their numbers
 	gradOf  *Value // the forward value whose gradient rule is running, or nil
-	eval    bool   // layers are added as for evaluation
+	eval    bool   // layers are added in evaluation mode
 	states  map[*Param][]attached
 	diags   []*Diagnostic
 
-	controls int    // loops and branches so far, of a graph that is no body
-	tracing  *Graph // the innermost body that values are being added to, of a graph that is no body; nil if there is none
+	controls int    // loops and branches so far, of a graph that is not a body
+	tracing  *Graph // the innermost body that values are being added to, of a graph that is not a body; nil if there is none
 
-	lost bool // it stands for a graph that is not there
+	lost bool // it stands in for a missing graph
 	body      // zero unless g is the body of a loop or a branch
 }
 
 // NewGraph returns an empty graph, as new(Graph) does.
 func NewGraph() *Graph { return &Graph{} }
 
-// Seed sets the seed of the random ops that are added from here on. Without it the seed is 0.
+// Seed sets the seed of the random ops added from now on. The default is 0.
 func (g *Graph) Seed(seed uint64) { g.orLost().root().seed = seed }
 
-// Eval makes the layers that are added from here on behave as in evaluation: dropout passes everything, a batch norm uses
-// its running statistics. Training a model and evaluating it are two programs made from one struct, so this is a matter of
-// the graph and no flag on layers. A new graph is for training, as a PyTorch module is.
+// Eval switches layers added from now on to evaluation mode: dropout is the identity, and a batch norm uses
+// its running statistics. Training and evaluation are two programs made from one struct, so the mode belongs to
+// the graph and is not a flag on layers. A new graph is in training mode, as a PyTorch module is.
 func (g *Graph) Eval() { g.orLost().eval = true }
 
-// Train makes the layers that are added from here on behave as in training, which a new graph does already.
+// Train switches layers added from now on to training mode, which is the mode of a new graph.
 func (g *Graph) Train() { g.orLost().eval = false }
 
-// Training reports whether layers that are added now should behave as in training.
+// Training reports whether layers added now are in training mode.
 func (g *Graph) Training() bool { return !g.orLost().eval }
 
-// Input declares data that every run of a program is given, in the order of declaration.
+// Input declares an input of the program: each run takes its data, in the order of declaration.
 //
 // Shapes: the result has the shape given.
 func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
@@ -71,7 +71,7 @@ func (g *Graph) Input(name string, dtype DType, shape ...int) *Value {
 	return v
 }
 
-// Const is a tensor as a value. The contents are copied.
+// Const returns a tensor as a value. The contents are copied.
 //
 // Shapes: the result has the shape of t.
 func (g *Graph) Const(t *Tensor) *Value {
@@ -90,7 +90,7 @@ func (g *Graph) Const(t *Tensor) *Value {
 	return g.leaf(constOp{ir.Const{Array: c.array}}, c.array.Type)
 }
 
-// Num is a number as a scalar value of the given dtype, rounded to it.
+// Num returns a number as a scalar value of the given dtype, rounded to it.
 //
 // Shapes: [].
 func (g *Graph) Num(dtype DType, x float64) *Value {
@@ -114,8 +114,8 @@ func (g *Graph) scalar(t *Tensor) *Value {
 	return v
 }
 
-// Runs is the number of runs that the program has completed before this one, an I64 scalar: what schedules and random
-// ops depend on. See Program.SetRuns.
+// Runs returns the number of runs that the program has completed before this one, an I64 scalar. Schedules and random
+// ops depend on it. See Program.SetRuns.
 //
 // Shapes: [].
 func (g *Graph) Runs() *Value {
@@ -146,7 +146,7 @@ func (g *Graph) variable(p *Param) *Value {
 	return v
 }
 
-// put adds to a map of a graph, which a zero Graph does not have yet.
+// put adds to a map of a graph, and makes the map if the Graph is a zero value.
 func put[K comparable, V any](m *map[K]V, key K, v V) {
 	if *m == nil {
 		*m = map[K]V{}
@@ -161,8 +161,8 @@ func (g *Graph) leaf(op op, t ir.Type) *Value {
 	return v
 }
 
-// add is the one way in for every op with operands: it checks the operands, runs the shape rule and records what is
-// wrong. It never panics: a failed op gives a poisoned value. While a gradient rule runs, products with what a selection has not taken are
+// add is the only way to add an op with operands: it checks the operands, runs the shape rule and records what is
+// wrong. It never panics: the value of a failed op is poisoned. While a gradient rule runs, products with what a selection has not taken are
 // selections: see supported.
 func (g *Graph) add(op op, in ...*Value) *Value {
 	v := g.insert(op, in...)
@@ -199,8 +199,8 @@ func (g *Graph) insert(op op, in ...*Value) *Value {
 	return v
 }
 
-// poison gives the value of an op that could not be built. It answers questions about its shape harmlessly, and every op
-// on it is poisoned in turn without another report.
+// poison returns the value of an op that could not be built. Its shape may be asked for, and every op
+// on it is poisoned without another report.
 func (g *Graph) poison(op op, in []*Value) *Value {
 	g = g.orLost()
 	v := &Value{graph: g, id: -1, op: op, in: in, typ: ir.Type{DType: ir.F32, Shape: []int{}}, site: caller(), gradOf: g.gradOf, failed: true}
@@ -238,7 +238,7 @@ func reachable(roots []*Value, border ...*Value) []*Value {
 	return found
 }
 
-// The leaves of a graph as ops: data has no gradient rule of its own.
+// The leaves of a graph as ops. Data has no gradient rule.
 type (
 	inputOp    struct{ ir.Input }
 	constOp    struct{ ir.Const }

@@ -9,12 +9,12 @@ import (
 )
 
 // This file holds the Kronecker factors of layers: of a weight that multiplies the rows of a matrix, what the rows are and
-// what the gradient by the products is, from which K-FAC makes its small stand-in for the layer's curvature. How a
-// graph uses a weight is found by kronecker_uses.go.
+// what the gradient with respect to the products is. K-FAC approximates the layer's curvature by them. How a
+// graph uses a weight is found in kronecker_uses.go.
 
 // KroneckerLayer is a weight whose curvature has Kronecker factors. The graph uses the weight as a matrix W [out in] that
-// multiplies rows, y = W a, where a bias that is added to every y counts as the last column of W and a ends in a 1. For each
-// example the gradient by W is then the sum of d aᵀ over the rows of the example, d being the gradient by y, and the Fisher
+// multiplies rows, y = W a. A bias that is added to every y counts as the last column of W, and a then ends in a 1. For each
+// example the gradient with respect to W is then the sum of d aᵀ over the rows of the example, d being the gradient with respect to y, and the Fisher
 // matrix F, the mean of vec(gradient) vec(gradient)ᵀ over the examples, is approximated by the Kronecker product of two small
 // matrices:
 //
@@ -22,24 +22,24 @@ import (
 //	G = the mean of the sum of d dᵀ over the rows of an example, over the examples
 //	F(o,i; p,j) = G(o,p) A(i,j)
 //
-// With one row an example that takes a and d for independent; it is exact where one of them is the same for all examples, as
-// it is for one example alone, or where d is noise, as in a linear model with Gaussian targets. (Martens and Grosse 2015, Optimizing
-// neural networks with Kronecker-factored approximate curvature.) With R rows an example, the places of a convolution or of
-// a sequence, the gradients at different rows are also taken for uncorrelated, and a for distributed alike at all rows. (Grosse and
+// With one row per example this assumes that a and d are independent. It is exact if one of them is the same for all examples, as
+// for a single example, or if d is noise, as in a linear model with Gaussian targets. (Martens and Grosse 2015, Optimizing
+// neural networks with Kronecker-factored approximate curvature.) With R rows per example, the places of a convolution or of
+// a sequence, the gradients at different rows are also assumed uncorrelated, and a identically distributed at all rows. (Grosse and
 // Martens 2016, A Kronecker-factored approximate Fisher matrix for convolution layers, where A is R times as large and G as much
-// smaller.) Where a weight is used more than once, the rows of all uses are taken as rows of one. (The case "expand" of
+// smaller.) If a weight is used more than once, the rows of all uses count as rows of one. (The case "expand" of
 // Eschenhagen et al. 2023, Kronecker-factored approximate curvature for modern neural network architectures.)
 //
-// Since the loss is a mean over the examples, d is the number of examples times the gradient of the loss by y, so that G is that
+// Since the loss is a mean over the examples, d is the number of examples times the gradient of the loss with respect to y, so that G is that
 // number times the sum of dy dyᵀ over all rows. Whose Fisher matrix it is depends on the loss: with the targets of the data
 // it is the empirical one, with targets drawn from what the model predicts the true one.
 //
 // A weight of a convolution is the matrix [f window*channels], a the elements of the window at a place, 0 in the padding; strides,
-// padding and dilation change which these are and nothing else. With groups, and where a product has batch axes that the
+// padding and dilation only change which elements these are. With groups, and if a product has batch axes that the
 // weight has too, there is a matrix for each: then every value and both factors have a leading axis for the groups.
 type KroneckerLayer struct {
 	Weight   *Param
-	Bias     *Param // nil where there is none
+	Bias     *Param // nil if there is none
 	Groups   int
 	Examples int
 	Uses     []LinearUse
@@ -54,8 +54,8 @@ type KroneckerLayer struct {
 // LinearUse is a place where a weight multiplies rows.
 type LinearUse struct {
 	X, Y     *Value // the operand that the weight multiplies, and the product before the bias, as they are in the graph
-	DY       *Value // the gradient of the loss by Y
-	Input    *Value // a: the rows of X, of a convolution the windows, with a 1 at the end where there is a bias, [rows in]
+	DY       *Value // the gradient of the loss with respect to Y
+	Input    *Value // a: the rows of X, of a convolution the windows, with a 1 at the end if there is a bias, [rows in]
 	Gradient *Value // the rows of DY, [rows out]
 }
 
@@ -65,11 +65,11 @@ type Unfactored struct {
 	Reason string
 }
 
-// KroneckerFactors finds those params that are weights of linear maps, or biases of such, and their Kronecker factors. A
+// KroneckerFactors finds the params that are weights or biases of linear maps, and their Kronecker factors. A
 // weight may reach the product, any of the forms of MatMul and Einsum or a Conv, through reshapes, permutations and flips.
-// The others are the params that are used in any other way also, such as embeddings, the scales of norms, weights under a
-// Transform, in a Checkpoint or in the body of a loop, and those with a penalty in the loss. The loss is a mean over so many
-// examples; 0 stands for the size of the first axis of the inputs, where they have the same. A graph with mistakes is an error.
+// The others are the params that are also used in any other way, such as embeddings, the scales of norms, weights under a
+// Transform, in a Checkpoint or in the body of a loop, and those with a penalty in the loss. The loss is a mean over the given number of
+// examples; 0 means the size of the first axis of the inputs, which must then be equal. If errors were recorded in g, they are returned.
 func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*KroneckerLayer, others []Unfactored, err error) {
 	switch {
 	case !loss.exists():
@@ -169,7 +169,7 @@ func (w *weightUses) layer(examples int) *KroneckerLayer {
 	return l
 }
 
-// Matrix brings a value of the shape of the weight, and one of the shape of the bias where there is one, into the form of the
+// Matrix brings a value of the shape of the weight, and one of the shape of the bias if there is one, into the form of the
 // factors: the gradient of the layer, say.
 //
 // Shapes: that of the weight, that of the bias or nil -> [groups... out in], of in+1 with a bias.
@@ -199,7 +199,7 @@ func (l *KroneckerLayer) Matrix(weight, bias *Value) *Value {
 	return Concat(-1, m, bias.Reshape(shape...))
 }
 
-// Split is the reverse of Matrix. Where the layer has no bias that is nil.
+// Split is the inverse of Matrix. If the layer has no bias, the second result is nil.
 //
 // Shapes: [groups... out in], of in+1 with a bias -> that of the weight, that of the bias.
 func (l *KroneckerLayer) Split(matrix *Value) (weight, bias *Value) {

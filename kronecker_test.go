@@ -151,7 +151,7 @@ func TestKroneckerForms(t *testing.T) {
 	}
 }
 
-// checkLayer holds the factors of a layer with so many rows in a group against their definitions.
+// checkLayer checks the factors of a layer with the given number of rows in a group against their definitions.
 func checkLayer(t *testing.T, g *tarn.Graph, l *tarn.KroneckerLayer, loss *tarn.Value, rows int, inputs ...*tarn.Tensor) {
 	t.Helper()
 	d := tarn.Grad(loss, l.Weight)
@@ -320,7 +320,7 @@ func TestKroneckerExact(t *testing.T) {
 			same(t, product, brute)
 		}
 	})
-	// The gradient by y of half the squared error is the noise of the target. With each example once for every
+	// The gradient with respect to y of half the squared error is the noise of the target. With each example once for every
 	// direction and sign of a noise of deviation 1, its mean square is 1 whatever the example.
 	t.Run("a linear model with noise", func(t *testing.T) {
 		const examples, outs = 3, 2
@@ -463,7 +463,7 @@ func TestKroneckerMistakes(t *testing.T) {
 	}
 }
 
-// aLayer is a linear layer of 3 inputs and 4 outputs with a bias, in a graph of its own.
+// aLayer is a linear layer of 3 inputs and 4 outputs with a bias, in its own graph.
 func aLayer() *tarn.KroneckerLayer {
 	g := tarn.NewGraph()
 	w, b := tarn.NewParam(tarn.F64, nil, 3, 4), tarn.NewParam(tarn.F64, nil, 4)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file finds out how a graph uses a weight: it follows the weight through ops that only arrange its elements to the
+// This file finds how a graph uses a weight: it follows the weight through ops that only rearrange its elements to the
 // products that it is an operand of, and the product to the bias that is added.
 
 // move is an op that rearranges all elements of a value, and the shape that it finds them in.
@@ -46,7 +46,7 @@ type use struct {
 	outer ir.View
 }
 
-// weightUses are all uses of a param as a weight, or the reason why it is none.
+// weightUses holds all uses of a param as a weight, or the reason why it is not a weight.
 type weightUses struct {
 	param, bias             *Param
 	uses                    []*use
@@ -135,7 +135,7 @@ func (w *weightUses) add(u *use, groups, outputs, inputs int) {
 	w.groups, w.outputs, w.inputs, w.uses = groups, outputs, inputs, append(w.uses, u)
 }
 
-// take gives the uses the gradients at the front of a list, and returns the rest. Uses that no gradient reaches do not count.
+// take assigns the gradients at the front of a list to the uses, and returns the rest. Uses that no gradient reaches do not count.
 func (w *weightUses) take(dys []*Value) []*Value {
 	for i, u := range w.uses {
 		u.dy = dys[i]

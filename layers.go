@@ -9,10 +9,10 @@ import (
 )
 
 // This file finds the layers of a model in a graph. A layer is what the params whose names share all but the last part
-// belong to; its result is the last value that is computed from them and from data. So layers need not register
-// themselves, and a struct of the user's own is a layer as those of package nn are.
+// belong to; its result is the last value computed from them and from data. So layers need not register
+// themselves, and the user's own struct is a layer like those of package nn.
 
-// Layer is a part of a model that has params of its own, and what it has computed in a graph.
+// Layer is a part of a model that has its own params, and what it has computed in a graph.
 type Layer struct {
 	Path   string   // the part's name: "blocks.2.attn.out" for the params "blocks.2.attn.out.weight" and "….bias"
 	Params []string // the names of its params, states included
@@ -119,7 +119,7 @@ func layerPath(name string) string {
 	return name
 }
 
-// stepsOf is the largest array that a scan slices, or nil if v is no result of a scan.
+// stepsOf is the largest array that a scan slices, or nil if v is not a result of a scan.
 func stepsOf(v *Value) *Value {
 	scan, ok := v.op.(controlOp)
 	if !ok || scan.kind != ir.Scan {

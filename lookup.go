@@ -7,11 +7,11 @@ import (
 	"github.com/seed-49005b45/tarn/internal/list"
 )
 
-// This file holds Lookup, by which a part of a program finds a value that another part has named: the logits of a model, say,
+// This file holds Lookup, which finds a value that another part of a program has named, such as the logits of a model,
 // from which an optimizer draws labels.
 
-// Lookup gives the value of g, or the input, that has a name: see Value.Named. It is an error where none has it, or several
-// have. Values in the bodies of loops and branches are not found. Where g holds mistakes these are the error.
+// Lookup returns the value or input of g that has the name: see Value.Named. It is an error if no value has it, or several
+// do. Values in the bodies of loops and branches are not found. If errors were recorded in g, Lookup returns them.
 //
 // Shapes: the result is the value itself.
 func (g *Graph) Lookup(name string) (*Value, error) {

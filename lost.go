@@ -8,7 +8,7 @@ import (
 )
 
 // This file holds what keeps ops from panicking if there is no graph to record a mistake in: an op on a nil *Value or a nil *Graph, or a
-// Concat of no values. Such an op gets a graph of its own, which is lost. The first real graph in which one of its values is used takes over
+// Concat of no values. Such an op gets its own graph, which is lost. The first real graph in which one of its values is used takes over
 // its report, and Compile returns it too if a lost value is an output.
 
 // lose returns a lost graph, with a report of what is wrong.
@@ -69,7 +69,7 @@ func (g *Graph) adopt(v *Value) bool {
 // checkType refuses an unknown dtype, a negative size and a shape with too many elements.
 func checkType(t ir.Type) error {
 	if t.DType > ir.F64 {
-		return newProblem("%v is no dtype", t.DType).WithHint("use tarn.Bool, I32, I64, F32 or F64")
+		return newProblem("%v is not a dtype", t.DType).WithHint("use tarn.Bool, I32, I64, F32 or F64")
 	}
 	return checkShape(t.Shape)
 }

@@ -72,9 +72,9 @@ type traced struct {
 	always    bool // Run says the origin
 }
 
-// NonFiniteError is the error of a run that a Guard has ended.
+// NonFiniteError is the error of a run that a Guard has stopped.
 type NonFiniteError struct {
-	Op     string  // the op that gave what the guard found, which is often far from the origin
+	Op     string  // the op that computed what the guard found, which is often far from the origin
 	Place  string  // where that was called
 	Origin *Origin // with TARN_DEBUG=nan; otherwise see Program.Origin
 }
@@ -114,11 +114,11 @@ type Origin struct {
 	Value    float64  // of that element
 	Count    int      // of the elements that are not finite
 	Operands []string // of the op: their values at that element if it goes element by element, otherwise their types and ranges
-	Overflow bool     // the result is too large for its dtype; false for such as the logarithm of 0
+	Overflow bool     // the result is too large for its dtype; false for the logarithm of 0, for example
 }
 
 // Origin runs the program again on the inputs of a run that a Guard has ended, in a mode that looks at every value, and returns where the
-// first that is not finite comes from. Nothing is stored. It returns nil if everything is finite, and an error if the program has no Guard.
+// first that is not finite comes from. It stores nothing. It returns nil if everything is finite, and an error if the program has no Guard.
 func (p *Program) Origin(inputs ...*Tensor) (*Origin, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram

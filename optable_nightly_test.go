@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/nightly"
 )
 
-// TestNightlyGraphs is TestRandomGraphs with other graphs of ops, loops and branches.
+// TestNightlyGraphs is TestRandomGraphs with different graphs of ops, loops and branches.
 func TestNightlyGraphs(t *testing.T) {
 	for seed := range nightly.Seeds(t) {
 		randomGraph(t, seed)

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/tarntest"
 )
 
-// This file holds the table that tests every op. Each op_*_test.go registers its cases and refusals beside the op; the
+// This file holds the table that tests every op. Each op_*_test.go registers its cases and refusals next to the op; the
 // tests here, and those of optable_random_test.go and optable_complete_test.go, run over all of them.
 
 // opCase is an op with operands that it accepts.
@@ -144,7 +144,7 @@ func (c opCase) types() []tarn.DType {
 // kinkDistance is how far elements keep from kinks.
 const kinkDistance = 0.05
 
-// draw gives a tensor with random elements where the operand's lie; dtype is that of the case.
+// draw returns a tensor with random elements where the operand's lie; dtype is that of the case.
 func (o operand) draw(r *rand.Rand, dtype tarn.DType, shape []int) *tarn.Tensor {
 	if o.fixed {
 		dtype = o.dtype
@@ -345,7 +345,7 @@ func TestOpRefusals(t *testing.T) {
 	}
 }
 
-// TestOpsPoison gives every op a failed operand: no panic, and no second report of the first mistake.
+// TestOpsPoison calls every op with a failed operand: no panic, and no second report of the first mistake.
 func TestOpsPoison(t *testing.T) {
 	for _, c := range opCases {
 		t.Run(c.name(), func(t *testing.T) {

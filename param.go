@@ -20,8 +20,8 @@ import (
 type Initializer func(t *Tensor, r *Random)
 
 // Param is a tensor with an identity: a weight of a model, or a state such as a running mean or an optimizer's moment.
-// Programs read it through Value and change it through Assign. One Param may be used by many programs; its memory is
-// theirs in common.
+// Programs read it through Value and change it through Assign. One Param may be used by many programs; they share its
+// memory.
 type Param struct {
 	// Frozen params are not trained: they get no update from an optimizer.
 	Frozen bool
@@ -72,7 +72,7 @@ func (p *Param) IsState() bool { return p.orEmpty().state }
 // Trainable reports whether an optimizer should update the param: a weight that is not frozen.
 func (p *Param) Trainable() bool { return p != nil && !p.state && !p.Frozen }
 
-// Tensor gives the param's contents. The memory is the param's own, for good: what a program assigns shows in it.
+// Tensor returns the param's contents. The tensor shares the param's memory: what a program assigns is visible in it.
 func (p *Param) Tensor() *Tensor { return p.orEmpty().tensor }
 
 // Shape returns the sizes of the axes.
@@ -93,7 +93,7 @@ func (p *Param) Set(t *Tensor) error {
 	return nil
 }
 
-// Value is the param as a value in g.
+// Value returns the param as a value of g.
 //
 // Shapes: the result has the shape of the param.
 func (p *Param) Value(g *Graph) *Value { return g.variable(p) }
@@ -120,7 +120,7 @@ func Init(model any, seed uint64) error {
 	return nil
 }
 
-// Cast gives every float param of the model, whose layers are made in F32, the dtype F32 or F64, and keeps the contents,
+// Cast changes the dtype of every float param of the model, whose layers are made in F32, to F32 or F64, and keeps the contents,
 // rounded to it. Since the dtype is part of every graph that reads a param, a model is converted before its first use: a
 // param that a graph has read already is an error, and then nothing is converted. Equal to torch.nn.Module.to(dtype).
 func Cast(model any, dtype DType) error {

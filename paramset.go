@@ -13,7 +13,7 @@ import (
 // set of a model; the zero value is an empty set, for Add. What needs names takes a set once and keeps it: an optimizer
 // names its states by it, and a checkpoint its tensors.
 //
-// A set is itself a model: tarn.Init, train.NewStep, safetensors.SaveWeights and the like accept it in the place of one.
+// A set is itself a model: tarn.Init, train.NewStep, safetensors.SaveWeights and the like accept it instead of one.
 // Several goroutines may read a set at once.
 type ParamSet struct {
 	params []*Param

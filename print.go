@@ -25,7 +25,7 @@ func listing(values []*Value) string {
 	return b.String()
 }
 
-// Graphviz gives the values that the given ones are computed from as a graph in the DOT language, for `dot -Tsvg`.
+// Graphviz returns the values that the given ones are computed from as a graph in the DOT language, for `dot -Tsvg`.
 // Params are boxes, inputs ellipses; what a gradient rule added is drawn in blue.
 func Graphviz(values ...*Value) string {
 	var b strings.Builder

@@ -20,7 +20,7 @@ type StepProfile struct {
 	Time  time.Duration // the median of the runs
 }
 
-// Profile runs the program several times and gives each of its steps with the median of its times. Every run counts: it
+// Profile runs the program several times and returns its steps with the median of their times. Every run counts: it
 // stores updates and advances Step.
 func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
 	if p == nil || p.runner == nil {
@@ -59,7 +59,7 @@ type TaskEvent struct {
 	End    time.Duration
 }
 
-// Trace takes one step like Run and says what every worker did when.
+// Trace takes one step like Run and returns what every worker did and when.
 func (p *Program) Trace(inputs ...*Tensor) ([]TaskEvent, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram

@@ -158,7 +158,7 @@ func spanOf(a ir.Array) span {
 	return span{start, start + uintptr(a.Bytes())}
 }
 
-// spansOf gives the memory of params, by address.
+// spansOf returns the memory of params, by address.
 func spansOf(params []*Param) (all []span) {
 	for _, p := range params {
 		all = append(all, spanOf(p.tensor.array))

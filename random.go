@@ -8,14 +8,14 @@ import (
 
 // This file holds Random, the random numbers that initializers draw. Random values inside a graph are ops of their own.
 
-// Random is a stream of random numbers that is fixed by a seed and a name. Two streams of other names are independent,
-// and what one draws does not change what another gives. The numbers are the same on every machine.
+// Random is a stream of random numbers, determined by a seed and a name. Streams with different names are independent,
+// and drawing from one does not change another. The numbers are the same on every machine.
 type Random struct {
 	key  rng.Key
 	used int // elements of the stream drawn so far
 }
 
-// NewRandom returns the stream of a name under a seed.
+// NewRandom returns the stream of the given seed and name.
 func NewRandom(seed uint64, name string) *Random { return &Random{key: rng.Named(seed, name)} }
 
 // Uniform fills t, of dtype F32 or F64, with numbers uniform in [lo, hi).
@@ -41,7 +41,7 @@ func (r *Random) Perm(n int) []int {
 	if err := checkShape([]int{n}); err != nil {
 		panic("tarn: Perm: " + err.Error())
 	}
-	r.key = rng.Key{r.key[0], r.key[1] + 1} // a permutation draws an unknown number of elements: it gets a stream of its own
+	r.key = rng.Key{r.key[0], r.key[1] + 1} // a permutation draws an unknown number of elements: it gets its own stream
 	return rng.Perm(n, r.key)
 }
 

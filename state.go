@@ -2,7 +2,7 @@ package tarn
 
 import "slices"
 
-// This file holds the updates that a graph brings along: states that a layer changes by being computed, such as the running
+// This file holds the updates that are attached to values of a graph: states that change if a layer is computed, such as the running
 // mean of a batch norm.
 
 // attached is an update that goes with a value.
@@ -10,9 +10,9 @@ type attached struct {
 	with, next *Value
 }
 
-// Attach makes next what p holds after every run of a program that computes v: Compile adds the update to those that it is
-// given. A layer whose state changes in training attaches the change to its result. Where a layer is used more than once, the
-// later update starts from the earlier one, see Next, and takes its place.
+// Attach makes every run of a program that computes v store next in p: Compile adds the update to those that it is
+// given. A layer whose state changes in training attaches the change to its result. If a layer is used more than once, the
+// later update starts from the earlier one, see Next, and replaces it.
 func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 	g = g.orLost()
 	if !v.exists() || !next.exists() || p == nil || p.tensor == nil {
@@ -29,7 +29,7 @@ func (g *Graph) Attach(v *Value, p *Param, next *Value) {
 	put(&g.states, p, append(g.states[p], attached{v, next}))
 }
 
-// Next is what the param will hold after the run by the updates attached in g so far, and the param's value where there is
+// Next returns what the param will hold after the run, by the updates attached in g so far, or the param's value if there is
 // none.
 //
 // Shapes: the shape of the param.

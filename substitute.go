@@ -2,13 +2,13 @@ package tarn
 
 import "slices"
 
-// This file holds Substitute, which computes values once more from other operands: a function evaluated at a second point.
+// This file holds Substitute, which computes values again from different operands: a function evaluated at a second point.
 
-// Substitute gives the values as they would be if each operand of from had the value of to at its place. What depends on
-// none of from is shared with the original, and the rest is copied, random ops with their draws: so a gradient, or a loss,
-// can be computed again at other weights, for the same batch and the same dropout. In the body of a loop the values of to may be
-// the body's, and the copies are then too: a search along a line, say, computes a loss anew in every step, and what does not depend on the
-// place once. Equal in its use to torch.func.functional_call.
+// Substitute returns the values with from[i] replaced by to[i]. What depends on
+// none of from is shared with the original. The rest is copied, random ops with their draws, so a gradient or a loss
+// can be computed again at different weights, for the same batch and the same dropout. In the body of a loop the values of to may be
+// the body's, and then the copies are too: a line search, for example, computes a loss in every step, and what does not depend on the
+// point once. It is used like torch.func.functional_call.
 //
 // Shapes: any..., and for each operand a value of its dtype and shape -> the shapes of values.
 func Substitute[T Operand](values []*Value, from []T, to []*Value) []*Value {

@@ -92,8 +92,8 @@ func zeros(t ir.Type) (*Tensor, error) {
 	return &Tensor{ir.NewArray(t)}, nil
 }
 
-// FromSlice returns a tensor that uses data as its memory, in row-major order. The error says so where the shape does
-// not hold len(data) elements.
+// FromSlice returns a tensor that uses data as its memory, in row-major order. It is an error if the shape does
+// not have len(data) elements.
 func FromSlice[T Element](data []T, shape ...int) (*Tensor, error) {
 	if err := checkShape(shape); err != nil {
 		return nil, fmt.Errorf("tarn: FromSlice: %w", err)
@@ -139,25 +139,25 @@ func (t *Tensor) Shape() []int { return slices.Clone(t.array.Shape) }
 // DType returns the type of the elements.
 func (t *Tensor) DType() DType { return DType(t.array.DType) }
 
-// Rank is the number of axes.
+// Rank returns the number of axes.
 func (t *Tensor) Rank() int { return len(t.array.Shape) }
 
-// Size is the number of elements.
+// Size returns the number of elements.
 func (t *Tensor) Size() int { return t.array.Size() }
 
-// F32 gives the elements, sharing the tensor's memory. Like every typed accessor it panics where the dtype is another.
+// F32 returns the elements, sharing the tensor's memory. Like every typed accessor it panics if the dtype is different.
 func (t *Tensor) F32() []float32 { return elements[float32](t) }
 
-// F64 gives the elements of an F64 tensor, sharing its memory.
+// F64 returns the elements of an F64 tensor, sharing its memory.
 func (t *Tensor) F64() []float64 { return elements[float64](t) }
 
-// I32 gives the elements of an I32 tensor, sharing its memory.
+// I32 returns the elements of an I32 tensor, sharing its memory.
 func (t *Tensor) I32() []int32 { return elements[int32](t) }
 
-// I64 gives the elements of an I64 tensor, sharing its memory.
+// I64 returns the elements of an I64 tensor, sharing its memory.
 func (t *Tensor) I64() []int64 { return elements[int64](t) }
 
-// Bools gives the elements of a Bool tensor, sharing its memory.
+// Bools returns the elements of a Bool tensor, sharing its memory.
 func (t *Tensor) Bools() []bool { return elements[bool](t) }
 
 func elements[T Element](t *Tensor) []T {
@@ -167,7 +167,7 @@ func elements[T Element](t *Tensor) []T {
 	return ir.Slice[T](t.array)
 }
 
-// Float returns element i, counted in row-major order, as a float64; a bool gives 0 or 1.
+// Float returns element i, counted in row-major order, as a float64; a bool is 0 or 1.
 func (t *Tensor) Float(i int) float64 {
 	t.checkIndex(i)
 	return t.array.Float(i)
@@ -193,7 +193,7 @@ func (t *Tensor) Item() float64 {
 	return t.array.Float(0)
 }
 
-// Floats returns all elements as float64, in memory of their own.
+// Floats returns all elements as float64, in a new slice.
 func (t *Tensor) Floats() []float64 {
 	out := make([]float64, t.Size())
 	for i := range out {
@@ -202,7 +202,7 @@ func (t *Tensor) Floats() []float64 {
 	return out
 }
 
-// Clone returns a copy with memory of its own.
+// Clone returns a copy with its own memory.
 func (t *Tensor) Clone() *Tensor {
 	c := Zeros(t.DType(), t.array.Shape...)
 	copy(c.array.Raw(), t.array.Raw())
@@ -221,7 +221,7 @@ func (t *Tensor) CopyFrom(src *Tensor) error {
 	return nil
 }
 
-// Reshape returns a tensor of another shape that shares the memory of t. One size may be -1: it is worked out from the rest.
+// Reshape returns a tensor of another shape that shares the memory of t. One size may be -1: it is computed from the others.
 func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
 	reshaped, err := irop.Reshape{Shape: shape}.Infer([]ir.Type{t.array.Type})
 	if err != nil {
@@ -242,14 +242,14 @@ func (t *Tensor) fill(src *Tensor) {
 	irop.Cast{To: t.array.DType}.Eval(t.array, []ir.Array{src.array})
 }
 
-// Raw gives the memory of the elements, in the machine's byte order, sharing it.
+// Raw returns the memory of the elements, in the machine's byte order, sharing it.
 func (t *Tensor) Raw() []byte { return t.array.Raw() }
 
 // Equal reports whether t and u have one dtype, one shape and elements that differ by at most
 // tolerance + tolerance*|u|. A NaN equals a NaN, and an infinity only itself.
 func (t *Tensor) Equal(u *Tensor, tolerance float64) bool { return t.Diff(u, tolerance) == "" }
 
-// Diff says where t and u differ by more than Equal allows: the first such element and how many there are; or "".
+// Diff describes where t and u differ by more than Equal allows: the first such element and how many there are. It returns "" if they are equal.
 func (t *Tensor) Diff(u *Tensor, tolerance float64) string {
 	if !t.array.Type.Equal(u.array.Type) {
 		return fmt.Sprintf("types differ: %v and %v", t.array.Type, u.array.Type)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds Value, a node of a graph: what ops take and give.
+// This file holds Value, a node of a graph: the operands and results of ops.
 
 // Value is the result of an op in a Graph: a type, and the recipe by which a Program will compute it. The ops are its
 // methods; none of them panics or returns an error, not even on a nil *Value. What is wrong with a call is recorded in the graph with
@@ -35,7 +35,7 @@ type op interface {
 	grad(y, dy *Value) []*Value
 }
 
-// Operand is what the methods of Value take beside their receiver: a *Value, a *Param, or a plain number as a Num.
+// Operand is an argument of a Value method: a *Value, a *Param, or a plain number as a Num.
 type Operand interface {
 	value(g *Graph) *Value
 }
@@ -47,13 +47,13 @@ func (x Num) value(g *Graph) *Value { return g.Num(F64, float64(x)) }
 
 func (v *Value) value(g *Graph) *Value { return v }
 
-// Graph is the graph that v belongs to.
+// Graph returns the graph that v belongs to.
 func (v *Value) Graph() *Graph { return v.home() }
 
 // Shape returns the sizes of the axes. The slice is the caller's to keep.
 func (v *Value) Shape() []int { return slices.Clone(v.orLost().typ.Shape) }
 
-// Dim is the size of an axis; a negative axis counts from the last. It is 1 where there is no such axis.
+// Dim returns the size of an axis; a negative axis counts from the last. It is 1 if there is no such axis.
 func (v *Value) Dim(axis int) int {
 	v = v.orLost()
 	if axis < 0 {
@@ -65,16 +65,16 @@ func (v *Value) Dim(axis int) int {
 	return v.typ.Shape[axis]
 }
 
-// Rank is the number of axes.
+// Rank returns the number of axes.
 func (v *Value) Rank() int { return len(v.orLost().typ.Shape) }
 
-// Size is the number of elements.
+// Size returns the number of elements.
 func (v *Value) Size() int { return v.orLost().typ.Size() }
 
 // DType returns the type of the elements.
 func (v *Value) DType() DType { return DType(v.orLost().typ.DType) }
 
-// Named gives v a name that listings, pictures and reports show, and returns v.
+// Named sets the name that listings, pictures and reports show for v, and returns v.
 func (v *Value) Named(name string) *Value {
 	v = v.orLost()
 	if v.label == "" {
@@ -83,7 +83,7 @@ func (v *Value) Named(name string) *Value {
 	return v
 }
 
-// Param is the param that v reads, or nil.
+// Param returns the param that v reads, or nil.
 func (v *Value) Param() *Param {
 	if !v.exists() {
 		return nil
@@ -99,8 +99,8 @@ func (v *Value) Param() *Param {
 	return nil
 }
 
-// Place is the position in the user's program where v was made, as in "model.go:22", with "in the gradient of Log," in
-// front where a gradient rule made it.
+// Place returns the position in the user's program where v was made, as in "model.go:22", with "in the gradient of Log," in
+// front if a gradient rule made it.
 func (v *Value) Place() string {
 	return v.orLost().origin().String()
 }

@@ -388,7 +388,7 @@ func TestMistakes(t *testing.T) {
 		{"mistake in the graph", optim.NewAdam(1), with(func(p *problem) {
 			p.loss = func(g *tarn.Graph, _ int) *tarn.Value { return p.params[0].Value(g).MatMul(p.params[0]).Sum() }
 		}), []string{"chain_test.go", "MatMul"}},
-		{"integer param", optim.NewSGD(1), with(func(p *problem) { p.params = []*tarn.Param{param(tarn.I32, "i", nil, 2)} }), []string{"no gradient by a value of dtype i32"}},
+		{"integer param", optim.NewSGD(1), with(func(p *problem) { p.params = []*tarn.Param{param(tarn.I32, "i", nil, 2)} }), []string{"no gradient with respect to a value of dtype i32"}},
 
 		{"negative rate", optim.NewSGD(-1), good, []string{"optim.Constant: the rate is -1 and should be finite and not negative"}},
 		{"NaN rate", optim.NewAdam(nan), good, []string{"the rate is NaN"}},

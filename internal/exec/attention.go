@@ -18,7 +18,7 @@ type attentionJob struct {
 	forward  *cpu.Attention     // nil for a gradient
 	backward *cpu.AttentionGrad // nil for none
 	arrays   cpu.AttentionArrays
-	offsets  [3]int // in elements: of the logarithms of the sums, or of the gradients by keys and by values
+	offsets  [3]int // in elements: of the logarithms of the sums, or of the gradients with respect to keys and values
 	phase    int
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
-// This file checks a program: every node against its reference kernel.
+// This file checks every node of a program against its reference kernel.
 
-// Checker runs a graph like a Machine and holds the result of every node against the node's reference kernel, which is
+// Checker runs a graph like a Machine and checks the result of every node against the node's reference kernel, which is
 // given the machine's own results as operands. It is slow, and finds the one kernel that is wrong.
 type Checker struct {
 	graph     *ir.Graph

@@ -12,7 +12,7 @@ import (
 // This file runs copies: of views whose order no reader can follow.
 
 // copyJob writes the elements of a view in row-major order. The last axis is copied as a run, filled or gathered,
-// whichever its stride asks for; where another axis has the stride 1, both are transposed in blocks.
+// depending on its stride; if another axis has the stride 1, both are transposed in blocks.
 type copyJob struct {
 	m         *Machine
 	work      *lower.Copy

@@ -161,7 +161,7 @@ func (j *guardJob) keep() {
 	j.copied, j.surveyed = true, false
 }
 
-// settle gives the variables back what they held if a new value is not finite. It is called at the end of the run.
+// settle restores the variables if a new value is not finite. It is called at the end of the run.
 func (j *guardJob) settle() error {
 	if !j.copied {
 		return nil

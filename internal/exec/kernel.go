@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
-// This file runs single ops, by a kernel of theirs or by the reference kernel, and the checks that end a run with an error.
+// This file runs single ops, by their own kernel or by the reference kernel, and the checks that end a run with an error.
 
 // splitTask is the number of bytes of the result that are worth a task.
 const splitTask = 1 << 15
@@ -16,9 +16,9 @@ const splitTask = 1 << 15
 type kernelJob struct {
 	m      *Machine
 	work   *lower.Kernel
-	fast   ir.Kernel     // nil where only the reference kernel exists
-	split  ir.Splittable // nil where the kernel does its work in one piece
-	worker ir.Worker     // nil where the kernel needs no memory
+	fast   ir.Kernel     // nil if only the reference kernel exists
+	split  ir.Splittable // nil if the kernel does its work in one piece
+	worker ir.Worker     // nil if the kernel needs no memory
 	rows   int
 	chunk  int // rows of a task
 	tasks  int
@@ -50,7 +50,7 @@ func (j *kernelJob) cut(rows int) {
 	j.tasks = ceil(rows, j.chunk)
 }
 
-// needs gives each task its memory where these are few, and else each worker.
+// needs assigns memory to each task if there are few tasks, otherwise to each worker.
 func (j *kernelJob) needs() (shared, worker, slots int) {
 	if j.tasks < len(j.m.workers) {
 		return 8 * j.tasks * j.words, 0, 0

@@ -10,8 +10,8 @@ import (
 )
 
 // This file runs fused loops. The space of Rows x Cols is cut into units that stay in the first-level cache: some whole
-// rows, or a part of one. Each instruction is a vector function over a unit; what one gives and the next takes lies in a
-// block of scratch memory, a register. Units form chunks, over which sums are taken apart and then combined in order, so
+// rows, or a part of one. Each instruction is a vector function over a unit; what one passes to the next lies in a
+// block of scratch memory, a register. Units form chunks, whose sums are taken separately and then combined in order, so
 // that the result is a function of the shape alone; chunks form the tasks of the pool.
 
 // loopJob is a loop bound to vector functions and blocks.
@@ -39,7 +39,7 @@ type loopJob struct {
 	worker, shared int // bytes of scratch
 
 	// While the loop is bound:
-	code   *jit.Assembler // nil where there is to be no machine code
+	code   *jit.Assembler // nil if there is to be no machine code
 	oneRow bool           // units are single rows
 	inRun  []bool         // instructions that are part of a run
 }
@@ -75,7 +75,7 @@ type loopOp struct {
 	b, c     int32
 	vec      cpu.Vec
 	rows     cpu.Rows
-	convert  cpu.Vec // from the accumulator, or nil where the result is the accumulator
+	convert  cpu.Vec // from the accumulator, or nil if the result is the accumulator
 	acc      int32
 	identity unsafe.Pointer
 	fill     func(dst, src unsafe.Pointer, n int)

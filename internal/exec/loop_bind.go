@@ -223,7 +223,7 @@ func accumulatorType(kind ir.ReduceKind, dtype cpu.DType) cpu.DType {
 	return cpu.I64
 }
 
-// identity points at what a reduction of nothing gives.
+// identity points at the reduction of no elements.
 func identity(kind ir.ReduceKind, dtype cpu.DType) unsafe.Pointer {
 	a := ir.NewArray(ir.Type{DType: ir.DType(dtype), Shape: []int{1}})
 	ir.Identity(kind, a, 0)

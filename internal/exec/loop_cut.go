@@ -28,13 +28,13 @@ type registers struct {
 	classes []class
 }
 
-// class is what a register can hold: a unit or one number a row, of a size of element.
+// class is what a register can hold: a unit or one number per row, of a size of element.
 type class struct {
 	full bool
 	size int
 }
 
-// allocate gives each result a register that no other needs at the same time.
+// allocate assigns a register to each result that no other result needs at the same time.
 func (j *loopJob) allocate(segments []segment) registers {
 	l := j.loop
 	last := make([]int, j.slots) // the segment that reads a value last
@@ -71,7 +71,7 @@ func (j *loopJob) allocate(segments []segment) registers {
 				free[regs.classes[r]] = append(free[regs.classes[r]], r)
 			}
 		}
-		// A vector function may write over its operand, and so may a run: nothing else may. Where a run has to be done by
+		// A vector function may write over its operand, and so may a run: nothing else may. If a run has to be done by
 		// single functions after all, its results must not lie over operands that later ones of them read.
 		code := l.Instrs[s.first].Code
 		inPlace := !s.run && (code == lower.Apply || code == lower.Convert)
@@ -143,7 +143,7 @@ func (j *loopJob) cut(registers int) {
 		j.chunkCols = min(roundUp(chunk, j.unitCols), roundUp(cols, j.unitCols))
 	}
 	j.chunkRows = max(1, chunk/max(1, j.chunkCols))
-	if j.columnSums() > 0 { // every chunk has a sum of its own for each column: few chunks, but no long sums
+	if j.columnSums() > 0 { // every chunk has its own sum for each column: few chunks, but no long sums
 		j.chunkRows = min(max(j.chunkRows, ceil(rows, columnChunks)), mostSummed)
 	}
 	j.chunkRows = min(roundUp(j.chunkRows, j.unitRows), max(j.group, 1))
@@ -157,7 +157,7 @@ func (j *loopJob) cut(registers int) {
 	j.perTask = max(1, work, ceil(j.chunks, mostTasks))
 }
 
-// fatWeight is how many simple instructions an exponential and its like are worth.
+// fatWeight is the number of simple instructions that an exponential or a similar function is worth.
 const fatWeight = 8
 
 // weight is the work of a loop's instructions on one element, in simple ones.

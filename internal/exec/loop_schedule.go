@@ -16,7 +16,7 @@ type segment struct {
 	run        bool
 }
 
-// singles gives each instruction a segment of its own.
+// singles makes a segment of each instruction.
 func singles(n int) []segment {
 	segments := make([]segment, n)
 	for i := range segments {
@@ -39,8 +39,8 @@ func oneRow(l *lower.Loop) bool {
 // wideGroup is the number of elements of a group from which a run takes its sums of columns from units of several rows.
 const wideGroup = 1 << 13
 
-// sumsUnits reports whether runs of the loop, whose units are several rows, take sums of columns: they add unit to unit, and what
-// that gives is added up when the chunk ends, which is worth it where a group has many units.
+// sumsUnits reports whether runs of the loop, whose units are several rows, take sums of columns: they add unit to unit, and the
+// result is added up when the chunk ends, which pays if a group has many units.
 func sumsUnits(l *lower.Loop) bool {
 	sums := false
 	for _, in := range l.Instrs {

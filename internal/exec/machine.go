@@ -45,7 +45,7 @@ type worker struct {
 // job is one step of the program, ready to run.
 type job interface {
 	run() error
-	// needs gives the bytes of scratch that all workers share, the bytes for each, and the number of slots.
+	// needs returns the bytes of scratch that all workers share, the bytes for each, and the number of slots.
 	needs() (shared, worker, slots int)
 }
 
@@ -121,7 +121,7 @@ func bind(p *lower.Program, variables []ir.Array, workers *pool.Pool) *Machine {
 	return m
 }
 
-// needs gives what any of the jobs needs.
+// needs returns the most that any of the jobs needs.
 func (m *Machine) needs() (shared, worker, slots int) {
 	for _, j := range m.jobs {
 		s, w, n := j.needs()
@@ -136,7 +136,7 @@ func (m *Machine) scratch() int {
 	return shared + len(m.workers)*(own+8*slots)
 }
 
-// addScratch gives the machine, and those of bodies, their scratch.
+// addScratch allocates scratch for the machine and for those of bodies.
 func (m *Machine) addScratch() {
 	shared, own, slots := m.needs()
 	for i := range m.workers {
@@ -282,7 +282,7 @@ func (m *Machine) release() {
 }
 
 // at is the address of element i of a buffer. The end of a buffer, where an empty slice may begin, is no address that may
-// be formed; any other will do for it.
+// be formed; any other serves for it.
 func (m *Machine) at(b *lower.Buffer, i int) unsafe.Pointer {
 	if i >= b.Size {
 		i = 0

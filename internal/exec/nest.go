@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
-// This file runs loops and branches. Each body is a machine of its own on the same pool; before a step its inputs and outputs are
+// This file runs loops and branches. Each body is its own machine on the same pool; before a step its inputs and outputs are
 // pointed at where they lie for this step: a slice is read and a stack is filled in place, and a carry goes back and forth between two
 // pieces of memory, or lives in the stack that keeps it.
 
@@ -19,7 +19,7 @@ type nestJob struct {
 	bodies  []*Machine
 	index   *int64              // the number of the step
 	in      []unsafe.Pointer    // the operands
-	out     []unsafe.Pointer    // the results; nil where nothing needs them
+	out     []unsafe.Pointer    // the results; nil if nothing needs them
 	spare   [][2]unsafe.Pointer // by carry
 	now     []unsafe.Pointer    // by carry: its contents before the step
 	next    []unsafe.Pointer    // and after it
@@ -70,7 +70,7 @@ func (m *Machine) newNest(w *lower.Nest) job {
 	return j
 }
 
-// needs gives the bodies, of which one runs at a time, what any of them needs.
+// needs returns the most that any of the bodies needs, as one runs at a time.
 func (j *nestJob) needs() (shared, worker, slots int) {
 	for _, m := range j.bodies {
 		s, w, n := m.needs()
@@ -233,7 +233,7 @@ func (j *nestJob) place(i, k, at, after int) {
 	}
 }
 
-// store copies the last contents of a carry to where they are wanted, if they are not there.
+// store copies the last contents of a carry to where they are wanted, if they are missing.
 func (j *nestJob) store(i int) {
 	if j.out[i] != nil && j.out[i] != j.now[i] {
 		move(j.out[i], j.now[i], j.stack[i])

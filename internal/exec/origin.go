@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file finds where the first infinity or NaN of a run comes from. The graph is run again as it was traced, and stores nothing; beside
+// This file finds where the first infinity or NaN of a run comes from. The graph is run again as it was traced, and stores nothing; next to
 // each node stands whether its result is finite. From a result that is not finite a path leads back to a node whose operands all are, or to an
 // input, a variable or a constant. In the body of a loop it leads back through the steps.
 
@@ -47,7 +47,7 @@ type search struct {
 	pool      *pool.Pool
 }
 
-// flags say of a result whether all elements are finite, and whether one is no number.
+// flags say of a result whether all elements are finite, and whether one is not a number.
 type flags struct{ finite, nan bool }
 
 // origin returns the origin of the first of the roots that is not finite.

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
-// This file measures programs: the time of every step, and what every worker did when.
+// This file measures programs: the time of every step, and what every worker did and when.
 
 // Steps are the steps of the program in the order in which they run.
 func (m *Machine) Steps() []*lower.Step { return m.program.Steps }
@@ -48,7 +48,7 @@ type Event struct {
 	Start, End         time.Duration // since the run began
 }
 
-// Trace takes one step of the program and says what every worker did when.
+// Trace takes one step of the program and returns what every worker did and when.
 func (m *Machine) Trace(c Call) ([]Event, error) {
 	t := &tracer{began: time.Now(), events: make([][]Event, len(m.workers))}
 	m.tracer = t

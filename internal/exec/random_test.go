@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
-// This file holds random graphs, compiled, against the reference. Set TARN_LONG=1 for many more of them.
+// This file checks random graphs, compiled, against the reference. Set TARN_LONG=1 for many more of them.
 
 // rounds is n, or many times as many in a long test.
 func rounds(n int) int {

@@ -4,7 +4,7 @@ import "github.com/seed-49005b45/tarn/internal/ir"
 
 // This file runs graphs node by node, as a reference.
 
-// Reference runs a graph node by node with the ops' reference kernels, each result in memory of its own. It is slow and
+// Reference runs a graph node by node with the ops' reference kernels, each result in separate memory. It is slow and
 // obviously right: the oracle that compiled programs are compared with.
 type Reference struct {
 	graph     *ir.Graph

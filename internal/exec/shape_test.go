@@ -205,7 +205,7 @@ var floatCases = []struct {
 		s := b.Sum(e, 1)
 		p := b.F(scalar.Div, e, back(s))
 		b.Output(p, b.F(scalar.Log, s), b.Add(irop.Reduce{Kind: ir.ReduceMin, Axes: []int{1}}, x))
-		b.Output(b.F(scalar.Tanh, b.Sum(b.F(scalar.Log, s), 0))) // a total of what is one a row
+		b.Output(b.F(scalar.Tanh, b.Sum(b.F(scalar.Log, s), 0))) // a total of what is one per row
 	}},
 	{"columns", func(b *irtest.Builder, dtype ir.DType, rows, cols int) {
 		x, row := b.Input(dtype, rows, cols), b.Input(dtype, cols)

@@ -28,8 +28,8 @@ func rowStride(n int) int {
 	return (n+line-1)/line*line | line
 }
 
-// EigH gives the eigenvalues of the symmetric matrix a of n rows in ascending order, and overwrites a by the eigenvectors, its
-// columns. Where a is not finite, or in the unheard-of case that the iteration does not converge, all are NaN.
+// EigH returns the eigenvalues of the symmetric matrix a of n rows in ascending order, and overwrites a by the eigenvectors, its
+// columns. If a is not finite, or if the iteration does not converge, all are NaN.
 func EigH(values, a []float64, n int, work []float64) {
 	if n == 0 {
 		return
@@ -88,9 +88,9 @@ type tridiagonal struct {
 	vectors              []float64 // the columns
 	stride               int
 	work                 []float64
-	nothing              float64 // what is below that is 0 beside the largest element
+	nothing              float64 // smaller numbers count as 0 relative to the largest element
 	left, right, product []float64
-	columns              []column // of conquer and secular: what they have, keep, are done with and find
+	columns              []column // of conquer and secular: the input, what is kept, what is finished and what is found
 	numbers              []float64
 	order                []int
 }
@@ -135,7 +135,7 @@ type column struct {
 }
 
 // conquer makes the eigenvalues and eigenvectors of the halves, in d and t.vectors, those of the whole. With z = v in the basis of the
-// eigenvectors it has to find those of diag(d) + |r| z z'. A d_i whose z_i is next to nothing is an eigenvalue already, and so is one of two
+// eigenvectors it has to find those of diag(d) + |r| z z'. A d_i whose z_i is nearly zero is an eigenvalue already, and so is one of two
 // that are equal, once their vectors have been turned so that its z_i is 0.
 func (t *tridiagonal) conquer(d []float64, r float64, m, first int) {
 	n := len(d)

@@ -1,6 +1,6 @@
 // Package factor factors dense matrices of float64, which lie row by row. It is the one place that knows gonum's LAPACK. What
-// cannot be factored gives NaN and no panic: the caller has many matrices, of which one may be bad. Nothing is allocated: what a
-// function needs beside its operands is a slice that it is given, work, whose contents do not matter.
+// cannot be factored becomes NaN, without a panic: the caller has many matrices, and one may be bad. Nothing is allocated: the scratch of a
+// function is an argument, work, whose contents do not matter.
 package factor
 
 import (
@@ -20,7 +20,7 @@ var (
 // lapackBlock is the number of columns that Cholesky, Inverse and Solve do at a time, as LAPACK does.
 const lapackBlock = 64
 
-// carve takes n numbers, or what is as large and holds no pointer, off the front of work.
+// carve takes n numbers, or as much memory for values without pointers, off the front of work.
 func carve[T any](work *[]float64, n int) []T {
 	words := words[T](n)
 	cut := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(*work))), n)
@@ -28,7 +28,7 @@ func carve[T any](work *[]float64, n int) []T {
 	return cut
 }
 
-// words is the number of float64 that are as large as n elements.
+// words returns the number of float64 that take as much memory as n elements.
 func words[T any](n int) int {
 	var x T
 	return ceil(n*int(unsafe.Sizeof(x)), 8)
@@ -98,7 +98,7 @@ func eliminate(a []float64, n int, pivots []int) bool {
 // InverseWork is the length of the work that Inverse needs.
 func InverseWork(n int) int { return words[int](n) + n*lapackBlock }
 
-// Inverse overwrites a, of n rows, by its inverse. Where a is singular or not finite it is all NaN.
+// Inverse overwrites a, of n rows, by its inverse. If a is singular or not finite it is all NaN.
 func Inverse(a []float64, n int, work []float64) {
 	if n == 0 {
 		return
@@ -142,7 +142,7 @@ func invert(a []float64, n int, pivots []int, work []float64) bool {
 // SolveWork is the length of the work that Solve needs.
 func SolveWork(n int) int { return words[int](n) }
 
-// Solve overwrites b, of k columns, by the solution x of a x = b, or of a' x = b. a, of n rows, is overwritten. Where a is
+// Solve overwrites b, of k columns, by the solution x of a x = b, or of a' x = b. a, of n rows, is overwritten. If a is
 // singular or not finite all of x is NaN.
 func Solve(a, b []float64, n, k int, transposed bool, work []float64) {
 	if n == 0 || k == 0 {
@@ -206,7 +206,7 @@ func transposition(transposed bool) blas.Transpose {
 	return blas.NoTrans
 }
 
-// finite reports whether no element is infinite or NaN.
+// finite reports whether all elements are finite.
 func finite(a []float64) bool {
 	for _, x := range a {
 		if x-x != 0 {

@@ -141,7 +141,7 @@ func TestEigH(t *testing.T) {
 	}
 }
 
-// TestQR takes matrices whose second reflection is shorter than the first, beside random ones.
+// TestQR takes matrices whose second reflection is shorter than the first, and random ones.
 func TestQR(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 1))
 	for _, shape := range [][2]int{{1, 1}, {40, 33}, {33, 40}, {150, 150}, {200, 70}, {70, 200}} {

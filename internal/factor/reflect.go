@@ -82,7 +82,7 @@ func (r *reflections) applyAll(c []float64, n, stride int, identity bool) {
 func QRWork(m, n int) int { return min(m, n) + reflectionBlock + reflectionsWork(m, n) }
 
 // QR factors a, of m rows and n columns, as q r with k = min(m, n): the k columns of q are orthonormal and r is upper
-// triangular. a is overwritten. Where a is not finite both are NaN.
+// triangular. a is overwritten. If a is not finite both are NaN.
 func QR(q, r, a []float64, m, n int, work []float64) {
 	k := min(m, n)
 	if k == 0 {

@@ -15,9 +15,9 @@ import (
 // the weighted values as [batch queries heads valueSize] and then, as [batch heads queries], the logarithm of the sum of
 // the exponentials of each query's scores, +Inf where no key counts.
 //
-// The gradient has two more operands, the flat result and the gradient by the weighted values, [batch heads queries
-// valueSize]. Its result is flat too: the gradients by queries [batch queries heads size], keys [batch keys groups size] and values
-// [batch keys groups valueSize], one after the other; or, where they are joined, one array [batch queries heads+2*groups size].
+// The gradient has two more operands, the flat result and the gradient with respect to the weighted values, [batch heads queries
+// valueSize]. Its result is flat too: the gradients with respect to queries [batch queries heads size], keys [batch keys groups size] and values
+// [batch keys groups valueSize], one after the other; or, if they are joined, one array [batch queries heads+2*groups size].
 type AttentionForm struct {
 	Scale    float64
 	Causal   bool // key j counts for query i only if j <= i
@@ -29,7 +29,7 @@ type AttentionForm struct {
 	Number   uint64
 }
 
-// StepAt is the number of the operand that is the step, where there is dropout.
+// StepAt is the number of the operand that is the step, if there is dropout.
 func (f AttentionForm) StepAt() int {
 	if f.Masked {
 		return 4
@@ -37,7 +37,7 @@ func (f AttentionForm) StepAt() int {
 	return 3
 }
 
-// kept gives what dropout multiplies the weights of query i by; nil where there is none.
+// kept returns what dropout multiplies the weights of query i by; nil if there is none.
 func (f AttentionForm) kept(in []Array, b, h, i int) []float64 {
 	if f.Dropout == 0 {
 		return nil
@@ -96,7 +96,7 @@ func (f AttentionForm) values(out Array, in []Array) {
 	}
 }
 
-// weights gives the weight of each key for query i, and the logarithm of the sum of the exponentials.
+// weights returns the weight of each key for query i, and the logarithm of the sum of the exponentials.
 func (f AttentionForm) weights(in []Array, b, h, i int) (weights []float64, logSum float64) {
 	q, k := in[0], in[1]
 	heads, queries, size, keys := q.Shape[1], q.Shape[2], q.Shape[3], k.Shape[2]

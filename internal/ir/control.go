@@ -6,26 +6,26 @@ import (
 	"unsafe"
 )
 
-// This file holds the ops whose work is described by graphs of their own, bodies: a loop of a known number of steps, a loop
+// This file holds the ops whose work is described by other graphs, bodies: a loop of a known number of steps, a loop
 // that runs while a condition holds, and a branch.
 
-// ControlKind says how the bodies of a Control are run.
+// ControlKind is the way in which the bodies of a Control run.
 type ControlKind uint8
 
 // The kinds.
 const (
 	Scan   ControlKind = iota // one body, run Steps times
-	While                     // a condition and a body, run as long as the condition gives true
-	Branch                    // two bodies, the second of which is run where the predicate is false
+	While                     // a condition and a body, run as long as the condition is true
+	Branch                    // two bodies, the second of which runs if the predicate is false
 )
 
 // Control is a computation with several results. The inputs of all its bodies are: first the number of the step, an i64
-// scalar, or for a branch the predicate; then the carries, the slices of this step, and what else is read of outside.
+// scalar, or for a branch the predicate; then the carries, the slices of this step, and the other values read from outside.
 //
 // Operands are the same without the step's number, but for a branch with the predicate: the first contents of the carries, arrays
 // whose first axis is the steps, and the rest. The body's outputs are the carries of the next step and then what is stacked. Results
 // are the last contents of the carries and then the stacks, whose first axis is the steps. A branch has neither carries
-// nor slices, and gives what its body gives.
+// nor slices, and its results are those of its body.
 type Control struct {
 	Kind    ControlKind
 	Bodies  []*Graph
@@ -35,7 +35,7 @@ type Control struct {
 	Reverse bool // the last slice comes first, and the first place of a stack is filled last
 }
 
-// Nested is an op that gives one result of a Control. All results of one Control on the same operands are computed together.
+// Nested is an op that is one result of a Control. All results of one Control on the same operands are computed together.
 type Nested interface {
 	Op
 	Nests() (c *Control, result int)
@@ -68,7 +68,7 @@ func (c *Control) Operand(i int) int {
 	return i - 1
 }
 
-// Main is a body that gives the results.
+// Main returns a body that computes the results.
 func (c *Control) Main() *Graph {
 	if c.Kind == While {
 		return c.Bodies[1]
@@ -85,7 +85,7 @@ func (c *Control) ResultType(i int) Type {
 	return t
 }
 
-// Results is the reference: it runs the bodies node by node and gives every result. Before each step it asks stop, unless that is
+// Results is the reference: it runs the bodies node by node and returns every result. Before each step it asks stop, unless that is
 // nil, whether to end with an error.
 func (c *Control) Results(in []Array, stop func() error) ([]Array, error) {
 	switch c.Kind {
@@ -197,7 +197,7 @@ func (g *Graph) evaluate(inputs []Array, stop func() error) ([]Array, error) {
 	return out, nil
 }
 
-// Evaluate computes a node that is no leaf by its reference kernel. The error says which op found the contents of its operands wrong, or is
+// Evaluate computes a node that is not a leaf by its reference kernel. The error says which op found the contents of its operands wrong, or is
 // that of stop, which loops call if it is not nil.
 func Evaluate(n *Node, in []Array, stop func() error) (Array, error) {
 	switch op := n.Op.(type) {
@@ -223,14 +223,14 @@ func OpError(n *Node, err error) error {
 	return fmt.Errorf("%s: %s: %w", n.Place(), n.Op.Name(), err)
 }
 
-// Result is a Nested op of the compiler's own: result Index of a Control.
+// Result is the compiler's Nested op: result Index of a Control.
 type Result struct {
 	Control *Control
 	Index   int
 	Title   string // the op's name
 }
 
-// Nests gives the control and the result's number.
+// Nests returns the control and the result's number.
 func (r Result) Nests() (*Control, int) { return r.Control, r.Index }
 
 // Name is the name of the op that this is a result of.
@@ -239,10 +239,10 @@ func (r Result) Name() string { return r.Title }
 // Attrs tells controls apart by their memory.
 func (r Result) Attrs() string { return fmt.Sprintf("%p result=%d", r.Control, r.Index) }
 
-// Infer gives the type of the result.
+// Infer returns the type of the result.
 func (r Result) Infer(in []Type) (Type, error) { return r.Control.ResultType(r.Index), nil }
 
-// Eval is the reference kernel. What is wrong with the contents of operands is for Evaluate to report.
+// Eval is the reference kernel. Evaluate reports wrong contents of operands.
 func (r Result) Eval(out Array, in []Array) {
 	if results, err := r.Control.Results(in, nil); err == nil {
 		copy(out.Raw(), results[r.Index].Raw())

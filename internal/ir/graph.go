@@ -110,7 +110,7 @@ type Input struct {
 // Name is "Input".
 func (Input) Name() string { return "Input" }
 
-// Attrs gives the index.
+// Attrs returns the index.
 func (op Input) Attrs() string { return fmt.Sprint(op.Index) }
 
 // Variable is a leaf whose memory outlives the run and can be assigned: a parameter or a state.
@@ -122,7 +122,7 @@ type Variable struct {
 // Name is "Variable".
 func (Variable) Name() string { return "Variable" }
 
-// Attrs gives the index.
+// Attrs returns the index.
 func (op Variable) Attrs() string { return fmt.Sprint(op.Index) }
 
 // Const is a leaf with fixed contents.

@@ -6,12 +6,12 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// Op is what the compiler knows of every operation: its name and attributes, its shape rule and its reference kernel.
+// Op is an operation as the compiler sees it: its name and attributes, its shape rule and its reference kernel.
 type Op interface {
 	// Name is the op's name, as in "MatMul".
 	Name() string
 	// Attrs prints the op's attributes, as in "axes=[0 1]", or "". Two ops of one name with equal Attrs and equal
-	// operands compute equal results: common subexpressions are found by it.
+	// operands compute equal results; the compiler finds common subexpressions by this.
 	Attrs() string
 	// Infer is the shape rule: the type of the result, or an error that says which operand, which axis and why. A *Problem
 	// may add what to do.
@@ -35,7 +35,7 @@ type Conversion interface {
 // ReduceKind is how a reduction combines elements.
 type ReduceKind uint8
 
-// The reductions; of nothing they give 0, 1, -Inf or the least integer, +Inf or the largest, true and false.
+// The reductions. Those of no elements are 0, 1, -Inf or the least integer, +Inf or the largest, true and false.
 const (
 	ReduceSum ReduceKind = iota
 	ReduceProd
@@ -45,7 +45,7 @@ const (
 	ReduceAny
 )
 
-// Identity stores what a reduction of nothing gives as element i of a.
+// Identity stores the reduction of no elements as element i of a.
 func Identity(kind ReduceKind, a Array, i int) {
 	switch kind {
 	case ReduceProd, ReduceAll:
@@ -73,7 +73,7 @@ func Identity(kind ReduceKind, a Array, i int) {
 // Reduction is an op that combines the elements along some axes, which it drops from the shape.
 type Reduction interface {
 	Op
-	// Reduces gives the kind and the axes, ascending and not negative.
+	// Reduces returns the kind and the axes, ascending and not negative.
 	Reduces() (ReduceKind, []int)
 }
 
@@ -116,47 +116,47 @@ func (v View) Contiguous() bool {
 	return true
 }
 
-// Movement is an op that gives elements of its first operand in another arrangement and computes nothing.
+// Movement is an op that rearranges elements of its first operand and computes nothing.
 type Movement interface {
 	Op
-	// Move gives the result as a view of the same memory as the operand's view v, or false where only a copy will do.
+	// Move returns the result as a view of the same memory as the operand's view v, or false if the result needs a copy.
 	// Operands after the first, if any, are only waited for.
 	Move(v View) (View, bool)
 }
 
-// Lookup is an op that gives those parts of its first operand, the table, along an axis that its second, an index, names: the axes of
-// the index take the place of that axis.
+// Lookup is an op that selects the parts of its first operand, the table, along an axis that its second, an index, names: the axes of
+// the index replace that axis.
 type Lookup interface {
 	Op
-	// LooksUp gives the axis.
+	// LooksUp returns the axis.
 	LooksUp() (axis int)
-	// Adjoint is the LookupSum for a table of so many parts.
+	// Adjoint is the LookupSum for a table of the given number of parts.
 	Adjoint(size int) Op
 }
 
 // LookupSum is the adjoint of a Lookup: the parts of its second operand are added up where its first, the index, says.
 type LookupSum interface {
 	Op
-	// AddsUp gives the axis.
+	// AddsUp returns the axis.
 	AddsUp() (axis int)
 }
 
 // Joint is an op that puts its operands, which are all of one dtype, one after the other along an axis.
 type Joint interface {
 	Op
-	// Joins gives the axis.
+	// Joins returns the axis.
 	Joins() (axis int)
 }
 
-// Fence is implemented by ops that must not be merged with an equal node or folded: a fence keeps work that is done
-// twice on purpose from being found out.
+// Fence is implemented by ops that must not be merged with an equal node or folded: a fence protects work that is done
+// twice on purpose.
 type Fence interface {
 	Op
 	Fences()
 }
 
-// Kernel is implemented by ops that no family covers but that have a faster kernel than Eval. It may rely on nothing
-// that Eval may not, and gives the same result: the same bits, but for factorizations, whose algorithms round otherwise.
+// Kernel is implemented by ops that no family covers and that have a faster kernel than Eval. It may rely on nothing
+// that Eval may not, and computes the same bits, except in factorizations, whose algorithms round differently.
 type Kernel interface {
 	Op
 	// Run computes out like Eval, but out holds arbitrary bytes at first.
@@ -183,17 +183,17 @@ type Worker interface {
 	RunRows(out Array, in []Array, first, end int, work []float64)
 }
 
-// Checked is implemented by ops that compute something safe and useless where the contents of their operands are wrong, as
+// Checked is implemented by ops that compute something safe and useless if the contents of their operands are wrong, such as
 // an index that is out of range.
 type Checked interface {
 	Op
 	// Checks is the number of the operand whose contents can be wrong.
 	Checks() int
-	// Check says what is wrong with the contents of that operand, given the types of all, or nil. It is cheap beside Eval.
+	// Check says what is wrong with the contents of that operand, given the types of all, or nil. It is cheap compared with Eval.
 	Check(x Array, in []Type) error
 }
 
-// CheckOperands says what a Checked op finds wrong with its operands' contents, or nil.
+// CheckOperands returns what a Checked op finds wrong with its operands' contents, or nil.
 func CheckOperands(op Checked, in []Array) error {
 	types := make([]Type, len(in))
 	for i, a := range in {

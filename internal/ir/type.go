@@ -1,6 +1,6 @@
 // Package ir is the compiler's view of a graph: typed nodes in topological order and the small interfaces by which
 // passes and lowering see an op. It stands below the root package, whose ops implement these interfaces, so that no
-// import runs upward and nothing below ever asks for an op by its name.
+// import runs upward and nothing below asks for an op by its name.
 package ir
 
 import (
@@ -45,7 +45,7 @@ type Type struct {
 	Shape []int
 }
 
-// Size is the number of elements.
+// Size returns the number of elements.
 func (t Type) Size() int { return Size(t.Shape) }
 
 // Bytes is the number of bytes that the elements take.
@@ -122,7 +122,7 @@ func touch(words []uint64) {
 	}
 }
 
-// Slice gives the elements of a as a slice of T, which must have the size of a's dtype.
+// Slice returns the elements of a as a slice of T, which must have the size of a's dtype.
 func Slice[T any](a Array) []T { return unsafe.Slice((*T)(a.Data), a.Size()) }
 
 // Float is element i as a float64; a bool is 0 or 1.
@@ -149,8 +149,8 @@ func (a Array) Int(i int) int64 {
 	return int64(a.Float(i))
 }
 
-// SetFloat stores v as element i, rounded to the dtype; a bool stores v != 0. An integer is truncated; where v is NaN or
-// out of its range it is the least integer, on every machine.
+// SetFloat stores v as element i, rounded to the dtype; a bool stores v != 0. An integer is truncated; if v is NaN or
+// out of its range the result is the least integer, on every machine.
 func (a Array) SetFloat(i int, v float64) {
 	switch a.DType {
 	case F32:
@@ -203,7 +203,7 @@ func (a Array) SetBool(i int, v bool) {
 	a.SetInt(i, n)
 }
 
-// Raw gives the memory of the elements.
+// Raw returns the memory of the elements.
 func (a Array) Raw() []byte { return unsafe.Slice((*byte)(a.Data), a.Bytes()) }
 
 // CopyElement copies element j of src to element i of a; both have one dtype.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// This file holds what the compiler says of a panic inside of it: the stage, the node, and the user's place.
+// This file holds the report of a panic inside the compiler: the stage, the node, and the user's place.
 
 // Watch follows what a stage of the compiler does, so that a panic can be reported with it. Its Report is deferred.
 type Watch struct {

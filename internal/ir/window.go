@@ -3,7 +3,7 @@ package ir
 // This file holds the ops that move a window over the spatial axes of an array: what lowering knows of a convolution, its
 // two adjoints, and pooling.
 
-// Window says how a window moves over the spatial axes, one number an axis: place o of the result and place k of the window
+// Window says how a window moves over the spatial axes, one number per axis: place o of the result and place k of the window
 // meet place o*Stride + k*Dilation - Before of the operand. Places outside of the operand are padding.
 type Window struct {
 	Size, Stride, Dilation, Before []int
@@ -11,7 +11,7 @@ type Window struct {
 
 // ConvKind says which of the three arrays of a convolution an op computes from the other two. With x of shape
 // [batch space... C], w of shape [window... C/groups O] and y of shape [batch places... O], the sum of x*w*y over all
-// triples that meet is linear in each of them, and each kind is the derivative by one.
+// triples that meet is linear in each of them, and each kind is the derivative with respect to one.
 type ConvKind uint8
 
 // The kinds, with their operands.
@@ -59,8 +59,8 @@ func unravelInto(index []int, i int, shape []int) {
 // PoolKind is what a pooling op does at each place of its window, channel by channel.
 type PoolKind uint8
 
-// The kinds, with their operands. The largest element of a window is the first of those that no other exceeds, or the first
-// NaN where there is one. Elements outside of the operand do not count.
+// The kinds, with their operands. The largest element of a window is the first of equal ones, or the first
+// NaN if there is one. Elements outside of the operand do not count.
 const (
 	PoolPick      PoolKind = iota // y, from x and v: the element of v where x is largest in the window; 0 for a window without elements
 	PoolSpread                    // from x and dy: each element of dy added where x is largest in the window; the adjoint of PoolPick by v

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file holds Builder, which makes graphs op by op, and Random, which makes them by chance.
+// This file holds Builder, which makes graphs op by op, and Random, which makes them at random.
 
 // Builder makes a graph. Its methods panic where operands do not fit: a test that is wrong should say so at once.
 type Builder struct{ Graph *ir.Graph }
@@ -167,7 +167,7 @@ func Outputs(g *ir.Graph) []ir.Array {
 	return arrays
 }
 
-// Fill gives leaves contents between -1 and 1; integers are -3 to 3.
+// Fill fills the leaves with values between -1 and 1; integers are -3 to 3.
 func Fill(r *rand.Rand, leaves []*ir.Node) []ir.Array {
 	var arrays []ir.Array
 	for _, n := range leaves {
@@ -189,7 +189,7 @@ func Fill(r *rand.Rand, leaves []*ir.Node) []ir.Array {
 
 // Random makes a graph of about the given number of ops, loops and branches among them. Sizes are drawn from a few, so that shapes meet; large is a size
 // that may come up once in a shape. Values stay between -1 and 1 or are small integers, so that a compiled program can be
-// held against a reference.
+// compared with a reference.
 func Random(r *rand.Rand, ops, large int) *ir.Graph {
 	m := &maker{r: r, Builder: New(), large: large}
 	for range 2 + r.IntN(3) {
@@ -484,7 +484,7 @@ func (m *maker) some() *ir.Node {
 	return m.Num(m.float(), m.r.Float64())
 }
 
-// control adds a loop or a branch with bodies made by chance, and returns all of its results.
+// control adds a loop or a branch with bodies made at random, and returns all of its results.
 func (m *maker) control() []*ir.Node {
 	c := &ir.Control{Kind: []ir.ControlKind{ir.Scan, ir.While, ir.Branch}[m.r.IntN(3)]}
 	inputs := []ir.Type{{DType: ir.I64, Shape: []int{}}}

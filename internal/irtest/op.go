@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// Backwards gives the elements of its operand in reverse order by a reference kernel alone, so that no family covers it.
-// Where Bad it finds its operand's contents wrong if the first element is above 1.
+// Backwards returns the elements of its operand in reverse order by a reference kernel alone, so that no family covers it.
+// If Bad is set, it rejects an operand whose first element is above 1.
 type Backwards struct{ Bad bool }
 
 // Name is "Backwards".

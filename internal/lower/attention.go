@@ -28,7 +28,7 @@ func (a *Attention) buffers(see func(b **Buffer)) {
 	see(&a.Out)
 }
 
-// Sizes gives the sizes that the operands have.
+// Sizes returns the sizes that the operands have.
 func (a *Attention) Sizes() (batch, heads, groups, queries, keys, size, valueSize int) {
 	q, k, v := a.In[0].View.Shape, a.In[1].View.Shape, a.In[2].View.Shape
 	return q[0], q[1], k[1], q[2], k[2], q[3], v[3]

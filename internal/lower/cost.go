@@ -6,7 +6,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file estimates what a step costs at least, to be held beside the time that it takes.
+// This file estimates the least cost of a step, to compare with the time that it takes.
 
 // Flops is the number of arithmetic operations of a step: two for each multiply and add of a product, one for each element
 // of an instruction of a loop.
@@ -50,7 +50,7 @@ func (s *Step) Bytes() int {
 	return n
 }
 
-// Summary names the step in a few words, as in "product 128x512x784" or "loop 128x512: add relu".
+// Summary describes the step in a few words, as in "product 128x512x784" or "loop 128x512: add relu".
 func (s *Step) Summary() string {
 	switch w := s.Work.(type) {
 	case *Product:

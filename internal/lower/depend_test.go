@@ -38,7 +38,7 @@ func (p *plain) merge(a, b *group) {
 	}
 }
 
-// TestDependence makes groups, has them read others and merges them, by chance, and compares what is allowed with all paths. A bound on
+// TestDependence makes groups, has them read others and merges them, at random, and compares what is allowed with all paths. A bound on
 // searches may only refuse more.
 func TestDependence(t *testing.T) {
 	for _, bound := range []int{1 << 10, 4, 0} {

@@ -7,9 +7,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds fusion: which nodes are computed together in one loop. Nodes are taken in topological order. Each
+// This file holds fusion: which nodes one loop computes together. Nodes are taken in topological order. Each
 // elementwise op and each reduction joins the loop of one of its operands, or one that reads the same array, where the
-// loop's space fits and no work outside the loop would have to run in its middle.
+// loop's space fits and no work outside the loop would have to run in the middle of it.
 
 // group is a piece of work in the making.
 type group struct {
@@ -27,11 +27,11 @@ type group struct {
 // maxLoop bounds the number of instructions of one loop, so that its blocks stay in the cache.
 const maxLoop = 64
 
-// value says where a node's result lies: in the result of another, seen through a view.
+// value is the place of a node's result: a view of the result of another node.
 type value struct {
 	node  *ir.Node
 	view  ir.View
-	after []*ir.Node // waited for, though not read
+	after []*ir.Node // waited for, not read
 }
 
 // grouping assigns nodes to groups.
@@ -94,7 +94,7 @@ func (g *grouping) candidates(operands []value) []*group {
 	for _, o := range operands {
 		add(g.of[o.node])
 	}
-	// The largest first: what is one number a row for it is best computed there.
+	// The largest first: what is one number per row for it is best computed there.
 	slices.SortStableFunc(found, func(a, b *group) int { return cmp.Or(b.size-a.size, b.id-a.id) })
 	for _, o := range operands {
 		rs := g.readers[o.node]
@@ -316,7 +316,7 @@ func rowLengths(v ir.View) lengths {
 	return l
 }
 
-// spreadLength is the row length at which the view spreads n numbers, one a row, over the rows; 0 if it does not.
+// spreadLength is the row length at which the view spreads n numbers, one per row, over the rows; 0 if it does not.
 func spreadLength(v ir.View, n int) int {
 	if v.Offset != 0 || n == 0 || ir.Size(v.Shape)%n != 0 {
 		return 0

@@ -6,12 +6,12 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file spares copies into a joint array: where a loop computes all that is joined, it stores each part in its place.
+// This file avoids copies into a joint array: if a loop computes all that is joined, it stores each part in its place.
 
 // leastJoined is the row length from which a loop may store its rows apart from each other: it then works on one row at a time.
 const leastJoined = 64
 
-// joinInPlace takes the joints that a loop can do out of the program.
+// joinInPlace removes the joints that a loop can do from the program.
 func joinInPlace(p *Program) {
 	writer, uses := map[*Buffer]*Step{}, map[*Buffer]int{}
 	for _, s := range p.Steps {

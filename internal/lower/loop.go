@@ -55,7 +55,7 @@ func (b *loopBuilder) operandExtent(n *ir.Node) Extent {
 	return b.group.extent[n]
 }
 
-// source gives the number of the source that holds o.
+// source returns the number of the source that holds o.
 func (b *loopBuilder) source(o value, extent Extent) int {
 	ref := b.ref(o)
 	for i, k := range b.sources {
@@ -156,7 +156,7 @@ func (b *loopBuilder) add(n *ir.Node) {
 	b.loop.Instrs = append(b.loop.Instrs, in)
 }
 
-// argument gives the number of the value that n reads as o, spread over the columns where n needs that.
+// argument returns the number of the value that n reads as o, spread over the columns where n needs that.
 func (b *loopBuilder) argument(o value, n *ir.Node) int {
 	number, perRow := 0, false
 	if b.of[o.node] == b.group {
@@ -169,7 +169,7 @@ func (b *loopBuilder) argument(o value, n *ir.Node) int {
 	}
 	extent := b.operandExtent(n)
 	if total := b.group.extent[n] == Total && perRow && b.of[o.node] == b.group && ir.Size(o.view.Shape) == o.node.Type.Size(); total {
-		extent = Row // a total of numbers that are one a row
+		extent = Row // a total of numbers that are one per row
 	}
 	if !perRow || extent != Full {
 		return number

@@ -59,7 +59,7 @@ type lowering struct {
 	twice   map[*ir.Control]map[int]twice // by result, what it is one of
 	program *Program
 
-	repeated map[repetition]*ir.Node // what loops compute again
+	repeated map[repetition]*ir.Node // what loops recompute
 }
 
 // copied is a view that has been written out in row-major order.
@@ -259,7 +259,7 @@ func (l *lowering) findNeeded(guard *watch) {
 	}
 }
 
-// allotOutputs lets each output be computed in its place, where it is a whole result that no other output has taken.
+// allotOutputs lets each output be computed in its place, if it is a whole result that no other output has taken.
 func (l *lowering) allotOutputs() {
 	for i, n := range l.graph.Outputs {
 		out := l.newBuffer(Output, i, n.Type)

@@ -8,18 +8,18 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file lowers loops and branches: each body becomes a program of its own, which the step runs.
+// This file lowers loops and branches: each body becomes its own program, which the step runs.
 
-// Nest runs programs of its own: the bodies of a Control.
+// Nest runs other programs: the bodies of a Control.
 //
-// The outputs of a program are what its body gives, but for a carry of a scan that is stacked as well: the program writes it into the stack,
+// The outputs of a program are those of its body, except for a carry of a scan that is stacked as well: the program writes it into the stack,
 // where the next step reads it.
 type Nest struct {
 	Control *ir.Control
 	Parts   []*Program
 	In      []Ref     // the operands, in order
-	Out     []*Buffer // by result; nil where nothing needs it
-	Types   []ir.Type // of what each body gives, by result: of a single step
+	Out     []*Buffer // by result; nil if nothing needs it
+	Types   []ir.Type // of the body's outputs, by result: of a single step
 	Targets []int     // by result: the output of the program that it is
 	Shared  []int     // by carry: the stack, by result, that holds the carry after each step, or -1
 	Before  []int     // by carry: the stack, by result, that holds the carry before each step, or -1
@@ -133,7 +133,7 @@ func (w *Nest) buffers(see func(b **Buffer)) {
 	}
 }
 
-// flops counts one run of each body where the number of runs is not known.
+// flops counts one run of each body if the number of runs is not known.
 func (w *Nest) flops() int {
 	n := 0
 	for _, p := range w.Parts {

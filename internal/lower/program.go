@@ -117,7 +117,7 @@ func (p *Product) buffers(see func(b **Buffer)) {
 	see(&p.C)
 }
 
-// Kernel is a single op run by a kernel of its own, on whole arrays.
+// Kernel is a single op run by its own kernel, on whole arrays.
 type Kernel struct {
 	Op    ir.Op
 	In    []Ref     // contiguous
@@ -163,10 +163,10 @@ type Pattern uint8
 const (
 	Whole      Pattern = iota // element (r, c) at r*Cols + c
 	Repeated                  // element (r, c) at c: each row the same
-	PerRow                    // element (r, c) at r: one number a row, not spread over the row
+	PerRow                    // element (r, c) at r: one number per row, not spread over the row
 	Single                    // one element for all
 	Strided                   // rows as their strides say, a row's elements contiguous
-	StridedRow                // one number a row, as the strides say, not spread over the row
+	StridedRow                // one number per row, as the strides say, not spread over the row
 )
 
 // Source is an array that a loop reads.
@@ -183,9 +183,9 @@ type Extent uint8
 
 // The extents.
 const (
-	Full   Extent = iota // one an element: Rows x Cols
-	Row                  // one a row
-	Column               // one a column, for each group of rows; known only after the loop
+	Full   Extent = iota // one per element: Rows x Cols
+	Row                  // one per row
+	Column               // one per column, for each group of rows; known only after the loop
 	Total                // one; known only after the loop
 )
 
@@ -213,7 +213,7 @@ type Instr struct {
 	DType  ir.DType      // of the result
 	Extent Extent        // of the result
 	Store  *Buffer       // where the result goes, or nil if only later instructions need it
-	Place  *Place        // where in Store the rows of a Full result lie; nil where they fill it
+	Place  *Place        // where in Store the rows of a Full result lie; nil if they fill it
 	Node   *ir.Node      // for reports
 }
 

@@ -7,11 +7,11 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file has loops compute again what another loop would store for them, where that takes a few instructions and reads one array
-// in place of the stored one: the loop that would store it then writes an array less. So the normalized values of a batch norm are
+// This file lets loops recompute what another loop would store for them, if that takes a few instructions and reads one array
+// instead of the stored one: the other loop then writes one array less. So the normalized values of a batch norm are
 // computed from its operand by each loop that needs them, in the backward pass too.
 
-// worthBytes is the size from which results are computed again; smaller ones stay in a cache. Tests change it.
+// worthBytes is the size from which results are recomputed; smaller ones stay in a cache. Tests change it.
 var worthBytes = 1 << 18
 
 const (
@@ -19,13 +19,13 @@ const (
 	smallShare = 16 // operands this many times smaller than the array do not count
 )
 
-// repetition names a node that a loop computes again.
+// repetition is a node that a loop recomputes.
 type repetition struct {
 	node *ir.Node
 	loop *group
 }
 
-// cheap are the functions that take less time than to read an array.
+// cheap lists the functions that take less time than reading an array.
 var cheap = []scalar.Func{scalar.Neg, scalar.Abs, scalar.Square, scalar.ReLU, scalar.Add, scalar.Sub, scalar.Mul, scalar.Min, scalar.Max, scalar.MulAdd}
 
 // recompute takes results in the order in which they are computed, so that what is read has been decided on.
@@ -75,7 +75,7 @@ func (l *lowering) reads(r, m *ir.Node) bool {
 	return slices.ContainsFunc(l.operands[r], func(o value) bool { return o.node == m })
 }
 
-// drop takes a node that nothing reads any more out of its loop, unless it is all there is.
+// drop removes a node that nothing reads from its loop, unless it is the only one.
 func (l *lowering) drop(n *ir.Node) {
 	if c := l.of[n]; len(c.nodes) > 1 {
 		c.nodes = slices.DeleteFunc(c.nodes, func(m *ir.Node) bool { return m == n })
@@ -84,7 +84,7 @@ func (l *lowering) drop(n *ir.Node) {
 	}
 }
 
-// chain is what computes n from the results of other groups, n last, if that is cheap and reads one large array.
+// chain returns the nodes that compute n from the results of other groups, n last, if that is cheap and reads one large array.
 func (l *lowering) chain(n *ir.Node) (chain []*ir.Node, ok bool) {
 	c := l.of[n]
 	if !c.loop {

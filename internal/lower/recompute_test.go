@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// These tests look at what loops compute again, and hold programs that do so against the reference.
+// These tests look at what loops recompute, and hold programs that do so against the reference.
 
 // norm is what a batch norm does to a product, forwards and backwards. The product is a large array that is in memory anyway.
 func norm(dtype ir.DType, rows, cols int) *ir.Graph {

@@ -50,7 +50,7 @@ func stacksOf(c *ir.Control) stacks {
 	return s
 }
 
-// bothStacks gives the array in which result r of the group lies with another, or nil where it lies alone. The view is what it is of that.
+// bothStacks returns the array that holds result r of the group together with another, and the view of r in it; nil if r has its own array.
 func (l *lowering) bothStacks(g *group, r int) (n *ir.Node, v ir.View) {
 	c, _ := g.nodes[0].Op.(ir.Nested).Nests()
 	if l.twice[c] == nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds what becomes of convolutions: a piece of work of its own, or a product where the window is a single
+// This file lowers convolutions: to a separate piece of work, or to a product if the window is a single
 // element.
 
-// Conv is a convolution, a transposed convolution or the gradient by the kernel, on whole arrays.
+// Conv is a convolution, a transposed convolution or the gradient with respect to the kernel, on whole arrays.
 type Conv struct {
 	Kind                     ir.ConvKind
 	Stride, Dilation, Before []int
@@ -40,7 +40,7 @@ func (c *Conv) summary() string {
 	return fmt.Sprintf("%s x %s w %s y %s", [...]string{"conv", "conv-input", "conv-kernel"}[c.Kind], ir.ShapeString(c.X), ir.ShapeString(c.W), ir.ShapeString(c.Y))
 }
 
-// convolution makes the work of a convolution whose operands lie in order.
+// convolution makes the work of a convolution whose operands are contiguous.
 func convolution(n *ir.Node, op ir.Convolution, a, b Ref, out *Buffer) Work {
 	c := &Conv{A: a.Buffer, B: b.Buffer, C: out, Offsets: [2]int{a.View.Offset, b.View.Offset}, DType: n.Type.DType}
 	c.Kind, c.Stride, c.Dilation, c.Before, c.Groups = op.Convolves()
@@ -58,7 +58,7 @@ func convolution(n *ir.Node, op ir.Convolution, a, b Ref, out *Buffer) Work {
 	return c
 }
 
-// product is the convolution as a matrix product, or nil where the window has several elements or does not meet every
+// product is the convolution as a matrix product, or nil if the window has several elements or does not meet every
 // element of the operand once.
 func (c *Conv) product(a, b Ref) *Product {
 	last := len(c.X) - 1
@@ -106,7 +106,7 @@ func (p *Pool) buffers(see func(b **Buffer)) {
 	see(&p.Out)
 }
 
-// pooling makes the work of a pooling op whose operands lie in order.
+// pooling makes the work of a pooling op whose operands are contiguous.
 func pooling(n *ir.Node, op ir.Pooling, in []Ref, out *Buffer) *Pool {
 	p := &Pool{In: in, Out: out, X: in[0].View.Shape, Y: n.Type.Shape, DType: n.Type.DType}
 	p.Kind, p.Window = op.Pools()

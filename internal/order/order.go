@@ -77,7 +77,7 @@ func (l *List) between(e *Element) uint64 {
 	return e.label + (after-e.label)/2
 }
 
-// spread gives the elements around e new labels, with room between them.
+// spread relabels the elements around e, with room between them.
 func (l *List) spread(e *Element) {
 	// A range holds the labels that differ from e's in the last bits only. It is too full if it has more than (4/3)^bits elements.
 	first, last, n, room := e, e, 1, 1.0

@@ -6,10 +6,10 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file simplifies what lies inside of loops and branches. Of each it keeps the results that are needed, the carries that
-// those depend on, and the operands that the bodies then still read; and runs all passes on the bodies.
+// This file simplifies loops and branches. Of each it keeps the results that are needed, the carries that
+// those depend on, and the operands that the bodies then still read, and it runs all passes on the bodies.
 
-// bodies gives every application of a Control to operands a Control of its own with only what is needed.
+// bodies replaces the Control of every application by a copy that has only what is needed.
 func bodies(g *ir.Graph) {
 	nested := applications(g)
 	needed, lists := map[*ir.Node]bool{}, ir.Lists{}
@@ -63,7 +63,7 @@ next:
 	return found
 }
 
-// trim gives the results a Control without what none of them needs.
+// trim replaces the Control of the results by one without what none of them needs.
 func trim(results []*ir.Node, needed map[*ir.Node]bool) {
 	w := ir.Watch{Node: results[0]}
 	defer w.Report()
@@ -131,7 +131,7 @@ func trim(results []*ir.Node, needed map[*ir.Node]bool) {
 	}
 }
 
-// shareStacks drops stacks of what is stacked already, and gives the new number of each result.
+// shareStacks drops stacks of what is stacked already, and returns the new number of each result.
 func shareStacks(c *ir.Control) (number []int) {
 	for i := range c.Main().Outputs {
 		number = append(number, i)
@@ -167,8 +167,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// growCarries adds to the results those carries that the others depend on, and gives the inputs that are then read. A carry
-// that nothing reads is kept where it is a result.
+// growCarries adds to the results those carries that the others depend on, and returns the inputs that are then read. A carry
+// that nothing reads is kept if it is a result.
 func growCarries(c *ir.Control, keep []bool) (reads []bool) {
 	reads = make([]bool, inputCount(c))
 	reads[0] = true
@@ -226,7 +226,7 @@ func inputCount(c *ir.Control) int {
 	return n
 }
 
-// copyBody copies what the roots need; leaf gives what becomes of each input.
+// copyBody copies what the roots need; leaf returns the op that replaces an input.
 func copyBody(g *ir.Graph, roots []*ir.Node, leaf func(i int) ir.Op) *ir.Graph {
 	needed, lists := map[*ir.Node]bool{}, ir.Lists{}
 	for _, n := range roots {

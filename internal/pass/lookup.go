@@ -8,12 +8,12 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file moves products from looked-up rows to the table, where that is the smaller of the two, as an embedding of few characters
-// is beside the text. With L the matrix that looks up, which has a single one in each row:
+// This file moves products from looked-up rows to the table, if that is the smaller of the two, as an embedding of few characters
+// is next to the text. With L the matrix that looks up, which has a single one in each row:
 //
 //	(L E) W  = L (E W)      the result is looked up
-//	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient by W; Lᵀ adds up rows
-//	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient by E
+//	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient with respect to W; Lᵀ adds up rows
+//	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient with respect to E
 //
 // The first has the same bits, except where the inner axis is so long that a product is cut along it. The others add up in another order.
 // A row of the table that no index names would count times 0 in the second, which is NaN if the row is not finite, and its gradient in
@@ -66,7 +66,7 @@ func (l *lookupPass) add(like *ir.Node, op ir.Op, shape []int, in ...*ir.Node) *
 	return n
 }
 
-// shaped gives n another shape.
+// shaped returns n with another shape.
 func (l *lookupPass) shaped(n *ir.Node, shape []int) *ir.Node {
 	for m := n; ; m = m.In[0] {
 		if slices.Equal(m.Type.Shape, shape) {
@@ -91,7 +91,7 @@ func keepsOrder(n *ir.Node) bool {
 	return ok && v.Offset == 0 && v.Contiguous()
 }
 
-// source is what n is with nothing but its shape changed.
+// source returns the node of which n is a change of shape.
 func source(n *ir.Node) *ir.Node {
 	for keepsOrder(n) {
 		n = n.In[0]
@@ -99,7 +99,7 @@ func source(n *ir.Node) *ir.Node {
 	return n
 }
 
-// rowsOf gives the lookup that n, a matrix, has the rows of, or nil where the table is no matrix or about as large.
+// rowsOf returns the lookup that n, a matrix, has the rows of, or nil if the table is not a matrix or about as large.
 func rowsOf(n *ir.Node) *ir.Node {
 	s := source(n)
 	op, ok := s.Op.(ir.Lookup)
@@ -175,7 +175,7 @@ func (l *lookupPass) sum(n *ir.Node, op ir.LookupSum, uses map[*ir.Node]int) {
 	l.setNamed(n, index, l.add(n, product, n.Type.Shape, sums, rows.In[1]), op)
 }
 
-// named is a table with zeros in the rows that the index does not name; adjoint adds up rows of such a table.
+// named returns a table with zeros in the rows that the index does not name; adjoint adds up rows of such a table.
 func (l *lookupPass) named(index, table *ir.Node, adjoint ir.Op) *ir.Node {
 	n := *table
 	n.Label = ""
@@ -186,7 +186,7 @@ func (l *lookupPass) named(index, table *ir.Node, adjoint ir.Op) *ir.Node {
 	return &n
 }
 
-// setNamed makes n, which has the type of the table, what named returns.
+// setNamed turns n, which has the type of the table, into what named returns.
 func (l *lookupPass) setNamed(n, index, table *ir.Node, adjoint ir.Op) {
 	size := table.Type.Shape[0]
 	one, zero := l.number(table, 1), l.number(table, 0)
@@ -208,8 +208,8 @@ func (l *lookupPass) number(like *ir.Node, x float64) *ir.Node {
 // leastSlices is the size from which an array whose slices a loop reads is not expected to stay in the cache.
 const leastSlices = 1 << 20
 
-// lookUpInside has a scan take slices of an index, and the table as a whole, in the place of slices of what is looked up: all that its
-// steps then read is in the cache. It changes the scan and gives its operands.
+// lookUpInside makes a scan slice an index and look up in the whole table, instead of slicing what was looked up: all that its
+// steps then read is in the cache. It changes the scan and returns its operands.
 func lookUpInside(c *ir.Control, operands []*ir.Node) []*ir.Node {
 	body := c.Main()
 	for i := range c.Slices {
@@ -247,7 +247,7 @@ func lookUpInside(c *ir.Control, operands []*ir.Node) []*ir.Node {
 	return operands
 }
 
-// replaceNode has all that reads n read another node.
+// replaceNode makes every user of n read another node.
 func replaceNode(g *ir.Graph, n, by *ir.Node) {
 	replace := func(list []*ir.Node) {
 		for i, in := range list {

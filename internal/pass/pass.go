@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// rewrite replaces nodes: by is called for each node, whose operands have been replaced already, and gives the node to use
+// rewrite replaces nodes: by is called for each node, whose operands have been replaced already, and returns the node to use
 // in its place, which may be itself.
 func rewrite(g *ir.Graph, by func(n *ir.Node) *ir.Node) {
 	var w ir.Watch
@@ -62,8 +62,8 @@ func prune(g *ir.Graph) {
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *ir.Node) bool { return !needed[n] })
 }
 
-// identities drops ops that give an operand back: movements that move nothing, x*1, x/1, x+0, x-0, --x and the like.
-// Adding 0 is taken to give x although it turns -0 into 0.
+// identities drops ops that return an operand: movements that move nothing, x*1, x/1, x+0, x-0, --x and the like.
+// x+0 counts as x although it turns -0 into 0.
 func identities(g *ir.Graph) {
 	rewrite(g, func(n *ir.Node) *ir.Node {
 		switch op := n.Op.(type) {
@@ -83,7 +83,7 @@ func identities(g *ir.Graph) {
 	})
 }
 
-// identity gives the operand that n is equal to, or n.
+// identity returns the operand that n is equal to, or n.
 func identity(n *ir.Node, f scalar.Func) *ir.Node {
 	a, b := n.In[0], n.In[len(n.In)-1]
 	switch f {
@@ -167,7 +167,7 @@ func fold(g *ir.Graph) {
 	})
 }
 
-// constant gives the contents of a constant, or of a small movement of one.
+// constant returns the contents of a constant, or of a small movement of one.
 func constant(n *ir.Node) (ir.Array, bool) {
 	switch op := n.Op.(type) {
 	case ir.Const:
@@ -217,7 +217,7 @@ type resultList struct {
 	in     []*ir.Node
 }
 
-// share gives n the list that it shares, and returns its number.
+// share makes n use the shared list, and returns the number of the list.
 func (l *resultLists) share(n *ir.Node) int {
 	if len(n.In) == 0 {
 		return -1
@@ -240,7 +240,7 @@ func (l *resultLists) share(n *ir.Node) int {
 	return list.number
 }
 
-// key is equal for nodes that compute the same.
+// key returns a string that is equal for nodes that compute the same.
 func key(n *ir.Node, lists *resultLists) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s|%s|%v", n.Op.Name(), n.Op.Attrs(), n.Type)
@@ -270,8 +270,8 @@ func commutes(f scalar.Func) bool {
 	return false
 }
 
-// Verify says what is wrong with a graph: operands after their users, types that the shape rules do not give, roots that
-// are not there.
+// Verify returns what is wrong with a graph: operands after their users, types that contradict the shape rules, roots that
+// are missing.
 func Verify(g *ir.Graph) error {
 	seen := map[*ir.Node]bool{}
 	for _, n := range g.Nodes {

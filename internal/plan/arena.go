@@ -6,9 +6,9 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 )
 
-// This file gives the temporaries places in the arena. Each gets the lowest place that is free for as long as it is needed, the largest
+// This file assigns places in the arena to the temporaries. Each gets the lowest place that is free for as long as it is needed, the largest
 // temporary first, which wastes the least memory. That takes quadratic time. If a program has very many temporaries, the small ones are
-// allocated and freed step by step instead, in a part of the arena of their own.
+// allocated and freed step by step instead, in a separate part of the arena.
 
 // alignment of every place in the arena: a cache line, and a vector register.
 const alignment = 64
@@ -22,7 +22,7 @@ type life struct {
 	first, last int
 }
 
-// layOut gives each temporary a place in the arena that no other has while it is needed, and returns the size of the arena.
+// layOut assigns each temporary a place in the arena that no other has while it is needed, and returns the size of the arena.
 func layOut(p *lower.Program) (arena int) {
 	all := lives(p)
 	slices.SortStableFunc(all, func(a, b *life) int { return b.b.Bytes() - a.b.Bytes() })
@@ -61,7 +61,7 @@ func lives(p *lower.Program) (all []*life) {
 	return all
 }
 
-// fit gives each temporary in turn the lowest place that is free, and returns the size of the whole.
+// fit assigns each temporary in turn the lowest place that is free, and returns the total size.
 func fit(lives []*life) (size int) {
 	var placed []*life // by offset
 	for _, l := range lives {

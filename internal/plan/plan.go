@@ -1,5 +1,5 @@
-// Package plan settles when the steps of a lowered program run and where their results lie: assignments are made in
-// place where nothing reads the old contents later, updates run as soon as they can, and temporaries share one arena.
+// Package plan decides when the steps of a lowered program run and where their results lie: assignments are made in
+// place if nothing reads the old contents later, updates run as soon as they can, and temporaries share one arena.
 package plan
 
 import (
@@ -174,8 +174,8 @@ func later(a, b *order.Element) *order.Element {
 	return a
 }
 
-// assignInPlace lets the step that computes a variable's new contents write them into the variable, where every read of
-// the old contents comes before, and every check.
+// assignInPlace lets the step that computes a variable's new contents write them into the variable, if every read of
+// the old contents and every check come before.
 func assignInPlace(p *lower.Program) {
 	writer := map[*lower.Buffer]int{}
 	readers := map[*lower.Buffer][]int{}

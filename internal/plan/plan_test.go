@@ -15,8 +15,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file holds programs of random graphs against what every program must keep to: what it computes is what the steps
-// computed as they were lowered, each in memory of its own, and no two arrays that are needed at once share memory. Set
+// This file checks programs of random graphs against what every program must keep to: what it computes is what the steps
+// computed as they were lowered, each in separate memory, and no two arrays that are needed at once share memory. Set
 // TARN_LONG=1 for many more of them.
 
 func TestRandomPrograms(t *testing.T) {

@@ -2,7 +2,7 @@ package scalar
 
 // The definitions themselves, for float64, float32, integers and bools. They are written to be obviously right, not fast:
 // stable forms where the textbook form loses digits, and the standard library for the rest. A function that is not defined
-// for the dtype gives NaN, zero or false.
+// for the dtype is NaN, zero or false.
 
 import "math"
 
@@ -148,7 +148,7 @@ func common[T int32 | int64 | float64](f Func, a, b, c T) (y T, ok bool) {
 	return 0, false
 }
 
-// log is the natural logarithm. The standard library's assembly for amd64 takes denormal numbers for normal ones, so they are
+// log is the natural logarithm. The standard library's assembly for amd64 treats denormal numbers as normal ones, so they are
 // made normal first.
 func log(a float64) float64 {
 	if a > 0 && a < 0x1p-1022 {
@@ -233,7 +233,7 @@ func I32(f Func, a, b, c int32) int32 { return Int(f, a, b, c) }
 func I64(f Func, a, b, c int64) int64 { return Int(f, a, b, c) }
 
 // Int is f of integers. Overflow wraps around: -MinInt and |MinInt| are MinInt, and so is MinInt / -1; a division by zero
-// gives zero. Comparisons give 0 or 1, and any condition but 0 is true. What is defined for floats only gives zero.
+// is zero. Comparisons are 0 or 1, and any condition but 0 is true. Functions that are defined for floats only are zero.
 func Int[T int32 | int64](f Func, a, b, c T) T {
 	switch f {
 	case Abs:
@@ -257,7 +257,7 @@ func Int[T int32 | int64](f Func, a, b, c T) T {
 	return y
 }
 
-// Bool is f of bools: the logic functions, Eq, Ne and Where. Anything else gives false.
+// Bool is f of bools: the logic functions, Eq, Ne and Where. All others are false.
 func Bool(f Func, a, b, c bool) bool {
 	switch f {
 	case Not:

@@ -8,14 +8,14 @@ import "fmt"
 // Func is one scalar function of one, two or three arguments.
 type Func uint8
 
-// The functions. Unless said otherwise a function takes and gives numbers of one dtype.
+// The functions. Unless said otherwise, arguments and result are numbers of one dtype.
 const (
 	Invalid Func = iota
 
 	// One argument.
 	Neg        // -a
 	Abs        // |a|
-	Sign       // -1, 0 or 1; NaN stays NaN, -0 gives -0
+	Sign       // -1, 0 or 1; NaN stays NaN, -0 stays -0
 	Square     // a*a
 	Reciprocal // 1/a
 	Sqrt       // square root
@@ -49,7 +49,7 @@ const (
 	Add       // a + b
 	Sub       // a - b
 	Mul       // a * b
-	Div       // a / b; integers truncate, an integer divided by zero gives zero
+	Div       // a / b; integers truncate; an integer divided by zero is zero
 	Pow       // a^b
 	Min       // the smaller; NaN if either is NaN
 	Max       // the larger; NaN if either is NaN
@@ -69,7 +69,7 @@ const (
 	// Three arguments.
 	Where  // b where the bool a is true, else c
 	Clip   // min(max(a, b), c)
-	MulAdd // a*b + c, rounded once or twice as the level likes
+	MulAdd // a*b + c, rounded once or twice, depending on the level
 
 	count
 )
@@ -80,7 +80,7 @@ type info struct {
 	domain domain
 }
 
-// domain says which dtypes a function is defined for and what it gives.
+// domain says which dtypes a function is defined for and the dtype of its result.
 type domain uint8
 
 const (

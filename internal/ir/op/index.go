@@ -414,7 +414,7 @@ func (op IndexAdd) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.
 // addedApart is the number of shares that the parts which are added to are cut into. Every one goes through the whole index.
 const addedApart = 8
 
-// Rows lets shares of the parts be done apart, where they are long enough for the index not to matter.
+// Rows lets shares of the parts be done apart, if they are long enough for the index not to matter.
 func (op IndexAdd) Rows(out ir.Type, in []ir.Type) int {
 	outer, _, inner := around(out.Shape, op.Axis)
 	return outer * op.shares(inner)

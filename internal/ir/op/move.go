@@ -22,7 +22,7 @@ func evalMove(op ir.Movement, out ir.Array, in []ir.Array) {
 	}
 }
 
-// Reshape gives the elements, in row-major order, another shape. One size of Shape may be -1: it follows from the others.
+// Reshape changes the shape and keeps the elements in row-major order. One size of Shape may be -1: it follows from the others.
 type Reshape struct{ Shape []int }
 
 // Name is "Reshape".
@@ -209,7 +209,7 @@ func (op Broadcast) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is the reference kernel.
 func (op Broadcast) Eval(out ir.Array, in []ir.Array) { evalMove(op, out, in) }
 
-// Move gives repeated axes the stride 0.
+// Move sets the strides of repeated axes to 0.
 func (op Broadcast) Move(v ir.View) (ir.View, bool) {
 	lead := len(op.Shape) - len(v.Shape)
 	strides := make([]int, len(op.Shape))
