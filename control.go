@@ -167,7 +167,7 @@ func (m resultMover) move(v *Value, g *Graph, operands func() []*Value) *Value {
 	if first := m[&v.in[0]]; first != nil {
 		return first.result(op)
 	}
-	w := g.add(op, operands()...)
+	w := g.insert(op, operands()...)
 	m[&v.in[0]] = w
 	return w
 }
