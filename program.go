@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/seed-49005b45/tarn/internal/exec"
@@ -43,14 +44,15 @@ type Results map[string]*Tensor
 // One program may be run by several goroutines: its runs take place one after the other, and each gives its caller results that no other
 // run changes. For runs at the same time there is Clone. What all runs of all programs share are the params, see Run.
 type Program struct {
-	turn     chan struct{} // holds an element while a run is in progress
-	inputs   []signature   // those that the program needs
-	all      []signature   // those of the graph
-	among    []int         // where each that the program needs stands in the graph
-	outputs  []signature   // in the order of their names
-	types    []ir.Type     // of the outputs
-	given    []ir.Array    // the inputs of the run in progress; none between runs
-	returned []ir.Array    // likewise, the outputs
+	mu       sync.Mutex  // held while a run is in progress
+	inputs   []signature // those that the program needs
+	all      []signature // those of the graph
+	among    []int       // where each that the program needs stands in the graph
+	outputs  []signature // in the order of their names
+	given    []ir.Array  // the inputs of the run in progress; none between runs
+	returned []ir.Array  // likewise, the outputs
+	from, to []uintptr   // where they lay in the last run, 0 for an input that had to be copied
+	same     bool        // the outputs lie where they lay in the last run
 	params   []*Param
 	memory   []span     // of the params, by address
 	assigned []*Param   // by updates
@@ -113,7 +115,6 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 	}
 	for _, name := range names {
 		p.outputs = append(p.outputs, signature{name, outputs[name].typ})
-		p.types = append(p.types, outputs[name].typ)
 	}
 	for _, u := range updates {
 		p.assigned = append(p.assigned, u.param)
@@ -127,8 +128,8 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 
 // ready makes what a program needs beside its engine.
 func (p *Program) ready() *Program {
-	p.turn = make(chan struct{}, 1)
 	p.given, p.returned = make([]ir.Array, len(p.inputs)), make([]ir.Array, len(p.outputs))
+	p.from, p.to = make([]uintptr, len(p.inputs)), make([]uintptr, len(p.outputs))
 	return p
 }
 
@@ -139,7 +140,7 @@ func (p *Program) Clone() (*Program, error) {
 	if p == nil || p.runner == nil {
 		return nil, errNoProgram
 	}
-	c := &Program{inputs: p.inputs, all: p.all, among: p.among, outputs: p.outputs, types: p.types, params: p.params, memory: p.memory,
+	c := &Program{inputs: p.inputs, all: p.all, among: p.among, outputs: p.outputs, params: p.params, memory: p.memory,
 		assigned: p.assigned, written: p.written, traced: p.traced}
 	r, err := p.runner.Clone()
 	if err != nil {
@@ -333,24 +334,15 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 	if err := p.check(inputs); err != nil {
 		return err
 	}
-	if err := p.place(results); err != nil {
-		return err
-	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	done := ctx.Done()
-	if ctx.Err() != nil { // a select would choose either
-		return context.Cause(ctx)
+	if err := p.lock(ctx); err != nil {
+		return err
 	}
-	select {
-	case p.turn <- struct{}{}:
-	case <-done:
-		return context.Cause(ctx)
-	}
-	defer p.leave()
-	for i, out := range p.outputs {
-		p.returned[i] = results[out.name].array
+	defer p.unlock()
+	if err := p.place(results); err != nil {
+		return err
 	}
 	p.take(inputs)
 	if err := claim(p.assigned); err != nil {
@@ -358,7 +350,7 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 	}
 	defer release(p.assigned)
 	before := p.runs.Load()
-	if err := do(exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: done}); err != nil {
+	if err := do(exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: ctx.Done()}); err != nil {
 		if errors.Is(err, exec.ErrCanceled) {
 			return context.Cause(ctx)
 		}
@@ -368,11 +360,41 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 	return nil
 }
 
-// leave ends a run.
-func (p *Program) leave() {
+// lock waits until no other run is in progress, or ctx is canceled.
+func (p *Program) lock(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if p.mu.TryLock() {
+		return nil
+	}
+	done := ctx.Done()
+	if done == nil {
+		p.mu.Lock()
+		return nil
+	}
+	mine := make(chan struct{})
+	go func() {
+		p.mu.Lock()
+		select {
+		case mine <- struct{}{}:
+		case <-done:
+			p.mu.Unlock()
+		}
+	}()
+	select {
+	case <-mine:
+		return nil
+	case <-done:
+		return context.Cause(ctx)
+	}
+}
+
+// unlock ends a run.
+func (p *Program) unlock() {
 	clear(p.given)
 	clear(p.returned)
-	<-p.turn
+	p.mu.Unlock()
 }
 
 // claim notes that a run assigns the params. Another one that does must not run at the same time: each would start from the same contents,
@@ -429,28 +451,32 @@ func (p *Program) needed(inputs []*Tensor, i int) *Tensor {
 // place makes tensors for the outputs that results has none for, and refuses those that lie in other memory of the run.
 func (p *Program) place(results Results) error {
 	missing := 0
-	for _, out := range p.outputs {
-		if t := results[out.name]; !t.exists() || !t.array.Type.Equal(out.typ) {
-			missing++
-		}
-	}
-	if missing == len(p.outputs) && missing > 0 {
-		return p.placeAll(results)
-	}
+	p.same = true
 	for i, out := range p.outputs {
 		t := results[out.name]
-		if !t.exists() || !t.array.Type.Equal(out.typ) {
-			if err := limit.Check(out.typ.Bytes()); err != nil {
-				return fmt.Errorf("output %q: %w; %s", out.name, err, limit.Hint)
-			}
-			results[out.name] = &Tensor{exec.NewArrays(out.typ)[0]}
+		if t == nil || t.array.Data == nil || !t.array.Type.Equal(out.typ) {
+			missing++
 			continue
 		}
-		if within(p.memory, t.array) {
+		p.returned[i] = t.array
+		p.note(i)
+	}
+	if missing > 0 {
+		if err := p.placeMissing(results, missing); err != nil {
+			return err
+		}
+	}
+	if p.same || missing == len(p.outputs) {
+		return nil
+	}
+	for i, out := range p.outputs {
+		if within(p.memory, p.returned[i]) {
+			clear(p.to)
 			return fmt.Errorf("result %q lies in the memory of a param that the program uses", out.name)
 		}
-		for _, other := range p.outputs[:i] {
-			if overlap(t.array, results[other.name].array) {
+		for k, other := range p.outputs[:i] {
+			if overlap(p.returned[i], p.returned[k]) {
+				clear(p.to)
 				return fmt.Errorf("results %q and %q lie in the same memory", other.name, out.name)
 			}
 		}
@@ -458,20 +484,33 @@ func (p *Program) place(results Results) error {
 	return nil
 }
 
-// placeAll makes tensors for all outputs.
-func (p *Program) placeAll(results Results) error {
+// note notes where output i lies, and whether it lay elsewhere before.
+func (p *Program) note(i int) {
+	if at := uintptr(p.returned[i].Data); p.to[i] != at {
+		p.to[i], p.same = at, false
+	}
+}
+
+// placeMissing makes the tensors of outputs that have no place yet.
+func (p *Program) placeMissing(results Results, missing int) error {
+	types, at := make([]ir.Type, 0, missing), make([]int, 0, missing)
 	total := 0
-	for _, t := range p.types {
-		total += t.Bytes()
+	for i, out := range p.outputs {
+		if p.returned[i].Data == nil {
+			types, at = append(types, out.typ), append(at, i)
+			total += out.typ.Bytes()
+		}
 	}
 	if err := limit.Check(total); err != nil {
+		clear(p.to)
 		return fmt.Errorf("the outputs: %w; %s", err, limit.Hint)
 	}
-	arrays := exec.NewArrays(p.types...)
-	tensors := make([]Tensor, len(arrays))
-	for i, out := range p.outputs {
-		tensors[i].array = arrays[i]
-		results[out.name] = &tensors[i]
+	tensors := make([]Tensor, missing)
+	for k, a := range exec.NewArrays(types...) {
+		tensors[k].array = a
+		p.returned[at[k]] = a
+		p.note(at[k])
+		results[p.outputs[at[k]].name] = &tensors[k]
 	}
 	return nil
 }
@@ -482,16 +521,23 @@ func (p *Program) take(inputs []*Tensor) {
 	for i, in := range p.inputs {
 		a := p.needed(inputs, i).array
 		p.given[i] = a
-		if within(p.written, a) || slices.ContainsFunc(p.returned, func(out ir.Array) bool { return overlap(a, out) }) {
-			if p.copies == nil {
-				p.copies = make([]ir.Array, len(p.inputs))
-			}
-			if p.copies[i].Data == nil {
-				p.copies[i] = ir.NewArray(in.typ)
-			}
-			copy(p.copies[i].Raw(), a.Raw())
-			p.given[i] = p.copies[i]
+		at := uintptr(a.Data)
+		if p.same && p.from[i] == at { // as in the run before
+			continue
 		}
+		p.from[i] = at
+		if !within(p.written, a) && !slices.ContainsFunc(p.returned, func(out ir.Array) bool { return overlap(a, out) }) {
+			continue
+		}
+		p.from[i] = 0
+		if p.copies == nil {
+			p.copies = make([]ir.Array, len(p.inputs))
+		}
+		if p.copies[i].Data == nil {
+			p.copies[i] = ir.NewArray(in.typ)
+		}
+		copy(p.copies[i].Raw(), a.Raw())
+		p.given[i] = p.copies[i]
 	}
 }
 

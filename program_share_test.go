@@ -135,10 +135,12 @@ func TestResultsAreTheCallers(t *testing.T) {
 		{"another shape", tarn.Results{"a": tarn.Zeros(tarn.F64, 4), "s": tarn.Zeros(tarn.F64, 1)}, two, ""},
 		{"nil tensors", tarn.Results{"a": nil, "s": {}}, two, ""},
 		{"the input", tarn.Results{"b": two}, two, ""},
+		{"the input again", tarn.Results{"b": two}, two, ""},
 		{"nil", nil, two, "the results are nil"},
 		{"a param that is read", tarn.Results{"a": p.Tensor()}, one, `"a" lies in the memory of a param`},
 		{"a param that is assigned", tarn.Results{"b": q.Tensor()}, one, `"b" lies in the memory of a param`},
 		{"one twice", tarn.Results{"a": mine, "b": mine}, one, `"a" and "b" lie in the same memory`},
+		{"one twice again", tarn.Results{"a": mine, "b": mine}, one, `"a" and "b" lie in the same memory`},
 		{"two that overlap", tarn.Results{"a": part(0), "b": part(1)}, one, `"a" and "b" lie in the same memory`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -448,5 +450,29 @@ func TestTwoAssign(t *testing.T) {
 	all.Wait()
 	if sum := stored[0] + stored[1] + stored[2] + stored[3]; shared.Tensor().Float(0) != float64(sum) {
 		t.Errorf("%v updates were stored and the param is %v", stored, shared.Tensor())
+	}
+}
+
+// TestEmptyResults runs a program whose outputs have no elements into results of all kinds.
+func TestEmptyResults(t *testing.T) {
+	g := tarn.NewGraph()
+	x := g.Input("x", tarn.F32, 0, 3)
+	program, err := tarn.Compile(g, tarn.Outputs{"y": x.Sin(), "z": x.Exp(), "sum": x.Sum()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, err := tarn.FromSlice([]float32{}, 0, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, results := range []tarn.Results{{}, {"y": empty}, {"y": empty, "z": empty}, {"y": {}}, {"sum": tarn.Scalar(float32(5))}} {
+		for range 2 {
+			if err := program.RunInto(t.Context(), results, empty); err != nil {
+				t.Fatal(err)
+			}
+			if results["sum"].Item() != 0 || results["y"].Size() != 0 || results["z"].Size() != 0 {
+				t.Errorf("the results are %v", results)
+			}
+		}
 	}
 }
