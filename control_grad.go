@@ -40,7 +40,7 @@ func (c *control) gradients(ys, dys []*Value) []*Value {
 	switch c.kind {
 	case ir.While:
 		return []*Value{ys[0].graph.fail(ys[0].op, ys[0].in, newProblem("a While has no gradient").
-			WithHint("use a Scan of a known number of steps, or StopGradient of the result"))}
+			WithHint("use a Scan of a known number of steps, StopGradient of the result, or JVP"))}
 	case ir.Branch:
 		return c.branchGradients(ys, dys)
 	}

@@ -193,16 +193,9 @@ func checkGrad(in []*Value) (p error, failed bool) {
 // results, each once and after all its users, and of those only what the results are computed from without passing through border.
 // It returns nil for an end that no gradient reaches.
 func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
-	// on[v]: v depends on one of ends.
-	on := map[*Value]bool{}
-	for _, end := range ends {
-		on[end] = true
-	}
 	order := reachable(ys, border...)
+	on := dependents(order, ends)
 	between := remember(func(v *Value) bool { return slices.ContainsFunc(v.in, func(in *Value) bool { return on[in] }) })
-	for _, v := range order {
-		on[v] = on[v] || between(v)
-	}
 	parts := map[*Value][]*Value{} // the gradients of a value from its users
 	for i, y := range ys {
 		parts[y] = append(parts[y], dys[i])
@@ -220,7 +213,7 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 		}
 		var results, given []*Value
 		for _, y := range together {
-			if parts[y] != nil {
+			if parts[y] != nil && on[y] {
 				d := sumParts(parts[y])
 				parts[y] = []*Value{d}
 				results, given = append(results, y), append(given, d)
@@ -301,7 +294,8 @@ type gradOp struct{ failedOp }
 func (gradOp) Name() string { return "Grad" }
 
 // JVP returns the Jacobian-vector product of y: the rate at which y changes as each operand in wrt moves along its tangent.
-// It is reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J. The rules for the vectors of HVP hold for tangents.
+// It is reverse mode applied twice: the gradient u -> J'u is linear in u, and its gradient is J. Through a While, which has no gradient, it is
+// forward mode: the loop carries the rates along. The rules for the vectors of HVP hold for tangents.
 //
 // Shapes: [d...], and for each operand a tangent of its shape -> [d...].
 func JVP[T Operand](y *Value, wrt []T, tangents []*Value) *Value {
@@ -310,10 +304,33 @@ func JVP[T Operand](y *Value, wrt []T, tangents []*Value) *Value {
 
 func jvp(y *Value, wrt []Operand, tangents []*Value) *Value {
 	return y.linearIn(jvpOp{}, 1, wrt, tangents, func(tangents []*Value) []*Value {
+		ends := make([]*Value, len(wrt))
+		for i, o := range wrt {
+			ends[i] = y.operand(o)
+		}
+		if passesWhile(y, ends) {
+			return []*Value{y.rate(ends, tangents)}
+		}
 		// The seed's contents do not matter, as everything is linear in it; it must only be a value of its own.
 		seed := y.graph.placeholder(y.typ)
 		return VJP(y.graph.dot(y.typ.DType, vjp(y, seed, wrt), tangents), y.Num(1), seed)
 	})[0]
+}
+
+// rate is the rate of y by forward mode.
+func (y *Value) rate(ends, tangents []*Value) *Value {
+	rates := map[*Value]*Value{}
+	for i, end := range ends {
+		if rate := rates[end]; rate != nil { // an operand that is named twice moves along both tangents
+			rates[end] = rate.Add(tangents[i])
+			continue
+		}
+		rates[end] = tangents[i]
+	}
+	if d := y.graph.forward([]*Value{y}, rates)[0]; d != nil {
+		return d
+	}
+	return y.Num(0).broadcastTo(y.typ.Shape)
 }
 
 type jvpOp struct{ failedOp }

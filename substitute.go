@@ -62,38 +62,88 @@ func substitute(values []*Value, from []Operand, to []*Value) []*Value {
 			return poisoned()
 		}
 	}
-	// In the order of the graph operands come first. What has been copied keeps its place in the user's program.
-	results := resultMover{}
+	return newCopier(g, copied, nil).copy(values)
+}
+
+// copier computes values once more from other operands.
+type copier struct {
+	to      *Graph
+	copied  map[*Value]*Value
+	leaf    func(v *Value) *Value // what stands for a leaf; nil to share what does not change
+	results resultMover
+}
+
+func newCopier(to *Graph, copied map[*Value]*Value, leaf func(v *Value) *Value) *copier {
+	return &copier{to: to, copied: copied, leaf: leaf, results: resultMover{}}
+}
+
+// copy returns the copies of values, or values themselves that are shared. A nil stays nil.
+func (c *copier) copy(values []*Value) []*Value {
 	changes := remember(func(v *Value) bool {
-		return slices.ContainsFunc(v.in, func(in *Value) bool { return copied[in] != nil })
+		return c.leaf != nil || slices.ContainsFunc(v.in, func(in *Value) bool { return c.copied[in] != nil })
 	})
+	// In the order of the graph operands come first. What has been copied keeps its place in the user's program.
 	for _, v := range reachable(values) {
-		if copied[v] != nil || !changes(v) {
-			continue
-		}
-		operands := func() []*Value {
-			in := slices.Clone(v.in)
-			for i, operand := range in {
-				if c := copied[operand]; c != nil {
-					in[i] = c
+		switch {
+		case c.copied[v] != nil:
+		case c.leaf != nil && len(v.in) == 0:
+			c.copied[v] = c.leaf(v)
+		case changes(v):
+			w := c.results.move(v, c.to, func() []*Value { return c.operands(v) })
+			if w == nil {
+				op := v.op
+				if custom, ok := op.(customGradOp); ok {
+					op = c.rule(v, custom)
 				}
+				w = c.to.insert(op, c.operands(v)...)
 			}
-			return in
+			w.site, w.gradOf = v.site, v.gradOf
+			c.copied[v] = w
 		}
-		c := results.move(v, g, operands)
-		if c == nil {
-			c = g.insert(v.op, operands()...)
-		}
-		c.site, c.gradOf = v.site, v.gradOf
-		copied[v] = c
 	}
+	out := make([]*Value, len(values))
 	for i, v := range values {
 		out[i] = v
-		if c := copied[v]; c != nil {
-			out[i] = c
+		if w := c.copied[v]; w != nil {
+			out[i] = w
 		}
 	}
 	return out
+}
+
+func (c *copier) operands(v *Value) []*Value {
+	in := slices.Clone(v.in)
+	for i, operand := range in {
+		if w := c.copied[operand]; w != nil {
+			in[i] = w
+		}
+	}
+	return in
+}
+
+// rule is a gradient rule for the copy of v. The rule of v knows values that v has been computed with, so what it gives is copied as well.
+func (c *copier) rule(v *Value, op customGradOp) customGradOp {
+	return customGradOp{rule: func(dy *Value) []*Value {
+		from := v.graph
+		if from.around != nil && !from.open {
+			defer from.enter()()
+		}
+		defer func(before *Value) { from.gradOf = before }(from.gradOf)
+		from.gradOf = v
+		seed := from.placeholder(v.typ)
+		if dy.graph == from {
+			seed.support = dy.support
+		}
+		ds := op.rule(seed)
+		c.copied[seed] = dy
+		out := c.copy(ds)
+		for i, d := range ds {
+			if d.exists() && d != seed && d.support != nil && out[i] != d {
+				out[i].support = d.support.then(func(mask *Value) *Value { return c.copy([]*Value{mask})[0] })
+			}
+		}
+		return out
+	}}
 }
 
 // substituteOp names Substitute in reports.

@@ -133,3 +133,49 @@ func TestSubstituteInLoop(t *testing.T) {
 		t.Errorf("a value of a loop that has been built: %v", err)
 	}
 }
+
+// TestGradientOfSubstitutes: what has been computed once more has the gradients of the same function at the other operands, those of rules of its own too,
+// in first and second derivatives and in forward mode.
+func TestGradientOfSubstitutes(t *testing.T) {
+	at, other := tarn.Vector([]float64{1, 2, 3}), tarn.Vector([]float64{3, 0.5, 1})
+	for name, f := range map[string]func(x *tarn.Value) *tarn.Value{
+		"Softmax":  func(x *tarn.Value) *tarn.Value { return x.Softmax(0).Square().Sum() },
+		"Std":      func(x *tarn.Value) *tarn.Value { return x.Std(1) },
+		"Var":      func(x *tarn.Value) *tarn.Value { return x.Var(0).Square() },
+		"Softsign": func(x *tarn.Value) *tarn.Value { return x.Softsign().Prod() },
+		"a rule of one's own": func(x *tarn.Value) *tarn.Value {
+			return tarn.WithGradient(x.Sum(), []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value { return []*tarn.Value{x.Square().Mul(dy)} }).Square()
+		},
+		"a selection": func(x *tarn.Value) *tarn.Value { return x.Gt(tarn.Num(2)).Where(x.Softmax(0).Log(), tarn.Num(0)).Sum() },
+		"in a Scan": func(x *tarn.Value) *tarn.Value {
+			last, _ := tarn.Scan([]*tarn.Value{x}, nil, tarn.ScanOptions{Steps: 3}, func(c, _ []*tarn.Value) (next, ys []*tarn.Value) {
+				return []*tarn.Value{c[0].Softmax(0).Exp()}, nil
+			})
+			return last[0].Square().Sum()
+		},
+	} {
+		g := tarn.NewGraph()
+		x, z := g.Input("x", tarn.F64, 3), g.Input("z", tarn.F64, 3)
+		outputs := tarn.Outputs{}
+		for kind, y := range map[string]*tarn.Value{"direct": f(z), "copied": tarn.Substitute([]*tarn.Value{f(x)}, []*tarn.Value{x}, []*tarn.Value{z})[0]} {
+			outputs[kind+" gradient"] = tarn.Grad(y, z)[0]
+			outputs[kind+" hessian"] = tarn.HVP(y, []*tarn.Value{z}, []*tarn.Value{x})[0]
+			outputs[kind+" rate"] = tarn.JVP(y, []*tarn.Value{z}, []*tarn.Value{x})
+		}
+		p, err := tarn.Compile(g, outputs)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		out, err := p.Run(at, other)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, kind := range []string{"gradient", "hessian", "rate"} {
+			if diff := out["copied "+kind].Diff(out["direct "+kind], 1e-13); diff != "" {
+				t.Errorf("%s: the %s: %s", name, kind, diff)
+			}
+		}
+	}
+}
