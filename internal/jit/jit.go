@@ -116,7 +116,9 @@ func Simple(f scalar.Func, double bool) bool {
 // SimpleInt reports whether a run may hold f of Ints: only comparisons.
 func SimpleInt(f scalar.Func) bool { return f >= scalar.Eq && f <= scalar.Ge }
 
-// contract turns a product that only one sum needs into a multiply-add, which rounds once.
+// contract turns a product and the sum that needs it into a multiply-add, which rounds once. Whether it does depends on the two alone,
+// and not on what else needs the product: so the bits of a sum are the same if more is computed from its operands. A product
+// that nothing else needs is gone.
 func (r *Run) contract() []fused {
 	uses := make([]int, len(r.Inputs)+len(r.Instrs))
 	for _, in := range r.Instrs {
@@ -138,18 +140,20 @@ func (r *Run) contract() []fused {
 		}
 		for side := range 2 {
 			at := in.Args[side] - len(r.Inputs)
-			if at < 0 || uses[in.Args[side]] != 1 || out[at].gone || out[at].Func != scalar.Mul && out[at].Func != scalar.Square {
+			if at < 0 || in.Args[0] == in.Args[1] || r.Instrs[at].Convert || r.Instrs[at].Func != scalar.Mul && r.Instrs[at].Func != scalar.Square {
 				continue
 			}
-			p := out[at].Args
-			if out[at].Func == scalar.Square {
+			p := r.Instrs[at].Args
+			if r.Instrs[at].Func == scalar.Square {
 				p[1] = p[0]
 			}
-			f := fused{Instr: Instr{Func: scalar.MulAdd, Args: [3]int{p[0], p[1], in.Args[1-side]}}}
-			f.subtract = in.Func == scalar.Sub && side == 0
-			f.negate = in.Func == scalar.Sub && side == 1
-			out[i] = f
-			out[at].gone = true
+			out[i] = fused{
+				Instr:    Instr{Func: scalar.MulAdd, Args: [3]int{p[0], p[1], in.Args[1-side]}},
+				subtract: in.Func == scalar.Sub && side == 0,
+				negate:   in.Func == scalar.Sub && side == 1,
+			}
+			uses[in.Args[side]]--
+			out[at].gone = uses[in.Args[side]] == 0
 			break
 		}
 	}
