@@ -25,7 +25,7 @@ type trainer struct {
 	t        *testing.T
 	params   *tarn.ParamSet
 	model    nn.Layer
-	opt      *optim.AdamW
+	opt      optim.Optimizer
 	w        *watch.Watcher // nil for a training that is not watched
 	programs map[watch.Mode]*tarn.Program
 	parts    map[watch.Mode]*watch.Instruments
@@ -150,6 +150,31 @@ func TestSameBits(t *testing.T) {
 				t.Errorf("there were %d looks, want 4", looks)
 			}
 		})
+	}
+}
+
+// TestSameBitsOfOptimizers trains the first model with optimizers that compute in different ways.
+func TestSameBitsOfOptimizers(t *testing.T) {
+	adagrad, momentum := optim.NewAdagrad, optim.NewMomentum
+	for name, make := range map[string]func() optim.Optimizer{
+		"adagrad":  func() optim.Optimizer { o := adagrad(0.01); o.RateDecay, o.WeightDecay = 0.1, 0.01; return o },
+		"momentum": func() optim.Optimizer { o := momentum(0.01); o.WeightDecay, o.ClipNorm = 0.01, 0.5; return o },
+		"rmsprop":  func() optim.Optimizer { o := optim.NewRMSprop(0.01); o.Centered = true; return o },
+		"nadam":    func() optim.Optimizer { return optim.NewNAdam(0.01) },
+		"lion":     func() optim.Optimizer { return optim.NewLion(0.001) },
+		"lamb":     func() optim.Optimizer { return optim.NewLAMB(0.01) },
+		"adan":     func() optim.Optimizer { return optim.NewAdan(0.01) },
+	} {
+		c := models[0]
+		plain, watched := newTrainer(t, c.model(), nil, c.shape...), newTrainer(t, c.model(), watch.New(watch.Options{Every: 2}), c.shape...)
+		plain.opt, watched.opt = make(), make()
+		for range 6 {
+			plain.step()
+			watched.step()
+		}
+		if !reflect.DeepEqual(plain.weights(), watched.weights()) {
+			t.Errorf("%s: the weights differ from those of the training that was not watched", name)
+		}
 	}
 }
 
@@ -278,7 +303,7 @@ func TestPair(t *testing.T) {
 func TestDead(t *testing.T) {
 	hidden := nn.NewLinear(4, 8)
 	tr := newTrainer(t, nn.NewSequential(hidden, nn.ReLU{}, nn.NewLinear(8, 3), nn.Sigmoid{}, nn.NewLinear(3, 3)), watch.New(watch.Options{Every: 1, Window: 3}), 32, 4)
-	tr.opt.Rate = optim.Constant(1e-9)
+	tr.opt = optim.NewAdamW(1e-9)
 	for i := range 3 {
 		hidden.Bias.Tensor().SetFloat(i, -1000)
 	}
