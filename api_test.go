@@ -265,12 +265,13 @@ var mayImport = []struct {
 	{"optim", []string{"."}},
 	{"curvature", []string{".", "internal/factor"}},
 	{"watch", []string{".", "internal/file"}},
+	{"doctor", []string{".", "watch"}},
 	{"minimize/...", []string{".", "curvature", "minimize/...", "internal/decimal", "internal/factor", "internal/list", "internal/plot"}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/list"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/list"}},
-	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "watch", "internal/file", "internal/plot"}},
-	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
-	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch"}},
+	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/plot"}},
+	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
+	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor"}},
 }
 
 // fits reports whether a pattern stands for a path.

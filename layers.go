@@ -165,6 +165,10 @@ func (users usage) activation(v *Value) (string, *Value) {
 					return "SiLU", product
 				}
 				return "Sigmoid", o.user
+			case scalar.Sub:
+				if y := users.softmaxOf(o.user); y != nil && o.at == 0 {
+					return "Softmax", y
+				}
 			case scalar.Gt:
 				if y := users.choiceBy(o.user); y != nil {
 					return "ELU", y
@@ -201,6 +205,21 @@ func (users usage) productOf(a, b *Value) *Value {
 	return nil
 }
 
+// softmaxOf is e^v over its sum, or nil.
+func (users usage) softmaxOf(v *Value) *Value {
+	for _, o := range users[v] {
+		if op, ok := o.user.op.(elementwiseOp); !ok || op.F != scalar.Exp {
+			continue
+		}
+		for _, q := range users[o.user] {
+			if op, ok := q.user.op.(elementwiseOp); ok && op.F == scalar.Div && q.at == 0 {
+				return q.user
+			}
+		}
+	}
+	return nil
+}
+
 // choiceBy is the last value that a condition chooses for, as the functions of the ELU family end in, or nil.
 func (users usage) choiceBy(condition *Value) *Value {
 	var last *Value
@@ -210,4 +229,53 @@ func (users usage) choiceBy(condition *Value) *Value {
 		}
 	}
 	return last
+}
+
+// LossForm returns what a loss is made of: "cross-entropy" for a logarithm of a softmax, "likelihood" for other logarithms, as in a
+// binary cross-entropy, "squares" for squared differences, or "" for anything else. Only the ops between the loss and the last
+// products of the model count.
+func LossForm(loss *Value) string {
+	if !loss.exists() || loss.failed {
+		return ""
+	}
+	seen, softmax := map[*Value]bool{}, false
+	ops := map[scalar.Func]bool{}
+	var walk func(v *Value, logged bool)
+	walk = func(v *Value, logged bool) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		op, elementwise := elementwiseOf(v)
+		_, moves := v.op.(ir.Movement)
+		_, casts := v.op.(castOp)
+		reduce, reduces := v.op.(reduceOp)
+		_, custom := v.op.(customGradOp)
+		_, gathers := v.op.(gatherOp)
+		switch {
+		case elementwise:
+			ops[op.F] = true
+			logged = op.F == scalar.Log
+		case reduces:
+			softmax = softmax || logged && reduce.Kind == ir.ReduceSum
+		case custom, gathers:
+			walk(v.in[0], logged)
+			return
+		case !moves && !casts:
+			return
+		}
+		for _, in := range v.in {
+			walk(in, logged)
+		}
+	}
+	walk(loss, false)
+	switch {
+	case softmax:
+		return "cross-entropy"
+	case ops[scalar.Log] || ops[scalar.Softplus] && !ops[scalar.Square]:
+		return "likelihood"
+	case ops[scalar.Square] && !ops[scalar.Abs]:
+		return "squares"
+	}
+	return ""
 }

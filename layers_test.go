@@ -81,3 +81,33 @@ func TestLayers(t *testing.T) {
 		})
 	}
 }
+
+// TestLossForm asks for the forms of losses.
+func TestLossForm(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		loss func(y, target, labels *tarn.Value) *tarn.Value
+	}{
+		{"cross-entropy", func(y, target, labels *tarn.Value) *tarn.Value { return nn.CrossEntropy(y, labels) }},
+		{"cross-entropy", func(y, target, labels *tarn.Value) *tarn.Value { return nn.CrossEntropy(y, target) }},
+		{"cross-entropy", func(y, target, labels *tarn.Value) *tarn.Value {
+			return nn.CrossEntropyLoss{LabelSmoothing: 0.1}.Loss(y.Softmax(-1), labels)
+		}},
+		{"cross-entropy", func(y, target, labels *tarn.Value) *tarn.Value { return nn.NLL(y.LogSoftmax(-1), labels) }},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value { return nn.NLL(y.Softmax(-1).Log(), labels) }},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value { return nn.BCEWithLogits(y, target) }},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value { return nn.BCE(y.Sigmoid(), target) }},
+		{"squares", func(y, target, labels *tarn.Value) *tarn.Value { return nn.MSE(y, target) }},
+		{"squares", func(y, target, labels *tarn.Value) *tarn.Value { return nn.MSE(y.ReLU(), target).Scale(0.5) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.MAE(y, target) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.Huber(y, target) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.Hinge(y, target) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nil }},
+	} {
+		g := tarn.NewGraph()
+		y := nn.NewLinear(4, 3).Forward(g.Input("x", tarn.F32, 5, 4))
+		if got := tarn.LossForm(c.loss(y, g.Input("target", tarn.F32, 5, 3), g.Input("labels", tarn.I32, 5))); got != c.want {
+			t.Errorf("LossForm is %q, want %q", got, c.want)
+		}
+	}
+}

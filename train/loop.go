@@ -127,6 +127,9 @@ func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
 			if ctx.Err() != nil && l.Folder != nil && errors.Is(err, context.Cause(ctx)) {
 				return l.interrupted(err)
 			}
+			if failed := l.recordFailure(err); failed != nil {
+				err = errors.Join(err, failed)
+			}
 			return err
 		}
 	}

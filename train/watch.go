@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -96,28 +97,62 @@ func (l *Loop) describe() (watch.Header, error) {
 	if err != nil {
 		return h, err
 	}
+	rows := l.Train.Len()
+	h.Task = "classes"
 	if dtype.IsFloat() {
 		h.Task = "numbers"
-		chance := watch.Number(variance(target))
-		h.Chance = &chance
-		return h, nil
 	}
-	counts, valid := map[int]int{}, 0
-	for i := range target.Size() {
-		if c := int(target.Float(i)); c >= 0 {
-			counts[c]++
-			valid++
+	chance, known := 0.0, true
+	switch {
+	case h.Task == "classes":
+		counts, valid := map[int]int{}, 0
+		for i := range target.Size() {
+			if c := int(target.Float(i)); c >= 0 {
+				counts[c]++
+				valid++
+				h.Classes = max(h.Classes, c+1)
+			}
 		}
+		for _, n := range counts {
+			chance += surprise(float64(n) / float64(valid))
+		}
+		known = h.Loss == "cross-entropy" || h.Loss == "likelihood"
+	case h.Loss == "squares":
+		chance = variance(target)
+	case h.Task == "numbers" && h.Loss == "cross-entropy":
+		for _, p := range columnMeans(target, rows) {
+			chance += surprise(p)
+		}
+	case h.Task == "numbers" && h.Loss == "likelihood":
+		means := columnMeans(target, rows)
+		for _, p := range means {
+			chance += (surprise(p) + surprise(1-p)) / float64(len(means))
+		}
+	default:
+		known = false
 	}
-	entropy := 0.0
-	for c, n := range counts {
-		h.Classes = max(h.Classes, c+1)
-		p := float64(n) / float64(valid)
-		entropy -= p * math.Log(p)
+	if known && !math.IsNaN(chance) {
+		c := watch.Number(chance)
+		h.Chance = &c
 	}
-	chance := watch.Number(entropy)
-	h.Task, h.Chance = "classes", &chance
 	return h, nil
+}
+
+// surprise is -p log p.
+func surprise(p float64) float64 {
+	if p == 0 {
+		return 0
+	}
+	return -p * math.Log(p)
+}
+
+// columnMeans are the means over the first axis.
+func columnMeans(t *tarn.Tensor, rows int) []float64 {
+	means := make([]float64, t.Size()/max(1, rows))
+	for i := range t.Size() {
+		means[i%len(means)] += t.Float(i) / float64(rows)
+	}
+	return means
 }
 
 // variance is the mean square distance of t's elements from the mean of their column.
@@ -157,6 +192,19 @@ func (l *Loop) record(r *Result, at data.Position) error {
 		}
 	}
 	return nil
+}
+
+// recordFailure writes where the infinity or NaN comes from that has ended the training, if one has.
+func (l *Loop) recordFailure(err error) error {
+	var e *tarn.NonFiniteError
+	if l.records == nil || !errors.As(err, &e) {
+		return nil
+	}
+	f := watch.Failure{Run: l.at.Runs, Error: e.Error(), Op: e.Op, Place: e.Place}
+	if o := e.Origin; o != nil {
+		f.Input, f.Op, f.Place, f.Near, f.Overflow = o.Input, o.Op, o.Place, o.Near, o.Overflow
+	}
+	return l.records.Write(watch.Line{Failure: &f})
 }
 
 // seconds is how long the training has taken, evaluations included.

@@ -109,13 +109,14 @@ type History struct {
 	Epochs     []Epoch
 	Verdicts   []Verdict
 	Histograms []Histogram
+	Failure    *Failure // nil unless the training has ended with a run that was not finite
 }
 
 // Add takes the next line.
 func (h *History) Add(l Line) {
 	switch {
 	case l.Header != nil:
-		h.Header = l.Header
+		h.Header, h.Failure = l.Header, nil
 		undone := func(run int64) bool { return run > l.Header.Run }
 		h.Steps = slices.DeleteFunc(h.Steps, func(s Step) bool { return undone(s.Run) })
 		h.Epochs = slices.DeleteFunc(h.Epochs, func(e Epoch) bool { return undone(e.Run) })
@@ -127,6 +128,8 @@ func (h *History) Add(l Line) {
 		h.Epochs = append(h.Epochs, *l.Epoch)
 	case l.Verdict != nil:
 		h.Verdicts = append(h.Verdicts, *l.Verdict)
+	case l.Failure != nil:
+		h.Failure = l.Failure
 	case l.Histogram != nil:
 		h.Histograms = append(h.Histograms, *l.Histogram)
 	}

@@ -57,6 +57,7 @@ type Header struct {
 	Epochs    int     `json:"epochs"`
 	Task      string  `json:"task,omitempty"` // "classes" or "numbers", if it is known
 	Classes   int     `json:"classes,omitempty"`
+	Loss      string  `json:"loss,omitempty"`   // see tarn.LossForm
 	Chance    *Number `json:"chance,omitempty"` // the loss of the best constant prediction, if it is known
 	Optimizer string  `json:"optimizer"`
 	Params    []Param `json:"params"`
@@ -86,6 +87,8 @@ type Layer struct {
 	Activation string `json:"activation,omitempty"`
 	Shape      []int  `json:"shape"` // of its result
 	Units      int    `json:"units"` // the size of the result's last axis
+	// Running says that the layer has states, as batch normalization has running means.
+	Running bool `json:"running,omitempty"`
 }
 
 // Step is one look.
@@ -167,6 +170,17 @@ type Verdict struct {
 	Remedies []string `json:"remedies,omitempty"`
 }
 
+// Failure is the end of a training whose run was not finite: see tarn.Origin.
+type Failure struct {
+	Run      int64  `json:"run"` // runs completed before
+	Error    string `json:"error"`
+	Input    string `json:"input,omitempty"` // the input that is not finite, or ""
+	Op       string `json:"op,omitempty"`
+	Place    string `json:"place,omitempty"`
+	Near     string `json:"near,omitempty"` // the param that is the fewest ops away
+	Overflow bool   `json:"overflow,omitempty"`
+}
+
 // Histogram is a distribution at a look: Counts[i] elements lie between Limits[i] and Limits[i+1].
 type Histogram struct {
 	Run    int64    `json:"run"`
@@ -183,4 +197,5 @@ type Line struct {
 	Epoch     *Epoch     `json:"epoch,omitempty"`
 	Verdict   *Verdict   `json:"verdict,omitempty"`
 	Histogram *Histogram `json:"histogram,omitempty"`
+	Failure   *Failure   `json:"failure,omitempty"`
 }

@@ -122,7 +122,7 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 	}
 	var watched []watchedParam
 	layers := params.Layers(loss)
-	in.Header = describe(params, layers)
+	in.Header = describe(loss, params, layers)
 	for name, p := range params.Trainable().All() {
 		now := p.Value(g)
 		after := next[p]
@@ -170,17 +170,18 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 
 // Describe returns a header with the params and layers that are watched.
 func Describe(loss *tarn.Value, params *tarn.ParamSet) Header {
-	return describe(params, params.Layers(loss))
+	return describe(loss, params, params.Layers(loss))
 }
 
-func describe(params *tarn.ParamSet, layers []tarn.Layer) Header {
-	h := Header{Version: Version, Params: []Param{}, Layers: []Layer{}}
+func describe(loss *tarn.Value, params *tarn.ParamSet, layers []tarn.Layer) Header {
+	h := Header{Version: Version, Loss: tarn.LossForm(loss), Params: []Param{}, Layers: []Layer{}}
 	for name, p := range params.Trainable().All() {
 		layer := slices.IndexFunc(layers, func(l tarn.Layer) bool { return slices.Contains(l.Params, name) })
 		h.Params = append(h.Params, Param{Name: name, Shape: p.Shape(), Layer: layer})
 	}
 	for _, l := range layers {
-		h.Layers = append(h.Layers, Layer{Path: l.Path, Op: l.Op, Activation: l.Activation, Shape: l.Output.Shape(), Units: max(1, l.Output.Dim(-1))})
+		h.Layers = append(h.Layers, Layer{Path: l.Path, Op: l.Op, Activation: l.Activation, Shape: l.Output.Shape(), Units: max(1, l.Output.Dim(-1)),
+			Running: slices.ContainsFunc(l.Params, func(name string) bool { return params.Lookup(name).IsState() })})
 	}
 	return h
 }

@@ -38,6 +38,7 @@ type commandLine struct {
 	Fitcurve  fitcurveCommand  `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
 	LR        lrCommand        `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network by a test that raises it at every step."`
 	Sharpness sharpnessCommand `cmd:"" help:"Measure the curvature of a trained network's loss: extremal eigenvalues of its Hessian, trace and spectral density."`
+	Doctor    doctorCommand    `cmd:"" help:"Judge a training by its records: what is wrong, where, and what helps."`
 	Race      raceCommand      `cmd:"" help:"Train the MNIST network with several optimizers in turn, and draw their losses."`
 }
 

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/seed-49005b45/tarn/doctor"
+	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/watch"
+)
+
+// This file holds doctor, which judges a run by its records.
+
+// doctorCommand has the arguments of doctor.
+type doctorCommand struct {
+	Dir  string `arg:"" name:"run" help:"Folder of a run, finished or not."`
+	JSON bool   `name:"json" help:"Print one JSON object for each verdict."`
+}
+
+// Run prints the verdicts.
+func (c *doctorCommand) Run(env *environment) error {
+	h, err := watch.Load(filepath.Join(c.Dir, watch.FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s has no %s, which a training writes that is watched: is it the folder of a run?", file.Name(c.Dir), watch.FileName)
+	}
+	if err != nil {
+		return err
+	}
+	verdicts := doctor.Judge(h)
+	if c.JSON {
+		lines := json.NewEncoder(env.stdout)
+		for _, v := range verdicts {
+			if err := lines.Encode(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := env.stdout
+	if n := len(h.Steps); n > 0 {
+		s := h.Steps[n-1]
+		fmt.Fprintf(w, "%d looks up to run %d, epoch %d: loss %.4g, at the first look %.4g", n, s.Run, s.Epoch, float64(s.Loss), float64(h.Steps[0].Loss))
+		if chance := h.Header.Chance; chance != nil {
+			fmt.Fprintf(w, ", of the best constant prediction %.4g", float64(*chance))
+		}
+		fmt.Fprintln(w)
+	}
+	if len(verdicts) == 0 {
+		fmt.Fprintln(w, "nothing seems wrong")
+		return nil
+	}
+	fmt.Fprint(w, printable(doctor.Report(verdicts)))
+	return nil
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-49005b45/tarn/watch"
+)
+
+// TestDoctor judges a training that goes well, one whose rate is too large, and what is no run.
+func TestDoctor(t *testing.T) {
+	well, ill := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	command(t, 0, with("--quiet", "--out", well)...)
+	if out, _ := command(t, 0, "doctor", well); !strings.Contains(out, "nothing seems wrong") || !strings.Contains(out, "looks up to run") {
+		t.Errorf("a good training is judged:\n%s", out)
+	}
+	if out, _ := command(t, 0, "doctor", well, "--json"); out != "" {
+		t.Errorf("a good training is judged:\n%s", out)
+	}
+	command(t, 0, with("--quiet", "--out", ill, "--lr", "5", "--epochs", "6")...)
+	out, _ := command(t, 0, "doctor", ill)
+	for _, want := range []string{"fault: the learning rate", "evidence: first loss", "layers: ", "1. divide the learning rate by 10"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	out, _ = command(t, 0, "doctor", ill, "--json")
+	var v watch.Verdict
+	if err := json.Unmarshal([]byte(strings.SplitAfter(out, "\n")[0]), &v); err != nil || v.Rule != "large-rate" || v.Run == 0 || len(v.Remedies) == 0 {
+		t.Errorf("--json prints %s (%v)", out, err)
+	}
+	if _, err := command(t, exitFailure, "doctor", t.TempDir()); !strings.Contains(err, "has no watch.jsonl") {
+		t.Errorf("a folder that is no run: %s", err)
+	}
+	command(t, exitUsage, "doctor")
+}
