@@ -41,12 +41,26 @@ func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
 	if err := p.run(context.Background(), Results{}, inputs, profile, int64(runs)); err != nil {
 		return nil, fmt.Errorf("tarn: Profile: %w", err)
 	}
-	var steps []StepProfile
-	for i, s := range m.Steps() {
-		last := s.Nodes[len(s.Nodes)-1]
-		steps = append(steps, StepProfile{s.Summary(), last.Op.Name(), last.Place(), s.Flops(), s.Bytes(), times[i]})
+	steps := p.Steps()
+	for i := range steps {
+		steps[i].Time = times[i]
 	}
 	return steps, nil
+}
+
+// Steps returns the steps of the program with their costs, and without times: nothing is run. It returns nil for a program that
+// TARN_DEBUG checks or interprets.
+func (p *Program) Steps() []StepProfile {
+	m, err := p.machine()
+	if err != nil {
+		return nil
+	}
+	var steps []StepProfile
+	for _, s := range m.Steps() {
+		last := s.Nodes[len(s.Nodes)-1]
+		steps = append(steps, StepProfile{Work: s.Summary(), Op: last.Op.Name(), Place: last.Place(), Flops: s.Flops(), Bytes: s.Bytes()})
+	}
+	return steps
 }
 
 // TaskEvent is a piece of a step that one worker has run.

@@ -467,3 +467,13 @@ func histogramOf(of, name string, t *tarn.Tensor) Histogram {
 	}
 	return h
 }
+
+// Bytes is the memory that is kept of gradients and updates from one step to the next.
+func (w *Watcher) Bytes() (n int) {
+	for _, states := range []map[string]*tarn.Param{w.gradients, w.updates} {
+		for _, p := range states {
+			n += p.Tensor().Size() * p.DType().Size()
+		}
+	}
+	return n
+}

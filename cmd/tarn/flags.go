@@ -122,6 +122,8 @@ var withoutEffect = []struct {
 	{"minimize", []string{"rate"}, func(l *commandLine) bool { return !l.Minimize.uses("adam") }, "without --method adam"},
 	{"minimize", []string{"seed"}, func(l *commandLine) bool { return !l.Minimize.uses("multistart", "basinhopping") },
 		"without --method multistart or basinhopping, which alone draw random numbers"},
+	{"train mnist", []string{"watch-histograms"}, func(l *commandLine) bool { return l.Train.MNIST.Watch == 0 }, "with --watch 0, which measures nothing"},
+	{"train gpt", []string{"watch-histograms"}, func(l *commandLine) bool { return l.Train.GPT.Watch == 0 }, "with --watch 0, which measures nothing"},
 	{"sharpness", []string{"steps"}, func(l *commandLine) bool { return l.Sharpness.Probes == 0 }, "with --probes 0, which skips the density"},
 	{"bench", []string{"out"}, func(l *commandLine) bool { return l.Bench.Peers == "" }, "without --peers, whose report it is for"},
 	{"bench", []string{"threads"}, func(l *commandLine) bool { return l.Bench.List }, "with --list, which measures nothing"},

@@ -140,6 +140,8 @@ func TestWithoutEffect(t *testing.T) {
 		{"--threads has no effect with --list", []string{"bench", "--list", "--threads", "2"}},
 		{"leave out linreg", []string{"bench", "--list", "linreg"}},
 		{"--json and --list can't be used together", []string{"bench", "--list", "--json"}},
+		{"--watch-histograms has no effect with --watch 0", []string{"train", "mnist", "--watch", "0", "--watch-histograms"}},
+		{"--watch-histograms has no effect with --watch 0", []string{"train", "gpt", "--watch-histograms", "--watch=0"}},
 		{"exclude each other", []string{"train", "gpt", "--out", "a", "--resume", "b"}},
 		{"--restart needs the folder of a run", []string{"train", "mnist", "--restart"}},
 		{"--hidden cannot be set with --resume", []string{"train", "mnist", "--resume", "run", "--hidden", "8"}},

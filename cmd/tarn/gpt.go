@@ -34,9 +34,11 @@ type gptCommand struct {
 	Seed    uint64  `default:"1" help:"Seed of the initial weights and of the order of the pieces."`
 	Threads int     `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that does not exist."`
-	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart and --quiet may be set beside it."`
+	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
 	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
 	Quiet   bool    `short:"q" help:"Print only the result."`
+
+	lookFlags
 }
 
 // gptConfig is a run of train gpt as config.json has it.
@@ -90,6 +92,8 @@ func (c *gptCommand) Validate() error {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, runtime.NumCPU())
 	case c.Resume != "" && c.Out != "":
 		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
+	case c.Watch < 0 || c.Watch > 1e9:
+		return fmt.Errorf("--watch is %d and should be from 0 to 1000000000", c.Watch)
 	case c.Restart && c.Resume == "" && c.Out == "":
 		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
 	}
@@ -158,7 +162,9 @@ func (c *gptCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Unlock()
+	if folder != nil {
+		defer folder.Unlock()
+	}
 	characters, err := text.NewCharacters(settings.Characters)
 	if err != nil {
 		return err
@@ -180,11 +186,18 @@ func (c *gptCommand) Run(env *environment) error {
 		for _, p := range params.All() {
 			size += p.Tensor().Size()
 		}
-		fmt.Fprintf(env.stdout, "gpt with %d layers, %d heads, %d wide, %d weights; %d characters of context, %d kinds; %d pieces to train on, %d to validate\nrun folder %s\n",
-			settings.Model.Layers, settings.Model.Heads, settings.Model.Width, size, settings.Model.Context, characters.Len(), set.Len(), valid.Len(), file.Name(folder.Dir()))
+		fmt.Fprintf(env.stdout, "gpt with %d layers, %d heads, %d wide, %d weights; %d characters of context, %d kinds; %d pieces to train on, %d to validate\n",
+			settings.Model.Layers, settings.Model.Heads, settings.Model.Width, size, settings.Model.Context, characters.Len(), set.Len(), valid.Len())
+		if folder != nil {
+			fmt.Fprintf(env.stdout, "run folder %s\n", file.Name(folder.Dir()))
+		}
 	}
 	loop := train.NewLoop(gptBuild(model, settings.Model.Context), model, settings.optimizer(set.Len()), set)
 	loop.Epochs, loop.Batch, loop.Seed, loop.Valid, loop.Folder, loop.CheckpointEvery = settings.Epochs, settings.Batch, settings.Seed, valid, folder, 500
+	c.apply(loop)
+	if c.DryRun {
+		return dryRun(env, loop)
+	}
 	display := progress.New(env.stdout)
 	for p, err := range loop.Run(env.ctx) {
 		if err != nil {
@@ -242,6 +255,9 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 	if _, _, err := settings.sets(words, characters); err != nil {
 		return settings, "", nil, err
 	}
+	if c.DryRun {
+		return settings, words, nil, nil
+	}
 	dir := c.Out
 	for n := 1; dir == ""; n++ {
 		if _, err := os.Lstat(fmt.Sprintf("runs/gpt-%d", n)); errors.Is(err, os.ErrNotExist) {
@@ -271,6 +287,9 @@ func (c *gptCommand) resume(env *environment) (settings gptConfig, words string,
 	changed := env.given["epochs"] && c.Epochs != settings.Epochs
 	if changed {
 		settings.Epochs = c.Epochs
+	}
+	if c.DryRun {
+		return settings, words, nil, nil
 	}
 	folder, err = resumeFolder(env, folder, settings, changed, c.Restart)
 	return settings, words, folder, err

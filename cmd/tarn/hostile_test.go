@@ -211,13 +211,13 @@ func TestFullOutput(t *testing.T) {
 	os.WriteFile(table, []byte("x,y\n1,2\n2,4\n3,6.1\n4,8\n"), 0o600)
 	for i, args := range [][]string{
 		{}, {"--help"}, {"--version"}, {"train", "--help"},
-		{"train", "linreg", "--steps", "10"}, {"train", "mnist", "--resume", mnist}, {"train", "gpt", "--resume", gpt},
+		{"train", "linreg", "--steps", "10"}, {"train", "linreg", "--dry-run"}, {"train", "mnist", "--dry-run", "--hidden", "8", "--examples", "500"}, {"train", "mnist", "--resume", mnist}, {"train", "gpt", "--resume", gpt},
 		with("--epochs", "1"), {"eval", mnist}, {"eval", gpt}, {"generate", gpt, "--length", "50"}, {"inspect", mnist},
 		{"sharpness", mnist, "--examples", "20", "--batch", "20", "--top", "1", "--bottom", "0", "--probes", "0", "--samples", "2", "--products", "4"},
 		{"minimize", "x^2", "--start", "x=1"}, {"grad", "x^2", "--at", "x=1"}, {"fitcurve", table, "a*x", "--response", "y", "--start", "a=1"},
 		{"bench", "--list"}, {"bench", "--once", "linreg"},
 	} {
-		if len(args) > 2 && args[1] == "mnist" && args[2] != "--resume" {
+		if len(args) > 2 && args[1] == "mnist" && args[2] != "--resume" && args[2] != "--dry-run" {
 			args = append(args, "--out", filepath.Join(dir, fmt.Sprint("run", i)))
 		}
 		for _, left := range []int{0, 10} {

@@ -17,6 +17,8 @@ type linregCommand struct {
 	Steps int     `default:"1000" help:"Steps of gradient descent."`
 	LR    float64 `name:"lr" default:"0.01" help:"Learning rate."`
 	Seed  uint64  `default:"1" help:"Seed of the data."`
+
+	DryRun bool `help:"Print what the training would take, of memory and of time, and end."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -41,6 +43,9 @@ func (c *linregCommand) Run(env *environment) error {
 	r.Uniform(ys, 0, 1) // the noise
 	for i, x := range xs.F64() {
 		ys.F64()[i] += 2*x + 1
+	}
+	if c.DryRun {
+		return c.dryRun(env, xs, ys)
 	}
 	l := leastSquares(xs.F64(), ys.F64())
 	fmt.Fprintf(w, "%d points: x uniform in [0, 1), y = 2x + 1 + noise uniform in [0, 1)\n", linregExamples)
@@ -95,6 +100,16 @@ type descent struct {
 	params []*tarn.Param
 }
 
+// compile makes the program of a step.
+func (d *descent) compile(loss *tarn.Value) (*tarn.Program, error) {
+	var updates []tarn.Update
+	for i, slope := range tarn.Grad(loss, d.params...) {
+		p := d.params[i]
+		updates = append(updates, tarn.Assign(p, p.Value(loss.Graph()).Sub(slope.Scale(d.rate))))
+	}
+	return tarn.Compile(loss.Graph(), tarn.Outputs{"loss": loss}, updates...)
+}
+
 // arrival is where a descent ended.
 type arrival struct {
 	steps int
@@ -105,12 +120,7 @@ type arrival struct {
 // the last step.
 func (d *descent) run(ctx context.Context, loss *tarn.Value, w io.Writer, steps int, arrived func() bool) (arrival, error) {
 	var a arrival
-	var updates []tarn.Update
-	for i, slope := range tarn.Grad(loss, d.params...) {
-		p := d.params[i]
-		updates = append(updates, tarn.Assign(p, p.Value(loss.Graph()).Sub(slope.Scale(d.rate))))
-	}
-	program, err := tarn.Compile(loss.Graph(), tarn.Outputs{"loss": loss}, updates...)
+	program, err := d.compile(loss)
 	if err != nil {
 		return a, err
 	}

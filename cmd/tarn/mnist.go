@@ -30,9 +30,11 @@ type mnistCommand struct {
 	Examples  int      `default:"55000" help:"Number of examples to train on; 5000 others are used for validation."`
 	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
-	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart and --quiet may be set beside it."`
+	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
 	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
+
+	lookFlags
 }
 
 // validation is the number of examples kept from training.
@@ -57,6 +59,8 @@ func (c *mnistCommand) Validate() error {
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, cores)
 	case c.Resume != "" && c.Out != "":
 		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
+	case c.Watch < 0 || c.Watch > 1e9:
+		return fmt.Errorf("--watch is %d and should be from 0 to 1000000000", c.Watch)
 	case c.Restart && c.Resume == "" && c.Out == "":
 		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
 	}
@@ -76,7 +80,9 @@ func (c *mnistCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Unlock()
+	if folder != nil {
+		defer folder.Unlock()
+	}
 	say := func(format string, args ...any) {
 		if !c.Quiet {
 			fmt.Fprintf(env.stdout, format+"\n", args...)
@@ -99,7 +105,9 @@ func (c *mnistCommand) Run(env *environment) error {
 		return err
 	}
 	say("network %v with %d weights; %d examples to train on, %d to validate, %d to test", widths(settings.Hidden), model.size(), set.Len(), valid.Len(), test.Len())
-	say("run folder %s", file.Name(folder.Dir()))
+	if folder != nil {
+		say("run folder %s", file.Name(folder.Dir()))
+	}
 
 	optimizer, err := settings.optimizer()
 	if err != nil {
@@ -108,6 +116,10 @@ func (c *mnistCommand) Run(env *environment) error {
 	loop := train.NewLoop(model.build, model, optimizer, set)
 	loop.Epochs, loop.Batch, loop.Seed = settings.Epochs, settings.Batch, settings.Seed
 	loop.Valid, loop.Metrics, loop.Folder = valid, []train.Metric{&train.Accuracy{}}, folder
+	c.apply(loop)
+	if c.DryRun {
+		return dryRun(env, loop)
+	}
 	display := progress.New(env.stdout)
 	drawn := time.Now()
 	for p, err := range loop.Run(env.ctx) {
@@ -158,6 +170,9 @@ func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
 		return c.resume(env)
 	}
 	settings := c.config()
+	if c.DryRun {
+		return settings, nil, nil
+	}
 	dir := c.Out
 	for n := 1; dir == ""; n++ {
 		if _, err := os.Lstat(fmt.Sprintf("runs/mnist-%d", n)); errors.Is(err, os.ErrNotExist) {
@@ -223,6 +238,9 @@ func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	changed := env.given["epochs"] && c.Epochs != settings.Epochs
 	if changed {
 		settings.Epochs = c.Epochs
+	}
+	if c.DryRun {
+		return settings, nil, nil
 	}
 	folder, err = resumeFolder(env, folder, settings, changed, c.Restart)
 	return settings, folder, err

@@ -123,6 +123,20 @@ func (o Options) program(name string) (*tarn.Program, []*tarn.Tensor, error) {
 // limits is what the machine can do at best per second.
 type limits struct{ flops, bytes float64 }
 
+// Limits measures what this machine can do at best with the processor cores that it may use: arithmetic operations in products and bytes from memory, per second.
+func Limits(ctx context.Context) (flops, bytes float64, err error) {
+	l, err := measureLimits(ctx)
+	return l.flops, l.bytes, err
+}
+
+// Least is the least time that the steps of a program could take within these limits.
+func Least(steps []tarn.StepProfile, flops, bytes float64) (total time.Duration) {
+	for _, s := range steps {
+		total += limits{flops, bytes}.floor(s)
+	}
+	return total
+}
+
 // floor is the least time that a step could take: its arithmetic at the speed of products, or its memory at the speed of
 // memory, whichever is longer. Arrays that are in the cache can beat it.
 func (l limits) floor(s tarn.StepProfile) time.Duration {

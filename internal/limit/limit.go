@@ -82,6 +82,19 @@ func exceeded(bytes int, limits []Limit) (e *Error) {
 	return e
 }
 
+// Tightest is the limit of the process that leaves it the least, or false if there is none.
+func Tightest() (least Limit, ok bool) {
+	for i, l := range limits() {
+		if i == 0 || l.Left() < least.Left() {
+			least, ok = l, true
+		}
+	}
+	return least, ok
+}
+
+// Left is the number of bytes that the process may have more.
+func (l Limit) Left() int { return l.Bytes - l.Used - l.Spare }
+
 // limits are the limits that hold now.
 func limits() []Limit {
 	used := inUse()

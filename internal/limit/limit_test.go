@@ -111,3 +111,14 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+func TestTightest(t *testing.T) {
+	t.Setenv(Variable, "1GiB")
+	if l, ok := Tightest(); !ok || l.Name != Variable || l.Bytes != 1<<30 || l.Left() != l.Bytes-l.Used-l.Spare {
+		t.Errorf("with a setting the tightest limit is %+v, %v", l, ok)
+	}
+	t.Setenv(Variable, "off")
+	if l, ok := Tightest(); ok {
+		t.Errorf("without limits the tightest is %+v", l)
+	}
+}
