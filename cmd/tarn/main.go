@@ -32,6 +32,7 @@ type commandLine struct {
 	Predict   predictCommand   `cmd:"" help:"Read digits from a file with a trained network."`
 	Generate  generateCommand  `cmd:"" help:"Write text with a trained language model."`
 	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file."`
+	Board     boardCommand     `cmd:"" help:"Show runs in the browser: curves, the flow of gradients through the layers, verdicts, pictures; live while they train."`
 	Bench     benchCommand     `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
 	Minimize  minimizeCommand  `cmd:"" help:"Find the minimum of a formula."`
 	Grad      gradCommand      `cmd:"" help:"Differentiate a formula."`

@@ -18,6 +18,20 @@ func Open(path string) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, shown(err)
 	}
+	return regular(f, path)
+}
+
+// OpenIn is Open for a file below root: no name and no symbolic link leads out of it.
+func OpenIn(root *os.Root, name string) (*os.File, int64, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|noWait, 0)
+	if err != nil {
+		return nil, 0, shown(err)
+	}
+	return regular(f, name)
+}
+
+// regular returns the size of an open file, or closes it and says why it is not read.
+func regular(f *os.File, path string) (*os.File, int64, error) {
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%s is not a regular file", kind(info.Mode()))}
