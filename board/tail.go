@@ -20,7 +20,7 @@ type tail struct {
 	at      int64
 	partial []byte
 	end     []byte // what stands before at, by which a file that was begun anew is told
-	bad     int // lines that could not be read
+	bad     int    // lines that could not be read
 }
 
 // read calls line for each whole line that came since, and reset first if the file has been begun anew. A file that does
