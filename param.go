@@ -31,6 +31,7 @@ type Param struct {
 	init   Initializer
 	state  bool
 	used   atomic.Bool // a graph has read it
+	filled atomic.Bool // by Init or Set
 	err    error       // why it could not be made
 
 	assigned atomic.Bool // a run that assigns it is in progress
@@ -90,7 +91,14 @@ func (p *Param) Set(t *Tensor) error {
 	if err := p.tensor.CopyFrom(t); err != nil {
 		return fmt.Errorf("tarn: param %q has type %v, the new contents %v", p.label(), p.tensor.array.Type, t.array.Type)
 	}
+	p.filled.Store(true)
 	return nil
+}
+
+// Initialized reports whether something has filled the param: it is false if the param has an initializer, and is all zeros as NewParam has made it.
+func (p *Param) Initialized() bool {
+	p = p.orEmpty()
+	return p.init == nil || p.filled.Load() || slices.ContainsFunc(p.tensor.Raw(), func(b byte) bool { return b != 0 })
 }
 
 // Value returns the param as a value of g.
@@ -113,6 +121,7 @@ func Init(model any, seed uint64) error {
 	}
 	for name, p := range params.All() {
 		clear(p.tensor.array.Raw())
+		p.filled.Store(true)
 		if p.init != nil {
 			p.init(p.tensor, NewRandom(seed, name))
 		}

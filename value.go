@@ -20,6 +20,7 @@ type Value struct {
 	in     []*Value
 	typ    ir.Type
 	label  string
+	count  *Value // what v is a mean of; see WithCount
 	site   site
 	gradOf *Value // the forward value whose gradient rule made this one, or nil
 	failed bool
@@ -81,6 +82,27 @@ func (v *Value) Named(name string) *Value {
 		v.label = name
 	}
 	return v
+}
+
+// WithCount says that v is a mean over as many elements as count, a scalar of v's graph, and returns v. A loss that leaves elements out, such as those with an
+// ignored label, says so, so that the means of several batches can be combined by their counts.
+func (v *Value) WithCount(count *Value) *Value {
+	v = v.orLost()
+	if !v.failed && count.exists() && !count.failed {
+		if count.graph != v.graph || count.Rank() != 0 || count.typ.DType == ir.Bool {
+			return v.graph.failAs("WithCount", []*Value{v, count}, newProblem("the count is %v and should be a number, a scalar of the same graph", count.typ))
+		}
+		v.count = count
+	}
+	return v
+}
+
+// Count returns the number of elements that v is a mean over, as WithCount has said, or nil.
+func (v *Value) Count() *Value {
+	if !v.exists() {
+		return nil
+	}
+	return v.count
 }
 
 // Param returns the param that v reads, or nil.

@@ -109,7 +109,7 @@ func (c classes) reduce(r Reduction, rows *tarn.Value) *tarn.Value {
 	}
 	total := count.Sum()
 	if c.count == nil {
-		return rows.Sum().Div(total.Maximum(tarn.Num(1)))
+		return rows.Sum().Div(total.Maximum(tarn.Num(1))).WithCount(total)
 	}
-	return rows.Sum().Div(total.Eq(tarn.Num(0)).Where(tarn.Num(1), total))
+	return rows.Sum().Div(total.Eq(tarn.Num(0)).Where(tarn.Num(1), total)).WithCount(total)
 }

@@ -92,7 +92,8 @@ type Chain struct {
 	// MicroBatches is the number of runs whose gradients are averaged into one update: 1 unless set. Two programs share the
 	// optimizer and take turns, each with the number of the run set by Program.SetRuns: the last of every MicroBatches runs, for
 	// which UpdatesAt returns true, uses the program of Update, and the others that of Accumulate. If the micro-batches have equal
-	// size and the loss is a mean over the batch, the update equals that of one large batch.
+	// size and the loss is a mean over the batch, the update equals that of one large batch. A loss that has a
+	// count is combined by it: see tarn.Value.WithCount.
 	MicroBatches int
 	// Before are transforms of the gradients, applied after the clipping: Centralize, ClipAdaptive, GradientNoise, SAM.
 	Before []Transform
@@ -185,8 +186,16 @@ func (o *Chain) accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Upda
 	if o.MicroBatches == 1 {
 		return nil, errors.New("optim: Accumulate with MicroBatches 1, where every run is an update: set MicroBatches")
 	}
+	count := loss.Count()
+	if count != nil {
+		total := c.State(countState, 0)
+		c.Assign(total, total.Value(c.Graph).Add(count.Cast(tarn.F64)))
+	}
 	c.Each(c.gradients(), func(s *Slot, u *tarn.Value) *tarn.Value {
 		sum := s.State("accumulated", 0)
+		if count != nil {
+			u = u.Mul(s.Scalar(count))
+		}
 		return s.Assign(sum, u.Add(sum))
 	})
 	return c.close()

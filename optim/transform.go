@@ -285,11 +285,26 @@ func (c *Context) values() []*tarn.Value {
 	return out
 }
 
+// countState is the name of the sum of the counts of a loss that has one.
+const countState = "accumulated.count"
+
 // meanGradients averages the gradients with those that Accumulate has added up, and resets the sums.
 func (c *Context) meanGradients(u []*tarn.Value) []*tarn.Value {
+	count := c.Loss.Count()
+	var share *tarn.Value // one over the sum of the counts
+	if count != nil {
+		count = count.Cast(tarn.F64)
+		state := c.State(countState, 0)
+		total := state.Value(c.Graph).Add(count)
+		c.Assign(state, total.Num(0))
+		share = total.Gt(tarn.Num(0)).Where(total.Reciprocal(), tarn.Num(0))
+	}
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		sum := s.State("accumulated", 0)
 		s.Assign(sum, c.Graph.Num(sum.DType(), 0).Expand(sum.Shape()...))
+		if count != nil {
+			return u.Mul(s.Scalar(count)).Add(sum).Mul(s.Scalar(share))
+		}
 		return u.Add(sum).Scale(1 / float64(c.chain.MicroBatches))
 	})
 }
@@ -334,6 +349,8 @@ func (c *Context) setRate() error {
 	if rates, err := Rates(c.chain.Rate, 0); err == nil && (!(rates[0] >= 0) || math.IsInf(rates[0], 1)) {
 		return fmt.Errorf("optim: the schedule %T returns the learning rate %v at step 0; it should be finite and not negative", c.chain.Rate, rates[0])
 	}
+	// A later one that is negative makes the params NaN, which a training step does not store.
+	c.Rate = c.Rate.Ge(tarn.Num(0)).Where(c.Rate, tarn.Num(math.NaN()))
 	return nil
 }
 

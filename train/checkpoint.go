@@ -22,7 +22,7 @@ const (
 	statePrefix    = "optimizer/" // of the tensors that are the optimizer's
 	checkpointKey  = "tarn.checkpoint"
 	bestEpochKey   = "tarn.epoch"
-	checkpointForm = 2 // of the JSON; form 1 had no last record, and its file no checksums
+	checkpointForm = 3 // of the JSON; form 1 had no last record, and its file no checksums; form 2 counted examples alone
 )
 
 // state is where a training stands, beside its tensors.
@@ -36,14 +36,25 @@ type state struct {
 	Batch          int              `json:"batch"`
 	DropLast       bool             `json:"drop_last"`
 	Examples       int              `json:"examples"`
-	LossSum        float64          `json:"loss_sum"`          // over the examples of the epoch so far
-	Count          int              `json:"count"`             // of these examples
+	LossSum        float64          `json:"loss_sum"`          // over what the losses of the epoch so far are means of
+	Counted        float64          `json:"counted"`           // how much that is: see Result.Count
+	Count          int              `json:"count"`             // examples of the epoch so far
 	Skipped        int64            `json:"skipped,omitempty"` // batches, of all epochs
 	SkippedInEpoch int              `json:"skipped_in_epoch,omitempty"`
 	Seconds        float64          `json:"seconds"` // spent on the epoch so far
 	Early          *EarlyStopping   `json:"early_stopping,omitempty"`
 	Last           *Record          `json:"last,omitempty"` // of the epoch before this one
 }
+
+// add adds the loss of a run to that of the epoch.
+func (s *state) add(loss, count float64) {
+	m := mean{s.LossSum, s.Counted}
+	m.add(loss, count)
+	s.LossSum, s.Counted = m.sum, m.count
+}
+
+// meanLoss is the mean loss of the epoch so far.
+func (s *state) meanLoss() float64 { return mean{s.LossSum, s.Counted}.value() }
 
 // check returns an error unless the training l, whose state it is, can be in this state.
 func (s *state) check(l *Loop) error {
@@ -65,7 +76,7 @@ func (s *state) check(l *Loop) error {
 		return fmt.Errorf("it counts %d skipped batches of an epoch after %d batches", s.SkippedInEpoch, at.Batch)
 	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, s.Examples):
 		return fmt.Errorf("it counts %d examples of the epoch after %d batches of %d", s.Count, at.Batch, l.Batch)
-	case !finite(s.LossSum) || !(s.Seconds >= 0) || !finite(s.Seconds):
+	case !finite(s.Counted) || !finite(s.LossSum) || !(s.Seconds >= 0) || !finite(s.Seconds):
 		return fmt.Errorf("its sum of losses is %v and its time %v seconds", s.LossSum, s.Seconds)
 	case s.Early != nil && (s.Early.BestEpoch < 0 || s.Early.BestEpoch > at.Epoch || s.Early.Waited < 0 || s.Early.Waited > at.Epoch || !finite(s.Early.Best)):
 		return fmt.Errorf("its early stopping has best epoch %d, best number %v and %d epochs of waiting, after %d epochs", s.Early.BestEpoch, s.Early.Best, s.Early.Waited, at.Epoch)
@@ -145,6 +156,9 @@ func (f *Folder) loadCheckpoint(name string) (*safetensors.File, state, error) {
 	}
 	if err != nil {
 		return nil, s, fmt.Errorf("train: %s: metadata %q: %w", file.Name(f.Path(name)), checkpointKey, err)
+	}
+	if s.Form < 3 {
+		s.Counted = float64(s.Count)
 	}
 	if s.Form > 1 && !contents.Verified {
 		return nil, s, fmt.Errorf("train: %s is damaged: it has no checksums", file.Name(f.Path(name)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
@@ -37,7 +38,8 @@ func (e *Eval) programFor(n int) (*program, error) {
 	g := tarn.NewGraph()
 	g.Eval()
 	outputs := e.build(g, n)
-	if _, err := lossOf(outputs); err != nil {
+	outputs, err := counted(outputs)
+	if err != nil {
 		return nil, err
 	}
 	p, err := compile(g, outputs)
@@ -56,7 +58,7 @@ func (e *Eval) take(ctx context.Context, b *data.Batch, n int) (*Result, error) 
 		err = p.bind(b)
 	}
 	if err == nil {
-		err = p.run(ctx, 0, &e.result, p.inputs)
+		err = p.run(ctx, 0, &e.result, p.inputs, n)
 	}
 	if canceled(ctx, err) {
 		return nil, context.Cause(ctx)
@@ -74,13 +76,16 @@ func (e *Eval) explain(ctx context.Context, set *data.Set, size int) error {
 		if err != nil {
 			return err
 		}
-		if finite(r.Loss) {
+		if finite(r.Loss) || r.Count == 0 {
 			continue
 		}
 		g := tarn.NewGraph()
 		g.Eval()
-		outputs := e.build(g, r.Batch.N)
-		p, err := compile(g, outputs, tarn.Guard(outputs["loss"]))
+		outputs, err := counted(e.build(g, r.Batch.N))
+		if err != nil {
+			return err
+		}
+		p, err := compile(g, outputs, guard(outputs["loss"]))
 		if err == nil {
 			err = p.bind(r.Batch)
 		}
@@ -106,34 +111,56 @@ func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Resul
 }
 
 // Measure evaluates the model over a whole data set, in batches of the given size and a last one of what is left, so that
-// each example counts once. It returns the mean loss of the examples and resets and fills the metrics, which are given the
+// each example counts once. It returns the mean loss, in which each batch has the weight of its Result.Count, so that the mean does not depend on the
+// size of the batches; it is NaN if nothing counts. It resets and fills the metrics, which are given the
 // output "prediction" and the data set's field target.
 func (e *Eval) Measure(ctx context.Context, set *data.Set, size int, target string, metrics ...Metric) (loss float64, err error) {
+	m, err := e.measure(ctx, set, size, target, metrics)
+	return m.value(), err
+}
+
+func (e *Eval) measure(ctx context.Context, set *data.Set, size int, target string, metrics []Metric) (loss mean, err error) {
+	if err := checkMetrics(metrics); err != nil {
+		return loss, err
+	}
 	for _, m := range metrics {
 		m.Reset()
 	}
-	n := 0
 	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
 		if err != nil {
-			return 0, err
+			return loss, err
 		}
-		n += r.Batch.N
-		loss += r.Loss * float64(r.Batch.N)
+		loss.add(r.Loss, r.Count)
 		if len(metrics) == 0 {
 			continue
 		}
 		prediction, truth := r.Outputs["prediction"], r.Batch.Tensor(target)
 		if prediction == nil {
-			return 0, errors.New(`train: metrics need an output "prediction" of the build function`)
+			return loss, errors.New(`train: metrics need an output "prediction" of the build function`)
 		}
 		if truth == nil {
-			return 0, fmt.Errorf("train: metrics need the targets: the data set has no field %q", target)
+			return loss, fmt.Errorf("train: metrics need the targets: the data set has no field %q", target)
 		}
 		for _, m := range metrics {
 			if err := m.Add(prediction, truth); err != nil {
-				return 0, err
+				return loss, err
 			}
 		}
 	}
-	return loss / float64(n), nil
+	return loss, nil
+}
+
+// checkMetrics refuses metrics that a record cannot hold.
+func checkMetrics(metrics []Metric) error {
+	seen := map[string]bool{}
+	for i, m := range metrics {
+		switch v := reflect.ValueOf(m); {
+		case m == nil || v.Kind() == reflect.Pointer && v.IsNil():
+			return fmt.Errorf("train: metric %d is nil", i)
+		case seen[m.Name()]:
+			return fmt.Errorf("train: two metrics have the name %q, under which a record has one number", m.Name())
+		}
+		seen[m.Name()] = true
+	}
+	return nil
 }

@@ -422,7 +422,7 @@ func TestState(t *testing.T) {
 		{"best epoch", func(s *state) { s.Early.BestEpoch = 3 }, "best epoch 3"},
 		{"waited", func(s *state) { s.Early.Waited = -1 }, "-1 epochs of waiting"},
 		{"last", func(s *state) { s.Last.Epoch = 1 }, "last record is of epoch 1"},
-		{"form", func(s *state) { s.Form = 3 }, "form 3"},
+		{"form", func(s *state) { s.Form = 4 }, "form 4"},
 	} {
 		bad := good
 		early, last := *good.Early, *good.Last

@@ -158,8 +158,13 @@ func (l *Loop) check() error {
 		return fmt.Errorf("train: KeepCheckpoints is %d and should be from 1 to %d", l.KeepCheckpoints, maxCheckpoints)
 	case l.EarlyStopping != nil && l.Valid == nil:
 		return errors.New("train: EarlyStopping needs a validation set: set Valid")
-	case l.EarlyStopping != nil && (l.EarlyStopping.Patience < 1 || !(l.EarlyStopping.MinDelta >= 0)):
-		return fmt.Errorf("train: EarlyStopping has Patience %d, which should be at least 1, and MinDelta %v, which should not be negative", l.EarlyStopping.Patience, l.EarlyStopping.MinDelta)
+	case len(l.Metrics) > 0 && l.Valid == nil:
+		return errors.New("train: Metrics are measured on the validation set: set Valid")
+	case l.EarlyStopping != nil && (l.EarlyStopping.Patience < 1 || !(l.EarlyStopping.MinDelta >= 0) || math.IsInf(l.EarlyStopping.MinDelta, 1)):
+		return fmt.Errorf("train: EarlyStopping has Patience %d, which should be at least 1, and MinDelta %v, which should be finite and not negative", l.EarlyStopping.Patience, l.EarlyStopping.MinDelta)
+	}
+	if err := checkMetrics(l.Metrics); err != nil {
+		return err
 	}
 	return l.batches().Err()
 }
@@ -213,6 +218,11 @@ func (l *Loop) begin() (err error) {
 	}
 	if err := l.tryEvaluation(); err != nil {
 		return err
+	}
+	if l.Folder == nil || len(l.Folder.checkpoints()) == 0 {
+		if err := l.step.checkWeights(); err != nil { // and not only when the folder has a checkpoint of them
+			return err
+		}
 	}
 	if l.Folder != nil {
 		if err := l.Folder.sweep(); err != nil {
@@ -323,7 +333,7 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 			l.at.SkippedInEpoch++
 		} else {
 			l.at.Runs = r.Run
-			l.at.LossSum += r.Loss * float64(b.N)
+			l.at.add(r.Loss, r.Count)
 			l.at.Count += b.N
 			if err := l.record(r, b.Position); err != nil {
 				return err
@@ -334,7 +344,7 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 				return err
 			}
 		}
-		p.Batch, p.Runs, p.Loss, p.MeanLoss, p.Rate, p.Skipped = l.at.Position.Batch, r.Run, r.Loss, l.at.LossSum/float64(l.at.Count), l.rate(), l.at.SkippedInEpoch
+		p.Batch, p.Runs, p.Loss, p.MeanLoss, p.Rate, p.Skipped = l.at.Position.Batch, r.Run, r.Loss, l.at.meanLoss(), l.rate(), l.at.SkippedInEpoch
 		if !show(&p) {
 			return errBreak
 		}
@@ -362,16 +372,17 @@ func (l *Loop) rate() float64 {
 // a crash between the two leaves in it is taken back when the training goes on, as an epoch that was not finished.
 func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	rate := l.rate()
-	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.LossSum / float64(l.at.Count), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate, Skipped: l.at.SkippedInEpoch}
+	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.meanLoss(), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate, Skipped: l.at.SkippedInEpoch}
 	var err error
 	if l.Valid != nil {
 		err = optim.WithAverages(l.Optimizer, func() (err error) {
-			r.ValLoss, err = l.eval.Measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics...)
+			m, err := l.eval.measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics)
+			r.ValLoss = m.value()
+			if err == nil && !finite(r.ValLoss) && m.count != 0 && !l.SkipNonFinite {
+				err = l.eval.explain(ctx, l.Valid, l.Batch)
+			}
 			return err
 		})
-		if err == nil && !finite(r.ValLoss) && !l.SkipNonFinite {
-			err = l.eval.explain(ctx, l.Valid, l.Batch)
-		}
 		if err != nil {
 			return r, err
 		}
@@ -404,7 +415,7 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 		return r, err
 	}
 	l.at.Position = data.Position{Epoch: r.Epoch}
-	l.at.LossSum, l.at.Count, l.at.SkippedInEpoch, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, 0, &r, 0
+	l.at.LossSum, l.at.Counted, l.at.Count, l.at.SkippedInEpoch, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, 0, 0, &r, 0
 	l.begun = time.Now()
 	if l.Folder == nil {
 		return r, nil

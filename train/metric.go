@@ -26,6 +26,8 @@ type Metric interface {
 // counts, and an example with a NaN among its scores counts as wrong. Where there is one score, as for BCE with logits,
 // the class is 1 where it is above 0. Equals sklearn.metrics.accuracy_score.
 //
+// Examples with the label -100 do not count, as in nn.CrossEntropy.
+//
 // Shapes of Add: prediction [any... classes] or [any... 1], target [any...], the classes as integers.
 type Accuracy struct{ right, n int }
 
@@ -153,7 +155,10 @@ func predicted(scores []float64) int {
 	return best
 }
 
-// eachClass calls f with the scores and the class of each example.
+// ignored is the label of examples that do not count, as in nn.CrossEntropy.
+const ignored = -100
+
+// eachClass calls f with the scores and the class of each example that counts.
 func eachClass(name string, prediction, target *tarn.Tensor, f func(scores []float64, class int)) error {
 	shape := prediction.Shape()
 	if target.DType() == tarn.Bool || target.DType().IsFloat() && target.Size() > 0 && target.Size() == prediction.Size() {
@@ -169,6 +174,9 @@ func eachClass(name string, prediction, target *tarn.Tensor, f func(scores []flo
 	scores := make([]float64, classes)
 	for i := range target.Size() {
 		class := target.Float(i)
+		if class == ignored {
+			continue
+		}
 		if class != math.Trunc(class) || class < 0 || class >= float64(max(2, classes)) {
 			return fmt.Errorf("train: %s: target %d is %v, want a class from 0 to %d", name, i, class, max(2, classes)-1)
 		}

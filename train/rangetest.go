@@ -73,8 +73,10 @@ func (r *RangeTest) Run(ctx context.Context) (curve *RateCurve, err error) {
 		if err != nil {
 			return nil, err
 		}
-		sum, runs = sum+result.Loss, runs+1
-		if !updatesAt(optimizer, result.Run-1) {
+		if result.Skipped || result.Count != 0 { // the loss of nothing is no number
+			sum, runs = sum+result.Loss, runs+1
+		}
+		if runs == 0 || !updatesAt(optimizer, result.Run-1) {
 			continue
 		}
 		rate := r.From * math.Pow(factor, float64(len(curve.Rates)))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/watch"
 )
@@ -17,7 +18,8 @@ import (
 // This file holds Step: forward pass, backward pass and update as one program, and the loop that runs it over batches.
 
 // Build describes a model's computation for a batch of n examples: it declares the inputs, which are named after the
-// fields of the data set, and gives the outputs, among them "loss", a mean over the examples. It is called for each batch
+// fields of the data set, and gives the outputs, among them "loss", a mean over the examples. If it is a mean over other elements, as with ignored labels, the
+// output "count" says over how many, unless the loss does itself: see tarn.Value.WithCount; the losses of package nn do. It is called for each batch
 // size that comes up, for training and, with the graph so marked, for evaluation.
 type Build func(g *tarn.Graph, n int) tarn.Outputs
 
@@ -25,7 +27,8 @@ type Build func(g *tarn.Graph, n int) tarn.Outputs
 type Result struct {
 	Run     int64 // runs completed, this one included
 	Loss    float64
-	Skipped bool // the run was not finite and changed nothing, and has no outputs; see Step.SkipNonFinite
+	Count   float64 // what the loss is the mean of: the count of the loss, or else the examples
+	Skipped bool    // the run was not finite and changed nothing, and has no outputs; see Step.SkipNonFinite
 	Outputs tarn.Results
 	Batch   *data.Batch // nil where the run was not over batches
 
@@ -151,10 +154,11 @@ func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error
 	if s.build != nil {
 		outputs = s.build(tarn.NewGraph(), n)
 	}
-	loss, err := lossOf(outputs)
+	outputs, err := counted(outputs)
 	if err != nil {
 		return nil, err
 	}
+	loss := outputs["loss"]
 	add := s.optimizer.Update
 	if !updates {
 		add = s.optimizer.(optim.Accumulator).Accumulate
@@ -171,11 +175,10 @@ func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error
 		if instruments, err = s.Watch.Instrument(mode, outputs, loss, s.params, assignments); err != nil {
 			return nil, err
 		}
-		outputs = maps.Clone(outputs)
 		maps.Copy(outputs, instruments.Outputs)
 		assignments = append(assignments, instruments.Updates...)
 	}
-	p, err := compile(loss.Graph(), outputs, append(assignments, tarn.Guard(loss))...)
+	p, err := compile(loss.Graph(), outputs, append(assignments, guard(loss))...)
 	if err != nil {
 		return nil, err
 	}
@@ -190,9 +193,12 @@ func updatesAt(o optim.Optimizer, run int64) bool {
 	return !ok || a.UpdatesAt(run)
 }
 
-// lossOf is the output "loss", which must be a scalar.
-func lossOf(outputs tarn.Outputs) (*tarn.Value, error) {
-	loss := outputs["loss"]
+// countOutput is the output that has the count of the loss, if it has one.
+const countOutput = "count"
+
+// counted checks the output "loss", which must be a scalar, and returns the outputs with its count.
+func counted(outputs tarn.Outputs) (tarn.Outputs, error) {
+	loss, count := outputs["loss"], outputs[countOutput]
 	if loss == nil {
 		return nil, errors.New(`train: the build function gave no output "loss"`)
 	}
@@ -202,7 +208,24 @@ func lossOf(outputs tarn.Outputs) (*tarn.Value, error) {
 	if loss.Rank() != 0 {
 		return nil, fmt.Errorf("train: the loss made at %s has shape %v and should be a scalar; take its Mean", loss.Place(), loss.Shape())
 	}
-	return loss, nil
+	outputs = maps.Clone(outputs)
+	if count != nil {
+		loss = loss.WithCount(count)
+		if err := loss.Graph().Err(); err != nil {
+			return nil, err
+		}
+	} else if loss.Count() != nil {
+		outputs[countOutput] = loss.Count()
+	}
+	return outputs, nil
+}
+
+// guard guards the loss, which may be no number if it is the mean of nothing.
+func guard(loss *tarn.Value) tarn.Update {
+	if count := loss.Count(); count != nil {
+		loss = count.Ne(tarn.Num(0)).Where(loss, tarn.Num(0))
+	}
+	return tarn.Guard(loss)
 }
 
 func compile(g *tarn.Graph, outputs tarn.Outputs, updates ...tarn.Update) (*program, error) {
@@ -225,20 +248,39 @@ func (p *program) bind(b *data.Batch) error {
 }
 
 // run takes one run and notes what it gave. A run that ctx cancels changes nothing.
-func (p *program) run(ctx context.Context, count int64, into *Result, inputs []*tarn.Tensor) error {
-	p.program.SetRuns(count)
+func (p *program) run(ctx context.Context, runs int64, into *Result, inputs []*tarn.Tensor, n int) error {
+	p.program.SetRuns(runs)
 	if err := p.program.RunInto(ctx, p.results, inputs...); err != nil {
-		*into = Result{Run: count, Loss: math.NaN(), Skipped: true}
+		*into = Result{Run: runs, Loss: math.NaN(), Skipped: true}
 		return err
 	}
-	*into = Result{Run: count + 1, Outputs: p.results, Loss: p.results["loss"].Item()}
+	*into = Result{Run: runs + 1, Outputs: p.results, Loss: p.results["loss"].Item(), Count: float64(n)}
+	if count := p.results[countOutput]; count != nil {
+		into.Count = count.Float(0)
+	}
 	return nil
 }
+
+// mean combines the means of batches by their counts.
+type mean struct{ sum, count float64 }
+
+func (m *mean) add(loss, count float64) {
+	if count != 0 { // the loss of nothing is no number
+		m.sum, m.count = m.sum+loss*count, m.count+count
+	}
+}
+
+func (m mean) value() float64 { return m.sum / m.count }
 
 // trainOn takes one run, on a batch or on tensors of n examples.
 func (s *Step) trainOn(ctx context.Context, p *program, inputs []*tarn.Tensor, b *data.Batch, n int) error {
 	runs := s.Runs()
-	err := p.run(ctx, runs, &s.result, inputs)
+	if s.taken == 0 {
+		if err := s.checkWeights(); err != nil {
+			return err
+		}
+	}
+	err := p.run(ctx, runs, &s.result, inputs, n)
 	s.result.Batch = b
 	if err == nil {
 		if err := s.look(p, runs, n); err != nil {
@@ -246,7 +288,9 @@ func (s *Step) trainOn(ctx context.Context, p *program, inputs []*tarn.Tensor, b
 		}
 		s.SetRuns(s.result.Run)
 		s.taken++
-		s.last, s.least = s.result.Loss, min(s.least, s.result.Loss)
+		if finite(s.result.Loss) {
+			s.last, s.least = s.result.Loss, min(s.least, s.result.Loss)
+		}
 		return nil
 	}
 	var found *tarn.NonFiniteError
@@ -259,8 +303,28 @@ func (s *Step) trainOn(ctx context.Context, p *program, inputs []*tarn.Tensor, b
 	return s.explain(p, inputs, b, found)
 }
 
+// checkWeights refuses weights that nothing has filled.
+func (s *Step) checkWeights() error {
+	var names []string
+	for name, p := range s.params.Trainable().All() {
+		if !p.Initialized() {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		return fmt.Errorf("train: %s: all zeros, since nothing has filled what has an initializer: call tarn.Init(model, seed), or load weights, before the training", list.Names(names))
+	}
+	return nil
+}
+
 // explain finds where the first infinity or NaN of a run comes from.
 func (s *Step) explain(p *program, inputs []*tarn.Tensor, b *data.Batch, e *tarn.NonFiniteError) error {
+	if r, ok := s.optimizer.(optim.Rater); ok {
+		rate, err := r.RateAt(s.Runs())
+		if err == nil && (!(rate >= 0) || math.IsInf(rate, 1)) {
+			return fmt.Errorf("the schedule gives the learning rate %v after %d runs, and it should be finite and not negative: %w", rate, s.Runs(), e)
+		}
+	}
 	if e.Origin == nil {
 		origin, err := p.program.Origin(inputs...)
 		if err != nil {
