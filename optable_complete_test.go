@@ -18,8 +18,8 @@ import (
 var (
 	// notOps are the op type that stands for a mistake, and that of the inputs, which every case has.
 	notOps = map[string]bool{"failedOp": true, "inputOp": true}
-	// everywhere are the functions that every case goes through, and Update.Value, which returns what it was given.
-	everywhere = map[string]bool{"Graph.Input": true, "Graph.Fail": true, "Update.Value": true}
+	// everywhere are the functions that every case goes through, and those that return what they were given.
+	everywhere = map[string]bool{"Graph.Input": true, "Graph.Fail": true, "Update.Value": true, "WithCount": true, "Count": true}
 )
 
 func TestTableIsComplete(t *testing.T) {

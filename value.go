@@ -84,8 +84,10 @@ func (v *Value) Named(name string) *Value {
 	return v
 }
 
-// WithCount says that v is a mean over as many elements as count, a scalar of v's graph, and returns v. A loss that leaves elements out, such as those with an
-// ignored label, says so, so that the means of several batches can be combined by their counts.
+// WithCount records that v is a mean over as many elements as count, and returns v. A loss that leaves elements out, such as
+// those with an ignored label, says so, and package train and the optimizers combine the means of several batches by it.
+//
+// Shapes: any with count [] -> the shape of v.
 func (v *Value) WithCount(count *Value) *Value {
 	v = v.orLost()
 	if !v.failed && count.exists() && !count.failed {
@@ -97,7 +99,9 @@ func (v *Value) WithCount(count *Value) *Value {
 	return v
 }
 
-// Count returns the number of elements that v is a mean over, as WithCount has said, or nil.
+// Count returns what WithCount has recorded: the number of elements that v is a mean over. It is nil if nothing was.
+//
+// Shapes: [].
 func (v *Value) Count() *Value {
 	if !v.exists() {
 		return nil
