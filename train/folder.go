@@ -154,6 +154,28 @@ func (f *Folder) Unlock() error {
 	return nil
 }
 
+// The states of a run.
+const (
+	Running  = "running"  // someone trains
+	Finished = "finished" // the folder has the final weights
+	Stopped  = "stopped"  // neither
+)
+
+// State returns Running, Finished or Stopped. It tells by the file of the lock and takes no lock, so it disturbs nobody.
+func (f *Folder) State() string {
+	if lock, _, err := file.Open(f.Path(lockFile)); err == nil {
+		_, held := file.HolderIn(lock)
+		lock.Close()
+		if held {
+			return Running
+		}
+	}
+	if f.has(weightsFile) {
+		return Finished
+	}
+	return Stopped
+}
+
 // report tells what is wrong and was mended.
 func (f *Folder) report(format string, args ...any) {
 	logger := f.ErrorLog

@@ -16,7 +16,7 @@ import (
 
 // complete are the arguments with which each command would run.
 var complete = map[string][]string{
-	"train mnist": nil, "train gpt": nil, "train linreg": nil, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
+	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
 	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "race": nil,
 }
 
@@ -30,6 +30,7 @@ var nonsense = map[reflect.Kind][]string{
 
 // nonsensical are more values, by command and flag or by flag; every flag that is text has some.
 var nonsensical = map[string][]string{
+	"sort": {""}, "where": {"", "x", "=1", "x=", "<", "epochs<", "x=1,", "\x1b[31m"},
 	"plot": {"", "picture", "picture.jpg", "none/picture.png", ".png/x.png", "here.png"}, "out": {""}, "resume": {""}, "text": {""}, "profile": {""}, "peers": {""}, "prompt": {""},
 	"optimizer": {"", "foo", "ADAM", "adam ", "\x1b[31m"}, "optimizers": {"", "foo", "adam,adam", "adam,,sgd", "all,adam"}, "hidden": {"x", "0", "-1", "1.5", "0x10", "99999", "1,,2", "9223372036854775808", "\x1b[31m"},
 	"method": {"", "foo", "gd,gd", "gd,", "GD"}, "bounds": {"", "x", "x=", "x=1", "x=a:b", "x=1:0", "x=nan:1", "x=0x1:2", "x=inf:", "y=0:1", "x=0:1,x=0:1", "x=0:1:2", "\x1b[31m"},

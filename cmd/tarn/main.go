@@ -28,6 +28,7 @@ type commandLine struct {
 	Version versionFlag `help:"Print the version, the revision, how the program was built, and the level of its kernels, then end. A build with CGO_ENABLED=0 is one static binary."`
 
 	Train     trainCommand     `cmd:"" help:"Train a network, and show its loss as it learns."`
+	Runs      runsCommand      `cmd:"" help:"List and compare runs."`
 	Eval      evalCommand      `cmd:"" help:"Measure a trained network on held-out data."`
 	Predict   predictCommand   `cmd:"" help:"Read digits from a file with a trained network."`
 	Generate  generateCommand  `cmd:"" help:"Write text with a trained language model."`
