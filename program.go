@@ -49,13 +49,14 @@ type Program struct {
 	all      []signature // those of the graph
 	among    []int       // where each that the program needs stands in the graph
 	outputs  []signature // in the order of their names
-	given    []ir.Array  // the inputs of the run in progress; none between runs
+	given    []ir.Array  // the inputs of the run in progress, without memory between runs
 	returned []ir.Array  // likewise, the outputs
 	from, to []uintptr   // where they lay in the last run, 0 for an input that had to be copied
 	same     bool        // the outputs lie where they lay in the last run
 	params   []*Param
 	memory   []span     // of the params, by address
 	assigned []*Param   // by updates
+	claimed  int        // the first of those, for the run in progress
 	written  []span     // the memory of those, by address
 	copies   []ir.Array // of inputs that lie where a run writes, once there have been any
 	runner   runner
@@ -130,6 +131,12 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 func (p *Program) ready() *Program {
 	p.given, p.returned = make([]ir.Array, len(p.inputs)), make([]ir.Array, len(p.outputs))
 	p.from, p.to = make([]uintptr, len(p.inputs)), make([]uintptr, len(p.outputs))
+	for i, in := range p.inputs {
+		p.given[i].Type = in.typ
+	}
+	for i, out := range p.outputs {
+		p.returned[i].Type = out.typ
+	}
 	return p
 }
 
@@ -337,7 +344,8 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if err := p.lock(ctx); err != nil {
+	done := ctx.Done()
+	if err := p.lock(ctx, done); err != nil {
 		return err
 	}
 	defer p.unlock()
@@ -345,12 +353,11 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 		return err
 	}
 	p.take(inputs)
-	if err := claim(p.assigned); err != nil {
+	if err := p.claim(); err != nil {
 		return err
 	}
-	defer release(p.assigned)
 	before := p.runs.Load()
-	if err := do(exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: ctx.Done()}); err != nil {
+	if err := do(exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: done}); err != nil {
 		if errors.Is(err, exec.ErrCanceled) {
 			return context.Cause(ctx)
 		}
@@ -360,15 +367,14 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 	return nil
 }
 
-// lock waits until no other run is in progress, or ctx is canceled.
-func (p *Program) lock(ctx context.Context) error {
-	if ctx.Err() != nil {
+// lock waits until no other run is in progress, or ctx is canceled, of which done tells.
+func (p *Program) lock(ctx context.Context, done <-chan struct{}) error {
+	if done != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if p.mu.TryLock() {
 		return nil
 	}
-	done := ctx.Done()
 	if done == nil {
 		p.mu.Lock()
 		return nil
@@ -392,27 +398,29 @@ func (p *Program) lock(ctx context.Context) error {
 
 // unlock ends a run.
 func (p *Program) unlock() {
-	clear(p.given)
-	clear(p.returned)
+	for i := range p.given {
+		p.given[i].Data = nil
+	}
+	for i := range p.returned {
+		p.returned[i].Data = nil
+	}
+	for _, q := range p.assigned[:p.claimed] {
+		q.assigned.Store(false)
+	}
+	p.claimed = 0
 	p.mu.Unlock()
 }
 
-// claim notes that a run assigns the params. Another one that does must not run at the same time: each would start from the same contents,
-// and one update would be lost.
-func claim(params []*Param) error {
-	for i, q := range params {
+// claim notes until unlock that a run assigns its params. Another one that does must not run at the same time: each would start from the same
+// contents, and one update would be lost.
+func (p *Program) claim() error {
+	for _, q := range p.assigned {
 		if !q.assigned.CompareAndSwap(false, true) {
-			release(params[:i])
 			return fmt.Errorf("another program is assigning the param %v; run programs that assign a param one after the other", q)
 		}
+		p.claimed++
 	}
 	return nil
-}
-
-func release(params []*Param) {
-	for _, q := range params {
-		q.assigned.Store(false)
-	}
 }
 
 // check refuses wrong inputs.
@@ -458,7 +466,7 @@ func (p *Program) place(results Results) error {
 			missing++
 			continue
 		}
-		p.returned[i] = t.array
+		p.returned[i].Data = t.array.Data
 		p.note(i)
 	}
 	if missing > 0 {
@@ -508,7 +516,7 @@ func (p *Program) placeMissing(results Results, missing int) error {
 	tensors := make([]Tensor, missing)
 	for k, a := range exec.NewArrays(types...) {
 		tensors[k].array = a
-		p.returned[at[k]] = a
+		p.returned[at[k]].Data = a.Data
 		p.note(at[k])
 		results[p.outputs[at[k]].name] = &tensors[k]
 	}
@@ -520,7 +528,7 @@ func (p *Program) placeMissing(results Results, missing int) error {
 func (p *Program) take(inputs []*Tensor) {
 	for i, in := range p.inputs {
 		a := p.needed(inputs, i).array
-		p.given[i] = a
+		p.given[i].Data = a.Data
 		at := uintptr(a.Data)
 		if p.same && p.from[i] == at { // as in the run before
 			continue
@@ -537,7 +545,7 @@ func (p *Program) take(inputs []*Tensor) {
 			p.copies[i] = ir.NewArray(in.typ)
 		}
 		copy(p.copies[i].Raw(), a.Raw())
-		p.given[i] = p.copies[i]
+		p.given[i].Data = p.copies[i].Data
 	}
 }
 

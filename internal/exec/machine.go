@@ -230,7 +230,13 @@ func (m *Machine) newJob(s *lower.Step, code *jit.Assembler) job {
 // Run takes one step of the program. It keeps no address of an input or an output. A run that is canceled has changed no variable.
 func (m *Machine) Run(c Call) error {
 	m.begin(c)
-	defer m.release()
+	err := m.walk()
+	m.release()
+	return err
+}
+
+// walk runs the jobs.
+func (m *Machine) walk() error {
 	for i, j := range m.jobs {
 		if m.done != nil {
 			if err := m.canceled(); err != nil {
