@@ -63,9 +63,13 @@ type Loop struct {
 	at      state
 	history []Record
 	best    map[string]*tarn.Tensor // the weights of the best epoch
-	records *watch.File             // nil if nothing is recorded
-	begun   time.Time               // when this process began, or went on with, the epoch
-	before  int                     // examples of the epoch that an earlier process has taken
+	records *watch.File             // nil if nothing is written
+	watched watch.History           // what the file has, and what it would have
+	rule    string                  // of the last judgment
+	// nextJudgment is the number of looks at which the training is judged again.
+	nextJudgment int
+	begun        time.Time // when this process began, or went on with, the epoch
+	before       int       // examples of the epoch that an earlier process has taken
 }
 
 // NewLoop returns a training of 10 epochs in batches of 128, shuffled with seed 0, without validation or folder.
@@ -83,6 +87,10 @@ type Progress struct {
 	MeanLoss       float64 // over the epoch so far
 	Rate           float64 // training examples a second in this epoch
 	Record         *Record // at the end of an epoch: what is known of it
+	// Verdict is set when the judgment of package doctor on the training has changed: it is the gravest of the faults that are
+	// found, or has an empty Rule if nothing seems wrong any more. A training that ends with an error that is a
+	// tarn.NonFiniteError is judged before.
+	Verdict *watch.Verdict
 }
 
 // Run trains. An optimizer that has been used before goes on with its moments, its schedule and the number of its runs, in a second Run as in
@@ -126,9 +134,6 @@ func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
 		if err := l.epoch(ctx, show); err != nil {
 			if ctx.Err() != nil && l.Folder != nil && errors.Is(err, context.Cause(ctx)) {
 				return l.interrupted(err)
-			}
-			if failed := l.recordFailure(err); failed != nil {
-				err = errors.Join(err, failed)
 			}
 			return err
 		}
@@ -325,9 +330,10 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 		}
 		r, err := l.step.take(ctx, b, b.N)
 		if err != nil {
-			return err
+			return l.failed(err, &p, show)
 		}
 		l.at.Position = data.Position{Epoch: b.Position.Epoch, Batch: b.Position.Batch + 1}
+		p.Verdict = nil
 		if r.Skipped {
 			l.at.Skipped++
 			l.at.SkippedInEpoch++
@@ -335,7 +341,7 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 			l.at.Runs = r.Run
 			l.at.add(r.Loss, r.Count)
 			l.at.Count += b.N
-			if err := l.record(r, b.Position); err != nil {
+			if p.Verdict, err = l.record(r, b.Position); err != nil {
 				return err
 			}
 		}
@@ -354,6 +360,9 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 	}
 	record, err := l.endEpoch(ctx)
 	if err != nil {
+		return l.failed(err, &p, show)
+	}
+	if p.Verdict, err = l.judge(); err != nil {
 		return err
 	}
 	p.Batch, p.Runs, p.MeanLoss, p.Record = p.Batches, l.at.Runs, record.TrainLoss, &record

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/doctor"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/watch"
 )
@@ -60,20 +61,62 @@ func (s *Step) look(p *program, run int64, n int) error {
 	return nil
 }
 
-// beginWatch opens the file of records, and describes the training there.
+// beginWatch describes the training, and opens the file of records.
 func (l *Loop) beginWatch() error {
-	l.records = nil
-	if l.Watch == nil || l.Folder == nil {
+	l.records, l.watched, l.nextJudgment, l.rule = nil, watch.History{}, 0, ""
+	if l.Watch == nil {
 		return nil
 	}
 	header, err := l.describe()
 	if err != nil {
 		return err
 	}
-	if l.records, err = watch.Append(l.Folder.Path(watch.FileName)); err != nil {
-		return err
+	if l.Folder != nil {
+		path := l.Folder.Path(watch.FileName)
+		if l.records, err = watch.Append(path); err != nil {
+			return err
+		}
+		if err := l.records.Write(watch.Line{Header: &header}); err != nil {
+			return err
+		}
+		if h, err := watch.Load(path); err == nil { // records that cannot be read do not stop a training
+			l.watched = *h
+			l.watched.Histograms = nil
+		}
+		if n := len(l.watched.Verdicts); n > 0 {
+			l.rule = l.watched.Verdicts[n-1].Rule
+		}
 	}
-	return l.records.Write(watch.Line{Header: &header})
+	l.watched.Header = &header
+	return nil
+}
+
+// write adds a line to the records, in memory and in the file.
+func (l *Loop) write(line watch.Line) error {
+	if line.Histogram == nil {
+		l.watched.Add(line)
+	}
+	if l.records == nil {
+		return nil
+	}
+	return l.records.Write(line)
+}
+
+// judge asks package doctor, and returns and records its judgment if that has changed.
+func (l *Loop) judge() (*watch.Verdict, error) {
+	if l.Watch == nil {
+		return nil, nil
+	}
+	l.nextJudgment = len(l.watched.Steps) + max(5, len(l.watched.Steps)/8) // so that all judgments together stay cheap
+	v := watch.Verdict{Run: l.at.Runs}
+	if found := doctor.Judge(&l.watched); len(found) > 0 {
+		v = found[0]
+	}
+	if v.Rule == l.rule {
+		return nil, nil
+	}
+	l.rule = v.Rule
+	return &v, l.write(watch.Line{Verdict: &v})
 }
 
 // endWatch closes the file.
@@ -176,35 +219,49 @@ func variance(t *tarn.Tensor) float64 {
 	return total / float64(max(1, width))
 }
 
-// record writes what a run has measured, if it has.
-func (l *Loop) record(r *Result, at data.Position) error {
-	if l.records == nil || r.Look == nil {
-		return nil
+// record writes what a run has measured, if it has, and returns a judgment that has changed.
+func (l *Loop) record(r *Result, at data.Position) (*watch.Verdict, error) {
+	if r.Look == nil {
+		return nil, nil
 	}
 	r.Look.Epoch, r.Look.Seconds = at.Epoch+1, l.seconds()
-	if err := l.records.Write(watch.Line{Step: r.Look}); err != nil {
-		return err
+	if err := l.write(watch.Line{Step: r.Look}); err != nil {
+		return nil, err
 	}
 	for _, h := range r.Histograms {
 		h.Run = r.Run
-		if err := l.records.Write(watch.Line{Histogram: &h}); err != nil {
-			return err
+		if err := l.write(watch.Line{Histogram: &h}); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if len(l.watched.Steps) < l.nextJudgment {
+		return nil, nil
+	}
+	return l.judge()
 }
 
-// recordFailure writes where the infinity or NaN comes from that has ended the training, if one has.
-func (l *Loop) recordFailure(err error) error {
+// failed writes where the infinity or NaN comes from that has ended the training, if one has, and shows a judgment that has
+// changed by that. It returns the error.
+func (l *Loop) failed(err error, p *Progress, show func(*Progress) bool) error {
 	var e *tarn.NonFiniteError
-	if l.records == nil || !errors.As(err, &e) {
-		return nil
+	if l.Watch == nil || !errors.As(err, &e) {
+		return err
 	}
 	f := watch.Failure{Run: l.at.Runs, Error: e.Error(), Op: e.Op, Place: e.Place}
 	if o := e.Origin; o != nil {
 		f.Input, f.Op, f.Place, f.Near, f.Overflow = o.Input, o.Op, o.Place, o.Near, o.Overflow
 	}
-	return l.records.Write(watch.Line{Failure: &f})
+	more := l.write(watch.Line{Failure: &f})
+	if more == nil {
+		p.Verdict, more = l.judge()
+	}
+	if more != nil {
+		return errors.Join(err, more)
+	}
+	if p.Verdict != nil && !show(p) {
+		return errBreak
+	}
+	return err
 }
 
 // seconds is how long the training has taken, evaluations included.
@@ -218,12 +275,12 @@ func (l *Loop) seconds() float64 {
 
 // recordEpoch writes the end of an epoch.
 func (l *Loop) recordEpoch(r Record) error {
-	if l.records == nil {
+	if l.Watch == nil {
 		return nil
 	}
 	e := watch.Epoch{Epoch: r.Epoch, Run: r.Step, TrainLoss: watch.Number(r.TrainLoss), ValLoss: watch.Number(r.ValLoss), Seconds: r.Seconds, Metrics: map[string]watch.Number{}}
 	for name, x := range r.Metrics {
 		e.Metrics[name] = watch.Number(x)
 	}
-	return l.records.Write(watch.Line{Epoch: &e})
+	return l.write(watch.Line{Epoch: &e})
 }

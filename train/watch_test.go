@@ -142,3 +142,56 @@ func TestWatchStep(t *testing.T) {
 		t.Errorf("there were %d looks", looks)
 	}
 }
+
+// TestVerdicts trains with rates that are too large, with a folder and without: the loop tells what is wrong, and records it.
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rate  float64
+		stop  bool // break out of the loop at the verdict
+		rules []string
+	}{
+		{"well", 0.01, false, nil},
+		{"diverging", 3, false, []string{"large-rate"}},
+		{"stopped", 3, true, []string{"large-rate"}},
+	} {
+		for _, kept := range []bool{false, true} {
+			l := loop()
+			opt := optim.NewSGD(c.rate)
+			l.Optimizer, l.Watch, l.Valid, l.Metrics, l.EarlyStopping = opt, &watch.Options{Every: 2}, nil, nil, nil
+			if kept {
+				l.Folder = folder(t)
+			}
+			var rules []string
+			for p, err := range l.Run(t.Context()) {
+				var e *tarn.NonFiniteError
+				if err != nil && !errors.As(err, &e) {
+					t.Fatal(err)
+				}
+				if err == nil && p.Verdict != nil {
+					rules = append(rules, p.Verdict.Rule)
+					if c.stop {
+						break
+					}
+				}
+			}
+			if !slices.Equal(rules, c.rules) {
+				t.Errorf("%s, with a folder %v: the verdicts are %v, want %v", c.name, kept, rules, c.rules)
+			}
+			if !kept {
+				continue
+			}
+			h, err := watch.Load(l.Folder.Path(watch.FileName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var recorded []string
+			for _, v := range h.Verdicts {
+				recorded = append(recorded, v.Rule)
+			}
+			if !slices.Equal(recorded, c.rules) || c.rate > 1 && (h.Failure == nil || !h.Failure.Overflow) {
+				t.Errorf("%s: recorded are the verdicts %v and the failure %+v", c.name, recorded, h.Failure)
+			}
+		}
+	}
+}

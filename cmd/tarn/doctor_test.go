@@ -19,7 +19,9 @@ func TestDoctor(t *testing.T) {
 	if out, _ := command(t, 0, "doctor", well, "--json"); out != "" {
 		t.Errorf("a good training is judged:\n%s", out)
 	}
-	command(t, 0, with("--quiet", "--out", ill, "--lr", "5", "--epochs", "6")...)
+	if out, _ := command(t, 0, with("--out", ill, "--lr", "5", "--epochs", "6")...); strings.Count(out, "doctor: fault: the learning rate") != 1 {
+		t.Errorf("the training tells not once that its rate is too large:\n%s", out)
+	}
 	out, _ := command(t, 0, "doctor", ill)
 	for _, want := range []string{"fault: the learning rate", "evidence: first loss", "layers: ", "1. divide the learning rate by 10"} {
 		if !strings.Contains(out, want) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // Display shows the progress of one training.
@@ -38,8 +39,12 @@ func New(w io.Writer) *Display {
 	return &Display{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), drawn: time.Now()}
 }
 
-// Show shows the progress of the training.
+// Show shows the progress of the training, and the judgment of it if that has changed.
 func (d *Display) Show(p *train.Progress) {
+	if p.Verdict != nil {
+		d.clear()
+		fmt.Fprintln(d.w, Headline(p.Verdict))
+	}
 	if p.Record != nil {
 		d.clear()
 		fmt.Fprintln(d.w, Line(*p.Record, p.Epochs))
@@ -83,6 +88,14 @@ func (d *Display) clear() {
 
 // Close removes the bar. Call it before other lines are written.
 func (d *Display) Close() { d.clear() }
+
+// Headline returns a judgment as a line of text.
+func Headline(v *watch.Verdict) string {
+	if v.Rule == "" {
+		return "doctor: nothing seems wrong any more"
+	}
+	return fmt.Sprintf("doctor: %s: %s", v.Severity, v.Headline)
+}
 
 // Line returns an epoch's record as a line of text.
 func Line(r train.Record, epochs int) string {

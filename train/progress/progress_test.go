@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // show takes two epochs of three batches with enough time between them for each to be drawn.
@@ -45,6 +46,11 @@ epoch 2/2  loss 0.2500  validation loss 0.5000  accuracy 0.7500  top_5 1.0000  1
 	New(&b).Show(&train.Progress{Epoch: 1, Epochs: 2, Batch: 1, Batches: 3})
 	if b.Len() != 0 {
 		t.Errorf("a line within an epoch before its time: %q", b.String())
+	}
+	New(&b).Show(&train.Progress{Epoch: 1, Epochs: 2, Batch: 1, Batches: 3, Verdict: &watch.Verdict{Rule: "x", Severity: "fault", Headline: "too large"}})
+	New(&b).Show(&train.Progress{Epoch: 1, Epochs: 2, Batch: 2, Batches: 3, Verdict: &watch.Verdict{}})
+	if got, want := b.String(), "doctor: fault: too large\ndoctor: nothing seems wrong any more\n"; got != want {
+		t.Errorf("verdicts %q, want %q", got, want)
 	}
 	if got, want := Line(train.Record{Epoch: 1, ValLoss: math.NaN()}, 3), "epoch 1/3  loss 0.0000  0 examples/s  0.0s"; got != want {
 		t.Errorf("line %q, want %q", got, want)
