@@ -64,11 +64,7 @@ type usageError struct{ error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
-		// A terminal that closes may send the signal more than once, so that, other than a second Ctrl-C, the second
-		// does nothing.
-		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP)
-	}
+	ctx = withHangup(ctx)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

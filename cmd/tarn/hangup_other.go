@@ -1,0 +1,8 @@
+//go:build js || wasip1 || plan9
+
+package main
+
+import "context"
+
+// withHangup returns ctx: this system has no terminals that close.
+func withHangup(ctx context.Context) context.Context { return ctx }
