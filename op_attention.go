@@ -343,7 +343,9 @@ func (op attendedOp) grad(y, dy *Value) []*Value {
 	}
 	out := []*Value{nil}
 	for i, part := range ds {
-		out = append(out, g.add(attendedGradOp{attendedOp: op, by: i}, append(append([]*Value{part}, sources...), dy)...))
+		d := g.add(attendedGradOp{attendedOp: op, by: i}, append(append([]*Value{part}, sources...), dy)...)
+		d.support = op.support(i, k.Dim(2), dy, mask)
+		out = append(out, d)
 	}
 	if mask != nil && mask.DType().IsFloat() {
 		added := g.add(fenceOp{}, mask, dy)
@@ -352,6 +354,37 @@ func (op attendedOp) grad(y, dy *Value) []*Value {
 		out = append(out, VJP(op.composed(with), dy, added)[0])
 	}
 	return out
+}
+
+// support is that of the gradient with respect to a source: queries whose result no selection has taken get none, nor do keys that the mask leaves out for
+// every query, or that only such queries see.
+func (op attendedOp) support(source, keyCount int, dy, mask *Value) *support {
+	queries := dy.support.then(func(m *Value) *Value { return m.Any(1, 3).Unsqueeze(1, 3) }) // [batch 1 t 1]
+	keys := queries.then(func(m *Value) *Value {
+		if !op.form.Causal {
+			return m.Any(2).Unsqueeze(2)
+		}
+		t := dy.Dim(2)
+		later := dy.graph.add(cumSumOp{axis: 2, reverse: true}, m.broadcastTo([]int{m.Dim(0), 1, t, 1}).Cast(F32)).Gt(Num(0))
+		return later.Slice(2, 0, min(t, keyCount)).Pad(2, 0, max(0, keyCount-t))
+	})
+	if mask != nil {
+		s := &lazyMask{build: func() *Value {
+			counts := mask.narrow(4)
+			if counts.DType() != Bool {
+				counts = counts.Gt(Num(math.Inf(-1)))
+			}
+			return counts.Any(1, 2).Unsqueeze(1).Unsqueeze(-1) // [batch 1 s 1]
+		}}
+		keys = keys.and(&support{s, s})
+	}
+	switch {
+	case op.heads > 0:
+		return queries.or(keys).then(func(m *Value) *Value { return m.Squeeze(1) })
+	case source == 0:
+		return queries
+	}
+	return keys
 }
 
 // composed is the attention of the sources as a composition of other ops.

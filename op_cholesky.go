@@ -73,15 +73,17 @@ func (choleskyOp) grad(l, dl *Value) []*Value {
 // Shapes: [... n n] -> [... n n].
 func (v *Value) Cholesky() *Value { return v.home().add(choleskyOp{}, v) }
 
-// CholeskySolve is the solution X of A X = o where v is the Cholesky factor of A. Equal to torch.cholesky_solve(o, v).
+// CholeskySolve returns the solution X of A X = o if v is the Cholesky factor of A. Only the lower triangle of v is read. Equal to
+// torch.cholesky_solve(o, v).
 //
 // Shapes: [... n n], [... n k] -> [... n k].
 func (v *Value) CholeskySolve(o Operand) *Value {
 	return v.SolveTriangular(v.SolveTriangular(o, false, false), false, true)
 }
 
-// LogDet is the logarithm of the determinant of each symmetric positive definite matrix of the last two axes, by its Cholesky factor:
-// twice the sum of the logarithms of the diagonal. It is NaN where Cholesky is. Equal to torch.logdet of such matrices.
+// LogDet returns the logarithm of the determinant of each symmetric positive definite matrix of the last two axes, by its Cholesky factor:
+// twice the sum of the logarithms of the diagonal. It is NaN where Cholesky is, and also if the matrix is not symmetric: if two elements that should
+// be equal differ by more than a thousandth of the largest. Equal to torch.logdet of symmetric positive definite matrices.
 //
 // Shapes: [... n n] -> [...].
 func (v *Value) LogDet() *Value {
@@ -89,8 +91,12 @@ func (v *Value) LogDet() *Value {
 	if d.failed {
 		return d
 	}
-	return d.Log().Sum(-1).Scale(2)
+	lopsided := v.Sub(v.Transpose(-2, -1)).Abs().Max(-2, -1).Gt(v.Abs().Max(-2, -1).Scale(symmetryTolerance))
+	return lopsided.branch(Num(math.NaN()), d.Log().Sum(-1).Scale(2))
 }
+
+// symmetryTolerance is the difference, relative to the largest element, above which a matrix is not taken for symmetric up to rounding.
+const symmetryTolerance = 1e-3
 
 // triangularOp solves t x = b or t' x = b, where t is one triangle of the first operand.
 type triangularOp struct {

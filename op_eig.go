@@ -1,6 +1,8 @@
 package tarn
 
 import (
+	"math"
+
 	"github.com/seed-49005b45/tarn/internal/factor"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
@@ -40,17 +42,29 @@ func (eigHOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float6
 	})
 }
 
-// For a = v diag(w) v': da = v (diag(dw) + F o (v' dv)) v', of that the symmetric part, with F_ij = 1/(w_j - w_i), and 0 where that has no
-// value. (Giles 2008, An extended collection of matrix derivative results, section 3.1.)
+// For a = v diag(w) v': da = v (diag(dw) + F o (v' dv)) v', of that the symmetric part, with F_ij = 1/(w_j - w_i). (Giles 2008, An extended
+// collection of matrix derivative results, section 3.1.) Equal eigenvalues have no F_ij, and it is NaN. It is not needed if only the values are used.
 func (op eigHOp) grad(y, dy *Value) []*Value {
 	w, v := y.eigenvalues(), y.eigenvectors()
+	if dw := dy.eigenvaluesAlone(); dw != nil {
+		return []*Value{v.Mul(dw).MatMulT(v)}
+	}
 	dw, dv := dy.eigenvalues(), dy.eigenvectors()
 	apart := w.Sub(w.Transpose(-2, -1))
+	diagonal := y.graph.diagonalMask(w.Dim(-1), w.Dim(-1)).broadcastTo(apart.typ.Shape)
 	equal := apart.Eq(Num(0))
-	f := equal.branch(w.zero(), equal.branch(w.Num(1), apart).Reciprocal())
+	f := diagonal.branch(Num(0), equal.branch(Num(math.NaN()), equal.branch(Num(1), apart).Reciprocal()))
 	inner := v.TMatMul(dv).Mul(f).symmetric()
-	inner = y.graph.diagonalMask(w.Dim(-1), w.Dim(-1)).broadcastTo(inner.typ.Shape).branch(dw.broadcastTo(inner.typ.Shape), inner)
+	inner = diagonal.branch(dw.broadcastTo(inner.typ.Shape), inner)
 	return []*Value{v.MatMul(inner).MatMulT(v)}
+}
+
+// eigenvaluesAlone is the gradient with respect to the eigenvalues if dy is one of these alone, and nil if it may have a part of the eigenvectors.
+func (dy *Value) eigenvaluesAlone() *Value {
+	if pad, ok := dy.op.(padOp); ok && pad.Axis == dy.Rank()-2 && pad.Before == 0 && dy.in[0].Dim(-2) == 1 {
+		return dy.in[0]
+	}
+	return nil
 }
 
 // eigenvalues is the first row of what the op gives.
@@ -59,12 +73,12 @@ func (y *Value) eigenvalues() *Value { return y.Slice(-2, 0, 1) }
 // eigenvectors are its other rows.
 func (y *Value) eigenvectors() *Value { return y.Slice(-2, 1, y.Dim(-2)) }
 
-// EigH gives the eigenvalues of each symmetric matrix of the last two axes in ascending order, and its eigenvectors, the columns
-// of an orthogonal matrix V with v = V diag(values) V'. The sign of a vector is any, and so is the basis of a space of equal
-// eigenvalues. Of a matrix that is not symmetric it takes the symmetric part, as JAX does and PyTorch does not, and the
-// gradient is symmetric. A matrix that is not finite gives NaN. The gradient by the vectors has a part for each pair of eigenvalues, which
-// is divided by their difference; the part of equal ones is left out, where PyTorch has NaN, so that functions of the values alone
-// have the right gradient everywhere, and functions of the vectors where the eigenvalues differ.
+// EigH returns the eigenvalues of each symmetric matrix of the last two axes in ascending order, and its eigenvectors, the columns
+// of an orthogonal matrix V with v = V diag(values) V'. The sign of a vector is arbitrary, and so is the basis of a space of equal
+// eigenvalues. If a matrix is not symmetric, its symmetric part is used, as in JAX and unlike PyTorch, which reads one triangle, and the
+// gradient is symmetric. A matrix that is not finite returns NaN. The gradient of a function of the values alone is right everywhere. The gradient with
+// respect to the vectors has a part for each pair of eigenvalues, which is divided by their difference: it is NaN if two are equal, as in PyTorch,
+// and so are second derivatives, those of functions of the values included.
 // Equal to torch.linalg.eigh.
 //
 // Shapes: [... n n] -> [... n], [... n n].

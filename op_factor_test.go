@@ -181,6 +181,7 @@ func TestFactorsOfBadMatrices(t *testing.T) {
 		{"Cholesky, NaN", []float64{1, 0, 0, nan}, (*tarn.Value).Cholesky},
 		{"Cholesky, infinite", []float64{1, 0, 0, inf}, (*tarn.Value).Cholesky},
 		{"LogDet, indefinite", []float64{1, 2, 2, 1}, func(v *tarn.Value) *tarn.Value { return v.LogDet().Reshape(3, 1, 1) }},
+		{"LogDet, not symmetric", []float64{2, 1, 0, 3}, func(v *tarn.Value) *tarn.Value { return v.LogDet().Reshape(3, 1, 1) }},
 		{"EigH values, NaN", []float64{1, nan, nan, 1}, func(v *tarn.Value) *tarn.Value { w, _ := v.EigH(); return w }},
 		{"EigH vectors, infinite", []float64{inf, 0, 0, 1}, func(v *tarn.Value) *tarn.Value { _, u := v.EigH(); return u }},
 		{"Q, NaN", []float64{1, 0, 0, nan}, func(v *tarn.Value) *tarn.Value { q, _ := v.QR(); return q }},
@@ -224,4 +225,38 @@ func TestEigHOfEqualValues(t *testing.T) {
 			t.Errorf("the gradient by element %d is %v, want %v", i, d.Float(i), want)
 		}
 	}
+}
+
+// TestEigHOfMultiplesOfTheIdentity: with equal eigenvalues functions of the values have their gradient, and what needs the differences of eigenvalues is NaN, never a
+// number that leaves a part out.
+func TestEigHOfMultiplesOfTheIdentity(t *testing.T) {
+	x := tarn.Zeros(tarn.F64, 2, 2)
+	x.SetFloat(0, 2)
+	x.SetFloat(3, 2)
+	out := factorize(t, map[string]*tarn.Tensor{"x": x}, func(g *tarn.Graph, in map[string]*tarn.Value) tarn.Outputs {
+		a := in["x"]
+		w, v := a.EigH()
+		function := v.Mul(w.Square().Unsqueeze(0)).MatMulT(v) // a a
+		return tarn.Outputs{
+			"gradient": tarn.Grad(w.Square().Sum(), a)[0],
+			"second":   tarn.HVP(w.Square().Sum(), []*tarn.Value{a}, []*tarn.Value{g.TrilMask(2, 2, 0).Cast(tarn.F64)})[0],
+			"vectors":  tarn.Grad(function.Slice(0, 0, 1).Sum(), a)[0],
+		}
+	})
+	if diff := out["gradient"].Diff(tensorOf(4, 0, 0, 4), 1e-14); diff != "" {
+		t.Errorf("the gradient of a function of the values: %s", diff)
+	}
+	for _, name := range []string{"second", "vectors"} {
+		for i := range out[name].Size() {
+			if !math.IsNaN(out[name].Float(i)) {
+				t.Errorf("%s derivatives are %v and should be NaN", name, out[name])
+				break
+			}
+		}
+	}
+}
+
+func tensorOf(elements ...float64) *tarn.Tensor {
+	t, _ := tarn.Vector(elements).Reshape(2, 2)
+	return t
 }

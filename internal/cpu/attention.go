@@ -9,6 +9,7 @@ package cpu
 
 import (
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/rng"
@@ -50,6 +51,9 @@ type AttentionArrays struct {
 	Q, K, V, Mask, Out, LogSums unsafe.Pointer
 	DOut, DQ, DK, DV            unsafe.Pointer // of the gradients
 	Drop                        rng.Key        // of the stream that says which weights are dropped, [batch heads queries keys]
+	// NaN is set if a result is NaN. The weights of keys that do not count are 0, and 0 times a NaN among their values is NaN, so a result with one
+	// has to be computed in another way.
+	NaN atomic.Bool
 }
 
 // Sizes of blocks of scores, found by measurement on a Zen 4 processor: the block, and the operands of its products, stay
@@ -81,6 +85,8 @@ type attention struct {
 	draws     int            // which weights are kept, queries by keys
 	drawn     int            // and transposed
 	factors   int            // what the weights are multiplied by
+	total     Rows           // for the sum of a result, which is NaN if an element is
+	whole     int            // that sum, a float64
 	kept      unsafe.Pointer // the factor of a kept weight, repeated for every element of a block
 	dropped   unsafe.Pointer // and 0, the factor of a dropped weight
 	products  int            // what the products need
@@ -94,7 +100,7 @@ func newAttention(spec AttentionSpec) attention {
 	a := attention{
 		AttentionSpec: spec, size: dt.Size(), bq: min(blockQueries, spec.Queries), bk: min(blockKeys, spec.Keys),
 		transpose: Transpose(dt.Size()), tile: Tile(dt), exp: Function(scalar.Exp, dt), mul: Function(scalar.Mul, dt),
-		add: Function(scalar.Add, dt), where: Function(scalar.Where, dt), maskTurn: Transpose(dt.Size()),
+		add: Function(scalar.Add, dt), where: Function(scalar.Where, dt), maskTurn: Transpose(dt.Size()), total: RowReduction(Sum, dt),
 	}
 	if spec.Mask == BoolMask {
 		a.maskTurn = Transpose(1)
@@ -102,7 +108,7 @@ func newAttention(spec AttentionSpec) attention {
 	a.scales = a.constant(spec.Scale, a.bq*max(spec.Size, spec.ValueSize))
 	a.infinite = a.constant(math.Inf(-1), a.bq*a.bk)
 	a.turned = a.room(a.bq * max(spec.Size, 1))
-	a.block = a.room(a.bq * a.bk)
+	a.block, a.whole = a.room(a.bq*a.bk), a.room(8/a.size)
 	if spec.Mask != NoMask {
 		a.mask = a.room(a.bq * a.bk)
 	}
@@ -169,6 +175,21 @@ func (a *attention) at(base unsafe.Pointer, l HeadLayout, b, h, r int) (unsafe.P
 func (a *attention) turn(dst, src unsafe.Pointer, l HeadLayout, n, size int) {
 	a.transpose(dst, src, n, size, n, l.Row)
 	a.mul(dst, dst, a.scales, nil, n*size)
+}
+
+// selects reports whether there are keys that do not count.
+func (a *attention) selects() bool { return a.Causal || a.Mask != NoMask }
+
+// sum is the place of the sum of a result in a worker's scratch.
+func (a *attention) sum(worker unsafe.Pointer) *float64 {
+	return (*float64)(unsafe.Add(worker, a.whole))
+}
+
+// addTotal adds n rows of a result, whose elements are contiguous, to the sum.
+func (a *attention) addTotal(worker, from unsafe.Pointer, l Layout, n, size int) {
+	for i := range n {
+		a.total(unsafe.Add(worker, a.whole), unsafe.Add(from, i*l.RowStride), 1, size)
+	}
 }
 
 // keysFor is the number of keys that count for some of the queries before one.

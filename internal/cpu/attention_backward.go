@@ -96,6 +96,8 @@ func (a *AttentionGrad) Run(phase, task int, x *AttentionArrays, shared, worker 
 		clear(unsafe.Slice((*byte)(dk), a.Size*a.size))
 		clear(unsafe.Slice((*byte)(dv), a.ValueSize*a.size))
 	}
+	sum := a.sum(worker)
+	*sum = 0
 	group := a.Heads / a.KVHeads
 	for h := kv * group; h < (kv+1)*group; h++ {
 		for i0 := 0; i0 < a.Queries; i0 += a.bq {
@@ -107,12 +109,22 @@ func (a *AttentionGrad) Run(phase, task int, x *AttentionArrays, shared, worker 
 			}
 			if keys := min(a.keysFor(i0+n), end); first < keys {
 				a.queries(x, b, h, kv, i0, n, first, keys, dq, ldq, worker)
+				a.addTotal(worker, dq, ldq, n, a.Size)
 				continue
 			}
 			for i := range n {
 				clear(unsafe.Slice((*byte)(unsafe.Add(dq, i*ldq.RowStride)), a.Size*a.size))
 			}
 		}
+	}
+	if first < end {
+		dk, ldk := a.at(x.DK, a.DK, b, kv, first)
+		dv, ldv := a.at(x.DV, a.DV, b, kv, first)
+		a.addTotal(worker, dk, ldk, end-first, a.Size)
+		a.addTotal(worker, dv, ldv, end-first, a.ValueSize)
+	}
+	if *sum != *sum {
+		x.NaN.Store(true)
 	}
 }
 

@@ -20,7 +20,7 @@ type Attention struct {
 	out          int // places in the scratch: the sum of the weighted values
 	spread       int // a number a query, spread over the row
 	shift        int // minus the maximum that is taken away from a query's scores
-	total        int // the sum of its exponentials
+	divisor      int // the sum of its exponentials
 	top          int // the maximum, or the sum, over a block
 }
 
@@ -34,7 +34,7 @@ func NewAttention(spec AttentionSpec) *Attention {
 	a.maxima, a.sums, a.log, a.splat = ColumnReduction(Max, dt), ColumnReduction(Sum, dt), Function(scalar.Log, dt), Splat(dt)
 	a.values = a.product(a.bq, spec.ValueSize, a.bk, Layout{1, a.bq})
 	a.out, a.spread = a.room(a.bq*spec.ValueSize), a.room(a.bq*spec.ValueSize)
-	a.shift, a.total, a.top = a.room(a.bq), a.room(a.bq), a.room(a.bq)
+	a.shift, a.divisor, a.top = a.room(a.bq), a.room(a.bq), a.room(a.bq)
 	if a.bq > 0 {
 		a.blocks = (spec.Queries + a.bq - 1) / a.bq
 	}
@@ -63,7 +63,7 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 	q, _ := a.at(x.Q, a.Q, b, h, i0)
 	turned, s, out := unsafe.Add(worker, a.turned), unsafe.Add(worker, a.block), unsafe.Add(worker, a.out)
 	products := unsafe.Add(worker, a.worker)
-	shift, total, top := unsafe.Add(worker, a.shift), unsafe.Add(worker, a.total), unsafe.Add(worker, a.top)
+	shift, total, top := unsafe.Add(worker, a.shift), unsafe.Add(worker, a.divisor), unsafe.Add(worker, a.top)
 	totals := block[T](total, n)
 	a.turn(turned, q, a.Q, n, a.Size)
 	clear(totals)
@@ -101,6 +101,13 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 	if keys == 0 {
 		clear(block[T](out, n*a.ValueSize))
 		clear(block[T](shift, n))
+	}
+	if a.selects() {
+		sum := a.sum(worker)
+		*sum = 0
+		if a.addTotal(worker, out, Layout{}, 1, n*a.ValueSize); *sum != *sum {
+			x.NaN.Store(true)
+		}
 	}
 	a.log(logs, total, nil, nil, n)
 	shifts, tops, sums := block[T](shift, n), block[T](top, n), block[T](logs, n)

@@ -87,6 +87,7 @@ func (j *attentionJob) run() error {
 	if j.forward != nil {
 		x.Out, x.LogSums = j.m.at(j.work.Out, 0), j.m.at(j.work.Out, j.offsets[0])
 		j.m.fork(j.forward.Tasks(), j)
+		j.mend()
 		return nil
 	}
 	last := len(j.work.In) - 1
@@ -97,10 +98,43 @@ func (j *attentionJob) run() error {
 	for j.phase = 0; j.phase < j.backward.Phases(); j.phase++ {
 		j.m.fork(j.backward.Tasks(j.phase), j)
 	}
+	j.mend()
 	return nil
 }
 
-func (j *attentionJob) release() { j.arrays = cpu.AttentionArrays{} }
+// mend computes a result that is NaN once more, by the definition, in which keys that do not count and queries without a gradient have no part: NaN
+// among them does not spread. It is slow.
+func (j *attentionJob) mend() {
+	if !j.arrays.NaN.Load() {
+		return
+	}
+	in := make([]ir.Array, len(j.work.In))
+	for i, r := range j.work.In {
+		in[i] = j.m.copied(r)
+	}
+	out := ir.Array{Type: ir.Type{DType: j.work.Out.DType, Shape: []int{j.work.Out.Size}}, Data: j.m.at(j.work.Out, 0)}
+	j.work.Form.Eval(out, in)
+}
+
+// copied is a copy of what a reference shows.
+func (m *Machine) copied(r lower.Ref) ir.Array {
+	a := ir.NewArray(ir.Type{DType: r.Buffer.DType, Shape: r.View.Shape})
+	size := r.Buffer.DType.Size()
+	for i := range a.Size() {
+		at := r.View.Offset
+		for axis, k := range ir.Unravel(i, r.View.Shape) {
+			at += k * r.View.Strides[axis]
+		}
+		copy(a.Raw()[i*size:(i+1)*size], unsafe.Slice((*byte)(m.at(r.Buffer, at)), size))
+	}
+	return a
+}
+
+func (j *attentionJob) release() {
+	x := &j.arrays
+	x.Q, x.K, x.V, x.Mask, x.Out, x.LogSums, x.DOut, x.DQ, x.DK, x.DV = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+	x.NaN.Store(false)
+}
 
 // Do runs one task.
 func (j *attentionJob) Do(worker, task int) {

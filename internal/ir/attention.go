@@ -112,6 +112,8 @@ func (f AttentionForm) weights(in []Array, b, h, i int) (weights []float64, logS
 		score *= f.Scale
 		if f.Masked {
 			switch mask := in[3]; {
+			case mask.DType != Bool && math.IsInf(mask.Float(row*keys+j), -1):
+				score = math.Inf(-1)
 			case mask.DType != Bool:
 				score += mask.Float(row*keys + j)
 			case mask.Int(row*keys+j) == 0:
@@ -138,7 +140,7 @@ func (f AttentionForm) weights(in []Array, b, h, i int) (weights []float64, logS
 	return weights, top + math.Log(sum)
 }
 
-// gradients is the reference of the gradient, by the formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)),
+// gradients is the reference of the gradient. Keys with the weight 0, and queries whose results have the gradient 0, have no part in it, NaN or not. The formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)),
 // dq_i = scale sum(ds_j k_j), dk_j = scale sum(ds_j q_i) and dv_j = sum(w_j dout_i).
 func (f AttentionForm) gradients(out Array, in []Array) {
 	q, k, v, dout := in[0], in[1], in[2], in[len(in)-1]
@@ -156,15 +158,24 @@ func (f AttentionForm) gradients(out Array, in []Array) {
 		for h := range heads {
 			group := h / (heads / groups)
 			for i := range queries {
+				row := (b*heads+h)*queries + i
+				if zero(dout, row*valueSize, valueSize) {
+					continue
+				}
 				weights, _ := f.weights(in, b, h, i)
 				kept := f.kept(in, b, h, i)
 				dw := make([]float64, keys)
 				mean := 0.0
-				row := (b*heads+h)*queries + i
 				for j, w := range weights {
 					for c := range valueSize {
+						if w == 0 {
+							continue
+						}
 						g := dout.Float(row*valueSize + c)
 						if kept != nil {
+							if kept[j] == 0 {
+								continue
+							}
 							g *= kept[j]
 						}
 						dw[j] += g * v.Float(((b*groups+group)*keys+j)*valueSize+c)
@@ -173,6 +184,9 @@ func (f AttentionForm) gradients(out Array, in []Array) {
 					mean += w * dw[j]
 				}
 				for j, w := range weights {
+					if w == 0 {
+						continue
+					}
 					ds := f.Scale * w * (dw[j] - mean)
 					for c := range size {
 						dq[(b*queries+i)*rowQ+h*size+c] += ds * k.Float(((b*groups+group)*keys+j)*size+c)
@@ -185,4 +199,14 @@ func (f AttentionForm) gradients(out Array, in []Array) {
 	for i, s := range sums {
 		out.SetFloat(i, s)
 	}
+}
+
+// zero reports whether n elements from the first on are 0.
+func zero(a Array, first, n int) bool {
+	for i := range n {
+		if a.Float(first+i) != 0 {
+			return false
+		}
+	}
+	return true
 }
