@@ -56,7 +56,6 @@ func TestContinue(t *testing.T) {
 	newLoop := func(m *rooted, o optim.Optimizer, epochs int) *Loop {
 		l := NewLoop(m.build, m, o, set)
 		l.Epochs, l.Batch = epochs, 1
-		l.Watch = nil // whose programs may round otherwise
 		return l
 	}
 	for _, c := range continuedOptimizers {
