@@ -207,7 +207,9 @@ func (r *records) addStep(s *watch.Step) {
 	}
 	c.begin(s.Run, epoch, r.offset+s.Seconds)
 	c.set("loss", float64(s.Loss))
-	c.set("rate", float64(s.Rate))
+	if rate := float64(s.Rate); !math.IsNaN(rate) { // which says that the optimizer does not tell it
+		c.set("rate", rate)
+	}
 	c.set("gradNorm", float64(s.GradNorm))
 	c.set("clippedNorm", float64(s.ClippedNorm))
 	for _, one := range []struct {

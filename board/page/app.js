@@ -65,7 +65,7 @@ function columnsOf(runs) {
     {key: "step", label: "Step", number: true, value: r => r.step, cell: r => shown(r.step)},
     {key: "seconds", label: "Duration", number: true, value: r => r.seconds, cell: r => duration(r.seconds)},
     {key: "verdict", label: "Verdict", value: r => r.verdict?.headline ?? "", cell: r => r.verdict ? element("span", {className: "verdict " + r.verdict.severity, textContent: r.verdict.headline, title: r.verdict.headline}) : ""},
-    ...differing(runs).map(k => ({key: "config " + k, label: k, setting: true, value: r => { const v = r.config?.[k]; return v !== undefined && v !== "" && !isNaN(v) ? Number(v) : v; }, cell: r => r.config?.[k] ?? "–"})),
+    ...differing(runs).map(k => ({key: "config " + k, label: k, setting: true, value: r => { const v = r.config?.[k]; return v !== undefined && v !== "" && !isNaN(v) ? Number(v) : v; }, cell: r => element("span", {className: "long", textContent: r.config?.[k] ?? "–", title: r.config?.[k]})})),
   ];
 }
 
@@ -319,7 +319,7 @@ function drawVerdicts(verdicts) {
     element("strong", {textContent: v.headline}), element("p", {textContent: `${v.severity} at step ${v.run}` + (v.layers?.length ? `, in ${v.layers.join(", ")}` : "")}), element("p", {textContent: v.evidence}),
     v.remedies?.length ? element("p", {className: "quiet", textContent: "What is likely to help, the likeliest first:"}) : null,
     v.remedies?.length ? element("ul", {}, ...v.remedies.map(r => element("li", {textContent: r}))) : null)));
-  if (!verdicts.length) $("verdicts").replaceChildren(element("li", {className: "quiet", textContent: "None. Nothing has been found wrong."}));
+  if (!verdicts.length) $("verdicts").replaceChildren(element("li", {className: "quiet", textContent: "None is recorded."}));
 }
 
 function showVerdict(i) {
@@ -391,7 +391,7 @@ const tabs = [...document.querySelectorAll("[role=tab]")];
 
 function openTab(name, focus) {
   state.tab = name;
-  memory.set("tab", name);
+  history.replaceState(null, "", "#show=" + name);
   for (const t of tabs) {
     const on = t.id === "tab-" + name;
     t.setAttribute("aria-selected", on);
@@ -456,7 +456,8 @@ async function begin() {
   $("dir").textContent = first.dir;
   document.title = first.dir + " – Tarn board";
   take(first.runs, first.runs.map(r => r.run));
-  openTab(memory.get("tab", "curves"));
+  const asked = location.hash.replace("#show=", "");
+  openTab(tabs.some(t => t.id === "tab-" + asked) ? asked : "curves");
   let due = null;
   follow(({runs, all}) => {
     take(runs ?? [], all ?? []);
