@@ -271,7 +271,6 @@ var mayImport = []struct {
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/list"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/list"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
-	{"board", []string{"watch", "internal/file"}},
 	{"cmd/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor", "board", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor"}},
 }

@@ -6,11 +6,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"math"
+	"net/http"
 	"os"
 	"runtime"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/board"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
@@ -24,6 +27,9 @@ import (
 var (
 	_ = fmt.Sprint
 	_ io.Writer
+	_ = log.Fatal
+	_ http.Handler
+	_ board.Options
 	_ = math.Pi
 	_ os.File
 	_ = runtime.GOMAXPROCS
