@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -21,6 +22,13 @@ type Heights struct {
 	Grid
 	XName, YName string
 	Paths        []Path
+	Places       []Place
+}
+
+// Place is a point with a name, marked with a cross over every path.
+type Place struct {
+	Name string
+	X, Y float64
 }
 
 // Path is a path over heights, drawn from a blue square to a black dot.
@@ -84,6 +92,7 @@ type plain struct{ plot.Plotter }
 // plot draws one path over the heights.
 func (h *Heights) plot(path Path) *plot.Plot {
 	p := newPlot(path.Title, h.XName, h.YName)
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
 	heat := plotter.NewHeatMap(h, shades{})
 	heat.Min, heat.Max, heat.Rasterized, heat.NaN = 0, 1, true, color.White
 	p.Add(plain{heat})
@@ -107,6 +116,42 @@ func (h *Heights) plot(path Path) *plot.Plot {
 	first, last := points[0], points[len(points)-1]
 	p.Add(dot(first.X, first.Y, draw.GlyphStyle{Color: startColor, Shape: draw.BoxGlyph{}, Radius: 3}))
 	p.Add(dot(last.X, last.Y, draw.GlyphStyle{Color: color.Black, Shape: draw.CircleGlyph{}, Radius: 3}))
+	for _, place := range h.Places {
+		p.Add(dot(place.X, place.Y, minimum))
+		names := &plotter.Labels{XYs: plotter.XYs{{X: place.X, Y: place.Y}}, Labels: []string{place.Name}, TextStyle: []text.Style{p.Legend.TextStyle}, Offset: vg.Point{X: 6, Y: 4}}
+		if p.X.Min, p.X.Max = h.Xs[0], h.Xs[len(h.Xs)-1]; p.X.Norm(place.X) > 0.6 { // where the name would leave the picture
+			names.TextStyle[0].XAlign, names.Offset.X = draw.XRight, -6
+		}
+		p.Add(names)
+	}
 	h.setRange(p)
 	return p
+}
+
+// LogHeights returns values on a logarithmic scale above the lowest, from 0 there to 1 at the highest of the values; NaN for those that are not
+// finite. The scale begins where a thousandth of the values lies below.
+func LogHeights(values []float64, lowest float64) []float64 {
+	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+	var all []float64
+	for _, v := range values {
+		if finite(v) {
+			all = append(all, v)
+		}
+	}
+	slices.Sort(all)
+	floor, top := 1.0, 0.0
+	if n := len(all); n > 0 {
+		floor = max(all[max(n/1000, min(4, n-1))]-lowest, 1e-9*(all[n-1]-lowest), math.SmallestNonzeroFloat64)
+		top = math.Log((all[n-1]-lowest)/floor + 1)
+	}
+	heights := make([]float64, len(values))
+	for i, v := range values {
+		switch {
+		case !finite(v):
+			heights[i] = math.NaN()
+		case top > 0:
+			heights[i] = math.Log((v-lowest)/floor+1) / top
+		}
+	}
+	return heights
 }

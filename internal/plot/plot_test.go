@@ -38,7 +38,8 @@ func TestWriteHeights(t *testing.T) {
 		}
 		return h
 	}
-	holes, short, infinite, empty := heights(1), heights(1), heights(1), heights(1)
+	holes, short, infinite, empty, named := heights(1), heights(1), heights(1), heights(1), heights(1)
+	named.Places = []Place{{"left", -0.9, 0.5}, {"right", 1.9, 0.5}, {"outside", 20, 20}}
 	holes.Values[0] = math.NaN()
 	short.Values = short.Values[1:]
 	infinite.Values[0] = math.Inf(1)
@@ -54,6 +55,7 @@ func TestWriteHeights(t *testing.T) {
 		{"three", heights(3), 3, 1, true, ""},
 		{"four", heights(4), 2, 2, true, ""},
 		{"five", heights(5), 3, 2, true, ""},
+		{"named places", named, 1, 1, true, ""},
 		{"holes", holes, 1, 1, false, ""},
 		{"no path", heights(0), 0, 0, false, "no path"},
 		{"no points", empty, 0, 0, false, "has no points"},
@@ -129,5 +131,61 @@ func TestWriteBars(t *testing.T) {
 		if err != nil || count(img, 0) < 500 {
 			t.Errorf("%s: %v, %d pixels of the bars", c.name, err, count(img, 0))
 		}
+	}
+}
+
+// TestLogHeights puts values on a scale from 0 at the lowest to 1 at the highest.
+func TestLogHeights(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		values []float64
+		lowest float64
+		want   []float64
+	}{
+		{[]float64{0, 3, 3, 3, 3, 9}, 0, []float64{0, 0.5, 0.5, 0.5, 0.5, 1}}, // the logarithms of 1, 2 and 4
+		{[]float64{5, 8, 8, 8, 8, 14, nan, math.Inf(1)}, 5, []float64{0, 0.5, 0.5, 0.5, 0.5, 1, nan, nan}},
+		{[]float64{7, 7}, 7, []float64{0, 0}},
+		{[]float64{nan}, math.Inf(1), []float64{nan}},
+	} {
+		for i, got := range LogHeights(c.values, c.lowest) {
+			if want := c.want[i]; !(math.Abs(got-want) < 1e-12) && !(math.IsNaN(got) && math.IsNaN(want)) {
+				t.Errorf("%v: height %d is %v, want %v", c.values, i, got, want)
+			}
+		}
+	}
+}
+
+// TestRefine keeps the points of a grid, is exact for polynomials that the splines are exact for, and stays between 0 and 1.
+func TestRefine(t *testing.T) {
+	f := func(x, y float64) float64 { return 0.3 + 0.1*x - 0.05*y + 0.02*x*y }
+	g := Grid{Xs: []float64{-1, 0, 1, 2}, Ys: []float64{-1, 0, 1}}
+	for _, y := range g.Ys {
+		for _, x := range g.Xs {
+			g.Values = append(g.Values, f(x, y))
+		}
+	}
+	fine := g.Refine(4)
+	if err := fine.check(); err != nil || len(fine.Xs) != 13 || len(fine.Ys) != 9 {
+		t.Fatalf("%v: %v and %v", err, fine.Xs, fine.Ys)
+	}
+	for j, y := range fine.Ys {
+		for i, x := range fine.Xs {
+			if got := fine.Z(i, j); !(math.Abs(got-f(x, y)) < 1e-12) {
+				t.Errorf("%v at %v, %v, want %v", got, x, y, f(x, y))
+			}
+		}
+	}
+	steep := Grid{Xs: []float64{0, 1, 2, 3}, Ys: []float64{0, 1}, Values: []float64{0, 0, 1, 1, 0, math.NaN(), 1, 1}}
+	fine = steep.Refine(8)
+	holes := 0
+	for _, v := range fine.Values {
+		if math.IsNaN(v) {
+			holes++
+		} else if v < 0 || v > 1 {
+			t.Errorf("the value %v", v)
+		}
+	}
+	if holes == 0 || fine.Z(0, 0) != 0 || fine.Z(24, 0) != 1 {
+		t.Errorf("%d holes in %v", holes, fine.Values)
 	}
 }

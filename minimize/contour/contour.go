@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"github.com/seed-49005b45/tarn/internal/plot"
 )
@@ -81,41 +80,23 @@ func regionOf(paths []Path) (box, error) {
 func sample(f func(x, y float64) float64, b box, paths []Path) plot.Heights {
 	h := plot.Heights{Grid: plot.Grid{Xs: spaced(b.x0, b.x1), Ys: spaced(b.y0, b.y1), Values: make([]float64, 0, grid*grid)}}
 	lowest := math.Inf(1)
-	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-	var all []float64
+	lower := func(v float64) {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			lowest = min(lowest, v)
+		}
+	}
 	for _, y := range h.Ys {
 		for _, x := range h.Xs {
 			v := f(x, y)
 			h.Values = append(h.Values, v)
-			if finite(v) {
-				lowest = min(lowest, v)
-				all = append(all, v)
-			}
+			lower(v)
 		}
 	}
 	for _, p := range paths {
 		end := p.Points[len(p.Points)-1]
-		if v := f(end[0], end[1]); finite(v) {
-			lowest = min(lowest, v)
-		}
+		lower(f(end[0], end[1]))
 	}
-	// The scale begins where a thousandth of the area lies below.
-	slices.Sort(all)
-	floor, top := 1.0, 0.0
-	if n := len(all); n > 0 {
-		floor = max(all[n/1000]-lowest, 1e-9*(all[n-1]-lowest), math.SmallestNonzeroFloat64)
-		top = math.Log((all[n-1]-lowest)/floor + 1)
-	}
-	for i, v := range h.Values {
-		switch {
-		case !finite(v):
-			h.Values[i] = math.NaN()
-		case top > 0:
-			h.Values[i] = math.Log((v-lowest)/floor+1) / top
-		default:
-			h.Values[i] = 0
-		}
-	}
+	h.Values = plot.LogHeights(h.Values, lowest)
 	return h
 }
 
