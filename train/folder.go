@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 	"github.com/seed-49005b45/tarn/watch"
@@ -303,4 +307,44 @@ func (f *Folder) LoadWeights(model any) (from string, err error) {
 		err = fmt.Errorf("%w\nthe checkpoint before it is %s; a resumed training goes back to that", err, names[1])
 	}
 	return names[0], err
+}
+
+// Snapshot is what the weights of a run were at a moment of its training.
+type Snapshot struct {
+	File string        // in the folder, as in "checkpoint-2.safetensors"
+	At   data.Position // epochs and batches that were completed
+}
+
+// Snapshots loads the weights of each checkpoint into the model, the oldest first, then those in the end if the run is finished. The model has them during
+// a turn of the loop. Loop.KeepCheckpoints says how many checkpoints there are. A file that is damaged comes with an error, and the loop may go on to the
+// next.
+func (f *Folder) Snapshots(model any) iter.Seq2[Snapshot, error] {
+	return func(yield func(Snapshot, error) bool) {
+		params, err := tarn.Params(model)
+		if err != nil {
+			yield(Snapshot{}, err)
+			return
+		}
+		for _, name := range slices.Backward(f.checkpoints()) {
+			contents, s, err := f.loadCheckpoint(name)
+			if err == nil {
+				err = f.assign(name, contents, params, nil)
+			}
+			if !yield(Snapshot{name, s.Position}, err) {
+				return
+			}
+		}
+		if !f.has(weightsFile) {
+			return
+		}
+		at := data.Position{}
+		contents, err := safetensors.Options{MaxBytes: -1}.Load(f.Path(weightsFile))
+		if err == nil {
+			if err = safetensors.Assign(contents.Tensors, params, safetensors.LoadOptions{}); err != nil {
+				err = fmt.Errorf("train: %s: %w", file.Name(f.Path(weightsFile)), err)
+			}
+			at.Epoch, _ = strconv.Atoi(contents.Metadata[bestEpochKey]) // 0 in a file that another program has written
+		}
+		yield(Snapshot{weightsFile, at}, err)
+	}
 }

@@ -501,3 +501,52 @@ func TestDamage(t *testing.T) {
 		t.Errorf("the files are %v", names)
 	}
 }
+
+// TestSnapshots reads the path of a training from its checkpoints: while it is interrupted, finished, and with a damaged file.
+func TestSnapshots(t *testing.T) {
+	read := func(f *Folder) (files []string, at []data.Position, weights []float64, failed []string) {
+		m := newNet()
+		for s, err := range f.Snapshots(m) {
+			if err != nil {
+				failed = append(failed, s.File)
+				continue
+			}
+			files, at, weights = append(files, s.File), append(at, s.At), append(weights, m.W1.Tensor().Float(0))
+		}
+		return files, at, weights, failed
+	}
+	third, second := checkpointName(2), checkpointName(1)
+	f := stopped(t) // within the third epoch, with two checkpoints
+	if files, at, _, failed := read(f); !slices.Equal(files, []string{second, checkpointFile}) || failed != nil || at[1] != (data.Position{Epoch: 2, Batch: 4}) {
+		t.Errorf("interrupted: %v at %v, failed %v", files, at, failed)
+	}
+	f = folder(t)
+	l := short(f)
+	l.KeepCheckpoints, l.CheckpointEvery = 5, 0
+	finish(t, l)
+	files, at, weights, failed := read(f)
+	if !slices.Equal(files[1:], []string{third, second, checkpointFile, weightsFile}) || failed != nil {
+		t.Fatalf("finished: %v at %v, failed %v", files, at, failed)
+	}
+	for i, want := range []data.Position{{}, {Epoch: 1}, {Epoch: 2}, {Epoch: 3}, {Epoch: 3}} {
+		if at[i] != want {
+			t.Errorf("%s is of %v, want %v", files[i], at[i], want)
+		}
+	}
+	if weights[0] == weights[1] || weights[1] == weights[2] || weights[2] == weights[3] || weights[3] != weights[4] || weights[4] != l.Model.(*net).W1.Tensor().Float(0) {
+		t.Errorf("the weights are %v", weights)
+	}
+	edit(t, f, second, flipped)
+	edit(t, f, weightsFile, flipped)
+	if files, _, _, failed := read(f); len(files) != 3 || !slices.Equal(failed, []string{second, weightsFile}) {
+		t.Errorf("damaged: %v, failed %v", files, failed)
+	}
+	for range f.Snapshots(newNet()) { // a loop can be left
+		break
+	}
+	for _, err := range f.Snapshots(struct{}{}) {
+		if err == nil {
+			t.Error("a model without params has snapshots")
+		}
+	}
+}
