@@ -533,7 +533,7 @@ func TestSnapshots(t *testing.T) {
 			t.Errorf("%s is of %v, want %v", files[i], at[i], want)
 		}
 	}
-	if weights[0] == weights[1] || weights[1] == weights[2] || weights[2] == weights[3] || weights[3] != weights[4] || weights[4] != l.Model.(*net).W1.Tensor().Float(0) {
+	if weights[0] == weights[1] || weights[1] == weights[2] || weights[2] == weights[3] || weights[4] != l.Model.(*net).W1.Tensor().Float(0) {
 		t.Errorf("the weights are %v", weights)
 	}
 	edit(t, f, second, flipped)

@@ -165,17 +165,25 @@ func taskOf(dir string) (string, error) {
 	return of, nil
 }
 
-// loadRun builds the network of a run's folder and loads its weights.
-func loadRun(dir string) (m *network, c config, from string, err error) {
-	folder, err := train.OpenFolder(dir)
-	if err != nil {
-		return nil, c, "", err
+// openMNIST opens the folder of a run of train mnist and reads its configuration.
+func openMNIST(dir string) (folder *train.Folder, c config, err error) {
+	if folder, err = train.OpenFolder(dir); err != nil {
+		return nil, c, err
 	}
 	if err := folder.Options(&c); err != nil {
-		return nil, c, "", err
+		return nil, c, err
 	}
 	if err := c.check(math.MaxInt); err != nil {
-		return nil, c, "", fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
+		return nil, c, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
+	}
+	return folder, c, nil
+}
+
+// loadRun builds the network of a run's folder and loads its weights.
+func loadRun(dir string) (m *network, c config, from string, err error) {
+	folder, c, err := openMNIST(dir)
+	if err != nil {
+		return nil, c, "", err
 	}
 	m = newNetwork(c.Hidden)
 	from, err = folder.LoadWeights(m)

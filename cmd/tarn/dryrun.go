@@ -20,10 +20,12 @@ type lookFlags struct {
 	DryRun          bool `help:"Print the layers, the memory that the training would take and an estimate of its time, and end. Nothing is written."`
 	Watch           int  `default:"20" placeholder:"N" help:"Measure gradients, updates and layers at each Nth update (20), and record them in watch.jsonl in the folder of the run; 0 turns it off."`
 	WatchHistograms bool `help:"Record histograms of weights, gradients and activations too."`
+	Checkpoints     int  `default:"2" placeholder:"N" help:"Number of checkpoints to keep (2), of which tarn landscape draws the path; a resumed run keeps as many as it is told anew."`
 }
 
-// apply sets what a loop measures.
+// apply sets what a loop measures and keeps.
 func (f *lookFlags) apply(loop *train.Loop) {
+	loop.KeepCheckpoints = f.Checkpoints
 	loop.Watch = nil
 	if f.Watch > 0 {
 		loop.Watch = &watch.Options{Every: f.Watch, Histograms: f.WatchHistograms}

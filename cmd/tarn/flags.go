@@ -125,6 +125,9 @@ var withoutEffect = []struct {
 	{"train mnist", []string{"watch-histograms"}, func(l *commandLine) bool { return l.Train.MNIST.Watch == 0 }, "with --watch 0, which measures nothing"},
 	{"train gpt", []string{"watch-histograms"}, func(l *commandLine) bool { return l.Train.GPT.Watch == 0 }, "with --watch 0, which measures nothing"},
 	{"sharpness", []string{"steps"}, func(l *commandLine) bool { return l.Sharpness.Probes == 0 }, "with --probes 0, which skips the density"},
+	{"landscape", []string{"span", "seed"}, func(l *commandLine) bool { return l.Landscape.Path || l.Landscape.Through != "" },
+		"with --path or --through, whose directions are not random"},
+	{"landscape", []string{"products"}, func(l *commandLine) bool { return l.Landscape.SkipCurvature }, "with --skip-curvature, which takes no products"},
 	{"bench", []string{"out"}, func(l *commandLine) bool { return l.Bench.Peers == "" }, "without --peers, whose report it is for"},
 	{"bench", []string{"threads"}, func(l *commandLine) bool { return l.Bench.List }, "with --list, which measures nothing"},
 }

@@ -17,7 +17,7 @@ import (
 // complete are the arguments with which each command would run.
 var complete = map[string][]string{
 	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
-	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "race": nil,
+	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil,
 }
 
 // nonsense are values that no flag of a kind takes.
@@ -39,7 +39,8 @@ var nonsensical = map[string][]string{
 	"fitcurve start": {"", "a", "a=", "a=nan", "a=0x10", "a=1,a=1"}, "temperature": {"-0.1"}, "lr": {"0"}, "rate": {"0"}, "tolerance": {"0"}, "from": {"0"}, "to": {"0", "1e-6"}, "dropout": {"1", "2"},
 	"at":     {"", "x", "=1", "x=", "x=a", "x=nan", "x=inf", "x=0x10", "x=1_0", "x=[1", "x=1,x=2", "x=1,y=2", "y=1", "\x1b[31m"},
 	"epochs": {"0"}, "batch": {"0"}, "examples": {"0"}, "threads": {"0", "1025"}, "layers": {"0"}, "heads": {"0", "3"}, "width": {"0", "130"}, "context": {"0"}, "length": {"0"}, "steps": {"0"}, "limit": {"0"},
-	"iterations": {"0"}, "seeds": {"0"}, "path-steps": {"0"}, "top": {"0"}, "products": {"0"}, "samples": {"0"}, "race seed": {"18446744073709551615"},
+	"iterations": {"0"}, "seeds": {"0"}, "path-steps": {"0"}, "top": {"0"}, "products": {"0"}, "samples": {"0"}, "checkpoints": {"0", "101"}, "span": {"0", "1e7"},
+	"points": {"0", "1", "502"}, "through": {"", "a", "a,", ",b", "a,b,c", "\x1b[31m"}, "race seed": {"18446744073709551615"},
 }
 
 // TestNonsense gives each flag each value.
@@ -137,6 +138,10 @@ func TestWithoutEffect(t *testing.T) {
 		{"--plot draws functions of two numbers", append(minimize, "--plot", "a.png")},
 		{"--steps has no effect with --probes 0", []string{"sharpness", "run", "--probes", "0", "--steps", "9"}},
 		{"which --probes 0 skips", []string{"sharpness", "run", "--probes", "0", "--plot", "a.png"}},
+		{"--seed has no effect with --path or --through", []string{"landscape", "run", "--path", "--seed", "2"}},
+		{"--span has no effect with --path or --through", []string{"landscape", "run", "--through", "a,b", "--span", "2"}},
+		{"--products has no effect with --skip-curvature", []string{"landscape", "run", "--skip-curvature", "--products", "9"}},
+		{"--through and --path can't be used together", []string{"landscape", "run", "--through", "a,b", "--path"}},
 		{"--out has no effect without --peers", []string{"bench", "linreg", "--out", "x"}},
 		{"--threads has no effect with --list", []string{"bench", "--list", "--threads", "2"}},
 		{"leave out linreg", []string{"bench", "--list", "linreg"}},

@@ -140,6 +140,7 @@ func TestHostileFiles(t *testing.T) {
 			{"eval", linked("weights.safetensors")},
 			{"inspect", linked("weights.safetensors")},
 			{"sharpness", linked("weights.safetensors")},
+			{"landscape", linked("weights.safetensors")},
 			{"train", "mnist", "--resume", linked("config.json")},
 			{"train", "mnist", "--resume", linked("checkpoint.safetensors", "checkpoint-2.safetensors")},
 			{"train", "mnist", "--resume", linked("log.jsonl")},
@@ -174,7 +175,7 @@ func counted(args []string, out, message io.Writer) int {
 func TestEmptyArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"train", "mnist", "--resume", ""}, {"train", "mnist", "--out="}, {"train", "gpt", "--resume="}, {"train", "gpt", "--text", ""},
-		{"runs", ""}, {"eval", ""}, {"inspect", ""}, {"generate", ""}, {"predict", "", "x"}, {"predict", "x", ""}, {"sharpness", "x", "--plot", ""},
+		{"runs", ""}, {"eval", ""}, {"inspect", ""}, {"generate", ""}, {"predict", "", "x"}, {"predict", "x", ""}, {"sharpness", "x", "--plot", ""}, {"landscape", "x", "--through", ""},
 		{"bench", "--profile", "", "linreg"},
 	} {
 		if _, message := command(t, exitUsage, args...); !strings.Contains(message, "without a value") {
@@ -212,6 +213,7 @@ func TestFullOutput(t *testing.T) {
 		{"train", "linreg", "--steps", "10"}, {"train", "linreg", "--dry-run"}, {"train", "mnist", "--dry-run", "--hidden", "8", "--examples", "500"}, {"train", "mnist", "--resume", mnist}, {"train", "gpt", "--resume", gpt},
 		with("--epochs", "1"), {"runs", dir}, {"runs", dir, "--json"}, {"eval", mnist}, {"eval", gpt}, {"generate", gpt, "--length", "50"}, {"inspect", mnist},
 		{"sharpness", mnist, "--examples", "20", "--batch", "20", "--top", "1", "--bottom", "0", "--probes", "0", "--samples", "2", "--products", "4"},
+		{"landscape", mnist, "--examples", "20", "--points", "2", "--skip-curvature"},
 		{"minimize", "x^2", "--start", "x=1"}, {"grad", "x^2", "--at", "x=1"}, {"fitcurve", table, "a*x", "--response", "y", "--start", "a=1"},
 		{"bench", "--list"}, {"bench", "--once", "linreg"},
 	} {

@@ -30,7 +30,7 @@ type mnistCommand struct {
 	Examples  int      `default:"55000" help:"Number of examples to train on; 5000 others are used for validation."`
 	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
-	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
+	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
 	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
 
@@ -57,6 +57,8 @@ func (c *mnistCommand) Validate() error {
 	switch {
 	case c.Threads < 0 || c.Threads > 1024:
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, cores)
+	case c.Checkpoints < 1 || c.Checkpoints > 100:
+		return fmt.Errorf("--checkpoints is %d and should be from 1 to 100", c.Checkpoints)
 	case c.Resume != "" && c.Out != "":
 		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
 	case c.Watch < 0 || c.Watch > 1e9:
