@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
@@ -18,7 +20,16 @@ import (
 
 // inspectCommand has the arguments of inspect.
 type inspectCommand struct {
-	File string `arg:"" help:"A safetensors file, or the folder of a run."`
+	File  string `arg:"" help:"A safetensors file, or the folder of a run."`
+	Limit int    `default:"16384" placeholder:"MIB" help:"Largest size of all tensors in the file, in MiB (16384)."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *inspectCommand) Validate() error {
+	if c.Limit < 1 || c.Limit > 1<<30 {
+		return fmt.Errorf("--limit is %d and should be from 1 to %d MiB", c.Limit, 1<<30)
+	}
+	return nil
 }
 
 // Run lists the tensors with their statistics.
@@ -33,7 +44,10 @@ func (c *inspectCommand) Run(env *environment) error {
 			return fmt.Errorf("%s has neither weights.safetensors nor checkpoint.safetensors", c.File)
 		}
 	}
-	contents, err := safetensors.Load(path)
+	contents, err := safetensors.Options{MaxBytes: int64(c.Limit) << 20}.Load(path)
+	if errors.Is(err, data.ErrLimit) {
+		err = fmt.Errorf("%w: --limit is %d MiB", err, c.Limit)
+	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/limit"
 )
 
 // This file reads files. Element types that tarn does not have are widened to a type that holds all their values.
@@ -89,10 +90,15 @@ func read(r io.ReaderAt, size int64, accept func([]info) error) (*File, error) {
 	if err := accept(infos); err != nil {
 		return nil, err
 	}
+	largest, err := checkMemory(infos)
+	if err != nil {
+		return nil, err
+	}
 	file := &File{Tensors: make(map[string]*tarn.Tensor, len(infos)), Metadata: metadata}
 	var entries []entry
+	buffer := make([]byte, largest)
 	for _, t := range infos {
-		raw := make([]byte, t.end-t.begin)
+		raw := buffer[:t.end-t.begin]
 		if err := readFull(r, raw, start+t.begin); err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
 		}
@@ -110,6 +116,22 @@ func read(r io.ReaderAt, size int64, accept func([]info) error) (*File, error) {
 		file.Metadata = nil
 	}
 	return file, nil
+}
+
+// checkMemory refuses tensors that the process may not have memory for, and returns the size in bytes of the largest one in the
+// file. A file that is mostly holes can hold more than any machine.
+func checkMemory(infos []info) (largest int64, err error) {
+	total := 0.0 // a sum of sizes that each fit an int need not
+	for _, t := range infos {
+		largest = max(largest, t.end-t.begin)
+		if dtype, ok := decoded[t.dtype]; ok {
+			total += float64((t.end-t.begin)/elementSize[t.dtype]) * float64(dtype.Size())
+		}
+	}
+	if err := limit.Check(int(min(total+float64(largest), math.MaxInt/2))); err != nil {
+		return 0, fmt.Errorf("the tensors: %w; read it where there is more memory, raise the limit, or set %s=off to try anyway", err, limit.Variable)
+	}
+	return largest, nil
 }
 
 // readFull fills b. A ReaderAt may report the end of the file with the last bytes; that is not an error here.
