@@ -85,7 +85,7 @@ type Board struct {
 func New(dir string, options Options) (*Board, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("board: %w", err)
+		return nil, fmt.Errorf("board: %w: name the folder that holds the runs, or that of one run", err)
 	}
 	name := dir
 	if abs, err := filepath.Abs(dir); err == nil {
