@@ -69,6 +69,7 @@ type Folder struct {
 	dir     string
 	disk    file.System // what is written goes through it
 	opened  bool        // by OpenFolder
+	made    bool        // create has made the directory
 	lock    *file.Lock
 	locks   int  // calls of Lock without their Unlock
 	damaged bool // the newest checkpoint is, so that the next one takes its place
@@ -96,6 +97,8 @@ func RestartFolder(dir string, options any) (*Folder, error) {
 
 // create makes the directory, removes files from it and writes the options.
 func (f *Folder) create(options any, remove []string) error {
+	_, err := os.Lstat(f.dir)
+	f.made = errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(f.dir, 0o777); err != nil {
 		return fmt.Errorf("train: cannot make the directory of the run %s: %w", file.Name(f.dir), err)
 	}
@@ -109,6 +112,25 @@ func (f *Folder) create(options any, remove []string) error {
 		}
 	}
 	return f.SetOptions(options)
+}
+
+// Discard removes the options of a run that could not begin, and its directory if CreateFolder or RestartFolder made it, so
+// that the directory can be used for another run. It unlocks the folder. A folder that holds anything of a training stays as it is.
+func (f *Folder) Discard() error {
+	if f.opened || len(f.left()) > 0 {
+		return f.unlockAll()
+	}
+	if err := errors.Join(f.remove(configFile), f.unlockAll()); err != nil || !f.made {
+		return err
+	}
+	os.Remove(f.dir) // unless it holds something else
+	return nil
+}
+
+// unlockAll takes back all calls of Lock.
+func (f *Folder) unlockAll() error {
+	f.locks = min(f.locks, 1)
+	return f.Unlock()
 }
 
 // OpenFolder opens the directory of a run, and changes nothing in it. A training may go on there at the same time.

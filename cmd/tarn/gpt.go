@@ -156,7 +156,7 @@ func gptBuild(m *nn.GPT, context int) train.Build {
 }
 
 // Run trains.
-func (c *gptCommand) Run(env *environment) error {
+func (c *gptCommand) Run(env *environment) (err error) {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
 	}
@@ -167,6 +167,12 @@ func (c *gptCommand) Run(env *environment) error {
 	if folder != nil {
 		defer folder.Unlock()
 	}
+	begun := c.Resume != "" || folder == nil
+	defer func() {
+		if err != nil && !begun && env.ctx.Err() == nil {
+			err = errors.Join(err, folder.Discard())
+		}
+	}()
 	characters, err := text.NewCharacters(settings.Characters)
 	if err != nil {
 		return err
@@ -209,6 +215,7 @@ func (c *gptCommand) Run(env *environment) error {
 			}
 			return err
 		}
+		begun = true
 		if !c.Quiet {
 			display.Show(p)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,12 @@ func TestTooLarge(t *testing.T) {
 	}
 	t.Run("TARN_MEMORY", func(t *testing.T) {
 		t.Setenv("TARN_MEMORY", "1GiB")
-		if _, stderr := command(t, 1, huge()...); !strings.Contains(stderr, "f32[16384 16384] is too large: 1.0 GiB are needed") || !strings.Contains(stderr, "TARN_MEMORY is 1.0 GiB") {
+		arguments := huge()
+		_, stderr := command(t, 1, arguments...)
+		if dir := arguments[len(arguments)-1]; exists(dir) {
+			t.Errorf("the folder %s is left", dir)
+		}
+		if !strings.Contains(stderr, "f32[16384 16384] is too large: 1.0 GiB are needed") || !strings.Contains(stderr, "TARN_MEMORY is 1.0 GiB") {
 			t.Errorf("the message is %q", stderr)
 		}
 	})
@@ -32,4 +38,38 @@ func TestTooLarge(t *testing.T) {
 			t.Errorf("it ends with %v and prints %s", err, printed)
 		}
 	})
+}
+
+// TestRefusedFolder trains networks that are refused before the first step: their folder is free for another run.
+func TestRefusedFolder(t *testing.T) {
+	small := []string{"--layers", "1", "--width", "8", "--heads", "1", "--context", "8", "--epochs", "1", "--batch", "1000"}
+	for name, huge := range map[string][]string{
+		"params":  {"--width", "16384", "--heads", "1"},
+		"program": {"--width", "256", "--context", "128", "--batch", "4096"},
+	} {
+		for _, exist := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%t", name, exist), func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "run")
+				if exist {
+					if err := os.Mkdir(dir, 0o777); err != nil {
+						t.Fatal(err)
+					}
+				}
+				t.Setenv("TARN_MEMORY", "1GiB")
+				if _, stderr := command(t, 1, append([]string{"train", "gpt", "--quiet", "--out", dir}, huge...)...); !strings.Contains(stderr, "TARN_MEMORY") {
+					t.Errorf("the message is %q", stderr)
+				}
+				if exists(dir) != exist {
+					t.Errorf("whether the folder exists was %t and is %t", exist, !exist)
+				}
+				t.Setenv("TARN_MEMORY", "")
+				command(t, 0, append([]string{"train", "gpt", "--quiet", "--out", dir}, small...)...)
+			})
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

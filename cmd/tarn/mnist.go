@@ -74,7 +74,7 @@ func (c *mnistCommand) Validate() error {
 const mnistTraining = 60000 - validation
 
 // Run trains.
-func (c *mnistCommand) Run(env *environment) error {
+func (c *mnistCommand) Run(env *environment) (err error) {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
 	}
@@ -85,6 +85,12 @@ func (c *mnistCommand) Run(env *environment) error {
 	if folder != nil {
 		defer folder.Unlock()
 	}
+	begun := c.Resume != "" || folder == nil
+	defer func() {
+		if err != nil && !begun && env.ctx.Err() == nil {
+			err = errors.Join(err, folder.Discard())
+		}
+	}()
 	say := func(format string, args ...any) {
 		if !c.Quiet {
 			fmt.Fprintf(env.stdout, format+"\n", args...)
@@ -132,6 +138,7 @@ func (c *mnistCommand) Run(env *environment) error {
 			}
 			return err
 		}
+		begun = true
 		if !c.Quiet {
 			display.Show(p)
 		}
