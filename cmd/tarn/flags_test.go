@@ -17,7 +17,7 @@ import (
 // complete are the arguments with which each command would run.
 var complete = map[string][]string{
 	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
-	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil,
+	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil, "board": {"run"},
 }
 
 // nonsense are values that no flag of a kind takes.
@@ -40,7 +40,8 @@ var nonsensical = map[string][]string{
 	"at":     {"", "x", "=1", "x=", "x=a", "x=nan", "x=inf", "x=0x10", "x=1_0", "x=[1", "x=1,x=2", "x=1,y=2", "y=1", "\x1b[31m"},
 	"epochs": {"0"}, "batch": {"0"}, "examples": {"0"}, "threads": {"0", "1025"}, "layers": {"0"}, "heads": {"0", "3"}, "width": {"0", "130"}, "context": {"0"}, "length": {"0"}, "steps": {"0"}, "limit": {"0"},
 	"iterations": {"0"}, "seeds": {"0"}, "path-steps": {"0"}, "top": {"0"}, "products": {"0"}, "samples": {"0"}, "checkpoints": {"0", "101"}, "span": {"0", "1e7"},
-	"points": {"0", "1", "502"}, "through": {"", "a", "a,", ",b", "a,b,c", "\x1b[31m"}, "race seed": {"18446744073709551615"},
+	"points": {"0", "1", "502"}, "through": {"", "a", "a,", ",b", "a,b,c", "\x1b[31m"},
+	"listen": {"", "6007", "0.0.0.0:6007", ":6007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},
 }
 
 // TestNonsense gives each flag each value.
