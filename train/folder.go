@@ -92,7 +92,14 @@ func CreateFolder(dir string, options any) (*Folder, error) {
 // and log.
 func RestartFolder(dir string, options any) (*Folder, error) {
 	f := &Folder{dir: dir, disk: file.Disk}
-	return f, f.create(options, f.left())
+	remove := f.left()
+	entries, _ := os.ReadDir(dir) // if it cannot be read, create says why
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "events.out.tfevents.") { // see package train/events
+			remove = append(remove, e.Name())
+		}
+	}
+	return f, f.create(options, remove)
 }
 
 // create makes the directory, removes files from it and writes the options.

@@ -57,6 +57,9 @@ type Loop struct {
 	// sets it to the defaults; nil measures nothing.
 	Watch *watch.Options
 
+	// Loggers are told what the training does, beside the folder.
+	Loggers []Logger
+
 	step    *Step
 	eval    *Eval
 	params  *tarn.ParamSet
@@ -64,6 +67,7 @@ type Loop struct {
 	history []Record
 	best    map[string]*tarn.Tensor // the weights of the best epoch
 	records *watch.File             // nil if nothing is written
+	logging []Logger                // those that have begun
 	watched watch.History           // what the file has, and what it would have
 	rule    string                  // of the last judgment
 	// nextJudgment is the number of looks at which the training is judged again.
@@ -106,7 +110,7 @@ func (l *Loop) Run(ctx context.Context) iter.Seq2[*Progress, error] {
 }
 
 // errBreak ends run when the user's loop was broken out of.
-var errBreak = errors.New("break")
+var errBreak = errors.New("train: the loop was broken out of")
 
 func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
 	if l.Folder != nil {
@@ -122,14 +126,14 @@ func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
 	if err := l.begin(); err != nil {
 		return err
 	}
+	defer func() {
+		if failed := l.endWatch(err); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
 	if err := l.beginWatch(); err != nil {
 		return err
 	}
-	defer func() {
-		if failed := l.endWatch(); err == nil {
-			err = failed
-		}
-	}()
 	for l.at.Position.Epoch < l.Epochs && !l.stopped() {
 		if err := l.epoch(ctx, show); err != nil {
 			if ctx.Err() != nil && l.Folder != nil && errors.Is(err, context.Cause(ctx)) {

@@ -61,17 +61,17 @@ func (s *Step) look(p *program, run int64, n int) error {
 	return nil
 }
 
-// beginWatch describes the training, and opens the file of records.
+// beginWatch describes the training, to the loggers too, and opens the file of records.
 func (l *Loop) beginWatch() error {
-	l.records, l.watched, l.nextJudgment, l.rule = nil, watch.History{}, 0, ""
-	if l.Watch == nil {
+	l.records, l.logging, l.watched, l.nextJudgment, l.rule = nil, nil, watch.History{}, 0, ""
+	if l.Watch == nil && len(l.Loggers) == 0 {
 		return nil
 	}
 	header, err := l.describe()
 	if err != nil {
 		return err
 	}
-	if l.Folder != nil {
+	if l.Watch != nil && l.Folder != nil {
 		path := l.Folder.Path(watch.FileName)
 		if l.records, err = watch.Append(path); err != nil {
 			return err
@@ -88,18 +88,34 @@ func (l *Loop) beginWatch() error {
 		}
 	}
 	l.watched.Header = &header
+	for i, logger := range l.Loggers {
+		if logger == nil {
+			return fmt.Errorf("train: Loggers[%d] is nil", i)
+		}
+		if err := logger.Begin(header); err != nil {
+			return fmt.Errorf("train: the logger %T cannot begin: %w", logger, err)
+		}
+		l.logging = append(l.logging, logger)
+	}
 	return nil
 }
 
-// write adds a line to the records, in memory and in the file.
+// write adds a line to the records, in memory and in the file, and gives it to the loggers.
 func (l *Loop) write(line watch.Line) error {
 	if line.Histogram == nil {
 		l.watched.Add(line)
 	}
-	if l.records == nil {
-		return nil
+	if l.records != nil {
+		if err := l.records.Write(line); err != nil {
+			return err
+		}
 	}
-	return l.records.Write(line)
+	for _, logger := range l.logging {
+		if err := logger.Log(line); err != nil {
+			return fmt.Errorf("train: the logger %T: %w", logger, err)
+		}
+	}
+	return nil
 }
 
 // judge asks package doctor, and returns and records its judgment if that has changed.
@@ -119,18 +135,27 @@ func (l *Loop) judge() (*watch.Verdict, error) {
 	return &v, l.write(watch.Line{Verdict: &v})
 }
 
-// endWatch closes the file.
-func (l *Loop) endWatch() error {
-	if l.records == nil {
-		return nil
+// endWatch closes the file and ends the loggers that have begun; err is why the training has ended.
+func (l *Loop) endWatch(err error) error {
+	var failed []error
+	for _, logger := range l.logging {
+		if e := logger.End(err); e != nil {
+			failed = append(failed, fmt.Errorf("train: the logger %T cannot end: %w", logger, e))
+		}
 	}
-	return l.records.Close()
+	if l.records != nil {
+		failed = append(failed, l.records.Close())
+	}
+	return errors.Join(failed...)
 }
 
 // describe returns the header.
 func (l *Loop) describe() (watch.Header, error) {
 	h := l.step.Watched()
-	h.Run, h.Every, h.Batch, h.Examples, h.Epochs = l.at.Runs, l.step.Watch.Every(), l.Batch, l.Train.Len(), l.Epochs
+	h.Run, h.Every, h.Batch, h.Examples, h.Epochs = l.at.Runs, 0, l.Batch, l.Train.Len(), l.Epochs
+	if l.Watch != nil {
+		h.Every = l.step.Watch.Every()
+	}
 	h.Optimizer = strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", l.Optimizer), "*"), "optim."))
 	dtype, err := l.Train.DType(l.Target)
 	if err != nil {
@@ -275,7 +300,7 @@ func (l *Loop) seconds() float64 {
 
 // recordEpoch writes the end of an epoch.
 func (l *Loop) recordEpoch(r Record) error {
-	if l.Watch == nil {
+	if l.Watch == nil && len(l.logging) == 0 {
 		return nil
 	}
 	e := watch.Epoch{Epoch: r.Epoch, Run: r.Step, TrainLoss: watch.Number(r.TrainLoss), ValLoss: watch.Number(r.ValLoss), Seconds: r.Seconds, Metrics: map[string]watch.Number{}}

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/bench"
 	"github.com/seed-49005b45/tarn/internal/limit"
 	"github.com/seed-49005b45/tarn/train"
+	"github.com/seed-49005b45/tarn/train/events"
 	"github.com/seed-49005b45/tarn/watch"
 )
 
@@ -21,15 +24,37 @@ type lookFlags struct {
 	Watch           int  `default:"20" placeholder:"N" help:"Measure gradients, updates and layers at each Nth update (20), and record them in watch.jsonl in the folder of the run; 0 turns it off."`
 	WatchHistograms bool `help:"Record histograms of weights, gradients and activations too."`
 	Checkpoints     int  `default:"2" placeholder:"N" help:"Number of checkpoints to keep (2), of which tarn landscape draws the path; a resumed run keeps as many as it is told anew."`
+	TensorBoard     bool `name:"tensorboard" help:"Write an event file for TensorBoard into the folder of the run too."`
 }
 
-// apply sets what a loop measures and keeps.
-func (f *lookFlags) apply(loop *train.Loop) {
+// apply sets what a loop measures and keeps, and where it goes; settings are those of the run.
+func (f *lookFlags) apply(loop *train.Loop, settings any) error {
 	loop.KeepCheckpoints = f.Checkpoints
 	loop.Watch = nil
 	if f.Watch > 0 {
 		loop.Watch = &watch.Options{Every: f.Watch, Histograms: f.WatchHistograms}
 	}
+	if !f.TensorBoard || loop.Folder == nil {
+		return nil
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return err
+	}
+	hparams, cells := map[string]any{}, map[string]string{}
+	flatten("", tree, cells)
+	for name, cell := range cells {
+		hparams[name] = cell
+		if x, err := strconv.ParseFloat(cell, 64); err == nil {
+			hparams[name] = x
+		}
+	}
+	loop.Loggers = append(loop.Loggers, events.New(loop.Folder.Dir(), hparams))
+	return nil
 }
 
 // dryRun prints what a training would take.

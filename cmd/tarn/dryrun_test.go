@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -66,9 +67,13 @@ func TestWatchFlags(t *testing.T) {
 		{nil, `"every":20`, `"histogram"`},
 		{[]string{"--watch", "7", "--watch-histograms"}, `"every":7`, "?"},
 		{[]string{"--watch", "0"}, "", ""},
+		{[]string{"--watch", "0", "--tensorboard"}, "", ""},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		command(t, 0, with(append(c.flags, "--quiet", "--epochs", "1", "--out", dir)...)...)
+		if events, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*")); len(events) == 1 != slices.Contains(c.flags, "--tensorboard") {
+			t.Errorf("%q: event files %v", c.flags, events)
+		}
 		text, err := os.ReadFile(filepath.Join(dir, "watch.jsonl"))
 		if c.looks == "" {
 			if err == nil {

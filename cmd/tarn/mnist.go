@@ -124,7 +124,9 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	loop := train.NewLoop(model.build, model, optimizer, set)
 	loop.Epochs, loop.Batch, loop.Seed = settings.Epochs, settings.Batch, settings.Seed
 	loop.Valid, loop.Metrics, loop.Folder = valid, []train.Metric{&train.Accuracy{}}, folder
-	c.apply(loop)
+	if err := c.apply(loop, settings); err != nil {
+		return err
+	}
 	if c.DryRun {
 		return dryRun(env, loop)
 	}

@@ -21,6 +21,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,27 @@ func (w *Writer) Histogram(tag string, step int64, values []float64) error {
 	h, err := histogramOf(values)
 	if err != nil {
 		return fmt.Errorf("tensorboard: histogram %q: %w", tag, err)
+	}
+	return w.summary(tag, step, histogramValue(h))
+}
+
+// Buckets records a distribution that has been counted under a tag: counts[i] values lie between limits[i] and limits[i+1]. Limits rise and are
+// finite. TensorBoard shows as sum what there is if values lie in the middle of their buckets.
+func (w *Writer) Buckets(tag string, step int64, limits []float64, counts []int) error {
+	if len(counts) == 0 || len(limits) != len(counts)+1 {
+		return fmt.Errorf("tensorboard: histogram %q: there are %d counts and %d limits; there should be one limit more than counts, and at least one count", tag, len(counts), len(limits))
+	}
+	h := histogram{min: limits[0], max: limits[len(counts)], limits: slices.Clone(limits[1:])}
+	for i, n := range counts {
+		low, high := limits[i], limits[i+1]
+		if !(low <= high) || math.IsInf(low, 0) || math.IsInf(high, 0) || n < 0 {
+			return fmt.Errorf("tensorboard: histogram %q: bucket %d has %d values from %v to %v", tag, i, n, low, high)
+		}
+		middle := low + (high-low)/2
+		h.num += float64(n)
+		h.sum += float64(n) * middle
+		h.squares += float64(n) * middle * middle
+		h.counts = append(h.counts, float64(n))
 	}
 	return w.summary(tag, step, histogramValue(h))
 }

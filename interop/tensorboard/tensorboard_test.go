@@ -7,6 +7,7 @@ import (
 	"flag"
 	"image"
 	"image/color"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -209,5 +210,36 @@ func TestRefusals(t *testing.T) {
 	}
 	if err := broken.Scalar("x", 0, 1); err == nil {
 		t.Error("a broken writer takes a scalar")
+	}
+}
+
+// TestBuckets compares a distribution that has been counted with what TensorBoard keeps of it.
+func TestBuckets(t *testing.T) {
+	write := func(f func(w *Writer) error) []byte {
+		var b bytes.Buffer
+		w := NewWriter(&b)
+		w.Now = func() time.Time { return time.Unix(1, 0) }
+		if err := errors.Join(f(w), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	got := write(func(w *Writer) error { return w.Buckets("a", 3, []float64{-2, 0, 1, 5}, []int{1, 0, 2}) })
+	want := write(func(w *Writer) error {
+		return w.summary("a", 3, histogramValue(histogram{min: -2, max: 5, num: 3, sum: 5, squares: 19, limits: []float64{0, 1, 5}, counts: []float64{1, 0, 2}}))
+	})
+	if !bytes.Equal(got, want) {
+		t.Errorf("the event is %x, want %x", got, want)
+	}
+	w := NewWriter(io.Discard)
+	for _, c := range []struct {
+		limits []float64
+		counts []int
+	}{
+		{nil, nil}, {[]float64{1}, nil}, {[]float64{1, 2}, []int{1, 2}}, {[]float64{2, 1}, []int{1}}, {[]float64{1, math.NaN()}, []int{1}}, {[]float64{1, math.Inf(1)}, []int{1}}, {[]float64{1, 2}, []int{-1}},
+	} {
+		if err := w.Buckets("a", 1, c.limits, c.counts); err == nil || !strings.Contains(err.Error(), `histogram "a"`) {
+			t.Errorf("limits %v and counts %v: %v", c.limits, c.counts, err)
+		}
 	}
 }

@@ -24,6 +24,7 @@ type Display struct {
 	bar      *progressbar.ProgressBar
 	done     int // batches when the bar was made
 	drawn    time.Time
+	losses   spark
 }
 
 const (
@@ -31,7 +32,7 @@ const (
 	linePause = 30 * time.Second       // between two plain lines within an epoch
 )
 
-// New returns a display on w. If w is a terminal, it is a bar with epoch, mean loss, examples per second and the remaining time
+// New returns a display on w. If w is a terminal, it is a bar with epoch, mean loss, a curve of the losses so far, examples per second and the remaining time
 // of the whole training, and a line at the end of each epoch. Otherwise there are only lines: at the
 // end of each epoch, and every 30 seconds in a long one.
 func New(w io.Writer) *Display {
@@ -51,6 +52,7 @@ func (d *Display) Show(p *train.Progress) {
 		d.drawn = time.Now()
 		return
 	}
+	d.losses.add(p.Loss)
 	pause := linePause
 	if d.terminal {
 		pause = barPause
@@ -76,7 +78,11 @@ func (d *Display) draw(p *train.Progress) {
 			progressbar.OptionSetWriter(d.w), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetTheme(progressbar.ThemeASCII))
 	}
-	d.bar.Describe(fmt.Sprintf("epoch %d/%d  loss %.4f  %.0f/s", p.Epoch, p.Epochs, p.MeanLoss, p.Rate))
+	curve := d.losses.String()
+	if curve != "" {
+		curve = " " + curve
+	}
+	d.bar.Describe(fmt.Sprintf("epoch %d/%d  loss %.4f%s  %.0f/s", p.Epoch, p.Epochs, p.MeanLoss, curve, p.Rate))
 	d.bar.Set(min(done-d.done, d.bar.GetMax()-1)) // at its maximum the bar would end
 }
 

@@ -63,12 +63,38 @@ func TestBar(t *testing.T) {
 	d.terminal = true
 	show(d)
 	got := b.String()
-	for _, want := range []string{"\repoch 1/2  loss 0.2500  1234/s", "epoch 2/2  loss 0.2500  1234/s", "66%", "accuracy 0.7500  top_5 1.0000  1234 examples/s  1.2s\n"} {
+	for _, want := range []string{"\repoch 1/2  loss 0.2500  1234/s", "epoch 2/2  loss 0.2500 ▁▁▁▁▁▁  1234/s", "66%", "accuracy 0.7500  top_5 1.0000  1234 examples/s  1.2s\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %q", want, got)
 		}
 	}
 	if n := strings.Count(got, "\n"); n != 2 {
 		t.Errorf("%d lines stay, want 2: %q", n, got)
+	}
+}
+
+// TestSpark draws losses of trainings that are short, long, and not finite.
+func TestSpark(t *testing.T) {
+	falling := func(n int) (losses []float64) {
+		for i := range n {
+			losses = append(losses, float64(n-i))
+		}
+		return losses
+	}
+	for _, c := range []struct {
+		losses []float64
+		want   string
+	}{
+		{nil, ""}, {[]float64{1}, ""}, {[]float64{1, 1}, "▁▁"}, {[]float64{2, 1}, "█▁"}, {falling(8), "█▇▆▅▄▃▂▁"},
+		{[]float64{1, math.NaN(), math.Inf(1), 0}, "█▁"}, {[]float64{-math.MaxFloat64, math.MaxFloat64}, "▁█"},
+		{falling(12), "██▇▆▆▅▄▃▃▂▁▁"}, {falling(13), "█▇▆▄▃▂▁"}, {falling(12 << 10), "██▇▆▆▅▄▃▃▂▁▁"},
+	} {
+		var s spark
+		for _, x := range c.losses {
+			s.add(x)
+		}
+		if got := s.String(); got != c.want {
+			t.Errorf("%d losses draw %q, want %q", len(c.losses), got, c.want)
+		}
 	}
 }
