@@ -113,7 +113,8 @@ func (p *Param) value(g *Graph) *Value { return g.variable(p) }
 func (p *Param) SetInit(init Initializer) { p.orEmpty().init = init }
 
 // Init fills every param of the model by its initializer, from random numbers that are keyed by the seed and the param's
-// name in the model. It returns an error if the model holds no param or two params of one name.
+// name in the model. It returns an error if the model holds no param or two params of one name, and if an initializer
+// reports one, as those of package nn do if their arguments make no sense.
 func Init(model any, seed uint64) error {
 	params, err := Params(model)
 	if err != nil {
@@ -121,10 +122,13 @@ func Init(model any, seed uint64) error {
 	}
 	for name, p := range params.All() {
 		clear(p.tensor.array.Raw())
-		p.filled.Store(true)
 		if p.init != nil {
-			p.init(p.tensor, NewRandom(seed, name))
+			r := NewRandom(seed, name)
+			if p.init(p.tensor, r); r.err != nil {
+				return fmt.Errorf("tarn: Init: param %q: %w", name, r.err)
+			}
 		}
+		p.filled.Store(true)
 	}
 	return nil
 }

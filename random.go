@@ -13,10 +13,22 @@ import (
 type Random struct {
 	key  rng.Key
 	used int // elements of the stream drawn so far
+	err  error
 }
 
 // NewRandom returns the stream of the given seed and name.
 func NewRandom(seed uint64, name string) *Random { return &Random{key: rng.Named(seed, name)} }
+
+// Fail lets an Initializer report that it cannot fill its param, as for a negative standard deviation. Init then returns err with the
+// param's name. The first error counts.
+func (r *Random) Fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// Err returns the first error given to Fail, or nil.
+func (r *Random) Err() error { return r.err }
 
 // Uniform fills t, of dtype F32 or F64, with numbers uniform in [lo, hi).
 func (r *Random) Uniform(t *Tensor, lo, hi float64) {

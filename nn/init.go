@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed-49005b45/tarn"
@@ -26,17 +27,26 @@ func Constant(c float64) tarn.Initializer {
 
 // Uniform draws from the uniform distribution on [lo, hi).
 func Uniform(lo, hi float64) tarn.Initializer {
+	if !(lo <= hi) || !finite(hi-lo) {
+		return broken("Uniform(%v, %v): the bounds should be finite numbers, the lower one first", lo, hi)
+	}
 	return func(t *tarn.Tensor, r *tarn.Random) { r.Uniform(t, lo, hi) }
 }
 
 // Normal draws from the normal distribution.
 func Normal(mean, std float64) tarn.Initializer {
+	if !finite(mean) || !scale(std) {
+		return broken("Normal(%v, %v): the mean should be a finite number, and the standard deviation one from 0 up", mean, std)
+	}
 	return func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, mean, std) }
 }
 
 // TruncatedNormal draws from the normal distribution conditioned to lie within cut standard deviations of the mean; 2 is
 // usual. Equal in distribution to torch.nn.init.trunc_normal_ with a = mean - cut*std, b = mean + cut*std.
 func TruncatedNormal(mean, std, cut float64) tarn.Initializer {
+	if !finite(mean) || !scale(std) || !scale(cut) || cut == 0 {
+		return broken("TruncatedNormal(%v, %v, %v): the mean should be a finite number, the standard deviation one from 0 up, and the cut one above 0", mean, std, cut)
+	}
 	return func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }
 }
 
@@ -83,28 +93,34 @@ func Gain(activation Layer) float64 {
 
 // XavierUniform draws uniformly with the variance gain^2 * 2/(fan_in + fan_out).
 // Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010.
-func XavierUniform(gain float64) tarn.Initializer { return scaledUniform(gain, meanFan) }
+func XavierUniform(gain float64) tarn.Initializer {
+	return scaledUniform("XavierUniform", gain, meanFan)
+}
 
 // XavierNormal draws from the normal distribution of mean 0 and variance gain^2 * 2/(fan_in + fan_out).
 // Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010.
-func XavierNormal(gain float64) tarn.Initializer { return scaledNormal(gain, meanFan) }
+func XavierNormal(gain float64) tarn.Initializer { return scaledNormal("XavierNormal", gain, meanFan) }
 
 // KaimingUniform draws uniformly with the variance gain^2/fan; gain is usually Gain(ReLU{}).
 // He et al., Delving deep into rectifiers, ICCV 2015.
-func KaimingUniform(fan Fan, gain float64) tarn.Initializer { return scaledUniform(gain, fan.of) }
+func KaimingUniform(fan Fan, gain float64) tarn.Initializer {
+	return scaledUniform("KaimingUniform", gain, fan.of)
+}
 
 // KaimingNormal draws from the normal distribution of mean 0 and variance gain^2/fan; gain is usually Gain(ReLU{}).
 // He et al., Delving deep into rectifiers, ICCV 2015.
-func KaimingNormal(fan Fan, gain float64) tarn.Initializer { return scaledNormal(gain, fan.of) }
+func KaimingNormal(fan Fan, gain float64) tarn.Initializer {
+	return scaledNormal("KaimingNormal", gain, fan.of)
+}
 
 // LeCunUniform draws uniformly with the variance 1/fan_in.
 // LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998.
-func LeCunUniform() tarn.Initializer { return scaledUniform(1, FanIn.of) }
+func LeCunUniform() tarn.Initializer { return scaledUniform("LeCunUniform", 1, FanIn.of) }
 
 // LeCunNormal draws from the normal distribution of mean 0 and variance 1/fan_in, as networks of SELU expect. It is not
 // truncated, unlike JAX's lecun_normal.
 // LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998; Klambauer et al., Self-normalizing neural networks, NeurIPS 2017.
-func LeCunNormal() tarn.Initializer { return scaledNormal(1, FanIn.of) }
+func LeCunNormal() tarn.Initializer { return scaledNormal("LeCunNormal", 1, FanIn.of) }
 
 func (f Fan) of(shape []int) float64 {
 	in, out := Fans(shape)
@@ -120,7 +136,10 @@ func meanFan(shape []int) float64 {
 }
 
 // scaledNormal has the variance gain^2/fan.
-func scaledNormal(gain float64, fan func(shape []int) float64) tarn.Initializer {
+func scaledNormal(name string, gain float64, fan func(shape []int) float64) tarn.Initializer {
+	if !scale(gain) {
+		return broken(badGain, name, gain)
+	}
 	return func(t *tarn.Tensor, r *tarn.Random) {
 		if n := fan(t.Shape()); n > 0 {
 			r.Normal(t, 0, gain/math.Sqrt(n))
@@ -129,7 +148,10 @@ func scaledNormal(gain float64, fan func(shape []int) float64) tarn.Initializer 
 }
 
 // scaledUniform has the variance gain^2/fan: a uniform distribution on ±b has the variance b^2/3.
-func scaledUniform(gain float64, fan func(shape []int) float64) tarn.Initializer {
+func scaledUniform(name string, gain float64, fan func(shape []int) float64) tarn.Initializer {
+	if !scale(gain) {
+		return broken(badGain, name, gain)
+	}
 	return func(t *tarn.Tensor, r *tarn.Random) {
 		if n := fan(t.Shape()); n > 0 {
 			b := gain * math.Sqrt(3/n)
@@ -137,3 +159,16 @@ func scaledUniform(gain float64, fan func(shape []int) float64) tarn.Initializer
 		}
 	}
 }
+
+const badGain = "%s: the gain is %v and should be a finite number from 0 up"
+
+// broken is the initializer whose arguments make no sense.
+func broken(format string, args ...any) tarn.Initializer {
+	err := fmt.Errorf("nn: "+format, args...)
+	return func(t *tarn.Tensor, r *tarn.Random) { r.Fail(err) }
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// scale reports whether x can be a standard deviation or a gain.
+func scale(x float64) bool { return finite(x) && x >= 0 }

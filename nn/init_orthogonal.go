@@ -13,6 +13,9 @@ import (
 // torch.nn.init.orthogonal_.
 // Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear networks, ICLR 2014.
 func Orthogonal(gain float64) tarn.Initializer {
+	if !scale(gain) {
+		return broken(badGain, "Orthogonal", gain)
+	}
 	return func(t *tarn.Tensor, r *tarn.Random) {
 		if t.Size() == 0 {
 			return

@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -116,5 +117,33 @@ func TestOrthogonal(t *testing.T) {
 	}
 	if plus < 60 || plus > 140 {
 		t.Errorf("%d of 200 draws are 1 and the rest -1", plus)
+	}
+}
+
+// TestInitializersRefuse initializes params with arguments that make no sense: the error names param and initializer.
+func TestInitializersRefuse(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for name, inits := range map[string][]tarn.Initializer{
+		"Uniform":         {nn.Uniform(1, 0), nn.Uniform(nan, 1), nn.Uniform(0, nan), nn.Uniform(-inf, 0), nn.Uniform(0, inf), nn.Uniform(-1e308, 1e308)},
+		"Normal":          {nn.Normal(nan, 1), nn.Normal(inf, 1), nn.Normal(0, -1), nn.Normal(0, nan), nn.Normal(0, inf)},
+		"TruncatedNormal": {nn.TruncatedNormal(nan, 1, 2), nn.TruncatedNormal(0, -1, 2), nn.TruncatedNormal(0, 1, 0), nn.TruncatedNormal(0, 1, -2), nn.TruncatedNormal(0, 1, nan)},
+		"XavierUniform":   {nn.XavierUniform(nan), nn.XavierUniform(-1), nn.XavierUniform(inf)},
+		"XavierNormal":    {nn.XavierNormal(nan), nn.XavierNormal(-1), nn.XavierNormal(inf)},
+		"KaimingUniform":  {nn.KaimingUniform(nn.FanIn, nan), nn.KaimingUniform(nn.FanOut, -1), nn.KaimingUniform(nn.FanIn, inf)},
+		"KaimingNormal":   {nn.KaimingNormal(nn.FanIn, nan), nn.KaimingNormal(nn.FanOut, -1), nn.KaimingNormal(nn.FanIn, inf)},
+		"Orthogonal":      {nn.Orthogonal(nan), nn.Orthogonal(-1), nn.Orthogonal(inf)},
+	} {
+		for i, init := range inits {
+			model := &struct{ Weight *tarn.Param }{tarn.NewParam(tarn.F32, init, 3, 4)}
+			if err := tarn.Init(model, 1); err == nil || !strings.Contains(err.Error(), `param "weight": nn: `+name) {
+				t.Errorf("%s, case %d: the error is %v", name, i, err)
+			}
+		}
+	}
+	for name, init := range map[string]tarn.Initializer{"Uniform": nn.Uniform(2, 2), "Normal": nn.Normal(1, 0), "Orthogonal": nn.Orthogonal(0), "XavierNormal": nn.XavierNormal(0)} {
+		model := &struct{ Weight *tarn.Param }{tarn.NewParam(tarn.F32, init, 3, 4)}
+		if err := tarn.Init(model, 1); err != nil {
+			t.Errorf("%s that draws one number: %v", name, err)
+		}
 	}
 }
