@@ -265,7 +265,7 @@ var mayImport = []struct {
 	{"optim", []string{"."}},
 	{"curvature", []string{".", "internal/factor"}},
 	{"watch", []string{".", "internal/file"}},
-	{"doctor", []string{".", "watch"}},
+	{"doctor", []string{".", "optim", "watch"}},
 	{"board", []string{"watch", "internal/file"}},
 	{"minimize/...", []string{".", "curvature", "minimize/...", "internal/decimal", "internal/factor", "internal/list", "internal/plot"}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/list"}},

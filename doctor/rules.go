@@ -407,6 +407,9 @@ func exploding(v *view) *watch.Verdict {
 
 func largeInit(v *view) *watch.Verdict {
 	if v.first == nil {
+		if !v.Failure.Overflow {
+			return nil
+		}
 		return firstRun(v)
 	}
 	if !(v.stuckOrFailed() || v.poor()) || len(v.stack) == 0 || math.IsNaN(v.chance) {

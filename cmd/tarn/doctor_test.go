@@ -38,3 +38,18 @@ func TestDoctor(t *testing.T) {
 	}
 	command(t, exitUsage, "doctor")
 }
+
+// TestCheckCommand checks both tasks, and a network of which nothing arrives at the first layer.
+func TestCheckCommand(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"check mnist --hidden 32", "nothing seems wrong"},
+		{"check gpt --layers 1", "nothing seems wrong"},
+		{"check mnist --hidden 16,16,16,16,16,16,16,16,16,16,16,16,16,16,16,16,16,16,16,16", "fault: gradients vanish"},
+	} {
+		if out, _ := command(t, 0, strings.Fields(c.args)...); !strings.Contains(out, c.want) {
+			t.Errorf("tarn %s prints no %q:\n%s", c.args, c.want, out)
+		}
+	}
+	command(t, exitUsage, "check", "weather")
+	command(t, exitUsage, "check", "gpt", "--layers", "0")
+}

@@ -202,6 +202,7 @@ func (c *gptCommand) Run(env *environment) (err error) {
 	}
 	loop := train.NewLoop(gptBuild(model, settings.Model.Context), model, settings.optimizer(set.Len()), set)
 	loop.Epochs, loop.Batch, loop.Seed, loop.Valid, loop.Folder, loop.CheckpointEvery = settings.Epochs, settings.Batch, settings.Seed, valid, folder, 500
+	loop.Target = "next"
 	if err := c.apply(loop, settings); err != nil {
 		return err
 	}

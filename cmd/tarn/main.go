@@ -40,6 +40,7 @@ type commandLine struct {
 	Fitcurve  fitcurveCommand  `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
 	LR        lrCommand        `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network by a test that raises it at every step."`
 	Sharpness sharpnessCommand `cmd:"" help:"Measure the curvature of a trained network's loss: extremal eigenvalues of its Hessian, trace and spectral density."`
+	Check     checkCommand     `cmd:"" help:"Look at a network and a batch before a training: data, weights, loss and flow at the start, and whether it can learn."`
 	Doctor    doctorCommand    `cmd:"" help:"Judge a training by its records: what is wrong, where, and what helps."`
 	Landscape landscapeCommand `cmd:"" help:"Draw the ground of a training: the loss on a plane through the weights, the path over it, and the curvature along the way."`
 	Race      raceCommand      `cmd:"" help:"Train the MNIST network with several optimizers in turn, and draw their losses."`

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/data/opticks"
+	"github.com/seed-49005b45/tarn/data/text"
+	"github.com/seed-49005b45/tarn/doctor"
+	"github.com/seed-49005b45/tarn/nn"
+	"github.com/seed-49005b45/tarn/train"
+)
+
+// This file holds check, which looks at a network and a batch before a training.
+
+// checkCommand has the arguments of check.
+type checkCommand struct {
+	Task   string `arg:"" enum:"mnist,gpt" help:"The network and the data of train mnist or train gpt."`
+	Hidden widths `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers of mnist (512,512)."`
+	Layers int    `default:"4" help:"Number of layers of gpt."`
+	Seed   uint64 `default:"1" help:"Seed of the initial weights."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *checkCommand) Validate() error {
+	if c.Layers < 1 || c.Layers > 100 {
+		return fmt.Errorf("--layers is %d and should be from 1 to 100", c.Layers)
+	}
+	return nil
+}
+
+// Run checks and prints.
+func (c *checkCommand) Run(env *environment) error {
+	model, build, set, target, err := c.task()
+	if err != nil {
+		return err
+	}
+	if err := tarn.Init(model, c.Seed); err != nil {
+		return err
+	}
+	const size = 128
+	for b, err := range set.Batches(size, data.Options{Shuffle: true, Seed: c.Seed}).All(env.ctx) {
+		if err != nil {
+			return err
+		}
+		batch := map[string]*tarn.Tensor{}
+		for i, name := range set.Names() {
+			batch[name] = b.Tensors[i].Clone()
+		}
+		verdicts, err := doctor.Check(env.ctx, model, build, batch, target)
+		if err != nil {
+			return err
+		}
+		if len(verdicts) == 0 {
+			fmt.Fprintln(env.stdout, "nothing seems wrong: inputs, targets, weights, loss and flow at the start are as they should be, and 16 examples are learned in 100 steps")
+		}
+		fmt.Fprint(env.stdout, printable(doctor.Report(verdicts)))
+		return nil
+	}
+	return nil
+}
+
+// task returns what is trained, and the name of the targets.
+func (c *checkCommand) task() (any, train.Build, *data.Set, string, error) {
+	if c.Task == task {
+		all, _, err := mnist.Load()
+		if err != nil {
+			return nil, nil, nil, "", err
+		}
+		m := newNetwork(c.Hidden)
+		return m, m.build, all, "label", nil
+	}
+	words := opticks.Text()
+	characters, err := text.NewCharacters(words)
+	if err != nil {
+		return nil, nil, nil, "", err
+	}
+	settings := gptConfig{Model: nn.GPTOptions{Vocabulary: characters.Len(), Context: 64, Width: 128, Layers: c.Layers, Heads: 4}}
+	set, _, err := settings.sets(words, characters)
+	if err != nil {
+		return nil, nil, nil, "", err
+	}
+	m := nn.NewGPT(settings.Model)
+	return m, gptBuild(m, settings.Model.Context), set, "next", nil
+}
