@@ -6,8 +6,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file holds forward mode by itself, which walks from operands to results and takes the rate of change along. JVP needs it only where reverse mode, applied
-// twice, cannot go: through a While, whose steps nothing bounds. The loop then carries the rates along with its carries.
+// This file holds forward mode by itself, which walks from operands to results and takes the rate of change along. JVP needs it only where
+// reverse mode, applied twice, cannot go: through a While, whose steps nothing bounds. The loop then carries the rates along with its carries.
 
 // differentiable reports whether rates of change pass through v at all.
 func (v *Value) differentiable() bool {

@@ -22,22 +22,22 @@ import (
 type AttentionOptions struct {
 	// Causal lets query i see the keys up to i only.
 	Causal bool
-	// Mask, if not nil, broadcasts to [... heads queries keys]; axes may be 1, or lack in front. Where a mask of Bool is false the key does not count for the
-	// query; a mask of the operands' dtype is added to the scores.
+	// Mask, if not nil, broadcasts to [... heads queries keys]; axes may be 1, and leading axes may be missing. If a Bool mask is false, the
+	// key does not count for the query; a mask of the operands' dtype is added to the scores.
 	Mask Operand
 	// Scale multiplies the scores; 0 means 1/sqrt(size of a query).
 	Scale float64
-	// Dropout is the probability with which a weight is set to 0, in every run others; the rest is divided by 1-Dropout. It acts in
-	// graphs for evaluation too, where a layer passes 0. What is dropped follows from seed, place and step as with Graph.Bernoulli.
+	// Dropout is the probability with which a weight is set to 0, drawn anew in every run; the others are divided by 1-Dropout. It also acts in
+	// graphs for evaluation, for which a layer passes 0. What is dropped follows from seed, place and step as with Graph.Bernoulli.
 	Dropout float64
 }
 
-// Attention is softmax(scale v keysᵀ + mask) values for every head, v being the queries: for each query the mean of the values,
-// weighted by how well their keys match. Where no key counts for a query the result is 0. The number of heads of queries is a
-// multiple of the number of heads of keys and values, each of which then serves several in a row (grouped queries). Equal to
-// torch.nn.functional.scaled_dot_product_attention with enable_gqa.
+// Attention is softmax(scale v keysᵀ + mask) values for every head, v being the queries: for each query the mean of the values, weighted by
+// how well their keys match. If no key counts for a query, its result is 0. What a key or value that does not count holds does not matter, NaN
+// included. The number of heads of queries is a multiple of the number of heads of keys and values, each of which then serves several in a row
+// (grouped queries). Equal to torch.nn.functional.scaled_dot_product_attention with enable_gqa.
 //
-// Neither it nor its gradient holds all weights at once. The gradient by a mask that is added does, as do second derivatives, which
+// Neither it nor its gradient holds all weights at once. The gradient with respect to a mask that is added does, as do second derivatives, which
 // are those of the composition.
 //
 // Shapes: [n... h t d], [n... g s d], [n... g s e] -> [n... h t e] with h a multiple of g; [t d], [s d], [s e] -> [t e].
@@ -80,7 +80,7 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 }
 
 // SelfAttention is the attention of one array that holds, side by side for each place, the queries of all heads, then the keys and
-// then the values of all groups, as one linear layer gives them. Its gradient is one array too.
+// then the values of all groups, as the result of one linear layer. Its gradient is one array too.
 //
 // Shapes: [n... t (heads+2*groups)*d] -> [n... t heads*d]; a mask broadcasts to [n... heads t t].
 func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
@@ -154,7 +154,7 @@ func (g *Graph) usable(in []*Value) error {
 	return nil
 }
 
-// attentionMask gives the mask, if any, and adds it to the operands.
+// attentionMask returns the mask, if any, and adds it to the operands.
 func attentionMask(v *Value, o Operand, in *[]*Value) (*Value, error) {
 	if o == nil {
 		return nil, nil
@@ -271,7 +271,7 @@ func formAttrs(f ir.AttentionForm) string {
 
 func (op attentionOp) Eval(out ir.Array, in []ir.Array) { op.form.Eval(out, in) }
 
-// attentionGradOp is the gradient by queries, keys and values; see ir.AttentionForm.
+// attentionGradOp is the gradient with respect to queries, keys and values; see ir.AttentionForm.
 type attentionGradOp struct{ form ir.AttentionForm }
 
 func (attentionGradOp) Name() string                 { return "AttentionGrad" }
@@ -284,7 +284,7 @@ func (attentionGradOp) Infer(in []ir.Type) (ir.Type, error) {
 
 func (op attentionGradOp) Eval(out ir.Array, in []ir.Array) { op.form.Eval(out, in) }
 
-// attendedOp gives its first operand, the view of an attention's values, unchanged; the sources that it was computed from follow,
+// attendedOp returns its first operand, the view of an attention's values, unchanged; the sources that it was computed from follow,
 // and then the flat result. The sources are queries, keys and values, or one array of all, and then the mask, if any, and with
 // dropout the step.
 type attendedOp struct {
@@ -295,7 +295,7 @@ type attendedOp struct {
 
 func (attendedOp) Name() string { return "Attended" }
 
-// operands gives the operands of the attention of the sources.
+// operands returns the operands of the attention of the sources.
 func (op attendedOp) operands(sources []*Value) (q, k, v, mask, step *Value) {
 	rest := sources[op.maskAt():]
 	if op.form.Masked {
@@ -356,8 +356,8 @@ func (op attendedOp) grad(y, dy *Value) []*Value {
 	return out
 }
 
-// support is that of the gradient with respect to a source: queries whose result no selection has taken get none, nor do keys that the mask leaves out for
-// every query, or that only such queries see.
+// support is that of the gradient with respect to a source: queries whose result no selection has taken get none, nor do keys that the mask
+// leaves out for every query, or that only such queries see.
 func (op attendedOp) support(source, keyCount int, dy, mask *Value) *support {
 	queries := dy.support.then(func(m *Value) *Value { return m.Any(1, 3).Unsqueeze(1, 3) }) // [batch 1 t 1]
 	keys := queries.then(func(m *Value) *Value {
@@ -421,7 +421,7 @@ func (op attendedOp) composed(sources []*Value) *Value {
 	return weights.MatMul(v)
 }
 
-// attendedGradOp gives its first operand, a gradient of attention by one of the sources, unchanged; the sources and the
+// attendedGradOp returns its first operand, a gradient of attention by one of the sources, unchanged; the sources and the
 // gradient of the result follow. Its own gradient, the second derivative, is that of the composition.
 type attendedGradOp struct {
 	attendedOp

@@ -148,7 +148,7 @@ func TestAttentionInBlocks(t *testing.T) {
 	}
 }
 
-// TestAttentionLikeTheComposition holds the op against softmax and products, for a head of one query too.
+// TestAttentionLikeTheComposition checks the op against softmax and products, for a head of one query too.
 func TestAttentionLikeTheComposition(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, queries := range []int{1, 77} {

@@ -9,8 +9,8 @@ import (
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
-// This file holds broadcasting: how operands of different shapes meet. Two shapes go together where they have equal ranks
-// and each axis has equal sizes or a 1, where one is a scalar, or where one is a suffix of the other. Ranks never grow
+// This file holds broadcasting: how operands of different shapes are combined. Two shapes are compatible if they have equal ranks
+// and each axis has equal sizes or a 1, if one is a scalar, or if one is a suffix of the other. Ranks never grow
 // silently in any other way: [N 1] with [N] is an error, not an [N N].
 
 // broadcastOp repeats its operand to a larger shape, aligned at the last axes.
@@ -34,8 +34,8 @@ func (v *Value) Expand(shape ...int) *Value {
 	return v.broadcastTo(shape)
 }
 
-// Tile repeats the whole value along each axis as often as reps says; it has a number for each axis, and further ones in
-// front for new axes. Equal to torch.tile, except that there fewer numbers than axes may be given.
+// Tile repeats the whole value reps[i] times along axis i. Additional numbers in front make new axes. Equal to torch.tile, except that
+// torch.tile also accepts fewer numbers than axes.
 //
 // Shapes: [d...] -> [d*rep...].
 func (v *Value) Tile(reps ...int) *Value {

@@ -67,8 +67,8 @@ func (choleskyOp) grad(l, dl *Value) []*Value {
 }
 
 // Cholesky is the lower triangular L with L L' = v, of each symmetric positive definite matrix of the last two axes. A matrix
-// that is not positive definite gives NaN. Of one that is not symmetric it takes the symmetric part, as JAX does and
-// PyTorch does not, and the gradient is symmetric. Equal to torch.linalg.cholesky.
+// that is not positive definite gives NaN. If a matrix is not symmetric, its symmetric part is used, as in JAX and unlike
+// PyTorch, which reads one triangle, and the gradient is symmetric. Equal to torch.linalg.cholesky.
 //
 // Shapes: [... n n] -> [... n n].
 func (v *Value) Cholesky() *Value { return v.home().add(choleskyOp{}, v) }
@@ -172,7 +172,7 @@ func (op triangularOp) grad(x, dx *Value) []*Value {
 	return []*Value{da.Neg(), db}
 }
 
-// SolveTriangular is the solution X of T X = o, or of T' X = o where transposed, where T is the upper or the lower triangle of v
+// SolveTriangular is the solution X of T X = o, or of T' X = o if transposed is true. T is the upper or the lower triangle of v
 // with its diagonal; the other triangle is not read. A zero on the diagonal gives infinities or NaN. Equal to
 // torch.linalg.solve_triangular(v, o, upper=upper), and of v.mT with the other triangle where transposed.
 //

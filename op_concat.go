@@ -154,7 +154,7 @@ func (v *Value) Chunk(axis, n int) []*Value {
 // maxChunks keeps a mistaken number of parts from taking all memory.
 const maxChunks = 1 << 20
 
-// splitAxis gives the axis and its size, 0 and 0 of a failed value.
+// splitAxis returns the axis and its size, 0 and 0 of a failed value.
 func (v *Value) splitAxis(axis int) (a, d int, err error) {
 	v = v.orLost()
 	if v.failed {
@@ -166,7 +166,7 @@ func (v *Value) splitAxis(axis int) (a, d int, err error) {
 	return a, v.typ.Shape[a], nil
 }
 
-// split cuts the axis, or gives as many poisoned values where there is an error.
+// split cuts the axis, or returns as many poisoned values if there is an error.
 func (v *Value) split(axis int, sizes []int, err error) []*Value {
 	v = v.orLost()
 	var failed *Value

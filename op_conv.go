@@ -8,8 +8,8 @@ import (
 )
 
 // This file holds convolutions over one to three spatial axes. The sum of x*w*y over all elements that meet is linear in the
-// operand x, the kernel w and the result's gradient y; a convolution, a transposed convolution and the gradient by the
-// kernel are its derivatives by each. One op is all three, and the gradient of each is made of the other two.
+// operand x, the kernel w and the result's gradient y; a convolution, a transposed convolution and the gradient with respect to the
+// kernel are its derivatives with respect to each. One op is all three, and the gradient of each is made of the other two.
 
 // convOp computes one of x [batch space... C], w [window... C/groups O] and y [batch places... O] from the others.
 type convOp struct {
@@ -233,7 +233,7 @@ func (v *Value) conv(kind ir.ConvKind, w *Value, o ConvOptions) (op convOp, spac
 	return op, space, w.typ.Shape[:len(space)], true
 }
 
-// transposed works out the window of a transposed convolution with so many places, and the sizes of its result.
+// transposed works out the window of a transposed convolution with the given number of places, and the sizes of its result.
 func (o ConvOptions) transposed(places, size []int) (space []int, move window, err error) {
 	rank := len(places)
 	extra, err := windowList("extra", o.Extra, make([]int, rank), 0)

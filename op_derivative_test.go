@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file compares the derivatives of all scalar functions and activations with formulas in float64 that lose no digits, over their ranges: a derivative must
-// not vanish or overflow before its value does.
+// This file compares the derivatives of all scalar functions and activations with formulas in float64 that lose no digits, over their ranges:
+// a derivative must not vanish or overflow before its value does.
 
 // derivative is a function with its derivative.
 type derivative struct {

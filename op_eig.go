@@ -9,7 +9,7 @@ import (
 
 // This file holds the eigenvalues and eigenvectors of symmetric matrices.
 
-// eigHOp gives a matrix of n+1 rows: the first holds the eigenvalues in ascending order, the others the eigenvectors as columns.
+// eigHOp returns a matrix of n+1 rows: the first holds the eigenvalues in ascending order, the others the eigenvectors as columns.
 type eigHOp struct{ matrices }
 
 func (eigHOp) Name() string  { return "EigH" }
@@ -73,13 +73,12 @@ func (y *Value) eigenvalues() *Value { return y.Slice(-2, 0, 1) }
 // eigenvectors are its other rows.
 func (y *Value) eigenvectors() *Value { return y.Slice(-2, 1, y.Dim(-2)) }
 
-// EigH returns the eigenvalues of each symmetric matrix of the last two axes in ascending order, and its eigenvectors, the columns
-// of an orthogonal matrix V with v = V diag(values) V'. The sign of a vector is arbitrary, and so is the basis of a space of equal
-// eigenvalues. If a matrix is not symmetric, its symmetric part is used, as in JAX and unlike PyTorch, which reads one triangle, and the
-// gradient is symmetric. A matrix that is not finite returns NaN. The gradient of a function of the values alone is right everywhere. The gradient with
-// respect to the vectors has a part for each pair of eigenvalues, which is divided by their difference: it is NaN if two are equal, as in PyTorch,
-// and so are second derivatives, those of functions of the values included.
-// Equal to torch.linalg.eigh.
+// EigH returns the eigenvalues of each symmetric matrix of the last two axes in ascending order, and its eigenvectors, the columns of an
+// orthogonal matrix V with v = V diag(values) V'. The sign of a vector is arbitrary, and so is the basis of a space of equal eigenvalues. If a
+// matrix is not symmetric, its symmetric part is used, as in JAX and unlike PyTorch, which reads one triangle, and the gradient is symmetric.
+// A matrix that is not finite returns NaN. The gradient of a function of the values alone is right everywhere. The gradient with respect to
+// the vectors has a part for each pair of eigenvalues, which is divided by their difference: it is NaN if two are equal, as in PyTorch, and so
+// are second derivatives, those of functions of the values included. Equal to torch.linalg.eigh.
 //
 // Shapes: [... n n] -> [... n], [... n n].
 func (v *Value) EigH() (values, vectors *Value) {

@@ -191,7 +191,7 @@ func specProblem(spec string, at int, format string, args ...any) *ir.Problem {
 	return newProblem("%q at character %d: %s", spec, at+1, fmt.Sprintf(format, args...))
 }
 
-// find gives the byte of a term where a name stands.
+// find returns the byte of a term where a name stands.
 func find(term string, r rune) int {
 	if r >= ellipsis {
 		return strings.Index(term, "...")
@@ -322,7 +322,7 @@ func (e *einsum) matrix(x labeled, batch, rows, cols labels) *Value {
 	return x.ordered(slices.Concat(batch, rows, cols)).Reshape(shape...)
 }
 
-// shape gives the sizes of the axes named.
+// shape returns the sizes of the axes named.
 func (e *einsum) shape(names labels) []int {
 	shape := make([]int, len(names))
 	for i, r := range names {

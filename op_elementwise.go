@@ -130,13 +130,14 @@ func init() { // not a literal: the rules call methods that refer to the table
 	}
 }
 
-// shareBetween gives dy to the first where first, to the second where second, and half to each where neither.
+// shareBetween returns the gradients of two operands: all of dy for the first where first is true, all of it for the second where second is,
+// and half for each elsewhere.
 func (dy *Value) shareBetween(first, second *Value) (*Value, *Value) {
 	zero, half := dy.Num(0), dy.Scale(0.5)
 	return first.Where(dy, second.Where(zero, half)).selected(false, second.Not), second.Where(dy, first.Where(zero, half)).selected(false, first.Not)
 }
 
-// passed gives dy where v is positive, and 0 elsewhere.
+// passed returns dy where v is positive and 0 elsewhere.
 func (dy *Value) passed(v *Value) *Value {
 	return dy.binary(scalar.ReLUGrad, v).selected(false, func() *Value { return v.Gt(Num(0)) })
 }
@@ -149,8 +150,8 @@ func (dy *Value) branches(condition *Value, whole bool) []*Value {
 	return []*Value{nil, yes, no}
 }
 
-// tanhSlope is 1 - y^2, the derivative of y = tanh(v), as (1 + |y|) (1 - |y|), in which 1 - |y| = 2 sigmoid(-2|v|) keeps its digits where |y| is near 1.
-// Its own derivative is -2 y (1 - y^2), and has no kink at 0.
+// tanhSlope is 1 - y^2, the derivative of y = tanh(v), as (1 + |y|) (1 - |y|), in which 1 - |y| = 2 sigmoid(-2|v|) keeps its digits where |y|
+// is near 1. Its own derivative is -2 y (1 - y^2), and has no kink at 0.
 func (v *Value) tanhSlope(y *Value) *Value {
 	slope := y.Abs().AddNum(1).Mul(v.Abs().Scale(-2).Sigmoid().Scale(2))
 	return v.graph.add(tanhSlopeOp{}, slope, v, y)
@@ -269,16 +270,16 @@ func (v *Value) Mul(o Operand) *Value { return v.binary(scalar.Mul, o) }
 // Div is v / o; integers truncate, and an integer divided by zero gives 0. Shapes: two that broadcast -> their common shape.
 func (v *Value) Div(o Operand) *Value { return v.binary(scalar.Div, o) }
 
-// Pow is v^o. Its derivative by v is 0 where o is 0, and by o is 0 where v is 0 and o not negative, as in PyTorch.
+// Pow is v^o. Its derivative with respect to v is 0 if o is 0. Its derivative with respect to o is 0 if v is 0 and o is not negative, as in PyTorch.
 //
 // Shapes: two that broadcast -> their common shape.
 func (v *Value) Pow(o Operand) *Value { return v.binary(scalar.Pow, o) }
 
-// Minimum is the smaller of v and o, NaN where either is NaN. Where they are equal each gets half of the gradient, as in
+// Minimum returns the smaller of v and o, and NaN if either is NaN. If they are equal, each gets half of the gradient, as in
 // torch.minimum. Shapes: two that broadcast -> their common shape.
 func (v *Value) Minimum(o Operand) *Value { return v.binary(scalar.Min, o) }
 
-// Maximum is the larger of v and o, NaN where either is NaN. Where they are equal each gets half of the gradient, as in
+// Maximum returns the larger of v and o, and NaN if either is NaN. If they are equal, each gets half of the gradient, as in
 // torch.maximum. Shapes: two that broadcast -> their common shape.
 func (v *Value) Maximum(o Operand) *Value { return v.binary(scalar.Max, o) }
 

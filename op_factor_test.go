@@ -168,7 +168,7 @@ func TestFactorsByDefinition(t *testing.T) {
 	}
 }
 
-// TestFactorsOfBadMatrices gives each factorization a batch of a good matrix, a bad one and a good one.
+// TestFactorsOfBadMatrices factors a batch of a good matrix, a bad one and a good one.
 func TestFactorsOfBadMatrices(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, test := range []struct {
@@ -227,8 +227,8 @@ func TestEigHOfEqualValues(t *testing.T) {
 	}
 }
 
-// TestEigHOfMultiplesOfTheIdentity: with equal eigenvalues functions of the values have their gradient, and what needs the differences of eigenvalues is NaN, never a
-// number that leaves a part out.
+// TestEigHOfMultiplesOfTheIdentity: with equal eigenvalues functions of the values have their gradient, and what needs the differences of
+// eigenvalues is NaN, never a number that leaves a part out.
 func TestEigHOfMultiplesOfTheIdentity(t *testing.T) {
 	x := tarn.Zeros(tarn.F64, 2, 2)
 	x.SetFloat(0, 2)

@@ -41,9 +41,9 @@ func (op customGradOp) grad(y, dy *Value) []*Value {
 	return append([]*Value{nil}, ds...)
 }
 
-// WithGradient is y with a gradient rule of the user's own: y has been computed from inputs by any ops, whose own rules
-// are now passed over. The rule is given the gradient of y and returns, from ordinary values, the gradient of each input,
-// or nil where none flows. What the rule builds can be differentiated again.
+// WithGradient is y with a gradient rule of the user's own: the rules of the ops that computed y from
+// inputs are ignored. The rule gets the gradient of y and returns, built from ordinary values, the gradient of each input,
+// or nil if there is none. What the rule builds can be differentiated again.
 //
 // Shapes: any -> the shape of y.
 func WithGradient[T Operand](y *Value, inputs []T, rule func(dy *Value) []*Value) *Value {
@@ -122,7 +122,7 @@ func Checkpoint(f func(inputs ...*Value) *Value, inputs ...*Value) *Value {
 	return g.add(checkpointOp{}, blockInputs(y, start)...)
 }
 
-// blockInputs gives y and then what the block that computed it, whose values have the id start or a later one, has
+// blockInputs returns y and then what the block that computed it, whose values have the id start or a later one, has
 // computed it from: values that were there before, and leaves.
 func blockInputs(y *Value, start int) []*Value {
 	in := []*Value{y}
@@ -145,7 +145,7 @@ func blockInputs(y *Value, start int) []*Value {
 	return in
 }
 
-// Jacobian is the matrix of partial derivatives of y by x, from one reverse pass for each element of y or one forward
+// Jacobian returns the matrix of partial derivatives of y with respect to x, from one reverse pass for each element of y or one forward
 // pass for each element of x, whichever are fewer: the graph grows by as many copies of the pass.
 //
 // Shapes: [a...], [b...] -> [a... b...].
@@ -187,7 +187,7 @@ type jacobianOp struct{ failedOp }
 
 func (jacobianOp) Name() string { return "Jacobian" }
 
-// Hessian is the matrix of second derivatives of a scalar loss by x: the Jacobian of its gradient.
+// Hessian returns the matrix of second derivatives of a scalar loss with respect to x: the Jacobian of its gradient.
 //
 // Shapes: [], [b...] -> [b... b...].
 func Hessian(loss *Value, x Operand) *Value { return Jacobian(Grad(loss, x)[0], x) }

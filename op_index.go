@@ -18,7 +18,7 @@ func (op gatherOp) grad(y, dy *Value) []*Value {
 	x, index := y.in[0], y.in[1]
 	if index.typ.Shape[op.Axis] == 1 {
 		// One element of each row, as a loss picks the score of the label: comparing fuses with what is done with the whole
-		// row, where scattering would make a pass of its own over memory.
+		// row, where scattering would make its own pass over memory.
 		hit := y.graph.Iota(index.DType(), op.Axis, x.typ.Shape...).Eq(index)
 		return []*Value{hit.Where(dy, dy.Num(0)).selected(false, func() *Value { return hit })}
 	}
@@ -26,8 +26,8 @@ func (op gatherOp) grad(y, dy *Value) []*Value {
 }
 
 // Gather reads along an axis at places that an I32 or I64 index names, one for each element of the result: for axis 1,
-// out[i, j, k] = v[i, index[i, j, k], k]. Equal to torch.gather for an index that has v's sizes at the other axes. Where an
-// index is out of range the element is NaN, or 0 for integers, and Run reports it. The gradient is added up, in the order
+// out[i, j, k] = v[i, index[i, j, k], k]. Equal to torch.gather for an index that has v's sizes at the other axes. If an
+// index is out of range, the element is NaN, or 0 for integers, and Run reports it. The gradient is added up, in the order
 // of the index, at the places read.
 //
 // Shapes: [... d ...], index [... n ...] -> [... n ...].
@@ -80,8 +80,8 @@ func (op takeOp) grad(y, dy *Value) []*Value {
 	return []*Value{dy.spread(indexAddOp{irop.IndexAdd{Axis: op.Axis, Size: y.in[0].typ.Shape[op.Axis]}}, y.in[1])}
 }
 
-// spread is the gradient of elements that have been picked at places which the other operand decides on: op adds dy up there, and the elements that have
-// not been picked get 0.
+// spread is the gradient of elements that have been picked at places which the other operand decides on: op adds dy up there, and the elements
+// that have not been picked get 0.
 func (dy *Value) spread(op op, places *Value) *Value {
 	return dy.graph.add(op, places, dy).selected(false, func() *Value {
 		return dy.graph.insert(op, places, dy.Num(1).broadcastTo(dy.typ.Shape)).Gt(Num(0))
@@ -89,8 +89,8 @@ func (dy *Value) spread(op op, places *Value) *Value {
 }
 
 // Take looks up whole rows along an axis by an I32 or I64 index of any shape, whose axes take the place of that axis:
-// for axis 0, out[j...] = v[index[j...]]. Equal to torch.index_select for an index of one axis, and to numpy.take. Where an
-// index is out of range the row is NaN, or 0 for integers, and Run reports it. The gradient is added up, in the order of
+// for axis 0, out[j...] = v[index[j...]]. Equal to torch.index_select for an index of one axis, and to numpy.take. If an
+// index is out of range, the row is NaN, or 0 for integers, and Run reports it. The gradient is added up, in the order of
 // the index, in the rows read.
 //
 // Shapes: [... d ...], index [n...] -> [... n... ...].

@@ -106,7 +106,7 @@ func (v *Value) triangle(name string, mask func(g *Graph, rows, cols, diagonal i
 // zero is the scalar 0 or false of v's dtype.
 func (v *Value) zero() *Value { return v.home().scalar(Zeros(v.DType())) }
 
-// OneHot gives each index a row of depth elements that is 1 at the index and 0 elsewhere; all 0 where the index is out of
+// OneHot returns, for each index, a row of depth elements that is 1 at the index and 0 elsewhere; all 0 if the index is out of
 // range. Equal to torch.nn.functional.one_hot, in the dtype given.
 //
 // Shapes: [d...], I32 or I64 -> [d... depth].

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
-// This file holds the matrix products: one op for all transposes, and the products of vectors. Einsum has a file of its own.
+// This file holds the matrix products: one op for all transposes, and the products of vectors. Einsum has its own file.
 
 // matMulOp is a batched matrix product; a transposed operand has its last two axes swapped.
 type matMulOp struct{ irop.MatMul }

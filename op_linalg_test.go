@@ -202,7 +202,7 @@ func naiveEinsum(terms []string, result string, sizes map[rune]int, in []*tarn.T
 	return out
 }
 
-// FuzzEinsum gives any text as a specification: there is a result or a report, and no panic.
+// FuzzEinsum passes any text as a specification: there is a result or a report, and no panic.
 func FuzzEinsum(f *testing.F) {
 	for _, spec := range []string{"ij,jk->ik", "...i,i...->...", "ii", "->", ",", "i j->\xff", "é,é", "--->", "...,..."} {
 		f.Add(spec)

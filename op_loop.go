@@ -16,14 +16,14 @@ type ScanOptions struct {
 
 // Scan is a loop of a known number of steps inside of the program: its body is part of the graph once, however many steps there
 // are. The body is a function of the carries and of this step's slices: of each array of xs the part at the step's index on
-// axis 0. It gives the carries of the next step, of the same types, and values to be stacked. Scan gives the last carries, and
+// axis 0. It returns the carries of the next step, of the same types, and values to be stacked. Scan returns the last carries, and
 // each of those values of all steps stacked along a new axis 0. Params and values from outside that the body uses are the same in every
 // step. At least one carry or sliced array is required.
 //
 // The gradient is a scan in the other direction. What it needs of the steps is stacked by the forward scan: each result inside
 // of the body that the gradient rules read, but for views, which are taken again. The gradient of a matrix that the body multiplies by
-// is taken of all steps at once, as one product of what is stacked; other gradients by what comes from outside are added up step by
-// step. A matrix that is multiplied by transposed is best transposed outside of the body, once. Random ops draw other numbers in each step.
+// is taken of all steps at once, as one product of what is stacked; other gradients with respect to what comes from outside are added up step by
+// step. A matrix that is multiplied by transposed is best transposed outside of the body, once. Random ops draw different numbers in each step.
 // Equal to jax.lax.scan.
 //
 // Shapes: carries of any..., xs of [steps d...]... -> carries of the same..., [steps e...]... for values of [e...].
@@ -132,7 +132,7 @@ func (g *Graph) failBody(c *control, outputs []*Value) {
 }
 
 // While runs its body as long as a condition holds: both are functions of the carries, whose first contents are given. The condition
-// gives a bool scalar and is asked before each step; the body gives the carries of the next step, of the same types. The last carries
+// returns a bool scalar and is evaluated before each step; the body returns the carries of the next step, of the same types. The last carries
 // are the result. If the condition always holds, a run ends only when it is canceled: see Program.RunContext. While has no gradient, as
 // nothing bounds what the steps would have to keep for it: a differentiable loop is a Scan of a number of steps that is known. Equal to
 // jax.lax.while_loop.
@@ -186,8 +186,8 @@ func While(carries []*Value, condition func(carries []*Value) *Value, body func(
 	return g.results(c, in)
 }
 
-// Cond computes one of two functions of the operands: then where the predicate, a bool scalar, is true when the program runs, and
-// otherwise the other. Both give values of the same types; only the one chosen is computed, as far as it is computed from what the function is given.
+// Cond computes one of two functions of the operands: then if the predicate, a bool scalar, is true when the program runs, and
+// otherwise if not. Both return values of the same types. Only the chosen function runs; what does not depend on its arguments may run in any case.
 // In the backward pass the function chosen is computed again, and its gradient. Equal to jax.lax.cond; where
 // both values are there anyway, Where chooses between them element by element.
 //

@@ -158,9 +158,9 @@ func (w window) emptyPlace(space []int) error {
 	return nil
 }
 
-// MaxPool is the largest element of each window, for each channel; padding does not count, and a window of nothing else is an error. size has a number for each
-// spatial axis, or one for all, and the stride is the size unless it is given. The gradient goes to the first of elements
-// that share the largest value. Where an element is NaN the result is. Equal to torch.nn.functional.max_pool1d to max_pool3d.
+// MaxPool is the largest element of each window, for each channel; padding does not count, and a window of nothing else is an error. size has
+// a number for each spatial axis, or one for all, and the stride is the size unless it is given. The gradient goes to the first of elements
+// that share the largest value. If an element is NaN, the result is NaN. Equal to torch.nn.functional.max_pool1d to max_pool3d.
 //
 // Shapes: [n d... c] -> [n places... c] with (d + padding - (size-1)*dilation - 1)/stride + 1 places.
 func (v *Value) MaxPool(size []int, w Window) *Value {
@@ -184,8 +184,8 @@ func (v *Value) SumPool(size []int, w Window) *Value {
 	return v.graph.add(op, v)
 }
 
-// AvgPool is the mean of each window, for each channel. Where countPadding is true, padding counts as elements that are 0, as
-// it does in PyTorch by default; else the mean is that of the elements there are. Equal to torch.nn.functional.avg_pool1d to
+// AvgPool is the mean of each window, for each channel. If countPadding is true, padding counts as elements that are 0, as
+// it does in PyTorch by default; otherwise only the elements of v count. Equal to torch.nn.functional.avg_pool1d to
 // avg_pool3d.
 //
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
@@ -240,8 +240,9 @@ func (v *Value) AvgPool(size []int, w Window, countPadding bool) *Value {
 	return sum.Mul(v.graph.Const(t).broadcastTo(append(slices.Clone(move.places), v.Dim(-1))))
 }
 
-// LpPool is (sum of x^p)^(1/p) over each window, for each channel, p being positive; where the sum is negative, as with an
-// odd p, it is 0, and so is the gradient where the sum is not positive. Powers of large and small elements do not overflow or vanish. Equal to torch.nn.functional.lp_pool1d to lp_pool3d.
+// LpPool is (sum of x^p)^(1/p) over each window, for each channel, p being positive. If the sum is negative, as with an odd p, the result is
+// 0, and so is the gradient if the sum is not positive. Powers of large and small elements do not overflow or vanish. Equal to
+// torch.nn.functional.lp_pool1d to lp_pool3d.
 //
 // Shapes: [n d... c] -> [n places... c], as MaxPool.
 func (v *Value) LpPool(p float64, size []int, w Window) *Value {
@@ -276,7 +277,7 @@ func (v *Value) LpPool(p float64, size []int, w Window) *Value {
 	return sum.Gt(Num(0)).branch(sum, Num(0)).safeRoot(1 / p).Mul(scale)
 }
 
-// Unfold gives the elements of each window side by side: what a convolution multiplies its kernel with. The elements
+// Unfold returns the elements of each window side by side: what a convolution multiplies its kernel with. The elements
 // outside of v are 0. Equal to torch.nn.functional.unfold with the axes in another order.
 //
 // Shapes: [n d... c] -> [n places... k... c], k... being size.

@@ -7,7 +7,7 @@ import (
 
 // This file holds the QR factorization.
 
-// qrOp gives both factors as one matrix: of a matrix with more columns than rows side by side, else the second below the first.
+// qrOp returns both factors as one matrix: of a matrix with more columns than rows side by side, else the second below the first.
 type qrOp struct{ matrices }
 
 func (qrOp) Name() string  { return "QR" }

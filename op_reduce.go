@@ -50,7 +50,7 @@ func (v *Value) reduce(kind ir.ReduceKind, axes []int) *Value {
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Sum(axes ...int) *Value { return v.reduce(ir.ReduceSum, axes) }
 
-// along gives v, which reduced x over the axes, those axes back as size 1, so that it broadcasts with x.
+// along returns v, which is x reduced over the axes, with these axes restored at size 1, so that it broadcasts with x.
 func (v *Value) along(x *Value, axes ...int) *Value {
 	v = v.orLost()
 	if v.failed || x.failed {
@@ -97,35 +97,35 @@ func (v *Value) productTree(axes []int) *Value {
 	return t.Reshape(shape...)
 }
 
-// Prod multiplies the elements along the axes, or all of them; of nothing it is 1. Its gradient is right where elements
+// Prod multiplies the elements along the axes, or all of them; the product of no elements is 1. Its gradient is right if elements
 // are zero. Equal to torch.prod.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Prod(axes ...int) *Value { return v.reduce(ir.ReduceProd, axes) }
 
-// Max is the largest element along the axes, or of all, NaN where one is NaN; of nothing it is -Inf or the least integer.
+// Max returns the largest element along the axes, or of all, and NaN if one is NaN; of no elements it is -Inf or the least integer.
 // Elements that share the largest value share the gradient evenly. Equal to torch.amax.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Max(axes ...int) *Value { return v.reduce(ir.ReduceMax, axes) }
 
-// Min is the smallest element along the axes, or of all, NaN where one is NaN; of nothing it is +Inf or the largest
+// Min returns the smallest element along the axes, or of all, and NaN if one is NaN; of no elements it is +Inf or the largest
 // integer. Elements that share the smallest value share the gradient evenly. Equal to torch.amin.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Min(axes ...int) *Value { return v.reduce(ir.ReduceMin, axes) }
 
-// All is true where all bools along the axes, or all there are, are true; of nothing it is true. Equal to torch.all.
+// All returns whether all bools along the axes, or all there are, are true; of no elements it is true. Equal to torch.all.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) All(axes ...int) *Value { return v.reduce(ir.ReduceAll, axes) }
 
-// Any is true where one of the bools along the axes, or of all, is true; of nothing it is false. Equal to torch.any.
+// Any returns whether one of the bools along the axes, or of all, is true; of no elements it is false. Equal to torch.any.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Any(axes ...int) *Value { return v.reduce(ir.ReduceAny, axes) }
 
-// Mean averages the elements along the axes, or all of them; of nothing it is NaN. Equal to torch.mean.
+// Mean averages the elements along the axes, or all of them; of no elements it is NaN. Equal to torch.mean.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) Mean(axes ...int) *Value {

@@ -29,7 +29,7 @@ func each(cases []opCase, change func(c opCase) opCase) []opCase {
 func ofNumbers(c opCase) opCase { return c.of(numbers...) }
 func flat(c opCase) opCase      { return c.withoutDerivative() }
 
-// overAll gives the shape of an op over all axes.
+// overAll returns the shape of an op over all axes.
 func overAll(f func(v *tarn.Value, axes ...int) *tarn.Value) func(v *tarn.Value) *tarn.Value {
 	return func(v *tarn.Value) *tarn.Value { return f(v) }
 }

@@ -87,7 +87,7 @@ func (v *Value) AdaptiveAvgPool(size ...int) *Value {
 	})
 }
 
-// ResizeNearest gives the spatial axes other sizes, a number for each or one for all: element i of n is the element
+// ResizeNearest changes the sizes of the spatial axes, given as a number for each or one for all: element i of n is the element
 // floor(i*d/n). Equal to torch.nn.functional.interpolate with mode "nearest" and a size.
 //
 // Shapes: [n d... c] -> [n size... c].
@@ -95,7 +95,7 @@ func (v *Value) ResizeNearest(size ...int) *Value {
 	return v.eachAxis("ResizeNearest", size, func(weights []float64, i, d, n int) { weights[i*d/n] = 1 })
 }
 
-// ResizeLinear gives the spatial axes other sizes, a number for each or one for all, and takes what lies between elements as
+// ResizeLinear changes the sizes of the spatial axes, given as a number for each or one for all, and takes what lies between elements as
 // linear along each axis. With alignCorners the first and last elements of an axis lie on those of the result; without, element
 // i of n lies at (i + 1/2) d/n - 1/2, and beyond the ends at the ends. Equal to torch.nn.functional.interpolate with mode
 // "linear", "bilinear" or "trilinear" and a size.

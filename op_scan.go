@@ -10,7 +10,7 @@ import (
 
 // This file holds the ops that go along one axis in order: the place of the largest element, and running sums.
 
-// argOp gives the index of the largest or the smallest element along an axis.
+// argOp returns the index of the largest or the smallest element along an axis.
 type argOp struct {
 	axis     int
 	smallest bool
@@ -102,7 +102,7 @@ func (v *Value) arg(axis int, smallest bool) *Value {
 	})
 }
 
-// withAxis gives f the axis counted from the first, or reports that there is none such.
+// withAxis calls f with the axis counted from the first, or reports that there is no such axis.
 func (v *Value) withAxis(op op, axis int, f func(axis int) *Value) *Value {
 	v = v.orLost()
 	if v.failed {

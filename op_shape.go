@@ -10,12 +10,12 @@ import (
 // This file holds the ops that arrange elements anew and compute nothing. Most are views: the compiler reads the operand's
 // memory with other strides.
 
-// reshapeOp gives the elements, in row-major order, another shape.
+// reshapeOp arranges the elements, in row-major order, in another shape.
 type reshapeOp struct{ irop.Reshape }
 
 func (op reshapeOp) grad(y, dy *Value) []*Value { return []*Value{dy.Reshape(y.in[0].typ.Shape...)} }
 
-// Reshape gives the elements, in row-major order, another shape. One size may be -1: it is worked out from the rest.
+// Reshape returns the elements, in row-major order, in another shape. One size may be -1: it is computed from the others.
 //
 // Shapes: [d...] -> shape, with as many elements.
 func (v *Value) Reshape(shape ...int) *Value {
@@ -49,7 +49,7 @@ func (v *Value) Unsqueeze(axes ...int) *Value {
 	return v.Reshape(shape...)
 }
 
-// Squeeze removes axes of size 1, or every axis of size 1 where none is named. An axis of another size is an error, where
+// Squeeze removes axes of size 1, or every axis of size 1 if none is named. An axis of another size is an error;
 // torch.squeeze leaves it.
 //
 // Shapes: [d...] -> [d...] without the axes.
@@ -164,7 +164,7 @@ type flipOp struct{ irop.Flip }
 
 func (op flipOp) grad(y, dy *Value) []*Value { return []*Value{dy.Flip(op.Axes...)} }
 
-// Flip reverses the order of the indices of the axes, or of every axis where none is named. Equal to torch.flip.
+// Flip reverses the order of the indices of the axes, or of every axis if none is named. Equal to torch.flip.
 //
 // Shapes: [d...] -> [d...].
 func (v *Value) Flip(axes ...int) *Value {

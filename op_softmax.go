@@ -27,15 +27,15 @@ func (v *Value) LogSoftmax(axis int) *Value {
 	return z.Sub(z.Exp().Sum(axis).Log().along(z, axis))
 }
 
-// LogSumExp is log(sum(e^v)) along the axes, or over all elements. It is -Inf where all elements are and then has the
-// gradient 0; of nothing it is -Inf. Equal to torch.logsumexp.
+// LogSumExp is log(sum(e^v)) along the axes, or over all elements. If all elements are -Inf it is -Inf and has the
+// gradient 0; of no elements it is -Inf. Equal to torch.logsumexp.
 //
 // Shapes: [d...] -> [d...] without the axes.
 func (v *Value) LogSumExp(axes ...int) *Value {
 	m := v.maxAlong(axes...)
 	finite := m.IsFinite()
 	sum := v.Sub(finite.branch(m, Num(0)).along(v, axes...)).Exp().Sum(axes...)
-	// Where the maximum is infinite it is the result, and the sum is set aside, for the logarithm of 0 has no gradient.
+	// If the maximum is infinite it is the result, and the sum is not used: the logarithm of 0 has no gradient.
 	return finite.branch(sum, Num(1)).Log().Add(m)
 }
 

@@ -12,7 +12,7 @@ import (
 // This file holds sorting. One op finds the order; values are then gathered, and so is their gradient. The order is
 // total: equal elements keep their order, and NaN counts as larger than every number, as in PyTorch.
 
-// argSortOp gives the indices of the first count elements along the last axis in sorted order.
+// argSortOp returns the indices of the first count elements along the last axis in sorted order.
 type argSortOp struct {
 	count      int
 	descending bool
@@ -154,7 +154,7 @@ func (op argSortOp) grad(y, dy *Value) []*Value { return nil }
 // every stands for as many elements as there are.
 const every = math.MaxInt
 
-// sorted gives the indices of the first count elements along an axis, all of them where count is every, as name.
+// sorted returns the indices of the first count elements along an axis, all of them where count is every, as name.
 func (v *Value) sorted(name string, axis, count int, descending bool) *Value {
 	v = v.orLost()
 	if v.failed {
@@ -178,7 +178,7 @@ func (v *Value) sorted(name string, axis, count int, descending bool) *Value {
 	return v.graph.add(argSortOp{count, descending}, v.Transpose(a, last)).Transpose(a, last)
 }
 
-// ArgSort gives the indices, as I64, that put an axis in ascending or descending order. Equal elements keep their order, and
+// ArgSort returns the indices, as I64, that put an axis in ascending or descending order. Equal elements keep their order, and
 // NaN counts as larger than every number. It has no gradient. Equal to torch.argsort with stable=True.
 //
 // Shapes: [d...] -> [d...].
@@ -186,7 +186,7 @@ func (v *Value) ArgSort(axis int, descending bool) *Value {
 	return v.sorted("ArgSort", axis, every, descending)
 }
 
-// Sort puts an axis in ascending or descending order and gives the indices, as I64, that the elements had. Equal elements
+// Sort puts an axis in ascending or descending order and returns the former indices of the elements too, as I64. Equal elements
 // keep their order, and NaN counts as larger than every number. The gradient goes back to the element's old place. Equal
 // to torch.sort with stable=True.
 //
@@ -196,7 +196,7 @@ func (v *Value) Sort(axis int, descending bool) (sorted, indices *Value) {
 	return v.Gather(axis, indices), indices
 }
 
-// TopK gives the k largest elements along an axis in descending order, and their indices as I64. Of equal elements the first
+// TopK returns the k largest elements along an axis in descending order, and their indices as I64. Of equal elements the first
 // comes first, and NaN counts as larger than every number. The gradient goes to the elements taken. Equal to torch.topk.
 //
 // Shapes: [... d ...] -> [... k ...], [... k ...] with k <= d.

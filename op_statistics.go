@@ -74,9 +74,9 @@ func (v *Value) unit(axes []int) *Value {
 	return largest.IsFinite().And(largest.Ne(Num(0))).branch(largest, Num(1))
 }
 
-// Norm is the p-norm along the axes, or of all elements: (sum |v|^p)^(1/p). Infinity gives the largest magnitude, -Inf the
+// Norm is the p-norm along the axes, or of all elements: (sum |v|^p)^(1/p). A p of infinity means the largest magnitude, -Inf the
 // smallest, and 0 the number of elements that are not 0. Elements are divided by the largest magnitude on the way, so
-// that none overflows. The gradient by an element that is 0 is 0, as is the gradient of a norm that is 0. Equal to
+// that none overflows. The gradient with respect to an element that is 0 is 0, as is the gradient of a norm that is 0. Equal to
 // torch.linalg.vector_norm.
 //
 // Shapes: [d...] -> [d...] without the axes.

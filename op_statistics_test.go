@@ -51,7 +51,7 @@ var _ = refuse(
 	unaryRefusal("Norm", func(v *tarn.Value) *tarn.Value { return v.Norm(2) }, bool_(3), "bool"),
 )
 
-// TestStableStatistics gives the statistics numbers at which the textbook's formula loses all digits or overflows.
+// TestStableStatistics returns the statistics numbers at which the textbook's formula loses all digits or overflows.
 func TestStableStatistics(t *testing.T) {
 	inf := math.Inf(1)
 	for _, test := range []struct {
@@ -88,7 +88,7 @@ func TestStableStatistics(t *testing.T) {
 	}
 }
 
-// TestStatisticsOfEqualElements gives them with their gradients, which are 0 and not what rounding has left, and numbers with a large mean.
+// TestStatisticsOfEqualElements returns them with their gradients, which are 0 and not what rounding has left, and numbers with a large mean.
 func TestStatisticsOfEqualElements(t *testing.T) {
 	for _, dtype := range []tarn.DType{tarn.F32, tarn.F64} {
 		for _, test := range []struct {

@@ -15,8 +15,8 @@ import (
 type Window struct {
 	Stride   []int // the distance between places of the window; 1, or for pooling the window's size
 	Dilation []int // the distance between elements of the window; 1
-	Padding  []int // places beside the ends of an axis, whose elements are 0 or do not count; 0
-	// PaddingAfter is the padding after the last element, where it differs from that before the first.
+	Padding  []int // places next to the ends of an axis, whose elements are 0 or do not count; 0
+	// PaddingAfter is the padding after the last element, if it differs from that before the first.
 	PaddingAfter []int
 	// Same pads so that the result has ceil(size/stride) places, as padding="same" of PyTorch and JAX: half of it before,
 	// and what is odd after. Padding and PaddingAfter are nil then.
@@ -119,7 +119,7 @@ func windowList(name string, list, otherwise []int, least int) ([]int, error) {
 	return slices.Clone(list), nil
 }
 
-// spatial gives the sizes of the spatial axes, or an error where the operand has no room for them.
+// spatial returns the sizes of the spatial axes, or an error where the operand has no room for them.
 func spatial(t ir.Type) ([]int, error) {
 	if !t.DType.Float() {
 		return nil, newProblem("the operand is %v and should be f32 or f64", t.DType).WithHint("Cast it")

@@ -134,8 +134,8 @@ func TestSubstituteInLoop(t *testing.T) {
 	}
 }
 
-// TestGradientOfSubstitutes: what has been computed once more has the gradients of the same function at the other operands, those of rules of its own too,
-// in first and second derivatives and in forward mode.
+// TestGradientOfSubstitutes: what has been computed once more has the gradients of the same function at the other operands, those of rules of
+// its own too, in first and second derivatives and in forward mode.
 func TestGradientOfSubstitutes(t *testing.T) {
 	at, other := tarn.Vector([]float64{1, 2, 3}), tarn.Vector([]float64{3, 0.5, 1})
 	for name, f := range map[string]func(x *tarn.Value) *tarn.Value{

@@ -280,6 +280,21 @@ func TestNormalize(t *testing.T) {
 	if m, err := same.Moments("x", false); err != nil || m.Mean[0] != 2 || m.Std[0] != 1 {
 		t.Errorf("moments of a constant: %v, %v", m, err)
 	}
+	for _, test := range []struct {
+		x         []float64
+		mean, std float64
+	}{
+		{[]float64{0.1, 0.1, 0.1}, 0.1, 1},
+		{[]float64{0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7}, 0.7, 1},
+		{[]float64{1e15, 1e15 + 1, 1e15 + 2}, 1e15 + 1, math.Sqrt(2. / 3)},
+		{[]float64{1e200, 3e200}, 2e200, 1e200},
+		{[]float64{1e-200, 3e-200}, 2e-200, 1e-200},
+	} {
+		m, err := newSet(t, Field{"x", Array{[]int{len(test.x)}, test.x}}).Moments("x", false)
+		if err != nil || math.Abs(m.Mean[0]-test.mean) > 1e-15*test.mean || math.Abs(m.Std[0]-test.std) > 1e-15*test.std {
+			t.Errorf("the moments of %v are %v, %v; want %v and %v", test.x, m, err, test.mean, test.std)
+		}
+	}
 	_, err := same.Moments("b", false)
 	refused(t, "Moments", err, "bools")
 	_, err = same.Moments("none", false)

@@ -2,7 +2,7 @@ package nn
 
 import "github.com/seed-49005b45/tarn"
 
-// This file holds the losses of yes-or-no predictions, each element a class of its own with a target between 0 and 1.
+// This file holds the losses of yes-or-no predictions, each element its own class with a target between 0 and 1.
 
 // BCEWithLogitsLoss is the binary cross-entropy of logits. Equal to torch.nn.BCEWithLogitsLoss.
 type BCEWithLogitsLoss struct {
@@ -43,7 +43,7 @@ type BCELoss struct{ Reduction Reduction }
 // BCE is the mean binary cross-entropy of probabilities. Shapes: [d...], [d...] -> [].
 func BCE(probability, target *tarn.Value) *tarn.Value { return BCELoss{}.Loss(probability, target) }
 
-// Loss is -(y log p + (1-y) log(1-p)), where no logarithm goes below -100; the derivative by p is (p-y)/(p(1-p)), with a
+// Loss is -(y log p + (1-y) log(1-p)), where no logarithm goes below -100; the derivative with respect to p is (p-y)/(p(1-p)), with a
 // divisor of at least 1e-12: both are PyTorch's choices. Outside [0, 1] p gives NaN.
 //
 // Shapes: [d...], [d...] -> [], or [d...] with None.

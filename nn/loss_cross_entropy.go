@@ -55,7 +55,7 @@ func (l CrossEntropyLoss) Loss(logits, target *tarn.Value) *tarn.Value {
 	return c.reduce(l.Reduction, rows)
 }
 
-// exponentials gives e^(x-m), where m is the maximum of each row, their sum and log(sum e^x), so that one exponential an
+// exponentials returns e^(x-m), where m is the maximum of each row, their sum and log(sum e^x), so that one exponential an
 // element serves the loss and its gradient. m cancels from every result and is taken as a constant.
 func exponentials(x *tarn.Value) (e, sum, lse *tarn.Value) {
 	m := x.Max(-1).StopGradient()
@@ -70,10 +70,11 @@ func exponentials(x *tarn.Value) (e, sum, lse *tarn.Value) {
 func crossEntropy(x, e, sum, lse *tarn.Value, c classes) *tarn.Value {
 	rows := lse.Sub(c.pick(x))
 	return tarn.WithGradient(rows, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
-		spread := e.Mul(dy.Div(sum).Unsqueeze(-1)) // dy softmax(x)
-		if c.keep != nil {
-			spread = c.keep.Unsqueeze(-1).Where(spread, tarn.Num(0)) // x may be NaN
+		e, share := e, dy.Div(sum)
+		if c.keep != nil { // x may be NaN in the other rows
+			e, share = c.keep.Unsqueeze(-1).Where(e, tarn.Num(0)), c.keep.Where(share, tarn.Num(0))
 		}
+		spread := e.Mul(share.Unsqueeze(-1)) // dy softmax(x)
 		return []*tarn.Value{spread.Sub(c.hit(x).Where(dy.Unsqueeze(-1), tarn.Num(0)))}
 	})
 }

@@ -164,8 +164,9 @@ func missingState(name string, x *tarn.Value) (y *tarn.Value, last State) {
 	return bad, State{H: bad, C: bad}
 }
 
-// sigmoid is the sigmoid of a gate. Its derivative is computed from the result alone, which the scan keeps for the backward pass in any case. It loses
-// its digits only where it is too small to matter in a cell, and the exponential that would save them takes longer than the rest of the gate.
+// sigmoid is the sigmoid of a gate. Its derivative is computed from the result alone, which the scan keeps for the backward pass in any case.
+// It loses its digits only where it is too small to matter in a cell, and the exponential that would save them takes longer than the rest of
+// the gate.
 func sigmoid(x *tarn.Value) *tarn.Value {
 	y := x.Sigmoid()
 	return tarn.WithGradient(y, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {

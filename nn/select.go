@@ -4,8 +4,8 @@ import "github.com/seed-49005b45/tarn"
 
 // This file holds the selection that layers and losses make themselves.
 
-// choose is condition.Where(yes, no), of operands of one shape, to which the condition broadcasts, for operands whose gradients are finite as they are. The zeros of its gradients are
-// ordinary numbers: unlike those of Where nothing guards them further up, which costs nothing there.
+// choose is condition.Where(yes, no), of operands of one shape, to which the condition broadcasts, for operands whose gradients are finite as
+// they are. The zeros of its gradients are ordinary numbers: unlike those of Where nothing guards them further up, which costs nothing there.
 func choose(condition, yes, no *tarn.Value) *tarn.Value {
 	return tarn.WithGradient(condition.Where(yes, no), []*tarn.Value{yes, no}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{condition.Where(dy, tarn.Num(0)), condition.Where(tarn.Num(0), dy)}

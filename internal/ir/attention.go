@@ -140,8 +140,9 @@ func (f AttentionForm) weights(in []Array, b, h, i int) (weights []float64, logS
 	return weights, top + math.Log(sum)
 }
 
-// gradients is the reference of the gradient. Keys with the weight 0, and queries whose results have the gradient 0, have no part in it, NaN or not. The formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)),
-// dq_i = scale sum(ds_j k_j), dk_j = scale sum(ds_j q_i) and dv_j = sum(w_j dout_i).
+// gradients is the reference of the gradient. Keys with the weight 0, and queries whose results have the gradient 0, have no part in it, NaN
+// or not. The formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)), dq_i = scale sum(ds_j k_j), dk_j =
+// scale sum(ds_j q_i) and dv_j = sum(w_j dout_i).
 func (f AttentionForm) gradients(out Array, in []Array) {
 	q, k, v, dout := in[0], in[1], in[2], in[len(in)-1]
 	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]
