@@ -176,11 +176,16 @@ func (s *ModelSummary) String() string {
 			at.weights += p.Tensor().Size()
 		}
 	}
+layers:
 	for i := range s.Layers {
 		l := &s.Layers[i]
 		at := root
 		for part := range strings.SplitSeq(l.Path, ".") {
-			at = at.parts[slices.IndexFunc(at.parts, func(b *branch) bool { return b.name == part })]
+			i := slices.IndexFunc(at.parts, func(b *branch) bool { return b.name == part })
+			if i < 0 {
+				continue layers // which Summary has not found in the model
+			}
+			at = at.parts[i]
 			at.multiplications += l.Multiplications
 		}
 		at.layer = l

@@ -33,6 +33,9 @@ func (c *checkCommand) Validate() error {
 
 // Run checks and prints.
 func (c *checkCommand) Run(env *environment) error {
+	if other := map[bool]string{true: "layers", false: "hidden"}[c.Task == task]; env.given[other] {
+		return usageError{fmt.Errorf("--%s has no effect on %s", other, c.Task)}
+	}
 	model, build, set, target, err := c.task()
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 
 // complete are the arguments with which each command would run.
 var complete = map[string][]string{
-	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
+	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "check": {"mnist"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
 	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil, "board": {"run"},
 }
 
@@ -149,6 +149,8 @@ func TestWithoutEffect(t *testing.T) {
 		{"--json and --list can't be used together", []string{"bench", "--list", "--json"}},
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "mnist", "--watch", "0", "--watch-histograms"}},
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "gpt", "--watch-histograms", "--watch=0"}},
+		{"--layers has no effect on mnist", []string{"check", "mnist", "--layers", "2"}},
+		{"--hidden has no effect on gpt", []string{"check", "gpt", "--hidden", "8"}},
 		{"exclude each other", []string{"train", "gpt", "--out", "a", "--resume", "b"}},
 		{"--restart needs the folder of a run", []string{"train", "mnist", "--restart"}},
 		{"--hidden cannot be set with --resume", []string{"train", "mnist", "--resume", "run", "--hidden", "8"}},
