@@ -281,8 +281,11 @@ func (t *Tensor) elementEqual(u *Tensor, i int, tolerance float64) bool {
 	return !math.IsInf(a, 0) && !math.IsInf(b, 0) && math.Abs(a-b) <= tolerance+tolerance*math.Abs(b)
 }
 
-// String prints dtype, shape and elements; long axes are cut to their first and last three.
+// String prints dtype, shape and elements; long axes are cut to their first and last three. Nil and the zero Tensor are "no tensor".
 func (t *Tensor) String() string {
+	if !t.exists() {
+		return "no tensor"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v ", t.array.Type)
 	if t.Size() == 0 {

@@ -122,8 +122,13 @@ func touch(words []uint64) {
 	}
 }
 
-// Slice returns the elements of a as a slice of T, which must have the size of a's dtype.
-func Slice[T any](a Array) []T { return unsafe.Slice((*T)(a.Data), a.Size()) }
+// Slice returns the elements of a as a slice of T, which must have the size of a's dtype. It is nil if a has no memory.
+func Slice[T any](a Array) []T {
+	if a.Data == nil {
+		return nil
+	}
+	return unsafe.Slice((*T)(a.Data), a.Size())
+}
 
 // Float is element i as a float64; a bool is 0 or 1.
 func (a Array) Float(i int) float64 {
