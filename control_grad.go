@@ -308,7 +308,7 @@ func (b *Graph) stepOf(mask *Value) *Value {
 	return b.leaf(argumentOp{control: b.control, role: cotangentArgument, outer: mask}, ir.Type{DType: ir.Bool, Shape: mask.Shape()[1:]})
 }
 
-// masked gives a gradient with its support.
+// masked returns a gradient with its support.
 func masked(grad, mask func() *Value) func() *Value {
 	return func() *Value { return grad().selected(true, mask) }
 }

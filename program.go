@@ -336,7 +336,7 @@ func (p *Program) RunInto(ctx context.Context, results Results, inputs ...*Tenso
 	return nil
 }
 
-// run calls do, which takes so many runs of the program, with the outputs in results.
+// run calls do, which takes the given number of runs of the program, with the outputs in results.
 func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do func(c exec.Call) error, runs int64) error {
 	if err := p.check(inputs); err != nil {
 		return err

@@ -28,7 +28,7 @@ type recorder struct {
 	times  int     // time steps of the first layer, 0 if it is not recurrent
 }
 
-// record begins a run of a network of so many layers, with a configuration.
+// record begins a run of a network with the given number of layers, with a configuration.
 func record(t testing.TB, dir string, layers int, config map[string]any) *recorder {
 	t.Helper()
 	r := &recorder{t: t, dir: dir, random: rand.New(rand.NewPCG(1, uint64(layers))), decay: 0.8}

@@ -171,7 +171,7 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// run gives the result as "out", and as "grad NAME" the gradient by each operand that has one.
+// run returns the result as "out", and as "grad NAME" the gradient with respect to each operand that has one.
 func (c goldenCase) run(t *testing.T, dtype tarn.DType) tarn.Results {
 	g := tarn.NewGraph()
 	data := map[string]*tarn.Tensor{}

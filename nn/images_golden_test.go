@@ -240,7 +240,7 @@ func TestImageGoldens(t *testing.T) {
 	}
 }
 
-// runLayer gives the result and the gradients, as goldenCase.run, in training where the case has states afterwards.
+// runLayer returns the result and the gradients, as goldenCase.run, in training where the case has states afterwards.
 func (c imageCase) runLayer(t *testing.T, l nn.Layer, dtype tarn.DType) tarn.Results {
 	g := tarn.NewGraph()
 	if c.After == nil || len(c.After) == 0 {

@@ -114,9 +114,9 @@ func tensorOf(data []float64, shape ...int) *tarn.Tensor {
 	return t
 }
 
-// TestNormalisationsKeepDigitsFarFromZero compares f32 with f64 on numbers of mean 1e4 and spread 1, at which an f32 has three decimals:
+// TestNormalizationsKeepDigitsFarFromZero compares f32 with f64 on numbers of mean 1e4 and spread 1, at which an f32 has three decimals:
 // what is in the input must not be lost on top.
-func TestNormalisationsKeepDigitsFarFromZero(t *testing.T) {
+func TestNormalizationsKeepDigitsFarFromZero(t *testing.T) {
 	x, apart := random(tarn.F32, 5, 8, 16, 16, 4), tarn.Zeros(tarn.F32, 8, 16, 16, 4)
 	for i := range x.Size() {
 		x.SetFloat(i, 1e4+x.Float(i))

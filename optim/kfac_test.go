@@ -128,7 +128,7 @@ func TestKFACBranches(t *testing.T) {
 	}
 }
 
-// meanOf is the mean over so many runs of a value, of which each run draws another. It may need the first of the inputs only.
+// meanOf is the mean over the given number of runs of a value, of which each run draws another. It may need the first of the inputs only.
 func meanOf(t *testing.T, v *tarn.Value, runs int, inputs ...*tarn.Tensor) []float64 {
 	t.Helper()
 	program, err := tarn.Compile(v.Graph(), tarn.Outputs{"v": v})

@@ -33,5 +33,5 @@
 // A RangeTest trains for some steps with a rate that rises, and finds where the loss falls most steeply.
 //
 // Package train/progress shows how far a training is, train/curve draws its learning curve, and train/events writes event files for TensorBoard:
-// it is a Logger, and so can a sink of one's own be.
+// it is a Logger, and so can a sink of your own be.
 package train

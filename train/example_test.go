@@ -134,7 +134,7 @@ func ExampleEval_Measure() {
 	// loss 0.7, accuracy 0.5 before the training
 }
 
-// Over gives the outputs of each batch, as for predictions.
+// Over returns the outputs of each batch, as for predictions.
 func ExampleEval_Over() {
 	m := newModel()
 	eval, err := train.NewEval(m.build)

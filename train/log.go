@@ -42,7 +42,7 @@ type recordJSON struct {
 	Skipped   int                 `json:"skipped,omitempty"`
 }
 
-// MarshalJSON gives the record as a JSON object.
+// MarshalJSON returns the record as a JSON object.
 func (r Record) MarshalJSON() ([]byte, error) {
 	number := func(x float64) *float64 {
 		if math.IsNaN(x) || math.IsInf(x, 0) {

@@ -4,7 +4,7 @@ import "github.com/seed-49005b45/tarn/watch"
 
 // This file holds Logger, by which a training tells others what it does.
 
-// Logger takes what a training reports, for a sink of one's own: see Loop.Loggers. The methods are called one after the other, from the goroutine of
+// Logger takes what a training reports, for a sink of your own: see Loop.Loggers. The methods are called one after the other, from the goroutine of
 // Run, which waits for them. An error of Begin or Log ends the training; a logger that would rather lose lines returns nil.
 type Logger interface {
 	// Begin is called before the first run, and again if the training is resumed: the header then has the number of runs

@@ -29,7 +29,7 @@ type RangeTest struct {
 	Updates  int     // the most updates; the test ends before where the losses have risen far
 	Batch    int     // examples in a batch
 	Seed     uint64  // of shuffling and of the random ops of the graph
-	Diverged float64 // the test ends when the smoothed loss is so many times the lowest, or not finite
+	Diverged float64 // the test ends when the smoothed loss is this many times the lowest, or not finite
 }
 
 // NewRangeTest returns a test of 100 updates with rates from 1e-7 to 10 in batches of 128, which ends at 4 times the lowest loss.

@@ -47,7 +47,7 @@ type Step struct {
 	// SkipNonFinite makes a run that is not finite no error: Result.Skipped tells it.
 	SkipNonFinite bool
 
-	// Watch, if it is not nil, looks at every so many updates: see package watch. It is set before the first run.
+	// Watch, if it is not nil, looks at updates at regular intervals: see package watch. It is set before the first run.
 	Watch *watch.Watcher
 
 	optimizer optim.Optimizer
@@ -362,7 +362,7 @@ func (s *Step) largest() (most float64) {
 }
 
 // Run takes one run on tensors given in the order of the graph's inputs, n being the number of examples. A step of one
-// graph passes over n.
+// graph ignores n.
 func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
 	p, err := s.next(n)
 	if err != nil {

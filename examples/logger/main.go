@@ -1,4 +1,4 @@
-// Command logger trains a small network and posts what the training reports to a server, as a sink of one's own for MLflow,
+// Command logger trains a small network and posts what the training reports to a server, as a sink of your own for MLflow,
 // Weights & Biases or a dashboard would.
 package main
 

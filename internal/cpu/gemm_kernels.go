@@ -4,7 +4,7 @@ package cpu
 
 // gemmKernel computes a register tile of C: c = a·b, or c += a·b if add is set. The tile has as many rows and vectors
 // of columns as the kernel's place in its table says; lanes of the last vector are used. Strides are in bytes; rows of
-// b and c are contiguous. The sum runs over so many blocks, at least one, of k elements each; aNext and bNext are the bytes
+// b and c are contiguous. The sum runs over blocks, at least one, of k elements each; aNext and bNext are the bytes
 // from where one block ends to where the next begins.
 type gemmKernel = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int)
 

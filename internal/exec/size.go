@@ -76,7 +76,7 @@ func outputBytes(p *lower.Program) (n int) {
 	return n
 }
 
-// checkMemory refuses to take so many bytes for p if the process may not have them.
+// checkMemory refuses to take that many bytes for p if the process may not have them.
 func checkMemory(p *lower.Program, bytes int) error {
 	if err := limit.Check(bytes); err != nil {
 		return &TooLarge{Memory{bytes - outputBytes(p), outputBytes(p), largest(p)}, err}

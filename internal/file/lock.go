@@ -118,7 +118,7 @@ func acquire(f *os.File, path string) (*Lock, error) {
 	return &Lock{f, path}, nil
 }
 
-// Release gives the lock back and removes its file.
+// Release releases the lock and removes its file.
 func (l *Lock) Release() error {
 	return shown(removeHeld(l.path, l.f))
 }

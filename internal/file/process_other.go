@@ -16,7 +16,7 @@ func exists(process int) bool {
 // startOf returns when a process began, if the system tells.
 func startOf(int) (time.Time, bool) { return time.Time{}, false }
 
-// removeHeld gives the lock back before it removes the file, since an open file cannot be removed. If another process has
+// removeHeld releases the lock before it removes the file, since an open file cannot be removed. If another process has
 // taken the lock by then, its file stays for the same reason.
 func removeHeld(path string, f *os.File) error {
 	err := f.Close()

@@ -40,7 +40,7 @@ func startOf(process int) (time.Time, bool) {
 	return time.Unix(seconds, 0).Add(time.Duration(ticks) * 10 * time.Millisecond), true
 }
 
-// removeHeld removes a locked file before it gives the lock back, so that no one can take the lock of a file that is then
+// removeHeld removes a locked file before it releases the lock, so that no one can take the lock of a file that is then
 // removed.
 func removeHeld(path string, f *os.File) error {
 	return errors.Join(os.Remove(path), f.Close())

@@ -11,7 +11,7 @@ import (
 
 // This file finds the limits of a Linux system in its files. It builds everywhere, so that its tests run everywhere.
 
-// groups gives the least memory limit of the control groups that the process is in, of version 1 and 2, and of those around them. root
+// groups returns the least memory limit of the control groups that the process is in, of version 1 and 2, and of those around them. root
 // is the file system's root.
 func groups(root fs.FS) (least int, ok bool) {
 	list, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -61,7 +61,7 @@ func number(root fs.FS, name string) (n int, ok bool) {
 	return n, err == nil && n >= 0
 }
 
-// mapped gives the bytes that the process has mapped, and those of them that are data, which two of its limits bound.
+// mapped returns the bytes that the process has mapped, and those of them that are data, which two of its limits bound.
 func mapped(root fs.FS, page int) (space, data int, ok bool) {
 	content, err := fs.ReadFile(root, "proc/self/statm")
 	if err != nil {

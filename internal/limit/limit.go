@@ -50,7 +50,7 @@ const often = 16 << 20
 
 var unchecked atomic.Int64
 
-// Check returns an error if the process may not allocate so many bytes more. What is garbage by now does not count as in use.
+// Check returns an error if the process may not allocate that many bytes more. What is garbage by now does not count as in use.
 func Check(bytes int) *Error {
 	if bytes > math.MaxInt/4 {
 		return Impossible(bytes)

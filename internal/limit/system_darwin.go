@@ -2,7 +2,7 @@ package limit
 
 import "golang.org/x/sys/unix"
 
-// system gives the limits of the system. The heap has so many bytes in use.
+// system returns the limits of the system. The heap uses used bytes.
 func system(used int) []Limit {
 	total, err := unix.SysctlUint64("hw.memsize")
 	if err != nil {

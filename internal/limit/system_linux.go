@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system gives the limits of the system. The heap has so many bytes in use.
+// system returns the limits of the system. The heap uses used bytes.
 func system(used int) []Limit {
 	var info unix.Sysinfo_t
 	total := uint64(math.MaxInt)

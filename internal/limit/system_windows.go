@@ -15,7 +15,7 @@ type memoryStatus struct {
 
 var globalMemoryStatus = windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx")
 
-// system gives the limits of the system: what can be committed, which is physical memory and paging files. The heap has so many bytes in use.
+// system returns the limits of the system: what can be committed, which is physical memory and paging files. The heap uses used bytes.
 func system(used int) []Limit {
 	s := memoryStatus{length: uint32(unsafe.Sizeof(memoryStatus{}))}
 	if globalMemoryStatus.Find() != nil {

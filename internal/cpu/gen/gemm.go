@@ -316,7 +316,7 @@ func (r *rowsOf) at(row int) Mem {
 	return m
 }
 
-// Prefetches, which together bring 5 % at the shapes of a transformer. Of B the row that so many steps ahead need: a row of a
+// Prefetches, which together bring 5 % at the shapes of a transformer. Of B the row that is needed several steps ahead: a row of a
 // matrix read in place may begin on a new page, which the processor does not foresee. Of A the line after the current one:
 // where A runs down its columns, it is that of the next tile. Of C all lines, at the start, as they are needed last.
 const ahead = 8
