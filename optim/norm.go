@@ -88,19 +88,24 @@ func sumOfSquares(values []*tarn.Value, change func(v *tarn.Value) *tarn.Value) 
 	return sum
 }
 
-// scaledSum returns a sum of squares that stays in the range of F64, and the number that the elements are multiplied by for it.
+// scaledSum returns a sum of squares that stays in the range of F64, and the number that the elements are multiplied by for it,
+// which is 1 if all are 0.
 func scaledSum(values []*tarn.Value) []*tarn.Value {
 	plain := sumOfSquares(values, func(v *tarn.Value) *tarn.Value { return v.Cast(tarn.F64) })
 	unit := plain.Lt(tarn.Num(0x1p-900)).Where(plain.Num(scaleUp), plain.IsFinite().Where(plain.Num(1), plain.Num(scaleDown)))
 	scaled := sumOfSquares(values, func(v *tarn.Value) *tarn.Value { return v.Cast(tarn.F64).Mul(unit) })
-	return []*tarn.Value{scaled, unit}
+	return []*tarn.Value{scaled, scaled.Eq(tarn.Num(0)).Where(plain.Num(1), unit)}
 }
 
 // scale returns v times a number that is a unit times a factor, F64 scalars. A product of both that is too small for the dtype of the
 // param, as that with which a huge gradient is limited may be, is not formed.
 func (s *Slot) scale(v, unit, factor *tarn.Value) *tarn.Value {
 	small := factor.Abs().Lt(tarn.Num(0x1p-100))
-	return v.Mul(s.Scalar(small.Where(tarn.Num(0x1p-60), factor.Num(1)).Mul(unit))).Mul(s.Scalar(small.Where(factor.Scale(0x1p60), factor)))
+	first := small.Where(tarn.Num(0x1p-60), factor.Num(1)).Mul(unit)
+	if v.DType() == tarn.F32 {
+		first = first.Minimum(tarn.Num(0x1p100)) // more is meant for tiny elements of F64, beside which those of F32 are 0
+	}
+	return v.Mul(s.Scalar(first)).Mul(s.Scalar(small.Where(factor.Scale(0x1p60), factor)))
 }
 
 // limited limits finite elements to 2^55 in f32 and 2^480 in f64, so that sums of many squares are finite. An update that is divided by its
