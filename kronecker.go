@@ -88,10 +88,12 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 	users := usersOf(values)
 	var found []*weightUses
 	var ys []*Value
-	for i, p := range params {
-		if slices.Contains(params[:i], p) {
+	listed := map[*Param]bool{}
+	for _, p := range params {
+		if listed[p] {
 			return nil, nil, fmt.Errorf("tarn: KroneckerFactors: param %q is listed twice", p.label())
 		}
+		listed[p] = true
 		w := users.weight(loss.graph.vars[p])
 		w.param = p
 		for _, u := range w.uses {
@@ -111,7 +113,7 @@ func KroneckerFactors(loss *Value, examples int, params ...*Param) (layers []*Kr
 				return nil, nil, err
 			}
 		}
-		w.findBias(users, params)
+		w.findBias(users, listed)
 		if w.bias != nil {
 			biases[w.bias] = true
 		}

@@ -1,6 +1,8 @@
 package tarn_test
 
 import (
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -484,3 +486,48 @@ var _ = register(
 			return weight.Mul(bias)
 		}},
 )
+
+// TestLoopUses expects the uses of a weight behind a loop, and the layers of the model, in time that grows with the number of results and
+// operands of the loop, not with their product: each result has all operands.
+func TestLoopUses(t *testing.T) {
+	allocated := func(n int) (factors, layers uint64) {
+		g := tarn.NewGraph()
+		var model tarn.ParamSet
+		carries := slices.Repeat([]*tarn.Value{g.Input("x", tarn.F64, 1, 3)}, n)
+		for i := range carries {
+			if err := model.Add(fmt.Sprintf("part%d.weight", i), tarn.NewParam(tarn.F64, nil, 3)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		head := tarn.NewParam(tarn.F64, nil, 2, 3)
+		if err := model.Add("head.weight", head); err != nil {
+			t.Fatal(err)
+		}
+		params := model.List()
+		last, _ := tarn.Scan(carries, nil, tarn.ScanOptions{Steps: 2}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+			for i, h := range carries {
+				next = append(next, h.Mul(params[i].Value(g)).Sin())
+			}
+			return next, nil
+		})
+		loss := bumpy(tarn.Concat(0, last...).MatMulT(head.Value(g)))
+		var at [3]runtime.MemStats
+		runtime.ReadMemStats(&at[0])
+		found, others, err := tarn.KroneckerFactors(loss, 1, params...)
+		runtime.ReadMemStats(&at[1])
+		parts := model.Layers(loss)
+		runtime.ReadMemStats(&at[2])
+		if err != nil || len(found) != 1 || found[0].Weight != head || len(others) != n || !strings.Contains(others[0].Reason, "used by Scan") {
+			t.Fatalf("%v, %v, %v", found, others, err)
+		}
+		if len(parts) != 2 || parts[1].Path != "head" {
+			t.Fatalf("the layers are %v", parts)
+		}
+		return at[1].TotalAlloc - at[0].TotalAlloc, at[2].TotalAlloc - at[1].TotalAlloc
+	}
+	factors, layers := allocated(500)
+	more, moreLayers := allocated(2000)
+	if more > 6*factors || moreLayers > 6*layers {
+		t.Errorf("4 times as many captures take %d bytes in place of %d, and for the layers %d in place of %d", more, factors, moreLayers, layers)
+	}
+}

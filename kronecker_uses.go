@@ -60,12 +60,16 @@ type operandOf struct {
 	at   int
 }
 
-// usage lists where each value is an operand.
+// usage lists where each value is an operand. The results of a loop or a branch share their operands, and only the first of them is listed:
+// what follows a value through its users ends at a loop in any case.
 type usage map[*Value][]operandOf
 
 func usersOf(values []*Value) usage {
-	users := usage{}
+	users, lists := usage{}, operandLists{}
 	for _, v := range values {
+		if !lists.first(v) {
+			continue
+		}
 		for i, in := range v.in {
 			users[in] = append(users[in], operandOf{v, i})
 		}
@@ -296,8 +300,8 @@ func sameView(a, b ir.View) bool {
 	return true
 }
 
-// findBias finds the param among params that is added to every product, with a number for each output, and used nowhere else.
-func (w *weightUses) findBias(users usage, params []*Param) {
+// findBias finds the param among those given that is added to every product, with a number for each output, and used nowhere else.
+func (w *weightUses) findBias(users usage, params map[*Param]bool) {
 	var bias *Value
 	for _, u := range w.uses {
 		b := users.biasOf(u)
@@ -306,7 +310,7 @@ func (w *weightUses) findBias(users usage, params []*Param) {
 		}
 		bias = b
 	}
-	if slices.Contains(params, bias.Param()) && users.ends(bias) == len(w.uses) {
+	if params[bias.Param()] && users.ends(bias) == len(w.uses) {
 		w.bias = bias.Param()
 	}
 }

@@ -37,46 +37,32 @@ func (s *ParamSet) Layers(loss *Value) []Layer {
 	users := usersOf(values)
 	byPath := map[string]*Layer{}
 	var layers []*Layer
-	pure := map[*Value]string{} // values that are computed from the params of one layer alone, with its path
-	part := map[*Value]string{} // results of a layer so far
-	fixed := map[*Value]bool{}  // values that are computed from constants
+	f := layerFinder{map[*Value]string{}, map[*Value]string{}, map[*Value]bool{}, map[**Value]meeting{}}
 	for _, v := range values {
 		if p := v.Param(); p != nil && s.Name(p) != "" {
-			pure[v] = layerPath(s.Name(p))
+			f.pure[v] = layerPath(s.Name(p))
 			continue
 		}
-		path, own, data := "", false, false
-		if path, parts := joined(v, part, fixed); parts {
-			byPath[path].Output, part[v] = v, path
-			continue
-		}
-		for _, in := range v.in {
-			switch of, ok := pure[in]; {
-			case ok && (!own || of == path):
-				path, own = of, true
-			case ok: // params of two layers meet: the later one takes the earlier one as data
-				path, data = of, true
-			case !fixed[in]:
-				data = true
-			}
-		}
+		m := f.operands(v)
 		switch {
-		case own && !data:
-			pure[v] = path
-		case own:
-			l := byPath[path]
+		case m.joins:
+			byPath[m.path].Output, f.part[v] = v, m.path
+		case m.own && !m.data:
+			f.pure[v] = m.path
+		case m.own:
+			l := byPath[m.path]
 			if l == nil {
-				l = &Layer{Path: path, Op: v.op.Name()}
-				byPath[path], layers = l, append(layers, l)
+				l = &Layer{Path: m.path, Op: v.op.Name()}
+				byPath[m.path], layers = l, append(layers, l)
 			}
 			if l.Output == nil || !sameLoop(l.Output, v) || v.Size() > l.Output.Size() {
 				l.Output = v
 			}
-			part[v] = path
-		case !data && len(v.in) > 0:
-			fixed[v] = true
+			f.part[v] = m.path
+		case !m.data && len(v.in) > 0:
+			f.fixed[v] = true
 		case len(v.in) == 0:
-			_, fixed[v] = v.op.(constOp)
+			_, f.fixed[v] = v.op.(constOp)
 		}
 	}
 	for name := range s.All() {
@@ -94,12 +80,52 @@ func (s *ParamSet) Layers(loss *Value) []Layer {
 	return out
 }
 
+// layerFinder holds what is known of the values so far.
+type layerFinder struct {
+	pure   map[*Value]string   // values that are computed from the params of one layer alone, with its path
+	part   map[*Value]string   // results of a layer so far
+	fixed  map[*Value]bool     // values that are computed from constants
+	shared map[**Value]meeting // of the operands that the results of a loop or a branch share
+}
+
+// meeting is what the operands of a value are.
+type meeting struct {
+	path  string // of a layer
+	joins bool   // they are several results of that layer
+	own   bool   // some are computed from its params alone
+	data  bool   // some are neither that nor computed from constants
+}
+
+// operands looks at the operands of v.
+func (f *layerFinder) operands(v *Value) (m meeting) {
+	if _, loop := v.op.(controlOp); loop && len(v.in) > 0 {
+		if m, known := f.shared[&v.in[0]]; known {
+			return m
+		}
+		defer func() { f.shared[&v.in[0]] = m }()
+	}
+	if path, ok := f.joined(v); ok {
+		return meeting{path: path, joins: true}
+	}
+	for _, in := range v.in {
+		switch of, ok := f.pure[in]; {
+		case ok && (!m.own || of == m.path):
+			m.path, m.own = of, true
+		case ok: // params of two layers meet: the later one takes the earlier one as data
+			m.path, m.data = of, true
+		case !f.fixed[in]:
+			m.data = true
+		}
+	}
+	return m
+}
+
 // joined reports whether v joins several results of one layer, and the layer's path.
-func joined(v *Value, part map[*Value]string, fixed map[*Value]bool) (string, bool) {
+func (f *layerFinder) joined(v *Value) (string, bool) {
 	path, n := "", 0
 	for _, in := range v.in {
-		of, ok := part[in]
-		if fixed[in] {
+		of, ok := f.part[in]
+		if f.fixed[in] {
 			continue
 		}
 		if !ok || n > 0 && of != path {

@@ -31,6 +31,7 @@ func BenchmarkCompileGrowth(b *testing.B) {
 		{"inputs", []int{1000, 2000, 4000, 8000, 16000}, growInputs},
 		{"shared", []int{1000, 2000, 4000, 8000, 16000}, growShared},
 		{"captures", []int{1000, 2000, 4000, 8000, 16000}, growCaptures},
+		{"factors", []int{500, 1000, 2000, 4000, 8000}, growFactors},
 	} {
 		took := map[int]float64{} // processor seconds by size
 		for i, n := range family.sizes {
@@ -168,4 +169,37 @@ func growCaptures(b *testing.B, n int) (func() error, *tarn.Graph) {
 		return []*tarn.Value{h}, nil
 	})
 	return growDescent(g, last[0].Sum(), params...), g
+}
+
+// growFactors is a scan with n carries whose body reads n params, and a linear layer behind it: each result of the scan has all params as
+// operands. The layers of the model and their Kronecker factors are found, which compiles nothing.
+func growFactors(b *testing.B, n int) (func() error, *tarn.Graph) {
+	g := tarn.NewGraph()
+	x, w := g.Input("x", tarn.F32, 1, 4), tarn.NewParam(tarn.F32, nil, 4, 4)
+	var model tarn.ParamSet
+	var carries []*tarn.Value
+	for i := range n {
+		carries = append(carries, x)
+		if err := model.Add(fmt.Sprintf("layer%d.weight", i), tarn.NewParam(tarn.F32, nil, 4)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := model.Add("head.weight", w); err != nil {
+		b.Fatal(err)
+	}
+	params := model.List()
+	last, _ := tarn.Scan(carries, nil, tarn.ScanOptions{Steps: 3}, func(carries, _ []*tarn.Value) (next, ys []*tarn.Value) {
+		for i, h := range carries {
+			next = append(next, h.Mul(params[i].Value(g)).Sin())
+		}
+		return next, nil
+	})
+	loss := tarn.Concat(0, last...).MatMul(w.Value(g)).Square().Mean()
+	return func() error {
+		if layers := model.Layers(loss); len(layers) == 0 {
+			return fmt.Errorf("there are no layers")
+		}
+		_, _, err := tarn.KroneckerFactors(loss, 1, params...)
+		return err
+	}, g
 }
