@@ -238,7 +238,7 @@ var mayImport = []struct {
 	{"internal/rng", nil},
 	{"internal/pool", nil},
 	{"internal/order", nil},
-	{"internal/dense", nil},
+	{"internal/dense", []string{"internal/limit"}},
 	{"internal/decimal", []string{"internal/list"}},
 	{"internal/list", nil},
 	{"internal/factor", nil},

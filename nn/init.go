@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -18,11 +19,15 @@ func Ones() tarn.Initializer { return Constant(1) }
 
 // Constant fills with c.
 func Constant(c float64) tarn.Initializer {
-	return func(t *tarn.Tensor, r *tarn.Random) {
+	fill := func(t *tarn.Tensor, r *tarn.Random) {
 		for i := range t.Size() {
 			t.SetFloat(i, c)
 		}
 	}
+	if !finite(c) {
+		return fill
+	}
+	return inRange(fill, "Constant(%v)", c)
 }
 
 // Uniform draws from the uniform distribution on [lo, hi).
@@ -30,7 +35,7 @@ func Uniform(lo, hi float64) tarn.Initializer {
 	if !(lo <= hi) || !finite(hi-lo) {
 		return broken("Uniform(%v, %v): the bounds should be finite numbers, the lower one first", lo, hi)
 	}
-	return func(t *tarn.Tensor, r *tarn.Random) { r.Uniform(t, lo, hi) }
+	return inRange(func(t *tarn.Tensor, r *tarn.Random) { r.Uniform(t, lo, hi) }, "Uniform(%v, %v)", lo, hi)
 }
 
 // Normal draws from the normal distribution.
@@ -38,7 +43,7 @@ func Normal(mean, std float64) tarn.Initializer {
 	if !finite(mean) || !scale(std) {
 		return broken("Normal(%v, %v): the mean should be a finite number, and the standard deviation one from 0 up", mean, std)
 	}
-	return func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, mean, std) }
+	return inRange(func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, mean, std) }, "Normal(%v, %v)", mean, std)
 }
 
 // TruncatedNormal draws from the normal distribution conditioned to lie within cut standard deviations of the mean; 2 is
@@ -47,7 +52,7 @@ func TruncatedNormal(mean, std, cut float64) tarn.Initializer {
 	if !finite(mean) || !scale(std) || !scale(cut) || cut == 0 {
 		return broken("TruncatedNormal(%v, %v, %v): the mean should be a finite number, the standard deviation one from 0 up, and the cut one above 0", mean, std, cut)
 	}
-	return func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }
+	return inRange(func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }, "TruncatedNormal(%v, %v, %v)", mean, std, cut)
 }
 
 // Fan says which count of connections of a weight an initializer divides by.
@@ -140,11 +145,11 @@ func scaledNormal(name string, gain float64, fan func(shape []int) float64) tarn
 	if !scale(gain) {
 		return broken(badGain, name, gain)
 	}
-	return func(t *tarn.Tensor, r *tarn.Random) {
+	return inRange(func(t *tarn.Tensor, r *tarn.Random) {
 		if n := fan(t.Shape()); n > 0 {
 			r.Normal(t, 0, gain/math.Sqrt(n))
 		}
-	}
+	}, "%s with the gain %v", name, gain)
 }
 
 // scaledUniform has the variance gain^2/fan: a uniform distribution on ±b has the variance b^2/3.
@@ -152,12 +157,12 @@ func scaledUniform(name string, gain float64, fan func(shape []int) float64) tar
 	if !scale(gain) {
 		return broken(badGain, name, gain)
 	}
-	return func(t *tarn.Tensor, r *tarn.Random) {
+	return inRange(func(t *tarn.Tensor, r *tarn.Random) {
 		if n := fan(t.Shape()); n > 0 {
 			b := gain * math.Sqrt(3/n)
 			r.Uniform(t, -b, b)
 		}
-	}
+	}, "%s with the gain %v", name, gain)
 }
 
 const badGain = "%s: the gain is %v and should be a finite number from 0 up"
@@ -166,6 +171,24 @@ const badGain = "%s: the gain is %v and should be a finite number from 0 up"
 func broken(format string, args ...any) tarn.Initializer {
 	err := fmt.Errorf("nn: "+format, args...)
 	return func(t *tarn.Tensor, r *tarn.Random) { r.Fail(err) }
+}
+
+// inRange is the initializer fill, whose arguments are finite. It fails if a number is beyond the range of the param's dtype, as with a
+// standard deviation of 1e300 in F32.
+func inRange(fill tarn.Initializer, format string, args ...any) tarn.Initializer {
+	return func(t *tarn.Tensor, r *tarn.Random) {
+		fill(t, r)
+		within := true
+		switch t.DType() {
+		case tarn.F32:
+			within = !slices.ContainsFunc(t.F32(), func(x float32) bool { return x-x != 0 })
+		case tarn.F64:
+			within = !slices.ContainsFunc(t.F64(), func(x float64) bool { return x-x != 0 })
+		}
+		if !within {
+			r.Fail(fmt.Errorf("nn: "+format+": the numbers are beyond the range of %v; use smaller ones", append(args, t.DType())...))
+		}
+	}
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -16,7 +16,7 @@ func Orthogonal(gain float64) tarn.Initializer {
 	if !scale(gain) {
 		return broken(badGain, "Orthogonal", gain)
 	}
-	return func(t *tarn.Tensor, r *tarn.Random) {
+	return inRange(func(t *tarn.Tensor, r *tarn.Random) {
 		if t.Size() == 0 {
 			return
 		}
@@ -39,7 +39,7 @@ func Orthogonal(gain float64) tarn.Initializer {
 				t.SetFloat(i*cols+j, gain*q[at])
 			}
 		}
-	}
+	}, "Orthogonal with the gain %v", gain)
 }
 
 // orthonormalize makes the n rows of length m orthonormal by modified Gram-Schmidt, each row cleared twice of its part along

@@ -124,14 +124,15 @@ func TestOrthogonal(t *testing.T) {
 func TestInitializersRefuse(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for name, inits := range map[string][]tarn.Initializer{
-		"Uniform":         {nn.Uniform(1, 0), nn.Uniform(nan, 1), nn.Uniform(0, nan), nn.Uniform(-inf, 0), nn.Uniform(0, inf), nn.Uniform(-1e308, 1e308)},
-		"Normal":          {nn.Normal(nan, 1), nn.Normal(inf, 1), nn.Normal(0, -1), nn.Normal(0, nan), nn.Normal(0, inf)},
-		"TruncatedNormal": {nn.TruncatedNormal(nan, 1, 2), nn.TruncatedNormal(0, -1, 2), nn.TruncatedNormal(0, 1, 0), nn.TruncatedNormal(0, 1, -2), nn.TruncatedNormal(0, 1, nan)},
-		"XavierUniform":   {nn.XavierUniform(nan), nn.XavierUniform(-1), nn.XavierUniform(inf)},
-		"XavierNormal":    {nn.XavierNormal(nan), nn.XavierNormal(-1), nn.XavierNormal(inf)},
-		"KaimingUniform":  {nn.KaimingUniform(nn.FanIn, nan), nn.KaimingUniform(nn.FanOut, -1), nn.KaimingUniform(nn.FanIn, inf)},
-		"KaimingNormal":   {nn.KaimingNormal(nn.FanIn, nan), nn.KaimingNormal(nn.FanOut, -1), nn.KaimingNormal(nn.FanIn, inf)},
-		"Orthogonal":      {nn.Orthogonal(nan), nn.Orthogonal(-1), nn.Orthogonal(inf)},
+		"Uniform":         {nn.Uniform(1, 0), nn.Uniform(nan, 1), nn.Uniform(0, nan), nn.Uniform(-inf, 0), nn.Uniform(0, inf), nn.Uniform(-1e308, 1e308), nn.Uniform(0, 1e300), nn.Uniform(-1e39, -1e38)},
+		"Normal":          {nn.Normal(nan, 1), nn.Normal(inf, 1), nn.Normal(0, -1), nn.Normal(0, nan), nn.Normal(0, inf), nn.Normal(0, 1e300), nn.Normal(1e39, 1), nn.Normal(0, 1e39)},
+		"TruncatedNormal": {nn.TruncatedNormal(nan, 1, 2), nn.TruncatedNormal(0, -1, 2), nn.TruncatedNormal(0, 1, 0), nn.TruncatedNormal(0, 1, -2), nn.TruncatedNormal(0, 1, nan), nn.TruncatedNormal(0, 1e300, 2), nn.TruncatedNormal(-1e300, 1, 2)},
+		"XavierUniform":   {nn.XavierUniform(nan), nn.XavierUniform(-1), nn.XavierUniform(inf), nn.XavierUniform(1e300)},
+		"XavierNormal":    {nn.XavierNormal(nan), nn.XavierNormal(-1), nn.XavierNormal(inf), nn.XavierNormal(1e300)},
+		"KaimingUniform":  {nn.KaimingUniform(nn.FanIn, nan), nn.KaimingUniform(nn.FanOut, -1), nn.KaimingUniform(nn.FanIn, inf), nn.KaimingUniform(nn.FanIn, 1e300)},
+		"KaimingNormal":   {nn.KaimingNormal(nn.FanIn, nan), nn.KaimingNormal(nn.FanOut, -1), nn.KaimingNormal(nn.FanIn, inf), nn.KaimingNormal(nn.FanOut, 1e300)},
+		"Constant":        {nn.Constant(1e300), nn.Constant(-4e38)},
+		"Orthogonal":      {nn.Orthogonal(nan), nn.Orthogonal(-1), nn.Orthogonal(inf), nn.Orthogonal(1e300)},
 	} {
 		for i, init := range inits {
 			model := &struct{ Weight *tarn.Param }{tarn.NewParam(tarn.F32, init, 3, 4)}

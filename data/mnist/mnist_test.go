@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -104,5 +105,13 @@ func BenchmarkEpoch(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestMemory loads the digits where there is no memory for them.
+func TestMemory(t *testing.T) {
+	t.Setenv("TARN_MEMORY", "8MiB")
+	if _, _, err := Load(); err == nil || !strings.Contains(err.Error(), "mnist: training examples: ") || !strings.Contains(err.Error(), "TARN_MEMORY is 8.0 MiB; read it where") {
+		t.Errorf("the error is %v", err)
 	}
 }

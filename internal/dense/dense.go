@@ -10,6 +10,8 @@ import (
 	"math"
 	"math/bits"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/limit"
 )
 
 // Number lists the element types of files.
@@ -19,8 +21,9 @@ type Number interface {
 
 // Memory grows as the data arrives: from first bytes on, by the given factor, up to what the header promises.
 const (
-	first  = 1 << 20
-	growth = 4
+	first    = 1 << 20
+	growth   = 4
+	foreseen = 16 << 20 // what there must be room for at first, if the header promises as much
 )
 
 // The limits of readers whose options name no other, in bytes.
@@ -70,10 +73,17 @@ func Fit(n, size int, asked, usual int64) error {
 func Read[T Number](r io.Reader, n int, order binary.ByteOrder) ([]T, error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
+	if err := room(min(n, foreseen/size), n, size); err != nil {
+		return nil, err
+	}
 	out := make([]T, 0, min(n, first/size))
 	for len(out) < n {
 		if len(out) == cap(out) {
-			grown := make([]T, len(out), min(n, growth*cap(out)))
+			more := min(n, growth*cap(out))
+			if err := room(more, n, size); err != nil {
+				return nil, err
+			}
+			grown := make([]T, len(out), more)
 			copy(grown, out)
 			out = grown
 		}
@@ -91,6 +101,14 @@ func Read[T Number](r io.Reader, n int, order binary.ByteOrder) ([]T, error) {
 		swap(out)
 	}
 	return out, nil
+}
+
+// room returns an error if there is no memory for the first of n elements of size bytes.
+func room(first, n, size int) error {
+	if err := limit.Check(first * size); err != nil {
+		return fmt.Errorf("no memory for %d elements of %d bytes: %w; %s", n, size, err, limit.ReadHint)
+	}
+	return nil
 }
 
 // ReadBools reads n bytes as truth values: zero is false and any other byte true.

@@ -168,3 +168,39 @@ func TestEnd(t *testing.T) {
 		t.Error("a byte was overlooked")
 	}
 }
+
+// zeros is a file that never ends.
+type zeros struct{ read int }
+
+func (z *zeros) Read(b []byte) (int, error) {
+	clear(b)
+	z.read += len(b)
+	return len(b), nil
+}
+
+// TestMemory reads more than the process may have: it is refused before anything is read, or, if the header promises more than is read
+// at first, before memory grows beyond the limit.
+func TestMemory(t *testing.T) {
+	for _, c := range []struct {
+		limit string
+		n     int
+		most  int // bytes that are read
+		ok    bool
+	}{
+		{"1MiB", 32 << 20, 0, false},
+		{"1MiB", 1 << 40, 0, false},
+		{"200MiB", 1 << 40, 128 << 20, false},
+		{"off", 32 << 20, 32 << 20, true},
+		{"1GiB", 32 << 20, 32 << 20, true},
+	} {
+		t.Setenv("TARN_MEMORY", c.limit)
+		var z zeros
+		got, err := Read[uint8](&z, c.n, binary.BigEndian)
+		if z.read > c.most || (err == nil) != c.ok || c.ok && len(got) != c.n {
+			t.Errorf("%+v: it reads %d bytes, returns %d and %v", c, z.read, len(got), err)
+		}
+		if want := fmt.Sprintf("no memory for %d elements of 1 bytes", c.n); err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "TARN_MEMORY is "+c.limit[:1])) {
+			t.Errorf("%+v: the error is %v", c, err)
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (e *Error) Error() string {
 // Hint says what to do.
 const Hint = "make it smaller, raise the limit, or set " + Variable + "=off to try anyway"
 
+// ReadHint says what to do if a file is too large.
+const ReadHint = "read it where there is more memory, raise the limit, or set " + Variable + "=off to try anyway"
+
 // Impossible is the error of an allocation of more bytes than an address can count.
 func Impossible(bytes int) *Error { return &Error{Need: bytes} }
 
@@ -59,13 +62,14 @@ func Check(bytes int) *Error {
 		return nil
 	}
 	unchecked.Store(0)
-	return check(bytes, limits, runtime.GC)
+	return check(bytes, limits, inUse, runtime.GC)
 }
 
-// check finds the limit that is exceeded by most, and collects garbage if that can help.
-func check(bytes int, limits func() []Limit, collect func()) *Error {
+// check finds the limit that is exceeded by most, and collects garbage if that can help: it begins threads, which fail if there is no
+// memory for them.
+func check(bytes int, limits func() []Limit, heap func() int, collect func()) *Error {
 	e := exceeded(bytes, limits())
-	if e == nil || bytes > e.Limit.Bytes-e.Limit.Spare {
+	if e == nil || bytes-e.Limit.Left() > heap() {
 		return e
 	}
 	collect()

@@ -17,20 +17,22 @@ func TestCheck(t *testing.T) {
 		bytes         int
 		before, after []Limit // the collection of garbage
 		want          string  // "" for allowed
+		heap          int
 		collected     bool
 	}{
-		{"no limit", math.MaxInt / 8, nil, nil, "", false},
-		{"fits", gib, []Limit{machine(8*gib, 7*gib)}, nil, "", false},
-		{"one byte too many", gib + 1, []Limit{machine(8*gib, 7*gib)}, []Limit{machine(8*gib, 7*gib)}, "1.0 GiB are needed and 7.0 GiB are in use, but the memory of this machine is 8.0 GiB", true},
-		{"fits without garbage", 2 * gib, []Limit{machine(8*gib, 7*gib)}, []Limit{machine(8*gib, gib)}, "", true},
-		{"fits never", 9 * gib, []Limit{machine(8*gib, gib)}, nil, "9.0 GiB are needed and 1.0 GiB are in use", false},
-		{"the tighter of two", gib, []Limit{machine(8*gib, gib), {"the group", gib, gib / 2, 0}}, []Limit{machine(8*gib, gib), {"the group", gib, gib / 2, 0}}, "but the group is 1.0 GiB", true},
-		{"some to spare", gib, []Limit{{"space", 2 * gib, gib, 1}}, []Limit{{"space", 2 * gib, gib, 1}}, "but space is 2.0 GiB", true},
-		{"nothing", 0, []Limit{machine(gib, gib)}, nil, "", false},
+		{"no limit", math.MaxInt / 8, nil, nil, "", 7 * gib, false},
+		{"fits", gib, []Limit{machine(8*gib, 7*gib)}, nil, "", 7 * gib, false},
+		{"one byte too many", gib + 1, []Limit{machine(8*gib, 7*gib)}, []Limit{machine(8*gib, 7*gib)}, "1.0 GiB are needed and 7.0 GiB are in use, but the memory of this machine is 8.0 GiB", 7 * gib, true},
+		{"fits without garbage", 2 * gib, []Limit{machine(8*gib, 7*gib)}, []Limit{machine(8*gib, gib)}, "", 7 * gib, true},
+		{"fits never", 9 * gib, []Limit{machine(8*gib, gib)}, nil, "9.0 GiB are needed and 1.0 GiB are in use", gib, false},
+		{"the tighter of two", gib, []Limit{machine(8*gib, gib), {"the group", gib, gib / 2, 0}}, []Limit{machine(8*gib, gib), {"the group", gib, gib / 2, 0}}, "but the group is 1.0 GiB", 7 * gib, true},
+		{"some to spare", gib, []Limit{{"space", 2 * gib, gib, 1}}, []Limit{{"space", 2 * gib, gib, 1}}, "but space is 2.0 GiB", 7 * gib, true},
+		{"what is mapped is not the heap", gib, []Limit{{"space", 8 * gib, 8 * gib, 0}}, nil, "but space is 8.0 GiB", gib - 1, false},
+		{"nothing", 0, []Limit{machine(gib, gib)}, nil, "", 7 * gib, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now, collected := tt.before, false
-			err := check(tt.bytes, func() []Limit { return now }, func() { now, collected = tt.after, true })
+			err := check(tt.bytes, func() []Limit { return now }, func() int { return tt.heap }, func() { now, collected = tt.after, true })
 			if got := ""; err != nil {
 				got = err.Error()
 				if tt.want == "" || !strings.Contains(got, tt.want) {

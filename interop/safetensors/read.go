@@ -129,7 +129,7 @@ func checkMemory(infos []info) (largest int64, err error) {
 		}
 	}
 	if err := limit.Check(int(min(total+float64(largest), math.MaxInt/2))); err != nil {
-		return 0, fmt.Errorf("the tensors: %w; read it where there is more memory, raise the limit, or set %s=off to try anyway", err, limit.Variable)
+		return 0, fmt.Errorf("the tensors: %w; %s", err, limit.ReadHint)
 	}
 	return largest, nil
 }
