@@ -97,7 +97,7 @@ func New(dir string, options Options) (*Board, error) {
 		runs: map[string]*run{}, rows: map[string]*summary{}, open: map[string]*records{}}, nil
 }
 
-// Close closes the directory. Requests that come later fail.
+// Close closes the directory. Requests that come later find no runs.
 func (b *Board) Close() error { return b.root.Close() }
 
 // policy lets the page load its own files and nothing else.
@@ -270,13 +270,15 @@ func (b *Board) table() table {
 // look looks for runs and reads what is new of them.
 func (b *Board) look() {
 	dirs := find(b.root)
-	for dir := range b.runs {
-		if !slices.Contains(dirs, dir) {
-			delete(b.runs, dir)
-			delete(b.rows, dir)
-			delete(b.open, dir)
-			b.version++
-		}
+	gone := maps.Clone(b.runs)
+	for _, dir := range dirs {
+		delete(gone, dir)
+	}
+	for dir := range gone {
+		delete(b.runs, dir)
+		delete(b.rows, dir)
+		delete(b.open, dir)
+		b.version++
 	}
 	for _, dir := range dirs {
 		r := b.runs[dir]

@@ -303,6 +303,9 @@ func TestRecords(t *testing.T) {
 			if r.Verdict != nil {
 				t.Errorf("the verdict %q has been undone", r.Verdict.Headline)
 			}
+			if r.Seconds != 1.2 {
+				t.Errorf("the training has taken %v seconds, want 1.2: looks count from its beginning", r.Seconds)
+			}
 		}},
 		{"healed", func(r *recorder) {
 			r.step(20, 2)
@@ -318,7 +321,7 @@ func TestRecords(t *testing.T) {
 			r.step(20, 2)
 			f, err := os.OpenFile(filepath.Join(r.dir, watch.FileName), os.O_APPEND|os.O_WRONLY, 0)
 			r.check(err)
-			_, err = f.WriteString("what is this?\n" + `{"step":{"run":40,"loss":1,"layers":{"gradNorm":[1]}}}` + "\n" + `{"step":{"run":60,"lo`)
+			_, err = f.WriteString("what is this?\n" + `{"step":{"run":40,"seconds":0.8,"loss":1,"layers":{"gradNorm":[1]}}}` + "\n" + `{"step":{"run":60,"lo`)
 			r.check(err)
 			r.check(f.Close())
 		}, []int64{20, 40}, []string{"2", "1"}, func(t *testing.T, r row) {
@@ -338,6 +341,11 @@ func TestRecords(t *testing.T) {
 			for _, y := range got.Y {
 				text, _ := json.Marshal(y)
 				loss = append(loss, string(text))
+			}
+			for i, run := range got.Step { // as the recorder counts time
+				if seconds := float64(run) / 50; float64(got.Seconds[i]) != seconds {
+					t.Errorf("run %d is at %v seconds, want %v", run, got.Seconds[i], seconds)
+				}
 			}
 			if fmt.Sprint(got.Step, loss) != fmt.Sprint(test.steps, test.loss) {
 				t.Errorf("the losses are %v at %v, want %v at %v", loss, got.Step, test.loss, test.steps)

@@ -110,7 +110,6 @@ type records struct {
 	file   tail
 	used   int64 // when it was asked for last, in turns of the board
 	header *watch.Header
-	offset float64 // seconds of the processes before
 	looks  columns
 	epochs columns
 
@@ -126,7 +125,7 @@ func newRecords(dir string) *records {
 }
 
 func (r *records) reset() {
-	r.header, r.offset, r.verdicts = nil, 0, nil
+	r.header, r.verdicts = nil, nil
 	r.looks.reset()
 	r.epochs.reset()
 	r.histograms, r.profiles = map[string]*thinned[watch.Histogram]{}, map[string]*thinned[profile]{}
@@ -192,10 +191,6 @@ func (r *records) begin(h *watch.Header) {
 	for _, t := range r.profiles {
 		t.kept = slices.DeleteFunc(t.kept, func(p profile) bool { return p.row >= len(r.looks.step) })
 	}
-	r.offset = 0
-	if n := len(r.looks.seconds); n > 0 {
-		r.offset = r.looks.seconds[n-1]
-	}
 }
 
 // addStep takes a look. A line whose columns do not fit the header has only the numbers of the whole step.
@@ -205,7 +200,7 @@ func (r *records) addStep(s *watch.Step) {
 	if h := r.header; h != nil && h.Examples > 0 && h.Batch > 0 {
 		epoch = float64(s.Run) * float64(h.Batch) / float64(h.Examples)
 	}
-	c.begin(s.Run, epoch, r.offset+s.Seconds)
+	c.begin(s.Run, epoch, s.Seconds)
 	c.set("loss", float64(s.Loss))
 	if rate := float64(s.Rate); !math.IsNaN(rate) { // which says that the optimizer does not tell it
 		c.set("rate", rate)

@@ -62,7 +62,6 @@ type run struct {
 	epochs   columns // of log.jsonl
 	header   *watch.Header
 	last     []byte        // the line of the last look
-	offset   float64       // seconds of earlier processes
 	ends     []watch.Epoch // of the file of records
 	verdicts []watch.Verdict
 	shown    []byte // the summary as it was last sent
@@ -72,6 +71,7 @@ type run struct {
 // find lists the folders of runs below root.
 func find(root *os.Root) []string {
 	var dirs []string
+	seen := map[string]bool{}
 	folders := 0
 	fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -79,7 +79,8 @@ func find(root *os.Root) []string {
 		}
 		if !d.IsDir() {
 			if slices.Contains(signs, d.Name()) {
-				if dir := path.Dir(p); len(dirs) == 0 || !slices.Contains(dirs, dir) {
+				if dir := path.Dir(p); !seen[dir] {
+					seen[dir] = true
 					dirs = append(dirs, dir)
 				}
 			}
@@ -145,7 +146,7 @@ func (r *run) update(root *os.Root) (*summary, error) {
 	if r.changed(root, "log.jsonl", &r.log) {
 		r.readLog(root)
 	}
-	reset := func() { r.header, r.last, r.offset, r.ends, r.verdicts = nil, nil, 0, nil, nil }
+	reset := func() { r.header, r.last, r.ends, r.verdicts = nil, nil, nil, nil }
 	if err := r.records.read(root, reset, r.take); err != nil {
 		return nil, err
 	}
@@ -167,9 +168,6 @@ func (r *run) take(text []byte) error {
 	}
 	switch {
 	case l.Header != nil:
-		if s := r.lastStep(); s != nil {
-			r.offset += s.Seconds
-		}
 		r.header = l.Header
 		r.ends = slices.DeleteFunc(r.ends, func(e watch.Epoch) bool { return e.Run > l.Header.Run })
 		r.verdicts = slices.DeleteFunc(r.verdicts, func(v watch.Verdict) bool { return v.Run > l.Header.Run })
@@ -259,7 +257,7 @@ func (r *run) summary(root *os.Root) *summary {
 		s.Step = r.header.Run // until the first look
 	}
 	if step := r.lastStep(); step != nil {
-		s.Step, s.Epoch, s.Seconds, s.Loss = step.Run, step.Epoch, r.offset+step.Seconds, &step.Loss
+		s.Step, s.Epoch, s.Seconds, s.Loss = step.Run, step.Epoch, step.Seconds, &step.Loss
 	}
 	if n := len(r.epochs.step); n > 0 {
 		s.Step, s.Epoch, s.Seconds = max(s.Step, r.epochs.step[n-1]), max(s.Epoch, int(r.epochs.epoch[n-1])), max(s.Seconds, r.epochs.seconds[n-1])

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -26,12 +25,8 @@ func (x Number) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (x *Number) UnmarshalJSON(text []byte) error {
-	var f float64
-	if err := json.Unmarshal(text, &f); err == nil {
-		*x = Number(f)
-		return nil
-	}
 	switch string(text) {
+	case "null":
 	case `"NaN"`:
 		*x = Number(math.NaN())
 	case `"+Inf"`:
@@ -39,7 +34,11 @@ func (x *Number) UnmarshalJSON(text []byte) error {
 	case `"-Inf"`:
 		*x = Number(math.Inf(-1))
 	default:
-		return fmt.Errorf("watch: %s is not a number", text)
+		f, err := strconv.ParseFloat(string(text), 64)
+		if err != nil {
+			return fmt.Errorf("watch: %s is not a number", text)
+		}
+		*x = Number(f)
 	}
 	return nil
 }
