@@ -153,7 +153,7 @@ func (p *product) mean(ctx context.Context, dst, v []float64) error {
 	clear(dst)
 	share := 1 / float64(len(p.batches))
 	for i, in := range p.batches {
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		p.program.SetRuns(0)

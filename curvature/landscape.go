@@ -54,7 +54,7 @@ func NewLoss(loss *tarn.Value, params []*tarn.Param, batches ...Inputs) (*Loss, 
 		v.set(w)
 		sum := 0.0
 		for i, in := range all {
-			if err := ctx.Err(); err != nil {
+			if err := context.Cause(ctx); err != nil {
 				return 0, fmt.Errorf("curvature: %w", err)
 			}
 			program.SetRuns(0)

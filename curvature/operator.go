@@ -39,7 +39,7 @@ func (a *Operator) use(ctx context.Context) (*counted, error) {
 
 // product is the product with v.
 func (c *counted) product(v []float64) ([]float64, error) {
-	if err := c.ctx.Err(); err != nil {
+	if err := context.Cause(c.ctx); err != nil {
 		return nil, fmt.Errorf("curvature: stopped after %d products: %w", c.products, err)
 	}
 	dst := make([]float64, c.Size)

@@ -40,6 +40,9 @@ func Check(ctx context.Context, model any, build func(g *tarn.Graph, n int) tarn
 		return nil, fmt.Errorf("doctor: Check needs a build function, and a batch with the target %q, whose first axis counts the examples", target)
 	}
 	for name, t := range batch {
+		if t == nil {
+			return nil, fmt.Errorf("doctor: the input %q of the batch is nil", name)
+		}
 		if t.Rank() == 0 || t.Shape()[0] != targets.Shape()[0] {
 			return nil, fmt.Errorf("doctor: %q has shape %v and the target %q %v: the first axis of all should count the examples", name, t.Shape(), target, targets.Shape())
 		}
@@ -82,7 +85,7 @@ func overfit(ctx context.Context, params *tarn.ParamSet, build func(g *tarn.Grap
 	programs := map[watch.Mode]*tarn.Program{}
 	instruments := map[watch.Mode]*watch.Instruments{}
 	for i := range int64(checkSteps) {
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		mode := w.Mode(i)

@@ -1,6 +1,8 @@
 package doctor_test
 
 import (
+	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -109,6 +111,16 @@ func TestCheckMistakes(t *testing.T) {
 		},
 		`the input "x"`: func() error {
 			_, err := doctor.Check(t.Context(), c.model, c.build, map[string]*tarn.Tensor{"label": label}, "label")
+			return err
+		},
+		`"x" of the batch is nil`: func() error {
+			_, err := doctor.Check(t.Context(), c.model, c.build, map[string]*tarn.Tensor{"x": nil, "label": label}, "label")
+			return err
+		},
+		"my reason": func() error {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(errors.New("my reason"))
+			_, err := doctor.Check(ctx, c.model, c.build, map[string]*tarn.Tensor{"x": x, "label": label}, "label")
 			return err
 		},
 		"the first axis": func() error {

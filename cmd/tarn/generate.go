@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"runtime"
@@ -82,7 +83,7 @@ func (c *generateCommand) Run(env *environment) error {
 	for range c.Length {
 		if env.ctx.Err() != nil {
 			fmt.Fprintln(env.stdout)
-			return env.ctx.Err()
+			return context.Cause(env.ctx)
 		}
 		token, err := writer.Write()
 		if err != nil {

@@ -371,6 +371,9 @@ func (m *measures) measure(c *landscapeCommand, env *environment, plane *curvatu
 		return nil, err
 	}
 	e, err := curvature.Eigenvalues(env.ctx, m.hessian, curvature.Options{Largest: 1, Smallest: 1, Tolerance: tolerance, Products: c.Products})
+	if env.ctx.Err() != nil {
+		return nil, context.Cause(env.ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; --skip-curvature leaves the eigenvalues out", p.Name, err)
 	}

@@ -126,7 +126,7 @@ func (d *descent) run(ctx context.Context, loss *tarn.Value, w io.Writer, steps 
 	}
 	for a.steps < steps && !arrived() {
 		if ctx.Err() != nil {
-			return a, ctx.Err()
+			return a, context.Cause(ctx)
 		}
 		out, err := program.Run(d.xs, d.ys)
 		if err != nil {

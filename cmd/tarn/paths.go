@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -121,7 +122,7 @@ func (s *surface) descend(env *environment, one contender, steps int) (way plot.
 	way.Name = one.name
 	for i := range steps {
 		if env.ctx.Err() != nil {
-			return way, 0, env.ctx.Err()
+			return way, 0, context.Cause(env.ctx)
 		}
 		x, y := place.F64()[0], place.F64()[1]
 		program.SetRuns(int64(i))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -69,7 +70,7 @@ func (m *network) predict(env *environment, images []float32) error {
 	batch := tarn.Zeros(tarn.F32, size, pixels)
 	for first := 0; first < n; first += size {
 		if env.ctx.Err() != nil {
-			return env.ctx.Err()
+			return context.Cause(env.ctx)
 		}
 		clear(batch.F32())
 		count := copy(batch.F32(), images[first*pixels:]) / pixels

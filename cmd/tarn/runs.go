@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,7 +175,7 @@ func findRuns(env *environment, dir string) (runs []*listedRun, err error) {
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case env.ctx.Err() != nil:
-			return env.ctx.Err()
+			return context.Cause(env.ctx)
 		case err != nil:
 			note(err)
 			return nil

@@ -177,5 +177,5 @@ func fastest(ctx context.Context, build func(g *tarn.Graph) (*tarn.Value, []*tar
 		}
 		best = min(best, time.Since(start))
 	}
-	return best.Seconds(), ctx.Err()
+	return best.Seconds(), context.Cause(ctx)
 }

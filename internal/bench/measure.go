@@ -43,7 +43,7 @@ func measure(ctx context.Context, first, step func() error) (timing, error) {
 			return t, err
 		}
 		fastest = min(fastest, time.Since(begin))
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return t, err
 		}
 	}
@@ -81,7 +81,7 @@ func sample(ctx context.Context, step func() error, inner int) ([]float64, error
 			}
 		}
 		samples = append(samples, time.Since(begin).Seconds()/float64(inner))
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -92,7 +92,7 @@ func (r *report) compare(ctx context.Context, w io.Writer, o Options, p *python,
 		result, err := p.measure(ctx, peer, load.Name, o.threads())
 		if ctx.Err() != nil {
 			fmt.Fprintln(w)
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		switch {
 		case err != nil:

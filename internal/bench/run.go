@@ -174,7 +174,7 @@ func (o Options) measureElsewhere(ctx context.Context, load workload) (Result, e
 // processError returns the error of a process with the last line that it printed.
 func processError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		if said := bytes.TrimSpace(e.Stderr); len(said) > 0 {
@@ -224,7 +224,7 @@ func Once(ctx context.Context, w io.Writer, threads int, names ...string) error 
 			err = b.first()
 		}
 		if err == nil {
-			err = ctx.Err()
+			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("bench: %s: %w", load.Name, err)
