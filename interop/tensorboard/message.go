@@ -47,6 +47,11 @@ func versionEvent(now float64) message {
 	return message{}.double(1, now).string(3, "brain.Event:2")
 }
 
+// startEvent is an Event with a SessionLog whose status is START.
+func startEvent(now float64, step int64) message {
+	return message{}.double(1, now).int(2, step).bytes(7, message{}.int(1, 1))
+}
+
 // summaryEvent is an Event with a Summary of one Value, of which value holds the fields other than its tag.
 func summaryEvent(now float64, step int64, tag string, value []byte) message {
 	v := append(message{}.string(1, tag), value...)

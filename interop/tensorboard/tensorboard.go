@@ -141,11 +141,22 @@ func (w *Writer) End(success bool) error {
 	return w.summary("_hparams_/session_end_info", 0, endValue(success, seconds(w.Now())))
 }
 
+// Resume records that a run which earlier files of the directory tell of continues at a step. TensorBoard drops what these files have of
+// this step and of later ones. Call it before the first value.
+func (w *Writer) Resume(step int64) error {
+	return w.event(func(now float64) message { return startEvent(now, step) })
+}
+
 // summary appends an event with one value.
 func (w *Writer) summary(tag string, step int64, value []byte) error {
 	if tag == "" {
 		return errors.New("tensorboard: the tag is empty")
 	}
+	return w.event(func(now float64) message { return summaryEvent(now, step, tag, value) })
+}
+
+// event appends an event of the present time.
+func (w *Writer) event(make func(now float64) message) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := seconds(w.Now())
@@ -153,7 +164,7 @@ func (w *Writer) summary(tag string, step int64, value []byte) error {
 		w.begun = true
 		w.append(versionEvent(now))
 	}
-	w.append(summaryEvent(now, step, tag, value))
+	w.append(make(now))
 	return w.err
 }
 

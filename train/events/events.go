@@ -29,6 +29,11 @@ func (l *Logger) Begin(h watch.Header) (err error) {
 	if l.w, err = tensorboard.Create(l.dir); err != nil {
 		return err
 	}
+	if h.Run > 0 { // what earlier files have of later runs has been undone
+		if err := l.w.Resume(h.Run + 1); err != nil {
+			return errors.Join(err, l.w.Close())
+		}
+	}
 	if len(l.hparams) > 0 {
 		if err := l.w.HParams(l.hparams, "epoch/train_loss", "epoch/val_loss"); err != nil {
 			return errors.Join(err, l.w.Close())

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ type event struct {
 	value float64
 }
 
-// read returns the events of the only file of a directory, by tag.
+// read returns the events of the only file of a directory, by tag; "start" is the tag of those that begin a session.
 func read(t *testing.T, dir string) map[string][]event {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
@@ -46,6 +47,9 @@ func read(t *testing.T, dir string) map[string][]event {
 		fields(t, text[12:12+n], func(number protowire.Number, varint uint64, bytes []byte) {
 			if number == 2 {
 				all[""] = []event{{run: varint}} // the step, for the summary that follows
+			}
+			if number == 7 {
+				all["start"] = append(all["start"], all[""][0])
 			}
 			if number != 5 {
 				return
@@ -164,6 +168,20 @@ func TestEvents(t *testing.T) {
 	bad := events.New(t.TempDir(), map[string]any{"x": errors.New("x")})
 	if err := bad.Begin(watch.Header{}); err == nil {
 		t.Error("a hyperparameter that is none is accepted")
+	}
+}
+
+// TestResumed expects a file of a training that is resumed to say from which run on it replaces what others have.
+func TestResumed(t *testing.T) {
+	for run, want := range map[int64][]event{0: nil, 120: {{run: 121}}} {
+		dir := t.TempDir()
+		l := events.New(dir, map[string]any{"rate": 0.01})
+		if err := errors.Join(l.Begin(watch.Header{Run: run}), l.End(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, dir)["start"]; !slices.Equal(got, want) {
+			t.Errorf("after %d runs the sessions begin at %v, want %v", run, got, want)
+		}
 	}
 }
 
