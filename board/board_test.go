@@ -523,6 +523,9 @@ func TestEvents(t *testing.T) {
 
 // TestExport checks that the file needs nothing else, and that no text of a run becomes markup.
 func TestExport(t *testing.T) {
+	if err := newBoard(t, t.TempDir(), board.Options{}).Export(io.Discard); err == nil || !strings.Contains(err.Error(), "there are no runs") {
+		t.Errorf("a page without runs: %v", err)
+	}
 	dir := recorded(t)
 	evil := `</script><script>alert(1)</script>`
 	r := record(t, filepath.Join(dir, "evil"), 1, map[string]any{"name": evil})

@@ -10,6 +10,8 @@ import (
 	"math"
 	"regexp"
 	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file writes the page as one file, with the answers that it would ask the server for.
@@ -30,10 +32,13 @@ var (
 )
 
 // Export writes the page with all runs as one file of HTML that a browser opens without a server. Long records are in it as
-// on the screen: with the extremes of each stretch.
+// on the screen: with the extremes of each stretch. A directory without runs is an error.
 func (b *Board) Export(w io.Writer) error {
 	answers := map[string]any{}
 	all := b.table()
+	if len(all.Runs) == 0 {
+		return fmt.Errorf("board: there are no runs below %s: a run is a folder in which a training has written", file.Name(b.name))
+	}
 	answers["api/runs"] = all
 	whole := window{from: math.Inf(-1), to: math.Inf(1), buckets: exportBuckets}
 	for _, row := range all.Runs {

@@ -25,13 +25,14 @@ import (
 //
 //	config.json               what the run was started with: what it takes to build the model again
 //	log.jsonl                 a JSON object for each epoch
+//	watch.jsonl               what was measured of its steps: see package watch
 //	checkpoint.safetensors    all it takes to resume: weights, optimizer states, position
 //	checkpoint-2.safetensors  the checkpoint before it; there may be more
 //	best.safetensors          the weights of the best epoch, if there is early stopping
 //	weights.safetensors       the weights in the end, and the sign that the run is finished
 //	lock                      who trains in it, while someone does
 //
-// Every file but the log is replaced atomically, so a crash at any moment leaves whole files. The log grows by a line
+// Every file but log.jsonl and watch.jsonl is replaced atomically, so a crash at any moment leaves whole files. These two grow by a line
 // at a time. Only the training writes in the directory, and holds a lock while it does; readers change nothing.
 
 // The names of the files in a run's folder.

@@ -48,7 +48,12 @@ func (c *doctorCommand) Run(env *environment) error {
 		}
 		fmt.Fprintln(w)
 	}
-	if len(verdicts) == 0 {
+	switch {
+	case len(verdicts) > 0:
+	case len(h.Steps) == 0:
+		fmt.Fprintln(w, "there is no look at the training yet to judge it by")
+		return nil
+	default:
 		fmt.Fprintln(w, "nothing seems wrong")
 		return nil
 	}

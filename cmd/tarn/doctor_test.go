@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +33,15 @@ func TestDoctor(t *testing.T) {
 	var v watch.Verdict
 	if err := json.Unmarshal([]byte(strings.SplitAfter(out, "\n")[0]), &v); err != nil || v.Rule != "large-rate" || v.Run == 0 || len(v.Remedies) == 0 {
 		t.Errorf("--json prints %s (%v)", out, err)
+	}
+	begun := t.TempDir()
+	for _, text := range []string{"", `{"header":{"version":1}}` + "\n"} {
+		if err := os.WriteFile(filepath.Join(begun, watch.FileName), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, _ := command(t, 0, "doctor", begun); !strings.Contains(out, "no look at the training yet") {
+			t.Errorf("records %q are judged:\n%s", text, out)
+		}
 	}
 	if _, err := command(t, exitFailure, "doctor", t.TempDir()); !strings.Contains(err, "has no watch.jsonl") {
 		t.Errorf("a folder that is no run: %s", err)

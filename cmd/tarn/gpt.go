@@ -35,7 +35,7 @@ type gptCommand struct {
 	Threads int     `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that does not exist."`
 	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
-	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
+	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet   bool    `short:"q" help:"Print only the result."`
 
 	lookFlags
@@ -232,7 +232,11 @@ func (c *gptCommand) Run(env *environment) (err error) {
 		return err
 	}
 	if !c.Quiet {
-		fmt.Fprintf(env.stdout, "write text with: tarn generate %s --prompt \"The Rays of Light\"\n", file.Name(folder.Dir()))
+		prompt := "TEXT"
+		if settings.Text == "" {
+			prompt = `"The Rays of Light"`
+		}
+		fmt.Fprintf(env.stdout, "write text with: tarn generate %s --prompt %s\n", file.Name(folder.Dir()), prompt)
 	}
 	fmt.Fprintf(env.stdout, "validation loss %.4f\n", loss)
 	return nil

@@ -31,7 +31,7 @@ type mnistCommand struct {
 	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
 	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
-	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights and log that it has."`
+	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
 
 	lookFlags

@@ -46,15 +46,18 @@ func (c *conditions) UnmarshalText(text []byte) error {
 		one := condition{}
 		if i > 0 {
 			rest := part[i:]
-			for _, operator := range []string{"!=", "<=", ">=", "=", "<", ">"} {
+			for _, operator := range []string{"!=", "<=", ">=", "==", "=", "<", ">"} {
 				if value, ok := strings.CutPrefix(rest, operator); ok {
 					one = condition{strings.TrimSpace(part[:i]), operator, strings.TrimSpace(value)}
 					break
 				}
 			}
 		}
-		if one.column == "" || one.value == "" {
+		if one.column == "" || one.value == "" || strings.ContainsAny(one.value[:1], "=!<>") {
 			return fmt.Errorf("%s is no condition such as learning_rate<0.01", list.Quote(part))
+		}
+		if _, err := strconv.ParseFloat(one.value, 64); err != nil && strings.ContainsAny(one.operator, "<>") {
+			return fmt.Errorf("%s compares with %s, which is not a number", list.Quote(part), list.Quote(one.value))
 		}
 		*c = append(*c, one)
 	}
@@ -66,7 +69,7 @@ func (c condition) holds(r *listedRun) bool {
 	x := r.cells[c.column]
 	order := compareCells(x, c.value)
 	switch c.operator {
-	case "=":
+	case "=", "==":
 		return x != "" && order == 0
 	case "!=":
 		return order != 0
@@ -251,6 +254,9 @@ func readRun(dir string) (*listedRun, error) {
 		}
 	}
 	r.cells["state"], r.cells["epoch"], r.cells["seconds"] = r.State, strconv.Itoa(r.Epochs), strconv.FormatFloat(r.Seconds, 'f', 1, 64)
+	if r.settings["time"] == "" {
+		r.cells["time"] = r.cells["seconds"] // as the table calls it
+	}
 	if best != nil {
 		r.BestEpoch = best.Epoch
 		r.cells["best_epoch"] = strconv.Itoa(best.Epoch)

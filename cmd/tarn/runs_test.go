@@ -70,6 +70,11 @@ run  state     epoch  best_epoch  train_loss  val_loss  accuracy  time
 a-2  finished  3/3    2           0.5         0.4       0.75      4.5s
 settings: epochs 3, hidden 4 2, lr 0.1, net.kind x\x1b[31m, net.width 8
 `},
+		{[]string{"--sort=-time", "--where", "state==stopped,time>1"}, `
+run   state    epoch  best_epoch  train_loss  val_loss  time
+a-10  stopped  1/3    1           0.25        -         1.5s
+settings: epochs 3, lr 0.02, net.width 8
+`},
 		{[]string{"--where", "lr=7"}, "\nno run is like that\n"},
 	} {
 		out, message := command(t, 0, append([]string{"runs"}, c.args...)...)
@@ -99,7 +104,8 @@ settings: epochs 3, hidden 4 2, lr 0.1, net.kind x\x1b[31m, net.width 8
 	}
 	for message, args := range map[string][]string{
 		`--sort names the column "speed", and the runs have accuracy, `: {"runs", "--sort", "speed"}, `--where names the column "speed"`: {"runs", "--where", "speed>1"},
-		"--sort is -": {"runs", "--sort=-"}, "is no condition such as": {"runs", "--where", "lr"},
+		"--sort is -": {"runs", "--sort=-"}, "is no condition such as": {"runs", "--where", "lr"}, `"lr=>3" is no condition`: {"runs", "--where", "lr=>3"},
+		`"lr<>3" is no condition`: {"runs", "--where", "lr<>3"}, `"state<finished" compares with "finished", which is not a number`: {"runs", "--where", "state<finished"},
 	} {
 		if _, got := command(t, exitUsage, args...); !strings.Contains(got, message) {
 			t.Errorf("tarn %q: %q, want %q", args, got, message)
