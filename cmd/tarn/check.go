@@ -5,7 +5,6 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/data/opticks"
 	"github.com/seed-49005b45/tarn/data/text"
 	"github.com/seed-49005b45/tarn/doctor"
@@ -68,7 +67,7 @@ func (c *checkCommand) Run(env *environment) error {
 // task returns what is trained, and the name of the targets.
 func (c *checkCommand) task() (any, train.Build, *data.Set, string, error) {
 	if c.Task == task {
-		all, _, err := mnist.Load()
+		all, _, err := loadMNIST()
 		if err != nil {
 			return nil, nil, nil, "", err
 		}

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/mnist"
 )
 
 // This file checks that every command is tested: that some test has it do its work, that some has it refuse a command line,
@@ -74,9 +77,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
+	var all, test *data.Set
+	load := sync.OnceValue(func() (err error) {
+		all, test, err = mnist.Load()
+		return err
+	})
+	loadMNIST = func() (*data.Set, *data.Set, error) {
+		err := load()
+		return all, test, err
+	}
 	code := m.Run()
-	all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
-	if all && code == 0 {
+	whole := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
+	if whole && code == 0 {
 		for _, missing := range untested() {
 			fmt.Println(missing)
 			code = 1

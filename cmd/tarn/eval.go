@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/data/text"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/train"
@@ -33,7 +32,7 @@ func (c *evalCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	_, test, err := mnist.Load()
+	_, test, err := loadMNIST()
 	if err != nil {
 		return err
 	}

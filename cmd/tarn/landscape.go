@@ -15,7 +15,6 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/curvature"
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/data/text"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/plot"
@@ -152,7 +151,7 @@ func openGround(dir string) (*ground, error) {
 	model := newNetwork(settings.Hidden)
 	return &ground{fmt.Sprint("network ", widths(settings.Hidden)), folder, model, model.build, settings.Seed, []string{"image", "label"},
 		func() (*data.Set, error) {
-			all, _, err := mnist.Load()
+			all, _, err := loadMNIST()
 			if err != nil {
 				return nil, err
 			}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/train"
@@ -49,7 +48,7 @@ func (c *lrCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	all, _, err := mnist.Load()
+	all, _, err := loadMNIST()
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,6 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
 
@@ -185,7 +184,7 @@ func TestMNIST(t *testing.T) {
 
 // testPredict reads the first test digits from all kinds of files.
 func testPredict(t *testing.T, dir string) {
-	_, test, err := mnist.Load()
+	_, test, err := loadMNIST()
 	if err != nil {
 		t.Fatal(err)
 	}

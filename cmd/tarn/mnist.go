@@ -70,6 +70,9 @@ func (c *mnistCommand) Validate() error {
 	return asked.check(mnistTraining)
 }
 
+// loadMNIST returns the data sets. The tests, which run many commands in one process, decode them once.
+var loadMNIST = mnist.Load
+
 // mnistTraining is the number of examples to train on.
 const mnistTraining = 60000 - validation
 
@@ -96,7 +99,7 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 			fmt.Fprintf(env.stdout, format+"\n", args...)
 		}
 	}
-	all, test, err := mnist.Load()
+	all, test, err := loadMNIST()
 	if err != nil {
 		return err
 	}

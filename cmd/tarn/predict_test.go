@@ -22,7 +22,6 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
 
@@ -63,7 +62,7 @@ func withOrientation(file []byte, order binary.AppendByteOrder, way uint16) []by
 
 // testPictures reads digits in all kinds of pictures with the run in dir.
 func testPictures(t *testing.T, dir string) {
-	_, test, err := mnist.Load()
+	_, test, err := loadMNIST()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/plot"
 	"github.com/seed-49005b45/tarn/optim"
@@ -110,7 +109,7 @@ func (c *raceCommand) Run(env *environment) error {
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return err
 	}
-	all, test, err := mnist.Load()
+	all, test, err := loadMNIST()
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-49005b45/tarn/data/mnist"
 )
 
 // quick are the flags of a very short race.
@@ -51,7 +50,7 @@ func TestRace(t *testing.T) {
 // TestRaceIsFair expects the same first loss from all, because weights and first batch are the same, and the same
 // losses from one that runs twice.
 func TestRaceIsFair(t *testing.T) {
-	all, test, err := mnist.Load()
+	all, test, err := loadMNIST()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +84,7 @@ func TestRaceIsFair(t *testing.T) {
 
 // TestRaceBroken expects that a loss that is no longer finite ends that optimizer's training and is reported.
 func TestRaceBroken(t *testing.T) {
-	all, test, err := mnist.Load()
+	all, test, err := loadMNIST()
 	if err != nil {
 		t.Fatal(err)
 	}

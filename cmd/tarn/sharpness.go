@@ -8,7 +8,6 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/curvature"
 	"github.com/seed-49005b45/tarn/data"
-	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/plot"
 )
@@ -130,7 +129,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 
 // matrix compiles the products on the first examples of the training set.
 func (c *sharpnessCommand) matrix(env *environment, m *network, settings config) (matrix *curvature.Operator, examples int, err error) {
-	all, _, err := mnist.Load()
+	all, _, err := loadMNIST()
 	if err != nil {
 		return nil, 0, err
 	}
