@@ -3,11 +3,14 @@ package board_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +24,20 @@ import (
 )
 
 // This file opens the page in a browser.
+
+// patience is how long a test waits for what takes far less on an idle machine.
+const patience = time.Minute
+
+// serve serves a board. A test calls it before browser, because what is begun later ends earlier: the
+// page must not see the server go.
+func serve(t *testing.T, handler http.Handler) (url string) {
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
+}
 
 // browser starts a headless Chromium with one empty page, and fails the test for every error of a script.
 func browser(t *testing.T) context.Context {
@@ -40,14 +57,27 @@ func browser(t *testing.T) context.Context {
 		t.Skip(message)
 	}
 	if testing.Short() && os.Getenv("TARN_BROWSER") != "1" {
-		t.Skip("tests in a browser take long")
+		t.Skip("-short: tests in a browser take long; TARN_BROWSER=1 runs them")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))
+	profile, err := os.MkdirTemp("", "tarn-browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // processes of the browser outlive it by a moment, and write to its profile
+		for range 100 {
+			if err = os.RemoveAll(profile); err == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Log(err)
+	})
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.NoSandbox, chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(patience))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancelPage := chromedp.NewContext(ctx)
 	t.Cleanup(cancelPage)
-	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancelTime := context.WithTimeout(ctx, 4*patience)
 	t.Cleanup(cancelTime)
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
@@ -65,11 +95,14 @@ func browser(t *testing.T) context.Context {
 // size makes the window as large as a screen of w by h.
 func size(w, h int64) chromedp.Action { return emulation.SetDeviceMetricsOverride(w, h, 1, w < 600) }
 
-// until waits until an expression is true.
+// idle is true if the page has drawn everything that it was asked for.
+const idle = `document.getElementById("panels")?.ariaBusy === "false"`
+
+// until waits until an expression is true and the page idle.
 func until(expression string) chromedp.Action {
 	return chromedp.ActionFunc(func(ctx context.Context) error {
 		var is bool
-		err := chromedp.Poll("Boolean("+expression+")", &is, chromedp.WithPollingTimeout(20*time.Second), chromedp.WithPollingInterval(50*time.Millisecond)).Do(ctx)
+		err := chromedp.Poll("Boolean("+idle+" && ("+expression+"))", &is, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond)).Do(ctx)
 		if err != nil {
 			var text string
 			chromedp.Evaluate(`document.body.innerText`, &text).Do(ctx)
@@ -130,17 +163,10 @@ func choose(list, value string) chromedp.Action {
 const wide = `document.documentElement.scrollWidth > innerWidth`
 
 func TestBrowser(t *testing.T) {
+	url := serve(t, newBoard(t, recorded(t), board.Options{}))
 	ctx := browser(t)
-	dir := recorded(t)
-	b, err := board.New(dir, board.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	server := httptest.NewServer(b)
-	defer server.CloseClientConnections()
 	shot := newShots(t, ctx)
-	do(t, ctx, size(1280, 800), chromedp.Navigate(server.URL), until(`document.querySelectorAll("#runs tbody tr").length === 3 && document.querySelectorAll(".card").length >= 5`))
+	do(t, ctx, size(1280, 800), chromedp.Navigate(url), until(`document.getElementById("link").innerText === "live" && document.querySelectorAll("#runs tbody tr").length === 3 && document.querySelectorAll(".card").length >= 5`))
 
 	// The table says what the runs are.
 	for _, test := range []struct{ run, want string }{
@@ -180,7 +206,7 @@ func TestBrowser(t *testing.T) {
 			c.dispatchEvent(new PointerEvent(type, {clientX: b.left + b.width * x, clientY: b.top + 50, bubbles: true, pointerId: 1})) })()`, nil),
 		until(`!document.getElementById("reset").hidden`), chromedp.Click("#reset"), until(`document.getElementById("reset").hidden`),
 		choose("axis", "seconds"), choose("smooth", "0.9"),
-		chromedp.Click("#log-y"), chromedp.Focus(`[data-record="loss"] canvas`), chromedp.KeyEvent(kb.End), until(card+`.querySelector("thead").innerText.includes("at 40 s")`))
+		chromedp.Click("#log-y"), until(`true`), chromedp.Focus(`[data-record="loss"] canvas`), chromedp.KeyEvent(kb.End), until(card+`.querySelector("thead").innerText.includes("at 40 s")`))
 	shot.take("smooth-1280")
 
 	// Sort and filter by keyboard, hide and show.
@@ -221,14 +247,14 @@ func TestBrowser(t *testing.T) {
 	do(t, ctx, chromedp.Click("#tab-pictures"), until(`document.querySelector("#gallery img")?.naturalWidth === 320`))
 
 	// The light look, and a phone.
-	do(t, ctx, chromedp.Click("#tab-curves"), chromedp.Evaluate(`document.documentElement.dataset.theme === "light" || document.getElementById("theme").click()`, nil))
+	do(t, ctx, chromedp.Click("#tab-curves"), chromedp.Evaluate(`document.documentElement.dataset.theme === "light" || document.getElementById("theme").click()`, nil), until(`true`))
 	shot.take("light-1280")
 	do(t, ctx, size(390, 844))
 	shot.take("light-390")
 	do(t, ctx, chromedp.Click("#theme"), chromedp.Click("#tab-flow"), chromedp.ScrollIntoView("#tab-flow"))
 	shot.take("flow-390")
 	for _, tab := range []string{"curves", "flow", "histograms", "pictures"} {
-		do(t, ctx, chromedp.Click("#tab-"+tab), chromedp.Sleep(100*time.Millisecond))
+		do(t, ctx, chromedp.Click("#tab-"+tab), until(`true`))
 		if read(t, ctx, wide) == "true" {
 			t.Errorf("at 390 pixels %s is wider than the screen: %s", tab, read(t, ctx, `document.documentElement.scrollWidth`))
 		}
@@ -241,16 +267,20 @@ func TestBrowser(t *testing.T) {
 
 // TestBrowserLive watches a training that goes on.
 func TestBrowserLive(t *testing.T) {
-	ctx := browser(t)
 	dir := t.TempDir()
-	b, err := board.New(dir, board.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	server := httptest.NewServer(b)
-	defer server.CloseClientConnections()
-	do(t, ctx, size(1280, 800), chromedp.Navigate(server.URL), until(`!document.getElementById("empty").hidden && document.getElementById("link").innerText === "live"`))
+	b := newBoard(t, dir, board.Options{})
+	var cut atomic.Bool // answers end early
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cut.Load() && r.URL.Path == "/api/series" {
+			w.Header().Set("Content-Length", "1000")
+			io.WriteString(w, "{")
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		b.ServeHTTP(w, r)
+	}))
+	ctx := browser(t)
+	do(t, ctx, size(1280, 800), chromedp.Navigate(url), until(`!document.getElementById("empty").hidden && document.getElementById("link").innerText === "live"`))
 	r := record(t, filepath.Join(dir, "now"), 3, nil)
 	r.train(100, 1)
 	step := `document.querySelector('tr[data-run="now"]')?.innerText ?? ""`
@@ -260,16 +290,20 @@ func TestBrowserLive(t *testing.T) {
 	do(t, ctx, until(`(`+step+`).includes("320") && document.querySelector('[data-record="loss"] td').innerText === "0.125"`))
 	r.write(watch.Line{Verdict: &watch.Verdict{Run: 320, Rule: "plateau", Severity: "warning", Headline: "the loss stands still", Evidence: "it fell by 0.1 %", Layers: nil}})
 	do(t, ctx, until(`document.getElementById("announce").innerText.includes("the loss stands still") && document.querySelector(".banner.warning")`))
+
+	// A server that goes in the middle of an answer is no error of the page, which lives on with the next event.
+	cut.Store(true)
+	r.step(340, 0.25)
+	do(t, ctx, until(`document.getElementById("link").innerText === "offline"`))
+	cut.Store(false)
+	r.step(360, 0.5)
+	do(t, ctx, until(`document.getElementById("link").innerText === "live" && document.querySelector('[data-record="loss"] td').innerText === "0.5"`))
 }
 
 // TestBrowserExport opens an exported page without a server.
 func TestBrowserExport(t *testing.T) {
 	ctx := browser(t)
-	b, err := board.New(recorded(t), board.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
+	b := newBoard(t, recorded(t), board.Options{})
 	path := filepath.Join(t.TempDir(), "run.html")
 	f, err := os.Create(path)
 	if err != nil {

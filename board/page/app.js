@@ -166,12 +166,16 @@ async function load(runs) {
   }));
 }
 
-let busy = false, again = false;
+let busy = false, again = false, due = null;
+
+// showBusy says whether the panels are being drawn, or will be at once.
+const showBusy = () => $("panels").setAttribute("aria-busy", String(busy || due !== null));
 
 // refresh draws the panel that is open, once more if something changes meanwhile.
 async function refresh() {
   if (busy) { again = true; return; }
   busy = true;
+  showBusy();
   try {
     do {
       again = false;
@@ -185,6 +189,7 @@ async function refresh() {
     $("link").textContent = e.message;
   } finally {
     busy = false;
+    showBusy();
   }
 }
 
@@ -458,11 +463,12 @@ async function begin() {
   take(first.runs, first.runs.map(r => r.run));
   const asked = location.hash.replace("#show=", "");
   openTab(tabs.some(t => t.id === "tab-" + asked) ? asked : "curves");
-  let due = null;
   follow(({runs, all}) => {
     take(runs ?? [], all ?? []);
     due ??= setTimeout(() => { due = null; refresh(); }, 300);
+    showBusy();
   }, is => {
+    if ($("link").textContent === is) return; // so that it is not read aloud again
     $("link").textContent = is;
     $("link").className = is;
   });

@@ -13,9 +13,15 @@ export async function ask(path, params = {}) {
   if (answers) return answers[path + (pairs.length ? "?" + pairs.map(([k, v]) => k + "=" + v).join("&") : "")] ?? null;
   const query = new URLSearchParams();
   for (const [k, v] of pairs) for (const one of [v].flat()) query.append(k, one);
-  const reply = await fetch(path + "?" + query).catch(() => { throw new Refused("offline"); });
-  if (!reply.ok) throw new Refused(await reply.text());
-  return reply.json();
+  let reply, text;
+  try {
+    reply = await fetch(path + "?" + query);
+    text = await reply.text();
+  } catch { // the server is gone, maybe in the middle of its answer
+    throw new Refused("offline");
+  }
+  if (!reply.ok) throw new Refused(text);
+  return JSON.parse(text);
 }
 
 // askSeries returns records of a run within a view: {name: {raw, smooth}}, each with step, epoch, seconds and y.
@@ -58,13 +64,12 @@ export function pictureURL(run, name) {
   return "api/picture?" + new URLSearchParams({run, name});
 }
 
-// follow calls changed with each event of the server, and link when the connection comes and goes.
+// follow calls changed with each event of the server, and link when the connection comes, with its first event, and goes.
 export function follow(changed, link) {
   if (answers) return link("exported");
   const events = new EventSource("api/events");
-  events.onopen = () => link("live");
   events.onerror = () => link("offline");
-  events.onmessage = e => changed(JSON.parse(e.data));
+  events.onmessage = e => { link("live"); changed(JSON.parse(e.data)); };
 }
 
 // number returns a value as JSON has it as a number: what is not finite is a string there.
