@@ -82,7 +82,7 @@ func blocks(page, text string) (all []block) {
 // before it. What it prints stands in the output block after it. Numbers with a fraction may differ, as they do between levels of the processor.
 func TestPrograms(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds and runs programs")
+		t.Skip("-short: builds and runs programs")
 	}
 	for _, page := range slices.Sorted(maps.Keys(pages(t))) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
@@ -193,7 +193,7 @@ const dumpOf = "dump:"
 // TestDumps compares the blocks that show the compiler at work with what it prints for examples/linreg.
 func TestDumps(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds and runs a program")
+		t.Skip("-short: builds and runs a program")
 	}
 	stages := dump(t)
 	for page, text := range pages(t) {

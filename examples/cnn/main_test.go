@@ -9,7 +9,7 @@ import (
 // A ninth of the examples, seen once, is enough for more than four of five.
 func TestLearns(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a training of seconds")
+		t.Skip("-short: a training of seconds")
 	}
 	set, test, err := mnist.Load()
 	if err != nil {

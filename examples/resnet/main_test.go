@@ -9,7 +9,7 @@ import (
 // A network of eight narrow layers, which sees each of 6000 images three times, is right at least two and a half times as often as a guess.
 func TestLearns(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a training of seconds")
+		t.Skip("-short: a training of seconds")
 	}
 	set, test, err := digits(6000, 1000)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -57,6 +58,32 @@ func number(r *rand.Rand) float64 {
 	return float64(float32(r.NormFloat64() * 3))
 }
 
+// needAVX512 skips a test on processors that run no code of this package, but not if AVX-512 is what is to be tested.
+func needAVX512(t *testing.T) {
+	t.Helper()
+	switch {
+	case Available():
+	case os.Getenv("TARN_CPU") == "avx512":
+		t.Fatal("TARN_CPU is avx512, and this processor has no AVX-512")
+	default:
+		t.Skip("this processor has no AVX-512")
+	}
+}
+
+// finish makes the code executable. A system may forbid that, but not one that tests every change.
+func finish(t *testing.T, a *Assembler) *Memory {
+	t.Helper()
+	memory, ok := a.Finish()
+	switch {
+	case ok:
+	case os.Getenv("CI") != "":
+		t.Fatal("this system does not allow executable memory, so nothing can be tested: continuous integration needs another")
+	default:
+		t.Skip("this system does not allow executable memory")
+	}
+	return memory
+}
+
 // execute assembles and runs a run on data, with guards behind every output.
 func execute(t *testing.T, r *Run, inputs [][]float64, n int) [][]float64 {
 	t.Helper()
@@ -65,10 +92,7 @@ func execute(t *testing.T, r *Run, inputs [][]float64, n int) [][]float64 {
 	if !ok {
 		t.Fatalf("the run needs too many registers")
 	}
-	memory, ok := a.Finish()
-	if !ok {
-		t.Skip("this system does not allow executable memory")
-	}
+	memory := finish(t, &a)
 	defer runtime.KeepAlive(memory)
 	slots := make([]unsafe.Pointer, 64)
 	size := 4
@@ -171,9 +195,7 @@ func tolerance(f scalar.Func, double bool) float64 {
 }
 
 func TestFunctions(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, f := range simple32 {
 		for _, double := range []bool{false, true} {
@@ -221,9 +243,7 @@ func TestFunctions(t *testing.T) {
 
 // TestRuns checks random runs, long enough to need many registers, against the definitions.
 func TestRuns(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	safe := []scalar.Func{scalar.Neg, scalar.Abs, scalar.Add, scalar.Sub, scalar.Mul, scalar.Min, scalar.Max, scalar.ReLU, scalar.ReLUGrad, scalar.Lt, scalar.Where, scalar.And, scalar.MulAdd, scalar.Square}
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
@@ -281,9 +301,7 @@ func TestRuns(t *testing.T) {
 
 // TestReductions holds reductions of x*y against sums and extremes of the products.
 func TestReductions(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	rnd := rand.New(rand.NewPCG(4, 5))
 	for _, double := range []bool{false, true} {
 		for _, n := range []int{1, 5, 8, 9, 16, 17, 31, 64, 1000} {
@@ -297,10 +315,7 @@ func TestReductions(t *testing.T) {
 				if !ok {
 					t.Fatal("too many registers")
 				}
-				memory, ok := a.Finish()
-				if !ok {
-					t.Skip("this system does not allow executable memory")
-				}
+				memory := finish(t, &a)
 				x, y, columns := make([]float64, n), make([]float64, n), make([]float64, n)
 				for i := range x {
 					x[i], y[i], columns[i] = float64(float32(rnd.NormFloat64())), float64(float32(rnd.NormFloat64())), float64(rnd.IntN(9))
@@ -379,9 +394,7 @@ func TestReductions(t *testing.T) {
 
 // TestIntegers checks comparisons of Ints and conversions against what they should be.
 func TestIntegers(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	a, b := []int32{1, 2, 3, -4, 1 << 30, 7, 8}, []int32{1, 3, 2, -4, -(1 << 30), 7, 9}
 	for f := scalar.Eq; f <= scalar.Ge; f++ {
 		r := &Run{
@@ -391,10 +404,7 @@ func TestIntegers(t *testing.T) {
 		}
 		var as Assembler
 		id, _ := as.Add(r)
-		memory, ok := as.Finish()
-		if !ok {
-			t.Skip("this system does not allow executable memory")
-		}
+		memory := finish(t, &as)
 		y, z := make([]float32, len(a)), make([]float32, len(a))
 		as.Func(id).Call([]unsafe.Pointer{unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), unsafe.Pointer(&y[0]), unsafe.Pointer(&z[0])}, len(a))
 		runtime.KeepAlive(memory)
@@ -410,9 +420,7 @@ func TestIntegers(t *testing.T) {
 // TestSweep checks the exponential and what is made of it against the definitions over the whole range, denormal results and
 // overflow included.
 func TestSweep(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	for _, f := range []scalar.Func{scalar.Exp, scalar.Expm1, scalar.Sigmoid, scalar.Tanh, scalar.Erf, scalar.GELU, scalar.GELUPrime} {
 		for _, double := range []bool{false, true} {
 			if !Simple(f, double) {
@@ -446,9 +454,7 @@ func TestSweep(t *testing.T) {
 // TestAway stores past the caches to blocks that begin anywhere in a cache line, with a reduction whose sums pass several
 // flushes.
 func TestAway(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	for _, double := range []bool{false, true} {
 		size := 4
 		if double {
@@ -461,10 +467,7 @@ func TestAway(t *testing.T) {
 		if !ok {
 			t.Fatal("too many registers")
 		}
-		memory, ok := a.Finish()
-		if !ok {
-			t.Skip("this system does not allow executable memory")
-		}
+		memory := finish(t, &a)
 		for shift := 0; shift < 64; shift += size {
 			for _, n := range []int{1, 2, 7, 15, 16, 17, 31, 40, 1000, 3000} {
 				x, y, positive := make([]byte, n*size), make([]uint64, n+32), make([]byte, n+1)
@@ -506,9 +509,7 @@ func TestAway(t *testing.T) {
 // TestPair checks GELU and its derivative of one value, which share a computation, against each alone, among other
 // instructions and with the derivative first, too.
 func TestPair(t *testing.T) {
-	if !Available() {
-		t.Skip("no AVX-512 here")
-	}
+	needAVX512(t)
 	var x []float64
 	for v := -16.0; v < 16; v += 0.01 {
 		x = append(x, float64(float32(v)))
