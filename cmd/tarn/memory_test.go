@@ -42,7 +42,6 @@ func TestTooLarge(t *testing.T) {
 
 // TestRefusedFolder trains networks that are refused before the first step: their folder is free for another run.
 func TestRefusedFolder(t *testing.T) {
-	small := []string{"--layers", "1", "--width", "8", "--heads", "1", "--context", "8", "--epochs", "1", "--batch", "1000"}
 	for name, huge := range map[string][]string{
 		"params":  {"--width", "16384", "--heads", "1"},
 		"program": {"--width", "256", "--context", "128", "--batch", "4096"},
@@ -63,7 +62,7 @@ func TestRefusedFolder(t *testing.T) {
 					t.Errorf("whether the folder exists was %t and is %t", exist, !exist)
 				}
 				t.Setenv("TARN_MEMORY", "")
-				command(t, 0, append([]string{"train", "gpt", "--quiet", "--out", dir}, small...)...)
+				command(t, 0, smallGPT(t, "--quiet", "--out", dir)...)
 			})
 		}
 	}

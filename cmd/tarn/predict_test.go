@@ -109,6 +109,9 @@ func testPictures(t *testing.T, dir string) {
 	}
 	for _, scale := range []int{1, 3} {
 		agree, tries := map[string]int{}, 10
+		if testing.Short() {
+			tries = 3
+		}
 		for i := range tries {
 			x := all.F32()[i*pixels : (i+1)*pixels]
 			on := func(ink, ground color.NRGBA64) *image.NRGBA64 { return painted(x, scale, ink, ground) }
