@@ -78,6 +78,32 @@ func setFloat(text string, target reflect.Value) error {
 	return nil
 }
 
+// shieldFormula puts a space before a formula that begins with a minus, which kong would take for a flag of one letter. There is none but -h.
+func shieldFormula(model *kong.Application, args []string) []string {
+	i := slices.IndexFunc(model.Children, func(n *kong.Node) bool { return n.Name == args[0] })
+	if i < 0 || !slices.ContainsFunc(model.Children[i].Positional, func(v *kong.Value) bool { return v.Name == "formula" }) {
+		return args
+	}
+	command, shielded := model.Children[i], slices.Clone(args)
+	words, formula := 0, false
+	for i := 1; i < len(args) && args[i] != "--"; i++ {
+		if name, ok := strings.CutPrefix(args[i], "--"); ok {
+			if slices.ContainsFunc(command.Flags, func(f *kong.Flag) bool { return f.Name == name && !f.IsBool() }) {
+				i++ // its value
+			}
+			continue
+		}
+		words++
+		if strings.HasPrefix(args[i], "-") && args[i] != "-" && args[i] != "-h" && words == len(command.Positional) {
+			shielded[i], formula = " "+args[i], true
+		}
+	}
+	if !formula || words > len(command.Positional) { // a word too many: a flag that does not exist
+		return args
+	}
+	return shielded
+}
+
 // checkGiven returns an error for a flag or argument that is given without a value, and for a flag that has no effect. It returns the
 // names of the flags that are given.
 func checkGiven(parsed *kong.Context, line *commandLine) (given map[string]bool, err error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/minimize/expr"
@@ -16,7 +18,8 @@ type gradCommand struct {
 	Dim  string `placeholder:"x=1000" help:"Lengths of vectors; the given values are repeated."`
 }
 
-// Run prints the value, and each partial derivative as a formula and as a number.
+// Run prints the value, and each partial derivative as a formula and as a number. It says so if that is not the number of the formula, as
+// where the length of a vector is 0.
 func (c *gradCommand) Run(env *environment) error {
 	at, err := parseAssignments("--at", c.At)
 	if err == nil {
@@ -44,6 +47,15 @@ func (c *gradCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	values := map[string]*tarn.Value{}
+	for name, p := range f.params.All() {
+		values[name] = p.Value(f.graph)
+	}
+	for name, formula := range formulas {
+		if outputs["formula of d"+name], err = formula.Build(f.graph, values); err != nil {
+			return err
+		}
+	}
 	program, err := tarn.Compile(f.graph, outputs)
 	if err != nil {
 		return err
@@ -54,7 +66,16 @@ func (c *gradCommand) Run(env *environment) error {
 	}
 	fmt.Fprintf(env.stdout, "f     = %v\n      = %s\n", f.e, shownVector(out["f"].F64(), false))
 	for _, a := range at {
-		fmt.Fprintf(env.stdout, "df/d%s = %v\n      = %s\n", a.name, formulas[a.name], shownVector(out["d"+a.name].F64(), a.vector))
+		d, note := out["d"+a.name].F64(), ""
+		if allFinite(d) && !allFinite(out["formula of d"+a.name].F64()) {
+			note = ", which is taken where the formula is not a finite number, as 0/0"
+		}
+		fmt.Fprintf(env.stdout, "df/d%s = %v\n      = %s%s\n", a.name, formulas[a.name], shownVector(d, a.vector), note)
 	}
 	return nil
+}
+
+// allFinite reports whether there is neither an infinity nor NaN among the numbers.
+func allFinite(numbers []float64) bool {
+	return !slices.ContainsFunc(numbers, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }

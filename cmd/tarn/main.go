@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(shieldFormula(parser.Model, args))
 	if stdout.err != nil { // of the help
 		return complain(ctx, stderr, stdout.err)
 	}

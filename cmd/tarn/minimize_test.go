@@ -56,7 +56,7 @@ func TestMinimize(t *testing.T) {
 	if !strings.Contains(out, "minimum 0.25 at x = 0.5, y = 0.25") {
 		t.Errorf("with a bound:\n%s", out)
 	}
-	for _, f := range []string{"x^3", " -x", "1e-9*x", "log(abs(x))"} {
+	for _, f := range []string{"x^3", " -x", "-x", "-x^2 + x", "1e-9*x", "log(abs(x))"} {
 		out, stderr := command(t, 1, "minimize", f, "--start", "x=-1")
 		if !strings.Contains(stderr, "falls without bound") || strings.Contains(out, "minimum") {
 			t.Errorf("%s, a function without a minimum: %s%s", f, out, stderr)
@@ -76,6 +76,13 @@ func TestMinimize(t *testing.T) {
 		{"at x = 3\n", []string{"1e-9*(x-3)^2", "--start", "x=0"}},
 		{"at x = 3\n", []string{"1e9*(x-3)^2", "--start", "x=0"}},
 		{"minimum 0 at x = [0 0]\n", []string{"norm(x)", "--start", "x=[0,0]"}},
+		{"minimum 0 at x = 0\n", []string{"sqrt(x^2)", "--start", "x=0"}},
+		{"minimum 0 at x = 0\n", []string{"sqrt(x^2)", "--start", "x=1"}},
+		{"minimum 0 at x = 0, y = 0\n", []string{"sqrt(x^2 + 2*y^2)", "--start", "x=0,y=0"}},
+		{"minimum -3 at x = -1\n", []string{"-(x-1)^2+x^4", "--start", "x=1"}},
+		{"minimum -3 at x = -1\n", []string{"--start", "x=1", "-(x-1)^2+x^4"}},
+		{"minimum -3 at x = -1\n", []string{"--start", "x=1", "--", "-(x-1)^2+x^4"}},
+		{"at h = 0.5\n", []string{"-h+h^2", "--start", "h=1"}},
 		{"at x = [1 2]\n", []string{"norm(x)^2 - 2*x[0] - 4*x[1]", "--start", "x=[0,0]"}},
 	} {
 		out, _ := command(t, 0, append([]string{"minimize", "--quiet"}, c.args...)...)
@@ -125,6 +132,46 @@ df/dy = 200*(y - x^2)
 	for _, want := range []string{"df/dx = 3*y*x^2\n      = [1.5 6 1.5]\n", "df/dy = sum(x^3)\n      = 10\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// TestGradUndefined takes derivatives where their formulas are no finite numbers.
+func TestGradUndefined(t *testing.T) {
+	const note = ", which is taken where the formula is not a finite number, as 0/0\n"
+	for _, c := range []struct{ formula, at, want string }{
+		{"norm(v)", "v=[0,0]", "df/dv = v/norm(v)\n      = [0 0]" + note},
+		{"norm(v)", "v=[3,4]", "df/dv = v/norm(v)\n      = [0.6 0.8]\n"},
+		{"x*norm(v)", "x=2,v=[0,0]", "df/dx = norm(v)\n      = 0\n"},
+		{"sqrt(x^2)", "x=0", "df/dx = x/sqrt(x^2)\n      = 0" + note},
+		{"prod(v)", "v=[0,2]", "      = [2 0]" + note},
+		{"sqrt(x)", "x=0", "      = +Inf\n"}, // as the formula is
+		{"-sqrt(x)", "x=4", "      = -0.25\n"},
+	} {
+		if out, _ := command(t, 0, "grad", c.formula, "--at", c.at); !strings.Contains(out, c.want) {
+			t.Errorf("%s at %s prints\n%swant\n%s", c.formula, c.at, out, c.want)
+		}
+	}
+}
+
+// TestShieldFormula tells formulas that begin with a minus from flags.
+func TestShieldFormula(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		code int
+		args []string
+	}{
+		{"unknown flag -q", 2, []string{"minimize", "-q", "x^2", "--start", "x=1"}},
+		{"unknown flag -q", 2, []string{"minimize", "x^2", "-q", "--start", "x=1"}},
+		{"unknown flag -x", 2, []string{"runs", "-x"}},
+		{"no such file", 1, []string{"fitcurve", "no.csv", "-a*x", "--start", "a=1"}},
+		{"unknown flag -n", 2, []string{"fitcurve", "-n", "--start", "a=1"}},
+		{"the formula has no variable x; it has the variables q", 2, []string{"minimize", "-q", "--start", "x=1"}},
+		{"\n  -x**\n      ^", 2, []string{"minimize", "-x**", "--start", "x=1"}},
+		{"tolerance", 2, []string{"minimize", "--start", "x=1", "--tolerance", "-1", "-x"}},
+	} {
+		if _, stderr := command(t, c.code, c.args...); !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: %s, want %q", c.args, stderr, c.want)
 		}
 	}
 }

@@ -245,18 +245,23 @@ func (b *builder) work(n *node) *tarn.Value {
 		}
 		return v.Pad(0, int(n.args[1].num), int(n.args[2].num))
 	}
+	if n.name == "sqrt" && n.args[0].notNegative() {
+		return zeroAtZero(a[0], (*tarn.Value).Sqrt)
+	}
 	return functions[n.name].build(a)
+}
+
+// zeroAtZero is a function of v that is 0 where v is 0, but not differentiable there, where v is at its least. The gradient at such a
+// point is 0, a subgradient, and not the product of 0 and infinity.
+func zeroAtZero(v *tarn.Value, f func(*tarn.Value) *tarn.Value) *tarn.Value {
+	return v.Eq(tarn.Num(0)).Where(tarn.Num(0), f(v))
 }
 
 // power uses the ops that are exact for common exponents.
 func (b *builder) power(n *node) *tarn.Value {
 	base := b.build(n.args[0])
-	exponent, sign := n.args[1], 1.0
-	for exponent.kind == neg {
-		exponent, sign = exponent.args[0], -sign
-	}
-	if exponent.kind == number {
-		switch x := sign * exponent.num; x {
+	if x, ok := n.args[1].fixed(); ok {
+		switch x {
 		case 0:
 			return base.Scale(0).AddNum(1)
 		case 1:
@@ -272,12 +277,54 @@ func (b *builder) power(n *node) *tarn.Value {
 		case -2:
 			return base.Square().Reciprocal()
 		case 0.5:
+			if n.args[0].notNegative() {
+				return zeroAtZero(base, (*tarn.Value).Sqrt)
+			}
 			return base.Sqrt()
 		case -0.5:
 			return base.Sqrt().Reciprocal()
 		default:
+			if x > 0 && x < 1 && n.args[0].notNegative() {
+				return zeroAtZero(base, func(v *tarn.Value) *tarn.Value { return v.Pow(tarn.Num(x)) })
+			}
 			return base.Pow(tarn.Num(x))
 		}
 	}
-	return base.Pow(b.build(exponent))
+	return base.Pow(b.build(n.args[1]))
+}
+
+// fixed returns the value of a formula of numbers, as 1/2, if it is finite.
+func (n *node) fixed() (x float64, ok bool) {
+	args := make([]float64, len(n.args))
+	for i, a := range n.args {
+		if args[i], ok = a.fixed(); !ok {
+			return 0, false
+		}
+	}
+	switch n.kind {
+	case number:
+		x = n.num
+	case constant:
+		x = constants[n.name]
+	case neg:
+		x = -args[0]
+	case add:
+		for _, a := range args {
+			x += a
+		}
+	case sub:
+		x = args[0] - args[1]
+	case mul:
+		x = 1
+		for _, a := range args {
+			x *= a
+		}
+	case div:
+		x = args[0] / args[1]
+	case pow:
+		x = math.Pow(args[0], args[1])
+	default:
+		return 0, false
+	}
+	return x, x-x == 0
 }

@@ -1,6 +1,11 @@
 package expr
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
 
 // This file writes derivatives as formulas, in reverse mode. From the result back, each node receives the formula of the derivative of the
 // result with respect to it, and passes that times its own derivatives on to its arguments.
@@ -177,4 +182,48 @@ func (n *node) isConstant() bool {
 	constant := true
 	n.walk(func(n *node) { constant = constant && n.kind != variable })
 	return constant
+}
+
+// notNegative reports whether the form of n shows that it is never below 0, as that of a sum of squares does.
+func (n *node) notNegative() bool {
+	all := func(args []*node) bool {
+		return !slices.ContainsFunc(args, func(a *node) bool { return !a.notNegative() })
+	}
+	switch n.kind {
+	case number:
+		return n.num >= 0
+	case constant:
+		return true
+	case add, div:
+		return all(n.args)
+	case mul: // equal factors are squares
+		rest := map[string]*node{}
+		for _, a := range n.args {
+			if text := a.String(); rest[text] != nil {
+				delete(rest, text)
+			} else {
+				rest[text] = a
+			}
+		}
+		return all(slices.Collect(maps.Values(rest)))
+	case pow:
+		exponent, ok := n.args[1].fixed()
+		return ok && math.Mod(exponent, 2) == 0 || n.args[0].notNegative()
+	case part:
+		return n.args[0].notNegative()
+	case call:
+		switch n.name {
+		case "abs", "exp", "cosh", "sqrt", "relu", "sigmoid", "norm", "acos":
+			return true
+		case "sum", "mean", "prod", "min", "asin", "atan", "sinh", "tanh", "erf", "expm1", "log1p", "sign":
+			return all(n.args)
+		case "pad", "fill":
+			return n.args[0].notNegative()
+		case "max":
+			return n.args[0].notNegative() || n.args[1].notNegative()
+		case "dot":
+			return all(n.args) || n.args[0].String() == n.args[1].String()
+		}
+	}
+	return false
 }

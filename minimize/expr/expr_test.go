@@ -225,16 +225,28 @@ func TestFormulasAgainstTheGraph(t *testing.T) {
 	}
 }
 
-// At its kink the norm has the gradient 0, and does not spoil that of what it is a part of.
-func TestNormAtZero(t *testing.T) {
-	at := map[string][]float64{"x": {2}, "z": {0}, "v": {0, 0, 0}, "w": {1, -2, 3}}
+// At their kinks the norm and roots of what is never below 0 have the gradient 0, and do not spoil that of what they are a part of.
+func TestKinks(t *testing.T) {
+	at, inf := map[string][]float64{"x": {2}, "z": {0}, "v": {0, 0, 0}, "w": {1, -2, 3}}, math.Inf(1)
 	for source, want := range map[string]map[string][]float64{
-		"norm(v)":                   {"v": {0, 0, 0}},
-		"norm(z)":                   {"z": {0}},
-		"norm(v)^2":                 {"v": {0, 0, 0}},
-		"x*norm(v) + dot(v, w)":     {"x": {0}, "v": {1, -2, 3}, "w": {0, 0, 0}},
-		"norm(v - w + w) + norm(w)": {"v": {0, 0, 0}, "w": {1 / math.Sqrt(14), -2 / math.Sqrt(14), 3 / math.Sqrt(14)}},
-		"exp(norm(v)) + sum(v^3)":   {"v": {0, 0, 0}},
+		"norm(v)":                            {"v": {0, 0, 0}},
+		"norm(z)":                            {"z": {0}},
+		"norm(v)^2":                          {"v": {0, 0, 0}},
+		"x*norm(v) + dot(v, w)":              {"x": {0}, "v": {1, -2, 3}, "w": {0, 0, 0}},
+		"norm(v - w + w) + norm(w)":          {"v": {0, 0, 0}, "w": {1 / math.Sqrt(14), -2 / math.Sqrt(14), 3 / math.Sqrt(14)}},
+		"exp(norm(v)) + sum(v^3)":            {"v": {0, 0, 0}},
+		"sqrt(z^2)":                          {"z": {0}},
+		"sqrt(z^2) + 3*z":                    {"z": {3}},
+		"(z*z)^(1/2) + sqrt(sum(v^2) + z^4)": {"z": {0}, "v": {0, 0, 0}},
+		"sqrt(abs(z)) + abs(z)^0.3 + abs(z)^(1/3)": {"z": {0}},
+		"sqrt(dot(v, v)*x^2)":                      {"v": {0, 0, 0}, "x": {0}},
+		"sqrt((z - x + 2)^2)*x":                    {"z": {0}, "x": {0}},
+		"sqrt(z)":                                  {"z": {inf}},
+		"sqrt(z*x)":                                {"z": {inf}, "x": {math.NaN()}},
+		"(z^3)^0.5":                                {"z": {math.NaN()}},
+		"x^(1/2)":                                  {"x": {1 / math.Sqrt(8)}},
+		"x^(3-1)":                                  {"x": {4}},
+		"norm(z/z)":                                {"z": {math.NaN()}},
 	} {
 		e, err := expr.Parse(source)
 		if err != nil {
@@ -243,7 +255,7 @@ func TestNormAtZero(t *testing.T) {
 		_, grads := value(t, e, at)
 		for name, w := range want {
 			for i := range w {
-				if g := grads[name]; len(g) != len(w) || !(math.Abs(g[i]-w[i]) < 1e-14) {
+				if g := grads[name]; len(g) != len(w) || !(math.Abs(g[i]-w[i]) < 1e-14) && g[i] != w[i] && !(math.IsNaN(g[i]) && math.IsNaN(w[i])) {
 					t.Errorf("the gradient of %s with respect to %s is %v, want %v", source, name, g, w)
 					break
 				}

@@ -108,9 +108,5 @@ func init() {
 	}
 }
 
-// norm is the length of a vector. Its gradient at 0 is 0, a subgradient, and not the 0/0 of the square root.
-func norm(v *tarn.Value) *tarn.Value {
-	squares := v.Square().Sum()
-	positive := squares.Gt(tarn.Num(0))
-	return positive.Where(positive.Where(squares, tarn.Num(1)).Sqrt(), tarn.Num(0))
-}
+// norm is the length of a vector.
+func norm(v *tarn.Value) *tarn.Value { return zeroAtZero(v.Square().Sum(), (*tarn.Value).Sqrt) }

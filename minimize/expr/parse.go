@@ -21,7 +21,7 @@ const (
 
 // Parse reads a formula. An error is of type *Error.
 func Parse(source string) (*Expr, error) {
-	p := &parser{source: strings.TrimRight(source, " \t\r\n")}
+	p := &parser{source: strings.Trim(source, " \t\r\n")}
 	if strings.ContainsAny(p.source, "\r\n") {
 		p.source = strings.NewReplacer("\r", " ", "\n", " ").Replace(p.source)
 	}
