@@ -3,6 +3,7 @@ package minimize
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -99,7 +100,23 @@ func (p *pairs) add(x, x0, g, g0 []float64) bool {
 }
 
 // direction stores -H g in d, by the two-loop recursion.
-func (p *pairs) direction(d, g []float64) {
+func (p *pairs) direction(d, g []float64) { p.recur(d, g, nil) }
+
+// within is direction for the function of the other variables than the fixed ones, whose d is 0. It reports whether the pairs are those of
+// that function: none has moved a fixed variable.
+func (p *pairs) within(d, g []float64, fixed []int) bool {
+	for k := range p.n {
+		s := p.s[p.place(k)]
+		if slices.ContainsFunc(fixed, func(i int) bool { return s[i] != 0 }) {
+			return false
+		}
+	}
+	p.recur(d, g, fixed)
+	return true
+}
+
+// recur is direction, with fixed variables that no pair has moved.
+func (p *pairs) recur(d, g []float64, fixed []int) {
 	for i, v := range g {
 		d[i] = -v
 	}
@@ -108,8 +125,16 @@ func (p *pairs) direction(d, g []float64) {
 		p.alpha[i] = dot(p.s[i], d) / p.sy[i]
 		axpy(-p.alpha[i], p.y[i], d)
 	}
+	scale := p.scale
+	if len(fixed) > 0 {
+		y := clone(p.y[p.place(0)])
+		for _, i := range fixed {
+			d[i], y[i] = 0, 0
+		}
+		scale = p.sy[p.place(0)] / dot(y, y)
+	}
 	for i := range d {
-		d[i] *= p.scale
+		d[i] *= scale
 	}
 	for k := p.n - 1; k >= 0; k-- {
 		i := p.place(k)

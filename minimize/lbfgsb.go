@@ -53,6 +53,7 @@ type boxed struct {
 	cauchy []float64 // the way from x to the Cauchy point
 	c      []float64 // W'cauchy
 	free   []int     // the variables not at a bound at the Cauchy point
+	fixed  []int     // the variables at a bound that the gradient points to, at x
 }
 
 func (m *LBFGSB) search(r *run) Reason {
@@ -115,14 +116,26 @@ func (m *LBFGSB) search(r *run) Reason {
 	}
 }
 
-// inside stores in d the way to the minimum of the model without bounds, and reports whether that is within them. Then it is the minimum
-// with them too. The two-loop recursion is more accurate than the model's matrix if the scaling is bad.
+// inside stores in d the way to the minimum of the model over the variables that are not at a bound that the gradient points to, and
+// reports whether that is within the bounds. Then it is the minimum with them too, if the others stay where they are. The two-loop recursion
+// is more accurate than the model's matrix if the scaling is bad.
 func (b *boxed) inside(d []float64) bool {
+	b.fixed = b.fixed[:0]
+	for i, g := range b.r.g {
+		if x := b.r.x[i]; g > 0 && x <= b.lo[i] || g < 0 && x >= b.hi[i] {
+			b.fixed = append(b.fixed, i)
+		}
+	}
 	if b.p.n > 0 {
-		b.p.direction(d, b.r.g)
+		if !b.p.within(d, b.r.g, b.fixed) {
+			return false
+		}
 	} else {
 		for i, g := range b.r.g {
 			d[i] = -g
+		}
+		for _, i := range b.fixed {
+			d[i] = 0
 		}
 	}
 	for i, v := range d {

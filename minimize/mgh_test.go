@@ -54,6 +54,33 @@ func TestMGH(t *testing.T) {
 	}
 }
 
+// TestActiveBound bounds one variable of badly scaled functions such that the minimum is at the bound: that is the minimum of the function of
+// the other variables, which L-BFGS finds as well.
+func TestActiveBound(t *testing.T) {
+	i := slices.IndexFunc(mgh.Problems, func(p mgh.Problem) bool { return p.Name == "Watson12" })
+	f, n := mgh.Problems[i].F, len(mgh.Problems[i].Start)
+	for _, c := range []struct {
+		variable int
+		at       float64
+		upper    bool
+	}{{0, 1, false}, {0, -1, true}, {0, 0.1, false}, {1, 0, true}, {1, 0.9, true}, {1, 1.1, false}, {1, 2, false}, {3, -1, true}} {
+		lower, upper := slices.Repeat([]float64{math.Inf(-1)}, n), slices.Repeat([]float64{math.Inf(1)}, n)
+		if c.upper {
+			upper[c.variable] = c.at
+		} else {
+			lower[c.variable] = c.at
+		}
+		res, err := minimize.Run(ctx, minimize.Problem{Func: f.Func, Grad: f.Grad}, make([]float64, n), &minimize.LBFGSB{Lower: lower, Upper: upper}, minimize.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		others := slices.Delete(slices.Clone(res.Gradient), c.variable, c.variable+1)
+		if !res.Converged() || res.Iterations > 1000 || res.X[c.variable] != c.at || largest(others) > 1e-3 || res.Gradient[c.variable] > 0 == c.upper {
+			t.Errorf("%+v: %v, at %v with the gradient %v", c, res, res.X, res.Gradient)
+		}
+	}
+}
+
 func largest(g []float64) (m float64) {
 	for _, v := range g {
 		m = max(m, math.Abs(v))
