@@ -11,7 +11,7 @@ import "math"
 // keeps an interval that contains such a length and picks trials in it by cubic and quadratic interpolation. Near a minimum,
 // if rounding hides any decrease, it accepts what satisfies the approximate conditions of Hager and Zhang (2005, A new
 // conjugate gradient method with guaranteed descent, SIAM J. Optim. 16), which use slopes only. A trial at which f is not
-// finite bounds all later ones.
+// finite bounds all later ones. A trial that differs from the best one by less than rounding shows is placed by the slopes.
 //
 // Steps of unknown scale are found in few trials: if trials grow again and again, each grows by the square of the last factor, and an
 // interval that spans orders of magnitude is cut at its geometric mean.
@@ -30,6 +30,7 @@ type line struct {
 	decrease, curvature float64
 	x0, g0              []float64 // the start of the search: the last point, once it has ended
 	f0                  float64
+	unseen              float64 // of f: the most that the rounding of x hides
 	best                float64 // the length of the lowest trial, 0 if none is lower than the start
 	bestF               float64
 	bestX, bestG        []float64
@@ -67,6 +68,13 @@ func (l *line) search(d []float64, first, longest float64) float64 {
 	l.x0, r.x = r.x, l.x0
 	l.g0, r.g = r.g, l.g0
 	l.f0, l.bestF, l.best = r.f, r.f, 0
+	l.unseen = 0
+	for i, g := range l.g0 {
+		l.unseen += epsilon * math.Abs(g*l.x0[i])
+	}
+	if !isFinite(l.unseen) {
+		l.unseen = 0
+	}
 	a := min(first, longest)
 	v := interval{lo: end{0, r.f, slope}, hi: end{0, r.f, slope}, auxiliary: true, most: a + lineExpansion*a, longest: longest,
 		width: longest, width2: 2 * longest, expansion: lineExpansion}
@@ -88,7 +96,7 @@ func (l *line) search(d []float64, first, longest float64) float64 {
 				copy(l.bestG, r.g)
 				l.best, l.bestF = a, at.f
 			}
-			a = v.next(at, l, slope)
+			a = v.next(l.bySlopes(at, v.lo), l, slope)
 		}
 		if a <= 0 {
 			break
@@ -113,10 +121,18 @@ func (l *line) accepts(at end, slope, longest float64) bool {
 	switch {
 	case at.f <= limit && math.Abs(at.d) <= l.curvature*-slope:
 		return true
-	case at.f <= l.f0+lineRounding*math.Abs(l.f0) && at.d >= l.curvature*slope && at.d <= (2*l.decrease-1)*slope:
+	case at.f <= l.f0+lineRounding*math.Abs(l.f0)+l.unseen && at.d >= l.curvature*slope && at.d <= (2*l.decrease-1)*slope:
 		return true
 	}
 	return at.a == longest && at.f <= limit && at.d <= l.decrease*slope
+}
+
+// bySlopes is a trial whose f follows from the slopes, if rounding hides the difference to the f of another.
+func (l *line) bySlopes(at, from end) end {
+	if math.Abs(at.f-from.f) <= hidden*math.Abs(l.f0)+l.unseen {
+		at.f = from.f + (at.a-from.a)*(at.d+from.d)/2
+	}
+	return at
 }
 
 // back returns the trial after one at a that was not finite, or 0 if there is none.

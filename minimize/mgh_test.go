@@ -25,8 +25,8 @@ func TestMGH(t *testing.T) {
 		{"LBFGS with 5 pairs", &minimize.LBFGS{Memory: 5}, 27},
 		{"BFGS", &minimize.BFGS{}, 28},
 		{"LBFGSB", &minimize.LBFGSB{}, 28},
-		{"ConjugateGradient", &minimize.ConjugateGradient{}, 26},
-		{"ConjugateGradient PR+", &minimize.ConjugateGradient{PolakRibiere: true}, 26},
+		{"ConjugateGradient", &minimize.ConjugateGradient{}, 27},
+		{"ConjugateGradient PR+", &minimize.ConjugateGradient{PolakRibiere: true}, 27},
 		{"Newton", &minimize.Newton{}, 27},
 		{"NewtonCG", &minimize.NewtonCG{}, 28},
 	} {
@@ -77,6 +77,29 @@ func TestActiveBound(t *testing.T) {
 		others := slices.Delete(slices.Clone(res.Gradient), c.variable, c.variable+1)
 		if !res.Converged() || res.Iterations > 1000 || res.X[c.variable] != c.at || largest(others) > 1e-3 || res.Gradient[c.variable] > 0 == c.upper {
 			t.Errorf("%+v: %v, at %v with the gradient %v", c, res, res.X, res.Gradient)
+		}
+	}
+}
+
+// TestLineRounding minimizes functions whose last differences rounding hides, of f and of x: the line search goes on by the slopes.
+func TestLineRounding(t *testing.T) {
+	for _, c := range []struct {
+		problem     string
+		m           minimize.Method
+		evaluations int // at most
+	}{
+		{"BrownAndDennis", &minimize.ConjugateGradient{}, 130},
+		{"BrownAndDennis", &minimize.ConjugateGradient{PolakRibiere: true}, 100},
+		{"BrownBadlyScaled", &minimize.ConjugateGradient{}, 150},
+		{"BrownBadlyScaled", &minimize.ConjugateGradient{PolakRibiere: true}, 150},
+	} {
+		p := mgh.Problems[slices.IndexFunc(mgh.Problems, func(p mgh.Problem) bool { return p.Name == c.problem })]
+		res, err := minimize.Run(ctx, minimize.Problem{Func: p.F.Func, Grad: p.F.Grad}, p.Start, c.m, minimize.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !res.Converged() || res.Evaluations.Func > c.evaluations || math.Abs(res.F-p.Minima[0]) > 1e-8*max(1e-3, p.Minima[0]) {
+			t.Errorf("%T%+v on %s: %v", c.m, c.m, c.problem, res)
 		}
 	}
 }
