@@ -187,7 +187,7 @@ func outputActivation(v *view) *watch.Verdict {
 			v.lossNow(), []string{name}, "leave out the activation after the last layer", "use Softplus if the targets are positive")
 	case slices.Contains([]string{"Sigmoid", "Tanh", "HardTanh"}, layer.Activation) && v.Header.Loss == "squares" && v.last.Layers.Saturated[i] > 0.5 && (v.stuck() || v.enough() && v.loss > v.base):
 		return verdict(fmt.Sprintf("the %s at the output of %s is at its bounds, so the targets lie beyond what it can give: leave it out, or scale the targets", layer.Activation, name),
-			fmt.Sprintf("%.0f %% of the outputs are saturated; %s", 100*float64(v.last.Layers.Saturated[i]), v.lossNow()), []string{name}, "leave out the activation after the last layer", "scale the targets to the range of the activation")
+			fmt.Sprintf("%.0f %% of the outputs are saturated; %s", 100*float64(v.last.Layers.Saturated[i]), v.lossNow()), []string{name}, "leave out the activation after the last layer and normalize the targets", "scale the targets to the range of the activation")
 	}
 	return nil
 }
@@ -212,6 +212,9 @@ func inputOutliers(v *view) *watch.Verdict {
 	i := v.entrance()
 	if i < 0 || len(v.Steps) < fewest/2 || !(v.stuckOrFailed() || v.poor()) {
 		return nil
+	}
+	if scale := v.inputScale(i); scale > 0.1 && scale < 5 && !v.soundStart() {
+		return nil // the weights are too large, for usual inputs
 	}
 	w := v.weight(i)
 	scales := v.each(func(s *watch.Step) float64 { return float64(s.Layers.Std[i]) / float64(s.Params.Norm[w]) })
@@ -245,7 +248,7 @@ func inputScale(v *view) *watch.Verdict {
 	}
 	return verdict(fmt.Sprintf("the inputs are far too %s for layer %s (about %.2g where 1 is usual): normalize them to mean 0 and deviation 1", how, name, scale),
 		fmt.Sprintf("root mean square of the inputs about %.3g, first loss %.3g; %s", scale, float64(v.first.Loss), v.lossNow()), []string{name},
-		"normalize the inputs (data.Set.Moments, Normalize)", "put a batch normalization before the first layer", "scale bytes to 0..1 (data.UnitBytes)")
+		"normalize the inputs (data.Set.Moments, Normalize)", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "put a batch normalization before the first layer", "scale bytes to 0..1 (data.UnitBytes)")
 }
 
 func startLoss(v *view) *watch.Verdict {
@@ -400,9 +403,9 @@ func exploding(v *view) *watch.Verdict {
 		return nil
 	}
 	name := v.path(first)
-	return verdict(fmt.Sprintf("gradients explode: from %s down to %s they grow %.2g times, %.2g a layer; initialize the weights smaller, as nn.KaimingNormal does, or normalize", v.path(end), name, ratio, factor),
+	return verdict(fmt.Sprintf("gradients explode: from %s down to %s they grow %.2g times, %.2g a layer; initialize with %s, or normalize", v.path(end), name, ratio, factor, initializer(v.activations())),
 		fmt.Sprintf("gradient that arrives at %s %.3g, at %s %.3g; %s", v.path(end), float64(v.first.Layers.GradNorm[end]), name, float64(v.first.Layers.GradNorm[first]), v.lossNow()), []string{name},
-		"initialize with nn.KaimingNormal (ReLU) or nn.XavierNormal (tanh)", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "make the blocks residual, their last weights small", "clip the gradients (ClipNorm)")
+		"initialize with "+initializer(v.activations()), "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "make the blocks residual, their last weights small", "clip the gradients (ClipNorm)")
 }
 
 func largeInit(v *view) *watch.Verdict {
@@ -518,9 +521,18 @@ func vanishing(v *view) *watch.Verdict {
 		fmt.Sprintf("gradient that arrives at %s %.3g, at %s %.3g; %s", v.path(end), last, v.path(v.stack[0]), v.arriving(v.stack[0]), v.lossNow()), v.paths(gone), append(remedies, "take fewer layers")...)
 }
 
+// activations are those of the layers with weights but the last.
+func (v *view) activations() map[string]bool {
+	all := map[string]bool{}
+	for _, i := range v.stack[:max(0, len(v.stack)-1)] {
+		all[v.Header.Layers[i].Activation] = true
+	}
+	return all
+}
+
 // initializer is the one for the activations of a network.
 func initializer(activations map[string]bool) string {
-	if activations["Tanh"] || activations["Sigmoid"] {
+	if linear := len(activations) == 1 && activations[""]; activations["Tanh"] || activations["Sigmoid"] || linear {
 		return "nn.XavierNormal"
 	}
 	return "nn.KaimingNormal(nn.FanIn, math.Sqrt2)"
@@ -595,7 +607,7 @@ func smallRate(v *view) *watch.Verdict {
 	}
 	return verdict(fmt.Sprintf("the learning rate %.2g is too small: an update changes no layer by more than %.1g of its weights, where 1e-3 is usual; multiply it by %.0g", float64(v.last.Rate), ratio, 1e-3/ratio),
 		fmt.Sprintf("typical alpha %.2g (-1 is a step too short to notice); %s", alpha, v.lossNow()), nil,
-		fmt.Sprintf("multiply the learning rate by %.0g, or take that of the range test (tarn lr)", 1e-3/ratio), "use optim.NewAdamW, whose steps do not depend on the gradients' size")
+		fmt.Sprintf("take the learning rate of the range test (tarn lr), or multiply it by %.0g", 1e-3/ratio), "use optim.NewAdamW, whose steps do not depend on the gradients' size")
 }
 
 func overfitting(v *view) *watch.Verdict {

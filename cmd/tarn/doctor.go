@@ -18,6 +18,17 @@ import (
 type doctorCommand struct {
 	Dir  string `arg:"" name:"run" help:"Folder of a run, finished or not."`
 	JSON bool   `name:"json" help:"Print one JSON object for each verdict."`
+
+	Try     bool `help:"For a run of train mnist: train its network anew for a short budget, as it is and with each remedy, print what helps, and write a program with the best as remedy.go into the folder."`
+	Updates int  `default:"300" placeholder:"N" help:"Number of updates of each training of --try (300)."`
+}
+
+// Validate checks the flags; kong calls it.
+func (c *doctorCommand) Validate() error {
+	if c.Updates < 20 || c.Updates > 1e6 {
+		return fmt.Errorf("--updates is %d and should be from 20 to 1000000", c.Updates)
+	}
+	return nil
 }
 
 // Run prints the verdicts.
@@ -55,8 +66,10 @@ func (c *doctorCommand) Run(env *environment) error {
 		return nil
 	default:
 		fmt.Fprintln(w, "nothing seems wrong")
-		return nil
 	}
 	fmt.Fprint(w, printable(doctor.Report(verdicts)))
+	if c.Try {
+		return c.try(env, verdicts)
+	}
 	return nil
 }

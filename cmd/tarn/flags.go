@@ -154,6 +154,8 @@ var withoutEffect = []struct {
 	{"landscape", []string{"span", "seed"}, func(l *commandLine) bool { return l.Landscape.Path || l.Landscape.Through != "" },
 		"with --path or --through, whose directions are not random"},
 	{"landscape", []string{"products"}, func(l *commandLine) bool { return l.Landscape.SkipCurvature }, "with --skip-curvature, which takes no products"},
+	{"doctor", []string{"updates"}, func(l *commandLine) bool { return !l.Doctor.Try }, "without --try, which trains"},
+	{"doctor", []string{"json"}, func(l *commandLine) bool { return l.Doctor.Try }, "with --try, which prints a table"},
 	{"bench", []string{"out"}, func(l *commandLine) bool { return l.Bench.Peers == "" }, "without --peers, whose report it is for"},
 	{"bench", []string{"threads"}, func(l *commandLine) bool { return l.Bench.List }, "with --list, which measures nothing"},
 }
