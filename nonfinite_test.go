@@ -113,15 +113,17 @@ func TestGuard(t *testing.T) {
 
 func (c guarded) run(t *testing.T, debug string) {
 	w, state := tarn.NewParam(c.dtypeOr(), nil, 3), tarn.NewState(c.dtypeOr(), nil, 3)
+	count, odd := tarn.NewState(tarn.I64, nil), tarn.NewState(tarn.Bool, nil)
 	params := &tarn.ParamSet{}
-	if err := errors.Join(params.Add("w", w), params.Add("state", state), w.Set(tarn.Vector(c.w).Cast(c.dtypeOr()))); err != nil {
+	if err := errors.Join(params.Add("w", w), params.Add("state", state), params.Add("count", count), params.Add("odd", odd), w.Set(tarn.Vector(c.w).Cast(c.dtypeOr()))); err != nil {
 		t.Fatal(err)
 	}
 	g := tarn.NewGraph()
 	x := g.Input("x", c.dtypeOr(), 4, 3)
 	loss := c.loss(x, w.Value(g))
 	d := tarn.Grad(loss, w)[0]
-	updates := []tarn.Update{tarn.Assign(w, w.Value(g).Sub(d.Scale(c.rate))), tarn.Assign(state, state.Value(g).AddNum(1))}
+	updates := []tarn.Update{tarn.Assign(w, w.Value(g).Sub(d.Scale(c.rate))), tarn.Assign(state, state.Value(g).AddNum(1)),
+		tarn.Assign(count, count.Value(g).AddNum(1)), tarn.Assign(odd, odd.Value(g).Not())}
 	if debug != "nan" {
 		updates = append(updates, tarn.Guard(loss))
 	}
@@ -139,8 +141,8 @@ func (c guarded) run(t *testing.T, debug string) {
 	}
 	_, err = p.Run(input)
 	if c.fine {
-		if err != nil || p.Runs() != 1 || state.Tensor().Float(0) != 1 {
-			t.Errorf("%v, %d runs, state %v", err, p.Runs(), state.Tensor())
+		if err != nil || p.Runs() != 1 || state.Tensor().Float(0) != 1 || count.Tensor().Float(0) != 1 || odd.Tensor().Float(0) != 1 {
+			t.Errorf("%v, %d runs, states %v, %v, %v", err, p.Runs(), state.Tensor(), count.Tensor(), odd.Tensor())
 		}
 		return
 	}
@@ -148,8 +150,8 @@ func (c guarded) run(t *testing.T, debug string) {
 	if !errors.As(err, &found) {
 		t.Fatalf("the error is %v", err)
 	}
-	if p.Runs() != 0 || !slices.EqualFunc(w.Tensor().Floats(), c.w, sameNumber) || state.Tensor().Float(0) != 0 {
-		t.Errorf("%d runs, w %v, state %v", p.Runs(), w.Tensor(), state.Tensor())
+	if p.Runs() != 0 || !slices.EqualFunc(w.Tensor().Floats(), c.w, sameNumber) || state.Tensor().Float(0) != 0 || count.Tensor().Float(0) != 0 || odd.Tensor().Float(0) != 0 {
+		t.Errorf("%d runs, w %v, states %v, %v, %v", p.Runs(), w.Tensor(), state.Tensor(), count.Tensor(), odd.Tensor())
 	}
 	origin := found.Origin
 	if debug != "nan" {
@@ -175,3 +177,56 @@ func (c guarded) dtypeOr() tarn.DType {
 }
 
 func sameNumber(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+
+// growths are updates of a param that overflow after some runs, although the loss, the gradients and the rates are healthy all the time.
+var growths = []struct {
+	name string
+	next func(w, x *tarn.Value) *tarn.Value
+}{
+	{"decay with a rate above 2", func(w, x *tarn.Value) *tarn.Value { return w.Scale(-2).Add(x) }},
+	{"slow", func(w, x *tarn.Value) *tarn.Value { return w.Scale(1.25) }},
+	{"fast", func(w, x *tarn.Value) *tarn.Value { return w.Scale(-1000).Sub(x) }},
+	{"square", func(w, x *tarn.Value) *tarn.Value { return w.Square() }},
+	{"product", func(w, x *tarn.Value) *tarn.Value { return w.Mul(w.AddNum(0.5)).Mul(x) }},
+	{"from run 300 on", func(w, x *tarn.Value) *tarn.Value {
+		late := w.Graph().Runs().Ge(tarn.Num(300))
+		return w.Mul(late.Where(w.Num(4), w.Num(-1)))
+	}},
+	{"a rate that grows", func(w, x *tarn.Value) *tarn.Value {
+		return w.Mul(w.Graph().Runs().Cast(w.DType()).Scale(0.01).AddNum(0.5))
+	}},
+}
+
+// TestGuardOfGrowth asserts that a guard stops params that grow from run to run by themselves before they are infinite.
+func TestGuardOfGrowth(t *testing.T) {
+	for _, c := range growths {
+		for _, dtype := range []tarn.DType{tarn.F32, tarn.F64} {
+			w, count := tarn.NewParam(dtype, nil, 3), tarn.NewState(tarn.I64, nil)
+			if err := w.Set(tarn.Vector([]float64{1.5, 2, -3}).Cast(dtype)); err != nil {
+				t.Fatal(err)
+			}
+			g := tarn.NewGraph()
+			x := g.Input("x", dtype, 3)
+			loss := w.Value(g).Tanh().Mul(x).Sum()
+			p, err := tarn.Compile(g, tarn.Outputs{"loss": loss}, tarn.Assign(w, c.next(w.Value(g), x)),
+				tarn.Assign(count, count.Value(g).AddNum(1)), tarn.Guard(loss))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ones := tarn.Vector([]float64{1, 1, 1}).Cast(dtype)
+			for err == nil && p.Runs() < 10000 {
+				_, err = p.Run(ones)
+			}
+			var found *tarn.NonFiniteError
+			if !errors.As(err, &found) || count.Tensor().Float(0) != float64(p.Runs()) {
+				t.Errorf("%s %v: after %d runs %v, of which %v are counted", c.name, dtype, p.Runs(), err, count.Tensor())
+			}
+			for _, x := range w.Tensor().Floats() {
+				if math.IsNaN(x) || math.IsInf(x, 0) {
+					t.Errorf("%s %v: the param is %v", c.name, dtype, w.Tensor())
+					break
+				}
+			}
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 // This file runs guards: see package lower. While everything is finite and of moderate size, a guard costs one pass over the arrays that the new
 // values are computed from, which the caches still hold.
 
-// surveyEvery is the number of runs after which the variables are looked at again.
+// surveyEvery is the most runs after which the variables are looked at again.
 const surveyEvery = 256
 
 // guardJob decides whether what is to be assigned is computed, and whether the variables are copied first.
@@ -28,12 +28,16 @@ type guardJob struct {
 	least64 float64
 	shared  bool // the pieces are worth several workers
 
-	copies    []ir.Array // of the variables; nil until they are needed
-	copied    bool       // in this run
-	surveyed  bool       // the variables have been looked at
-	since     int        // runs since then
-	large     bool       // what was found
 	variables []ir.Array
+	copies    []ir.Array // of the variables that are assigned; nil until they are needed
+	copied    bool       // in this run
+
+	// The last survey of the variables.
+	every   int       // the number of runs after which the next is due; 0 if the next comes with the next run
+	since   int       // runs since then
+	large   bool      // what was found: the variables may not be as the proof assumes
+	size    float64   // the largest norm of a variable, at least 1
+	numbers []float64 // at that time
 }
 
 // piece is a part of an array that is looked at in one go.
@@ -63,6 +67,7 @@ func (m *Machine) newGuard(w *lower.Guard) *guardJob {
 	for _, v := range w.Variables {
 		j.variables = append(j.variables, m.flat(v.Buffer))
 	}
+	j.size, j.numbers = 1, make([]float64, len(w.Numbers))
 	return j
 }
 
@@ -82,10 +87,13 @@ func (j *guardJob) run() error {
 		}
 	}
 	safe := j.work.Bounded
-	for _, x := range j.work.Numbers {
+	for i, x := range j.work.Numbers {
 		// Compared in this order, NaN is not within the bounds.
 		v := number(j.m.bases[x.Buffer.ID], x.Buffer.DType)
 		safe = safe && v <= lower.MostNumber && v >= -lower.MostNumber && (v >= 0 || !x.NotNegative)
+		if last := j.numbers[i]; math.Abs(v-last) > math.Abs(last) { // a larger rate may make the variables grow from now on
+			j.every, j.numbers[i] = 0, v
+		}
 	}
 	if j.shared {
 		j.m.fork(len(j.pieces), j)
@@ -103,7 +111,7 @@ func (j *guardJob) run() error {
 			return &ir.NonFinite{Node: x.Node}
 		}
 	}
-	if j.since++; safe && (!j.surveyed || j.since >= surveyEvery) {
+	if j.since++; safe && j.since >= j.every {
 		j.survey()
 	}
 	if !safe || j.large {
@@ -130,35 +138,47 @@ func (j *guardJob) sum(in *float64, data unsafe.Pointer, dtype ir.DType, n int) 
 	return *in
 }
 
-// survey looks at the variables: whether they are as the proof that the new values are finite assumes. The limit leaves room for the
-// runs until the next survey.
+// survey looks at the variables: whether they are as the proof that the new values are finite assumes, and will be until the next survey if they
+// go on to grow as they have grown since the last. Surveys come after 1 run, 2, 4 and so on.
 func (j *guardJob) survey() {
-	const room = 1 << 10
-	j.surveyed, j.since, j.large = true, 0, false
+	size := 1.0
+	j.large = false
 	for i, v := range j.work.Variables {
 		a := j.variables[i]
-		sum := j.sum(&j.total, a.Data, a.DType, a.Size())
-		j.large = j.large || !(sum <= lower.MostVariable/room*(lower.MostVariable/room))
-		if v.NotNegative && !j.large {
-			j.large = j.negative(a)
+		if !a.DType.Float() {
+			continue
 		}
+		size = max(size, math.Sqrt(j.sum(&j.total, a.Data, a.DType, a.Size()))) // NaN if one of them is
+		j.large = j.large || v.NotNegative && j.negative(a)
 	}
+	next := max(1, min(2*j.every, surveyEvery))
+	growth := math.Pow(max(1, size/j.size), float64(next)/float64(j.since))
+	const room = 1 << 10
+	j.large = j.large || !(size*max(growth, room) <= lower.MostVariable)
+	for i, x := range j.work.Numbers {
+		j.numbers[i] = number(j.m.bases[x.Buffer.ID], x.Buffer.DType)
+	}
+	j.every, j.since, j.size = next, 0, size
 	if !j.large {
 		j.copies = nil
 	}
 }
 
-// keep copies the variables.
+// keep copies the variables that are assigned.
 func (j *guardJob) keep() {
 	if j.copies == nil {
-		for _, v := range j.variables {
-			j.copies = append(j.copies, ir.NewArray(v.Type))
-		}
+		j.copies = make([]ir.Array, len(j.variables))
 	}
 	for i, v := range j.variables {
+		if j.work.Variables[i].Node == nil {
+			continue
+		}
+		if j.copies[i].Data == nil {
+			j.copies[i] = ir.NewArray(v.Type)
+		}
 		copy(j.copies[i].Raw(), v.Raw())
 	}
-	j.copied, j.surveyed = true, false
+	j.copied, j.every = true, 0
 }
 
 // settle restores the variables if a new value is not finite. It is called at the end of the run.
@@ -167,7 +187,7 @@ func (j *guardJob) settle() error {
 		return nil
 	}
 	for i, v := range j.work.Variables {
-		if v.Node == nil {
+		if v.Node == nil || !v.Node.Type.DType.Float() {
 			continue
 		}
 		a, old := j.variables[i], j.copies[i]
@@ -178,8 +198,10 @@ func (j *guardJob) settle() error {
 			if isFinite(a.Float(k)) || !isFinite(old.Float(k)) {
 				continue
 			}
-			for i, v := range j.variables {
-				copy(v.Raw(), j.copies[i].Raw())
+			for i, v := range j.work.Variables {
+				if v.Node != nil {
+					copy(j.variables[i].Raw(), j.copies[i].Raw())
+				}
 			}
 			return &ir.NonFinite{Node: v.Node}
 		}

@@ -19,7 +19,7 @@ type Guard struct {
 	Arrays  []Watched // what the new values are computed from
 	Numbers []Watched // those of them that are one number for all elements
 	// Bounded says that the new values are finite if the arrays lie within MostArray, the numbers within MostNumber, the variables within
-	// MostVariable, and what has NotNegative set is not negative.
+	// MostVariable, and what has NotNegative set is not negative; and that variables grow exponentially from run to run at most.
 	Bounded   bool
 	Variables []Kept // assigned, or read to compute what is assigned
 }
@@ -34,7 +34,7 @@ type Watched struct {
 	NotNegative bool
 }
 
-// Kept is a variable.
+// Kept is a variable. One that is not of floats is always assigned.
 type Kept struct {
 	Buffer      *Buffer
 	Node        *ir.Node // the value assigned to it, or nil
@@ -188,7 +188,7 @@ func (l *lowering) guard(w *watch) *Step {
 		assigned[a.Variable] = a.Value
 	}
 	for _, n := range l.graph.Variables {
-		if n.Type.DType.Float() && (assigned[n] != nil || w.reads[n]) {
+		if assigned[n] != nil || w.reads[n] {
 			g.Variables = append(g.Variables, Kept{Buffer: l.buffer(n), Node: assigned[n], NotNegative: bounds.notNegative[n]})
 		}
 	}
@@ -201,6 +201,9 @@ type bounds struct {
 	w           *watch
 	notNegative map[*ir.Node]bool // variables and numbers
 	known       map[*ir.Node]interval
+	// Variables lie within MostVariable, divided by 2 to the power of log and of their exponents, of which those below 1 count as 1.
+	exponents map[*ir.Node]float64
+	log       float64
 }
 
 // interval is a range of numbers, both ends included. It is empty if nothing is known: that is, if the value may be infinite or no number.
@@ -209,6 +212,9 @@ type interval struct{ low, high float64 }
 var unknown = interval{math.Inf(1), math.Inf(-1)}
 
 func (x interval) known() bool { return x.low <= x.high }
+
+// size is the largest magnitude in x.
+func (x interval) size() float64 { return max(-x.low, x.high) }
 
 // prove finds which variables stay at or above zero if they are so, and whether all assigned values are then bounded: if need be, under the
 // assumption that the numbers are not negative.
@@ -236,10 +242,43 @@ func (w *watch) prove() (b bounds, ok bool) {
 			}
 		}
 		if ok {
-			return b, true
+			return b, b.proportional()
 		}
 	}
 	return b, false
+}
+
+// proportional reports whether the variables grow at most in proportion to powers of their own sizes, with an exponent for each. A moment of
+// second order may grow as the square of a weight does, if the weight does not grow with it. The square of a variable that is assigned to it
+// does not pass: it overflows in so few runs that looking at the variables now and then would miss it.
+func (b *bounds) proportional() bool {
+	const (
+		most   = 4       // exponent
+		log    = 10      // of what variables of exponent 1 are divided by
+		slack  = 1. / 64 // of a computed exponent
+		rounds = 4       // in which the exponents settle
+	)
+	exponents := map[*ir.Node]float64{}
+	for range rounds {
+		small := bounds{w: b.w, notNegative: b.notNegative, known: map[*ir.Node]interval{}, exponents: exponents, log: log}
+		raised := false
+		for _, a := range b.w.graph.Assigns {
+			if !a.Value.Type.DType.Float() {
+				continue
+			}
+			e := math.Log2(b.of(a.Value).size()/small.of(a.Value).size()) / log
+			if e > max(1, exponents[a.Variable])+slack {
+				exponents[a.Variable], raised = e, true
+			}
+			if e > most+slack {
+				return false
+			}
+		}
+		if !raised {
+			return true
+		}
+	}
+	return false
 }
 
 // of is the interval of a node.
@@ -276,7 +315,7 @@ func (b *bounds) compute(n *ir.Node) interval {
 	case ir.Const:
 		return rangeOf(op.Array)
 	case ir.Variable:
-		return around(MostVariable)
+		return around(MostVariable * math.Exp2(-b.log*max(1, b.exponents[n])))
 	case ir.Movement:
 		return b.of(n.In[0])
 	case ir.Conversion:
