@@ -386,17 +386,20 @@ var singularities = [256]bool{
 	scalar.Div: true, scalar.Pow: true, scalar.Atan2: true,
 }
 
-// mayOverflow reports whether v is the result of a function that can be infinite at finite operands.
+// mayOverflow reports whether v is the result, or part of the derivative, of a function that can be infinite at finite operands.
 func mayOverflow(v *Value) bool {
+	singular := func(op op) bool {
+		f, ok := op.(elementwiseOp)
+		return ok && singularities[f.F]
+	}
 	for {
-		switch op := v.op.(type) {
-		case ir.Movement:
-			v = v.in[0]
-			continue
-		case elementwiseOp:
-			return singularities[op.F]
+		if singular(v.op) || v.gradOf != nil && singular(v.gradOf.op) {
+			return true
 		}
-		return false
+		if _, ok := v.op.(ir.Movement); !ok {
+			return false
+		}
+		v = v.in[0]
 	}
 }
 

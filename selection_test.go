@@ -41,6 +41,7 @@ var selectionCases = []selectionCase{
 	{"Div", []float64{0, 2}, whereHealthy(func(x *tarn.Value) *tarn.Value { return x.Sin().Div(x) }), []float64{0, math.Cos(2)/2 - math.Sin(2)/4}},
 	{"Pow", []float64{0, 4}, whereHealthy(func(x *tarn.Value) *tarn.Value { return x.Pow(num(0.5)) }), []float64{0, 0.25}},
 	{"Pow of a negative number", []float64{-2, 4}, whereHealthy(func(x *tarn.Value) *tarn.Value { return x.Pow(num(0.5)) }), []float64{0, 0.25}},
+	{"Pow of a selection", []float64{-1, 4}, func(x *tarn.Value) *tarn.Value { return x.Gt(num(0)).Where(x, num(0)).Pow(num(0.5)) }, []float64{0, 0.25}},
 	{"exponent", []float64{-1, 2}, whereHealthy(func(x *tarn.Value) *tarn.Value { return x.Num(0).Sub(x.Num(3)).Abs().Pow(x) }), []float64{0, 9 * math.Log(3)}},
 	{"Acos", []float64{1, 0.5}, func(x *tarn.Value) *tarn.Value { return x.Lt(num(1)).Where(x.Acos(), num(0)) }, []float64{0, -1 / math.Sqrt(0.75)}},
 	{"Asin", []float64{2, 0.5}, func(x *tarn.Value) *tarn.Value { return x.Lt(num(1)).Where(x.Asin(), num(0)) }, []float64{0, 1 / math.Sqrt(0.75)}},
