@@ -175,7 +175,7 @@ func (p *Program) origin(inputs []ir.Array, run int64) (*Origin, error) {
 	if first < 0 {
 		return o, nil
 	}
-	o.Element = indexOf(first, result.Shape)
+	o.Element = ir.Unravel(first, result.Shape)
 	_, each := n.Op.(ir.Elementwise)
 	_, casts := n.Op.(ir.Conversion)
 	for _, a := range found.In {
@@ -187,16 +187,6 @@ func (p *Program) origin(inputs []ir.Array, run int64) (*Origin, error) {
 	}
 	o.Overflow = o.Op != "" && overflows(n, found.In, first)
 	return o, nil
-}
-
-// indexOf is the index of element i of an array in row-major order.
-func indexOf(i int, shape []int) []int {
-	index := make([]int, len(shape))
-	for a := len(shape) - 1; a >= 0; a-- {
-		index[a] = i % shape[a]
-		i /= shape[a]
-	}
-	return index
 }
 
 // element is an element of an operand as text.
