@@ -3,8 +3,8 @@ package plot
 import (
 	"bytes"
 	"image/png"
+	"io"
 	"math"
-	"strings"
 	"testing"
 )
 
@@ -36,21 +36,8 @@ func TestWriteCharts(t *testing.T) {
 		{"band", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0, 1}, Low: []float64{0, 1}, High: []float64{0}}}}, `"a" has 2 x and a band of 2 and 1 y`},
 		{"lengths", Chart{Lines: []Line{{Name: "a", X: []float64{1, 2}, Y: []float64{0}}}}, `"a" has 2 x and 1 y`},
 	} {
-		var b bytes.Buffer
-		err := WriteCharts(&b, c.chart, c.chart)
-		if c.want != "" {
-			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
-				t.Errorf("%s: %v, want %q", c.name, err, c.want)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		img, err := png.Decode(&b)
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
+		img := drawn(t, c.name, c.want, func(w io.Writer) error { return WriteCharts(w, c.chart, c.chart) })
+		if img == nil {
 			continue
 		}
 		if img.Bounds().Dx() < 1500 || count(img, 0) < 50 {

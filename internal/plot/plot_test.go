@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -25,6 +26,29 @@ func histogram(img image.Image) map[color.RGBA]int {
 		}
 	}
 	return n
+}
+
+// drawn returns the picture that write writes, or nil if it fails, which it should with an error that contains want, unless that is "".
+func drawn(t *testing.T, name, want string, write func(w io.Writer) error) image.Image {
+	t.Helper()
+	var b bytes.Buffer
+	err := write(&b)
+	if want != "" {
+		if err == nil || !strings.Contains(err.Error(), want) || b.Len() != 0 {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+		return nil
+	}
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return nil
+	}
+	img, err := png.Decode(&b)
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return nil
+	}
+	return img
 }
 
 func TestWriteHeights(t *testing.T) {
@@ -62,21 +86,8 @@ func TestWriteHeights(t *testing.T) {
 		{"short", short, 0, 0, false, "11 values"},
 		{"infinite", infinite, 0, 0, false, "not finite"},
 	} {
-		var b bytes.Buffer
-		err := WriteHeights(&b, c.h)
-		if c.want != "" {
-			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
-				t.Errorf("%s: %v, want %q", c.name, err, c.want)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		img, err := png.Decode(&b)
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
+		img := drawn(t, c.name, c.want, func(w io.Writer) error { return WriteHeights(w, c.h) })
+		if img == nil {
 			continue
 		}
 		if size := img.Bounds().Size(); max(size.X*c.rows-size.Y*c.columns, size.Y*c.columns-size.X*c.rows) > 3 {
@@ -115,21 +126,9 @@ func TestWriteBars(t *testing.T) {
 		{"no series", Bars{Rows: []string{"a"}}, "no bar"},
 		{"lengths", Bars{Rows: []string{"a", "b"}, Series: []Series{{"p", []float64{1}}}}, `"p" has 1 ratios for 2 rows`},
 	} {
-		var b bytes.Buffer
-		err := WriteBars(&b, c.bars)
-		if c.want != "" {
-			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
-				t.Errorf("%s: %v, want %q", c.name, err, c.want)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		img, err := png.Decode(&b)
-		if err != nil || count(img, 0) < 500 {
-			t.Errorf("%s: %v, %d pixels of the bars", c.name, err, count(img, 0))
+		img := drawn(t, c.name, c.want, func(w io.Writer) error { return WriteBars(w, c.bars) })
+		if img != nil && count(img, 0) < 500 {
+			t.Errorf("%s: %d pixels of the bars", c.name, count(img, 0))
 		}
 	}
 }

@@ -1,11 +1,9 @@
 package plot
 
 import (
-	"bytes"
 	"errors"
-	"image/png"
+	"io"
 	"math"
-	"strings"
 	"testing"
 )
 
@@ -44,20 +42,9 @@ func TestWriteSurfaces(t *testing.T) {
 		{"order", []Surface{falling}, "rise"},
 		{"path", []Surface{bowl(1), crooked}, "4 x and 0 y"},
 	} {
-		var b bytes.Buffer
-		err := WriteSurfaces(&b, c.surfaces...)
-		if c.want != "" {
-			if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() != 0 {
-				t.Errorf("%s: %v, want %q", c.name, err, c.want)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		if img, err := png.Decode(&b); err != nil || count(img, 0) < 50 {
-			t.Errorf("%s: %v", c.name, err)
+		img := drawn(t, c.name, c.want, func(w io.Writer) error { return WriteSurfaces(w, c.surfaces...) })
+		if img != nil && count(img, 0) < 50 {
+			t.Errorf("%s: %d pixels of the first path", c.name, count(img, 0))
 		}
 	}
 	full := errors.New("full")
