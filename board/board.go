@@ -1,5 +1,5 @@
 // Package board serves a page that shows trainings: all runs below a directory in a table, their records as curves, the flow
-// of gradients through the layers as a heat map with the doctor's verdicts on it, histograms and pictures. It follows runs
+// of gradients through the layers as a heat map with the doctor's verdicts on it, histograms, confused classes and pictures. It follows runs
 // while they train, needs nothing but the program itself, and changes nothing on the disk.
 //
 // A Board is an http.Handler:
@@ -357,13 +357,14 @@ type details struct {
 	Verdicts   []watch.Verdict   `json:"verdicts"`
 	Histograms []string          `json:"histograms"`
 	Recurrent  []string          `json:"recurrent"` // layers whose gradient by time step is known
+	Confusion  *watch.Confusion  `json:"confusion"`
 	BadLines   int               `json:"badLines"`
 }
 
 func (b *Board) details(dir string) (d details, err error) {
 	err = b.with(dir, func(r *records, of *run) error {
 		d = details{Header: r.header, Config: of.settings, Names: append([]string{}, r.looks.names...), Verdicts: append([]watch.Verdict{}, r.verdicts...),
-			Histograms: names(r.histograms), Recurrent: names(r.profiles), BadLines: r.file.bad}
+			Histograms: names(r.histograms), Recurrent: names(r.profiles), Confusion: r.confusion, BadLines: r.file.bad}
 		d.Names = append(d.Names, r.ends(of).names...)
 		return nil
 	})

@@ -244,6 +244,13 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("the histogram says %q", text)
 	}
 	shot.take("histograms-1280")
+	do(t, ctx, chromedp.Click("#tab-mistakes"), choose("mistakes-run", "mlp-1"), until(mistakes))
+	if got := read(t, ctx, `document.getElementById("mistakes-total").innerText + "; " + document.querySelector("#pairs li").innerText + "; " + document.querySelector("#confusion tbody tr").innerText.replace(/\s+/g, " ")`); got !=
+		"230 of 263 examples are right after epoch 20; 2 taken for 0: 20 of 63, 31.7 %; 0 90 8 2 90.0 %" {
+		t.Errorf("the mistakes are %q", got)
+	}
+	shot.take("mistakes-1280")
+	do(t, ctx, choose("mistakes-run", "lstm"), until(`!document.getElementById("no-mistakes").hidden && document.querySelector("#mistakes .columns").hidden`))
 	do(t, ctx, chromedp.Click("#tab-pictures"), until(`document.querySelector("#gallery img")?.naturalWidth === 320`))
 
 	// The light look, and a phone.
@@ -253,7 +260,7 @@ func TestBrowser(t *testing.T) {
 	shot.take("light-390")
 	do(t, ctx, chromedp.Click("#theme"), chromedp.Click("#tab-flow"), chromedp.ScrollIntoView("#tab-flow"))
 	shot.take("flow-390")
-	for _, tab := range []string{"curves", "flow", "histograms", "pictures"} {
+	for _, tab := range []string{"curves", "flow", "histograms", "mistakes", "pictures"} {
 		do(t, ctx, chromedp.Click("#tab-"+tab), until(`true`))
 		if read(t, ctx, wide) == "true" {
 			t.Errorf("at 390 pixels %s is wider than the screen: %s", tab, read(t, ctx, `document.documentElement.scrollWidth`))
@@ -264,6 +271,9 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("these have no name for a screen reader:\n%s", unnamed)
 	}
 }
+
+// mistakes holds if the table of confused classes is shown.
+const mistakes = `document.querySelectorAll("#confusion tbody tr").length === 3 && document.querySelectorAll("#confusion .mistake").length === 4`
 
 // TestBrowserLive watches a training that goes on.
 func TestBrowserLive(t *testing.T) {
@@ -322,6 +332,7 @@ func TestBrowserExport(t *testing.T) {
 	do(t, ctx, choose("smooth", "0.9"),
 		chromedp.Click("#tab-flow"), until(`document.querySelectorAll(".pin").length === 2`),
 		chromedp.Click("#tab-histograms"), until(`document.getElementById("histogram-name").value === "weight/head.weight"`),
+		chromedp.Click("#tab-mistakes"), until(mistakes),
 		chromedp.Click("#tab-pictures"), until(`document.querySelector("#gallery img")?.naturalWidth === 320`))
 	newShots(t, ctx).take("export-1280")
 }

@@ -110,6 +110,7 @@ func (r *recorder) train(runs int64, rate float64) {
 			e := watch.Epoch{Epoch: int(run / 100), Run: run, TrainLoss: watch.Number(loss), ValLoss: watch.Number(loss + 0.02), Seconds: 2,
 				Metrics: map[string]watch.Number{"accuracy": watch.Number(0.98 - 0.8*math.Exp(-rate*float64(run)/300))}}
 			r.write(watch.Line{Epoch: &e})
+			r.write(watch.Line{Confusion: &watch.Confusion{Epoch: e.Epoch, Run: run, Counts: [][]int{{90, 8, 2}, {0, 100, 0}, {int(run / 100), 3, 40}}}})
 			h := watch.Histogram{Run: run, Of: "weight", Name: "head.weight"}
 			for i := range 33 {
 				x := float64(i-16) / 16

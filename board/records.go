@@ -114,6 +114,7 @@ type records struct {
 	epochs columns
 
 	verdicts   []watch.Verdict
+	confusion  *watch.Confusion                     // the last one
 	histograms map[string]*thinned[watch.Histogram] // by "of/name"
 	profiles   map[string]*thinned[profile]         // by the path of a layer
 }
@@ -125,7 +126,7 @@ func newRecords(dir string) *records {
 }
 
 func (r *records) reset() {
-	r.header, r.verdicts = nil, nil
+	r.header, r.verdicts, r.confusion = nil, nil, nil
 	r.looks.reset()
 	r.epochs.reset()
 	r.histograms, r.profiles = map[string]*thinned[watch.Histogram]{}, map[string]*thinned[profile]{}
@@ -166,6 +167,8 @@ func (r *records) add(l *watch.Line) {
 		}
 	case l.Verdict != nil:
 		r.verdicts = append(r.verdicts, *l.Verdict)
+	case l.Confusion != nil:
+		r.confusion = l.Confusion
 	case l.Histogram != nil:
 		h := l.Histogram
 		if len(h.Limits) != len(h.Counts)+1 {
@@ -185,6 +188,9 @@ func (r *records) begin(h *watch.Header) {
 	r.looks.truncate(h.Run)
 	r.epochs.truncate(h.Run)
 	r.verdicts = slices.DeleteFunc(r.verdicts, func(v watch.Verdict) bool { return v.Run > h.Run })
+	if r.confusion != nil && r.confusion.Run > h.Run {
+		r.confusion = nil
+	}
 	for _, t := range r.histograms {
 		t.kept = slices.DeleteFunc(t.kept, func(x watch.Histogram) bool { return x.Run > h.Run })
 	}

@@ -115,14 +115,14 @@ func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Resul
 // size of the batches; it is NaN if nothing counts. It resets and fills the metrics, which are given the
 // output "prediction" and the data set's field target.
 func (e *Eval) Measure(ctx context.Context, set *data.Set, size int, target string, metrics ...Metric) (loss float64, err error) {
-	m, err := e.measure(ctx, set, size, target, metrics)
+	var m mean
+	if err = checkMetrics(metrics); err == nil {
+		m, err = e.measure(ctx, set, size, target, metrics)
+	}
 	return m.value(), err
 }
 
 func (e *Eval) measure(ctx context.Context, set *data.Set, size int, target string, metrics []Metric) (loss mean, err error) {
-	if err := checkMetrics(metrics); err != nil {
-		return loss, err
-	}
 	for _, m := range metrics {
 		m.Reset()
 	}

@@ -387,9 +387,10 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	rate := l.rate()
 	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.meanLoss(), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate, Skipped: l.at.SkippedInEpoch}
 	var err error
+	metrics, confused := l.metrics()
 	if l.Valid != nil {
 		err = optim.WithAverages(l.Optimizer, func() (err error) {
-			m, err := l.eval.measure(ctx, l.Valid, l.Batch, l.Target, l.Metrics)
+			m, err := l.eval.measure(ctx, l.Valid, l.Batch, l.Target, metrics)
 			r.ValLoss = m.value()
 			if err == nil && !finite(r.ValLoss) && m.count != 0 && !l.SkipNonFinite {
 				err = l.eval.explain(ctx, l.Valid, l.Batch)
@@ -424,7 +425,7 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 		}
 	}
 	l.history = append(l.history, r)
-	if err := l.recordEpoch(r); err != nil {
+	if err := l.recordEpoch(r, confused); err != nil {
 		return r, err
 	}
 	l.at.Position = data.Position{Epoch: r.Epoch}

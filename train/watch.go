@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -222,8 +223,38 @@ func (l *Loop) seconds() float64 {
 	return total
 }
 
-// recordEpoch writes the end of an epoch.
-func (l *Loop) recordEpoch(r Record) error {
+// maxConfusion is the largest number of classes whose confusions are recorded.
+const maxConfusion = 100
+
+// confusion is a ConfusionMatrix that counts nothing if there are more classes.
+type confusion struct{ ConfusionMatrix }
+
+func (m *confusion) Add(prediction, target *tarn.Tensor) error {
+	if shape := prediction.Shape(); len(shape) > 0 && shape[len(shape)-1] > maxConfusion {
+		return nil
+	}
+	return m.ConfusionMatrix.Add(prediction, target)
+}
+
+// metrics returns the metrics of the validation, and with them, if one of them compares classes and the training is watched, a
+// matrix of what is confused.
+func (l *Loop) metrics() ([]Metric, *confusion) {
+	compares := false
+	for _, m := range l.Metrics {
+		switch m.(type) {
+		case *Accuracy, *TopK, *ConfusionMatrix:
+			compares = true
+		}
+	}
+	if !compares || l.Watch == nil {
+		return l.Metrics, nil
+	}
+	m := &confusion{}
+	return append(slices.Clone(l.Metrics), m), m
+}
+
+// recordEpoch writes the end of an epoch, and what was confused in it, if that was counted.
+func (l *Loop) recordEpoch(r Record, confused *confusion) error {
 	if l.Watch == nil && len(l.logging) == 0 {
 		return nil
 	}
@@ -231,5 +262,9 @@ func (l *Loop) recordEpoch(r Record) error {
 	for name, x := range r.Metrics {
 		e.Metrics[name] = watch.Number(x)
 	}
-	return l.write(watch.Line{Epoch: &e})
+	err := l.write(watch.Line{Epoch: &e})
+	if err == nil && confused != nil && len(confused.Counts) > 0 {
+		err = l.write(watch.Line{Confusion: &watch.Confusion{Epoch: r.Epoch, Run: r.Step, Counts: confused.Counts}})
+	}
+	return err
 }

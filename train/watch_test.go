@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/watch"
 )
@@ -192,6 +193,72 @@ func TestVerdicts(t *testing.T) {
 			if !slices.Equal(recorded, c.rules) || c.rate > 1 && (h.Failure == nil || !h.Failure.Overflow) {
 				t.Errorf("%s: recorded are the verdicts %v and the failure %+v", c.name, recorded, h.Failure)
 			}
+		}
+	}
+}
+
+// TestConfusion records what a validation confuses if a metric compares classes, and compares it with the metric that counts the same.
+func TestConfusion(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		classes int
+		metrics []Metric
+		watch   *watch.Options
+		epochs  int // that are recorded
+	}{
+		{"accuracy", 3, []Metric{&Accuracy{}}, &watch.Options{}, 2},
+		{"top", 3, []Metric{&TopK{K: 2}}, &watch.Options{}, 2},
+		{"counted already", 3, []Metric{&ConfusionMatrix{}}, &watch.Options{}, 2},
+		{"most", maxConfusion, []Metric{&Accuracy{}}, &watch.Options{}, 2},
+		{"too many", maxConfusion + 1, []Metric{&Accuracy{}}, &watch.Options{}, 0},
+		{"no metric", 3, nil, &watch.Options{}, 0},
+		{"not watched", 3, []Metric{&Accuracy{}}, nil, 0},
+	} {
+		x := make([]float32, 3*40)
+		label := make([]int32, 40)
+		for i := range label {
+			label[i] = int32(i % 3)
+			x[3*i+i%2] = float32(i%5) - 2
+		}
+		set, err := data.NewSet(data.Field{Name: "x", Array: data.Array{Shape: []int{40, 3}, Data: x}}, data.Field{Name: "label", Array: data.Array{Shape: []int{40}, Data: label}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := nn.NewLinear(3, c.classes)
+		if err := tarn.Init(m, 1); err != nil {
+			t.Fatal(err)
+		}
+		build := func(g *tarn.Graph, n int) tarn.Outputs {
+			scores := m.Forward(g.Input("x", tarn.F32, n, 3))
+			return tarn.Outputs{"loss": nn.CrossEntropy(scores, g.Input("label", tarn.I32, n)), "prediction": scores}
+		}
+		l := NewLoop(build, m, optim.NewSGD(0.1), set)
+		l.Epochs, l.Batch, l.Valid, l.Metrics, l.Watch = 2, 16, set, c.metrics, c.watch
+		heard := &listener{}
+		l.Loggers = []Logger{heard}
+		finish(t, l)
+		var found []*watch.Confusion
+		for _, line := range heard.lines {
+			if line.Confusion != nil {
+				found = append(found, line.Confusion)
+			}
+		}
+		if len(found) != c.epochs {
+			t.Errorf("%s: %d epochs have confusions, want %d", c.name, len(found), c.epochs)
+		}
+		if len(found) == 0 {
+			continue
+		}
+		want := &ConfusionMatrix{}
+		e, err := NewEval(build)
+		if err == nil {
+			_, err = e.Measure(t.Context(), set, 16, "label", want)
+		}
+		if last := found[len(found)-1]; err != nil || last.Epoch != 2 || last.Run != 6 || !reflect.DeepEqual(last.Counts, want.Counts) {
+			t.Errorf("%s: recorded is %+v, want %v (%v)", c.name, last, want.Counts, err)
+		}
+		if got := l.History()[1].Metrics; len(got) != len(c.metrics) {
+			t.Errorf("%s: the record has the metrics %v", c.name, got)
 		}
 	}
 }

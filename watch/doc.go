@@ -9,6 +9,8 @@
 // Some numbers compare two steps in turn. So the step before a look is taken by a third program, which remembers its gradient
 // and its update in states that belong to the Watcher.
 //
+// The end of an epoch is recorded too, with the classes that are confused if the training has a metric that compares classes.
+//
 // Records are kept in a file of lines of JSON that only grows, so that it can be read while a training goes on: see File, Load
 // and Follow. Packages doctor and board read it.
 package watch

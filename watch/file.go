@@ -109,7 +109,8 @@ type History struct {
 	Epochs     []Epoch
 	Verdicts   []Verdict
 	Histograms []Histogram
-	Failure    *Failure // nil unless the training has ended with a run that was not finite
+	Confusion  *Confusion // the last one, or nil
+	Failure    *Failure   // nil unless the training has ended with a run that was not finite
 }
 
 // Add takes the next line.
@@ -122,6 +123,9 @@ func (h *History) Add(l Line) {
 		h.Epochs = slices.DeleteFunc(h.Epochs, func(e Epoch) bool { return undone(e.Run) })
 		h.Verdicts = slices.DeleteFunc(h.Verdicts, func(v Verdict) bool { return undone(v.Run) })
 		h.Histograms = slices.DeleteFunc(h.Histograms, func(x Histogram) bool { return undone(x.Run) })
+		if h.Confusion != nil && undone(h.Confusion.Run) {
+			h.Confusion = nil
+		}
 	case l.Step != nil:
 		h.Steps = append(h.Steps, *l.Step)
 	case l.Epoch != nil:
@@ -132,6 +136,8 @@ func (h *History) Add(l Line) {
 		h.Failure = l.Failure
 	case l.Histogram != nil:
 		h.Histograms = append(h.Histograms, *l.Histogram)
+	case l.Confusion != nil:
+		h.Confusion = l.Confusion
 	}
 }
 

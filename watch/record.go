@@ -189,6 +189,13 @@ type Histogram struct {
 	Counts []int    `json:"counts"`
 }
 
+// Confusion counts the classes of the validation set at the end of an epoch: Counts[t][p] examples of class t were taken for class p.
+type Confusion struct {
+	Epoch  int     `json:"epoch"`
+	Run    int64   `json:"run"`
+	Counts [][]int `json:"counts"`
+}
+
 // Line is one line of a file: exactly one of its fields is set.
 type Line struct {
 	Header    *Header    `json:"header,omitempty"`
@@ -197,4 +204,5 @@ type Line struct {
 	Verdict   *Verdict   `json:"verdict,omitempty"`
 	Histogram *Histogram `json:"histogram,omitempty"`
 	Failure   *Failure   `json:"failure,omitempty"`
+	Confusion *Confusion `json:"confusion,omitempty"`
 }

@@ -379,7 +379,11 @@ func TestFile(t *testing.T) {
 		}
 		return found
 	}
-	write(header(0), look(1), look(11), watch.Line{Epoch: &watch.Epoch{Epoch: 1, Run: 12}}, watch.Line{Verdict: &watch.Verdict{Run: 11, Rule: "x"}}, look(21))
+	write(header(0), look(1), look(11), watch.Line{Epoch: &watch.Epoch{Epoch: 1, Run: 12}}, watch.Line{Confusion: &watch.Confusion{Epoch: 1, Run: 12, Counts: [][]int{{1, 2}, {3, 4}}}},
+		watch.Line{Verdict: &watch.Verdict{Run: 11, Rule: "x"}}, look(21))
+	if h, err := watch.Load(path); err != nil || h.Confusion == nil || h.Confusion.Counts[1][0] != 3 {
+		t.Errorf("the confused classes are read as %+v (%v)", h.Confusion, err)
+	}
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +411,7 @@ func TestFile(t *testing.T) {
 		t.Errorf("the looks after the resumption are %v", got)
 	}
 	h, err := watch.Load(path)
-	if err != nil || len(h.Epochs) != 0 || len(h.Verdicts) != 0 || !math.IsNaN(float64(h.Steps[0].Loss)) {
+	if err != nil || len(h.Epochs) != 0 || len(h.Verdicts) != 0 || h.Confusion != nil || !math.IsNaN(float64(h.Steps[0].Loss)) {
 		t.Errorf("what was undone is still there: %+v (%v)", h, err)
 	}
 }

@@ -182,7 +182,7 @@ async function refresh() {
       const runs = chosenRuns();
       await load(runs);
       drawVerdictsNow(runs);
-      await {curves: drawCurves, flow: drawFlow, histograms: drawHistograms, pictures: drawPictures}[state.tab](runs);
+      await {curves: drawCurves, flow: drawFlow, histograms: drawHistograms, mistakes: drawMistakes, pictures: drawPictures}[state.tab](runs);
     } while (again);
   } catch (e) {
     if (!(e instanceof Refused)) throw e;
@@ -382,6 +382,24 @@ async function drawHistograms(runs) {
   if (names.length) histogramMap.set((await ask("api/histograms", {run, name: $("histogram-name").value}) ?? []).map(h => ({...h, limits: h.limits.map(number)})));
 }
 
+// drawMistakes shows the classes of the validation set against what they were taken for.
+function drawMistakes(runs) {
+  const run = state.mistakesRun = chooseRun($("mistakes-run"), runs, state.mistakesRun), c = state.details.get(run)?.confusion, counts = c?.counts ?? [];
+  $("no-mistakes").hidden = counts.length > 0;
+  for (const part of document.querySelectorAll("#mistakes .columns")) part.hidden = !counts.length;
+  const sums = counts.map(row => row.reduce((a, b) => a + b, 0)), all = sums.reduce((a, b) => a + b, 0), right = counts.reduce((n, row, i) => n + row[i], 0);
+  $("mistakes-total").textContent = counts.length ? `${right} of ${all} examples are right after epoch ${c.epoch}` : "";
+  $("confusion").tHead.replaceChildren(element("tr", {}, element("th", {scope: "col", textContent: "class"}), ...counts.map((_, p) => element("th", {scope: "col", className: "number", textContent: p})), element("th", {scope: "col", className: "number", textContent: "right"})));
+  $("confusion").tBodies[0].replaceChildren(...counts.map((row, t) => element("tr", {}, element("th", {scope: "row", textContent: t}), ...row.map((n, p) => {
+    const cell = element("td", {className: "number " + (t === p ? "right" : n ? "mistake" : "quiet"), textContent: n, title: `${n} of ${sums[t]} of class ${t} were taken for ${p}`});
+    if (n) cell.style.setProperty("--share", Math.round(100 * Math.sqrt(n / sums[t])) + "%"); // the root shows small shares too
+    return cell;
+  }), element("td", {className: "number", textContent: sums[t] ? (100 * row[t] / sums[t]).toFixed(1) + " %" : "–"}))));
+  const pairs = counts.flatMap((row, t) => row.map((n, p) => ({t, p, n}))).filter(x => x.t !== x.p && x.n > 0).sort((a, b) => b.n - a.n).slice(0, 10);
+  $("pairs").replaceChildren(...pairs.map(({t, p, n}) => element("li", {textContent: `${t} taken for ${p}: ${n} of ${sums[t]}, ${(100 * n / sums[t]).toFixed(1)} %`})));
+  if (!pairs.length) $("pairs").replaceChildren(element("li", {className: "quiet", textContent: "There is none."}));
+}
+
 function drawPictures(runs) {
   const all = runs.flatMap(r => r.pictures.map(name => ({run: r.run, name, at: r.changed}))).filter(p => pictureURL(p.run, p.name)), key = JSON.stringify(all);
   $("no-pictures").hidden = all.length > 0;
@@ -435,6 +453,7 @@ function start() {
   for (const id of ["log-x", "log-y", "measure", "histogram-name"]) $(id).onchange = refresh;
   $("find").oninput = () => drawNames(chosenRuns());
   $("flow-run").onchange = e => { state.flowRun = e.target.value; refresh(); };
+  $("mistakes-run").onchange = e => { state.mistakesRun = e.target.value; refresh(); };
   $("histogram-run").onchange = e => { state.histogramRun = e.target.value; refresh(); };
   document.addEventListener("pointerdown", e => { if (!$("picker").contains(e.target)) $("picker").open = false; });
   $("picker").onkeydown = e => { if (e.key === "Escape") $("picker").open = false, $("picker").querySelector("summary").focus(); };
