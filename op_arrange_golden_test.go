@@ -105,7 +105,12 @@ var arrangeOps = map[string]func(in ...*tarn.Value) *tarn.Value{
 }
 
 func TestArrangingEqualsPyTorch(t *testing.T) {
-	data, err := os.ReadFile("testdata/arrange.json")
+	compareRecorded(t, "testdata/arrange.json", arrangeOps)
+}
+
+// compareRecorded compares ops and their gradients with the cases of a file.
+func compareRecorded(t *testing.T, file string, ops map[string]func(in ...*tarn.Value) *tarn.Value) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,14 +118,14 @@ func TestArrangingEqualsPyTorch(t *testing.T) {
 	if err := json.Unmarshal(data, &cases); err != nil {
 		t.Fatal(err)
 	}
-	for name := range arrangeOps {
+	for name := range ops {
 		if _, ok := cases[name]; !ok {
 			t.Errorf("the script has no case %q", name)
 		}
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			build := arrangeOps[name]
+			build := ops[name]
 			if spec, ok := strings.CutPrefix(name, "Einsum "); ok {
 				build = einsum(spec, make([][]int, len(c.In))...).build
 			}

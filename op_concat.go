@@ -222,6 +222,11 @@ func (op padOp) grad(y, dy *Value) []*Value {
 	return []*Value{dy.SliceStep(op.Axis, op.Before, stop, op.Step)}
 }
 
+// padSteps puts zeros before, after and between the indices of an axis, which come to lie step apart.
+func (v *Value) padSteps(axis, before, after, step int) *Value {
+	return v.graph.add(padOp{irop.Pad{Axis: axis, Before: before, After: after, Step: step}}, v)
+}
+
 // Pad puts zeros before and after the indices of an axis. Equal to torch.nn.functional.pad, axis by axis.
 //
 // Shapes: [... d ...] -> [... before+d+after ...].

@@ -17,20 +17,7 @@ func (v *Value) eachAxis(name string, size []int, rows func(weights []float64, i
 	if v.failed {
 		return v.graph.poison(failedOp{}, []*Value{v})
 	}
-	space, err := spatial(v.typ)
-	if err == nil && len(size) == 1 {
-		size = slices.Repeat(size, len(space))
-	}
-	if err == nil && len(size) != len(space) {
-		err = newProblem("%d sizes %v are given for the %d spatial axes of %s", len(size), size, len(space), ir.ShapeString(v.typ.Shape))
-	}
-	for a := 0; err == nil && a < len(space); a++ {
-		if size[a] < 1 || space[a] < 1 {
-			err = newProblem("spatial axis %d has size %d and should get size %d: both should be at least 1", a, space[a], size[a])
-		} else if err = checkShape([]int{size[a], space[a]}); err != nil {
-			err = newProblem("the result is too large: %v", err)
-		}
-	}
+	space, size, err := v.newSpace(size)
 	if err != nil {
 		return v.graph.failAs(name, []*Value{v}, err)
 	}
@@ -55,6 +42,25 @@ func (v *Value) eachAxis(name string, size []int, rows func(weights []float64, i
 		y = v.graph.Const(m).MatMul(y.Reshape(outer, d, inner)).Reshape(shape...)
 	}
 	return y
+}
+
+// newSpace returns the sizes of the spatial axes, and those that they get: a number for each, or one for all.
+func (v *Value) newSpace(size []int) (space, sizes []int, err error) {
+	space, err = spatial(v.typ)
+	if err == nil && len(size) == 1 {
+		size = slices.Repeat(size, len(space))
+	}
+	if err == nil && len(size) != len(space) {
+		err = newProblem("%d sizes %v are given for the %d spatial axes of %s", len(size), size, len(space), ir.ShapeString(v.typ.Shape))
+	}
+	for a := 0; err == nil && a < len(space); a++ {
+		if size[a] < 1 || space[a] < 1 {
+			err = newProblem("spatial axis %d has size %d and should get size %d: both should be at least 1", a, space[a], size[a])
+		} else if err = checkShape([]int{size[a], space[a]}); err != nil {
+			err = newProblem("the result is too large: %v", err)
+		}
+	}
+	return space, size, err
 }
 
 // AdaptiveAvgPool averages over windows such that the spatial axes get the given sizes, a number for each or one for all:

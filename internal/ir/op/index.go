@@ -148,11 +148,11 @@ func (Gather) Checks() int { return 1 }
 
 // Check finds an index that is out of range.
 func (op Gather) Check(x ir.Array, in []ir.Type) error {
-	return checkIndices(x, in[0].Shape[op.Axis], op.Axis)
+	return CheckIndices(x, in[0].Shape[op.Axis], op.Axis)
 }
 
-// checkIndices finds the first index that is out of range.
-func checkIndices(index ir.Array, size, axis int) error {
+// CheckIndices finds the first index that is out of range.
+func CheckIndices(index ir.Array, size, axis int) error {
 	k := 0
 	if index.DType == ir.I32 {
 		k = outOfRange(ir.Slice[int32](index), size)
@@ -267,7 +267,7 @@ func (ScatterAdd) Checks() int { return 0 }
 
 // Check finds an index that is out of range.
 func (op ScatterAdd) Check(x ir.Array, in []ir.Type) error {
-	return checkIndices(x, op.Size, op.Axis)
+	return CheckIndices(x, op.Size, op.Axis)
 }
 
 // Take reads whole rows along an axis: out[o, j, i] = x[o, index[j], i], where j stands for all axes of the index.
@@ -367,7 +367,7 @@ func (Take) Checks() int { return 1 }
 
 // Check finds an index that is out of range.
 func (op Take) Check(x ir.Array, in []ir.Type) error {
-	return checkIndices(x, in[0].Shape[op.Axis], op.Axis)
+	return CheckIndices(x, in[0].Shape[op.Axis], op.Axis)
 }
 
 // IndexAdd is the adjoint of Take: out[o, index[j], i] += src[o, j, i] on zeros, in the order of the index.
@@ -491,4 +491,4 @@ const longRow = 16
 func (IndexAdd) Checks() int { return 0 }
 
 // Check finds an index that is out of range.
-func (op IndexAdd) Check(x ir.Array, in []ir.Type) error { return checkIndices(x, op.Size, op.Axis) }
+func (op IndexAdd) Check(x ir.Array, in []ir.Type) error { return CheckIndices(x, op.Size, op.Axis) }

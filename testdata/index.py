@@ -1,0 +1,106 @@
+"""Writes index.json: what PyTorch gives for pads, scatters, pooling with indices, windows, grids, searching and counting.
+
+Run it with PyTorch installed, in this folder: python index.py
+The tests read the JSON file and need neither Python nor PyTorch. Each case has the operands, the result and, where the
+result is of floats, the gradient of sum(result * (1, 2, 3, ...)) by each float operand. Images have their channels last,
+as in Tarn: PyTorch gets them second.
+"""
+
+import json
+import torch
+import torch.nn.functional as F
+
+torch.manual_seed(13)
+
+
+def floats(*shape):
+    return torch.round(torch.randn(*shape, dtype=torch.float64) * 1000) / 1000
+
+
+def distinct(*shape):
+    n = 1
+    for d in shape:
+        n *= d
+    return (torch.randperm(n).double() - n / 2).reshape(shape)
+
+
+def ints(high, *shape):
+    return torch.randint(0, high, shape)
+
+
+def pack(t):
+    dtype = {torch.float64: "f64", torch.int64: "i64", torch.bool: "bool"}[t.dtype]
+    return {"dtype": dtype, "shape": list(t.shape), "data": t.reshape(-1).double().tolist()}
+
+
+cases = {}
+
+
+def case(name, f, *operands):
+    leaves = [x.clone().requires_grad_() if x.is_floating_point() else x for x in operands]
+    y = f(*leaves)
+    entry = {"in": [pack(x) for x in operands], "out": pack(y.detach())}
+    if y.is_floating_point():
+        weights = torch.arange(1, y.numel() + 1, dtype=torch.float64).reshape(y.shape)
+        wrt = [x for x in leaves if x.is_floating_point()]
+        grads = [None] * len(wrt)
+        if y.requires_grad:
+            grads = torch.autograd.grad((y * weights).sum(), wrt, allow_unused=True)
+        entry["grads"] = [pack(torch.zeros_like(x) if d is None else d) for x, d in zip(wrt, grads)]
+    assert name not in cases, name
+    cases[name] = entry
+
+
+def first(x):  # the channels second
+    return x.movedim(-1, 1)
+
+
+def last(x):  # the channels last
+    return x.movedim(1, -1)
+
+
+def images(f):
+    return lambda x: last(f(first(x)))
+
+
+# Pads: of the height of an image, and of its height and width.
+image = floats(2, 4, 3, 2)
+for mode in ("reflect", "replicate", "circular"):
+    case("Pad " + mode, images(lambda x: F.pad(x, (1, 2, 3, 2), mode=mode)), image)
+
+# Scatters.
+x342, i, s = distinct(3, 4, 2), ints(4, 3, 6, 2), distinct(3, 6, 2) + 0.5
+once = torch.stack([torch.randperm(4)[:3] for _ in range(6)]).reshape(3, 2, 3).mT
+case("Scatter", lambda x, i, s: torch.scatter(x, 1, i, s), x342, once, distinct(3, 3, 2))
+case("ScatterMax", lambda x, i, s: torch.scatter_reduce(x, 1, i, s, "amax"), x342, i, s)
+case("ScatterMax ties", lambda x, i, s: torch.scatter_reduce(x, 0, i, s, "amax"), torch.tensor([1.0, 2, 3]).double(), torch.tensor([0, 0, 2, 2, 1]), torch.tensor([1.0, 1, 3, 2, 0]).double())
+case("ScatterMin", lambda x, i, s: torch.scatter_reduce(x, 1, i, s, "amin"), x342, i, s)
+case("ScatterMul", lambda x, i, s: torch.scatter_reduce(x, 1, i, s, "prod"), floats(3, 4, 2), i, floats(3, 6, 2))
+case("IndexCopy", lambda x, i, s: torch.index_copy(x, 1, i, s), x342, torch.tensor([2, 0]), distinct(3, 2, 2))
+
+# Pooling with indices.
+case("MaxPoolIndices 1d", images(lambda x: F.max_pool1d(x, 3, 2, 1, return_indices=True)[1]), distinct(2, 7, 2))
+case("MaxPoolIndices 2d", images(lambda x: F.max_pool2d(x, (2, 3), (2, 1), 1, return_indices=True)[1]), distinct(2, 4, 5, 2))
+case("MaxPoolIndices 3d", images(lambda x: F.max_pool3d(x, 2, 1, return_indices=True)[1]), distinct(1, 3, 3, 4, 2))
+case("AdaptiveMaxPool 1d", images(lambda x: F.adaptive_max_pool1d(x, 3)), distinct(2, 7, 2))
+case("AdaptiveMaxPool 2d", images(lambda x: F.adaptive_max_pool2d(x, (3, 2))), distinct(2, 4, 5, 2))
+case("AdaptiveMaxPool ties", images(lambda x: F.adaptive_max_pool1d(x, 3)), torch.round(floats(2, 7, 2)))
+case("AdaptiveMaxPoolIndices 2d", images(lambda x: F.adaptive_max_pool2d(x, (3, 4), return_indices=True)[1]), distinct(2, 4, 5, 2))
+case("AdaptiveMaxPoolIndices 3d", images(lambda x: F.adaptive_max_pool3d(x, (2, 3, 2), return_indices=True)[1]), distinct(1, 5, 4, 4, 2))
+case("MaxUnpool", lambda x, i: last(F.max_unpool2d(first(x), first(i), 2, output_size=(5, 4))), distinct(2, 2, 2, 2), last(F.max_pool2d(first(distinct(2, 5, 4, 2)), 2, return_indices=True)[1]))
+
+
+# Windows: Tarn's [n places... k... c] as PyTorch's [n c*k places].
+def fold(size, kernel, **o):
+    def f(x):
+        n, c = x.shape[0], x.shape[-1]
+        places, k = x.shape[1] * x.shape[2], x.shape[3] * x.shape[4]
+        return last(F.fold(x.reshape(n, places, k, c).permute(0, 3, 2, 1).reshape(n, c * k, places), size, kernel, **o))
+    return f
+
+
+case("Fold", fold((4, 5), (2, 3)), floats(2, 3, 3, 2, 3, 2))
+case("Fold strided", fold((5, 6), (2, 3), stride=(2, 1), padding=(1, 2), dilation=(1, 2)), floats(1, 3, 6, 2, 3, 2))
+
+with open("index.json", "w") as f:
+    f.write("{\n" + ",\n".join(json.dumps(name) + ": " + json.dumps(entry, separators=(",", ":")) for name, entry in cases.items()) + "\n}\n")
