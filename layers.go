@@ -258,13 +258,14 @@ func (users usage) choiceBy(condition *Value) *Value {
 }
 
 // LossForm returns what a loss is made of: "cross-entropy" for a logarithm of a softmax, "likelihood" for other logarithms, as in a
-// binary cross-entropy, "squares" for squared differences, or "" for anything else. Only the ops between the loss and the last
-// products of the model count.
+// binary cross-entropy, "squares" for squared differences, or "" for anything else, and for a mixture of logarithms and squares, as in the
+// likelihood of a normal distribution. Only the ops between the loss and the last products of the model count, and not those
+// within a square.
 func LossForm(loss *Value) string {
 	if !loss.exists() || loss.failed {
 		return ""
 	}
-	seen, softmax := map[*Value]bool{}, false
+	seen, softmax, differences, others := map[*Value]bool{}, false, false, false
 	ops := map[scalar.Func]bool{}
 	var walk func(v *Value, logged bool)
 	walk = func(v *Value, logged bool) {
@@ -273,21 +274,27 @@ func LossForm(loss *Value) string {
 		}
 		seen[v] = true
 		op, elementwise := elementwiseOf(v)
-		_, moves := v.op.(ir.Movement)
-		_, casts := v.op.(castOp)
 		reduce, reduces := v.op.(reduceOp)
 		_, custom := v.op.(customGradOp)
 		_, gathers := v.op.(gatherOp)
 		switch {
 		case elementwise:
 			ops[op.F] = true
+			if op.F == scalar.Square {
+				if v.in[0].isDifference() {
+					differences = true
+				} else {
+					others = true
+				}
+				return
+			}
 			logged = op.F == scalar.Log
 		case reduces:
 			softmax = softmax || logged && reduce.Kind == ir.ReduceSum
 		case custom, gathers:
 			walk(v.in[0], logged)
 			return
-		case !moves && !casts:
+		case !v.moves():
 			return
 		}
 		for _, in := range v.in {
@@ -295,13 +302,39 @@ func LossForm(loss *Value) string {
 		}
 	}
 	walk(loss, false)
+	logs := ops[scalar.Log] || ops[scalar.Softplus]
 	switch {
 	case softmax:
 		return "cross-entropy"
-	case ops[scalar.Log] || ops[scalar.Softplus] && !ops[scalar.Square]:
+	case logs && !differences && !others:
 		return "likelihood"
-	case ops[scalar.Square] && !ops[scalar.Abs]:
+	case differences && !logs && !others && !ops[scalar.Abs]:
 		return "squares"
 	}
 	return ""
+}
+
+// moves reports whether v has the elements of its operand, perhaps in another place or as another dtype.
+func (v *Value) moves() bool {
+	_, moves := v.op.(ir.Movement)
+	_, casts := v.op.(castOp)
+	return moves || casts
+}
+
+// isDifference reports whether v is a difference, moved or multiplied by constants.
+func (v *Value) isDifference() bool {
+	for {
+		op, elementwise := elementwiseOf(v)
+		switch {
+		case elementwise && op.F == scalar.Sub:
+			return true
+		case elementwise && op.F == scalar.Mul:
+			if _, number := v.in[1].op.(constOp); !number {
+				return false
+			}
+		case !v.moves() || len(v.in) != 1:
+			return false
+		}
+		v = v.in[0]
+	}
 }

@@ -102,6 +102,26 @@ func TestLossForm(t *testing.T) {
 		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.MAE(y, target) }},
 		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.Huber(y, target) }},
 		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.Hinge(y, target) }},
+		{"squares", func(y, target, labels *tarn.Value) *tarn.Value { return nn.MSE(y.Softplus(), target.Log()) }},
+		{"cross-entropy", func(y, target, labels *tarn.Value) *tarn.Value { return nn.InfoNCE(y, target) }},
+		{"cross-entropy", func(y, target, labels *tarn.Value) *tarn.Value { return nn.NTXent(y, target) }},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value {
+			return nn.BCEWithLogitsLoss{Weight: target}.Loss(y, target)
+		}},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value { return nn.MultiLabelSoftMargin(y, target) }},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value { return nn.SoftMargin(y, target) }},
+		{"likelihood", func(y, target, labels *tarn.Value) *tarn.Value { return nn.PoissonNLLLoss{Rate: true}.Loss(y, target) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.PoissonNLL(y, target) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.GaussianNLL(y, target, y.Exp()) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.Focal(y, target) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value {
+			return nn.DiceLoss{Squared: true}.Loss(y.Unsqueeze(0), target.Unsqueeze(0))
+		}},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value {
+			return nn.CosineEmbedding(y, target, labels.Cast(tarn.F32))
+		}},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.TripletMargin(y, target, y.Flip(0)) }},
+		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nn.Quantile(y, target) }},
 		{"", func(y, target, labels *tarn.Value) *tarn.Value { return nil }},
 	} {
 		g := tarn.NewGraph()

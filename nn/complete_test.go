@@ -17,15 +17,15 @@ func TestTablesAreComplete(t *testing.T) {
 
 	p.Check("transform of weights", transforms, "layerTable")
 
-	goldens := []string{"goldenModels", "imageModels", "attentionModels", "recurrentModel"}
+	goldens := []string{"goldenModels", "imageModels", "attentionModels", "recurrentModel", "lossModels"}
 	// PyTorch has none of these, or none that can be compared.
 	own := []string{"Func", "GPT", "Dropout", "Dropout2d", "DropPath", "ChannelsFirst", "ChannelsLast", "LearnedPosition", "SinusoidalPosition"}
 	p.Check("layer with a golden", layers.Without(t, own...), goldens...)
 
 	p.Check("transform of weights with a golden", transforms.Without(t, "WeightNoise").Join(p.Constructors(transforms)), "imageModels")
 
-	losses := p.FuncsWith("func(*tarn.Value, *tarn.Value) *tarn.Value").Join(p.TypesWith("Loss"))
-	p.Check("loss", p.TypesWith("Loss"), "TestLossGradients")
+	losses := p.FuncsWith("func(*tarn.Value, *tarn.Value) *tarn.Value", "func(*tarn.Value, *tarn.Value, *tarn.Value) *tarn.Value").Join(p.TypesWith("Loss"))
+	p.Check("loss", p.TypesWith("Loss"), "TestLossGradients", "TestLossGradientsOfThree")
 	p.Check("loss with a golden", losses.Without(t, "HingeLoss"), append(goldens, "init")...)
 
 	p.Check("initializer", p.FuncsWith("func() tarn.Initializer"), "TestInitializersDrawTheirDistribution", "TestOrthogonal")

@@ -139,7 +139,7 @@ func init() {
 }
 
 // rough are the cases in which PyTorch itself computes with a constant rounded to f32.
-var rough = map[string]bool{"CELU": true, "HardSigmoid": true, "BCE at its ends": true}
+var rough = map[string]bool{"CELU": true, "HardSigmoid": true, "BCE at its ends": true, "CosineEmbedding of zeros": true}
 
 func TestGoldens(t *testing.T) {
 	tested := map[string]bool{}

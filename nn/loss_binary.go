@@ -6,7 +6,8 @@ import "github.com/seed-49005b45/tarn"
 
 // BCEWithLogitsLoss is the binary cross-entropy of logits. Equal to torch.nn.BCEWithLogitsLoss.
 type BCEWithLogitsLoss struct {
-	PosWeight []float64 // the weight of positive targets, one number for each size of the last axis or one for all; nil means 1
+	Weight    *tarn.Value // of each element; it broadcasts to the shape of the logits. Nil means 1. The mean is that of the products.
+	PosWeight []float64   // the weight of positive targets, one number for each size of the last axis or one for all; nil means 1
 	Reduction Reduction
 }
 
@@ -33,12 +34,38 @@ func (l BCEWithLogitsLoss) Loss(logits, target *tarn.Value) *tarn.Value {
 		yes = yes.Mul(weights(logits, l.PosWeight))
 	}
 	no := times(target.Neg().AddNum(1), logits.Softplus())
-	return l.Reduction.of(yes.Add(no))
+	return weighted("BCEWithLogits", yes.Add(no), l.Weight, l.Reduction)
+}
+
+// weighted multiplies the losses of the elements by their weights, if there are any, and reduces them.
+func weighted(loss string, v, weight *tarn.Value, r Reduction) *tarn.Value {
+	if weight == nil {
+		return r.of(v)
+	}
+	if weight.DType() != v.DType() || !broadcasts(weight.Shape(), v.Shape()) {
+		return v.Graph().Fail(loss, []*tarn.Value{v, weight}, "the losses are %v%s and Weight is %v%s: it should be of the same type and broadcast to their shape",
+			v.DType(), shapeString(v.Shape()), weight.DType(), shapeString(weight.Shape()))
+	}
+	return r.of(times(weight.Expand(v.Shape()...), v))
+}
+
+// broadcasts reports whether a shape, aligned at the last axes, expands to another.
+func broadcasts(shape, to []int) bool {
+	lead := len(to) - len(shape)
+	for i, d := range shape {
+		if lead < 0 || d != 1 && d != to[lead+i] {
+			return false
+		}
+	}
+	return lead >= 0
 }
 
 // BCELoss is the binary cross-entropy of probabilities. Equal to torch.nn.BCELoss. Of a sigmoid, BCEWithLogits is exact
 // where this is not.
-type BCELoss struct{ Reduction Reduction }
+type BCELoss struct {
+	Weight    *tarn.Value // of each element, as that of BCEWithLogitsLoss
+	Reduction Reduction
+}
 
 // BCE is the mean binary cross-entropy of probabilities. Shapes: [d...], [d...] -> [].
 func BCE(probability, target *tarn.Value) *tarn.Value { return BCELoss{}.Loss(probability, target) }
@@ -59,5 +86,5 @@ func (l BCELoss) Loss(probability, target *tarn.Value) *tarn.Value {
 		slope := p.Sub(y).Div(p.Mul(other(p)).Maximum(tarn.Num(1e-12)))
 		return []*tarn.Value{dy.Mul(slope), dy.Mul(log(other(p)).Sub(log(p)))}
 	})
-	return l.Reduction.of(loss)
+	return weighted("BCE", loss, l.Weight, l.Reduction)
 }

@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"slices"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds the losses of real-valued predictions, as functions of the difference d = prediction - target.
 
@@ -87,4 +91,47 @@ func huber(d *tarn.Value, delta float64) *tarn.Value {
 	return tarn.WithGradient(y, []*tarn.Value{d}, func(dy *tarn.Value) []*tarn.Value {
 		return []*tarn.Value{dy.Mul(d.Clip(tarn.Num(-delta), tarn.Num(delta)))}
 	})
+}
+
+// QuantileLoss is the pinball loss, whose least mean is at a quantile of the target's distribution. Twin of
+// sklearn.metrics.mean_pinball_loss.
+// Koenker and Bassett, Regression quantiles, Econometrica 1978.
+type QuantileLoss struct {
+	// Quantiles are the ones predicted, between 0 and 1; nil means 0.5, the median. If there are several, the predictions have one for each on
+	// their last axis, which the target lacks.
+	Quantiles []float64
+	Reduction Reduction
+}
+
+// Quantile is the mean loss of the median, half the mean absolute error. Shapes: [d...], [d...] -> [].
+func Quantile(prediction, target *tarn.Value) *tarn.Value {
+	return QuantileLoss{}.Loss(prediction, target)
+}
+
+// Loss is max(q d, (q-1) d) with d = target - prediction; its derivative where d is 0 is the mean of those on both sides.
+//
+// Shapes: [d...], [d...] -> [], or [d...] with None; of several quantiles [d... quantiles], [d...] -> [], or [d... quantiles].
+func (l QuantileLoss) Loss(prediction, target *tarn.Value) *tarn.Value {
+	const name = "Quantile"
+	g, in := prediction.Graph(), []*tarn.Value{prediction, target}
+	quantiles := l.Quantiles
+	if len(quantiles) == 0 {
+		quantiles = []float64{0.5}
+	}
+	if slices.ContainsFunc(quantiles, func(q float64) bool { return !(q > 0 && q < 1) }) {
+		return g.Fail(name, in, "Quantiles are %v and should lie between 0 and 1", l.Quantiles)
+	}
+	if n := len(quantiles); n > 1 && target != nil {
+		want := append(target.Shape(), n)
+		if !slices.Equal(prediction.Shape(), want) {
+			return g.Fail(name, in, "the predictions have shape %s and the target %s: of %d quantiles the predictions should have shape %s",
+				shapeString(prediction.Shape()), shapeString(target.Shape()), n, shapeString(want))
+		}
+		target = target.Unsqueeze(-1).Expand(want...)
+	}
+	if bad := alike(name, prediction, target); bad != nil {
+		return bad
+	}
+	d, q := target.Sub(prediction), weights(prediction, quantiles)
+	return l.Reduction.of(d.Mul(q).Maximum(d.Mul(q.AddNum(-1))))
 }

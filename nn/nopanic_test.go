@@ -28,6 +28,8 @@ var zeroes = []any{
 	new(nn.ReLU), new(nn.Recurrent), new(nn.RotaryPosition), new(nn.SELU), new(nn.Sequential), new(nn.SiLU), new(nn.Sigmoid), new(nn.SinusoidalPosition),
 	new(nn.SmoothL1Loss), new(nn.Softmax), new(nn.Softplus), new(nn.Softsign), new(nn.SpectralNorm), new(nn.Tanh), new(nn.TransformerDecoder),
 	new(nn.TransformerDecoderLayer), new(nn.TransformerEncoder), new(nn.TransformerEncoderLayer), new(nn.Upsample), new(nn.WeightNoise), new(nn.WeightNorm),
+	new(nn.CosineEmbeddingLoss), new(nn.DiceLoss), new(nn.FocalLoss), new(nn.GaussianNLLLoss), new(nn.HingeEmbeddingLoss), new(nn.InfoNCELoss), new(nn.MarginRankingLoss),
+	new(nn.MultiLabelMarginLoss), new(nn.MultiLabelSoftMarginLoss), new(nn.NTXentLoss), new(nn.PoissonNLLLoss), new(nn.QuantileLoss), new(nn.SoftMarginLoss), new(nn.TripletMarginLoss),
 }
 
 func TestZeroValues(t *testing.T) {

@@ -41,6 +41,9 @@ func (h *Header) SetTargets(target *tarn.Tensor) {
 			chance += surprise(p)
 		}
 	case h.Task == "numbers" && h.Loss == "likelihood":
+		for i := range target.Size() {
+			known = known && target.Float(i) >= 0 && target.Float(i) <= 1 // else they are no probabilities
+		}
 		means := columnMeans(target, rows)
 		for _, p := range means {
 			chance += (surprise(p) + surprise(1-p)) / float64(len(means))
