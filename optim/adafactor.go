@@ -23,8 +23,10 @@ import (
 // where rms is the root mean square of all elements of the param. (Shazeer and Stern 2018, Adafactor: adaptive learning
 // rates with sublinear memory cost.)
 //
-// Equal to torch.optim.Adafactor. optax.adafactor does not limit the rate by 1/sqrt(t), factors the two largest axes, and
-// only where both are at least 128, and has other epsilons.
+// Unscaled steps do not depend on the size of the weights: a = rate. Unfactored keeps v of each element of matrices too.
+//
+// Equal to torch.optim.Adafactor, which has neither Unscaled nor Unfactored. optax.adafactor has both, as multiply_by_parameter_scale=False and factored=False;
+// it does not limit the rate by 1/sqrt(t), factors the two largest axes, and only where both are at least 128, and has other epsilons.
 type Adafactor struct {
 	Chain
 	Decay       float64 // -beta2_decay
@@ -32,6 +34,8 @@ type Adafactor struct {
 	Epsilon2    float64
 	Limit       float64 // of the root mean square of the update: d
 	WeightDecay float64 // decoupled
+	Unscaled    bool
+	Unfactored  bool
 }
 
 // NewAdafactor returns Adafactor with Decay 0.8, the dtype's Epsilon1, Epsilon2 1e-3 and Limit 1. The usual rate is 0.01.
@@ -68,7 +72,7 @@ func (o *Adafactor) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 			return s.Assign(state, now.Sub(old).Mul(s.Scalar(share)).Add(old))
 		}
 		var v *tarn.Value
-		if n := g.Rank(); n < 2 {
+		if n := g.Rank(); n < 2 || o.Unfactored {
 			v = move("adafactor.v", g.Square())
 		} else {
 			square := g.Square()
@@ -80,6 +84,9 @@ func (o *Adafactor) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		root := math.Sqrt(float64(max(1, s.Value.Size())))
 		limit := norm(u).Scale(1 / (root * o.Limit)).Maximum(tarn.Num(1))
 		rate := c.Rate.Scale(s.rate)
+		if o.Unscaled {
+			return u.Mul(s.Scalar(rate.Div(limit)))
+		}
 		a := norm(s.Value).Scale(1 / root).Maximum(tarn.Num(o.Epsilon2)).Mul(rate.Minimum(most)).Div(limit)
 		return u.Mul(s.Scalar(a))
 	})

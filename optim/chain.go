@@ -95,7 +95,7 @@ type Chain struct {
 	// size and the loss is a mean over the batch, the update equals that of one large batch. A loss that has a
 	// count is combined by it: see tarn.Value.WithCount.
 	MicroBatches int
-	// Before are transforms of the gradients, applied after the clipping: Centralize, ClipAdaptive, GradientNoise, SAM.
+	// Before are transforms of the gradients, applied after the clipping: Centralize, ClipAdaptive, ClipByNormOf, GradientNoise, Grokfast, SAM.
 	Before []Transform
 	// After are transforms of the steps, that is of the updates times the learning rate: Lookahead, EMA, SWA, ScheduleFree.
 	After []Transform

@@ -83,6 +83,12 @@ var makers = func() map[string]func() optim.Optimizer {
 	}
 	maps.Copy(all, cases)
 	maps.Copy(all, firstOrder)
+	maps.Copy(all, variants)
+	all["grokfast default"] = func() optim.Optimizer {
+		o := optim.NewSGD(0.01)
+		o.Before = []optim.Transform{optim.NewGrokfast()}
+		return o
+	}
 	maps.Copy(all, secondOrder)
 	for name, make := range lbfgs {
 		all[name] = func() optim.Optimizer { return make("network") }
@@ -419,6 +425,25 @@ func TestMistakes(t *testing.T) {
 			"RAdam: Beta1 is 1", "Beta2 is -1", "Epsilon is NaN"}},
 		{"rmsprop", broken(optim.NewRMSprop(1), func(o *optim.RMSprop) { o.Alpha, o.Momentum, o.Epsilon = 1, -1, nan }), good, []string{
 			"RMSprop: Alpha is 1", "Momentum is -1", "Epsilon is NaN"}},
+		{"asgd", broken(optim.NewASGD(1), func(o *optim.ASGD) { o.Lambda, o.Alpha, o.Start = -1, nan, inf }), good, []string{
+			"ASGD: Lambda is -1", "Alpha is NaN", "Start is +Inf"}},
+		{"yogi", broken(optim.NewYogi(1), func(o *optim.Yogi) { o.Beta1, o.Beta2, o.Epsilon, o.Initial = 1, -1, nan, -1 }), good, []string{
+			"Yogi: Beta1 is 1", "Beta2 is -1", "Epsilon is NaN", "Initial is -1"}},
+		{"novograd", broken(optim.NewNovoGrad(1), func(o *optim.NovoGrad) { o.Beta1, o.Beta2, o.Epsilon = 1, -1, nan }), good, []string{
+			"NovoGrad: Beta1 is 1", "Beta2 is -1", "Epsilon is NaN"}},
+		{"ftrl", broken(optim.NewFtrl(1), func(o *optim.Ftrl) { o.Initial, o.L1, o.L2, o.Beta = -1, nan, inf, -2 }), good, []string{
+			"Ftrl: Initial is -1", "L1 is NaN", "L2 is +Inf", "Beta is -2"}},
+		{"ademamix", broken(optim.NewAdEMAMix(1), func(o *optim.AdEMAMix) { o.Beta1, o.Beta3, o.Alpha, o.Warmup = 0, 1, -1, -2 }), good, []string{
+			"AdEMAMix: Beta3 is 1", "Alpha is -1", "Warmup is -2"}},
+		{"ademamix warmup", broken(optim.NewAdEMAMix(1), func(o *optim.AdEMAMix) { o.Beta3, o.Warmup = 0.5, 10 }), good, []string{"Beta1 is 0.9 and Beta3 0.5"}},
+		{"mars", broken(optim.NewMARS(1), func(o *optim.MARS) { o.Beta1, o.Beta2, o.Gamma = 1, -1, nan }), good, []string{
+			"MARS: Beta1 is 1", "Beta2 is -1", "Gamma is NaN"}},
+		{"cautious", optim.NewChain(1, optim.Cautious{}, optim.Cautious{Then: optim.NewLARS(1)}), good, []string{
+			"a transform of the chain is nil", "Cautious: Then is *optim.LARS, which multiplies by the learning rate itself"}},
+		{"grokfast", optim.NewChain(1, optim.Grokfast{Alpha: 1, Lambda: -1}), good, []string{"Grokfast: Alpha is 1", "Lambda is -1"}},
+		{"clip by norm of", optim.NewChain(1, optim.ClipByNormOf{Order: 3, Limit: -1}), good, []string{"ClipByNormOf: Limit is -1", "Order is 3 and should be 1, 2 or math.Inf(1)"}},
+		{"rmsprop nesterov", broken(optim.NewRMSprop(1), func(o *optim.RMSprop) { o.Nesterov, o.EpsilonRoot, o.Initial = true, -1, nan }), good, []string{
+			"Nesterov needs a Momentum", "EpsilonRoot is -1", "Initial is NaN"}},
 		{"lars", broken(optim.NewLARS(1), func(o *optim.LARS) { o.Momentum, o.Coefficient, o.Epsilon = 1, -1, nan }), good, []string{
 			"LARS: Momentum is 1", "Coefficient is -1", "Epsilon is NaN"}},
 		{"lamb", broken(optim.NewLAMB(1), func(o *optim.LAMB) { o.Beta1, o.Beta2, o.Epsilon = 1, -1, nan }), good, []string{"Beta1 is 1", "Beta2 is -1", "Epsilon is NaN"}},

@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"math"
+
 	"github.com/seed-49005b45/tarn"
 )
 
@@ -34,4 +36,43 @@ func (x ClipByNorm) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	l := lengths(u)[0]
 	factor := c.Graph.Num(tarn.F64, float64(x)).Div(l.norm.Add(l.unit.Scale(1e-6))).Minimum(l.unit.Reciprocal())
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return s.scale(u, l.unit, factor) })
+}
+
+// ClipByNormOf is ClipByNorm with another norm of all elements together: the sum of their absolute values for Order 1, the largest of these for
+// Order math.Inf(1), and the Euclidean norm for Order 2:
+//
+//	u <- u * min(1, Limit / (norm + 1e-6))
+//
+// A NaN anywhere makes every update NaN.
+//
+// Equal to torch.nn.utils.clip_grad_norm_ with that norm_type.
+type ClipByNormOf struct {
+	Order float64
+	Limit float64
+}
+
+// Apply limits the updates.
+func (x ClipByNormOf) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	c.notNegative("Limit", x.Limit)
+	var each func(v *tarn.Value) *tarn.Value
+	join := (*tarn.Value).Add
+	switch {
+	case x.Order == 2:
+		return ClipByNorm(x.Limit).Apply(c, u)
+	case x.Order == 1:
+		each = func(v *tarn.Value) *tarn.Value { return v.Sum() }
+	case math.IsInf(x.Order, 1):
+		each, join = func(v *tarn.Value) *tarn.Value { return v.Max() }, func(a *tarn.Value, b tarn.Operand) *tarn.Value { return a.Maximum(b) }
+	default:
+		c.Errorf("Order is %v and should be 1, 2 or math.Inf(1)", x.Order)
+		return u
+	}
+	norm := c.Graph.Num(tarn.F64, 0)
+	for _, v := range u {
+		if v.Size() > 0 {
+			norm = join(norm, each(v.Cast(tarn.F64).Abs()))
+		}
+	}
+	factor := norm.AddNum(1e-6).Reciprocal().Scale(x.Limit).Minimum(tarn.Num(1))
+	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return s.scale(u, norm.Num(1), factor) })
 }

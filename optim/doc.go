@@ -16,13 +16,14 @@
 //	opt.Group(optim.Vectors).Decay = 0 // no weight decay on biases and norms
 //	opt.After = []optim.Transform{optim.EMA{Decay: 0.999}}
 //
-// The optimizers: SGD with its momenta, Adagrad, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
-// AdaBelief, Adan, Adafactor; Lion; LARS and LAMB for large batches; Muon for matrices; Shampoo and SOAP with a
+// The optimizers: SGD with its momenta, ASGD, Adagrad, Ftrl, Adadelta, RMSprop, Rprop; Adam, AdamW, both with AMSGrad, Adamax, NAdam, RAdam,
+// AdaBelief, Adan, Yogi, AdEMAMix, MARS, Adafactor; Lion; LARS, LAMB and NovoGrad for large batches; Muon for matrices; Shampoo and SOAP with a
 // matrix for each axis; Sophia and KFAC, which divide by estimates of the curvature; LBFGS, for the gradient of all
 // data, and NewtonCG, for large batches, which solves for its step; Prodigy, DAdaptAdam and DAdaptSGD, which find the learning
 // rate; ScheduleFreeSGD and ScheduleFreeAdamW. Each says which call of another library it equals.
 //
-// Transforms of gradients, for Before: Centralize, ClipAdaptive, GradientNoise, SAM. Transforms of steps, for After: EMA, SWA,
+// Transforms of gradients, for Before: Centralize, ClipAdaptive, ClipByNormOf, GradientNoise, Grokfast, SAM. Cautious masks the
+// updates of any transform of gradients. Transforms of steps, for After: EMA, SWA,
 // Lookahead, ScheduleFree, LineSearch. Only restricts any transform to some params. A transform in the wrong place is an error of Update.
 //
 // NewChain makes an optimizer of any transforms, ready-made or the user's own. Nothing is computed while a graph is

@@ -37,6 +37,9 @@ var invariant = func() map[string]func() optim.Optimizer {
 			o.ClipNorm = 1e-3
 			return o
 		},
+		"ClipByNormOf 1":    chain(optim.ClipByNormOf{Order: 1, Limit: 1e-3}),
+		"ClipByNormOf Inf":  chain(optim.ClipByNormOf{Order: math.Inf(1), Limit: 1e-3}),
+		"NovoGrad":          func() optim.Optimizer { return optim.NewNovoGrad(0.1) },
 		"ClipByNorm":        chain(optim.ClipByNorm(1e-3)),
 		"ScaleByTrustRatio": chain(optim.NewScaleByTrustRatio()),
 		"ClipAdaptive":      before(optim.ClipAdaptive{Limit: 1e-3, Epsilon: 1e-3}),
@@ -55,7 +58,7 @@ func TestHugeGradients(t *testing.T) {
 	for name, make := range invariant {
 		for dtype, sizes := range map[tarn.DType][]float64{tarn.F32: {1e15, 1e18, 1e20, 1e30, 1e37}, tarn.F64: {1e100, 1e160, 1e250, 1e300}} {
 			// Elements beyond the bound of squares count alike, which changes the shape of a step that has elements of several sizes.
-			limits := slices.Contains([]string{"LAMB", "Adafactor", "Prodigy", "DAdaptAdam"}, name)
+			limits := slices.Contains([]string{"LAMB", "Adafactor", "Prodigy", "DAdaptAdam", "NovoGrad"}, name)
 			for _, by := range sizes {
 				usual, huge := network(dtype), scaled(network(dtype), by)
 				one, two := usual.compile(t, make(), usual.rows), huge.compile(t, make(), huge.rows)

@@ -232,16 +232,18 @@ func averagesOf(t *testing.T, opt optim.Optimizer, p *problem) []float64 {
 	return averages
 }
 
-func TestFirstOrderEqualsReferences(t *testing.T) {
-	recorded := readFirstOrder(t)
-	if a, b := slices.Sorted(maps.Keys(recorded.Paths)), slices.Sorted(maps.Keys(firstOrder)); !slices.Equal(a, b) {
+func TestFirstOrderEqualsReferences(t *testing.T) { followPaths(t, firstOrder, readFirstOrder(t)) }
+
+// followPaths compares trainings by some optimizers with recorded ones.
+func followPaths(t *testing.T, optimizers map[string]func() optim.Optimizer, recorded firstOrderGoldens) {
+	if a, b := slices.Sorted(maps.Keys(recorded.Paths)), slices.Sorted(maps.Keys(optimizers)); !slices.Equal(a, b) {
 		t.Fatalf("the goldens have %q, the test %q", a, b)
 	}
 	for name, paths := range recorded.Paths {
 		for problem, path := range paths {
 			for dtype, tolerance := range map[tarn.DType]float64{tarn.F64: 1e-9, tarn.F32: 1e-3} {
 				t.Run(name+"/"+problem+"/"+dtype.String(), func(t *testing.T) {
-					p, opt, averages := problems(dtype)[problem], firstOrder[name](), recorded.Averages[name][problem]
+					p, opt, averages := problems(dtype)[problem], optimizers[name](), recorded.Averages[name][problem]
 					p.follow(t, opt, path, tolerance, func(at int) {
 						if averages == nil {
 							return
@@ -269,27 +271,7 @@ func TestFurtherSchedulesEqualPyTorch(t *testing.T) {
 			optim.MultiStep{Rate: 1, Factor: 0.5, Steps: []int{5}},
 		},
 	}
-	recorded := readFirstOrder(t).Schedules
-	if a, b := slices.Sorted(maps.Keys(recorded)), slices.Sorted(maps.Keys(schedules)); !slices.Equal(a, b) {
-		t.Fatalf("the goldens have %q, the test %q", a, b)
-	}
-	for name, want := range recorded {
-		t.Run(name, func(t *testing.T) {
-			steps := make([]int64, len(want))
-			for i := range steps {
-				steps[i] = int64(i)
-			}
-			got, err := optim.Rates(schedules[name], steps...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range want {
-				if math.Abs(got[i]-want[i]) > 1e-12 {
-					t.Fatalf("step %d: %v, PyTorch has %v", i, got[i], want[i])
-				}
-			}
-		})
-	}
+	ratesEqual(t, schedules, readFirstOrder(t).Schedules)
 }
 
 // TestPlateau compares with PyTorch, saves and loads in the middle, and follows the rate in a program compiled before.
@@ -311,14 +293,26 @@ func TestPlateau(t *testing.T) {
 			p.Maximize, p.Patience, p.Factor = true, 2, 0.5
 			return p
 		},
+		"absolute": func() *optim.Plateau {
+			p := optim.NewPlateau(optim.Constant(0.3))
+			p.Absolute, p.Threshold, p.Patience, p.Factor = true, 0.15, 1, 0.5
+			return p
+		},
+		"absolute max": func() *optim.Plateau {
+			p := optim.NewPlateau(optim.Constant(0.3))
+			p.Absolute, p.Maximize, p.Threshold, p.Patience, p.Factor = true, true, 0.15, 1, 0.5
+			return p
+		},
 	}
-	for name, want := range readFirstOrder(t).Plateaus {
+	recorded := readFirstOrder(t).Plateaus
+	maps.Copy(recorded, readVariants(t).Plateaus)
+	for name, want := range recorded {
 		t.Run(name, func(t *testing.T) {
 			plateau := makers[name]()
 			opt := optim.NewSGD(0)
 			opt.Rate = optim.Warmup{Steps: 1, Then: optim.Join{First: plateau, Steps: 1, Then: optim.Product{plateau}}}
 			for i, loss := range losses {
-				if name == "max" {
+				if makers[name]().Maximize {
 					loss = -loss
 				}
 				if i == 9 { // a training that is continued

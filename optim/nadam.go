@@ -17,12 +17,13 @@ import (
 //
 // (Dozat 2016, Incorporating Nesterov momentum into Adam.)
 //
-// Equal to torch.optim.NAdam. optax.nadam has mu(t) = Beta1 throughout.
+// Equal to torch.optim.NAdam. optax.nadam has mu(t) = Beta1 throughout, which a MomentumDecay of 1e9 gives; optax.nadamw is that and Decoupled.
 type NAdam struct {
 	Chain
 	Beta1, Beta2, Epsilon float64
 	MomentumDecay         float64
-	WeightDecay           float64 // L2 penalty
+	WeightDecay           float64 // L2 penalty, or decoupled
+	Decoupled             bool    // decay as in AdamW: param <- param - rate * WeightDecay * param
 }
 
 // NewNAdam returns NAdam with Beta1 0.9, Beta2 0.999, Epsilon 1e-8 and MomentumDecay 0.004.
@@ -39,7 +40,9 @@ func (o *NAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Beta2", o.Beta2)
 	c.notNegative("Epsilon", o.Epsilon)
 	c.notNegative("MomentumDecay", o.MomentumDecay)
-	u = DecayWeights(o.WeightDecay).Apply(c, u)
+	if !o.Decoupled {
+		u = DecayWeights(o.WeightDecay).Apply(c, u)
+	}
 	momentum := func(t *tarn.Value) *tarn.Value {
 		return c.Graph.Num(tarn.F64, 0.96).Pow(t.Scale(o.MomentumDecay)).Scale(-0.5).AddNum(1).Scale(o.Beta1)
 	}
@@ -49,10 +52,14 @@ func (o *NAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	ofGradient := now.Neg().AddNum(1).Div(product.Neg().AddNum(1))
 	ofMean := next.Div(product.Mul(next).Neg().AddNum(1))
 	root := c.correction(o.Beta2).Sqrt()
-	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
+	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		m := s.Average("nadam.m", o.Beta1, g)
 		v := s.Average("nadam.v", o.Beta2, g.Square())
 		u := g.Mul(s.Scalar(ofGradient)).Add(m.Mul(s.Scalar(ofMean)))
 		return u.Div(v.Sqrt().Mul(s.Scalar(root)).AddNum(o.Epsilon))
 	})
+	if o.Decoupled {
+		u = DecayWeights(o.WeightDecay).Apply(c, u)
+	}
+	return u
 }

@@ -15,11 +15,12 @@ import (
 //	...
 //	opt.Observe(validationLoss)       after every evaluation; train.Loop does so
 //
-// A number improves if it is below Best * (1 - Threshold), or with Maximize above Best * (1 + Threshold). If more than
+// A number improves if it is below Best * (1 - Threshold), or with Maximize above Best * (1 + Threshold); with Absolute, if it is below
+// Best - Threshold or above Best + Threshold. If more than
 // Patience numbers in a row do not improve, the scale of the rates is multiplied by Factor, and none of the next Cooldown numbers counts
 // as bad. The history is a state of the optimizer, so a resumed training continues with it.
 //
-// Equal to torch.optim.lr_scheduler.ReduceLROnPlateau with a threshold_mode of "rel"; MinScale is its min_lr as a factor.
+// Equal to torch.optim.lr_scheduler.ReduceLROnPlateau, whose threshold_mode is "abs" with Absolute and otherwise "rel"; MinScale is its min_lr as a factor.
 type Plateau struct {
 	Then      Schedule
 	Factor    float64
@@ -28,6 +29,7 @@ type Plateau struct {
 	Cooldown  int
 	MinScale  float64
 	Maximize  bool // larger numbers are better, as with an accuracy
+	Absolute  bool // the Threshold is a difference and not a share
 
 	state *tarn.Param // see the constants below
 }
@@ -58,7 +60,11 @@ func (p *Plateau) At(step *tarn.Value) *tarn.Value {
 	}
 	s.require(p.Factor > 0 && p.Factor < 1, "Factor is %v and should lie in (0, 1)", p.Factor)
 	s.require(p.Patience >= 0 && p.Cooldown >= 0, "Patience is %d and Cooldown %d; they should not be negative", p.Patience, p.Cooldown)
-	s.require(p.Threshold >= 0 && p.Threshold < 1, "Threshold is %v and should lie in [0, 1)", p.Threshold)
+	if p.Absolute {
+		s.rate("Threshold", p.Threshold)
+	} else {
+		s.require(p.Threshold >= 0 && p.Threshold < 1, "Threshold is %v and should lie in [0, 1)", p.Threshold)
+	}
 	s.require(p.MinScale >= 0 && p.MinScale <= 1, "MinScale is %v and should lie in [0, 1]", p.MinScale)
 	return s.value(func() *tarn.Value {
 		scale := p.state.Value(step.Graph()).Slice(0, plateauScale, plateauScale+1).Reshape()
@@ -74,9 +80,15 @@ func (p *Plateau) Observe(number float64) {
 	k := p.state.Tensor().F64()
 	better := k[plateauSeen] == 0 && !math.IsNaN(number)
 	if k[plateauSeen] != 0 {
-		better = number < k[plateauBest]*(1-p.Threshold)
-		if p.Maximize {
-			better = number > k[plateauBest]*(1+p.Threshold)
+		switch best := k[plateauBest]; {
+		case p.Absolute && p.Maximize:
+			better = number > best+p.Threshold
+		case p.Absolute:
+			better = number < best-p.Threshold
+		case p.Maximize:
+			better = number > best*(1+p.Threshold)
+		default:
+			better = number < best*(1-p.Threshold)
 		}
 	}
 	if better {

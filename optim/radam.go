@@ -16,14 +16,17 @@ import (
 //	s = sqrt((r-4) (r-2) R / ((R-4) r)) * sqrt(1 - Beta2^t) / (sqrt(v) + Epsilon)       where r > 5, otherwise 1
 //	param <- param - rate / (1 - Beta1^t) * s m
 //
+// With Nesterov m / (1 - Beta1^t) gives way to Beta1 m / (1 - Beta1^(t+1)) + (1-Beta1) g / (1 - Beta1^t).
+//
 // (Liu et al. 2020, On the variance of the adaptive learning rate and beyond; there the bound is 4.)
 //
-// Equal to torch.optim.RAdam. optax.radam adds Epsilon to the corrected root.
+// Equal to torch.optim.RAdam, which has no Nesterov. optax.radam, which has, adds Epsilon to the corrected root.
 type RAdam struct {
 	Chain
 	Beta1, Beta2, Epsilon float64
 	WeightDecay           float64 // L2 penalty, or decoupled
 	Decoupled             bool    // decay as in AdamW: param <- param - rate * WeightDecay * param
+	Nesterov              bool
 }
 
 // NewRAdam returns RAdam with Beta1 0.9, Beta2 0.999 and Epsilon 1e-8.
@@ -49,9 +52,14 @@ func (o *RAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	known := length.Gt(tarn.Num(5))
 	// Where it is not taken the root may be that of a negative number.
 	factor := length.AddNum(-4).Mul(length.AddNum(-2)).Div(length).Scale(longest / ((longest - 4) * (longest - 2))).Mul(rest).Sqrt()
-	mean := c.correction(o.Beta1)
+	mean, ahead := c.correction(o.Beta1), correction(o.Beta1, c.Count().AddNum(1))
 	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
-		m := s.Average("radam.m", o.Beta1, g).Mul(s.Scalar(mean))
+		m := s.Average("radam.m", o.Beta1, g)
+		if o.Nesterov {
+			m = m.Mul(s.Scalar(ahead)).Scale(o.Beta1).Add(g.Mul(s.Scalar(mean)).Scale(1 - o.Beta1))
+		} else {
+			m = m.Mul(s.Scalar(mean))
+		}
 		v := s.Average("radam.v", o.Beta2, g.Square())
 		return known.Where(m.Mul(s.Scalar(factor)).Div(v.Sqrt().AddNum(o.Epsilon)), m)
 	})

@@ -11,21 +11,28 @@ import (
 //	g = gradient + WeightDecay * param
 //	v <- Alpha v + (1-Alpha) g^2
 //	m <- Alpha m + (1-Alpha) g                      Centered only; otherwise m = 0
-//	b <- Momentum b + g / (sqrt(v - m^2) + Epsilon)
-//	param <- param - rate * b
+//	b <- Momentum b + g / (sqrt(v - m^2 + EpsilonRoot) + Epsilon)
+//	param <- param - rate * b                       with Nesterov b is Momentum b + g / (...) once more
+//
+// With BiasCorrection v and m are divided by 1 - Alpha^t at the t-th update before they are used.
 //
 // (Hinton 2012, lecture 6e of Neural Networks for Machine Learning; centered: Graves 2013, Generating sequences with
 // recurrent neural networks.)
 //
 // Equal to torch.optim.RMSprop. There v - m^2 may round to below 0 and the root is then NaN; here it is taken to be 0.
-// optax.rmsprop has Alpha 0.9 and, unless told otherwise, Epsilon within the root.
+// It has neither Nesterov nor BiasCorrection. optax.rmsprop has both, and initial_scale, which is Initial; it has Alpha 0.9 and, unless told
+// otherwise, its eps within the root, which is EpsilonRoot.
 type RMSprop struct {
 	Chain
-	Alpha       float64
-	Epsilon     float64
-	Momentum    float64
-	Centered    bool
-	WeightDecay float64 // L2 penalty
+	Alpha          float64
+	Epsilon        float64
+	EpsilonRoot    float64 // within the root
+	Initial        float64 // v before the first step
+	Momentum       float64
+	Nesterov       bool
+	Centered       bool
+	BiasCorrection bool
+	WeightDecay    float64 // L2 penalty
 }
 
 // NewRMSprop returns RMSprop with Alpha 0.99 and Epsilon 1e-8.
@@ -41,18 +48,38 @@ func (o *RMSprop) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.fraction("Alpha", o.Alpha)
 	c.fraction("Momentum", o.Momentum)
 	c.notNegative("Epsilon", o.Epsilon)
+	c.notNegative("EpsilonRoot", o.EpsilonRoot)
+	c.notNegative("Initial", o.Initial)
+	if o.Nesterov && o.Momentum == 0 {
+		c.Errorf("Nesterov needs a Momentum")
+	}
+	correction := c.corrections(o.Alpha)
+	corrected := func(s *Slot, v *tarn.Value) *tarn.Value {
+		if o.BiasCorrection {
+			v = v.Mul(s.Scalar(correction(s)))
+		}
+		return v
+	}
 	u = DecayWeights(o.WeightDecay).Apply(c, u)
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
-		v := s.Average("rmsprop.v", o.Alpha, g.Square())
+		state := s.State("rmsprop.v", o.Initial)
+		v := corrected(s, s.Assign(state, state.Value(c.Graph).Scale(o.Alpha).Add(g.Square().Scale(1-o.Alpha))))
 		if o.Centered {
-			m := s.Average("rmsprop.m", o.Alpha, g)
+			m := corrected(s, s.Average("rmsprop.m", o.Alpha, g))
 			v = v.Sub(m.Square()).Maximum(tarn.Num(0))
+		}
+		if o.EpsilonRoot != 0 {
+			v = v.AddNum(o.EpsilonRoot)
 		}
 		g = g.Div(v.Sqrt().AddNum(o.Epsilon))
 		if o.Momentum == 0 {
 			return g
 		}
-		b := s.State("rmsprop.momentum", 0)
-		return s.Assign(b, b.Value(c.Graph).Scale(o.Momentum).Add(g))
+		momentum := s.State("rmsprop.momentum", 0)
+		b := s.Assign(momentum, momentum.Value(c.Graph).Scale(o.Momentum).Add(g))
+		if o.Nesterov {
+			return b.Scale(o.Momentum).Add(g)
+		}
+		return b
 	})
 }

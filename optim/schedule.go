@@ -174,15 +174,16 @@ func (e Exponential) At(step *tarn.Value) *tarn.Value {
 
 // Cosine goes from Rate to Min along half a wave of the cosine over some steps, and stays there:
 //
-//	Min + (Rate - Min) * (1 + cos(pi * min(t, Steps) / Steps)) / 2
+//	Min + (Rate - Min) * ((1 + cos(pi * min(t, Steps) / Steps)) / 2)^Power
 //
 // (Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts.)
 //
-// Equal to torch.optim.lr_scheduler.CosineAnnealingLR up to Steps, after which that rises again, and to
-// optax.cosine_decay_schedule.
+// Equal to torch.optim.lr_scheduler.CosineAnnealingLR, which has no Power, up to Steps, after which that rises again, and to
+// optax.cosine_decay_schedule, whose exponent is Power.
 type Cosine struct {
 	Rate, Min float64
 	Steps     int
+	Power     float64 // 0 means 1
 }
 
 // At returns the rate at a step.
@@ -192,7 +193,15 @@ func (w Cosine) At(step *tarn.Value) *tarn.Value {
 	s.rate("Min", w.Min)
 	s.require(w.Min <= w.Rate, "Min is %v and above Rate %v", w.Min, w.Rate)
 	s.steps("Steps", w.Steps)
-	return s.value(func() *tarn.Value { return anneal(w.Rate, w.Min, progress(step, 0, float64(w.Steps))) })
+	power := cmp.Or(w.Power, 1)
+	s.require(power > 0 && !math.IsInf(power, 1), "Power is %v and should be finite and positive", power)
+	return s.value(func() *tarn.Value {
+		x := progress(step, 0, float64(w.Steps))
+		if power == 1 {
+			return anneal(w.Rate, w.Min, x)
+		}
+		return anneal(1, 0, x).Maximum(tarn.Num(0)).Pow(tarn.Num(power)).Scale(w.Rate - w.Min).AddNum(w.Min)
+	})
 }
 
 // anneal goes from one rate to another along half a wave of the cosine as x goes from 0 to 1.

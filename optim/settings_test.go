@@ -21,17 +21,20 @@ var configured = []any{
 	optim.NewAdamW(0.1), optim.NewAdamax(0.1), optim.NewAdan(0.1), optim.NewDAdaptAdam(0.1), optim.NewDAdaptSGD(0.1), kfacWithOthers(), optim.NewLAMB(0.1),
 	optim.NewLARS(0.1), optim.NewLBFGS(0.1), optim.NewLion(0.1), optim.NewMuon(0.1), optim.NewNAdam(0.1), optim.NewNewtonCG(0.1, ""), optim.NewProdigy(0.1),
 	optim.NewRAdam(0.1), optim.NewRMSprop(0.1), optim.NewRprop(0.1), optim.NewSGD(0.1), optim.NewSOAP(0.1), optim.NewScheduleFreeAdamW(0.1),
-	optim.NewScheduleFreeSGD(0.1), optim.NewShampoo(0.1), optim.NewSophia(0.1),
+	optim.NewScheduleFreeSGD(0.1), optim.NewShampoo(0.1), optim.NewSophia(0.1), optim.NewASGD(0.1), optim.NewYogi(0.1), optim.NewNovoGrad(0.1), optim.NewFtrl(0.1),
+	optim.NewAdEMAMix(0.1), optim.NewMARS(0.1),
 
 	optim.NewClipAdaptive(), optim.NewGradientNoise(0.1), optim.NewLineSearch(), optim.NewLookahead(), optim.NewScaleByAdam(), optim.NewScaleByMuon(),
 	optim.NewScaleBySOAP(), optim.NewScaleByShampoo(), optim.NewScaleByTrustRatio(), optim.NewScheduleFree(), new(optim.EMA), new(optim.SAM), new(optim.SWA),
-	ptr(optim.ClipByNorm(1)), ptr(optim.ClipByValue(1)), ptr(optim.DecayWeights(0.1)), new(optim.Centralize), new(optim.Only), new(optim.Group),
+	ptr(optim.ClipByNorm(1)), ptr(optim.ClipByValue(1)), ptr(optim.DecayWeights(0.1)), new(optim.Centralize), optim.NewGrokfast(),
+	&optim.ClipByNormOf{Order: 1, Limit: 1}, &optim.Cautious{Then: optim.NewScaleByAdam()}, new(optim.Only), new(optim.Group),
 
 	ptr(optim.Constant(0.1)), &optim.Linear{From: 1, To: 0.5, Steps: 10}, &optim.StepDecay{Rate: 1, Every: 3}, &optim.Exponential{Rate: 1, Factor: 0.9},
 	&optim.Cosine{Rate: 1, Min: 0.1, Steps: 10}, &optim.Join{First: optim.Constant(1), Steps: 3, Then: optim.Constant(0.1)},
 	&optim.Warmup{Steps: 3, Then: optim.Constant(1)}, &optim.Polynomial{From: 1, To: 0.1, Steps: 10}, &optim.MultiStep{Rate: 1, Steps: []int{3, 6}},
 	&optim.WarmRestarts{Rate: 1, Min: 0.1, Steps: 3}, &optim.Noam{Width: 8, Steps: 4}, new(optim.Product), optim.NewOneCycle(1, 10),
-	optim.NewPlateau(optim.Constant(1)),
+	optim.NewPlateau(optim.Constant(1)), &optim.WarmupStableDecay{Rate: 1, Min: 0.1, Warmup: 2, Stable: 2, Decay: 3}, &optim.InverseSqrt{Rate: 1, Warmup: 3},
+	&optim.Cyclic{Min: 0.1, Max: 1, Up: 2},
 }
 
 func ptr[T any](x T) *T { return &x }
@@ -44,9 +47,10 @@ func kfacWithOthers() *optim.KFAC {
 
 // allowed are the settings that make sense, by what they say.
 var allowed = map[string]string{
-	"DAdaptSGD.Growth = +Inf": "no limit of the growth",
-	"Adafactor.Limit = +Inf":  "no limit of the update",
-	"Sophia.Limit = +Inf":     "no limit of the update",
+	"DAdaptSGD.Growth = +Inf":   "no limit of the growth",
+	"Adafactor.Limit = +Inf":    "no limit of the update",
+	"ClipByNormOf.Order = +Inf": "the largest element",
+	"Sophia.Limit = +Inf":       "no limit of the update",
 }
 
 // TestSettings sets one number after the other.
@@ -153,6 +157,9 @@ func TestSettingsThatContradict(t *testing.T) {
 		{&optim.LineSearch{Decrease: 0.9, Curvature: 0.1, Evaluations: 5}, "the first below the second"},
 		{&optim.ScaleByTrustRatio{}, "Coefficient is 0"},
 		{&optim.ClipAdaptive{}, "Limit is 0"},
+		{&optim.WarmupStableDecay{Rate: 0.1, Min: 1, Decay: 3}, "Min is 1 and above Rate 0.1"},
+		{&optim.Cyclic{Min: 1, Max: 0.1, Up: 3}, "Min is 1 and above Max 0.1"},
+		{&optim.Cyclic{Min: 0.1, Max: 1, Up: 3, CycleFactor: 2}, "CycleFactor is 2"},
 	} {
 		if err := tryOut(test.made); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%T: the error is %v, want %q in it", test.made, err, test.want)

@@ -159,9 +159,12 @@ def rows_clipped(limit, eps):
 
 
 def dadapt_sgd(**options):
-    import dadaptation
+    def make(params):
+        import dadaptation
 
-    return lambda params: dadaptation.DAdaptSGD(params.values(), **options)
+        return dadaptation.DAdaptSGD(params.values(), **options)
+
+    return make
 
 
 def matrices(params):
