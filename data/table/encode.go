@@ -1,0 +1,700 @@
+package table
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
+
+// This file makes features of the columns of a table. What it has to know, such as means and levels, it learns from the training part alone.
+
+// Settings say how an Encoder makes features. The zero value is the usual way.
+type Settings struct {
+	MinCount     int    // levels of a category that occur less often share one code; 0 means 2, or 5 from 5000 rows on
+	MaxLevels    int    // the largest number of levels of a category; 0 means 1000
+	Buckets      int    // columns into which the words of a text are hashed; 0 means 128
+	TargetLevels int    // categories with more levels are also encoded by the mean of the target; 0 means 20, negative means none
+	Seed         uint64 // of the parts for the means of the target
+}
+
+func (s Settings) filled(rows int) Settings {
+	if s.MinCount == 0 {
+		s.MinCount = 2
+		if rows >= 5000 {
+			s.MinCount = 5
+		}
+	}
+	if s.MaxLevels == 0 {
+		s.MaxLevels = 1000
+	}
+	if s.Buckets == 0 {
+		s.Buckets = 128
+	}
+	if s.TargetLevels == 0 {
+		s.TargetLevels = 20
+	}
+	return s
+}
+
+// Encoder makes features of tables that have the columns of a schema. It is a plain value that can be written as JSON. Its methods may be called by several
+// goroutines.
+//
+// Each numeric column, date part, bool, text bucket and mean of the target is a number of mean 0 and deviation 1 over the training part. A column with missing
+// values has a second number that is 1 where the value is missing. Each category is a code: 0 for a missing value, 1 for a level that is unknown or rare, and from 2 on
+// the levels, sorted.
+type Encoder struct {
+	Schema     *Schema     `json:"schema"`
+	Transforms []Transform `json:"transforms"`
+}
+
+// Transform is what the encoder does with one column.
+type Transform struct {
+	Column string   `json:"column"`
+	Kind   Kind     `json:"kind"`
+	Parts  []Part   `json:"parts,omitempty"`  // the numbers that it becomes
+	Levels []string `json:"levels,omitempty"` // of a category: those of the codes from 2 on; of a bool: the two words, no first
+	Counts []int    `json:"counts,omitempty"` // how often each occurs in the training part: missing, others, then Levels
+
+	// Of numeric columns: the values at equal steps of rank in the training part, from the smallest to the largest.
+	Quantiles []float64 `json:"quantiles,omitempty"`
+	Fill      float64   `json:"fill"` // what takes the place of a missing value: the median
+	Missing   int       `json:"missing"`
+
+	// Of categories that are also encoded by the target: for each class, or once for a quantity, the mean of the target at each code.
+	Means [][]float64 `json:"means,omitempty"`
+}
+
+// Part is one number that a column becomes.
+type Part struct {
+	Name string  `json:"name"`
+	Mean float64 `json:"mean"`
+	Std  float64 `json:"std"`
+}
+
+// Features are the rows of a table as numbers and codes.
+type Features struct {
+	Rows    int
+	Numbers []float32 // rows x Encoder.Width, row after row
+	Codes   []int32   // rows x len(Encoder.Vocabulary), row after row
+	Unseen  []Unseen  // levels that the encoder does not know, at most the first 10,000
+
+	raw []float64 // the numbers before they are scaled, while an encoder is fitted
+}
+
+// Unseen is a value that the training part did not have.
+type Unseen struct {
+	Row    int
+	Column string
+	Value  string
+}
+
+// Width returns the number of numbers that a row becomes.
+func (e *Encoder) Width() int {
+	n := 0
+	for _, t := range e.Transforms {
+		n += len(t.Parts)
+	}
+	return n
+}
+
+// Vocabulary returns for each code of a row how many codes there are.
+func (e *Encoder) Vocabulary() []int {
+	var sizes []int
+	for _, t := range e.Transforms {
+		if t.Kind == Category {
+			sizes = append(sizes, len(t.Levels)+2)
+		}
+	}
+	return sizes
+}
+
+// Names returns the name of each number and of each code of a row.
+func (e *Encoder) Names() (numbers, codes []string) {
+	for _, t := range e.Transforms {
+		for _, p := range t.Parts {
+			numbers = append(numbers, p.Name)
+		}
+		if t.Kind == Category {
+			codes = append(codes, t.Column)
+		}
+	}
+	return numbers, codes
+}
+
+// Sources returns the column of the table from which each number and each code comes.
+func (e *Encoder) Sources() (numbers, codes []string) {
+	for _, t := range e.Transforms {
+		for range t.Parts {
+			numbers = append(numbers, t.Column)
+		}
+		if t.Kind == Category {
+			codes = append(codes, t.Column)
+		}
+	}
+	return numbers, codes
+}
+
+// Outcome is what is predicted, for the rows of a training part: Classes holds a class from 0 on for each row, or Values a quantity.
+// Only means of the target need it.
+type Outcome struct {
+	Classes []int32
+	Count   int // of classes
+	Values  []float64
+}
+
+// Fit returns the encoder of a schema, as the given rows of t teach it. The outcome has an element for each of these rows; nil means no means of the target.
+func Fit(s *Schema, t *Table, rows []int, outcome *Outcome, set Settings) (*Encoder, error) {
+	e, _, err := fit(s, t, rows, outcome, set, false)
+	return e, err
+}
+
+// FitEncode returns the encoder and the features of the given rows, on which it was fitted. The means of the target that a row gets come from
+// other rows than itself, so that they do not give its own target away: the rows are dealt into five parts, and each has the means of the other four.
+func FitEncode(s *Schema, t *Table, rows []int, outcome *Outcome, set Settings) (*Encoder, *Features, error) {
+	return fit(s, t, rows, outcome, set, true)
+}
+
+func fit(s *Schema, t *Table, rows []int, outcome *Outcome, set Settings, encode bool) (*Encoder, *Features, error) {
+	if err := s.Check(); err != nil {
+		return nil, nil, err
+	}
+	if len(rows) == 0 {
+		return nil, nil, errors.New("table: Fit: there are no rows to learn from")
+	}
+	if outcome != nil && max(len(outcome.Classes), len(outcome.Values)) != len(rows) {
+		return nil, nil, fmt.Errorf("table: Fit: the outcome has %d elements and there are %d rows", max(len(outcome.Classes), len(outcome.Values)), len(rows))
+	}
+	set = set.filled(len(rows))
+	part := t.Take(rows)
+	e := &Encoder{Schema: s}
+	for _, d := range s.Columns {
+		if d.Role != Feature {
+			continue
+		}
+		c := part.Column(d.Name)
+		if c == nil {
+			return nil, nil, fmt.Errorf("table: Fit: there is no column %s", list.Quote(d.Name))
+		}
+		tr := Transform{Column: d.Name, Kind: d.Kind}
+		if d.Kind == ID || d.Kind == Constant {
+			tr.Kind = Category
+			if d.Numbers {
+				tr.Kind = Numeric
+			}
+		}
+		if err := tr.fit(c, &d, part, outcome, set); err != nil {
+			return nil, nil, err
+		}
+		e.Transforms = append(e.Transforms, tr)
+	}
+	if len(e.Transforms) == 0 {
+		return nil, nil, errors.New("table: no column is left to learn from")
+	}
+	f, err := e.features(part, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if outcome != nil {
+		e.outOfFold(f, outcome, set)
+	}
+	e.scale(f)
+	f.raw = nil
+	if !encode {
+		return e, nil, nil
+	}
+	if len(f.Unseen) > 0 { // those are rare levels of the rows themselves
+		f.Unseen = nil
+	}
+	return e, f, nil
+}
+
+// fit learns what the transform has to know, but for means and deviations.
+func (tr *Transform) fit(c *Column, d *Description, t *Table, outcome *Outcome, set Settings) error {
+	name := d.Name
+	add := func(what ...string) {
+		for _, w := range what {
+			tr.Parts = append(tr.Parts, Part{Name: w, Std: 1})
+		}
+	}
+	switch tr.Kind {
+	case Numeric, Date:
+		values, err := tr.values(t, c, d)
+		if err != nil {
+			return err
+		}
+		present := make([]float64, 0, len(values))
+		for _, v := range values {
+			if !math.IsNaN(v) {
+				present = append(present, v)
+			}
+		}
+		tr.Missing = len(values) - len(present)
+		slices.Sort(present)
+		tr.Fill = quantile(present, 0.5)
+		if tr.Kind == Numeric {
+			const steps = 64
+			for k := range steps + 1 {
+				tr.Quantiles = append(tr.Quantiles, quantile(present, float64(k)/steps))
+			}
+			add(name)
+		} else {
+			if hasDay(d.Layout) || strings.Contains(d.Layout, "2006") {
+				add(name+" days", name+" year sin", name+" year cos")
+			}
+			if hasDay(d.Layout) {
+				add(name+" week sin", name+" week cos")
+			}
+			if hasTime(d.Layout) {
+				add(name+" day sin", name+" day cos")
+			}
+			for _, q := range []float64{0, 0.25, 0.5, 0.75, 1} {
+				tr.Quantiles = append(tr.Quantiles, quantile(present, q))
+			}
+		}
+		if tr.Missing > 0 || tr.Kind == Numeric && d.Missing > 0 {
+			add(name + " missing")
+		}
+	case Bool:
+		words := c.words()
+		count := map[string]int{}
+		for _, k := range words.Codes {
+			if k < 0 {
+				tr.Missing++
+			} else {
+				count[words.Levels[k]]++
+			}
+		}
+		for w := range count {
+			tr.Levels = append(tr.Levels, w)
+		}
+		slices.Sort(tr.Levels)
+		if len(tr.Levels) == 2 {
+			if first, ok := truth(tr.Levels[0], tr.Levels[1]); ok && first {
+				slices.Reverse(tr.Levels)
+			}
+		}
+		tr.Counts = []int{tr.Missing, 0}
+		for _, w := range tr.Levels {
+			tr.Counts = append(tr.Counts, count[w])
+		}
+		add(name)
+		if tr.Missing > 0 {
+			add(name + " missing")
+		}
+	case Category:
+		tr.fitLevels(c.words(), set)
+		if outcome != nil && set.TargetLevels > 0 && len(tr.Levels) > set.TargetLevels {
+			if outcome.Values != nil || outcome.Count == 2 {
+				add(name + " target")
+			} else {
+				for k := range min(outcome.Count, 10) {
+					add(fmt.Sprintf("%s target %d", name, k))
+				}
+			}
+		}
+	case Text:
+		for k := range set.Buckets {
+			add(fmt.Sprintf("%s text %d", name, k))
+		}
+	}
+	return nil
+}
+
+// fitLevels chooses the levels that get a code of their own.
+func (tr *Transform) fitLevels(c *Column, set Settings) {
+	count := make([]int, len(c.Levels))
+	for _, k := range c.Codes {
+		if k < 0 {
+			tr.Missing++
+		} else {
+			count[k]++
+		}
+	}
+	var kept []int
+	for k, n := range count {
+		if n >= set.MinCount {
+			kept = append(kept, k)
+		}
+	}
+	if len(kept) > set.MaxLevels {
+		slices.SortFunc(kept, func(a, b int) int {
+			return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(c.Levels[a], c.Levels[b]))
+		})
+		kept = kept[:set.MaxLevels]
+	}
+	slices.SortFunc(kept, func(a, b int) int { return cmp.Compare(c.Levels[a], c.Levels[b]) })
+	total := 0
+	counts := []int{tr.Missing, 0}
+	for _, k := range kept {
+		tr.Levels = append(tr.Levels, c.Levels[k])
+		counts = append(counts, count[k])
+		total += count[k]
+	}
+	counts[1] = len(c.Codes) - tr.Missing - total
+	tr.Counts = counts
+}
+
+// quantile returns the value at a share of the rank among sorted values, and 0 if there are none.
+func quantile(sorted []float64, share float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	at := share * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 >= len(sorted) {
+		return sorted[len(sorted)-1]
+	}
+	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+}
+
+// values reads a column as numbers, with NaN for what is missing.
+func (tr *Transform) values(t *Table, c *Column, d *Description) ([]float64, error) {
+	if tr.Kind == Numeric && c.Numbers != nil {
+		return c.Numbers, nil
+	}
+	words := c.words()
+	levels := make([]float64, len(words.Levels))
+	bad := make([]bool, len(levels))
+	n := t.notation()
+	for k, w := range words.Levels {
+		var ok bool
+		if tr.Kind == Date {
+			levels[k], ok = parseDate(d.Layout, w)
+		} else {
+			levels[k], ok = unitNumber(n, w, d.Prefix, d.Suffix)
+			if !ok && d.Odd > 0 {
+				levels[k], ok = math.NaN(), true
+			}
+		}
+		bad[k] = !ok
+	}
+	out := make([]float64, len(words.Codes))
+	for i, k := range words.Codes {
+		if k < 0 {
+			out[i] = math.NaN()
+			continue
+		}
+		if bad[k] {
+			what := "a number"
+			if tr.Kind == Date {
+				what = "a date such as " + d.Example
+			}
+			return nil, t.cell(i, d.Name, "%s is not %s", list.Quote(words.Levels[k]), what)
+		}
+		out[i] = levels[k]
+	}
+	return out, nil
+}
+
+// Encode makes features of a table. It finds the columns by name and leaves others out. A value that is no number in a column of numbers is an error; a level that
+// was never seen is not, and is listed.
+func (e *Encoder) Encode(t *Table) (*Features, error) {
+	f, err := e.features(t, true)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// features makes features, scaled or not.
+func (e *Encoder) features(t *Table, scaled bool) (*Features, error) {
+	var absent []string
+	for _, tr := range e.Transforms {
+		if t.Column(tr.Column) == nil {
+			absent = append(absent, tr.Column)
+		}
+	}
+	if len(absent) == 1 {
+		return nil, fmt.Errorf("table: there is no column %s; there are %s", list.Quote(absent[0]), list.Names(t.Names()))
+	} else if len(absent) > 1 {
+		return nil, fmt.Errorf("table: there are no columns %s; there are %s", list.Names(absent), list.Names(t.Names()))
+	}
+	width, words := e.Width(), len(e.Vocabulary())
+	f := &Features{Rows: t.Rows()}
+	f.Numbers = make([]float32, f.Rows*width)
+	if !scaled {
+		f.raw = make([]float64, f.Rows*width)
+	}
+	f.Codes = make([]int32, f.Rows*words)
+	at, code := 0, 0
+	for i := range e.Transforms {
+		tr := &e.Transforms[i]
+		if err := tr.encode(f, t, t.Column(tr.Column), e.Schema.Column(tr.Column), at, width, code, words, scaled); err != nil {
+			return nil, err
+		}
+		at += len(tr.Parts)
+		if tr.Kind == Category {
+			code++
+		}
+	}
+	return f, nil
+}
+
+// encode writes the numbers and the code of one column.
+func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at, width, code, words int, scaled bool) error {
+	put := func(row, part int, v float64) {
+		if !scaled {
+			f.raw[row*width+at+part] = v
+			return
+		}
+		f.Numbers[row*width+at+part] = tr.Parts[part].scale(v)
+	}
+	unseen := func(row int, value string) {
+		if len(f.Unseen) < 10_000 {
+			f.Unseen = append(f.Unseen, Unseen{row, tr.Column, value})
+		}
+	}
+	switch tr.Kind {
+	case Numeric, Date:
+		values, err := tr.values(t, c, d)
+		if err != nil {
+			return err
+		}
+		flag := len(tr.Parts) - 1
+		if !strings.HasSuffix(tr.Parts[flag].Name, " missing") || flag == 0 {
+			flag = -1
+		}
+		for i, v := range values {
+			absent := math.IsNaN(v)
+			if absent {
+				v = tr.Fill
+			}
+			if flag >= 0 {
+				put(i, flag, truthValue(absent))
+			}
+			if tr.Kind == Numeric {
+				put(i, 0, v)
+			} else {
+				tr.date(v, d, func(part int, v float64) { put(i, part, v) })
+			}
+		}
+	case Bool:
+		col := c.words()
+		for i, k := range col.Codes {
+			v, absent := 0.5, k < 0
+			if !absent {
+				v = 0
+				switch w := col.Levels[k]; {
+				case len(tr.Levels) > 0 && w == tr.Levels[len(tr.Levels)-1]:
+					v = 1
+				case !slices.Contains(tr.Levels, w):
+					if yes, ok := meaning(w); ok && len(tr.Levels) == 2 && isBool(tr.Levels) { // Yes or true instead of yes
+						v = truthValue(yes)
+					} else {
+						v, absent = 0.5, true
+						unseen(i, w)
+					}
+				}
+			}
+			put(i, 0, v)
+			if len(tr.Parts) > 1 {
+				put(i, 1, truthValue(absent))
+			}
+		}
+	case Category:
+		col := c.words()
+		codes := make([]int32, len(col.Levels))
+		for k, w := range col.Levels {
+			if place, ok := slices.BinarySearch(tr.Levels, w); ok {
+				codes[k] = int32(place) + 2
+			} else {
+				codes[k] = 1
+			}
+		}
+		for i, k := range col.Codes {
+			v := int32(0)
+			if k >= 0 {
+				v = codes[k]
+				if v == 1 && scaled {
+					unseen(i, col.Levels[k])
+				}
+			}
+			f.Codes[i*words+code] = v
+			for part := range tr.Parts {
+				if tr.Means != nil {
+					put(i, part, tr.Means[part][v])
+				}
+			}
+		}
+	case Text:
+		buckets := make([]float64, len(tr.Parts))
+		col := c.words()
+		for i, k := range col.Codes {
+			clear(buckets)
+			if k >= 0 {
+				hashWords(buckets, col.Levels[k])
+			}
+			for b, v := range buckets {
+				put(i, b, v)
+			}
+		}
+	}
+	return nil
+}
+
+func truthValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// scale returns a number as features have it, within the range of float32.
+func (p *Part) scale(v float64) float32 {
+	return float32(min(max((v-p.Mean)/p.Std, -math.MaxFloat32), math.MaxFloat32))
+}
+
+// date makes the parts of a date: days since 1970, and the place in the year, the week and the day as points on circles.
+func (tr *Transform) date(seconds float64, d *Description, put func(part int, v float64)) {
+	whole := math.Floor(seconds)
+	t := time.Unix(int64(whole), int64((seconds-whole)*1e9)).UTC()
+	part := 0
+	circle := func(share float64) {
+		sin, cos := math.Sincos(2 * math.Pi * share)
+		put(part, sin)
+		put(part+1, cos)
+		part += 2
+	}
+	if hasDay(d.Layout) || strings.Contains(d.Layout, "2006") {
+		put(0, seconds/86400)
+		part = 1
+		circle(float64(t.YearDay()-1) / 365.25)
+	}
+	if hasDay(d.Layout) {
+		circle(float64(t.Weekday()) / 7)
+	}
+	if hasTime(d.Layout) {
+		circle((float64(t.Hour()) + float64(t.Minute())/60 + float64(t.Second())/3600) / 24)
+	}
+}
+
+// hashWords counts the words of a text, and the pairs of words, by hashes, takes logarithms and divides by the length.
+func hashWords(buckets []float64, text string) {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	add := func(parts ...string) {
+		h := fnv.New64a()
+		for _, p := range parts {
+			h.Write([]byte(p))
+			h.Write([]byte{0})
+		}
+		sum := h.Sum64()
+		sign := 1.0
+		if sum>>63 == 1 {
+			sign = -1
+		}
+		buckets[sum%uint64(len(buckets))] += sign
+	}
+	for i, w := range words {
+		add(w)
+		if i > 0 {
+			add(words[i-1], w)
+		}
+	}
+	norm := 0.0
+	for i, v := range buckets {
+		buckets[i] = math.Copysign(math.Log1p(math.Abs(v)), v)
+		norm += buckets[i] * buckets[i]
+	}
+	if norm > 0 {
+		norm = math.Sqrt(norm)
+		for i := range buckets {
+			buckets[i] /= norm
+		}
+	}
+}
+
+// scale learns mean and deviation of each number, and scales the numbers that it learned from. A number that never changes becomes 0.
+func (e *Encoder) scale(f *Features) {
+	width := e.Width()
+	at := 0
+	for i := range e.Transforms {
+		for k := range e.Transforms[i].Parts {
+			p := &e.Transforms[i].Parts[k]
+			sum := 0.0
+			for row := range f.Rows {
+				sum += f.raw[row*width+at] / float64(f.Rows)
+			}
+			p.Mean = sum
+			square := 0.0
+			for row := range f.Rows {
+				d := f.raw[row*width+at] - p.Mean
+				square += d * d / float64(f.Rows)
+			}
+			p.Std = math.Sqrt(square)
+			if !(p.Std > 1e-12*math.Abs(p.Mean)) || math.IsInf(p.Std, 0) {
+				p.Std = max(math.Abs(p.Mean), 1)
+			}
+			for row := range f.Rows {
+				f.Numbers[row*width+at] = p.scale(f.raw[row*width+at])
+			}
+			at++
+		}
+	}
+}
+
+// outOfFold learns the means of the target at each level, and gives the rows those of other rows.
+func (e *Encoder) outOfFold(f *Features, o *Outcome, set Settings) {
+	width, words := e.Width(), len(e.Vocabulary())
+	const folds = 5
+	deal := rng.Perm(f.Rows, rng.Named(set.Seed, "table.folds"))
+	fold := make([]int, f.Rows)
+	for i, row := range deal {
+		fold[row] = i % folds
+	}
+	at, code := 0, 0
+	for i := range e.Transforms {
+		tr := &e.Transforms[i]
+		if tr.Kind == Category && len(tr.Parts) > 0 {
+			codes := len(tr.Levels) + 2
+			for k := range tr.Parts {
+				target := func(row int) float64 {
+					switch {
+					case o.Values != nil:
+						return o.Values[row]
+					case o.Count == 2:
+						return float64(o.Classes[row])
+					}
+					return truthValue(int(o.Classes[row]) == k)
+				}
+				sums, counts := make([][]float64, folds), make([][]float64, folds)
+				for p := range folds {
+					sums[p], counts[p] = make([]float64, codes), make([]float64, codes)
+				}
+				all, allSums, allCounts := 0.0, make([]float64, codes), make([]float64, codes)
+				for row := range f.Rows {
+					c, y := f.Codes[row*words+code], target(row)
+					sums[fold[row]][c] += y
+					counts[fold[row]][c]++
+					allSums[c] += y
+					allCounts[c]++
+					all += y
+				}
+				all /= float64(f.Rows)
+				const prior = 10 // rows that each level is taken to have beside its own, with the overall mean
+				means := make([]float64, codes)
+				for c := range means {
+					means[c] = (allSums[c] + prior*all) / (allCounts[c] + prior)
+				}
+				tr.Means = append(tr.Means, means)
+				for row := range f.Rows {
+					c, p := f.Codes[row*words+code], fold[row]
+					v := (allSums[c] - sums[p][c] + prior*all) / (allCounts[c] - counts[p][c] + prior)
+					f.raw[row*width+at+k] = v
+				}
+			}
+		}
+		at += len(tr.Parts)
+		if tr.Kind == Category {
+			code++
+		}
+	}
+}
