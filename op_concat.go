@@ -92,7 +92,8 @@ func (op sliceOp) grad(y, dy *Value) []*Value {
 func (v *Value) Slice(axis, start, stop int) *Value { return v.SliceStep(axis, start, stop, 1) }
 
 // SliceStep takes every step-th index from start to before stop along an axis. Negative bounds count from the end of the
-// axis; the step is positive.
+// axis. A negative step goes backward from start to before stop, as in Python: all indices in reverse order are those from -1 to -d-1 with the
+// step -1. PyTorch has no negative steps.
 //
 // Shapes: [... d ...] -> [... ceil((stop-start)/step) ...].
 func (v *Value) SliceStep(axis, start, stop, step int) *Value {
@@ -115,7 +116,24 @@ func (v *Value) SliceStep(axis, start, stop, step int) *Value {
 	if op.Start == 0 && op.Stop == d && step == 1 {
 		return v
 	}
-	return v.graph.add(op, v)
+	if step >= 0 {
+		return v.graph.add(op, v)
+	}
+	if op.Stop < -1 || op.Start < op.Stop || op.Start >= d {
+		return v.graph.fail(op, []*Value{v}, newProblem("the range %d:%d does not go backward in axis %d of size %d", start, stop, op.Axis, d))
+	}
+	// The same indices, from the last to the first.
+	first, n := op.Start, 0
+	if op.Start > op.Stop {
+		step = max(step, op.Stop-op.Start)
+		n = (op.Start - op.Stop - 1) / -step
+		first += n * step
+		n++
+	}
+	if n == 0 {
+		return v.Slice(op.Axis, 0, 0)
+	}
+	return v.SliceStep(op.Axis, first, op.Start+1, -step).Flip(op.Axis)
 }
 
 // Split cuts an axis into parts of the given sizes, which add up to the size of the axis. Equal to torch.split with a list.
@@ -207,6 +225,20 @@ func (v *Value) Roll(axis, shift int) *Value {
 		return v
 	}
 	return Concat(a, v.Slice(a, d-shift, d), v.Slice(a, 0, d-shift))
+}
+
+// RollAxes is Roll along several axes, with a shift for each. Equal to torch.roll with tuples.
+//
+// Shapes: [d...] -> [d...].
+func (v *Value) RollAxes(axes, shifts []int) *Value {
+	v = v.orLost()
+	if len(axes) != len(shifts) && !v.failed {
+		return v.graph.failAs("RollAxes", []*Value{v}, newProblem("%d axes and %d shifts are given", len(axes), len(shifts)))
+	}
+	for i, axis := range axes {
+		v = v.Roll(axis, shifts[i])
+	}
+	return v
 }
 
 // padOp puts zeros before, after and between the indices of an axis: index i goes to before + i*step. It is the reverse

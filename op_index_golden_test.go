@@ -1,6 +1,8 @@
 package tarn_test
 
 import (
+	"fmt"
+	"math"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -41,10 +43,41 @@ var indexOps = map[string]func(in ...*tarn.Value) *tarn.Value{
 	"AdaptiveMaxPoolIndices 3d": func(in ...*tarn.Value) *tarn.Value { _, i := in[0].AdaptiveMaxPoolIndices(2, 3, 2); return i },
 	"MaxUnpool":                 func(in ...*tarn.Value) *tarn.Value { return in[0].MaxUnpool(in[1], 5, 4) },
 
+	"SearchSorted":       func(in ...*tarn.Value) *tarn.Value { return in[0].SearchSorted(in[1], false) },
+	"SearchSorted right": func(in ...*tarn.Value) *tarn.Value { return in[0].SearchSorted(in[1], true) },
+	"Bucketize":          func(in ...*tarn.Value) *tarn.Value { return in[0].Bucketize(in[1], false) },
+	"Bucketize right":    func(in ...*tarn.Value) *tarn.Value { return in[0].Bucketize(in[1], true) },
+	"Histogram":          func(in ...*tarn.Value) *tarn.Value { return in[0].Histogram(6, -1, 2) },
+	"BinCount":           func(in ...*tarn.Value) *tarn.Value { return in[0].BinCount(7) },
+
+	"DynamicSlice":            dynamicSlice(1, 2),
+	"DynamicUpdate":           dynamicUpdate(1),
+	"SliceStep backward":      func(in ...*tarn.Value) *tarn.Value { return in[0].SliceStep(1, -2, -7, -2) },
+	"RollAxes":                func(in ...*tarn.Value) *tarn.Value { return in[0].RollAxes(ints(0, 2), ints(1, -2)) },
+	"Diag":                    func(in ...*tarn.Value) *tarn.Value { return in[0].Diag(-1) },
+	"Diag of a matrix":        func(in ...*tarn.Value) *tarn.Value { return in[0].Diag(1) },
+	"TrilIndices":             func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().TrilIndices(3, 4, 1) },
+	"TriuIndices":             func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().TriuIndices(3, 4, -1) },
+	"Kron":                    func(in ...*tarn.Value) *tarn.Value { return in[0].Kron(in[1]) },
+	"Kron of different ranks": func(in ...*tarn.Value) *tarn.Value { return in[0].Kron(in[1]) },
+	"Cdist batches":           func(in ...*tarn.Value) *tarn.Value { return in[0].Cdist(in[1], 2) },
+	"MatMul batches":          func(in ...*tarn.Value) *tarn.Value { return in[0].MatMul(in[1]) },
+	"MatMul one batch":        func(in ...*tarn.Value) *tarn.Value { return in[0].MatMul(in[1]) },
+
 	"Fold": func(in ...*tarn.Value) *tarn.Value { return in[0].Fold(ints(4, 5), ints(2, 3), tarn.Window{}) },
 	"Fold strided": func(in ...*tarn.Value) *tarn.Value {
 		return in[0].Fold(ints(5, 6), ints(2, 3), tarn.Window{Stride: ints(2, 1), Padding: ints(1, 2), Dilation: ints(1, 2)})
 	},
+}
+
+func init() {
+	for offset := range map[int]bool{0: true, 1: true, -2: true} {
+		indexOps[fmt.Sprint("DiagonalAt ", offset)] = func(in ...*tarn.Value) *tarn.Value { return in[0].DiagonalAt(offset) }
+		indexOps[fmt.Sprint("DiagEmbed ", offset)] = func(in ...*tarn.Value) *tarn.Value { return in[0].DiagEmbed(offset) }
+	}
+	for name, p := range map[string]float64{"0.0": 0, "0.5": 0.5, "1.0": 1, "1.5": 1.5, "2.0": 2, "3.0": 3, "inf": math.Inf(1)} {
+		indexOps["Cdist "+name] = func(in ...*tarn.Value) *tarn.Value { return in[0].Cdist(in[1], p) }
+	}
 }
 
 func TestIndexingEqualsPyTorch(t *testing.T) { compareRecorded(t, "testdata/index.json", indexOps) }

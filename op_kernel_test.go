@@ -115,6 +115,13 @@ func TestIndexOutOfRange(t *testing.T) {
 		{"MaxUnpool", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value {
 			return x.Slice(0, 0, 2).Reshape(1, 2, 1).MaxUnpool(index.Reshape(1, 2, 1), 3).Reshape(3)
 		}, "LastAt: the index 3 at [0 0 0]", []float32{0, 2, 0}},
+		{"BinCount", []int64{1, 3}, func(x, index *tarn.Value) *tarn.Value { return index.BinCount(3).Cast(tarn.F32) }, "IndexAdd: the index 3 at [1] is out of range", []float32{0, 1, 0}},
+		{"DynamicSlice", []int64{2, 1}, func(x, index *tarn.Value) *tarn.Value {
+			return x.DynamicSlice(0, index.Slice(0, 0, 1).Squeeze(), 2)
+		}, "Within: the start of a slice of 2 along axis 0 is 2 and should be from 0 to 1", []float32{3, nan}},
+		{"DynamicUpdate", []int64{-1, 1}, func(x, index *tarn.Value) *tarn.Value {
+			return x.DynamicUpdate(0, index.Slice(0, 0, 1).Squeeze(), x.Slice(0, 1, 3))
+		}, "Within: the start of an update of 2 along axis 0 is -1 and should be from 0 to 1", []float32{3, 2, 3}},
 		{"OneHot", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value { return index.OneHot(3, tarn.F32).Sum(0) }, "", []float32{0, 1, 0}},
 	}
 	for _, tt := range tests {

@@ -34,9 +34,9 @@ func (op matMulOp) grad(y, dy *Value) []*Value {
 	return []*Value{da, db}
 }
 
-// MatMul is the matrix product v o. Batch axes must be equal, or one operand has none: a matrix o multiplies every
-// matrix of v, and a single matrix v multiplies every matrix of o. As in torch.matmul a vector stands for a row on the left
-// and for a column on the right, which the result lacks: two vectors give their dot product.
+// MatMul is the matrix product v o. Batch axes are aligned at the last of them, and each has equal sizes or a 1, or is lacking in one operand: a
+// matrix o multiplies every matrix of v, and a single matrix v multiplies every matrix of o. A vector stands for a row on the left
+// and for a column on the right, which the result lacks: two vectors give their dot product. Equal to torch.matmul.
 //
 // Shapes: [batch... m k], [batch... k n] -> [batch... m n]; [k], [batch... k n] -> [batch... n]; [batch... m k], [k] -> [batch... m];
 // [k], [k] -> [].
@@ -97,37 +97,6 @@ func (v *Value) Outer(o Operand) *Value {
 	return v.Unsqueeze(1).Mul(w.Unsqueeze(0))
 }
 
-// Diagonal is the main diagonal of each matrix of the last two axes. It is a view: the elements n+1 apart in a matrix of n
-// columns. Equal to torch.diagonal(dim1=-2, dim2=-1).
-//
-// Shapes: [... m n] -> [... min(m,n)].
-func (v *Value) Diagonal() *Value {
-	v = v.orLost()
-	if v.failed {
-		return v.graph.poison(failedOp{}, []*Value{v})
-	}
-	if v.Rank() < 2 {
-		return v.graph.failAs("Diagonal", []*Value{v}, newProblem("the operand is %v and needs at least two axes", v.typ))
-	}
-	m, n := v.Dim(-2), v.Dim(-1)
-	stop := 0
-	if d := min(m, n); d > 0 {
-		stop = (d-1)*(n+1) + 1
-	}
-	return v.Flatten(-2, -1).SliceStep(-1, 0, stop, n+1)
-}
-
-// Trace is the sum of the main diagonal of each matrix of the last two axes. Equal to torch.trace.
-//
-// Shapes: [... m n] -> [...].
-func (v *Value) Trace() *Value {
-	d := v.Diagonal()
-	if d.failed {
-		return d
-	}
-	return d.Sum(-1)
-}
-
 // MatMulT is the matrix product of v and the transpose of o, as in a linear layer whose weight is [out in].
 //
 // Shapes: [batch... m k], [batch... n k] -> [batch... m n].
@@ -141,23 +110,24 @@ func (v *Value) TMatMul(o Operand) *Value { return v.matMul(o, true, false) }
 func (v *Value) matMul(o Operand, transA, transB bool) *Value {
 	v = v.orLost()
 	op, w := matMul(transA, transB), v.operand(o)
-	if !w.exists() || v.failed || w.failed || v.Rank() < 2 || w.Rank() < 2 || v.Rank() == w.Rank() {
+	if !w.exists() || v.failed || w.failed || v.Rank() < 2 || w.Rank() < 2 {
 		return v.graph.add(op, v, w)
 	}
+	a, b := v.typ.Shape[:v.Rank()-2], w.typ.Shape[:w.Rank()-2]
 	// A bad inner size is reported on the operands as they are, before they are broadcast.
 	m, ka, kb, n := op.Sizes(v.typ.Shape, w.typ.Shape)
-	if ka != kb || v.DType() != w.DType() {
+	if slices.Equal(a, b) || ka != kb || v.DType() != w.DType() {
 		return v.graph.add(op, v, w)
 	}
-	switch {
-	case w.Rank() == 2 && !transA:
-		// One product of all rows.
-		rows := v.Reshape(-1, ka)
-		return v.graph.add(op, rows, w).Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-2]), m, n)...)
-	case w.Rank() == 2:
-		return v.graph.add(op, v, w.broadcastTo(append(slices.Clone(v.typ.Shape[:v.Rank()-2]), w.typ.Shape...)))
-	case v.Rank() == 2:
-		return v.graph.add(op, v.broadcastTo(append(slices.Clone(w.typ.Shape[:w.Rank()-2]), v.typ.Shape...)), w)
+	batch, err := broadcastShape(ranked(a, len(b)), ranked(b, len(a)))
+	if err != nil {
+		return v.graph.fail(op, []*Value{v, w}, newProblem("the batch axes %s and %s of %s x %s do not go together",
+			ir.ShapeString(a), ir.ShapeString(b), ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape)))
 	}
-	return v.graph.add(op, v, w)
+	if ir.Size(b) == 1 && !transA && len(a) >= len(b) {
+		// One product of all rows.
+		return v.graph.add(op, v.Reshape(-1, ka), w.Reshape(w.typ.Shape[len(b):]...)).Reshape(append(slices.Clone(batch), m, n)...)
+	}
+	wide := func(x *Value) *Value { return x.broadcastTo(append(slices.Clone(batch), x.typ.Shape[x.Rank()-2:]...)) }
+	return v.graph.add(op, wide(v), wide(w))
 }

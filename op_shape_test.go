@@ -1,6 +1,10 @@
 package tarn_test
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // The cases of the ops that rearrange, join and cut.
 
@@ -16,6 +20,11 @@ var _ = register(
 var _ = register(
 	elementwise("Slice", func(v *tarn.Value) *tarn.Value { return v.Slice(-1, 1, -1) }, between(-4, 4)).of(allTypes...).with([][]int{{2, 5}}, [][]int{{2}}, [][]int{{3, 4}}),
 	elementwise("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 1, 4, 2) }, between(-4, 4)).of(allTypes...).with([][]int{{5, 2}}, [][]int{{4}}, [][]int{{7, 1}}),
+	elementwise("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 3, 0, -2) }, between(-4, 4)).as("backward").of(allTypes...).with([][]int{{5, 2}}, [][]int{{4}}),
+	elementwise("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(-1, -1, -4, -1) }, between(-4, 4)).as("reversed").of(allTypes...).with([][]int{{2, 3}}, [][]int{{4}}),
+	elementwise("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 1, 1, -3) }, between(-4, 4)).as("none").of(allTypes...).with([][]int{{2, 3}}, [][]int{{4}}),
+	elementwise("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 2, 0, math.MinInt) }, between(-4, 4)).as("far back").of(allTypes...).with([][]int{{3, 3}}),
+	elementwise("RollAxes", func(v *tarn.Value) *tarn.Value { return v.RollAxes(ints(0, -1), ints(1, -2)) }, between(-4, 4)).of(allTypes...).with([][]int{{3, 2}}, [][]int{{7}}, [][]int{{2, 0, 3}}),
 	elementwise("Pad", func(v *tarn.Value) *tarn.Value { return v.Pad(0, 2, 1) }, between(-4, 4)).of(allTypes...).with([][]int{{3, 2}}, [][]int{{0, 2}}, [][]int{{1}}),
 	opCase{
 		op:     "func Concat",
@@ -77,7 +86,12 @@ var _ = refuse(
 	unaryRefusal("Pad", func(v *tarn.Value) *tarn.Value { return v.Pad(2, 1, 1) }, f32(1, 3), "axis 2 is not an axis"),
 	unaryRefusal("PadValue", func(v *tarn.Value) *tarn.Value { return v.PadValue(2, 1, 1, 1) }, f32(1, 3), "axis 2 is not an axis"),
 	unaryRefusal("Flatten", func(v *tarn.Value) *tarn.Value { return v.Flatten(-3, 0) }, f32(1, 3), "axis -3 is not an axis"),
-	unaryRefusal("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 2, 0, -1) }, f32(3), "the step -1 should be at least 1"),
+	unaryRefusal("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 0, 2, 0) }, f32(3), "the step 0 should be at least 1"),
+	unaryRefusal("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 0, 2, -1) }, f32(3), "the range 0:2 does not go backward in axis 0 of size 3"),
+	unaryRefusal("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, 3, 0, -1) }, f32(3), "the range 3:0 does not go backward in axis 0 of size 3"),
+	unaryRefusal("SliceStep", func(v *tarn.Value) *tarn.Value { return v.SliceStep(0, -1, -5, -1) }, f32(3), "the range -1:-5 does not go backward in axis 0 of size 3"),
+	unaryRefusal("RollAxes", func(v *tarn.Value) *tarn.Value { return v.RollAxes(ints(0, 2), ints(1, 1)) }, f32(1, 3), "axis 2 is not an axis"),
+	unaryRefusal("RollAxes", func(v *tarn.Value) *tarn.Value { return v.RollAxes(ints(0), ints(1, 1)) }, f32(1, 3), "1 axes and 2 shifts are given"),
 	unaryRefusal("Slice", func(v *tarn.Value) *tarn.Value { return v.Slice(0, 2, 4) }, f32(3), "the range 2:4 does not lie in axis 0 of size 3"),
 	unaryRefusal("Pad", func(v *tarn.Value) *tarn.Value { return v.Pad(0, 1, -1) }, f32(3), "should not be negative"),
 	unaryRefusal("Reshape", func(v *tarn.Value) *tarn.Value { return v.Reshape(2, -1) }, f32(3), "[3] has 3 elements, which [2 -1] cannot hold"),

@@ -1,6 +1,10 @@
 package tarn
 
-import "math"
+import (
+	"math"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
 
 // This file holds what reductions are made into: variance, standard deviation and norms, in forms that do not lose digits
 // or overflow on the way, with gradients that are finite where the textbook's divide by zero.
@@ -105,6 +109,38 @@ func (v *Value) Norm(p float64, axes ...int) *Value {
 		power = zero.branch(Num(math.Inf(1)), power)
 	}
 	return power.Sum(axes...).safeRoot(1 / p).Mul(unit)
+}
+
+// Cdist returns the distance of each row of v from each row of o: the p-norm of their difference, as Norm, for a p of 0 or more. The gradient
+// of points that coincide is 0, and neither large nor small distances lose digits. With p infinite, coordinates that share the largest
+// distance share the gradient evenly. Batch axes are aligned at the last of them, and each has equal sizes or a 1. Equal to torch.cdist, with
+// compute_mode "donot_use_mm_for_euclid_dist", and to scipy.spatial.distance.cdist with the metric "minkowski".
+//
+// Shapes: [batch... m d], [batch... n d] -> [batch... m n].
+func (v *Value) Cdist(o Operand, p float64) *Value {
+	v = v.orLost()
+	w := v.operand(o)
+	if failed := v.unusable("Cdist", v, w); failed != nil {
+		return failed
+	}
+	var err error
+	switch {
+	case !(p >= 0):
+		err = newProblem("the power %v should be 0 or more", p)
+	case !v.DType().IsFloat() || v.DType() != w.DType():
+		err = newProblem("the operands are %v and %v and should both be f32 or both f64", v.DType(), w.DType()).WithHint("Cast them")
+	case v.Rank() < 2 || w.Rank() < 2 || v.Dim(-1) != w.Dim(-1):
+		err = newProblem("the operands are %s and %s and should be rows of one size", ir.ShapeString(v.typ.Shape), ir.ShapeString(w.typ.Shape))
+	}
+	if err != nil {
+		return v.graph.failAs("Cdist", []*Value{v, w}, err)
+	}
+	rank := max(v.Rank(), w.Rank())
+	difference := v.Reshape(ranked(v.typ.Shape, rank)...).Unsqueeze(-2).Sub(w.Reshape(ranked(w.typ.Shape, rank)...).Unsqueeze(-3))
+	if v.Dim(-1) == 0 {
+		return difference.Sum(-1)
+	}
+	return difference.Norm(p, -1)
 }
 
 // safeRoot is v^exponent, with the gradient 0 where v is 0.

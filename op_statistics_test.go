@@ -36,10 +36,20 @@ var (
 	_ = register(each(each(reduction("Std", unbiased((*tarn.Value).Std, 1), between(-4, 4)), several), form("unbiased"))...)
 )
 
+// cdist is the case of distances; the rows differ in all coordinates.
+func cdist(p float64) opCase {
+	return pairwise("Cdist", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Cdist(o, p) }, between(-4, -1), between(-0.5, 3)).as(fmt.Sprint("p=", p)).within(10).
+		with([][]int{{4, 3}, {2, 3}}, [][]int{{2, 2, 3}, {3, 3}}, [][]int{{1, 2, 2}, {2, 1, 2}}, [][]int{{2, 1}, {2, 1}}, [][]int{{2, 0}, {3, 0}}, [][]int{{0, 2}, {3, 2}})
+}
+
 func init() {
 	for _, p := range []float64{2, 1, 3, 1.5, 0.5, -1, math.Inf(1), math.Inf(-1)} {
 		register(each(reduction("Norm", norm(p), between(-4, 4, 0)), form(fmt.Sprint("p=", p)))...)
 	}
+	for _, p := range []float64{2, 1, 3, 1.5, 0.5, math.Inf(1)} {
+		register(cdist(p))
+	}
+	register(flat(cdist(0)))
 	register(each(each(reduction("Norm", norm(0), between(-4, 4, 0)), form("p=0")), flat)...)
 }
 
@@ -49,6 +59,12 @@ var _ = refuse(
 	unaryRefusal("Std", func(v *tarn.Value) *tarn.Value { return v.Std(1, 1) }, f32(3), "axis 1 is not an axis"),
 	unaryRefusal("Norm", func(v *tarn.Value) *tarn.Value { return v.Norm(2, 0, 0) }, f32(3), "axis 0 is named twice"),
 	unaryRefusal("Norm", func(v *tarn.Value) *tarn.Value { return v.Norm(2) }, bool_(3), "bool"),
+	binaryRefusal("Cdist", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Cdist(o, -1) }, f32(3, 2), f32(3, 2), "the power -1 should be 0 or more"),
+	binaryRefusal("Cdist", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Cdist(o, 2) }, f32(3, 2), f64(3, 2), "should both be f32 or both f64"),
+	binaryRefusal("Cdist", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Cdist(o, 2) }, f32(3, 2), f32(3, 3), "the operands are [3 2] and [3 3] and should be rows of one size"),
+	binaryRefusal("Cdist", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Cdist(o, 2) }, f32(3, 2), f32(2), "should be rows of one size"),
+	binaryRefusal("Cdist", func(v *tarn.Value, o tarn.Operand) *tarn.Value { return v.Cdist(o, 2) }, f32(2, 3, 2), f32(3, 3, 2), "differ at axis 0"),
+	unaryRefusal("Cdist", func(v *tarn.Value) *tarn.Value { return v.Cdist(nil, 2) }, f32(3, 2), "Cdist: operand 2 is nil"),
 )
 
 // TestStableStatistics returns the statistics numbers at which the textbook's formula loses all digits or overflows.
@@ -142,6 +158,28 @@ func TestStatisticsOfEqualElements(t *testing.T) {
 				if got := out["second"].Float(i); math.IsNaN(got) || math.IsInf(got, 0) || deviation == 0 && got != 0 {
 					t.Errorf("%v %v: the product with the Hessian of the deviation is %v", dtype, test.x, out["second"])
 				}
+			}
+		}
+	}
+}
+
+// TestCoincidentPoints checks that distances of points that coincide are 0 with the gradient 0, and that distances of large and small coordinates
+// keep their digits.
+func TestCoincidentPoints(t *testing.T) {
+	for _, p := range []float64{0, 0.5, 1, 1.5, 2, 3, math.Inf(1)} {
+		for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+			g := tarn.NewGraph()
+			x := g.Input("x", dtype, 2)
+			row := x.Reshape(1, 2)
+			d := row.Cdist(row.StopGradient(), p)
+			far := row.Scale(1e30).Cdist(row.Scale(1e30).AddNum(1e30), p).Div(row.Cdist(row.AddNum(1), p))
+			got := compare(t, g, tarn.Outputs{"d": d, "dx": tarn.Grad(d.Sum(), x)[0], "far": far}, map[string]*tarn.Tensor{"x": tarn.Vector([]float64{1, 2}).Cast(dtype)})
+			scale := 1e30
+			if p == 0 {
+				scale = 1
+			}
+			if v := got["far"].Item() / scale; math.Abs(v-1) > 1e-5 || got["d"].Item() != 0 || got["dx"].Float(0) != 0 || got["dx"].Float(1) != 0 {
+				t.Errorf("p=%v, %v: %v", p, dtype, got)
 			}
 		}
 	}

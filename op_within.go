@@ -36,15 +36,18 @@ func (op withinOp) Checks() int { return 0 }
 func (op withinOp) Check(x ir.Array, _ []ir.Type) error {
 	for k := range x.Size() {
 		if n := x.Int(k); n < int64(op.lo) || n > int64(op.hi) {
-			at := strings.Trim(fmt.Sprint(ir.Unravel(k, x.Shape)), "[]")
-			return fmt.Errorf("%s %s is %d and should be from %d to %d", op.what, at, n, op.lo, op.hi)
+			what := op.what
+			if len(x.Shape) > 0 {
+				what += " " + strings.Trim(fmt.Sprint(ir.Unravel(k, x.Shape)), "[]")
+			}
+			return fmt.Errorf("%s is %d and should be from %d to %d", what, n, op.lo, op.hi)
 		}
 	}
 	return nil
 }
 
 // Within is v, whose elements should lie between lo and hi, both included. If one does not, Run returns an error with its place
-// and its index after what it is, as in "the length of sequence 3", and assigns nothing.
+// and its index after what it is, as in "the length of sequence 3", and assigns nothing. A scalar has no index.
 //
 // Shapes: any of i32 or i64 -> same.
 func (v *Value) Within(what string, lo, hi int) *Value {

@@ -102,5 +102,34 @@ def fold(size, kernel, **o):
 case("Fold", fold((4, 5), (2, 3)), floats(2, 3, 3, 2, 3, 2))
 case("Fold strided", fold((5, 6), (2, 3), stride=(2, 1), padding=(1, 2), dilation=(1, 2)), floats(1, 3, 6, 2, 3, 2))
 
+# Searching and counting.
+ordered = torch.sort(torch.round(floats(2, 5) * 2), -1)[0]
+case("SearchSorted", lambda s, x: torch.searchsorted(s, x), ordered, torch.round(floats(2, 7) * 2))
+case("SearchSorted right", lambda s, x: torch.searchsorted(s, x, right=True), ordered, torch.round(floats(2, 7) * 2))
+case("Bucketize", lambda x, b: torch.bucketize(x, b), torch.round(floats(2, 7) * 2), ordered[0])
+case("Bucketize right", lambda x, b: torch.bucketize(x, b, right=True), torch.round(floats(2, 7) * 2), ordered[0])
+case("Histogram", lambda x: torch.histc(x, 6, -1, 2).long(), torch.cat((floats(50), torch.tensor([-1.0, 2.0, -0.5, 1.5]).double())))
+case("BinCount", lambda x: torch.bincount(x, minlength=7), ints(6, 40))
+
+# Slices that begin at a value, rolls, diagonals, products.
+case("DynamicSlice", lambda x, i: x.narrow(1, i.item(), 2), floats(2, 4, 3), torch.tensor(1))
+case("DynamicUpdate", lambda x, i, u: torch.cat((x[:, : i.item()], u, x[:, i.item() + 2 :]), 1), floats(2, 4, 3), torch.tensor(1), floats(2, 2, 3))
+case("SliceStep backward", lambda x: torch.flip(x, (1,))[:, 1::2], floats(2, 6))
+case("RollAxes", lambda x: torch.roll(x, (1, -2), (0, 2)), floats(2, 3, 4))
+for offset in (0, 1, -2):
+    case(f"DiagonalAt {offset}", lambda x: torch.diagonal(x, offset, -2, -1), floats(2, 3, 4))
+    case(f"DiagEmbed {offset}", lambda x: torch.diag_embed(x, offset), floats(2, 3))
+case("Diag", lambda x: torch.diag(x, -1), floats(3))
+case("Diag of a matrix", lambda x: torch.diag(x, 1), floats(3, 4))
+case("TrilIndices", lambda x: torch.tril_indices(3, 4, 1), floats(1))
+case("TriuIndices", lambda x: torch.triu_indices(3, 4, -1), floats(1))
+case("Kron", torch.kron, floats(2, 3), floats(3, 2))
+case("Kron of different ranks", torch.kron, floats(2), floats(2, 2, 3))
+for p in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, float("inf")):
+    case(f"Cdist {p}", lambda x, y: torch.cdist(x, y, p, "donot_use_mm_for_euclid_dist"), floats(2, 4, 3), floats(2, 3, 3))
+case("Cdist batches", lambda x, y: torch.cdist(x, y), floats(2, 1, 4, 3), floats(3, 2, 3))
+case("MatMul batches", torch.matmul, floats(2, 1, 2, 3), floats(3, 3, 2))
+case("MatMul one batch", torch.matmul, floats(2, 2, 3), floats(1, 3, 2))
+
 with open("index.json", "w") as f:
     f.write("{\n" + ",\n".join(json.dumps(name) + ": " + json.dumps(entry, separators=(",", ":")) for name, entry in cases.items()) + "\n}\n")
