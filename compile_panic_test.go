@@ -66,7 +66,7 @@ func TestCompileReportsPanics(t *testing.T) {
 				carries, _ := Scan([]*Value{variable(g)}, []*Value{g.Const(Zeros(F32, 3, 2))}, ScanOptions{}, func(c, x []*Value) ([]*Value, []*Value) {
 					in := c[0]
 					if _, reduces := tt.op.(ir.Reduction); !reduces {
-						in = c[0].Graph().unit(c[0].typ, 0)
+						in = c[0].Graph().leaf(constOp{ir.Const{Array: ir.NewArray(c[0].typ)}}, c[0].typ) // a constant, which can be folded
 					}
 					return []*Value{c[0].Add(g.add(tt.op, in)).Add(x[0])}, nil
 				})

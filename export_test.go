@@ -56,3 +56,7 @@ func ScalarFunctions() []string {
 
 // Failed reports whether v is poisoned.
 func Failed(v *Value) bool { return v.failed }
+
+// Randoms returns the number of random ops in g, and SetRandoms sets it, so that the next random op is one that there was before.
+func Randoms(g *Graph) uint64       { return g.root().randoms }
+func SetRandoms(g *Graph, n uint64) { g.root().randoms = n }

@@ -27,6 +27,8 @@ type Graph struct {
 	controls int    // loops and branches so far, of a graph that is not a body
 	tracing  *Graph // the innermost body that values are being added to, of a graph that is not a body; nil if there is none
 
+	mapped bool // there are values of one example, of VMap, in a graph that is not a body
+
 	lost bool // it stands in for a missing graph
 	body      // zero unless g is the body of a loop or a branch
 }

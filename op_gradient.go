@@ -145,8 +145,8 @@ func blockInputs(y *Value, start int) []*Value {
 	return in
 }
 
-// Jacobian returns the matrix of partial derivatives of y with respect to x, from one reverse pass for each element of y or one forward
-// pass for each element of x, whichever are fewer: the graph grows by as many copies of the pass.
+// Jacobian returns the matrix of partial derivatives of y with respect to x, from reverse passes for all elements of y at once or forward
+// passes for all elements of x, whichever are fewer: what VMap makes of one pass, which takes as many times its memory.
 //
 // Shapes: [a...], [b...] -> [a... b...].
 func Jacobian(y *Value, x Operand) *Value {
@@ -163,24 +163,24 @@ func Jacobian(y *Value, x Operand) *Value {
 	if m == 0 || n == 0 {
 		return y.Num(0).broadcastTo(shape)
 	}
-	var rows []*Value
 	if m <= n {
-		for i := range m {
-			rows = append(rows, VJP(y, g.unit(y.typ, i), end)[0].Reshape(1, n))
-		}
-		return Concat(0, rows...).Reshape(shape...)
+		rows := g.eachUnit(y.typ, func(unit *Value) *Value { return VJP(y, unit, end)[0] })
+		return rows.Reshape(shape...)
 	}
-	for j := range n {
-		rows = append(rows, JVP(y, []*Value{end}, []*Value{g.unit(end.typ, j)}).Reshape(m, 1))
-	}
-	return Concat(1, rows...).Reshape(shape...)
+	columns := g.eachUnit(end.typ, func(unit *Value) *Value { return JVP(y, []*Value{end}, []*Value{unit}) })
+	return columns.Reshape(n, m).Transpose(0, 1).Reshape(shape...)
 }
 
-// unit is a constant that is 1 at element i and 0 elsewhere.
-func (g *Graph) unit(t ir.Type, i int) *Value {
-	a := ir.NewArray(t)
-	a.SetFloat(i, 1)
-	return g.leaf(constOp{ir.Const{Array: a}}, t)
+// eachUnit returns a linear function of values of type t for all that are 1 at one element and 0 elsewhere, in the order of the elements.
+func (g *Graph) eachUnit(t ir.Type, f func(unit *Value) *Value) *Value {
+	n := t.Size()
+	m := newMapping(g, n)
+	unit := m.example(t, g.Eye(DType(t.DType), n).Reshape(append([]int{n}, t.Shape...)...))
+	y := f(unit)
+	if y.failed {
+		return y
+	}
+	return m.wide(m.copy([]*Value{y})[0])
 }
 
 type jacobianOp struct{ failedOp }

@@ -230,7 +230,28 @@ func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, er
 	if len(outputs) == 0 && len(updates) == 0 {
 		return nil, fmt.Errorf("tarn: Compile: the program would have neither outputs nor updates")
 	}
+	if g.mapped {
+		return names, checkExamples(outputs, updates)
+	}
 	return names, nil
+}
+
+// checkExamples refuses values of one example, which only have a meaning within the function that VMap was given.
+func checkExamples(outputs Outputs, updates []Update) error {
+	var roots []*Value
+	for _, v := range outputs {
+		roots = append(roots, v)
+	}
+	for _, u := range updates {
+		roots = append(roots, u.value)
+	}
+	order := reachable(roots)
+	at := slices.IndexFunc(order, func(v *Value) bool { _, one := v.op.(exampleOp); return one })
+	if at < 0 {
+		return nil
+	}
+	used := slices.IndexFunc(order, func(v *Value) bool { return slices.Contains(v.in, order[at]) })
+	return fmt.Errorf("tarn: Compile: a value of one example of VMap, used at %s, is needed outside of its function: return what is computed from it", order[max(at, used)].Place())
 }
 
 // translation is a graph in the compiler's form.
