@@ -31,7 +31,7 @@ var functions = map[string][]any{
 	"Params": {tarn.Params}, "Scalar": {tarn.Scalar[float64]}, "Scan": {tarn.Scan}, "Sprint": {tarn.Sprint}, "Summary": {tarn.Summary}, "Stack": {tarn.Stack},
 	"Substitute": {tarn.Substitute[*tarn.Value], tarn.Substitute[*tarn.Param], tarn.Substitute[tarn.Operand]},
 	"Depends":    {tarn.Depends[*tarn.Value], tarn.Depends[*tarn.Param], tarn.Depends[tarn.Operand]},
-	"VMap": {tarn.VMap},
+	"VMap":       {tarn.VMap},
 	"VJP":        {tarn.VJP[*tarn.Value], tarn.VJP[*tarn.Param], tarn.VJP[tarn.Operand]}, "Vector": {tarn.Vector[int32]}, "While": {tarn.While},
 	"WithGradient": {tarn.WithGradient[*tarn.Value], tarn.WithGradient[*tarn.Param], tarn.WithGradient[tarn.Operand]}, "Zeros": {tarn.Zeros},
 }
