@@ -69,17 +69,18 @@ func cholesky(a []float64, n int) bool {
 	return true
 }
 
-// eliminate factors a, of n rows, as LAPACK's dgetrf does: the permutation that pivots describe, times a lower triangle with ones on
-// the diagonal, times an upper one. It reports whether a is regular.
-func eliminate(a []float64, n int, pivots []int) bool {
-	if n <= lapackBlock {
-		return solvers.Dgetf2(n, n, a, n, pivots)
+// eliminate factors a, of m rows and n columns, as LAPACK's dgetrf does: the permutation that pivots describe, times a lower triangle
+// with ones on the diagonal, times an upper one. It reports whether no pivot is 0. The number of pivots is min(m, n).
+func eliminate(a []float64, m, n int, pivots []int) bool {
+	k := min(m, n)
+	if k <= lapackBlock {
+		return solvers.Dgetf2(m, n, a, n, pivots)
 	}
 	regular := true
-	for j := 0; j < n; j += lapackBlock {
-		size := min(lapackBlock, n-j)
+	for j := 0; j < k; j += lapackBlock {
+		size := min(lapackBlock, k-j)
 		end := j + size
-		if !solvers.Dgetf2(n-j, size, a[j*n+j:], n, pivots[j:end]) {
+		if !solvers.Dgetf2(m-j, size, a[j*n+j:], n, pivots[j:end]) {
 			regular = false
 		}
 		for i := j; i < end; i++ {
@@ -89,7 +90,9 @@ func eliminate(a []float64, n int, pivots []int) bool {
 		if end < n {
 			solvers.Dlaswp(n-end, a[end:], n, j, end-1, pivots[:end], 1)
 			vectors.Dtrsm(blas.Left, blas.Lower, blas.NoTrans, blas.Unit, size, n-end, 1, a[j*n+j:], n, a[j*n+end:], n)
-			gemm(blas.NoTrans, blas.NoTrans, n-end, n-end, size, -1, a[end*n+j:], n, a[j*n+end:], n, 1, a[end*n+end:], n)
+			if end < m {
+				gemm(blas.NoTrans, blas.NoTrans, m-end, n-end, size, -1, a[end*n+j:], n, a[j*n+end:], n, 1, a[end*n+end:], n)
+			}
 		}
 	}
 	return regular
@@ -104,7 +107,7 @@ func Inverse(a []float64, n int, work []float64) {
 		return
 	}
 	pivots := carve[int](&work, n)
-	if !finite(a) || !eliminate(a, n, pivots) || !invert(a, n, pivots, work[:n*lapackBlock]) {
+	if !finite(a) || !eliminate(a, n, n, pivots) || !invert(a, n, pivots, work[:n*lapackBlock]) {
 		fail(a)
 	}
 }
@@ -149,7 +152,7 @@ func Solve(a, b []float64, n, k int, transposed bool, work []float64) {
 		return
 	}
 	pivots := carve[int](&work, n)
-	if !finite(a) || !eliminate(a, n, pivots) {
+	if !finite(a) || !eliminate(a, n, n, pivots) {
 		fail(b)
 		return
 	}
@@ -214,6 +217,31 @@ func finite(a []float64) bool {
 		}
 	}
 	return true
+}
+
+// moderate divides a by a power of four if squares of its elements could vanish or overflow, and returns the exponent of two.
+func moderate(a []float64) int {
+	largest := 0.0
+	for _, x := range a {
+		largest = max(largest, math.Abs(x))
+	}
+	if largest >= 1e-20 && largest <= 1e20 || largest == 0 {
+		return 0
+	}
+	_, exponent := math.Frexp(largest)
+	exponent &^= 1
+	shift(a, -exponent)
+	return exponent
+}
+
+// shift multiplies a by two to the power of exponent.
+func shift(a []float64, exponent int) {
+	if exponent == 0 {
+		return
+	}
+	for i, x := range a {
+		a[i] = math.Ldexp(x, exponent)
+	}
 }
 
 // fail makes all elements NaN.

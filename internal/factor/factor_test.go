@@ -198,8 +198,8 @@ func b2i(b bool) int {
 func BenchmarkFactor(b *testing.B) {
 	for _, n := range []int{128, 512, 784} {
 		a := positive(n)
-		x, y, q := make([]float64, n*n), make([]float64, n*n), make([]float64, n*n)
-		work := garbage(max(EigHWork(n), QRWork(n, n), InverseWork(n)))
+		x, y, q, z := make([]float64, n*n), make([]float64, n*n), make([]float64, n*n), make([]float64, n*n)
+		work := garbage(max(EigHWork(n), QRWork(n, n), InverseWork(n), SVDWork(n, n), ExpWork(n), SqrtWork(n)))
 		for _, f := range []struct {
 			name string
 			run  func()
@@ -209,6 +209,9 @@ func BenchmarkFactor(b *testing.B) {
 			{"QR", func() { QR(q, y, x, n, n, work) }},
 			{"Inverse", func() { Inverse(x, n, work) }},
 			{"SolveTriangular", func() { copy(y, a); SolveTriangular(x, y, n, n, false, true) }},
+			{"SVD", func() { SVD(q, y[:n], z, x, n, n, work) }},
+			{"Exp", func() { Exp(y, x, n, work) }},
+			{"Sqrt", func() { Sqrt(x, n, work) }},
 		} {
 			b.Run(fmt.Sprint(f.name, "/", n), func(b *testing.B) {
 				for b.Loop() {
@@ -232,7 +235,13 @@ func TestSameBits(t *testing.T) {
 		Inverse(inverse, n, garbage(InverseWork(n)))
 		QR(q, r, positive(n), n, n, garbage(QRWork(n, n)))
 		SolveTriangular(l, inverse, n, n, false, true)
-		return slices.Concat(l, values, v, inverse, q, r)
+		lu, u, s, vt := random(n, n), make([]float64, n*n), make([]float64, n), make([]float64, n*n)
+		LU(lu, make([]float64, n), n, n, garbage(LUWork(n, n)))
+		SVD(u, s, vt, random(n, n), n, n, garbage(SVDWork(n, n)))
+		exp, root := make([]float64, n*n), positive(n)
+		Exp(exp, random(n, n), n, garbage(ExpWork(n)))
+		Sqrt(root, n, garbage(SqrtWork(n)))
+		return slices.Concat(l, values, v, inverse, q, r, lu, u, s, vt, exp, root)
 	}
 	if !slices.Equal(all(1), all(4)) {
 		t.Error("the bits depend on the number of workers")
@@ -306,9 +315,10 @@ func TestEqualsLAPACK(t *testing.T) {
 
 // TestNoAllocation factors matrices of one block and of many.
 func TestNoAllocation(t *testing.T) {
-	for _, n := range []int{1, 20, 100, 300} {
-		a, x, y, q := positive(n), make([]float64, n*n), make([]float64, n*n), make([]float64, n*n)
-		work := garbage(max(EigHWork(n), QRWork(n, n), InverseWork(n), SolveWork(n)))
+	for _, n := range []int{1, 20, 70, 130} {
+		a, x, y, q, z := positive(n), make([]float64, n*n), make([]float64, n*n), make([]float64, n*n), make([]float64, n)
+		work := garbage(max(EigHWork(n), QRWork(n, n), InverseWork(n), SolveWork(n), LUWork(n, n), CofactorsWork(n), SVDWork(n, n),
+			PseudoinverseWork(n, n, n), ExpWork(n), SqrtWork(n), SylvesterWork(n, n)))
 		for _, f := range []struct {
 			name string
 			run  func()
@@ -319,6 +329,14 @@ func TestNoAllocation(t *testing.T) {
 			{"Inverse", func() { Inverse(x, n, work) }},
 			{"Solve", func() { copy(y, a); Solve(x, y, n, n, true, work) }},
 			{"SolveTriangular", func() { copy(y, a); SolveTriangular(x, y, n, n, false, true) }},
+			{"LU", func() { LU(x, y[:n], n, n, work) }},
+			{"Cofactors", func() { Cofactors(x, n, work) }},
+			{"SVD", func() { SVD(q, z[:n], y, x, n, n, work) }},
+			{"Pseudoinverse", func() { Pseudoinverse(y, x, n, n, 0, work) }},
+			{"LeastSquares", func() { LeastSquares(y, x, a, n, n, n, 0, work) }},
+			{"Exp", func() { Exp(y, x, n, work) }},
+			{"Sqrt", func() { Sqrt(x, n, work) }},
+			{"Sylvester", func() { copy(y, a); copy(q, a); Sylvester(x, y, q, n, n, work) }},
 		} {
 			if allocations := alloctest.PerRun(5, func() { copy(x, a); f.run() }); allocations != 0 {
 				t.Errorf("%s of %d rows allocates %v times", f.name, n, allocations)
