@@ -20,7 +20,7 @@ func (choleskyOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], checkSqua
 // Eval goes by the definition, column by column: a_ij = sum over k <= j of l_ik l_jk.
 func (choleskyOp) Eval(out ir.Array, in []ir.Array) {
 	n := out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, func(l []float64, x [2][]float64) {
+	eachMatrix(out, in, func(l []float64, x [3][]float64) {
 		a := x[0]
 		symmetrize(a, n)
 		clear(l)
@@ -50,7 +50,7 @@ func (op choleskyOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (choleskyOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n := out.Shape[len(out.Shape)-1]
-	inEach(out, in, first, end, work, func(l []float64, x [2][]float64, work []float64) {
+	inEach(out, in, first, end, work, func(l []float64, x [3][]float64, work []float64) {
 		copy(l, x[0])
 		symmetrize(l, n)
 		factor.Cholesky(l, n)
@@ -121,7 +121,7 @@ func (triangularOp) Infer(in []ir.Type) (ir.Type, error) { return checkSystem(in
 // Eval substitutes one row after the other, from the one that has a single unknown.
 func (op triangularOp) Eval(out ir.Array, in []ir.Array) {
 	n, k := out.Shape[len(out.Shape)-2], out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, func(y []float64, x [2][]float64) {
+	eachMatrix(out, in, func(y []float64, x [3][]float64) {
 		a, b := x[0], x[1]
 		t := func(i, j int) float64 {
 			if op.transposed {
@@ -150,7 +150,7 @@ func (op triangularOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (op triangularOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n, k := out.Shape[len(out.Shape)-2], out.Shape[len(out.Shape)-1]
-	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [3][]float64, work []float64) {
 		copy(y, x[1])
 		factor.SolveTriangular(x[0], y, n, k, op.upper, op.transposed)
 	})

@@ -35,7 +35,7 @@ func (eigHOp) Work(out ir.Type, in []ir.Type) int {
 
 func (eigHOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n := out.Shape[len(out.Shape)-1]
-	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [3][]float64, work []float64) {
 		copy(y[n:], x[0])
 		symmetrize(y[n:], n)
 		factor.EigH(y[:n], y[n:], n, work)

@@ -21,7 +21,7 @@ func (matrices) Work(out ir.Type, in []ir.Type) int { return matrixWork(out, in)
 
 // inEach calls f for each matrix from first to before end with those of the operands, which it may overwrite, with that of the
 // result, which it has to fill, and with what is left of work, whose length is matrixWork and what f needs.
-func inEach(out ir.Array, in []ir.Array, first, end int, work []float64, f func(y []float64, x [2][]float64, work []float64)) {
+func inEach(out ir.Array, in []ir.Array, first, end int, work []float64, f func(y []float64, x [3][]float64, work []float64)) {
 	cut := func(t ir.Type) []float64 {
 		n := matrixSize(t)
 		part := work[:n]
@@ -29,7 +29,7 @@ func inEach(out ir.Array, in []ir.Array, first, end int, work []float64, f func(
 		return part
 	}
 	y := cut(out.Type)
-	var x [2][]float64
+	var x [3][]float64
 	for i, a := range in {
 		x[i] = cut(a.Type)
 	}
@@ -66,9 +66,9 @@ func matrixWork(out ir.Type, in []ir.Type) int {
 }
 
 // eachMatrix is inEach of all matrices, for reference kernels.
-func eachMatrix(out ir.Array, in []ir.Array, f func(y []float64, x [2][]float64)) {
+func eachMatrix(out ir.Array, in []ir.Array, f func(y []float64, x [3][]float64)) {
 	work := make([]float64, matrixWork(out.Type, typesOf(in)))
-	inEach(out, in, 0, matrices{}.Rows(out.Type, nil), work, func(y []float64, x [2][]float64, _ []float64) { f(y, x) })
+	inEach(out, in, 0, matrices{}.Rows(out.Type, nil), work, func(y []float64, x [3][]float64, _ []float64) { f(y, x) })
 }
 
 // runAll computes all rows with memory of its own.
@@ -122,25 +122,29 @@ func checkSquare(t ir.Type) error {
 
 // checkSystem refuses what is no square matrix with right sides, and else gives the type of the solution.
 func checkSystem(in []ir.Type) (ir.Type, error) {
-	a, b := in[0], in[1]
-	if err := checkSquare(a); err != nil {
+	if err := checkSquare(in[0]); err != nil {
 		return ir.Type{}, err
 	}
+	return in[1], checkSides(in[0], in[1])
+}
+
+// checkSides refuses right sides that do not fit the matrix a.
+func checkSides(a, b ir.Type) error {
 	switch last := len(b.Shape) - 1; {
 	case a.DType != b.DType:
-		return ir.Type{}, newProblem("the operands are %v and %v", a.DType, b.DType).WithHint("Cast one of them")
+		return newProblem("the operands are %v and %v", a.DType, b.DType).WithHint("Cast one of them")
 	case len(a.Shape) != len(b.Shape):
 		p := newProblem("the matrix %s and the right sides %s have ranks %d and %d", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape), len(a.Shape), len(b.Shape))
 		if len(b.Shape) == len(a.Shape)-1 {
 			p = p.WithHint("Unsqueeze(-1) makes a vector a matrix of one column")
 		}
-		return ir.Type{}, p
-	case a.Shape[last] != b.Shape[last-1]:
-		return ir.Type{}, newProblem("the matrix %s and the right sides %s have %d and %d rows", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape),
-			a.Shape[last], b.Shape[last-1])
+		return p
+	case a.Shape[last-1] != b.Shape[last-1]:
+		return newProblem("the matrix %s and the right sides %s have %d and %d rows", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape),
+			a.Shape[last-1], b.Shape[last-1])
 	case !slices.Equal(a.Shape[:last-1], b.Shape[:last-1]):
-		return ir.Type{}, newProblem("the matrix %s and the right sides %s: the batch axes differ", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape)).
+		return newProblem("the matrix %s and the right sides %s: the batch axes differ", ir.ShapeString(a.Shape), ir.ShapeString(b.Shape)).
 			WithHint("Expand gives one matrix to all")
 	}
-	return b, nil
+	return nil
 }

@@ -45,7 +45,7 @@ func (qrOp) Work(out ir.Type, in []ir.Type) int {
 func (qrOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	shape := in[0].Shape
 	m, n := shape[len(shape)-2], shape[len(shape)-1]
-	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [3][]float64, work []float64) {
 		if m >= n {
 			factor.QR(y[:m*n], y[m*n:], x[0], m, n, work)
 			return

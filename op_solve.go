@@ -19,7 +19,7 @@ func (inverseOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], checkSquar
 
 func (op inverseOp) Eval(out ir.Array, in []ir.Array) {
 	n := out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, func(y []float64, x [2][]float64) {
+	eachMatrix(out, in, func(y []float64, x [3][]float64) {
 		clear(y)
 		for i := range n {
 			y[i*n+i] = 1
@@ -79,7 +79,7 @@ func (inverseOp) Work(out ir.Type, in []ir.Type) int {
 
 func (inverseOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n := out.Shape[len(out.Shape)-1]
-	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [3][]float64, work []float64) {
 		copy(y, x[0])
 		factor.Inverse(y, n, work)
 	})
@@ -112,7 +112,7 @@ func (solveOp) Infer(in []ir.Type) (ir.Type, error) { return checkSystem(in) }
 
 func (op solveOp) Eval(out ir.Array, in []ir.Array) {
 	n, k := out.Shape[len(out.Shape)-2], out.Shape[len(out.Shape)-1]
-	eachMatrix(out, in, func(y []float64, x [2][]float64) {
+	eachMatrix(out, in, func(y []float64, x [3][]float64) {
 		a := x[0]
 		if op.transposed {
 			for i := range n {
@@ -134,7 +134,7 @@ func (solveOp) Work(out ir.Type, in []ir.Type) int {
 
 func (op solveOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	n, k := out.Shape[len(out.Shape)-2], out.Shape[len(out.Shape)-1]
-	inEach(out, in, first, end, work, func(y []float64, x [2][]float64, work []float64) {
+	inEach(out, in, first, end, work, func(y []float64, x [3][]float64, work []float64) {
 		copy(y, x[1])
 		factor.Solve(x[0], y, n, k, op.transposed, work)
 	})
