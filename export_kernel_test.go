@@ -57,6 +57,9 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 			if !bytes.Equal(got.Raw(), want.Raw()) {
 				return 0, 0, fmt.Errorf("%v: the kernel gives\n%v\nand the reference\n%v", v, &Tensor{got}, &Tensor{want})
 			}
+			if _, worker := op.(ir.Worker); worker { // whose Run takes the memory that a machine keeps
+				continue
+			}
 			if n := alloctest.PerRun(1, func() { op.Run(got, in) }); n != 0 {
 				return 0, 0, fmt.Errorf("%v: the kernel allocates %v times", v, n)
 			}

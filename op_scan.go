@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
@@ -66,6 +67,40 @@ func (op argOp) beats(x ir.Array, i, j int) bool {
 		return a < b
 	}
 	return a > b
+}
+
+// Run is the fast kernel: RunRows of all lines.
+func (op argOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, out.Size()) }
+
+// Rows lets each line be searched apart.
+func (op argOp) Rows(out ir.Type, in []ir.Type) int { return out.Size() }
+
+// RunRows searches the lines from first to before end.
+func (op argOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+	l := linesOf(in[0].Shape, op.axis, first, end)
+	switch in[0].DType {
+	case ir.F32:
+		runArg[float32](op, out, in[0], l)
+	case ir.F64:
+		runArg[float64](op, out, in[0], l)
+	case ir.I32:
+		runArg[int32](op, out, in[0], l)
+	default:
+		runArg[int64](op, out, in[0], l)
+	}
+}
+
+func runArg[T int32 | int64 | float32 | float64](op argOp, out, x ir.Array, l cpu.Lines) {
+	if op.smallest {
+		cpu.ArgMin(ir.Slice[int64](out), ir.Slice[T](x), l)
+	} else {
+		cpu.ArgMax(ir.Slice[int64](out), ir.Slice[T](x), l)
+	}
+}
+
+// linesOf is the lines from first to before end along an axis.
+func linesOf(shape []int, axis, first, end int) cpu.Lines {
+	return cpu.Lines{First: first, End: end, N: shape[axis], Stride: ir.Size(shape[axis+1:])}
 }
 
 func (op argOp) grad(y, dy *Value) []*Value { return nil }
@@ -155,6 +190,29 @@ func (op cumSumOp) Eval(out ir.Array, in []ir.Array) {
 			}
 		}
 	})
+}
+
+// Run is the fast kernel: RunRows of all lines.
+func (op cumSumOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
+
+// Rows lets each line be added up apart.
+func (op cumSumOp) Rows(out ir.Type, in []ir.Type) int {
+	return ir.Size(out.Shape[:op.axis]) * ir.Size(out.Shape[op.axis+1:])
+}
+
+// RunRows adds up the lines from first to before end.
+func (op cumSumOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+	l := linesOf(out.Shape, op.axis, first, end)
+	switch out.DType {
+	case ir.F32:
+		cpu.CumSum(ir.Slice[float32](out), ir.Slice[float32](in[0]), l, op.reverse)
+	case ir.F64:
+		cpu.CumSum(ir.Slice[float64](out), ir.Slice[float64](in[0]), l, op.reverse)
+	case ir.I32:
+		cpu.CumSum(ir.Slice[int32](out), ir.Slice[int32](in[0]), l, op.reverse)
+	default:
+		cpu.CumSum(ir.Slice[int64](out), ir.Slice[int64](in[0]), l, op.reverse)
+	}
 }
 
 // Element i is part of every sum from i on, so its gradient is the sum of theirs.

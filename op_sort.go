@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
@@ -73,79 +74,37 @@ func compareNumbers[T cmp.Ordered](a, b T) int {
 	return 0
 }
 
-func (op argSortOp) Run(out ir.Array, in []ir.Array) {
+func (op argSortOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
+
+// Rows lets each row be sorted apart.
+func (op argSortOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:len(out.Shape)-1]) }
+
+// Work is the memory for the keys of a row.
+func (op argSortOp) Work(out ir.Type, in []ir.Type) int {
+	return cpu.ArgSortWork(in[0].Shape[len(in[0].Shape)-1], in[0].DType.Size())
+}
+
+// RunRows sorts the rows from first to before end.
+func (op argSortOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
 	switch in[0].DType {
 	case ir.F32:
-		sortRows[float32](op, out, in[0])
+		sortRows[float32](op, out, in[0], first, end, work)
 	case ir.F64:
-		sortRows[float64](op, out, in[0])
+		sortRows[float64](op, out, in[0], first, end, work)
 	case ir.I32:
-		sortRows[int32](op, out, in[0])
+		sortRows[int32](op, out, in[0], first, end, work)
 	case ir.I64:
-		sortRows[int64](op, out, in[0])
+		sortRows[int64](op, out, in[0], first, end, work)
 	default:
-		sortRows[uint8](op, out, in[0])
+		sortRows[uint8](op, out, in[0], first, end, work)
 	}
 }
 
-func sortRows[T cmp.Ordered](op argSortOp, out, x ir.Array) {
+func sortRows[T cpu.Element](op argSortOp, out, x ir.Array, first, end int, work []float64) {
 	d := x.Shape[len(x.Shape)-1]
 	rows, from := ir.Slice[int64](out), ir.Slice[T](x)
-	if op.count == 0 {
-		return
-	}
-	for len(from) > 0 {
-		sortRow(rows[:op.count], from[:d], op.descending)
-		rows, from = rows[op.count:], from[d:]
-	}
-}
-
-// sortRow stores in kept the indices of the elements that go first, in order. Where not all are kept, kept is first a heap
-// with the last of them on top, which later elements replace.
-func sortRow[T cmp.Ordered](kept []int64, x []T, descending bool) {
-	// The index makes the order total, so that an unstable sort is stable.
-	before := func(i, j int64) int {
-		order := compareNumbers(x[i], x[j])
-		if descending {
-			order = -order
-		}
-		if order == 0 {
-			return cmp.Compare(i, j)
-		}
-		return order
-	}
-	for i := range kept {
-		kept[i] = int64(i)
-	}
-	if len(kept) < len(x) {
-		for i := len(kept)/2 - 1; i >= 0; i-- {
-			siftDown(kept, i, before)
-		}
-		for i := len(kept); i < len(x); i++ {
-			if before(int64(i), kept[0]) < 0 {
-				kept[0] = int64(i)
-				siftDown(kept, 0, before)
-			}
-		}
-	}
-	slices.SortFunc(kept, before)
-}
-
-// siftDown moves heap[i] down until neither child goes after it.
-func siftDown(heap []int64, i int, before func(i, j int64) int) {
-	for {
-		child := 2*i + 1
-		if child >= len(heap) {
-			return
-		}
-		if child+1 < len(heap) && before(heap[child], heap[child+1]) < 0 {
-			child++
-		}
-		if before(heap[i], heap[child]) >= 0 {
-			return
-		}
-		heap[i], heap[child] = heap[child], heap[i]
-		i = child
+	for r := first; r < end; r++ {
+		cpu.ArgSort(rows[r*op.count:(r+1)*op.count], from[r*d:(r+1)*d], op.descending, work)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func child(role string) Command {
 // The first loss of a network that has learned nothing is the entropy of an even guess, or a little above.
 func TestWorkloads(t *testing.T) {
 	first := map[string]float64{"mlp-small": math.Log(3), "mlp-mnist": math.Log(10), "gpt-mini": math.Log(vocabulary), "startup": math.Log(10)}
-	for _, load := range workloads {
+	for _, load := range slices.Concat(workloads, ops) {
 		switch load.Name {
 		case "gpt-small", "gemm-1024", "gemm-2048":
 			if os.Getenv("TARN_LONG") == "" {
@@ -116,8 +117,12 @@ func TestFind(t *testing.T) {
 			t.Errorf("the error %q does not name %s", err, part)
 		}
 	}
+	single, err := find("linreg", Ops)
+	if err != nil || len(single) != 1+len(ops) || single[1].Name != ops[0].Name {
+		t.Errorf("find(linreg, %s) returns %v, %v", Ops, single, err)
+	}
 	seen := map[string]bool{}
-	for _, load := range workloads {
+	for _, load := range slices.Concat(workloads, ops) {
 		if seen[load.Name] || load.About == "" || load.make == nil {
 			t.Errorf("workload %q is listed twice or not whole", load.Name)
 		}

@@ -114,7 +114,7 @@ func duration(us float64) string {
 // WriteNames lists the workloads, and what a step of each is.
 func WriteNames(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, w := range workloads {
+	for _, w := range slices.Concat(workloads, ops) {
 		fmt.Fprintf(t, "%s\t%s\n", w.Name, w.About)
 	}
 	return t.Flush()

@@ -38,7 +38,7 @@ func (c counts) String() string {
 	return fmt.Sprintf("%d iterations, %d evaluations", c.iterations, c.evaluations)
 }
 
-// workloads lists all of them in the order in which they are run and shown.
+// workloads lists all of them but the single ops, in the order in which they are run and shown.
 var workloads = slices.Concat(
 	[]workload{linreg},
 	mlps,
@@ -49,11 +49,11 @@ var workloads = slices.Concat(
 	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, lbfgs, startup},
 )
 
-// Names returns the names of the workloads.
+// Names returns the names of the workloads, the single ops last.
 func Names() []string {
-	names := make([]string, len(workloads))
-	for i, w := range workloads {
-		names[i] = w.Name
+	var names []string
+	for _, w := range slices.Concat(workloads, ops) {
+		names = append(names, w.Name)
 	}
 	return names
 }
@@ -64,18 +64,23 @@ func Check(names ...string) error {
 	return err
 }
 
-// find returns the workloads of the names, or all if there is no name.
+// find returns the workloads of the names, or all but the single ops if there is no name.
 func find(names ...string) ([]workload, error) {
 	if len(names) == 0 {
 		return slices.Clone(workloads), nil
 	}
 	var found []workload
+	all := slices.Concat(workloads, ops)
 	for _, name := range names {
-		i := slices.IndexFunc(workloads, func(w workload) bool { return w.Name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("bench: there is no workload %s; choose among %s", list.Quote(name), list.Names(Names()))
+		if name == Ops {
+			found = append(found, ops...)
+			continue
 		}
-		found = append(found, workloads[i])
+		i := slices.IndexFunc(all, func(w workload) bool { return w.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("bench: there is no workload %s; choose among %s, or %s for all single ops", list.Quote(name), list.Names(Names()), Ops)
+		}
+		found = append(found, all[i])
 	}
 	return found, nil
 }
