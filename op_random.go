@@ -79,9 +79,9 @@ func (op randomOp) Eval(out ir.Array, in []ir.Array) {
 		case op.kind == bernoulliDraws:
 			out.SetBool(i, rng.Bernoulli(key, at, op.probability(in[1], i)))
 		case op.kind == uniformNumbers && op.typ.DType == ir.F32:
-			ir.Slice[float32](out)[i] = op.uniform32(rng.Uniform32(key, at))
+			ir.Slice[float32](out)[i] = op.uniform32(rng.Uniform32(key, at), math.Nextafter(op.b, op.a), math.Nextafter32(float32(op.b), float32(op.a)))
 		case op.kind == uniformNumbers:
-			ir.Slice[float64](out)[i] = op.uniform64(rng.Uniform64(key, at))
+			ir.Slice[float64](out)[i] = op.uniform64(rng.Uniform64(key, at), math.Nextafter(op.b, op.a))
 		case op.typ.DType == ir.F32:
 			ir.Slice[float32](out)[i] = float32(op.normal(float64(rng.Normal32(key, at))))
 		default:
@@ -111,12 +111,19 @@ func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 		s := ir.Slice[float32](out)[first:end]
 		if op.kind == uniformNumbers {
 			rng.FillUniform(s, key, first)
+			if op.a == 0 && op.b == 1 {
+				return
+			}
+			last, last32 := math.Nextafter(op.b, op.a), math.Nextafter32(float32(op.b), float32(op.a))
 			for i, x := range s {
-				s[i] = op.uniform32(x)
+				s[i] = op.uniform32(x, last, last32)
 			}
 			return
 		}
 		rng.FillNormal(s, key, first)
+		if op.a == 0 && op.b == 1 {
+			return
+		}
 		for i, x := range s {
 			s[i] = float32(op.normal(float64(x)))
 		}
@@ -124,12 +131,19 @@ func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 		s := ir.Slice[float64](out)[first:end]
 		if op.kind == uniformNumbers {
 			rng.FillUniform(s, key, first)
+			if op.a == 0 && op.b == 1 {
+				return
+			}
+			last := math.Nextafter(op.b, op.a)
 			for i, x := range s {
-				s[i] = op.uniform64(x)
+				s[i] = op.uniform64(x, last)
 			}
 			return
 		}
 		rng.FillNormal(s, key, first)
+		if op.a == 0 && op.b == 1 {
+			return
+		}
 		for i, x := range s {
 			s[i] = op.normal(x)
 		}
@@ -146,21 +160,20 @@ func (op randomOp) probability(p ir.Array, i int) float64 {
 // normal is mean + deviation*x. The conversion forbids a fused multiply-add, which would round otherwise on some machines.
 func (op randomOp) normal(x float64) float64 { return op.a + float64(op.b*x) }
 
-// uniform64 moves x of [0, 1) to [a, b). What rounding would bring to the excluded end stays below it.
-func (op randomOp) uniform64(x float64) float64 {
+// uniform64 moves x of [0, 1) to [a, b). What rounding would bring to the excluded end is the last number below it.
+func (op randomOp) uniform64(x, last float64) float64 {
 	v := op.a + float64((op.b-op.a)*x)
 	if v >= op.b && op.a < op.b {
-		return math.Nextafter(op.b, op.a)
+		return last
 	}
 	return v
 }
 
-// uniform32 is uniform64 for float32.
-func (op randomOp) uniform32(x float32) float32 {
-	a, b := float32(op.a), float32(op.b)
-	v := float32(op.uniform64(float64(x)))
-	if v >= b && a < b {
-		return math.Nextafter32(b, a)
+// uniform32 is uniform64 for float32, with the last number of both types.
+func (op randomOp) uniform32(x float32, last float64, last32 float32) float32 {
+	v := float32(op.uniform64(float64(x), last))
+	if v >= float32(op.b) && float32(op.a) < float32(op.b) {
+		return last32
 	}
 	return v
 }

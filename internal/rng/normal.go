@@ -20,7 +20,17 @@ func open64(w uint64) float64 { return (float64(w>>12) + 0.5) * 0x1p-52 }
 
 // FillNormal sets dst[j] to element offset+j of the stream, standard normal.
 func FillNormal[F Float](dst []F, key Key, offset int) {
-	fillOpen(dst, key, offset, quantile)
+	if dst, ok := any(dst).([]float32); ok && vectorQuantiles() {
+		var buf [chunk]uint32
+		for i := uint64(offset); len(dst) > 0; i += chunk {
+			n := min(len(dst), chunk)
+			fillWords(buf[:n], key, i)
+			quantiles32(dst[:n], buf[:n])
+			dst = dst[n:]
+		}
+		return
+	}
+	fillOpen(dst, key, offset, cut{})
 }
 
 // FillTruncNormal sets dst[j] to element offset+j of the stream: a standard normal number conditioned to lie in
@@ -32,22 +42,46 @@ func FillTruncNormal[F Float](dst []F, key Key, offset int, lo, hi float64) {
 	if lo > 0 {
 		lo, hi, sign = -hi, -lo, -1
 	}
-	from, to := phi(lo), phi(hi)
-	fillOpen(dst, key, offset, func(u float64) float64 {
-		return sign * min(max(quantile(from+float64(u*(to-from))), lo), hi)
-	})
+	fillOpen(dst, key, offset, cut{true, phi(lo), phi(hi), lo, hi, sign})
 }
 
-// fillOpen sets dst[j] to f of element offset+j of the stream, uniform in (0, 1).
-func fillOpen[F Float](dst []F, key Key, offset int, f func(float64) float64) {
+// cut is how a normal distribution is truncated, if it is: to quantiles of the numbers between from and to, which lie between lo and hi,
+// multiplied by the sign.
+type cut struct {
+	on                     bool
+	from, to, lo, hi, sign float64
+}
+
+// quantiles replaces up to chunk numbers by the quantiles that they stand for.
+func (c cut) quantiles(u []float64) {
+	if !c.on {
+		quantiles(u)
+		return
+	}
+	for i, v := range u {
+		u[i] = c.from + float64(v*(c.to-c.from))
+	}
+	quantiles(u)
+	for i, x := range u {
+		u[i] = c.sign * min(max(x, c.lo), c.hi)
+	}
+}
+
+// fillOpen sets dst[j] to the quantile of element offset+j of the stream, uniform in (0, 1).
+func fillOpen[F Float](dst []F, key Key, offset int, c cut) {
 	var buf [chunk]uint32
+	var open [chunk]float64
 	switch dst := any(dst).(type) {
 	case []float32:
 		for i := uint64(offset); len(dst) > 0; i += chunk {
 			n := min(len(dst), chunk)
 			fillWords(buf[:n], key, i)
 			for j, w := range buf[:n] {
-				dst[j] = float32(f(open32(w)))
+				open[j] = open32(w)
+			}
+			c.quantiles(open[:n])
+			for j, x := range open[:n] {
+				dst[j] = float32(x)
 			}
 			dst = dst[n:]
 		}
@@ -56,10 +90,57 @@ func fillOpen[F Float](dst []F, key Key, offset int, f func(float64) float64) {
 			n := min(len(dst), chunk/2)
 			fillWords(buf[:2*n], key, 2*i)
 			for j := range dst[:n] {
-				dst[j] = f(open64(uint64(buf[2*j+1])<<32 | uint64(buf[2*j])))
+				dst[j] = open64(uint64(buf[2*j+1])<<32 | uint64(buf[2*j]))
 			}
+			c.quantiles(dst[:n])
 			dst = dst[n:]
 		}
+	}
+}
+
+// quantiles replaces up to chunk numbers by their quantiles. Vector functions, if there are any, do first what is in the center, and then what
+// is not, which has been put together; far out there are too few to matter.
+func quantiles(p []float64) {
+	if !vectorQuantiles() {
+		for i, u := range p {
+			p[i] = quantile(u)
+		}
+		return
+	}
+	const far = 2e-11 // above e^-25
+	var tails, values [chunk]float64
+	var at [chunk]uint8
+	n := 0
+	limit := math.Float64bits(0.425)
+	for i, u := range p {
+		tails[n&(chunk-1)], at[n&(chunk-1)] = u, uint8(i)
+		n += int((limit - math.Float64bits(math.Abs(u-0.5))) >> 63) // 1 beyond the limit
+	}
+	quantileCenter(p)
+	quantileTail(values[:n], tails[:n])
+	for i, x := range values[:n] {
+		if u := tails[i]; u < far || 1-u < far {
+			x = quantile(u)
+		}
+		p[at[i]] = x
+	}
+}
+
+// quantiles32 sets dst to the quantiles that up to chunk words stand for. None of them lies far out.
+func quantiles32(dst []float32, words []uint32) {
+	const first, last = 0x13333333, 0xECCCCCCC // of those in the center: |p - 1/2| <= 0.425
+	var tails [chunk]uint32
+	var values [chunk]float32
+	var at [chunk]uint8
+	n := 0
+	for i, w := range words {
+		tails[n&(chunk-1)], at[n&(chunk-1)] = w, uint8(i)
+		n += int((uint64(last-first) - uint64(w-first)) >> 63)
+	}
+	quantileCenter32(dst, words)
+	quantileTail32(values[:n], tails[:n])
+	for i, x := range values[:n] {
+		dst[at[i]] = x
 	}
 }
 

@@ -6,9 +6,12 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// This file hands most blocks to assembly, whose words are the same.
+// This file hands most blocks, and the inversion of the normal distribution function, to assembly, whose bits are the same.
 
-var hasAVX2, hasAVX512 = cpu.X86.HasAVX2, cpu.X86.HasAVX512F
+var (
+	hasAVX2   = cpu.X86.HasAVX2
+	hasAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL
+)
 
 // fillBlocks writes the words of as many blocks, from b on, as fill whole groups of vectors, and returns the number of blocks.
 func fillBlocks(dst []uint32, key Key, b uint64) int {
@@ -23,4 +26,43 @@ func fillBlocks(dst []uint32, key Key, b uint64) int {
 		return n * 8
 	}
 	return 0
+}
+
+// vectorQuantiles reports whether there are quantileCenter and quantileTail.
+func vectorQuantiles() bool { return hasAVX2 }
+
+// quantileCenter replaces numbers by their quantiles, of which those with |p - 1/2| <= 0.425 are right.
+func quantileCenter(p []float64) {
+	at := unsafe.Pointer(unsafe.SliceData(p))
+	if hasAVX512 {
+		quantileCenterAVX512(at, at, nil, nil, len(p))
+	} else {
+		quantileCenterAVX2(at, at, nil, nil, len(p))
+	}
+}
+
+// quantileTail sets dst to the quantiles of numbers with |p - 1/2| > 0.425, not below e^-25 or above 1 - e^-25.
+func quantileTail(dst, p []float64) {
+	if hasAVX512 {
+		quantileTailAVX512(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(p)), nil, nil, len(p))
+	} else {
+		quantileTailAVX2(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(p)), nil, nil, len(p))
+	}
+}
+
+// quantileCenter32 and quantileTail32 are the same of the numbers in (0, 1) that words stand for.
+func quantileCenter32(dst []float32, words []uint32) {
+	if hasAVX512 {
+		quantileCenter32AVX512(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(words)), nil, nil, len(words))
+	} else {
+		quantileCenter32AVX2(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(words)), nil, nil, len(words))
+	}
+}
+
+func quantileTail32(dst []float32, words []uint32) {
+	if hasAVX512 {
+		quantileTail32AVX512(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(words)), nil, nil, len(words))
+	} else {
+		quantileTail32AVX2(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(words)), nil, nil, len(words))
+	}
 }

@@ -431,6 +431,7 @@ const (
 	element  = 'x' // elements of the machine's type; of i32 too, whose bits are loaded alike
 	boolean  = 'b' // bytes of 0 or 1; a mask in the kernel
 	narrower = 'h' // f32 loaded or stored by a kernel on f64
+	word     = 'w' // 32 bits without sign loaded by a kernel on f64
 	nothing  = ' '
 )
 
@@ -597,7 +598,7 @@ func (m *machine) kindSize(kind rune) int {
 	switch kind {
 	case boolean:
 		return 1
-	case narrower:
+	case narrower, word:
 		return 4
 	}
 	return m.size()
@@ -682,6 +683,23 @@ func (m *machine) loadKindInto(kind rune, src Mem, t *tail, d Op) {
 			m.emit("VMASKMOVPS", src, t.vectorMask(m, 4, m.half()), h)
 		}
 		m.emit("VCVTPS2PD", h, d)
+	case word:
+		h := m.half()
+		switch {
+		case t == nil:
+			m.emit("VMOVUPS", src, h)
+		case m.wide():
+			m.emit("VMOVUPS_Z", src, t.k, h)
+		default:
+			m.emit("VMASKMOVPS", src, t.vectorMask(m, 4, m.half()), h)
+		}
+		if m.wide() {
+			m.emit("VCVTUDQ2PD", h, d)
+			return
+		}
+		m.emit("VXORPS", m.as(false).memory(m.as(false).signBit()), h, h)
+		m.emit("VCVTDQ2PD", h, d)
+		m.emit("VADDPD", m.f(1<<31), d, d)
 	case boolean:
 		b := m.XMM()
 		switch {
