@@ -119,6 +119,10 @@ func gatherElements[T uint8 | uint32 | uint64, I int32 | int64](op Gather, out, 
 	k := first * n * inner
 	for o := first; o < end; o++ {
 		block := src[o*size*inner : (o+1)*size*inner]
+		if inner == 1 {
+			pick(dst[o*n:(o+1)*n], block, at[o*n:(o+1)*n], missing)
+			continue
+		}
 		for range n {
 			for i := range inner {
 				if j := uint64(at[k]); j < uint64(size) {
@@ -128,6 +132,18 @@ func gatherElements[T uint8 | uint32 | uint64, I int32 | int64](op Gather, out, 
 				}
 				k++
 			}
+		}
+	}
+}
+
+// pick sets dst[k] to src[at[k]].
+func pick[T uint8 | uint32 | uint64, I int32 | int64](dst, src []T, at []I, missing T) {
+	dst = dst[:len(at)]
+	for k, j := range at {
+		if uint64(j) < uint64(len(src)) {
+			dst[k] = src[j]
+		} else {
+			dst[k] = missing
 		}
 	}
 }
@@ -167,9 +183,24 @@ func CheckIndices(index ir.Array, size, axis int) error {
 
 // outOfRange is the place of the first index out of range, or -1.
 func outOfRange[I int32 | int64](index []I, size int) int {
-	for k, at := range index {
+	const together = 256
+	first := 0
+	for ; len(index)-first >= together; first += together {
+		// Of a number and its distance to the last place one is negative if it is out of range, unless the number is negative.
+		var a, b, last = int64(0), int64(0), int64(size) - 1
+		part := index[first : first+together]
+		for k := 0; k+3 < len(part); k += 4 {
+			p, q, r, s := int64(part[k]), int64(part[k+1]), int64(part[k+2]), int64(part[k+3])
+			a |= p | (last - p) | q | (last - q)
+			b |= r | (last - r) | s | (last - s)
+		}
+		if a|b < 0 {
+			break
+		}
+	}
+	for k, at := range index[first:] {
 		if uint64(at) >= uint64(size) {
-			return k
+			return first + k
 		}
 	}
 	return -1
@@ -251,6 +282,10 @@ func scatterElements[T int32 | int64 | float32 | float64, I int32 | int64](op Sc
 	k := 0
 	for o := range outer {
 		block := dst[o*op.Size*inner : (o+1)*op.Size*inner]
+		if inner == 1 {
+			addAt(block, from[o*n:(o+1)*n], at[o*n:(o+1)*n])
+			continue
+		}
 		for range n {
 			for i := range inner {
 				if j := uint64(at[k]); j < uint64(op.Size) {
@@ -258,6 +293,16 @@ func scatterElements[T int32 | int64 | float32 | float64, I int32 | int64](op Sc
 				}
 				k++
 			}
+		}
+	}
+}
+
+// addAt adds src[k] to dst[at[k]].
+func addAt[T int32 | int64 | float32 | float64, I int32 | int64](dst, src []T, at []I) {
+	src = src[:len(at)]
+	for k, j := range at {
+		if uint64(j) < uint64(len(dst)) {
+			dst[j] += src[k]
 		}
 	}
 }
@@ -340,7 +385,13 @@ func runTake[I int32 | int64](op Take, out, x, index ir.Array, first, end int) {
 func takeRows[T uint8 | uint32 | uint64, I int32 | int64](op Take, out, x, index ir.Array, first, end int) {
 	_, size, inner := around(x.Shape, op.Axis)
 	dst, src, at, missing := ir.Slice[T](out), ir.Slice[T](x), ir.Slice[I](index), T(missingBits(out.DType))
-	for k := first; k < end; k++ {
+	for k := first; k < end && inner == 1; {
+		o, j := k/len(at), k%len(at)
+		n := min(len(at)-j, end-k)
+		pick(dst[k:k+n], src[o*size:(o+1)*size], at[j:j+n], missing)
+		k += n
+	}
+	for k := first; k < end && inner != 1; k++ {
 		block := src[k/len(at)*size*inner:]
 		row, j := dst[k*inner:(k+1)*inner], at[k%len(at)]
 		switch {
@@ -348,8 +399,6 @@ func takeRows[T uint8 | uint32 | uint64, I int32 | int64](op Take, out, x, index
 			for i := range row {
 				row[i] = missing
 			}
-		case inner == 1:
-			row[0] = block[j]
 		default:
 			copy(row, block[int(j)*inner:])
 		}
@@ -459,6 +508,10 @@ func addRows[T int32 | int64 | float32 | float64, I int32 | int64](op IndexAdd, 
 		low, high := size*share/shares, size*(share+1)/shares
 		block := dst[(o*size+low)*inner : (o*size+high)*inner]
 		clear(block)
+		if inner == 1 { // and one share
+			addAt(block, from[o*len(at):(o+1)*len(at)], at)
+			continue
+		}
 		for k, j := range at {
 			if uint64(j)-uint64(low) >= uint64(high-low) {
 				continue
