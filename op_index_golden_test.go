@@ -64,6 +64,11 @@ var indexOps = map[string]func(in ...*tarn.Value) *tarn.Value{
 	"MatMul batches":          func(in ...*tarn.Value) *tarn.Value { return in[0].MatMul(in[1]) },
 	"MatMul one batch":        func(in ...*tarn.Value) *tarn.Value { return in[0].MatMul(in[1]) },
 
+	"GridSample of one row":  gridSample(tarn.GridOptions{Padding: tarn.GridReflect, AlignCorners: true}),
+	"AffineGrid":             func(in ...*tarn.Value) *tarn.Value { return in[0].AffineGrid(false, 3, 4) },
+	"AffineGrid corners":     func(in ...*tarn.Value) *tarn.Value { return in[0].AffineGrid(true, 3, 1) },
+	"AffineGrid of a volume": func(in ...*tarn.Value) *tarn.Value { return in[0].AffineGrid(false, 2, 3, 4) },
+
 	"Fold": func(in ...*tarn.Value) *tarn.Value { return in[0].Fold(ints(4, 5), ints(2, 3), tarn.Window{}) },
 	"Fold strided": func(in ...*tarn.Value) *tarn.Value {
 		return in[0].Fold(ints(5, 6), ints(2, 3), tarn.Window{Stride: ints(2, 1), Padding: ints(1, 2), Dilation: ints(1, 2)})
@@ -77,6 +82,27 @@ func init() {
 	}
 	for name, p := range map[string]float64{"0.0": 0, "0.5": 0.5, "1.0": 1, "1.5": 1.5, "2.0": 2, "3.0": 3, "inf": math.Inf(1)} {
 		indexOps["Cdist "+name] = func(in ...*tarn.Value) *tarn.Value { return in[0].Cdist(in[1], p) }
+	}
+	for mode, m := range map[string]tarn.GridMode{"bilinear": tarn.GridLinear, "nearest": tarn.GridNearest, "bicubic": tarn.GridCubic} {
+		for padding, p := range map[string]tarn.GridPadding{"zeros": tarn.GridZeros, "border": tarn.GridBorder, "reflection": tarn.GridReflect} {
+			for _, align := range []bool{false, true} {
+				name := fmt.Sprint("GridSample ", mode, " ", padding, " ", align)
+				indexOps[name] = gridSample(tarn.GridOptions{Mode: m, Padding: p, AlignCorners: align})
+				if mode != "bicubic" {
+					indexOps[name+" of a volume"] = indexOps[name]
+				}
+				if mode != "nearest" && padding != "reflection" && !align {
+					indexOps[name+" far out"] = indexOps[name]
+				}
+			}
+		}
+	}
+	for name, size := range map[string][]int{"up": {7, 5}, "down": {2, 2}, "one": {1, 6}} {
+		for _, align := range []bool{false, true} {
+			indexOps[fmt.Sprint("ResizeCubic ", name, " ", align)] = func(in ...*tarn.Value) *tarn.Value { return in[0].ResizeCubic(align, size...) }
+		}
+		indexOps["ResizeLinearAntialiased "+name] = func(in ...*tarn.Value) *tarn.Value { return in[0].ResizeLinearAntialiased(size...) }
+		indexOps["ResizeCubicAntialiased "+name] = func(in ...*tarn.Value) *tarn.Value { return in[0].ResizeCubicAntialiased(size...) }
 	}
 }
 

@@ -70,6 +70,10 @@ var _ = register(
 	resize("AdaptiveAvgPool", "uneven", func(v *tarn.Value) *tarn.Value { return v.AdaptiveAvgPool(3, 2) }, [][]int{{2, 4, 5, 3}}, [][]int{{1, 2, 2, 1}}),
 	resize("ResizeNearest", "", func(v *tarn.Value) *tarn.Value { return v.ResizeNearest(5) }, [][]int{{2, 2, 3}}, [][]int{{1, 5, 7, 2}}),
 	resize("ResizeLinear", "", func(v *tarn.Value) *tarn.Value { return v.ResizeLinear(false, 5) }, [][]int{{2, 2, 3}}, [][]int{{1, 5, 7, 2}}, [][]int{{1, 1, 2}}),
+	resize("ResizeCubic", "", func(v *tarn.Value) *tarn.Value { return v.ResizeCubic(false, 5) }, [][]int{{2, 2, 3}}, [][]int{{1, 4, 7, 2}}, [][]int{{1, 1, 2}}),
+	resize("ResizeCubic", "corners", func(v *tarn.Value) *tarn.Value { return v.ResizeCubic(true, 5, 1) }, [][]int{{1, 2, 7, 2}}),
+	resize("ResizeLinearAntialiased", "", func(v *tarn.Value) *tarn.Value { return v.ResizeLinearAntialiased(3) }, [][]int{{2, 2, 3}}, [][]int{{1, 4, 8, 2}}, [][]int{{1, 1, 2}}),
+	resize("ResizeCubicAntialiased", "", func(v *tarn.Value) *tarn.Value { return v.ResizeCubicAntialiased(3) }, [][]int{{2, 2, 3}}, [][]int{{1, 4, 8, 2}}, [][]int{{1, 1, 2}}),
 	resize("ResizeLinear", "corners", func(v *tarn.Value) *tarn.Value { return v.ResizeLinear(true, 5, 1) }, [][]int{{1, 2, 7, 2}}),
 )
 
@@ -97,6 +101,9 @@ var _ = refuse(
 	unaryRefusal("PixelUnshuffle", func(v *tarn.Value) *tarn.Value { return v.PixelUnshuffle(2) }, f32(2, 4, 5, 6), "should be multiples of 2"),
 	unaryRefusal("AdaptiveAvgPool", func(v *tarn.Value) *tarn.Value { return v.AdaptiveAvgPool(2, 2, 2) }, f32(2, 4, 5, 6), "3 sizes [2 2 2] are given for the 2 spatial axes"),
 	unaryRefusal("ResizeNearest", func(v *tarn.Value) *tarn.Value { return v.ResizeNearest(0) }, f32(2, 4, 6), "should get size 0"),
+	unaryRefusal("ResizeCubic", func(v *tarn.Value) *tarn.Value { return v.ResizeCubic(true, 3, -3) }, f32(2, 4, 4, 6), "ResizeCubic: spatial axis 1 has size 4 and should get size -3"),
+	unaryRefusal("ResizeLinearAntialiased", func(v *tarn.Value) *tarn.Value { return v.ResizeLinearAntialiased(3) }, i32(2, 4, 6), "the operand is i32"),
+	unaryRefusal("ResizeCubicAntialiased", func(v *tarn.Value) *tarn.Value { return v.ResizeCubicAntialiased() }, f32(2, 4, 6), "0 sizes [] are given"),
 	unaryRefusal("ResizeLinear", func(v *tarn.Value) *tarn.Value { return v.ResizeLinear(true, 3) }, f32(2, 6), "should have a batch axis"),
 )
 

@@ -109,16 +109,93 @@ func (v *Value) ResizeNearest(size ...int) *Value {
 // Shapes: [n d... c] -> [n size... c].
 func (v *Value) ResizeLinear(alignCorners bool, size ...int) *Value {
 	return v.eachAxis("ResizeLinear", size, func(weights []float64, i, d, n int) {
-		at := 0.0
-		switch {
-		case !alignCorners:
-			at = max((float64(i)+0.5)*float64(d)/float64(n)-0.5, 0)
-		case n > 1:
-			at = float64(i) * float64(d-1) / float64(n-1)
-		}
+		at := max(resized(i, d, n, alignCorners), 0)
 		k := min(int(math.Floor(at)), d-1)
 		part := at - float64(k)
 		weights[k] += 1 - part
 		weights[min(k+1, d-1)] += part
 	})
+}
+
+// resized is where element i of n lies among d elements.
+func resized(i, d, n int, alignCorners bool) float64 {
+	switch {
+	case !alignCorners:
+		return (float64(i)+0.5)*float64(d)/float64(n) - 0.5
+	case n > 1:
+		return float64(i) * float64(d-1) / float64(n-1)
+	}
+	return 0
+}
+
+// ResizeCubic changes the sizes of the spatial axes, given as a number for each or one for all, and takes what lies between elements as
+// cubics along each axis, with the coefficient -0.75. Elements lie as in ResizeLinear; beyond the ends the last one repeats. Equal to
+// torch.nn.functional.interpolate with mode "bicubic" and a size, of any number of spatial axes.
+// Keys, Cubic convolution interpolation for digital image processing, 1981.
+//
+// Shapes: [n d... c] -> [n size... c].
+func (v *Value) ResizeCubic(alignCorners bool, size ...int) *Value {
+	return v.eachAxis("ResizeCubic", size, func(weights []float64, i, d, n int) {
+		at := resized(i, d, n, alignCorners)
+		k := int(math.Floor(at))
+		for j := k - 1; j <= k+2; j++ {
+			weights[min(max(j, 0), d-1)] += cubic(cubicInner, float64(j)-at)
+		}
+	})
+}
+
+// ResizeLinearAntialiased is ResizeLinear without alignCorners, but where an axis becomes shorter each element is a weighted mean of all elements that
+// it stands for, so that fine patterns do not turn into coarse ones. Equal to torch.nn.functional.interpolate with mode "bilinear",
+// antialias=True and a size, of any number of spatial axes, and to jax.image.resize with method "linear".
+//
+// Shapes: [n d... c] -> [n size... c].
+func (v *Value) ResizeLinearAntialiased(size ...int) *Value {
+	return v.eachAxis("ResizeLinearAntialiased", size, func(weights []float64, i, d, n int) {
+		antialiased(weights, i, d, n, 1, func(x float64) float64 { return max(1-math.Abs(x), 0) })
+	})
+}
+
+// ResizeCubicAntialiased is to ResizeCubic what ResizeLinearAntialiased is to ResizeLinear, with the coefficient -0.5. Equal to
+// torch.nn.functional.interpolate with mode "bicubic", antialias=True and a size, of any number of spatial axes, and to jax.image.resize with
+// method "cubic".
+//
+// Shapes: [n d... c] -> [n size... c].
+func (v *Value) ResizeCubicAntialiased(size ...int) *Value {
+	return v.eachAxis("ResizeCubicAntialiased", size, func(weights []float64, i, d, n int) {
+		antialiased(weights, i, d, n, 2, func(x float64) float64 { return cubic(-0.5, x) })
+	})
+}
+
+// antialiased weights elements by a filter that vanishes at a distance of reach, and that is stretched if the axis becomes shorter. The weights
+// add up to 1.
+func antialiased(weights []float64, i, d, n int, reach float64, filter func(x float64) float64) {
+	scale := float64(d) / float64(n)
+	stretch := max(scale, 1)
+	center := scale * (float64(i) + 0.5)
+	sum := 0.0
+	for k := max(int(center-reach*stretch+0.5), 0); k < min(int(center+reach*stretch+0.5), d); k++ {
+		weights[k] = filter((float64(k) - center + 0.5) / stretch)
+		sum += weights[k]
+	}
+	for k := range weights {
+		weights[k] /= sum
+	}
+}
+
+// cubicInner is the coefficient of cubic interpolation in PyTorch: the slope of the kernel at distance 1.
+const cubicInner = -0.75
+
+// cubicPieces are the polynomials of Keys's kernel with a coefficient, up to distance 1 and from there to 2, from the highest power.
+func cubicPieces(a float64) [2][4]float64 {
+	return [2][4]float64{{a + 2, -(a + 3), 0, 1}, {a, -5 * a, 8 * a, -4 * a}}
+}
+
+// cubic is the weight of an element at a distance.
+func cubic(a, x float64) float64 {
+	x = math.Abs(x)
+	if x >= 2 {
+		return 0
+	}
+	c := cubicPieces(a)[int(x)]
+	return ((c[0]*x+c[1])*x+c[2])*x + c[3]
 }

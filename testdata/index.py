@@ -131,5 +131,33 @@ case("Cdist batches", lambda x, y: torch.cdist(x, y), floats(2, 1, 4, 3), floats
 case("MatMul batches", torch.matmul, floats(2, 1, 2, 3), floats(3, 3, 2))
 case("MatMul one batch", torch.matmul, floats(2, 2, 3), floats(1, 3, 2))
 
+# Grids, and images of other sizes.
+def grid_sample(**o):
+    return lambda x, grid: last(F.grid_sample(first(x), grid, **o))
+
+
+square, volume = floats(2, 4, 3, 2), floats(1, 3, 2, 4, 2)
+places, deep = torch.round(torch.rand(2, 3, 5, 2).double() * 4000 - 2000) / 1000, torch.round(torch.rand(1, 2, 3, 2, 3).double() * 3000 - 1500) / 1000
+for padding in ("zeros", "border", "reflection"):
+    for align in (False, True):
+        for mode in ("bilinear", "nearest", "bicubic"):
+            case(f"GridSample {mode} {padding} {str(align).lower()}", grid_sample(mode=mode, padding_mode=padding, align_corners=align), square, places)
+        for mode in ("bilinear", "nearest"):
+            case(f"GridSample {mode} {padding} {str(align).lower()} of a volume", grid_sample(mode=mode, padding_mode=padding, align_corners=align), volume, deep)
+case("GridSample of one row", grid_sample(mode="bilinear", padding_mode="reflection", align_corners=True), floats(2, 1, 3, 2), places)
+far = torch.tensor([1e30, -1e30, 7.0, -9.0, 0.5, 300.0]).double().reshape(1, 3, 1, 2)
+for padding in ("zeros", "border"):
+    case(f"GridSample bicubic {padding} false far out", grid_sample(mode="bicubic", padding_mode=padding, align_corners=False), floats(1, 3, 3, 1), far)
+    case(f"GridSample bilinear {padding} false far out", grid_sample(mode="bilinear", padding_mode=padding, align_corners=False), floats(1, 3, 3, 1), far)
+case("AffineGrid", lambda x: F.affine_grid(x, (2, 1, 3, 4), align_corners=False), floats(2, 2, 3))
+case("AffineGrid corners", lambda x: F.affine_grid(x, (2, 1, 3, 1), align_corners=True), floats(2, 2, 3))
+case("AffineGrid of a volume", lambda x: F.affine_grid(x, (2, 1, 2, 3, 4), align_corners=False), floats(2, 3, 4))
+for name, size in (("up", (7, 5)), ("down", (2, 2)), ("one", (1, 6))):
+    picture = floats(2, 5, 4, 2)
+    for align in (False, True):
+        case(f"ResizeCubic {name} {str(align).lower()}", images(lambda x: F.interpolate(x, size, mode="bicubic", align_corners=align)), picture)
+    case(f"ResizeLinearAntialiased {name}", images(lambda x: F.interpolate(x, size, mode="bilinear", antialias=True)), picture)
+    case(f"ResizeCubicAntialiased {name}", images(lambda x: F.interpolate(x, size, mode="bicubic", antialias=True)), picture)
+
 with open("index.json", "w") as f:
     f.write("{\n" + ",\n".join(json.dumps(name) + ": " + json.dumps(entry, separators=(",", ":")) for name, entry in cases.items()) + "\n}\n")
