@@ -12,7 +12,7 @@ import (
 )
 
 // This file splits a data set into batches. Which examples a batch holds is a pure function of the set, the batch size,
-// the seed and the batch's position, so that a resumed run sees the same batches.
+// the weights if there are any, the seed and the batch's position, so that a resumed run sees the same batches.
 
 // Last says what happens at the end of an epoch if the remaining examples do not fill a batch.
 type Last uint8
@@ -32,12 +32,13 @@ type Position struct {
 
 // Options say how a set is split into batches. The zero value is one epoch in the set's own order.
 type Options struct {
-	Shuffle  bool     // take each epoch in a random order, which follows from Seed and the number of the epoch
-	Seed     uint64   // of the shuffling and of transforms
-	Last     Last     // what to do with the examples that do not fill a batch
-	Epochs   int      // total epochs, counted from epoch 0 also when resuming; 0 means 1, negative means unlimited
-	Start    Position // where to begin
-	Prefetch int      // batches to prepare ahead in the background; 0 means 2, negative means none
+	Shuffle  bool      // take each epoch in a random order, which follows from Seed and the number of the epoch
+	Weighted *Weighted // draw the examples of each epoch by weight, in the order of the draws; nil takes each example once
+	Seed     uint64    // of the shuffling and of transforms
+	Last     Last      // what to do with the examples that do not fill a batch
+	Epochs   int       // total epochs, counted from epoch 0 also when resuming; 0 means 1, negative means unlimited
+	Start    Position  // where to begin
+	Prefetch int       // batches to prepare ahead in the background; 0 means 2, negative means none
 }
 
 // Batches is a data set with a way to split it. Several loops may range over it, also at the same time.
@@ -88,8 +89,10 @@ func (s *Set) Batches(size int, o Options) *Batches {
 		b.err = fmt.Errorf("data: batches cannot begin at %+v", o.Start)
 	case s.n == 0:
 		b.err = fmt.Errorf("data: batches of a set without examples")
+	case o.Weighted != nil && o.Weighted.check(s.n) != nil:
+		b.err = o.Weighted.check(s.n)
 	case b.PerEpoch() == 0:
-		b.err = fmt.Errorf("data: a set of %d examples has no full batch of %d, and the rest is dropped: choose a smaller batch or Last: Pad", s.n, size)
+		b.err = fmt.Errorf("data: an epoch of %d examples has no full batch of %d, and the rest is dropped: choose a smaller batch or Last: Pad", b.Examples(), size)
 	case o.Start.Batch > b.PerEpoch():
 		b.err = fmt.Errorf("data: batches cannot begin at %+v: an epoch has %d batches", o.Start, b.PerEpoch())
 	}
@@ -113,12 +116,15 @@ func (b *Batches) PerEpoch() int {
 	if b.size <= 0 {
 		return 0
 	}
-	n := b.set.n / b.size
-	if b.options.Last != Drop && b.set.n%b.size != 0 {
+	n := b.Examples() / b.size
+	if b.options.Last != Drop && b.Examples()%b.size != 0 {
 		n++
 	}
 	return n
 }
+
+// Examples returns the number of examples in an epoch, with those that Drop leaves out: that of the set, unless Options.Weighted says otherwise.
+func (b *Batches) Examples() int { return b.options.Weighted.size(b.set.n) }
 
 // All ranges over the batches from Options.Start to the end of the last epoch. An error (wrong options, or that of the
 // context) comes with a nil batch and ends the loop. When the loop ends, however it does, the background work has ended
@@ -241,9 +247,9 @@ type slot struct {
 func (b *Batches) slot() *slot {
 	s := &slot{batch: Batch{names: b.set.Names()}}
 	rows := b.size
-	short := b.set.n % b.size
-	if b.options.Last == Short && b.set.n < b.size {
-		rows = b.set.n // there is only one batch
+	short := b.Examples() % b.size
+	if b.options.Last == Short && b.Examples() < b.size {
+		rows = b.Examples() // there is only one batch
 	}
 	for i := range b.set.fields {
 		f := &b.set.fields[i]
@@ -345,6 +351,15 @@ func (d *dealer) deal(s *slot) bool {
 
 // epochOrder writes the rows of an epoch, in their order, to dst.
 func (b *Batches) epochOrder(dst []int32, epoch int) []int32 {
+	if w := b.options.Weighted; w != nil {
+		dst = w.draw(dst, rng.Step(b.options.Seed, drawNode, uint64(epoch)))
+		for i, k := range dst {
+			if b.set.rows != nil {
+				dst[i] = b.set.rows[k]
+			}
+		}
+		return dst
+	}
 	dst = b.set.order(dst)
 	if b.options.Shuffle {
 		rng.Shuffle(dst, rng.Step(b.options.Seed, shuffleNode, uint64(epoch)))
@@ -355,3 +370,6 @@ func (b *Batches) epochOrder(dst []int32, epoch int) []int32 {
 // shuffleNode keeps the stream of the shuffling apart from the streams of a graph's random nodes, which are small
 // numbers, under the same seed (the bytes of "shuffles"). It must never change: saved runs depend on it.
 const shuffleNode = 0x73687566666c6573
+
+// drawNode is the same for the draws of Weighted (the bytes of "weighted").
+const drawNode = 0x7765696768746564

@@ -7,6 +7,8 @@
 //		...
 //	}
 //
+// Options.Weighted draws examples by weight, so that rare classes come up as often as others.
+//
 // A data set keeps its values as they were read (a byte stays a byte) and converts the examples of a batch when the
 // batch is made, in the background; transforms then change them at random, which augments images.
 package data

@@ -1,7 +1,11 @@
 package train
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -36,10 +40,11 @@ type state struct {
 	Batch          int              `json:"batch"`
 	DropLast       bool             `json:"drop_last"`
 	Examples       int              `json:"examples"`
-	LossSum        float64          `json:"loss_sum"`          // over what the losses of the epoch so far are means of
-	Counted        float64          `json:"counted"`           // how much that is: see Result.Count
-	Count          int              `json:"count"`             // examples of the epoch so far
-	Skipped        int64            `json:"skipped,omitempty"` // batches, of all epochs
+	Weighted       string           `json:"weighted,omitempty"` // see weightedSum
+	LossSum        float64          `json:"loss_sum"`           // over what the losses of the epoch so far are means of
+	Counted        float64          `json:"counted"`            // how much that is: see Result.Count
+	Count          int              `json:"count"`              // examples of the epoch so far
+	Skipped        int64            `json:"skipped,omitempty"`  // batches, of all epochs
 	SkippedInEpoch int              `json:"skipped_in_epoch,omitempty"`
 	Seconds        float64          `json:"seconds"` // spent on the epoch so far
 	Early          *EarlyStopping   `json:"early_stopping,omitempty"`
@@ -62,6 +67,9 @@ func (s *state) check(l *Loop) error {
 		return fmt.Errorf("it is of a training with seed %d, batches of %d (last dropped: %t) and %d examples; this one has seed %d, batches of %d (last dropped: %t) and %d examples",
 			s.Seed, s.Batch, s.DropLast, s.Examples, l.Seed, l.Batch, l.DropLast, l.Train.Len())
 	}
+	if s.Weighted != weightedSum(l.Weighted) {
+		return errors.New("it is of a training whose examples are drawn by other weights (Loop.Weighted)")
+	}
 	batches := l.batches()
 	if err := batches.Err(); err != nil {
 		return err
@@ -74,7 +82,7 @@ func (s *state) check(l *Loop) error {
 		return fmt.Errorf("it counts %d runs and %d skipped batches, which are not those of %d epochs of %d batches and %d batches more", s.Runs-s.First, s.Skipped, at.Epoch, batches.PerEpoch(), at.Batch)
 	case s.SkippedInEpoch < 0 || s.SkippedInEpoch > at.Batch || int64(s.SkippedInEpoch) > s.Skipped:
 		return fmt.Errorf("it counts %d skipped batches of an epoch after %d batches", s.SkippedInEpoch, at.Batch)
-	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, s.Examples):
+	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, batches.Examples()):
 		return fmt.Errorf("it counts %d examples of the epoch after %d batches of %d", s.Count, at.Batch, l.Batch)
 	case !finite(s.Counted) || !finite(s.LossSum) || !(s.Seconds >= 0) || !finite(s.Seconds):
 		return fmt.Errorf("its sum of losses is %v and its time %v seconds", s.LossSum, s.Seconds)
@@ -84,6 +92,17 @@ func (s *state) check(l *Loop) error {
 		return fmt.Errorf("its last record is of epoch %d, and %d epochs are completed", s.Last.Epoch, at.Epoch)
 	}
 	return nil
+}
+
+// weightedSum is a checksum of the weights by which examples are drawn, "" if they are not.
+func weightedSum(w *data.Weighted) string {
+	if w == nil {
+		return ""
+	}
+	h := sha256.New()
+	binary.Write(h, binary.LittleEndian, w.Weights)
+	fmt.Fprint(h, w.Draws, w.Distinct)
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -174,6 +174,9 @@ func TestRefused(t *testing.T) {
 			l.Model, l.Build = m, m.build
 		}, "hidden.weight, hidden.bias: all zeros"},
 		{"metrics of one name", func(l *Loop) { l.Valid, l.Metrics = l.Train, []Metric{&MAE{}, &RMSE{}, &MAE{}} }, `two metrics have the name "mae"`},
+		{"nothing on", func(l *Loop) { l.Valid, l.Metrics = l.Train, []Metric{&On{Output: "head"}} }, "metric 0 is an On without a Metric"},
+		{"no such output", func(l *Loop) { l.Valid, l.Metrics = l.Train, []Metric{&On{Metric: &MAE{}, Output: "head"}} }, `metric "mae.head" needs an output "head"`},
+		{"weights of another set", func(l *Loop) { l.Weighted = &data.Weighted{Weights: []float64{1}} }, "Weighted has 1 weights for a set of"},
 		{"nil metric", func(l *Loop) { l.Valid, l.Metrics = l.Train, []Metric{&MAE{}, (*RMSE)(nil)} }, "metric 1 is nil"},
 		{"metrics without a validation set", func(l *Loop) { l.Metrics = []Metric{&MAE{}} }, "set Valid"},
 		{"a loss of no param", func(l *Loop) {

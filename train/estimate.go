@@ -64,7 +64,8 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 		return nil, err
 	}
 	e = &Estimate{Epochs: l.Epochs}
-	size, all := min(l.Batch, l.Train.Len()), l.Train.Len()
+	all := l.batches().Examples()
+	size := min(l.Batch, all)
 	graph := tarn.NewGraph()
 	if e.Model, err = tarn.Summary(l.params, l.Build(graph, size)["loss"]); err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func (e *Estimate) timeSteps(ctx context.Context, l *Loop, size int) error {
 	defer func() { l.step.Watch = watching }()
 	var times []time.Duration
 	began := time.Now()
-	batches := l.Train.Batches(size, data.Options{Shuffle: true, Seed: l.Seed, Last: data.Drop, Epochs: mostSteps})
+	batches := l.Train.Batches(size, data.Options{Shuffle: true, Weighted: l.Weighted, Seed: l.Seed, Last: data.Drop, Epochs: mostSteps})
 	start := time.Now()
 	for _, err := range l.step.Over(ctx, batches) {
 		if err != nil {

@@ -113,7 +113,7 @@ func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Resul
 // Measure evaluates the model over a whole data set, in batches of the given size and a last one of what is left, so that
 // each example counts once. It returns the mean loss, in which each batch has the weight of its Result.Count, so that the mean does not depend on the
 // size of the batches; it is NaN if nothing counts. It resets and fills the metrics, which are given the
-// output "prediction" and the data set's field target.
+// output "prediction" and the data set's field target, unless On binds them to others.
 func (e *Eval) Measure(ctx context.Context, set *data.Set, size int, target string, metrics ...Metric) (loss float64, err error) {
 	var m mean
 	if err = checkMetrics(metrics); err == nil {
@@ -131,18 +131,8 @@ func (e *Eval) measure(ctx context.Context, set *data.Set, size int, target stri
 			return loss, err
 		}
 		loss.add(r.Loss, r.Count)
-		if len(metrics) == 0 {
-			continue
-		}
-		prediction, truth := r.Outputs["prediction"], r.Batch.Tensor(target)
-		if prediction == nil {
-			return loss, errors.New(`train: metrics need an output "prediction" of the build function`)
-		}
-		if truth == nil {
-			return loss, fmt.Errorf("train: metrics need the targets: the data set has no field %q", target)
-		}
 		for _, m := range metrics {
-			if err := m.Add(prediction, truth); err != nil {
+			if err := given(m, r.Outputs, r.Batch, target); err != nil {
 				return loss, err
 			}
 		}
@@ -157,10 +147,22 @@ func checkMetrics(metrics []Metric) error {
 		switch v := reflect.ValueOf(m); {
 		case m == nil || v.Kind() == reflect.Pointer && v.IsNil():
 			return fmt.Errorf("train: metric %d is nil", i)
+		case unbound(m):
+			return fmt.Errorf("train: metric %d is an On without a Metric", i)
 		case seen[m.Name()]:
 			return fmt.Errorf("train: two metrics have the name %q, under which a record has one number", m.Name())
 		}
 		seen[m.Name()] = true
 	}
 	return nil
+}
+
+// unbound reports an On that binds nothing.
+func unbound(m Metric) bool {
+	on, ok := m.(*On)
+	if !ok {
+		return false
+	}
+	v := reflect.ValueOf(on.Metric)
+	return on.Metric == nil || v.Kind() == reflect.Pointer && v.IsNil()
 }

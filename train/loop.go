@@ -30,10 +30,11 @@ type Loop struct {
 	Valid     *data.Set // evaluated after each epoch, with the averaged weights if the optimizer keeps such; nil for none
 
 	Epochs   int
-	Batch    int    // examples in a batch
-	DropLast bool   // leave out the last short batch of each epoch, instead of a program of its own for it
-	Seed     uint64 // of shuffling and of the random ops of the graph; the weights are those that tarn.Init gave
-	Target   string // the field of the data sets that metrics compare "prediction" with
+	Batch    int            // examples in a batch
+	DropLast bool           // leave out the last short batch of each epoch, instead of a program of its own for it
+	Seed     uint64         // of shuffling and of the random ops of the graph; the weights are those that tarn.Init gave
+	Weighted *data.Weighted // draw the training examples of each epoch by weight; nil takes each once, in a random order
+	Target   string         // the field of the data sets that metrics compare "prediction" with, unless they are bound by On
 	Metrics  []Metric
 
 	// SkipNonFinite lets the training go on after a run whose loss, gradient or new weights are not finite, as if its batch were not there.
@@ -180,7 +181,7 @@ func (l *Loop) check() error {
 
 // batches deals the training set out from the position on.
 func (l *Loop) batches() *data.Batches {
-	o := data.Options{Shuffle: true, Seed: l.Seed, Start: l.at.Position}
+	o := data.Options{Shuffle: true, Weighted: l.Weighted, Seed: l.Seed, Start: l.at.Position}
 	if l.DropLast {
 		o.Last = data.Drop
 	}
@@ -196,7 +197,7 @@ func (l *Loop) begin() (err error) {
 	if s := l.EarlyStopping; s != nil {
 		*s = EarlyStopping{Patience: s.Patience, MinDelta: s.MinDelta}
 	}
-	l.at = state{Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Examples: l.Train.Len(), Early: l.EarlyStopping}
+	l.at = state{Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Examples: l.Train.Len(), Weighted: weightedSum(l.Weighted), Early: l.EarlyStopping}
 	l.history, l.best, l.before = nil, nil, 0
 	if l.params, err = tarn.Params(l.Model); err != nil {
 		return err
@@ -218,7 +219,7 @@ func (l *Loop) begin() (err error) {
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err
 	}
-	if err := l.step.Prepare(min(l.Batch, l.Train.Len())); err != nil {
+	if err := l.step.Prepare(min(l.Batch, l.batches().Examples())); err != nil {
 		return err
 	}
 	l.at.First, l.at.Runs = l.step.Runs(), l.step.Runs()
@@ -312,7 +313,7 @@ func (l *Loop) resume() error {
 	if len(s.Joined) > 0 && l.step.counter != nil {
 		l.step.counter.SetJoined(s.Joined)
 		l.step.programs = nil // which have been built without
-		if err := l.step.Prepare(min(l.Batch, l.Train.Len())); err != nil {
+		if err := l.step.Prepare(min(l.Batch, l.batches().Examples())); err != nil {
 			return err
 		}
 	}

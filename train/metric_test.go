@@ -5,6 +5,7 @@ package train
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,11 +25,21 @@ func matrix(rows ...[]float32) *tarn.Tensor {
 	return t
 }
 
-var nan = float32(math.NaN())
+// matrix64 is the same in f64.
+func matrix64(rows ...[]float64) *tarn.Tensor {
+	t, err := tarn.FromSlice(slices.Concat(rows...), len(rows), len(rows[0]))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+var nan, inf = float32(math.NaN()), float32(math.Inf(1))
 
 func TestMetrics(t *testing.T) {
 	// The example of sklearn.metrics.top_k_accuracy_score: 0.75 at k = 2.
 	scores, classes := matrix([]float32{0.5, 0.2, 0.2}, []float32{0.3, 0.4, 0.2}, []float32{0.2, 0.4, 0.3}, []float32{0.7, 0.2, 0.1}), tarn.Vector([]int32{0, 1, 2, 2})
+	zeroes, one := tarn.Vector([]int32{0, 0}), matrix([]float32{0.1}, []float32{0.4}, []float32{0.35}, []float32{0.8})
 	// The example of mean_absolute_error and r2_score: 0.5 and 0.948...
 	p1, t1 := tarn.Vector([]float64{2.5, 0, 2, 8}), tarn.Vector([]float64{3, -0.5, 2, 7})
 	// The same with two outputs: MAE 0.75, R2 (uniform_average) 0.936800526662...
@@ -50,6 +61,52 @@ func TestMetrics(t *testing.T) {
 		{"top 3", &TopK{K: 3}, scores, classes, 1},
 		{"top 2, NaN", &TopK{K: 2}, matrix([]float32{nan, 1}, []float32{2, 1}), tarn.Vector([]int32{0, 0}), 0.5},
 		{"confusion", &ConfusionMatrix{}, scores, classes, 0.5},
+		// Targets 0 1 2 2 are taken for 0 1 1 0.
+		{"precision", &Precision{}, scores, classes, (0.5 + 0.5 + 0) / 3},
+		{"precision, micro", &Precision{Average: Micro}, scores, classes, 0.5},
+		{"precision, of class 1", &Precision{Average: Positive}, scores, classes, 0.5},
+		{"precision, NaN", &Precision{}, matrix([]float32{nan, 1}, []float32{2, 1}), zeroes, 1},
+		{"precision of none", &Precision{}, tarn.Zeros(tarn.F32, 0, 3), tarn.Zeros(tarn.I32, 0), math.NaN()},
+		{"precision, ignored", &Precision{}, scores, tarn.Vector([]int32{0, 1, -100, -100}), 1},
+		{"recall", &Recall{}, scores, classes, (1 + 1 + 0) / 3.0},
+		{"recall, by support", &Recall{Average: BySupport}, scores, classes, 0.5},
+		{"recall, NaN", &Recall{}, matrix([]float32{nan, 1}, []float32{2, 1}), zeroes, 0.5},
+		{"f1", &F1{}, scores, classes, (2./3 + 2./3 + 0) / 3},
+		{"f1, no class 1", &F1{Average: Positive}, matrix([]float32{2, 1}, []float32{2, 1}), zeroes, 0},
+		{"kappa", &CohenKappa{}, scores, classes, 1 - 0.5/0.75},
+		{"kappa, quadratic", &CohenKappa{Power: 2}, scores, classes, 1 - 5/((1+1+2*4+2*1)/2.0)},
+		{"kappa, always 0", &CohenKappa{}, matrix([]float32{2, 1}, []float32{2, 1}), zeroes, math.NaN()},
+		{"kappa, NaN", &CohenKappa{}, matrix([]float32{nan, 1}, []float32{2, 1}), zeroes, 0},
+		{"kappa, linear, NaN", &CohenKappa{Power: 1}, matrix([]float32{nan, 1}, []float32{2, 1}), zeroes, math.NaN()},
+		{"kappa of none", &CohenKappa{}, tarn.Zeros(tarn.F32, 0, 3), tarn.Zeros(tarn.I32, 0), math.NaN()},
+		{"mcc", &MCC{}, scores, classes, (2*4 - 4.0) / math.Sqrt((16-6)*(16-8))},
+		{"mcc, always 0", &MCC{}, matrix([]float32{2, 1}, []float32{2, 1}), zeroes, 0},
+		{"mcc of none", &MCC{}, tarn.Zeros(tarn.F32, 0, 3), tarn.Zeros(tarn.I32, 0), math.NaN()},
+		// Hanley and McNeil: the share of the pairs of a 1 and a 0 in the right order, here 3 of 4.
+		{"roc auc", &ROCAUC{}, one, tarn.Vector([]int32{0, 0, 1, 1}), 0.75},
+		{"roc auc, equal scores", &ROCAUC{}, matrix([]float32{1}, []float32{1}), tarn.Vector([]int32{0, 1}), 0.5},
+		{"roc auc of one class", &ROCAUC{}, one, tarn.Zeros(tarn.I32, 4), math.NaN()},
+		{"roc auc of three classes, one not there", &ROCAUC{Probabilities: true}, matrix([]float32{0.8, 0.2, 0}, []float32{0.4, 0.6, 0}), tarn.Vector([]int32{0, 1}), 1},
+		{"roc auc, NaN", &ROCAUC{}, matrix([]float32{nan}, []float32{1}), tarn.Vector([]int32{0, 1}), math.NaN()},
+		{"roc auc, infinite", &ROCAUC{}, matrix([]float32{-inf}, []float32{inf}), tarn.Vector([]int32{0, 1}), 1},
+		{"roc auc of none", &ROCAUC{}, tarn.Zeros(tarn.F32, 0, 1), tarn.Zeros(tarn.I32, 0), math.NaN()},
+		{"average precision", &AveragePrecision{}, one, tarn.Vector([]int32{0, 0, 1, 1}), 0.5*1 + 0.5*2/3},
+		{"average precision of nothing", &AveragePrecision{}, one, tarn.Zeros(tarn.I32, 4), math.NaN()},
+		{"log loss", &LogLoss{Probabilities: true}, matrix([]float32{0.5, 0.5}, []float32{0.25, 0.75}), zeroes, (math.Ln2 + math.Log(4)) / 2},
+		{"log loss, sure and wrong", &LogLoss{Probabilities: true}, matrix([]float32{0, 1}), tarn.Vector([]int32{0}), 52 * math.Ln2},
+		{"log loss, huge logits", &LogLoss{}, matrix([]float32{1e30, 0}, []float32{1e30, 1e30}), zeroes, math.Ln2 / 2},
+		{"log loss, a huge logit", &LogLoss{}, matrix([]float32{-1e4}, []float32{1e4}), tarn.Vector([]int32{1, 1}), 5000},
+		{"log loss, NaN", &LogLoss{}, matrix([]float32{nan, 0}), tarn.Vector([]int32{0}), math.NaN()},
+		{"perplexity", &Perplexity{}, matrix([]float32{1, 1, 1, 1}), tarn.Vector([]int32{2}), 4},
+		{"perplexity, ignored", &Perplexity{}, matrix([]float32{1, 1}, []float32{9, 0}), tarn.Vector([]int32{1, -100}), 2},
+		// The example of sklearn.metrics.brier_score_loss: 0.0375, and of three classes 0.146.
+		{"brier", &Brier{Probabilities: true}, matrix64([]float64{0.1}, []float64{0.9}, []float64{0.8}, []float64{0.3}), tarn.Vector([]int32{0, 1, 1, 0}), 0.0375},
+		{"brier of three", &Brier{Probabilities: true}, matrix64([]float64{0.8, 0.1, 0.1}, []float64{0.2, 0.7, 0.1}, []float64{0.2, 0.2, 0.6}), tarn.Vector([]int32{0, 1, 2}), 0.44 / 3},
+		{"brier, logits", &Brier{}, matrix([]float32{0}), tarn.Vector([]int32{1}), 0.25},
+		{"calibration error", &CalibrationError{Probabilities: true, Bins: 2}, matrix64([]float64{0.75, 0.25}, []float64{0.5, 0.5}, []float64{1, 0}), tarn.Vector([]int32{1, 0, 0}), (0.5 + 0.75) / 3},
+		{"calibration error, certain", &CalibrationError{}, matrix([]float32{1e4, 0}, []float32{-1e4, 0}), tarn.Vector([]int32{0, 1}), 0},
+		{"calibration error, NaN", &CalibrationError{}, matrix([]float32{nan, 0}), tarn.Vector([]int32{1}), math.NaN()},
+		{"on", &On{Metric: &Accuracy{}, Output: "head"}, scores, classes, 0.5},
 		{"mae", &MAE{}, p1, t1, 0.5},
 		{"mae of two", &MAE{}, p2, t2, 0.75},
 		{"rmse", &RMSE{}, p1, t1, math.Sqrt(0.375)},
@@ -95,7 +152,8 @@ func TestMetricBatches(t *testing.T) {
 	}
 	scores, classes := tarn.Zeros(tarn.F64, 7, 3), tarn.Vector([]int32{0, 1, 2, 0, 2, 1, 2})
 	r.Normal(scores, 0, 1)
-	for _, m := range []Metric{&Accuracy{}, &TopK{K: 2}, &ConfusionMatrix{}} {
+	for _, m := range []Metric{&Accuracy{}, &TopK{K: 2}, &ConfusionMatrix{}, &Precision{}, &Recall{}, &F1{}, &CohenKappa{}, &MCC{}, &ROCAUC{}, &AveragePrecision{},
+		&LogLoss{}, &Perplexity{}, &Brier{}, &CalibrationError{}, &On{Metric: &Accuracy{}}} {
 		part := func(lo, hi int) {
 			p, err := tarn.FromSlice(scores.F64()[3*lo:3*hi], hi-lo, 3)
 			if err != nil {
@@ -152,11 +210,28 @@ func TestMetricErrors(t *testing.T) {
 		{&TopK{}, matrix([]float32{1, 2}), tarn.Vector([]int32{0}), "K = 0"},
 		{&ConfusionMatrix{}, matrix([]float32{1, 2}), tarn.Vector([]int32{5}), "target 0 is 5"},
 		{&MAE{}, matrix([]float32{1, 2}), tarn.Vector([]float32{0}), "same number of elements"},
+		{&Precision{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&Precision{Average: 7}, matrix([]float32{1, 2}), tarn.Vector([]int32{0}), "Average is 7, want Macro"},
+		{&Recall{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&F1{}, matrix([]float32{1, 2}), matrix([]float32{0, 1}), "want classes"},
+		{&CohenKappa{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&CohenKappa{Power: 3}, matrix([]float32{1, 2}), tarn.Vector([]int32{0}), "Power is 3, want 0, 1 or 2"},
+		{&MCC{}, matrix([]float32{1, 2}), tarn.Vector([]int32{-2}), "target 0 is -2"},
+		{&ROCAUC{}, matrix([]float32{1, 2}), tarn.Vector([]int32{0, 1}), "one row of scores"},
+		{&ROCAUC{Average: 7}, matrix([]float32{1, 2}), tarn.Vector([]int32{0}), "Average is 7"},
+		{&AveragePrecision{}, matrix([]float32{1, 2}), tarn.Vector([]int32{0, 1}), "one row of scores"},
+		{&LogLoss{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&Perplexity{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&Brier{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&CalibrationError{}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "target 0 is 2"},
+		{&CalibrationError{Bins: -1}, matrix([]float32{1, 2}), tarn.Vector([]int32{0}), "Bins is -1"},
+		{&On{}, matrix([]float32{1, 2}), tarn.Vector([]int32{0}), "On has no Metric"},
+		{&On{Metric: &Accuracy{}, Output: "head"}, matrix([]float32{1, 2}), tarn.Vector([]int32{2}), "accuracy.head: train: accuracy: target 0 is 2"},
 		{&RMSE{}, matrix([]float32{1, 2}), tarn.Vector([]float32{0}), "same number of elements"},
 		{&R2{}, matrix([]float32{1, 2}), tarn.Vector([]float32{0}), "same number of elements"},
 	} {
 		err := c.metric.Add(c.prediction, c.target)
-		if err == nil || !strings.HasPrefix(err.Error(), "train: "+c.metric.Name()) && !strings.HasPrefix(err.Error(), "train: TopK") || !strings.Contains(err.Error(), c.want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "train: "+c.metric.Name()) && !strings.HasPrefix(err.Error(), "train: TopK") && !strings.HasPrefix(err.Error(), "train: On") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%T: %v, want an error with %q", c.metric, err, c.want)
 		}
 	}

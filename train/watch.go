@@ -242,7 +242,7 @@ func (l *Loop) metrics() ([]Metric, *confusion) {
 	compares := false
 	for _, m := range l.Metrics {
 		switch m.(type) {
-		case *Accuracy, *TopK, *ConfusionMatrix:
+		case *Accuracy, *TopK, *ConfusionMatrix, *Precision, *Recall, *F1, *CohenKappa, *MCC:
 			compares = true
 		}
 	}
