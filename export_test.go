@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/rng"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -60,3 +61,6 @@ func Failed(v *Value) bool { return v.failed }
 // Randoms returns the number of random ops in g, and SetRandoms sets it, so that the next random op is one that there was before.
 func Randoms(g *Graph) uint64       { return g.root().randoms }
 func SetRandoms(g *Graph, n uint64) { g.root().randoms = n }
+
+// LogGammaSlope is the derivative of the logarithm of a gamma number.
+func LogGammaSlope(alpha, y float64) float64 { return rng.LogGammaSlope(alpha, y) }

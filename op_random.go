@@ -20,19 +20,25 @@ type randomKind uint8
 const (
 	uniformNumbers randomKind = iota
 	normalNumbers
-	bernoulliDraws
+	truncatedNumbers
+	bernoulliDraws // those from here on have an operand for their parameter
+	logGammaDraws
+	poissonDraws
 )
 
-// randomOp draws numbers. Its operands are the step and, for Bernoulli draws, their probability: one number, or one for
-// each draw.
+// randomOp draws numbers. Its operands are the step and, for Bernoulli, gamma and Poisson draws, their probability, concentration or rate: one
+// number, or one for each draw.
 type randomOp struct {
 	kind         randomKind
 	seed, number uint64  // the graph's seed, and which of its random ops this is
 	a, b         float64 // uniform in [a, b), or normal of mean a and deviation b
+	lo, hi       float64 // a truncated normal lies between, in deviations from the mean
 	typ          ir.Type
 }
 
-func (op randomOp) Name() string { return [...]string{"Uniform", "Normal", "Bernoulli"}[op.kind] }
+func (op randomOp) Name() string {
+	return [...]string{"Uniform", "Normal", "TruncatedNormal", "Bernoulli", "LogGamma", "Poisson"}[op.kind]
+}
 
 func (op randomOp) Attrs() string {
 	key := fmt.Sprintf("seed=%d number=%d", op.seed, op.number)
@@ -41,12 +47,14 @@ func (op randomOp) Attrs() string {
 		return fmt.Sprintf("lo=%v hi=%v %s", op.a, op.b, key)
 	case normalNumbers:
 		return fmt.Sprintf("mean=%v std=%v %s", op.a, op.b, key)
+	case truncatedNumbers:
+		return fmt.Sprintf("mean=%v std=%v lo=%v hi=%v %s", op.a, op.b, op.lo, op.hi, key)
 	}
 	return key
 }
 
 func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
-	if op.kind != bernoulliDraws {
+	if op.kind < bernoulliDraws {
 		if !op.typ.DType.Float() {
 			return ir.Type{}, newProblem("random numbers of dtype %v; they should be f32 or f64", op.typ.DType)
 		}
@@ -55,17 +63,25 @@ func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
 	if err := checkShape(op.typ.Shape); err != nil {
 		return ir.Type{}, err
 	}
-	p := in[1]
+	p, name := in[1], [...]string{bernoulliDraws: "probability", logGammaDraws: "concentration", poissonDraws: "rate"}[op.kind]
 	if !p.DType.Float() {
-		return ir.Type{}, newProblem("the probability is %v and should be f32 or f64", p.DType).WithHint("Cast it")
+		return ir.Type{}, newProblem("the %s is %v and should be f32 or f64", name, p.DType).WithHint("Cast it")
 	}
 	if len(p.Shape) != 0 && !slices.Equal(p.Shape, op.typ.Shape) {
-		return ir.Type{}, newProblem("the probability has shape %s and the draws %s", ir.ShapeString(p.Shape), ir.ShapeString(op.typ.Shape))
+		return ir.Type{}, newProblem("the %s has shape %s and the draws %s", name, ir.ShapeString(p.Shape), ir.ShapeString(op.typ.Shape))
 	}
 	return op.typ, nil
 }
 
-func (op randomOp) grad(y, dy *Value) []*Value { return nil }
+// grad is that of a gamma draw for a fixed probability of a smaller one; the others do not depend on what is differentiable, or are steps.
+func (op randomOp) grad(y, dy *Value) []*Value {
+	if op.kind != logGammaDraws {
+		return nil
+	}
+	alpha := y.in[1]
+	slope := dy.graph.add(gammaSlopeOp{}, alpha.broadcastTo(y.typ.Shape), y)
+	return []*Value{nil, dy.Mul(slope).sumTo(alpha.typ.Shape)}
+}
 
 func (op randomOp) key(in []ir.Array) rng.Key {
 	return rng.Step(op.seed, op.number, uint64(in[0].Int(0)))
@@ -77,7 +93,9 @@ func (op randomOp) Eval(out ir.Array, in []ir.Array) {
 		at := uint64(i)
 		switch {
 		case op.kind == bernoulliDraws:
-			out.SetBool(i, rng.Bernoulli(key, at, op.probability(in[1], i)))
+			out.SetBool(i, rng.Bernoulli(key, at, op.parameter(in[1], i)))
+		case op.kind >= truncatedNumbers:
+			op.RunRows(out, in, i, i+1) // by rejection or inversion, one at a time in any case
 		case op.kind == uniformNumbers && op.typ.DType == ir.F32:
 			ir.Slice[float32](out)[i] = op.uniform32(rng.Uniform32(key, at), math.Nextafter(op.b, op.a), math.Nextafter32(float32(op.b), float32(op.a)))
 		case op.kind == uniformNumbers:
@@ -101,11 +119,31 @@ func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	key := op.key(in)
 	switch {
 	case op.kind == bernoulliDraws && in[1].Size() == 1:
-		rng.FillBernoulli(ir.Slice[bool](out)[first:end], key, first, op.probability(in[1], 0))
+		rng.FillBernoulli(ir.Slice[bool](out)[first:end], key, first, op.parameter(in[1], 0))
 	case op.kind == bernoulliDraws:
 		s := ir.Slice[bool](out)
 		for i := first; i < end; i++ {
-			s[i] = rng.Bernoulli(key, uint64(i), op.probability(in[1], i))
+			s[i] = rng.Bernoulli(key, uint64(i), op.parameter(in[1], i))
+		}
+	case op.kind == logGammaDraws:
+		for i := first; i < end; i++ {
+			out.SetFloat(i, rng.LogGamma(key, uint64(i), op.parameter(in[1], i)))
+		}
+	case op.kind == poissonDraws:
+		for i := first; i < end; i++ {
+			out.SetFloat(i, rng.Poisson(key, uint64(i), op.parameter(in[1], i)))
+		}
+	case op.kind == truncatedNumbers && op.typ.DType == ir.F32:
+		s := ir.Slice[float32](out)[first:end]
+		rng.FillTruncNormal(s, key, first, op.lo, op.hi)
+		for i, x := range s {
+			s[i] = float32(op.normal(float64(x)))
+		}
+	case op.kind == truncatedNumbers:
+		s := ir.Slice[float64](out)[first:end]
+		rng.FillTruncNormal(s, key, first, op.lo, op.hi)
+		for i, x := range s {
+			s[i] = op.normal(x)
 		}
 	case op.typ.DType == ir.F32:
 		s := ir.Slice[float32](out)[first:end]
@@ -150,7 +188,7 @@ func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	}
 }
 
-func (op randomOp) probability(p ir.Array, i int) float64 {
+func (op randomOp) parameter(p ir.Array, i int) float64 {
 	if p.Size() == 1 {
 		i = 0
 	}
