@@ -232,7 +232,10 @@ func (v *Value) Roll(axis, shift int) *Value {
 // Shapes: [d...] -> [d...].
 func (v *Value) RollAxes(axes, shifts []int) *Value {
 	v = v.orLost()
-	if len(axes) != len(shifts) && !v.failed {
+	switch {
+	case v.failed:
+		return v.graph.poison(failedOp{}, []*Value{v})
+	case len(axes) != len(shifts):
 		return v.graph.failAs("RollAxes", []*Value{v}, newProblem("%d axes and %d shifts are given", len(axes), len(shifts)))
 	}
 	for i, axis := range axes {

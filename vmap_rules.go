@@ -69,6 +69,28 @@ func (op scatterAddOp) batch(m *mapping, v *Value, in []mapped) mapped {
 	return m.all(op, in)
 }
 
+func (op lastAtOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	op.axis++
+	return m.all(op, in)
+}
+
+func (op scatterReduceOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	op.axis++
+	return m.all(op, in)
+}
+
+// batch searches one sequence, if all examples share it, for the elements of all at once. If each has one of its own, its elements are a row.
+func (op searchOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	sorted, x := in[0], in[1]
+	switch {
+	case v.in[0].Rank() > 1:
+		return m.all(op, in)
+	case !sorted.wide:
+		return mapped{m.to.insert(op, sorted.v, x.v), true}
+	}
+	return mapped{m.to.insert(op, sorted.v, m.wide(x).Reshape(m.n, v.Size())).Reshape(append([]int{m.n}, v.typ.Shape...)...), true}
+}
+
 // shifted are the axes behind that of the examples.
 func shifted(axes []int) []int {
 	out := make([]int, len(axes))
