@@ -67,6 +67,13 @@ func init() { // not a literal: the rules call methods that refer to the table
 		scalar.Tanh:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.tanhSlope(y)) }),
 		scalar.Sigmoid:    one(func(x, y, dy *Value) *Value { return dy.Mul(y.Mul(x.Neg().Sigmoid())) }), // 1 - y likewise
 		scalar.Softplus:   one(func(x, y, dy *Value) *Value { return dy.Mul(x.Sigmoid()) }),
+		scalar.Exp2:       one(func(x, y, dy *Value) *Value { return dy.Mul(y).Scale(math.Ln2) }),
+		scalar.Log2:       one(func(x, y, dy *Value) *Value { return dy.Div(x).Scale(1 / math.Ln2) }),
+		scalar.Erfc:       one(func(x, y, dy *Value) *Value { return dy.Mul(x.Square().Neg().Exp().Scale(-2 / math.SqrtPi)) }),
+		scalar.ErfInv:     one(func(x, y, dy *Value) *Value { return dy.Mul(y.Square().Exp().Scale(math.SqrtPi / 2)) }),
+		scalar.Lgamma:     one(func(x, y, dy *Value) *Value { return dy.Mul(x.Digamma()) }),
+		scalar.Digamma:    one(func(x, y, dy *Value) *Value { return dy.Mul(x.Polygamma(1)) }),
+		scalar.Trigamma:   one(func(x, y, dy *Value) *Value { return dy.Mul(x.Polygamma(2)) }),
 		scalar.Erf:        one(func(x, y, dy *Value) *Value { return dy.Mul(x.Square().Neg().Exp().Scale(2 / math.SqrtPi)) }),
 		// The result is positive where the operand is, and is there anyway: the operand need not be kept.
 		scalar.ReLU: one(func(x, y, dy *Value) *Value { return dy.passed(y) }),
@@ -106,6 +113,17 @@ func init() { // not a literal: the rules call methods that refer to the table
 		scalar.LeakyReLU: two(func(x, slope, y, dy *Value) (*Value, *Value) {
 			positive, zero := x.Gt(Num(0)), dy.Num(0)
 			return positive.Where(dy, dy.Mul(slope)), positive.Where(zero, dy.Mul(x))
+		}),
+
+		// The order is a constant, and the gradient with respect to a of the incomplete gamma functions ends at noGradientOp.
+		scalar.Polygamma: two(func(n, x, y, dy *Value) (*Value, *Value) {
+			return nil, dy.Mul(n.AddNum(1).binary(scalar.Polygamma, x))
+		}),
+		scalar.IGamma:  two(func(a, x, y, dy *Value) (*Value, *Value) { return dy, dy.Mul(a.binary(scalar.GammaPDF, x)) }),
+		scalar.IGammaC: two(func(a, x, y, dy *Value) (*Value, *Value) { return dy, dy.Mul(a.binary(scalar.GammaPDF, x)).Neg() }),
+		// (a-1) log x - x - lgamma(a), differentiated.
+		scalar.GammaPDF: two(func(a, x, y, dy *Value) (*Value, *Value) {
+			return dy.Mul(y.Mul(x.Log().Sub(a.Digamma()))), dy.Mul(y.Mul(a.AddNum(-1).Div(x).AddNum(-1)))
 		}),
 
 		scalar.Where: func(y, dy *Value) []*Value { return dy.branches(y.in[0], true) },
@@ -255,8 +273,8 @@ func (v *Value) Round() *Value { return v.unary(scalar.Round) }
 // IsFinite is true where v is neither infinite nor NaN. Shapes: any -> same, bool.
 func (v *Value) IsFinite() *Value { return v.unary(scalar.IsFinite) }
 
-// Not is the logical negation of a bool value. Shapes: any -> same.
-func (v *Value) Not() *Value { return v.unary(scalar.Not) }
+// Not is the logical negation of a bool value, or an integer with all its bits negated. Equal to torch.bitwise_not. Shapes: any -> same.
+func (v *Value) Not() *Value { return v.unary(v.orLost().bitwise(scalar.Not, scalar.BitNot)) }
 
 // Add is v + o. Shapes: two that broadcast -> their common shape.
 func (v *Value) Add(o Operand) *Value { return v.binary(scalar.Add, o) }
@@ -270,7 +288,7 @@ func (v *Value) Mul(o Operand) *Value { return v.binary(scalar.Mul, o) }
 // Div is v / o; integers truncate, and an integer divided by zero gives 0. Shapes: two that broadcast -> their common shape.
 func (v *Value) Div(o Operand) *Value { return v.binary(scalar.Div, o) }
 
-// Pow is v^o. Its derivative with respect to v is 0 if o is 0. Its derivative with respect to o is 0 if v is 0 and o is not negative, as in PyTorch.
+// Pow is v^o. Of integers it wraps around, and is 0 if o is negative, unless v is 1 or -1. Its derivative with respect to v is 0 if o is 0. Its derivative with respect to o is 0 if v is 0 and o is not negative, as in PyTorch.
 //
 // Shapes: two that broadcast -> their common shape.
 func (v *Value) Pow(o Operand) *Value { return v.binary(scalar.Pow, o) }
@@ -304,14 +322,43 @@ func (v *Value) Gt(o Operand) *Value { return v.binary(scalar.Gt, o) }
 // Ge is v >= o. Shapes: two that broadcast -> their common shape, bool.
 func (v *Value) Ge(o Operand) *Value { return v.binary(scalar.Ge, o) }
 
-// And is true where both bools are. Shapes: two that broadcast -> their common shape.
-func (v *Value) And(o Operand) *Value { return v.binary(scalar.And, o) }
+// And is true where both bools are, or the bits that both integers have. Equal to torch.bitwise_and.
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) And(o Operand) *Value {
+	return v.binary(v.orLost().bitwise(scalar.And, scalar.BitAnd), o)
+}
 
-// Or is true where one of the bools is. Shapes: two that broadcast -> their common shape.
-func (v *Value) Or(o Operand) *Value { return v.binary(scalar.Or, o) }
+// Or is true where one of the bools is, or the bits that one of the integers has. Equal to torch.bitwise_or.
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) Or(o Operand) *Value {
+	return v.binary(v.orLost().bitwise(scalar.Or, scalar.BitOr), o)
+}
 
-// Xor is true where exactly one of the bools is. Shapes: two that broadcast -> their common shape.
-func (v *Value) Xor(o Operand) *Value { return v.binary(scalar.Xor, o) }
+// Xor is true where exactly one of the bools is, or the bits that exactly one of the integers has. Equal to torch.bitwise_xor.
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) Xor(o Operand) *Value {
+	return v.binary(v.orLost().bitwise(scalar.Xor, scalar.BitXor), o)
+}
+
+// bitwise is the function of integers if v is one, and else that of bools.
+func (v *Value) bitwise(logic, bits scalar.Func) scalar.Func {
+	if t := v.DType(); t == I32 || t == I64 {
+		return bits
+	}
+	return logic
+}
+
+// ShiftLeft is v * 2^o of integers. If o is negative or not below the number of bits it is 0. Equal to torch.bitwise_left_shift.
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) ShiftLeft(o Operand) *Value { return v.binary(scalar.ShiftL, o) }
+
+// ShiftRight is v / 2^o of integers, rounded down. If o is negative or not below the number of bits it is 0, or -1 if v is negative. Equal to
+// torch.bitwise_right_shift. Shapes: two that broadcast -> their common shape.
+func (v *Value) ShiftRight(o Operand) *Value { return v.binary(scalar.ShiftR, o) }
 
 // Where is a where the bool v is true and b elsewhere. The operand that is not taken gets the gradient 0, and so does everything that it has
 // been computed from, even if derivatives on the way are infinite or NaN: the gradient of x.Gt(Num(0)).Where(x.Sqrt(), Num(0)) at 0 is 0, where

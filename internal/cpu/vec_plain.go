@@ -99,6 +99,41 @@ func integerFunction[T integer](f scalar.Func) Vec {
 				d[i] = v
 			}
 		}
+	case scalar.BitNot:
+		return func(dst, a, _, _ unsafe.Pointer, n int) {
+			d, x := block[T](dst, n), block[T](a, n)
+			for i := range d {
+				d[i] = ^x[i]
+			}
+		}
+	case scalar.BitAnd:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] & y[i]
+			}
+		}
+	case scalar.BitOr:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] | y[i]
+			}
+		}
+	case scalar.BitXor:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = x[i] ^ y[i]
+			}
+		}
+	case scalar.Pow, scalar.ShiftL, scalar.ShiftR:
+		return func(dst, a, b, _ unsafe.Pointer, n int) {
+			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
+			for i := range d {
+				d[i] = scalar.Int(f, x[i], y[i], 0)
+			}
+		}
 	case scalar.Div:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
@@ -194,7 +229,7 @@ func floatFunction[T float](f scalar.Func) Vec {
 	if v := numberFunction[T](f); v != nil {
 		return v
 	}
-	if !f.FloatOnly() {
+	if !f.FloatOnly() && f != scalar.Pow {
 		return nil
 	}
 	if f.Arity() == 2 {

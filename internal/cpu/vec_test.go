@@ -191,6 +191,8 @@ func TestFunctionDefined(t *testing.T) {
 			for _, dt := range allDTypes {
 				var want bool
 				switch {
+				case f.IntOnly():
+					want = dt == I32 || dt == I64
 				case dt == Bool:
 					want = f.Logical() || f == scalar.Where || f == scalar.Eq || f == scalar.Ne
 				case dt == I32 || dt == I64:
@@ -327,7 +329,7 @@ func TestFunctionSweep(t *testing.T) {
 		src, dst := newGuarded(dt, n), newGuarded(dt, n)
 		want := make([]float64, n)
 		for _, f := range scalar.All() {
-			if f.Arity() != 1 || f.Logical() {
+			if f.Arity() != 1 || f.Logical() || f.IntOnly() {
 				continue
 			}
 			out := resultDType(f, dt)

@@ -56,6 +56,20 @@ func F64(f Func, a, b, c float64) float64 {
 		return sigmoid(a)
 	case Softplus:
 		return max(a, 0) + math.Log1p(math.Exp(-math.Abs(a)))
+	case Exp2:
+		return math.Exp2(a)
+	case Log2:
+		return log2(a)
+	case Erfc:
+		return math.Erfc(a)
+	case ErfInv:
+		return math.Erfinv(a)
+	case Lgamma:
+		return lgamma(a)
+	case Digamma:
+		return digamma(a)
+	case Trigamma:
+		return trigamma(a)
 	case Erf:
 		return math.Erf(a)
 	case Floor:
@@ -88,6 +102,16 @@ func F64(f Func, a, b, c float64) float64 {
 			return a
 		}
 		return a * b
+	case Polygamma:
+		return polygamma(a, b)
+	case IGamma:
+		p, _ := incompleteGamma(a, b)
+		return p
+	case IGammaC:
+		_, q := incompleteGamma(a, b)
+		return q
+	case GammaPDF:
+		return gammaPDF(a, b)
 	case And:
 		return number[float64](a != 0 && b != 0)
 	case Or:
@@ -155,6 +179,18 @@ func log(a float64) float64 {
 		return math.Log(a*0x1p52) - 52*math.Ln2
 	}
 	return math.Log(a)
+}
+
+// log2 is k + log2(f) of a = f*2^k with sqrt(1/2) <= f < sqrt(2): exact for powers of two, and with all digits near 1, where math.Log2 has lost some.
+func log2(a float64) float64 {
+	if !(a > 0) || math.IsInf(a, 1) {
+		return math.Log(a)
+	}
+	f, k := math.Frexp(a)
+	if f < math.Sqrt2/2 {
+		f, k = f*2, k-1
+	}
+	return float64(k) + math.Log(f)*(1/math.Ln2)
 }
 
 // expBound is where the standard library's exponential begins to overflow on amd64, 0.3 before it should, and with it the
@@ -250,10 +286,48 @@ func Int[T int32 | int64](f Func, a, b, c T) T {
 			return 0
 		}
 		return a / b
+	case Pow:
+		return power(a, b)
+	case BitNot:
+		return ^a
+	case BitAnd:
+		return a & b
+	case BitOr:
+		return a | b
+	case BitXor:
+		return a ^ b
+	case ShiftL:
+		if b < 0 {
+			return 0
+		}
+		return a << b
+	case ShiftR:
+		if b < 0 {
+			return min(max(a, -1), 0)
+		}
+		return a >> b
 	case MulAdd:
 		return a*b + c
 	}
 	y, _ := common(f, a, b, c)
+	return y
+}
+
+// power is a^b by squaring. 1/a^-b for a negative b is 0, but 1 or -1 if a is.
+func power[T int32 | int64](a, b T) T {
+	if b < 0 {
+		if a != 1 && a != -1 {
+			return 0
+		}
+		b &= 1
+	}
+	y := T(1)
+	for ; b != 0; b >>= 1 {
+		if b&1 != 0 {
+			y *= a
+		}
+		a *= a
+	}
 	return y
 }
 

@@ -35,6 +35,13 @@ const (
 	Tanh       // hyperbolic tangent
 	Sigmoid    // 1/(1+e^-a)
 	Softplus   // log(1+e^a), stable
+	Exp2       // 2^a, exact for integers
+	Log2       // logarithm to the base 2, exact for powers of 2
+	Erfc       // 1 - erf(a), which keeps its digits where it is small
+	ErfInv     // inverse of the error function
+	Lgamma     // log|gamma(a)|
+	Digamma    // derivative of log(gamma(a))
+	Trigamma   // derivative of Digamma
 	Erf        // error function
 	Floor      // largest integer not above a
 	Ceil       // smallest integer not below a
@@ -44,18 +51,23 @@ const (
 	GELUPrime  // Phi(a) + a*phi(a), the derivative of GELU
 	IsFinite   // bool: neither infinite nor NaN
 	Not        // bool of bool
+	BitNot     // all bits of an integer negated
 
 	// Two arguments.
 	Add       // a + b
 	Sub       // a - b
 	Mul       // a * b
 	Div       // a / b; integers truncate; an integer divided by zero is zero
-	Pow       // a^b
+	Pow       // a^b; of integers 0 for a negative b, unless a is 1 or -1
 	Min       // the smaller; NaN if either is NaN
 	Max       // the larger; NaN if either is NaN
 	Atan2     // the angle of the point (b, a), as math.Atan2(a, b)
 	ReLUGrad  // a where b > 0, else 0: gradient a passed through ReLU at b
 	LeakyReLU // a where a > 0, else a*b
+	Polygamma // derivative of order a of Digamma at b
+	IGamma    // regularized lower incomplete gamma function P(a, b)
+	IGammaC   // regularized upper incomplete gamma function Q(a, b) = 1 - P(a, b)
+	GammaPDF  // b^(a-1) e^-b / gamma(a), the derivative of IGamma with respect to b
 	Eq        // bool: a == b
 	Ne        // bool: a != b
 	Lt        // bool: a < b
@@ -65,6 +77,11 @@ const (
 	And       // bool of bools
 	Or        // bool of bools
 	Xor       // bool of bools
+	BitAnd    // integers, bit by bit
+	BitOr     // integers, bit by bit
+	BitXor    // integers, bit by bit
+	ShiftL    // a * 2^b of integers; 0 if b is negative or not below the number of bits
+	ShiftR    // a / 2^b of integers, rounded down; the sign, 0 or -1, if b is negative or not below the number of bits
 
 	// Three arguments.
 	Where  // b where the bool a is true, else c
@@ -86,6 +103,7 @@ type domain uint8
 const (
 	numbers  domain = iota // every number dtype, to the same dtype
 	floats                 // f32 and f64 only, to the same dtype
+	integers               // i32 and i64 only, to the same dtype
 	compare                // numbers (and, for Eq and Ne, bools) to bool
 	logic                  // bools to bool
 	finite                 // floats to bool
@@ -100,16 +118,21 @@ var infos = [count]info{
 	Asin: {"Asin", 1, floats}, Acos: {"Acos", 1, floats}, Atan: {"Atan", 1, floats},
 	Sinh: {"Sinh", 1, floats}, Cosh: {"Cosh", 1, floats}, Tanh: {"Tanh", 1, floats},
 	Sigmoid: {"Sigmoid", 1, floats}, Softplus: {"Softplus", 1, floats}, Erf: {"Erf", 1, floats},
+	Exp2: {"Exp2", 1, floats}, Log2: {"Log2", 1, floats}, Erfc: {"Erfc", 1, floats}, ErfInv: {"ErfInv", 1, floats},
+	Lgamma: {"Lgamma", 1, floats}, Digamma: {"Digamma", 1, floats}, Trigamma: {"Trigamma", 1, floats},
 	Floor: {"Floor", 1, floats}, Ceil: {"Ceil", 1, floats}, Round: {"Round", 1, floats},
 	ReLU: {"ReLU", 1, numbers}, GELU: {"GELU", 1, floats}, GELUPrime: {"GELUPrime", 1, floats},
-	IsFinite: {"IsFinite", 1, finite}, Not: {"Not", 1, logic},
+	IsFinite: {"IsFinite", 1, finite}, Not: {"Not", 1, logic}, BitNot: {"BitNot", 1, integers},
 
 	Add: {"Add", 2, numbers}, Sub: {"Sub", 2, numbers}, Mul: {"Mul", 2, numbers}, Div: {"Div", 2, numbers},
-	Pow: {"Pow", 2, floats}, Min: {"Min", 2, numbers}, Max: {"Max", 2, numbers}, Atan2: {"Atan2", 2, floats},
+	Pow: {"Pow", 2, numbers}, Min: {"Min", 2, numbers}, Max: {"Max", 2, numbers}, Atan2: {"Atan2", 2, floats},
 	ReLUGrad: {"ReLUGrad", 2, numbers}, LeakyReLU: {"LeakyReLU", 2, floats},
+	Polygamma: {"Polygamma", 2, floats}, IGamma: {"IGamma", 2, floats}, IGammaC: {"IGammaC", 2, floats}, GammaPDF: {"GammaPDF", 2, floats},
 	Eq: {"Eq", 2, compare}, Ne: {"Ne", 2, compare}, Lt: {"Lt", 2, compare}, Le: {"Le", 2, compare},
 	Gt: {"Gt", 2, compare}, Ge: {"Ge", 2, compare},
 	And: {"And", 2, logic}, Or: {"Or", 2, logic}, Xor: {"Xor", 2, logic},
+	BitAnd: {"BitAnd", 2, integers}, BitOr: {"BitOr", 2, integers}, BitXor: {"BitXor", 2, integers},
+	ShiftL: {"ShiftL", 2, integers}, ShiftR: {"ShiftR", 2, integers},
 
 	Where: {"Where", 3, selector}, Clip: {"Clip", 3, numbers}, MulAdd: {"MulAdd", 3, numbers},
 }
@@ -136,6 +159,9 @@ func (f Func) String() string {
 
 // FloatOnly reports whether the function is defined for f32 and f64 alone.
 func (f Func) FloatOnly() bool { return infos[f].domain == floats || infos[f].domain == finite }
+
+// IntOnly reports whether the function is defined for i32 and i64 alone.
+func (f Func) IntOnly() bool { return infos[f].domain == integers }
 
 // Logical reports whether the arguments are bools.
 func (f Func) Logical() bool { return infos[f].domain == logic }

@@ -44,8 +44,10 @@ func (op Elementwise) Infer(in []ir.Type) (ir.Type, error) {
 	case op.F == scalar.Where:
 	case op.F.FloatOnly() && !dtype.Float():
 		return ir.Type{}, ir.NewProblem("the operand is %v and should be f32 or f64", dtype).WithHint("Cast it")
+	case op.F.IntOnly() && dtype != ir.I32 && dtype != ir.I64:
+		return ir.Type{}, ir.NewProblem("the operand is %v and should be i32 or i64", dtype)
 	case op.F.Logical() && dtype != ir.Bool:
-		return ir.Type{}, ir.NewProblem("the operand is %v and should be bool", dtype)
+		return ir.Type{}, ir.NewProblem("the operand is %v and should be bool, i32 or i64", dtype)
 	case dtype == ir.Bool && !op.F.Logical() && op.F != scalar.Eq && op.F != scalar.Ne:
 		return ir.Type{}, ir.NewProblem("the operand is bool and should be a number").WithHint("Cast it")
 	}
