@@ -52,6 +52,16 @@ var derivatives = []derivative{
 	{"Expm1", (*tarn.Value).Expm1, math.Exp, wholeRange, 8},
 	{"Log", (*tarn.Value).Log, func(x float64) float64 { return 1 / x }, abovezero, 4},
 	{"Log1p", (*tarn.Value).Log1p, func(x float64) float64 { return 1 / (1 + x) }, []float64{-1 + 0x1p-23, -0.99, -0.5, -1e-8, 0, 1e-8, 1, 1e10}, 4},
+	{"Exp2", (*tarn.Value).Exp2, func(x float64) float64 { return math.Ln2 * math.Exp2(x) }, wholeRange, 8},
+	{"Log2", (*tarn.Value).Log2, func(x float64) float64 { return 1 / (x * math.Ln2) }, abovezero, 8},
+	{"Log10", (*tarn.Value).Log10, func(x float64) float64 { return 1 / (x * math.Ln10) }, abovezero, 8},
+	{"Asinh", (*tarn.Value).Asinh, func(x float64) float64 { return 1 / math.Hypot(1, x) }, anySize, 8},
+	{"Acosh", (*tarn.Value).Acosh, func(x float64) float64 { return 1 / math.Sqrt(x-1) / math.Sqrt(x+1) }, []float64{1 + 0x1p-23, 1.5, 3, 1e4, 1e15, 1e30}, 8},
+	{"Atanh", (*tarn.Value).Atanh, func(x float64) float64 { return 1 / ((1 - x) * (1 + x)) }, insideOne, 8},
+	{"Erfc", (*tarn.Value).Erfc, func(x float64) float64 { return -2 / math.SqrtPi * math.Exp(-x*x) }, []float64{-9, -5, -1, -1e-8, 0, 1e-8, 1, 5, 9}, 200},
+	{"ErfInv", (*tarn.Value).ErfInv, func(x float64) float64 { y := math.Erfinv(x); return math.SqrtPi / 2 * math.Exp(y*y) }, insideOne, 64},
+	{"Hypot", func(x *tarn.Value) *tarn.Value { return x.Hypot(x.Scale(0.75).StopGradient()) }, func(x float64) float64 { return math.Copysign(0.8, x) }, anySize, 16},
+	{"Logaddexp", func(x *tarn.Value) *tarn.Value { return x.Logaddexp(tarn.Num(0)) }, sigmoidOf, wholeRange, 16},
 	{"Sin", (*tarn.Value).Sin, math.Cos, []float64{-3, -1, -1e-8, 0, 1e-8, 1, 1.5, 3}, 16},
 	{"Cos", (*tarn.Value).Cos, func(x float64) float64 { return -math.Sin(x) }, []float64{-3, -1, -1e-8, -1e-30, 1e-30, 1e-8, 1, 1.5, 3}, 16},
 	{"Tan", (*tarn.Value).Tan, func(x float64) float64 { return 1 / (math.Cos(x) * math.Cos(x)) }, []float64{-1.5, -1, -1e-8, 0, 1e-8, 1, 1.5}, 64},
@@ -112,7 +122,10 @@ var derivatives = []derivative{
 // smoothless are the functions that have no derivative other than 0 and 1, or are covered by another name.
 var smoothless = map[string]bool{"Sign": true, "Floor": true, "Ceil": true, "Round": true, "IsFinite": true, "Not": true, "GELUPrime": true,
 	"Add": true, "Sub": true, "Mul": true, "MulAdd": true, "Min": true, "Max": true, "ReLUGrad": true, "Where": true, "Clip": true,
-	"Atan2": true, "Eq": true, "Ne": true, "Lt": true, "Le": true, "Gt": true, "Ge": true, "And": true, "Or": true, "Xor": true}
+	"Atan2": true, "Eq": true, "Ne": true, "Lt": true, "Le": true, "Gt": true, "Ge": true, "And": true, "Or": true, "Xor": true,
+	"BitNot": true, "BitAnd": true, "BitOr": true, "BitXor": true, "ShiftL": true, "ShiftR": true,
+	// Compared with mpmath in op_special_golden_test.go.
+	"Lgamma": true, "Digamma": true, "Trigamma": true, "Polygamma": true, "IGamma": true, "IGammaC": true, "GammaPDF": true}
 
 func TestDerivatives(t *testing.T) {
 	covered := map[string]bool{}

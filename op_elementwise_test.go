@@ -104,8 +104,6 @@ var _ = refuse(
 	binaryRefusal("Add", (*tarn.Value).Add, f32(2, 1), f32(2), "Unsqueeze(1) makes the second [2 1]"),
 	binaryRefusal("Add", (*tarn.Value).Add, f32(4, 2, 3), f32(1, 3), "broadcasting takes equal ranks, a scalar, or a suffix"),
 	binaryRefusal("Lt", (*tarn.Value).Lt, bool_(3), bool_(3), "the operand is bool and should be a number"),
-	binaryRefusal("And", (*tarn.Value).And, i32(3), i32(3), "the operand is i32 and should be bool"),
-	binaryRefusal("Pow", (*tarn.Value).Pow, i32(3), i32(3), "should be f32 or f64"),
 	refused("Where", func(in ...*tarn.Value) *tarn.Value { return in[0].Where(in[1], in[2]) }, "the condition is f32 and should be bool", f32(3), f32(3), f32(3)),
 	refused("Where", func(in ...*tarn.Value) *tarn.Value { return in[0].Where(in[1], in[2]) }, "operands are f32 and f64", bool_(3), f32(3), f64(3)),
 	refused("Where", func(in ...*tarn.Value) *tarn.Value { return in[0].Where(nil, in[1]) }, "operand 2 is nil", bool_(3), f32(3)),

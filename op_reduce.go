@@ -45,10 +45,64 @@ func (v *Value) reduce(kind ir.ReduceKind, axes []int) *Value {
 	return v.graph.add(op, v)
 }
 
-// Sum adds the elements along the axes, or all of them.
+// Sum adds the elements along the axes, or all of them. Of bools it is the number of those that are true, as I64. Equal to torch.sum.
 //
 // Shapes: [d...] -> [d...] without the axes.
-func (v *Value) Sum(axes ...int) *Value { return v.reduce(ir.ReduceSum, axes) }
+func (v *Value) Sum(axes ...int) *Value { return v.orLost().counted().reduce(ir.ReduceSum, axes) }
+
+// counted is v, but bools as I64.
+func (v *Value) counted() *Value {
+	if !v.failed && v.DType() == Bool {
+		return v.Cast(I64)
+	}
+	return v
+}
+
+// CountNonzero is the number of elements along the axes, or of all, that are not 0, as I64. NaN is not 0. Equal to torch.count_nonzero.
+//
+// Shapes: [d...] -> [d...] without the axes.
+func (v *Value) CountNonzero(axes ...int) *Value {
+	v = v.orLost()
+	if v.failed || v.DType() == Bool {
+		return v.Sum(axes...)
+	}
+	return v.Ne(Num(0)).Sum(axes...)
+}
+
+// KeepDims is a reduction of v over the axes, or over all, that keeps the axes with size 1, so that the result broadcasts with v:
+//
+//	x.Sub(x.KeepDims((*tarn.Value).Mean, -1))
+//
+// Equal to keepdim=True in PyTorch.
+//
+// Shapes: [d...] -> [d...] with 1 at the axes.
+func (v *Value) KeepDims(reduce func(v *Value, axes ...int) *Value, axes ...int) *Value {
+	v = v.orLost()
+	if v.failed {
+		return v.graph.poison(failedOp{}, []*Value{v})
+	}
+	all, err := normalAxes(axes, v.Rank())
+	if err == nil && reduce == nil {
+		err = newProblem("the reduction is nil")
+	}
+	if err != nil {
+		return v.graph.failAs("KeepDims", []*Value{v}, err)
+	}
+	y := reduce(v, axes...)
+	want := []int{}
+	for a, d := range v.typ.Shape {
+		if !slices.Contains(all, a) {
+			want = append(want, d)
+		}
+	}
+	switch {
+	case !y.exists():
+		return v.graph.failAs("KeepDims", []*Value{v}, newProblem("the reduction returned nil"))
+	case !y.failed && !slices.Equal(y.typ.Shape, want):
+		return v.graph.failAs("KeepDims", []*Value{v}, newProblem("the reduction returned %s and should return %s", ir.ShapeString(y.typ.Shape), ir.ShapeString(want)))
+	}
+	return y.along(v, axes...)
+}
 
 // along returns v, which is x reduced over the axes, with these axes restored at size 1, so that it broadcasts with x.
 func (v *Value) along(x *Value, axes ...int) *Value {

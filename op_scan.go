@@ -220,10 +220,10 @@ func (op cumSumOp) grad(y, dy *Value) []*Value {
 	return []*Value{dy.graph.add(cumSumOp{op.axis, !op.reverse}, dy)}
 }
 
-// CumSum is the running sum along an axis: element i is the sum of the elements 0 to i. Equal to torch.cumsum.
+// CumSum is the running sum along an axis: element i is the sum of the elements 0 to i. Bools are counted, as I64. Equal to torch.cumsum.
 //
 // Shapes: any with the axis -> same.
 func (v *Value) CumSum(axis int) *Value {
-	v = v.orLost()
+	v = v.orLost().counted()
 	return v.withAxis(cumSumOp{}, axis, func(axis int) *Value { return v.graph.add(cumSumOp{axis: axis}, v) })
 }
