@@ -25,6 +25,8 @@ type Layer struct {
 	// Steps is what a recurrent layer reads step by step, with the steps along the first axis: the gradient with respect to
 	// it shows how far back in time gradients reach. It is nil for other layers.
 	Steps *Value
+	// Attends says that Output goes into an attention, as its queries, keys or values.
+	Attends bool
 }
 
 // Layers returns the layers of the params in s that the loss depends on, in the order in which they compute their results.
@@ -68,6 +70,13 @@ func (s *ParamSet) Layers(loss *Value) []Layer {
 	for name := range s.All() {
 		if l := byPath[layerPath(name)]; l != nil {
 			l.Params = append(l.Params, name)
+		}
+	}
+	for _, v := range values {
+		for _, in := range attended(v) {
+			if l := byPath[f.origin(in)]; l != nil {
+				l.Attends = true
+			}
 		}
 	}
 	slices.SortStableFunc(layers, func(a, b *Layer) int { return a.Output.id - b.Output.id })
@@ -135,6 +144,55 @@ func (f *layerFinder) joined(v *Value) (string, bool) {
 		n++
 	}
 	return path, n > 1 && v.in[0] != v.in[1]
+}
+
+// origin is the path of the layer that v was last a result of.
+func (f *layerFinder) origin(v *Value) string {
+	for {
+		if path, ok := f.part[v]; ok {
+			return path
+		}
+		next := slices.IndexFunc(v.in, func(in *Value) bool { return !f.fixed[in] && f.pure[in] == "" })
+		if next < 0 {
+			return ""
+		}
+		v = v.in[next]
+	}
+}
+
+// attended are what an attention reads: its queries, keys and values, or of one that is written out, a product with a softmax, the
+// values and what the softmax is made of.
+func attended(v *Value) []*Value {
+	if _, ok := v.op.(attendedOp); ok {
+		return v.in[:min(3, len(v.in))]
+	}
+	if _, product := v.op.(matMulOp); !product || len(v.in) < 2 {
+		return nil
+	}
+	weights := v.in[0]
+	for {
+		_, moves := weights.op.(ir.Movement)
+		_, softmax := weights.op.(customGradOp) // which has a gradient of its own
+		if !moves && !softmax || len(weights.in) == 0 {
+			break
+		}
+		weights = weights.in[0]
+	}
+	if op, ok := elementwiseOf(weights); !ok || op.F != scalar.Div || len(weights.in) < 2 {
+		return nil
+	}
+	if op, ok := elementwiseOf(weights.in[0]); !ok || op.F != scalar.Exp {
+		return nil
+	}
+	scores := []*Value{weights.in[0], v.in[1]}
+	for s := weights.in[0]; ; s = s.in[0] { // down to the product of queries and keys
+		if _, product := s.op.(matMulOp); product {
+			return append(scores[1:], s.in[:2]...)
+		}
+		if _, ok := elementwiseOf(s); !ok || len(s.in) == 0 {
+			return scores
+		}
+	}
 }
 
 // layerPath is the name of the part of a model that a param is a field of: the param's own name if it has but one part.

@@ -26,6 +26,14 @@ func (m *twoTowers) Forward(x *tarn.Value) *tarn.Value {
 	return m.Out.Forward(h)
 }
 
+// writtenOut is an attention of one head, out of products and a softmax.
+type writtenOut struct{ Q, K, V, Out *nn.Linear }
+
+func (m *writtenOut) Forward(x *tarn.Value) *tarn.Value {
+	scores := m.Q.Forward(x).MatMul(m.K.Forward(x).Transpose(-1, -2))
+	return m.Out.Forward(scores.Scale(0.5).Softmax(-1).MatMul(m.V.Forward(x)))
+}
+
 func TestLayers(t *testing.T) {
 	image := func(g *tarn.Graph) *tarn.Value { return g.Input("x", tarn.F32, 2, 8, 8, 1) }
 	rows := func(g *tarn.Graph) *tarn.Value { return g.Input("x", tarn.F32, 5, 4) }
@@ -47,6 +55,10 @@ func TestLayers(t *testing.T) {
 			[]string{"0 MatMul [5 4] ", "1 Mul [5 4] GELU", "3 Mul [5 4] HardTanh"}},
 		{"recurrent", nn.NewSequential(nn.NewEmbedding(10, 4), nn.NewLSTM(4, 6, nn.RecurrentOptions{}), nn.NewLinear(6, 10)), tokens,
 			[]string{"0 Take [2 8 4] ", "1 MatMul [8 2 6] ", "2 MatMul [2 8 10] "}},
+		{"attention", nn.NewSequential(nn.NewEmbedding(10, 4), nn.NewMultiHeadAttention(4, 2)), tokens,
+			[]string{"0 Take [2 8 4] ", "1 MatMul [2 8 12]  attends", "1.out_proj MatMul [2 8 4] "}},
+		{"attention written out", nn.NewSequential(nn.NewEmbedding(10, 4), &writtenOut{nn.NewLinear(4, 4), nn.NewLinear(4, 4), nn.NewLinear(4, 4), nn.NewLinear(4, 4)}), tokens,
+			[]string{"0 Take [2 8 4] ", "1.q MatMul [2 8 4]  attends", "1.k MatMul [2 8 4]  attends", "1.v MatMul [2 8 4]  attends", "1.out MatMul [2 8 4] "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			params, err := tarn.Params(c.model)
@@ -63,6 +75,9 @@ func TestLayers(t *testing.T) {
 			var got []string
 			for _, l := range layers {
 				got = append(got, fmt.Sprintf("%s %s %v %s", l.Path, l.Op, l.Output.Shape(), l.Activation))
+				if l.Attends {
+					got[len(got)-1] += " attends"
+				}
 				if (l.Activation == "") != (l.Activated == nil) || l.Activated != nil && l.Activated.Size() != l.Output.Size() {
 					t.Errorf("%s has the activation %q with the result %v", l.Path, l.Activation, l.Activated)
 				}

@@ -94,6 +94,6 @@ func (o *Adafactor) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		return steps
 	}
 	return c.Each(steps, func(s *Slot, u *tarn.Value) *tarn.Value {
-		return u.Add(s.Value.Mul(s.Rate().Scale(o.WeightDecay * s.decay)))
+		return u.Add(s.Value.Mul(s.Rate().Scale(s.decays(o.WeightDecay))))
 	})
 }

@@ -13,7 +13,7 @@ import (
 // This file holds Chain, which passes gradients through transforms to the params. It is what all optimizers share.
 
 // Optimizer turns a loss into updates of the params that the loss depends on. Every type in this package that embeds a Chain is
-// an Optimizer, and implements the optional interfaces too: Accumulator, Rater, Counter, Averager, Observer, Clipper. Package train uses
+// an Optimizer, and implements the optional interfaces too: Accumulator, Rater, Counter, Averager, Observer, Clipper, Decayer. Package train uses
 // those that an optimizer implements.
 type Optimizer interface {
 	// Update returns the assignments that take one step of the optimizer. It does not change params that are frozen or states.
@@ -62,6 +62,12 @@ type Clipper interface {
 	Clipped(norm float64) float64
 }
 
+// Decayer is an Optimizer that knows which params it draws towards 0.
+type Decayer interface {
+	// Decays returns the weight decay of each param that is decayed, by name.
+	Decays() map[string]float64
+}
+
 var _ interface { // what a Chain is
 	Optimizer
 	Accumulator
@@ -70,6 +76,7 @@ var _ interface { // what a Chain is
 	Averager
 	Observer
 	Clipper
+	Decayer
 } = (*Chain)(nil)
 
 // Chain is an optimizer made of transforms:
@@ -112,6 +119,7 @@ type memory struct {
 	states   tarn.ParamSet
 	stateOf  map[stateKey]*tarn.Param
 	runs     int64
+	decays   map[string]float64           // see Decays
 	joined   map[string]int64             // the updates before a param was there, by its name, unless it was from the first on
 	averages map[*tarn.Param]*tarn.Param  // of a param, the state with the weights for evaluation
 	trained  map[*tarn.Param]*tarn.Tensor // the weights before TakeAverages
@@ -132,7 +140,7 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 		Rate:         Constant(rate),
 		MicroBatches: 1,
 		transforms:   append([]Transform{}, transforms...),
-		memory:       &memory{stateOf: map[stateKey]*tarn.Param{}, averages: map[*tarn.Param]*tarn.Param{}},
+		memory:       &memory{stateOf: map[stateKey]*tarn.Param{}, decays: map[string]float64{}, averages: map[*tarn.Param]*tarn.Param{}},
 	}
 }
 

@@ -593,6 +593,13 @@ func TestGroups(t *testing.T) {
 	if got := p.values()[0]; got != 0.5-0.5*(-0.5+0.125*0.5) {
 		t.Errorf("the decay of two groups: got %v", got)
 	}
+	if got := o.Decays(); len(got) != 1 || got["w"] != 0.125 {
+		t.Errorf("Decays is %v, want 0.125 for w", got)
+	}
+	o.Decays()["w"] = 1
+	if got := o.Decays()["w"]; got != 0.125 {
+		t.Errorf("Decays gives its own map away: %v", got)
+	}
 }
 
 // TestSettingsAtTheirEnds checks settings at which a transform does nothing, or which leave out one of its norms.

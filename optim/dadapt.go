@@ -62,7 +62,7 @@ func (o *DAdaptAdam) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		if s.rate != 1 {
 			step = step.Scale(s.rate)
 		}
-		if w := o.WeightDecay * s.decay * s.rate; w != 0 {
+		if w := s.decays(o.WeightDecay) * s.rate; w != 0 {
 			step = step.Add(s.Value.Mul(s.Scalar(e.Scale(w))))
 		}
 		return step

@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"maps"
+
 	"github.com/seed-49005b45/tarn"
 )
 
@@ -17,7 +19,7 @@ type DecayWeights float64
 func (x DecayWeights) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("the weight decay", float64(x))
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
-		d := float64(x) * s.decay
+		d := s.decays(float64(x))
 		switch {
 		case d == 0:
 			return u
@@ -26,4 +28,22 @@ func (x DecayWeights) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		}
 		return u.Add(s.Value.Scale(d))
 	})
+}
+
+// decays returns a weight decay times the factor of the param's groups, and notes it for Decays.
+func (s *Slot) decays(x float64) float64 {
+	d := x * s.decay
+	if d != 0 {
+		s.context.chain.memory.decays[s.Name] = d
+	}
+	return d
+}
+
+// Decays returns the weight decay of each param that is decayed, by its name in the set that Update was given, with the factors of its
+// groups. It is complete once a program of the training has been built.
+func (o *Chain) Decays() map[string]float64 {
+	if o.memory == nil {
+		return nil
+	}
+	return maps.Clone(o.memory.decays)
 }

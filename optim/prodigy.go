@@ -95,7 +95,7 @@ func (o *Prodigy) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		m := s.Average("prodigy.m", o.Beta1, g)
 		v := s.Average("prodigy.v", o.Beta2, g.Square())
 		u := m.Div(v.Sqrt().Add(s.Scalar(estimate.Scale(o.Epsilon))))
-		if w := o.WeightDecay * s.decay; w != 0 {
+		if w := s.decays(o.WeightDecay); w != 0 {
 			u = u.Add(s.Value.Scale(w))
 		}
 		return u.Mul(s.Scalar(e.Scale(s.rate)))

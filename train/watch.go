@@ -17,6 +17,12 @@ import (
 
 // This file holds how a training is watched: which program takes a step, and where what it has measured goes.
 
+// mostCompared is the number of examples that are compared with each other, and mostDescribed that of those whose inputs are described.
+const (
+	mostCompared  = 512
+	mostDescribed = 4096
+)
+
 // mode is what the program of the next run measures.
 func (s *Step) mode(updates bool) watch.Mode {
 	if s.Watch == nil || !updates {
@@ -158,6 +164,13 @@ func (l *Loop) describe() (watch.Header, error) {
 		h.Every = l.step.Watch.Every()
 	}
 	h.Optimizer = strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", l.Optimizer), "*"), "optim."))
+	if d, ok := l.Optimizer.(optim.Decayer); ok {
+		for name, x := range d.Decays() {
+			if i := slices.IndexFunc(h.Params, func(p watch.Param) bool { return p.Name == name }); i >= 0 {
+				h.Params[i].Decay = watch.Number(x)
+			}
+		}
+	}
 	if _, err := l.Train.DType(l.Target); err != nil {
 		return h, nil // no target of that name: the task is unknown
 	}
@@ -166,6 +179,41 @@ func (l *Loop) describe() (watch.Header, error) {
 		return h, err
 	}
 	h.SetTargets(target)
+	for _, name := range l.Train.Names() {
+		if dtype, err := l.Train.DType(name); err != nil || name == l.Target || !dtype.IsFloat() {
+			continue
+		}
+		some, err := l.Train.Slice(0, min(l.Train.Len(), mostDescribed))
+		if err != nil {
+			return h, err
+		}
+		x, err := some.Tensor(name)
+		if err != nil {
+			return h, err
+		}
+		h.Inputs = append(h.Inputs, watch.NewInput(name, x))
+	}
+	set := l.Train
+	if set.Len() > mostCompared {
+		if set, _, err = set.Split(mostCompared, 1); err != nil { // drawn, since a set may be sorted
+			return h, err
+		}
+	}
+	var inputs []*tarn.Tensor
+	for _, name := range set.Names() {
+		if name == l.Target {
+			continue
+		}
+		x, err := set.Tensor(name)
+		if err != nil {
+			return h, err
+		}
+		inputs = append(inputs, x)
+	}
+	if target, err = set.Tensor(l.Target); err != nil {
+		return h, err
+	}
+	h.SetNeighbors(target, inputs...)
 	return h, nil
 }
 

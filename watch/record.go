@@ -48,16 +48,25 @@ func (x Number) Finite() bool { return !math.IsNaN(float64(x)) && !math.IsInf(fl
 
 // Header describes a training. It comes first, and again each time that the training is resumed.
 type Header struct {
-	Version   int     `json:"version"`
-	Run       int64   `json:"run"`   // runs completed before: what is recorded of later ones further up has been undone
-	Every     int     `json:"every"` // updates from one look to the next
-	Batch     int     `json:"batch"`
-	Examples  int     `json:"examples"` // of the training set
-	Epochs    int     `json:"epochs"`
-	Task      string  `json:"task,omitempty"` // "classes" or "numbers", if it is known
-	Classes   int     `json:"classes,omitempty"`
-	Loss      string  `json:"loss,omitempty"`   // see tarn.LossForm
-	Chance    *Number `json:"chance,omitempty"` // the loss of the best constant prediction, if it is known
+	Version  int     `json:"version"`
+	Run      int64   `json:"run"`   // runs completed before: what is recorded of later ones further up has been undone
+	Every    int     `json:"every"` // updates from one look to the next
+	Batch    int     `json:"batch"`
+	Examples int     `json:"examples"` // of the training set
+	Epochs   int     `json:"epochs"`
+	Task     string  `json:"task,omitempty"` // "classes" or "numbers", if it is known
+	Classes  int     `json:"classes,omitempty"`
+	Loss     string  `json:"loss,omitempty"`   // see tarn.LossForm
+	Chance   *Number `json:"chance,omitempty"` // the loss of the best constant prediction, if it is known
+	// What the targets are, if they are known: the lowest and the highest, and the share of the most frequent of classes.
+	Low  *Number `json:"low,omitempty"`
+	High *Number `json:"high,omitempty"`
+	Most *Number `json:"most,omitempty"`
+	// Neighbors is the loss of a prediction that knows of each example what those know that are most like it, if inputs and loss
+	// are such that this can be told: what inputs and targets have to do with each other. Far below Chance it says that there
+	// is something to learn; near it, that there is nothing, or nothing that distances show.
+	Neighbors *Number `json:"neighbors,omitempty"`
+	Inputs    []Input `json:"inputs,omitempty"`
 	Optimizer string  `json:"optimizer"`
 	Params    []Param `json:"params"`
 	Layers    []Layer `json:"layers"` // in the order in which they compute
@@ -68,6 +77,19 @@ type Param struct {
 	Name  string `json:"name"`
 	Shape []int  `json:"shape"`
 	Layer int    `json:"layer"` // its place among Header.Layers, or -1
+	// Alike says that the weights of all units of the layer are the same, and not 0, so that the units may stay alike.
+	Alike bool `json:"alike,omitempty"`
+	// Decay is the weight decay, before the learning rate.
+	Decay Number `json:"decay,omitempty"`
+}
+
+// Input describes the numbers of an input that holds floats.
+type Input struct {
+	Name  string `json:"name"`
+	Mean  Number `json:"mean"`
+	Std   Number `json:"std"`
+	Usual Number `json:"usual"` // the magnitude that 1 % exceed
+	Most  Number `json:"most"`  // the largest magnitude
 }
 
 // Size is the number of elements.
@@ -88,6 +110,10 @@ type Layer struct {
 	Units      int    `json:"units"` // the size of the result's last axis
 	// Running says that the layer has states, as batch normalization has running means.
 	Running bool `json:"running,omitempty"`
+	// Frozen says that all its params are frozen.
+	Frozen bool `json:"frozen,omitempty"`
+	// Attends says that its result goes into an attention.
+	Attends bool `json:"attends,omitempty"`
 }
 
 // Step is one look.

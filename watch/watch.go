@@ -177,13 +177,31 @@ func describe(loss *tarn.Value, params *tarn.ParamSet, layers []tarn.Layer) Head
 	h := Header{Version: Version, Loss: tarn.LossForm(loss), Params: []Param{}, Layers: []Layer{}}
 	for name, p := range params.Trainable().All() {
 		layer := slices.IndexFunc(layers, func(l tarn.Layer) bool { return slices.Contains(l.Params, name) })
-		h.Params = append(h.Params, Param{Name: name, Shape: p.Shape(), Layer: layer})
+		h.Params = append(h.Params, Param{Name: name, Shape: p.Shape(), Layer: layer, Alike: alike(p)})
 	}
 	for _, l := range layers {
+		trained := func(name string) bool { return params.Lookup(name).Trainable() }
 		h.Layers = append(h.Layers, Layer{Path: l.Path, Op: l.Op, Activation: l.Activation, Shape: l.Output.Shape(), Units: max(1, l.Output.Dim(-1)),
-			Running: slices.ContainsFunc(l.Params, func(name string) bool { return params.Lookup(name).IsState() })})
+			Running: slices.ContainsFunc(l.Params, func(name string) bool { return params.Lookup(name).IsState() }),
+			Frozen:  !slices.ContainsFunc(l.Params, trained) && slices.ContainsFunc(l.Params, func(name string) bool { return params.Lookup(name).Frozen }),
+			Attends: l.Attends})
 	}
 	return h
+}
+
+// alike reports whether the rows of a param are all the same, and not 0.
+func alike(p *tarn.Param) bool {
+	shape, t := p.Shape(), p.Tensor()
+	if len(shape) < 2 || shape[0] < 2 || t.Size() == 0 || t.Float(0) == 0 {
+		return false
+	}
+	row := t.Size() / shape[0]
+	for i := row; i < t.Size(); i++ {
+		if t.Float(i) != t.Float(i-row) {
+			return false
+		}
+	}
+	return true
 }
 
 // watchedParam is a trainable param in a graph.

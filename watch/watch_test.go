@@ -477,3 +477,92 @@ func TestRefusals(t *testing.T) {
 		t.Error("a directory is taken for a file")
 	}
 }
+
+// TestData asserts what a header knows of the data.
+func TestData(t *testing.T) {
+	const n = 400
+	r := rand.New(rand.NewPCG(4, 4))
+	x, near, far, noisy := tarn.Zeros(tarn.F32, n, 3), tarn.Zeros(tarn.I32, n), tarn.Zeros(tarn.I32, n), tarn.Zeros(tarn.I32, n)
+	smooth, bits := tarn.Zeros(tarn.F32, n, 1), tarn.Zeros(tarn.F32, n, 1)
+	for i := range n {
+		class := r.IntN(4)
+		for j := range 3 {
+			x.SetFloat(3*i+j, 10+float64(5*(class>>(j%2)&1))+0.2*r.NormFloat64())
+		}
+		near.SetFloat(i, float64(class))
+		far.SetFloat(i, float64(r.IntN(4)))
+		noisy.SetFloat(i, float64(class))
+		if r.IntN(2) == 0 {
+			noisy.SetFloat(i, float64(r.IntN(4)))
+		}
+		smooth.SetFloat(i, x.Float(3*i))
+		bits.SetFloat(i, float64(class%2))
+	}
+	x.SetFloat(7, math.NaN())
+	x.SetFloat(1, -1e4)
+	for _, c := range []struct {
+		name, loss string
+		target     *tarn.Tensor
+		lo, hi     float64 // of Neighbors over Chance
+	}{
+		{"as the inputs", "cross-entropy", near, 0, 0.05},
+		{"at random", "cross-entropy", far, 0.9, 1},
+		{"half at random", "cross-entropy", noisy, 0.6, 0.9},
+		{"a number", "squares", smooth, 0, 0.3},
+		{"one bit", "likelihood", bits, 0, 0.05},
+	} {
+		h := watch.Header{Loss: c.loss}
+		h.SetTargets(c.target)
+		h.SetNeighbors(c.target, x, tarn.Zeros(tarn.I32, n))
+		if h.Neighbors == nil || h.Chance == nil {
+			t.Errorf("%s: Neighbors is %v, Chance %v", c.name, h.Neighbors, h.Chance)
+			continue
+		}
+		if got := float64(*h.Neighbors / *h.Chance); !(got >= c.lo && got <= c.hi) {
+			t.Errorf("%s: Neighbors is %v of chance, want %v to %v", c.name, got, c.lo, c.hi)
+		}
+		if h.SetNeighbors(c.target, tarn.Zeros(tarn.I32, n)); h.Neighbors != nil {
+			t.Errorf("%s: of integers Neighbors is %v", c.name, *h.Neighbors)
+		}
+	}
+	h := watch.Header{Loss: "cross-entropy"}
+	if h.SetTargets(near); *h.Low != 0 || *h.High != 3 || !(*h.Most > 0.2 && *h.Most < 0.35) {
+		t.Errorf("the targets go from %v to %v, the most frequent one %v", *h.Low, *h.High, *h.Most)
+	}
+	if in := watch.NewInput("x", x); in.Most != 1e4 || !(in.Usual > 14 && in.Usual < 17) || !in.Mean.Finite() || !in.Std.Finite() {
+		t.Errorf("the input is %+v", in)
+	}
+	if in := watch.NewInput("x", tarn.Zeros(tarn.F32, 0, 3)); in != (watch.Input{Name: "x"}) {
+		t.Errorf("no input is %+v", in)
+	}
+}
+
+// TestDescribe asserts what a header says of weights and layers.
+func TestDescribe(t *testing.T) {
+	same, still := nn.NewLinear(4, 5), nn.NewLinear(5, 5)
+	same.Weight.SetInit(nn.Constant(0.2))
+	still.Weight.Frozen, still.Bias.Frozen = true, true
+	model := nn.NewSequential(same, nn.ReLU{}, still, nn.NewBatchNorm(5), nn.NewLinear(5, 3))
+	if err := tarn.Init(model, 1); err != nil {
+		t.Fatal(err)
+	}
+	params, err := tarn.Params(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := tarn.NewGraph()
+	h := watch.Describe(nn.CrossEntropy(model.Forward(g.Input("x", tarn.F32, 6, 4)), g.Input("y", tarn.I32, 6)), params)
+	for _, p := range h.Params {
+		if p.Alike != (p.Name == "0.weight") {
+			t.Errorf("%s: Alike is %v", p.Name, p.Alike)
+		}
+	}
+	for _, l := range h.Layers {
+		if l.Frozen != (l.Path == "2") || l.Running != (l.Path == "3") || l.Attends {
+			t.Errorf("%+v", l)
+		}
+	}
+	if len(h.Layers) != 4 {
+		t.Errorf("there are %d layers", len(h.Layers))
+	}
+}
