@@ -22,8 +22,17 @@ type Rule struct {
 	Speaks string // when it speaks
 	Source string // where it comes from
 	judge  func(v *view) *watch.Verdict
-	first  bool // whether it also judges a training whose first run has failed, without looks
+	when   when
 }
+
+// when says which trainings a rule judges.
+type when uint8
+
+const (
+	looked when = iota // those that have been looked at
+	always             // also those without a look, such as one whose first run has failed
+	rest               // those that have been looked at and that no rule before it explains
+)
 
 // Judge returns what is wrong with a training, the likeliest cause of its failure first, and nothing if all seems well.
 func Judge(h *watch.History) []watch.Verdict {
@@ -33,7 +42,7 @@ func Judge(h *watch.History) []watch.Verdict {
 	}
 	var all []watch.Verdict
 	for _, r := range Rules {
-		if v.first == nil && !r.first {
+		if v.first == nil && r.when != always || r.when == rest && len(all) > 0 {
 			continue
 		}
 		if found := r.judge(v); found != nil {

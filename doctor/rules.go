@@ -14,31 +14,42 @@ import (
 
 // Rules are all rules, in the order in which Judge applies them.
 var Rules = []Rule{
-	{"non-finite", "the run that ended the training", "if an infinity or NaN stands in an input, or comes from an op that is not defined there", "tarn.Origin", nonFinite, true},
+	{"non-finite", "the run that ended the training", "if an infinity or NaN stands in an input, or comes from an op that is not defined there", "tarn.Origin", nonFinite, always},
 	{"labels", "the entropy or variance of the targets; the losses of training and validation", "if all targets are alike, or what is learned does not carry over to other examples at all",
-		"Zhang et al. 2017, Understanding deep learning requires rethinking generalization", labels, false},
-	{"zero-init", "norms of weights and gradients", "if two layers in turn have weights and gradients of exactly 0, so that they can never move", "Goodfellow et al. 2016, Deep Learning, 8.4", zeroInit, false},
-	{"no-gradient", "norms of gradients", "if a layer's gradients are exactly 0 at every look while a layer beyond it learns, and its units are alive", "", noGradient, false},
+		"Zhang et al. 2017, Understanding deep learning requires rethinking generalization", labels, always},
+	{"zero-init", "norms of weights and gradients", "if two layers in turn have weights and gradients of exactly 0, so that they can never move", "Goodfellow et al. 2016, Deep Learning, 8.4", zeroInit, looked},
+	{"symmetric-init", "the initial weights of the units of a layer", "if they are all the same, so that the units stay alike, and little is learned", "Goodfellow et al. 2016, Deep Learning, 8.4", symmetricInit, looked},
+	{"no-gradient", "norms of gradients", "if a layer's gradients are exactly 0 at every look while a layer beyond it learns, and its units are alive", "", noGradient, looked},
 	{"output-activation", "the activation of the last layer and the form of the loss", "if a softmax or ReLU feeds a cross-entropy, or a bounded or rectified output cannot reach the targets",
-		"Goodfellow et al. 2016, Deep Learning, 6.2.2", outputActivation, false},
-	{"input-outliers", "deviations of the first layers' results from look to look", "if single batches stand out by an order of magnitude, and the training gets nowhere", "LeCun et al. 1998, Efficient backprop, 4.3", inputOutliers, false},
+		"Goodfellow et al. 2016, Deep Learning, 6.2.2", outputActivation, looked},
+	{"input-outliers", "deviations of the first layers' results from look to look", "if single batches stand out by an order of magnitude, and the training gets nowhere", "LeCun et al. 1998, Efficient backprop, 4.3", inputOutliers, looked},
 	{"input-scale", "the scale of what the first layers read, inferred from their weights and results at the first look", "if it is far from 1 and the training gets nowhere",
-		"LeCun et al. 1998, Efficient backprop, 4.3", inputScale, false},
-	{"start-loss", "the first loss beside that of the best constant prediction", "if the targets are far from what a network gives at the start, and little is learned", "Karpathy 2019, A recipe for training neural networks", startLoss, false},
-	{"exploding-gradients", "the gradients that arrive at each layer", "if they grow by orders of magnitude toward the input, and the training gets nowhere", "Hochreiter et al. 2001, Gradient flow in recurrent nets; Philipp et al. 2018, The exploding gradient problem demystified", exploding, false},
-	{"large-init", "the scale of each layer's result at the start", "if it is far above 1 at the output, the first loss far above chance, and the training gets nowhere", "He et al. 2015, Delving deep into rectifiers", largeInit, true},
-	{"batch-norm", "the batch size, and the losses of training and validation", "if layers with running statistics are trained in tiny batches and validation fails", "Wu and He 2018, Group normalization", batchNorm, false},
+		"LeCun et al. 1998, Efficient backprop, 4.3", inputScale, looked},
+	{"start-loss", "the first loss beside that of the best constant prediction", "if the targets are far from what a network gives at the start, and little is learned", "Karpathy 2019, A recipe for training neural networks", startLoss, looked},
+	{"exploding-gradients", "the gradients that arrive at each layer", "if they grow by orders of magnitude toward the input, and the training gets nowhere", "Hochreiter et al. 2001, Gradient flow in recurrent nets; Philipp et al. 2018, The exploding gradient problem demystified", exploding, looked},
+	{"large-init", "the scale of each layer's result at the start", "if it is far above 1 at the output, the first loss far above chance, and the training gets nowhere", "He et al. 2015, Delving deep into rectifiers", largeInit, always},
+	{"batch-norm", "the batch size, and the losses of training and validation", "if layers with running statistics are trained in tiny batches and validation fails", "Wu and He 2018, Group normalization", batchNorm, looked},
+	{"recurrent-gradients", "the gradients that arrive at each time step", "if they vanish or explode toward the early steps, and the training gets nowhere", "Bengio et al. 1994, Learning long-term dependencies with gradient descent is difficult", recurrent, looked},
+	{"no-warm-up", "layers whose results go into an attention, the first updates beside the weights, the rate", "if the first updates are large at the full rate, and the training gets nowhere",
+		"Xiong et al. 2020, On layer normalization in the transformer architecture", noWarmUp, looked},
+	{"weight-decay", "norms of params that are decayed", "if they fall far, those of norms and biases first, and little is learned", "Loshchilov and Hutter 2019, Decoupled weight decay regularization; Jia et al. 2018", weightDecay, looked},
 	{"large-rate", "the loss beside the first one, the place of the steps in their parabolas, updates beside weights", "if the loss has risen, or the steps overshoot or replace the weights, from a sound start",
-		"Schneider et al. 2021, Cockpit; LeCun et al. 1993, Automatic learning rate maximization", largeRate, false},
-	{"dead-relu", "the share of units that are 0 for every example of several looks", "if most units of a layer are dead, and the training gets nowhere", "Lu et al. 2020, Dying ReLU and initialization", deadReLU, false},
-	{"saturation", "the share of activations in the flat parts of sigmoid and tanh", "if most activations of a layer are saturated, and the training gets nowhere", "Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks", saturation, false},
-	{"recurrent-gradients", "the gradients that arrive at each time step", "if they vanish or explode toward the early steps, and the training gets nowhere", "Bengio et al. 1994, Learning long-term dependencies with gradient descent is difficult", recurrent, false},
-	{"vanishing-gradients", "the gradients that arrive at each layer", "if they fall by orders of magnitude toward the input, and the training gets nowhere", "Hochreiter 1991; Glorot and Bengio 2010", vanishing, false},
-	{"small-init", "the scale of each layer's result at the start", "if it falls by orders of magnitude along the depth, and the training gets nowhere", "Glorot and Bengio 2010; He et al. 2015", smallInit, false},
-	{"small-rate", "updates beside weights, the place of the steps in their parabolas, the fall of the loss", "if the loss falls in a straight line too slowly to arrive", "Schneider et al. 2021, Cockpit", smallRate, false},
-	{"overfitting", "the losses of training and validation", "if the validation loss has turned and risen well above its lowest while the training loss falls", "Prechelt 1998, Early stopping, but when?", overfitting, false},
-	{"small-batch", "the gradient noise scale", "if it is many times the batch, and little is learned", "McCandlish et al. 2018, An empirical model of large-batch training", smallBatch, false},
-	{"underfitting", "the loss beside chance", "if the training has come to rest high up, and nothing else explains it", "Goodfellow et al. 2016, Deep Learning, 5.2", underfitting, false},
+		"Schneider et al. 2021, Cockpit; LeCun et al. 1993, Automatic learning rate maximization", largeRate, looked},
+	{"dead-relu", "the share of units that are 0 for every example of several looks", "if most units of a layer are dead, and the training gets nowhere", "Lu et al. 2020, Dying ReLU and initialization", deadReLU, looked},
+	{"saturation", "the share of activations in the flat parts of sigmoid and tanh", "if most activations of a layer are saturated, and the training gets nowhere", "Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks", saturation, looked},
+	{"vanishing-gradients", "the gradients that arrive at each layer", "if they fall by orders of magnitude toward the input, and the training gets nowhere", "Hochreiter 1991; Glorot and Bengio 2010", vanishing, looked},
+	{"small-init", "the scale of each layer's result at the start", "if it falls by orders of magnitude along the depth, and the training gets nowhere", "Glorot and Bengio 2010; He et al. 2015", smallInit, looked},
+	{"early-decay", "the rate over the looks, and the fall of the loss before and after", "if the rate has fallen to a hundredth early, while the loss still fell, and it has hardly fallen since", "Loshchilov and Hutter 2017, SGDR", earlyDecay, looked},
+	{"small-rate", "updates beside weights, the place of the steps in their parabolas, the fall of the loss", "if the loss falls in a straight line too slowly to arrive", "Schneider et al. 2021, Cockpit", smallRate, looked},
+	{"validation", "the losses of training and validation, and that on examples seen for the first time", "if what holds for examples of training that are seen for the first time does not hold for those of validation at all", "", validation, looked},
+	{"overfitting", "the losses of training and validation", "if the validation loss has turned and risen well above its lowest while the training loss falls", "Prechelt 1998, Early stopping, but when?", overfitting, looked},
+	{"small-batch", "the gradient noise scale", "if it is many times the batch, and little is learned", "McCandlish et al. 2018, An empirical model of large-batch training", smallBatch, looked},
+	{"no-decay", "the cosine of successive gradients, the place of the steps in their parabolas, the rate", "if the loss has come to rest above 0 at a constant rate, and the steps go to and fro", "Robbins and Monro 1951; Schneider et al. 2021, Cockpit", noDecay, looked},
+	{"uneven-updates", "updates beside weights, layer by layer", "if the weights of a layer hardly move while those of another do, a thousand times as much", "You et al. 2017, Large batch training of convolutional networks", unevenUpdates, looked},
+	{"frozen", "the layers whose params are frozen", "if there are any, and little is learned", "", frozenLayers, rest},
+	{"unrelated-labels", "the targets of nearest neighbors among the inputs", "if they agree no more than those of any two examples, and the training gets nowhere", "Cover and Hart 1967, Nearest neighbor pattern classification", unrelated, rest},
+	{"underfitting", "the loss beside chance and beside what nearest neighbors allow", "if the training has come to rest high up, and nothing else explains it", "Goodfellow et al. 2016, Deep Learning, 5.2; Cover and Hart 1967", underfitting, rest},
+	{"plateau", "the loss", "if it stays at that of a constant prediction for long, and nothing else explains it", "", plateau, rest},
 }
 
 // verdict makes a fault.
@@ -83,7 +94,26 @@ func labels(v *view) *watch.Verdict {
 		return verdict("all targets are alike, so there is nothing to learn: check how the targets are made", fmt.Sprintf("the best constant prediction has the loss %.3g", float64(*c)), nil,
 			"check the column that the targets are read from", "shuffle before splitting, so that every part has all classes")
 	}
+	if l := v.Header.Layers; v.Header.Task == "classes" && v.Header.Loss == "cross-entropy" && len(l) > 0 && v.Header.High != nil && len(v.stack) > 0 {
+		if end := v.stack[len(v.stack)-1]; float64(*v.Header.High) >= float64(l[end].Units) && len(l[end].Shape) == 2 {
+			return verdict(fmt.Sprintf("there are labels up to %.0f, while %s has %d units, for the classes 0 to %d: count classes from 0, or give it more units", float64(*v.Header.High), v.path(end), l[end].Units, l[end].Units-1),
+				fmt.Sprintf("labels from %.0f to %.0f", float64(*v.Header.Low), float64(*v.Header.High)), []string{v.path(end)}, "number the classes from 0", "give the last layer a unit for each class")
+		}
+	}
+	if v.first == nil {
+		return nil
+	}
+	if w := v.beyondUnit(); w != nil {
+		return w
+	}
+	if m := v.Header.Most; m != nil && *m > 0.85 && v.Header.Classes > 1 && (v.stuck() || v.poor()) && len(v.Steps) >= 2*fewest && v.sane() {
+		return verdict(fmt.Sprintf("%.0f %% of the labels are of one class, and the network has learned to say that class alone: weigh the classes or draw them evenly", 100*float64(*m)), v.lossNow(), nil,
+			"weigh the classes (nn.CrossEntropyLoss.Weight)", "draw the classes evenly", "judge by a metric other than the accuracy")
+	}
 	n := len(v.Epochs)
+	if v.neighbors() < 0.93 || v.fresh() > 0.2 {
+		return nil // there is something to learn, or it has been
+	}
 	if n < 3 || v.Header.Task != "classes" || math.IsNaN(v.chance) {
 		return nil
 	}
@@ -99,6 +129,45 @@ func labels(v *view) *watch.Verdict {
 	return nil
 }
 
+// sane reports whether updates are of usual sizes, and gradients arrive at the first layer.
+func (v *view) sane() bool {
+	ratio := v.largestRatio()
+	flow, _ := v.flow()
+	return ratio > 1e-5 && ratio < 0.3 && flow > 1e-2 && v.soundStart() && v.Failure == nil
+}
+
+// beyondUnit judges targets beyond 0..1 of a binary cross-entropy, whose loss has no lowest value then.
+func (v *view) beyondUnit() *watch.Verdict {
+	h := v.Header
+	if h.Loss != "likelihood" || h.Task != "numbers" || h.Low == nil || len(v.stack) == 0 || *h.Low > -0.01 && *h.High < 1.01 {
+		return nil
+	}
+	end := v.stack[len(v.stack)-1]
+	if a := h.Layers[end].Activation; a != "Sigmoid" && a != "Softplus" || !(v.lowest < 0 || v.stuckOrFailed() || v.poor()) {
+		return nil
+	}
+	return verdict(fmt.Sprintf("the targets go from %.3g to %.3g, while a binary cross-entropy takes 0 to 1 and has no lowest value beyond: map them to 0 and 1", float64(*h.Low), float64(*h.High)),
+		v.lossNow(), nil, "map the targets to 0..1", "use a loss for numbers (nn.MSE)")
+}
+
+func symmetricInit(v *view) *watch.Verdict {
+	if !(v.stuckOrFailed() || v.poor() || v.enough() && v.fell < 0.9 && v.trend < 0.05) {
+		return nil
+	}
+	var same []int
+	for _, i := range v.stack {
+		if v.Header.Params[v.weight(i)].Alike && v.Header.Layers[i].Units > 1 {
+			same = append(same, i)
+		}
+	}
+	if len(same) == 0 || len(same) < 2 && len(v.stack) > 2 {
+		return nil
+	}
+	names := v.paths(same)
+	return verdict(fmt.Sprintf("all units of %s begin with the same weights, get the same gradients and stay alike: draw the weights at random", list(names)), v.lossNow(), names,
+		"initialize with "+initializer(v.activations()), "initialize with nn.KaimingNormal (ReLU) or nn.XavierNormal (tanh, sigmoid)")
+}
+
 func zeroInit(v *view) *watch.Verdict {
 	if len(v.Steps) < 2 {
 		return nil
@@ -110,7 +179,7 @@ func zeroInit(v *view) *watch.Verdict {
 			still = append(still, i)
 		}
 	}
-	if len(still) < 2 {
+	if len(still) == 0 || len(still) < 2 && !v.stuck() {
 		return nil
 	}
 	names := v.paths(still)
@@ -210,7 +279,20 @@ func (v *view) entrance() int {
 
 func inputOutliers(v *view) *watch.Verdict {
 	i := v.entrance()
-	if i < 0 || len(v.Steps) < fewest/2 || !(v.stuckOrFailed() || v.poor()) {
+	if op := ""; i < 0 || !(v.stuckOrFailed() || v.poor()) {
+		return nil
+	} else if op = v.Header.Layers[i].Op; op != "MatMul" && op != "Conv" {
+		return nil
+	}
+	for _, in := range v.Header.Inputs {
+		if in.Usual > 0 && in.Most > 50*in.Usual && v.inputScale(i) < 10*float64(in.Most) {
+			name := v.path(i)
+			return verdict(fmt.Sprintf("the input %q has outliers, up to %.0f times as large as 99 %% of its numbers, whose updates of %s undo the others'; clip or normalize the inputs", in.Name, float64(in.Most/in.Usual), name),
+				fmt.Sprintf("99 %% are below %.3g, the largest is %.3g; %s", float64(in.Usual), float64(in.Most), v.lossNow()), []string{name},
+				"clip the inputs to a few deviations, or take their logarithm", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "clip the gradients (ClipNorm)")
+		}
+	}
+	if len(v.Steps) < fewest/2 || v.recurs(i) {
 		return nil
 	}
 	if scale := v.inputScale(i); scale > 0.1 && scale < 5 && !v.soundStart() {
@@ -228,13 +310,18 @@ func inputOutliers(v *view) *watch.Verdict {
 		"clip the inputs to a few deviations, or take their logarithm", "normalize the inputs (data.Set.Moments, Normalize)", "clip the gradients (ClipNorm)")
 }
 
+// recurs reports whether a layer is recurrent.
+func (v *view) recurs(layer int) bool {
+	return v.first.Layers.GradSteps != nil && len(v.first.Layers.GradSteps[layer]) > 1
+}
+
 func inputScale(v *view) *watch.Verdict {
 	i := v.entrance()
 	if i < 0 {
 		return nil
 	}
 	// What large inputs do at once, while a training may still creep on.
-	harm := v.enough() && v.fell < 0.8 && (v.first.Layers.Saturated[i] > 0.5 || !v.soundStart())
+	harm := len(v.Steps) >= 2*fewest && v.enough() && (v.fell < 0.8 && v.first.Layers.Saturated[i] > 0.5 || v.fell < 0.5 && v.trend < 0.3 && !v.soundStart())
 	scale := v.inputScale(i)
 	if !v.stuckOrFailed() && !v.poor() && !(harm && scale > 1) {
 		return nil
@@ -252,8 +339,15 @@ func inputScale(v *view) *watch.Verdict {
 }
 
 func startLoss(v *view) *watch.Verdict {
-	if v.Header.Loss != "squares" || math.IsNaN(v.chance) || len(v.stack) == 0 || v.fell > 0.5 {
+	if math.IsNaN(v.chance) || len(v.stack) == 0 || v.fell > 0.5 {
 		return nil
+	}
+	if v.Header.Loss != "squares" {
+		return v.startBias()
+	}
+	if end := v.path(v.stack[len(v.stack)-1]); v.chance > 400 && (v.Failure != nil || v.risen() || v.poor()) {
+		return verdict(fmt.Sprintf("the targets deviate by %.3g, where 1 is usual, and gradients are as large: normalize the targets", math.Sqrt(v.chance)), v.lossNow(), []string{end},
+			"scale the targets: subtract their mean and divide by their deviation", "divide the learning rate by 10", "clip the gradients (ClipNorm)")
 	}
 	i := v.stack[len(v.stack)-1]
 	out := math.Hypot(float64(v.first.Layers.Mean[i]), float64(v.first.Layers.Std[i]))
@@ -264,6 +358,77 @@ func startLoss(v *view) *watch.Verdict {
 	return verdict(fmt.Sprintf("the targets lie far from 0, where %s begins, and most steps go into getting there: normalize the targets", name),
 		fmt.Sprintf("first loss %.3g, variance of the targets %.3g, size of the outputs %.3g", float64(v.first.Loss), v.chance, out), []string{name},
 		"subtract the targets' mean and divide by their deviation", "set the last bias to the targets' mean", "raise the learning rate for the last bias")
+}
+
+// startBias judges a last layer whose biases alone prefer some classes.
+func (v *view) startBias() *watch.Verdict {
+	end := v.stack[len(v.stack)-1]
+	units := float64(v.Header.Layers[end].Units)
+	bias := 0.0
+	for p, param := range v.Header.Params {
+		if param.Layer == end && len(param.Shape) == 1 {
+			bias = float64(v.first.Params.Norm[p]) / math.Sqrt(units)
+		}
+	}
+	out := math.Hypot(float64(v.first.Layers.Mean[end]), float64(v.first.Layers.Std[end]))
+	if !(float64(v.first.Loss) > 2*v.chance && bias > 2 && bias > 0.7*out && (v.stuckOrFailed() || v.poor() || v.enough() && v.fell < 0.3)) {
+		return nil
+	}
+	name := v.path(end)
+	return verdict(fmt.Sprintf("the biases of %s prefer some classes from the start, and most steps go into undoing that: begin with biases of 0", name),
+		fmt.Sprintf("first loss %.3g, chance %.3g, size of the biases %.3g", float64(v.first.Loss), v.chance, bias), []string{name},
+		"initialize the biases with 0", "multiply the learning rate by 10")
+}
+
+func noWarmUp(v *view) *watch.Verdict {
+	var layers []int
+	for i, l := range v.Header.Layers {
+		if l.Attends {
+			layers = append(layers, i)
+		}
+	}
+	if len(layers) == 0 || !v.soundStart() || float64(v.first.Rate) < 0.5*v.highestRate() || !(v.stuckOrFailed() || v.poor()) {
+		return nil
+	}
+	ratio := v.largestRatio()
+	if !(ratio > 0.03) {
+		return nil
+	}
+	name := v.paths(layers)
+	return verdict(fmt.Sprintf("the first updates are too large for the attention of %s: the rate begins at its full %.3g; warm up over the first tenth of the training", list(name), float64(v.first.Rate)),
+		fmt.Sprintf("largest update %.2g of the weights in the first looks; %s", ratio, v.lossNow()), name,
+		"warm up over the first tenth of the training, to a tenth of the learning rate", "divide the learning rate by 10, or take that of the range test (tarn lr)", "normalize before the attention and not after it")
+}
+
+func weightDecay(v *view) *watch.Verdict {
+	if len(v.Steps) < 2*fewest || !v.enough() || v.Failure != nil || v.fell > 0.7 {
+		return nil
+	}
+	var vectors, matrices []string
+	for p, param := range v.Header.Params {
+		fell := float64(v.last.Params.Norm[p]) < 0.5*float64(v.first.Params.Norm[p]) && v.trend < 0.05
+		if !(param.Decay > 0) || !fell && !(float64(param.Decay*v.last.Rate) > 0.02) {
+			continue // it keeps the norm, and more than the last 50 updates
+		}
+		name := param.Name
+		if param.Layer >= 0 {
+			name = v.path(param.Layer)
+		}
+		if len(param.Shape) < 2 {
+			vectors = append(vectors, name)
+		} else {
+			matrices = append(matrices, name)
+		}
+	}
+	if len(matrices) == 0 && len(vectors) == 0 {
+		return nil
+	}
+	if 2*len(matrices) < len(v.stack) && len(vectors) > 0 {
+		return verdict(fmt.Sprintf("weight decay draws the scales and biases of %s to 0, which are no weights to be kept small: leave them out of it", list(vectors)), v.lossNow(), vectors,
+			"leave norms and biases out of the weight decay (optimizer.Group(optim.Vectors).Decay = 0)", "divide the weight decay by 100")
+	}
+	return verdict(fmt.Sprintf("the weight decay is too strong: it draws the weights of %s to 0, so that little is learned; divide it by 100", list(append(matrices, vectors...))), v.lossNow(), append(matrices, vectors...),
+		"divide the weight decay by 100", "leave norms and biases out of the weight decay (optimizer.Group(optim.Vectors).Decay = 0)")
 }
 
 // soundStart reports whether the first loss is near that of a constant prediction, as far as is known.
@@ -363,6 +528,9 @@ func saturation(v *view) *watch.Verdict {
 	i := layers[0]
 	name, share := v.path(i), float64(v.last.Layers.Saturated[i])
 	cause, cure := "because its updates are too large", "divide the learning rate by 10"
+	if v.first.Layers.Saturated[i] < 0.4 && v.largestRatio() < 0.1 {
+		return nil // it has learned to be sure
+	}
 	if v.first.Layers.Saturated[i] > 0.4 {
 		cause, cure = fmt.Sprintf("from the start, since its sums deviate by %.2g where 1 is usual", float64(v.first.Layers.Std[i])), "initialize its weights with nn.XavierNormal"
 		if s := v.inputScale(i); s > 5 {
@@ -410,7 +578,7 @@ func exploding(v *view) *watch.Verdict {
 
 func largeInit(v *view) *watch.Verdict {
 	if v.first == nil {
-		if !v.Failure.Overflow {
+		if v.Failure == nil || !v.Failure.Overflow {
 			return nil
 		}
 		return firstRun(v)
@@ -432,8 +600,11 @@ func largeInit(v *view) *watch.Verdict {
 	}
 	name := v.path(worst)
 	names := []string{name}
-	if first := v.path(v.stack[0]); first != name {
-		names = append(names, first)
+	for _, i := range v.stack {
+		g := float64(v.first.Params.Norm[v.weight(i)]) / math.Sqrt(float64(v.Header.Layers[i].Units))
+		if i != worst && (g > gain/2 || i == v.stack[0]) {
+			names = append(names, v.path(i))
+		}
 	}
 	return verdict(fmt.Sprintf("the weights are initialized too large, the most in %s, which multiplies what it reads by %.2g: use nn.KaimingNormal (ReLU) or nn.XavierNormal (tanh)", name, gain),
 		fmt.Sprintf("first loss %.3g, chance %.3g, deviation of the output %.3g", float64(v.first.Loss), v.chance, out), names,
@@ -473,13 +644,18 @@ func recurrent(v *view) *watch.Verdict {
 			g := s.Layers.GradSteps[i]
 			return float64(g[0]) / float64(g[n-1])
 		}))
+		early := v.first.Layers.GradSteps[i]
+		start := float64(early[0]) / float64(early[n-1])
+		if start > 1e3 {
+			ratio = start
+		}
 		factor := math.Pow(ratio, 1/float64(n-1))
 		evidence := fmt.Sprintf("gradient at step 1 over that at step %d: %.2g; %s", n, ratio, v.lossNow())
 		switch {
-		case ratio < 1e-3 || math.IsNaN(ratio):
+		case ratio < 1e-3 || math.IsNaN(ratio) && !(start > 1e3):
 			return verdict(fmt.Sprintf("gradients vanish in time: in %s they fall by a factor of %.2g a step, so that nothing is learned from steps more than %.0f back; use an LSTM or GRU", v.path(i), factor, math.Ceil(-7/math.Log(min(factor, 0.999)))),
 				evidence, []string{l.Path}, "use nn.NewLSTM or nn.NewGRU", "initialize the recurrent weights with nn.Orthogonal(1)", "read the sequence backwards, or attend to all steps")
-		case ratio > 1e3:
+		case start > 1e3:
 			return verdict(fmt.Sprintf("gradients explode in time: in %s they grow by a factor of %.2g a step; clip them, or use an LSTM or GRU", v.path(i), factor),
 				evidence, []string{l.Path}, "clip the gradients (ClipNorm)", "initialize the recurrent weights with nn.Orthogonal(1)", "use nn.NewLSTM or nn.NewGRU")
 		}
@@ -569,12 +745,17 @@ func smallInit(v *view) *watch.Verdict {
 }
 
 func batchNorm(v *view) *watch.Verdict {
-	if v.Header.Batch > 4 || len(v.Epochs) == 0 {
+	if len(v.Epochs) == 0 {
 		return nil
 	}
 	i := slices.IndexFunc(v.Header.Layers, func(l watch.Layer) bool { return l.Running })
 	e := v.Epochs[len(v.Epochs)-1]
-	if i < 0 || !v.poor() {
+	if i >= 0 && v.Header.Batch > 4 && v.foreign() {
+		return verdict(fmt.Sprintf("the running statistics of %s are not those of the batches it learns from, so that it is another network in evaluation: look at its momentum and at how the validation set is made", v.path(i)),
+			fmt.Sprintf("training loss %.3g, validation loss %.3g, chance %.3g", float64(e.TrainLoss), float64(e.ValLoss), v.chance), []string{v.path(i)},
+			"raise the momentum of the running statistics (nn.BatchNorm.Momentum)", "use nn.NewGroupNorm or nn.NewLayerNorm", "prepare the validation set as the training set")
+	}
+	if i < 0 || v.Header.Batch > 4 || !(v.poor() || v.foreign()) {
 		return nil
 	}
 	name := v.path(i)
@@ -583,8 +764,32 @@ func batchNorm(v *view) *watch.Verdict {
 		"use batches of 16 or more", "use nn.NewGroupNorm or nn.NewLayerNorm")
 }
 
+// foreign reports whether the training learns what holds for examples that it sees for the first time, and those of validation are no better
+// than chance at any time.
+func (v *view) foreign() bool {
+	n := len(v.Epochs)
+	if n < 2 || math.IsNaN(v.chance) || v.Failure != nil {
+		return false
+	}
+	lowest := math.Inf(1)
+	for _, e := range v.Epochs {
+		lowest = min(lowest, float64(e.ValLoss)) // NaN stays NaN
+	}
+	return lowest > 0.9*v.chance && v.fell > 0.5 && v.fresh() > 0.15
+}
+
+func validation(v *view) *watch.Verdict {
+	if !v.foreign() || slices.ContainsFunc(v.Header.Layers, func(l watch.Layer) bool { return l.Running }) {
+		return nil
+	}
+	e := v.Epochs[len(v.Epochs)-1]
+	return verdict("what holds for the training examples does not hold for those of validation at all: these come from elsewhere, or are prepared in another way; treat both alike",
+		fmt.Sprintf("training loss %.3g, validation loss %.3g, chance %.3g; in its first epoch the training loss fell by %.2g of chance", float64(e.TrainLoss), float64(e.ValLoss), v.chance, v.fresh()), nil,
+		"prepare the validation set as the training set", "look at ten examples of each, with their labels", "shuffle before splitting, so that every part has all classes")
+}
+
 func smallRate(v *view) *watch.Verdict {
-	if !v.enough() || v.fell > 0.3 || v.Failure != nil {
+	if !v.enough() || v.fell > 0.3 || v.Failure != nil || float64(v.last.Rate) < 0.1*v.highestRate() {
 		return nil
 	}
 	updates := make([]float64, 0, len(v.Header.Params))
@@ -623,6 +828,11 @@ func overfitting(v *view) *watch.Verdict {
 	}
 	lowest, now := float64(v.Epochs[best].ValLoss), float64(v.Epochs[n-1].ValLoss)
 	train, then := float64(v.Epochs[n-1].TrainLoss), float64(v.Epochs[best].TrainLoss)
+	if v.fell > 0.8 && now > 0.8*v.base && now > 5*train && !v.foreign() {
+		return verdict("the network learns the training examples by heart, and next to nothing of it holds for those of validation; use more data, dropout or weight decay",
+			fmt.Sprintf("validation loss %.3g, lowest %.3g; training loss %.3g", now, lowest, train), nil,
+			"stop early (Loop.EarlyStopping)", "augment the data or get more", "use dropout (nn.NewDropout) and weight decay (optim.NewAdamW)", "take a smaller network")
+	}
 	if !(n-best > 3 && now > 1.25*lowest && now-lowest > 0.1*math.Abs(v.base) && train < 0.8*then) {
 		return nil
 	}
@@ -632,7 +842,7 @@ func overfitting(v *view) *watch.Verdict {
 }
 
 func smallBatch(v *view) *watch.Verdict {
-	if v.Header.Batch > 8 || !v.poor() {
+	if v.Header.Batch > 8 || !v.poor() || len(v.Epochs) == 0 || len(v.Steps) < 4*fewest {
 		return nil
 	}
 	noise := v.typical(func(s *watch.Step) *watch.Number { return s.NoiseScale })
@@ -646,12 +856,147 @@ func smallBatch(v *view) *watch.Verdict {
 }
 
 func underfitting(v *view) *watch.Verdict {
-	if !v.enough() || len(v.Steps) < 2*fewest || math.IsNaN(v.chance) || v.fell > 0.7 || v.trend > 0.01 || v.risen() || v.Failure != nil || v.Header.Loss != "squares" {
+	if !v.enough() || len(v.Steps) < 2*fewest || len(v.Epochs) < 3 || math.IsNaN(v.chance) || v.fell > 0.7 || v.trend > 0.03 || v.risen() || v.Failure != nil {
 		return nil
+	}
+	left := 1 - v.fell
+	size := 0
+	for _, p := range v.Header.Params {
+		size += p.Size()
+	}
+	end := v.stack[max(0, len(v.stack)-1):]
+	switch {
+	case len(end) == 0 || size > v.Header.Examples*v.Header.Layers[end[0]].Units:
+		return nil // it could learn all examples by heart
+	case median(v.each(func(s *watch.Step) float64 { return float64(s.GradNorm) })[2*len(v.Steps)/3:]) < 0.1*float64(v.first.GradNorm):
+		return nil // no batch asks for anything else, as at the least loss of smoothed labels
+	case v.neighbors() < 0.3 && left < v.neighbors()+0.15, v.Header.Loss != "squares" && !(left > v.neighbors()+0.15):
+		return nil // no more can be expected
 	}
 	w := verdict("the network comes to rest high up: it is too small or too simple for the task; add units or layers",
 		fmt.Sprintf("%s; in the last third of the training it has fallen by %.1g of that", v.lossNow(), v.trend), nil,
 		"add units or layers", "give it inputs that say more", "train longer with a larger rate that decays")
+	w.Severity = Warning
+	return w
+}
+
+func frozenLayers(v *view) *watch.Verdict {
+	if !(v.stuckOrFailed() || v.poor()) || v.unrelated() || len(v.Steps) < 2*fewest || len(v.Epochs) < 3 {
+		return nil
+	}
+	var layers []int
+	for i, l := range v.Header.Layers {
+		if l.Frozen {
+			layers = append(layers, i)
+		}
+	}
+	if len(layers) == 0 {
+		return nil
+	}
+	return verdict(fmt.Sprintf("%s is frozen and the rest of the network gets nowhere without it: train it too, or load weights that are worth keeping", list(v.paths(layers))), v.lossNow(), v.paths(layers),
+		"train the frozen layers too (Param.Frozen = false)", "load trained weights before freezing")
+}
+
+func unrelated(v *view) *watch.Verdict {
+	if !v.unrelated() || !v.enough() || v.fell > 0.15 || v.trend > 0.05 || len(v.Steps) < 2*fewest {
+		return nil
+	}
+	return verdict("the labels seem to have nothing to do with the inputs: examples that are alike have targets no more alike than any; check that inputs and labels are in the same order",
+		fmt.Sprintf("loss that nearest neighbors allow %.3g; %s", float64(*v.Header.Neighbors), v.lossNow()), nil,
+		"check that inputs and labels belong together after shuffling and splitting", "look at ten examples with their labels", "train on more examples")
+}
+
+func plateau(v *view) *watch.Verdict {
+	if !v.stuck() || len(v.Steps) < 3*fewest || v.Failure != nil {
+		return nil
+	}
+	return verdict("the loss stays on a plateau at what a constant prediction has, and none of the usual causes shows: try another rate, optimizer or normalization on it (tarn doctor --try)",
+		v.lossNow(), nil, "use optim.NewAdam", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "take the learning rate of the range test (tarn lr)")
+}
+
+// part is the median of a number over the looks from one to another, without those that lack it.
+func (v *view) part(from, to int, f func(s *watch.Step) *watch.Number) float64 {
+	var numbers []float64
+	for i := from; i < to; i++ {
+		if x := f(&v.Steps[i]); x != nil && x.Finite() {
+			numbers = append(numbers, float64(*x))
+		}
+	}
+	return median(numbers)
+}
+
+func earlyDecay(v *view) *watch.Verdict {
+	n := len(v.Steps)
+	if n < 2*fewest || v.Failure != nil || v.fell > 0.9 {
+		return nil
+	}
+	rates := v.each(func(s *watch.Step) float64 { return float64(s.Rate) })
+	highest := slices.Max(rates)
+	at := slices.IndexFunc(rates, func(r float64) bool { return r < 0.01*highest })
+	if at < 3 || n-at < n/3 || slices.Max(rates[at:]) > 0.01*highest { // a warm-up, a cycle, or the end of a schedule
+		return nil
+	}
+	losses := v.each(func(s *watch.Step) float64 { return float64(s.Loss) })
+	before := (median(losses[:max(1, at/3)]) - median(losses[at-max(1, at/3):at])) / math.Abs(v.base)
+	after := (median(losses[at:at+max(1, (n-at)/3)]) - median(losses[n-max(1, (n-at)/3):])) / math.Abs(v.base)
+	if !(before > 0.03 && after < before/5) {
+		return nil
+	}
+	w := verdict(fmt.Sprintf("the learning rate falls too early: from %.2g to %.2g by run %d of %d, while the loss still fell, and it stands still since; let the rate fall over the whole training", highest, rates[n-1], v.Steps[at].Run, v.run),
+		fmt.Sprintf("until then the loss has fallen by %.2g of chance, and by %.2g since; %s", before, max(0, after), v.lossNow()), nil,
+		"let the rate fall over the whole training (optim.Cosine with all its steps)", "multiply the learning rate by 10")
+	w.Severity = Warning
+	return w
+}
+
+func unevenUpdates(v *view) *watch.Verdict {
+	if !v.enough() || v.Failure != nil || len(v.stack) < 2 {
+		return nil
+	}
+	slow, fast, least, most := -1, -1, math.Inf(1), 0.0
+	for _, i := range v.stack {
+		w := v.weight(i)
+		if v.first.Params.Norm[w] == 0 || v.last.Params.GradNorm[w] == 0 || v.Header.Layers[i].Op == "Take" {
+			continue // a table changes in few rows at a time
+		}
+		r := median(v.each(func(s *watch.Step) float64 { return s.Params.Ratio(w) }))
+		if r < least {
+			slow, least = i, r
+		}
+		if r > most {
+			fast, most = i, r
+		}
+	}
+	if !(least > 0 && least < 1e-6 && most > 3e-4 && most > 1000*least) {
+		return nil
+	}
+	w := verdict(fmt.Sprintf("%s is hardly trained: an update changes its weights by %.1g, and those of %s by %.1g; 1e-3 is usual for all", v.path(slow), least, v.path(fast), most),
+		fmt.Sprintf("norm of the weights of %s %.3g, of %s %.3g; %s", v.path(slow), float64(v.last.Params.Norm[v.weight(slow)]), v.path(fast), float64(v.last.Params.Norm[v.weight(fast)]), v.lossNow()), []string{v.path(slow)},
+		"initialize with "+initializer(v.activations()), "look at the rates of its group (Chain.Group)", "use optim.NewAdam, whose steps do not depend on the gradients' size")
+	w.Severity = Warning
+	return w
+}
+
+func noDecay(v *view) *watch.Verdict {
+	n := len(v.Steps)
+	if n < 3*fewest || len(v.Epochs) < 6 || v.Failure != nil || v.fell < 0.1 || v.fell > 0.9 || math.Abs(v.trend) > 0.02 || v.last.Rate != v.first.Rate {
+		return nil
+	}
+	ratio := 0.0
+	for _, i := range v.stack {
+		w := v.weight(i)
+		var late []float64
+		for _, s := range v.Steps[2*n/3:] {
+			late = append(late, s.Params.Ratio(w))
+		}
+		ratio = max(ratio, median(late))
+	}
+	if !(ratio > 0.1) {
+		return nil
+	}
+	w := verdict(fmt.Sprintf("the loss has come to rest at a constant rate of %.2g while each update still changes up to %.2g of a layer's weights: they wander around the minimum; let the rate fall", float64(v.last.Rate), ratio),
+		fmt.Sprintf("%s; in the last third of the training it has fallen by %.1g of that", v.lossNow(), v.trend), nil,
+		"let the rate fall over the whole training (optim.Cosine with all its steps)", "divide the learning rate by 10", "use larger batches, or accumulate gradients")
 	w.Severity = Warning
 	return w
 }

@@ -31,7 +31,7 @@ type view struct {
 // newView returns nil for a history that says nothing.
 func newView(h *watch.History) *view {
 	switch {
-	case h.Header == nil || len(h.Steps) == 0 && (h.Failure == nil || h.Failure.Run > 0):
+	case h.Header == nil || len(h.Steps) == 0 && h.Failure != nil && h.Failure.Run > 0:
 		return nil
 	case len(h.Steps) == 0:
 		return &view{History: h}
@@ -62,7 +62,9 @@ func newView(h *watch.History) *view {
 	}
 	// The mean over an epoch is a better measure than single batches, but late while the loss falls fast.
 	if n := len(h.Epochs); n > 0 && h.Epochs[n-1].Run >= v.last.Run-int64(2*h.Header.Every) {
-		v.loss = min(v.loss, float64(h.Epochs[n-1].TrainLoss))
+		if v.loss = min(v.loss, float64(h.Epochs[n-1].TrainLoss)); h.Header.Batch < 8 {
+			v.loss = float64(h.Epochs[n-1].TrainLoss) // single examples have their own
+		}
 	}
 	v.fell = (v.base - v.loss) / math.Abs(v.base)
 	if math.IsNaN(v.fell) {
@@ -74,6 +76,36 @@ func newView(h *watch.History) *view {
 		}
 	}
 	return v
+}
+
+// unrelated reports whether the targets of similar examples are no more similar than those of any, as far as is known.
+func (v *view) unrelated() bool {
+	return v.neighbors() > 0.93 || v.Header.Loss == "squares" && v.neighbors() > 0.85
+}
+
+// neighbors is the loss that nearest neighbors allow beside that of a constant prediction, or NaN.
+func (v *view) neighbors() float64 {
+	if n := v.Header.Neighbors; n != nil {
+		return float64(*n) / v.chance
+	}
+	return math.NaN()
+}
+
+// fresh is the part of base by which the loss has fallen on examples that the training sees for the first time: what is learned of
+// them is not learned by heart.
+func (v *view) fresh() float64 {
+	var losses []float64
+	for _, s := range v.Steps {
+		if s.Epoch <= 1 {
+			losses = append(losses, float64(s.Loss))
+		}
+	}
+	return (v.base - mean(losses[len(losses)/2:])) / math.Abs(v.base)
+}
+
+// highestRate is that of all looks.
+func (v *view) highestRate() float64 {
+	return slices.Max(v.each(func(s *watch.Step) float64 { return float64(s.Rate) }))
 }
 
 // enough reports whether there are looks enough to tell how the training goes, and it is not warming up.
