@@ -35,7 +35,8 @@ import (
 // it is the empirical one, with targets drawn from what the model predicts the true one.
 //
 // A weight of a convolution is the matrix [f window*channels], a the elements of the window at a place, 0 in the padding; strides,
-// padding and dilation only change which elements these are. With groups, and if a product has batch axes that the
+// padding and dilation only change which elements these are. That of a transposed convolution is the matrix [window*channels f], a the channels at a place of
+// its operand, and d the elements of the window of the gradient there; the bias is no part of it. With groups, and if a product has batch axes that the
 // weight has too, there is a matrix for each: then every value and both factors have a leading axis for the groups.
 type KroneckerLayer struct {
 	Weight   *Param
@@ -56,7 +57,7 @@ type LinearUse struct {
 	X, Y     *Value // the operand that the weight multiplies, and the product before the bias, as they are in the graph
 	DY       *Value // the gradient of the loss with respect to Y
 	Input    *Value // a: the rows of X, of a convolution the windows, with a 1 at the end if there is a bias, [rows in]
-	Gradient *Value // the rows of DY, [rows out]
+	Gradient *Value // the rows of DY, of a transposed convolution the windows, [rows out]
 }
 
 // Unfactored is a param that has no Kronecker factors, and why.
@@ -66,7 +67,7 @@ type Unfactored struct {
 }
 
 // KroneckerFactors finds the params that are weights or biases of linear maps, and their Kronecker factors. A
-// weight may reach the product, any of the forms of MatMul and Einsum or a Conv, through reshapes, permutations and flips.
+// weight may reach the product, any of the forms of MatMul and Einsum, a Conv or a ConvTranspose, through reshapes, permutations and flips.
 // The others are the params that are also used in any other way, such as embeddings, the scales of norms, weights under a
 // Transform, in a Checkpoint or in the body of a loop, and those with a penalty in the loss. The loss is a mean over the given number of
 // examples; 0 means the size of the first axis of the inputs, which must then be equal. If errors were recorded in g, they are returned.

@@ -269,6 +269,44 @@ func TestKroneckerConv(t *testing.T) {
 	}
 }
 
+// TestKroneckerConvTranspose checks the factors of transposed convolutions, whose gradient is the sum over the places of the window of the gradient there
+// times the channels.
+func TestKroneckerConvTranspose(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		x, w    []int // [n d... f], [f c/groups k...]
+		options tarn.ConvOptions
+	}{
+		{"plain", []int{2, 4, 3, 3}, []int{3, 2, 3, 2}, tarn.ConvOptions{}},
+		{"stride and padding", []int{2, 4, 3, 2}, []int{2, 3, 3, 4}, tarn.ConvOptions{Window: tarn.Window{Stride: []int{2, 3}, Padding: []int{1, 2}}}},
+		{"extra", []int{2, 4, 3, 2}, []int{2, 3, 3, 3}, tarn.ConvOptions{Window: tarn.Window{Stride: []int{3, 2}, Padding: []int{1}}, Extra: []int{2, 1}}},
+		{"dilation", []int{2, 4, 3, 2}, []int{2, 3, 2, 3}, tarn.ConvOptions{Window: tarn.Window{Dilation: []int{2, 3}, PaddingAfter: []int{1, 2}, Padding: []int{0}}}},
+		{"groups", []int{2, 3, 3, 4}, []int{4, 3, 2, 2}, tarn.ConvOptions{Groups: 2}},
+		{"depthwise", []int{2, 4, 4, 3}, []int{3, 1, 3, 3}, tarn.ConvOptions{Groups: 3, Window: tarn.Window{Stride: []int{2}}}},
+		{"one axis", []int{3, 5, 2}, []int{2, 4, 3}, tarn.ConvOptions{Window: tarn.Window{Stride: []int{2}}}},
+		{"three axes", []int{2, 3, 2, 3, 2}, []int{2, 3, 2, 2, 2}, tarn.ConvOptions{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			groups := max(test.options.Groups, 1)
+			channels := test.w[1] * groups
+			w, b := normalParam("w", test.w...), normalParam("b", channels)
+			g := tarn.NewGraph()
+			x := g.Input("x", tarn.F64, test.x...)
+			loss := bumpy(x.ConvTranspose(w.Value(g).KernelFromTorch(), test.options).Add(b))
+			layers, others, err := tarn.KroneckerFactors(loss, 0, w, b)
+			if err != nil || len(layers) != 1 || len(others) != 1 || others[0].Param != b {
+				t.Fatal(layers, others, err)
+			}
+			l := layers[0]
+			taps := w.Tensor().Size() / test.w[0] / test.w[1]
+			if l.Examples != test.x[0] || l.Groups != groups || l.Bias != nil || l.A.Dim(-1) != test.w[0]/groups || l.G.Dim(-1) != taps*test.w[1] {
+				t.Fatal(l, l.Examples, l.Groups)
+			}
+			checkLayer(t, g, l, loss, x.Size()/test.w[0], normalTensor("x", test.x...))
+		})
+	}
+}
+
 // fisher is the mean over examples of vec(gradient) vec(gradient)ᵀ, from the Jacobian of the losses of the examples by the matrix
 // of a layer, and the Kronecker product of the factors, both flat.
 func fisher(t *testing.T, g *tarn.Graph, l *tarn.KroneckerLayer, losses *tarn.Value, inputs ...*tarn.Tensor) (brute, product []float64) {
@@ -404,9 +442,13 @@ func TestKroneckerOthers(t *testing.T) {
 		{"an image", []int{1, 4, 3, 2}, func(x *tarn.Value, p *tarn.Param) *tarn.Value {
 			return p.Value(x.Graph()).Conv(x.Reshape(3, 3, 2, 1), tarn.ConvOptions{})
 		}, "it is used by Conv"},
-		{"a transposed convolution", []int{2, 1, 3, 3}, func(x *tarn.Value, p *tarn.Param) *tarn.Value {
-			return x.Reshape(1, 3, 3, 2).ConvTranspose(p.Value(x.Graph()).KernelFromTorch(), tarn.ConvOptions{})
+		{"an image of a transposed convolution", []int{1, 4, 3, 2}, func(x *tarn.Value, p *tarn.Param) *tarn.Value {
+			return p.Value(x.Graph()).ConvTranspose(x.Reshape(3, 3, 1, 2), tarn.ConvOptions{})
 		}, "it is used by ConvTranspose"},
+		{"a convolution and its transpose", []int{2, 1, 3, 3}, func(x *tarn.Value, p *tarn.Param) *tarn.Value {
+			kernel := p.Value(x.Graph()).KernelFromTorch()
+			return x.Reshape(1, 3, 3, 2).ConvTranspose(kernel, tarn.ConvOptions{}).Conv(kernel, tarn.ConvOptions{})
+		}, "used as one matrix"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := normalParam("p", test.shape...)

@@ -42,7 +42,7 @@ type use struct {
 	dy      *Value
 	rows    func(x *Value) *Value // x as [groups... rows in]
 	results func(y *Value) *Value // y, or its gradient, as [groups... rows out]
-	// outer is the view in the shape of y of an array [groups out]: what a bias that belongs to the weight looks like.
+	// outer is the view in the shape of y of an array [groups out]: what a bias that belongs to the weight looks like. Without a shape none does.
 	outer ir.View
 }
 
@@ -100,11 +100,14 @@ func (w *weightUses) follow(users usage, v *Value, moves []move) {
 		case matMulOp:
 			w.add(productOf(op, o, v.typ.Shape, false, moves))
 		case convOp:
-			if op.kind != ir.ConvOutput || o.at != 1 {
+			switch {
+			case o.at == 1 && op.kind == ir.ConvOutput:
+				w.add(convolutionOf(op, o.user, moves))
+			case o.at == 1 && op.kind == ir.ConvInput:
+				w.add(transposedConvolutionOf(op, o.user, moves))
+			default:
 				w.refuse(o.user)
-				continue
 			}
-			w.add(convolutionOf(op, o.user, moves))
 		default:
 			w.refuse(o.user)
 		}
@@ -240,23 +243,52 @@ func convolutionOf(op convOp, y *Value, moves []move) (u *use, groups, outputs, 
 	}
 	moves = reshapedTo(moves, kernel, split)
 	moves = append(slices.Clone(moves), move{permuteOp{irop.Permute{Axes: axes}}, split})
-	w := Window{Stride: op.stride, Dilation: op.dilation, Padding: op.before, PaddingAfter: make([]int, rank)}
-	for a := range rank {
-		reach := (op.size[a]-1)*op.stride[a] + (kernel[a]-1)*op.dilation[a] + 1
-		w.PaddingAfter[a] = max(reach-x.Dim(a+1)-op.before[a], 0)
-	}
 	places := y.Size() / (groups * outputs)
-	u = &use{moves: moves, x: x, y: y,
-		rows: func(x *Value) *Value {
-			return x.Unfold(kernel[:rank], w).Reshape(places, taps, groups, channels).Permute(2, 0, 1, 3).Reshape(matrixShape(groups, places, inputs)...)
-		},
-		results: func(y *Value) *Value {
-			return y.Reshape(places, groups, outputs).Permute(1, 0, 2).Reshape(matrixShape(groups, places, outputs)...)
-		},
-	}
+	u = &use{moves: moves, x: x, y: y, rows: op.windows(kernel[:rank], x.Shape()[1:rank+1], op.size, places, channels), results: perPlace(places, groups, outputs)}
 	u.outer = ir.View{Shape: y.typ.Shape, Strides: make([]int, y.Rank())}
 	u.outer.Strides[y.Rank()-1] = 1
 	return u, groups, outputs, inputs
+}
+
+// transposedConvolutionOf is the use of a weight as the kernel of a transposed convolution: every place of x is multiplied by all of the kernel, and
+// the products are added up in the window of y there. So the gradient with respect to the products is the window of that with respect to y. The bias,
+// which is added to y and not to the products, is none of the matrix.
+func transposedConvolutionOf(op convOp, y *Value, moves []move) (u *use, groups, outputs, inputs int) {
+	x, kernel := y.in[0], y.in[1].typ.Shape
+	rank := len(kernel) - 2
+	taps, channels := ir.Size(kernel[:rank]), kernel[rank]
+	groups = op.groups
+	outputs, inputs = taps*channels, kernel[rank+1]/groups
+	if groups == 1 {
+		moves = reshapedTo(moves, kernel, []int{outputs, inputs})
+	} else {
+		split := []int{outputs, groups, inputs}
+		moves = append(slices.Clone(reshapedTo(moves, kernel, split)), move{permuteOp{irop.Permute{Axes: []int{1, 0, 2}}}, split})
+	}
+	places := x.Size() / (groups * inputs)
+	u = &use{moves: moves, x: x, y: y, rows: perPlace(places, groups, inputs), results: op.windows(kernel[:rank], op.size, x.Shape()[1:rank+1], places, channels)}
+	return u, groups, outputs, inputs
+}
+
+// perPlace brings the channels of a group at all places into rows.
+func perPlace(places, groups, channels int) func(v *Value) *Value {
+	return func(v *Value) *Value {
+		return v.Reshape(places, groups, channels).Permute(1, 0, 2).Reshape(matrixShape(groups, places, channels)...)
+	}
+}
+
+// windows brings the windows of a value with some spatial axes into rows, one for each of the places: at is how many these are along the axes, places how many
+// there are of all examples, and channels those of a group.
+func (op convOp) windows(size, space, at []int, places, channels int) func(v *Value) *Value {
+	w := Window{Stride: op.stride, Dilation: op.dilation, Padding: op.before, PaddingAfter: make([]int, len(size))}
+	for a := range size {
+		reach := (at[a]-1)*op.stride[a] + (size[a]-1)*op.dilation[a] + 1
+		w.PaddingAfter[a] = max(reach-space[a]-op.before[a], 0)
+	}
+	taps := ir.Size(size)
+	return func(v *Value) *Value {
+		return v.Unfold(size, w).Reshape(places, taps, op.groups, channels).Permute(2, 0, 1, 3).Reshape(matrixShape(op.groups, places, taps*channels)...)
+	}
 }
 
 // sameMoves reports whether two lists of moves from one shape bring every element to the same place, as far as that can be told.
@@ -319,7 +351,7 @@ func (w *weightUses) findBias(users usage, params map[*Param]bool) {
 func (users usage) biasOf(u *use) *Value {
 	y, view := u.y, u.outer
 	for {
-		if len(users[y]) != 1 {
+		if view.Shape == nil || len(users[y]) != 1 {
 			return nil
 		}
 		o := users[y][0]

@@ -476,6 +476,16 @@ func TestMistakes(t *testing.T) {
 			"SOAP: Beta1 is 1", "MomentsBeta is -1", "Every is 0 and MaxSize 10000"}},
 		{"kfac", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Decay, o.Damping, o.KL, o.Momentum = 1, 0, nan, -1 }), good, []string{
 			"KFAC: Decay is 1", "Damping is 0 and should be positive", "KL is NaN", "Momentum is -1"}},
+		{"kfac strict", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Strict = true }), with(func(p *problem) {
+			p.loss = func(g *tarn.Graph, rows int) *tarn.Value {
+				x := g.Input("x", tarn.F64, rows, 3)
+				last, _ := tarn.Scan([]*tarn.Value{x.Sum(0)}, []*tarn.Value{x}, tarn.ScanOptions{}, func(carry, in []*tarn.Value) ([]*tarn.Value, []*tarn.Value) {
+					return []*tarn.Value{in[0].MatMul(p.params[0]).Tanh().Slice(-1, 0, 3)}, nil
+				})
+				return last[0].Sum()
+			}
+		}), []string{`KFAC: param "w1" is a matrix without Kronecker factors: it is used by Scan at chain_test.go:`, "unset Strict to leave it to SGD"}},
+		{"kfac strict size", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Strict, o.MaxSize = true, 3 }), good, []string{`param "w1" has factors of up to 4 rows, more than MaxSize 3`}},
 		{"kfac intervals", broken(optim.NewKFAC(1), func(o *optim.KFAC) { o.Every = 0 }), good, []string{"Every is 0, FactorsEvery 5, MaxSize 4096 and Examples 0"}},
 		{"kfac examples", optim.NewKFAC(1), with(func(p *problem) {
 			loss := p.loss

@@ -32,6 +32,8 @@ import (
 //	opt.Others = optim.NewScaleByAdam()
 //	opt.Group(optim.Under("token")).Rate = 0.1
 //
+// With Strict matrices that would be left so are an error with their names and the reason.
+//
 // The loss must be a mean over the examples. With Targets the factors are those of the true Fisher matrix, from targets that are
 // drawn from the model, for the price of one more backward pass in those updates that renew the factors; without, of the
 // empirical one, from the targets of the data. They are those of this batch, or of the last micro-batch, at the params as they
@@ -53,6 +55,7 @@ type KFAC struct {
 	Every        int       // updates from one inversion to the next
 	FactorsEvery int       // updates from one renewal of the factors to the next
 	MaxSize      int       // layers with a factor of more rows than this are left to SGD
+	Strict       bool      // a matrix that would be left to SGD is an error of Update, which says why
 	Targets      Targets   // of the true Fisher matrix; nil for the empirical one
 	Others       Transform // of the gradients of params without factors; nil is SGD
 	// Examples is the number of examples that the loss is a mean over; 0 stands for that of Targets, or without these for the size
@@ -135,7 +138,7 @@ func (o *KFAC) layers(c *Context) (layers kfacLayers, ok bool) {
 	for i, s := range c.Slots {
 		params[i], at[s.Param] = s.Param, i
 	}
-	found, _, err := tarn.KroneckerFactors(loss, examples, params...)
+	found, left, err := tarn.KroneckerFactors(loss, examples, params...)
 	given := found
 	if err == nil && layers.drawn != nil {
 		given, _, err = tarn.KroneckerFactors(c.Loss, examples, params...)
@@ -144,8 +147,16 @@ func (o *KFAC) layers(c *Context) (layers kfacLayers, ok bool) {
 		c.Errorf("%w", err)
 		return layers, false
 	}
+	for _, other := range left {
+		if p := other.Param; o.Strict && len(p.Shape()) > 1 {
+			c.Errorf("param %q is a matrix without Kronecker factors: %s; unset Strict to leave it to SGD, or to Others", c.Slots[at[p]].Name, other.Reason)
+		}
+	}
 	for _, l := range found {
-		if max(l.A.Dim(-1), l.G.Dim(-1)) > o.MaxSize {
+		if n := max(l.A.Dim(-1), l.G.Dim(-1)); n > o.MaxSize {
+			if o.Strict {
+				c.Errorf("param %q has factors of up to %d rows, more than MaxSize %d", c.Slots[at[l.Weight]].Name, n, o.MaxSize)
+			}
 			continue
 		}
 		layer := kfacLayer{KroneckerLayer: l, weight: at[l.Weight], bias: -1}
