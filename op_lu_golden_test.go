@@ -44,6 +44,25 @@ func init() {
 	}
 }
 
+func init() {
+	join := func(re, im *tarn.Value) *tarn.Value { return tarn.Concat(-1, re, im) }
+	add := func(name string, n int, norm tarn.FourierNorm) {
+		linalgOps["FFT "+name] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].FFT(in[1], norm)) }
+		linalgOps["IRFFT "+name] = func(in ...*tarn.Value) *tarn.Value { return in[0].IRFFT(in[1], n, norm) }
+	}
+	for _, n := range []int{1, 6, 16, 37} {
+		add(fmt.Sprint(n), n, tarn.NormBackward)
+		linalgOps[fmt.Sprint("IFFT ", n)] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].IFFT(in[1], tarn.NormBackward)) }
+		linalgOps[fmt.Sprint("RFFT ", n)] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].RFFT(tarn.NormBackward)) }
+	}
+	add("ortho", 10, tarn.NormOrtho)
+	add("forward", 10, tarn.NormForward)
+	linalgOps["FFT2"] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].FFT2(in[1], tarn.NormBackward)) }
+	linalgOps["IFFT2"] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].IFFT2(in[1], tarn.NormBackward)) }
+	linalgOps["RFFT2"] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].RFFT2(tarn.NormBackward)) }
+	linalgOps["IRFFT2"] = func(in ...*tarn.Value) *tarn.Value { return in[0].IRFFT2(in[1], 5, tarn.NormBackward) }
+}
+
 func TestLinearAlgebraEqualsPyTorch(t *testing.T) {
 	data, err := os.ReadFile("testdata/linalg.json")
 	if err != nil {

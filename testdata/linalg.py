@@ -85,5 +85,37 @@ case("MatrixSqrt of complex eigenvalues", sqrtm, turned, value=torch.tensor(scip
 a, b, c = regular[0], floats(3, 3) + 2 * eye(3), floats(4, 3)
 case("SolveSylvester", sylvester, a, b, c, value=torch.tensor(scipy.linalg.solve_sylvester(a.numpy(), b.numpy(), c.numpy())))
 
+
+
+def pair(f, **options):
+    def both(re, im):
+        y = f(torch.complex(re, im), **options)
+        return torch.cat((y.real, y.imag), -1) if y.is_complex() else y
+
+    return both
+
+
+def spectrum(f, **options):
+    def both(x):
+        y = f(x, **options)
+        return torch.cat((y.real, y.imag), -1)
+
+    return both
+
+
+fft = torch.fft
+for n in (1, 6, 16, 37):
+    case(f"FFT {n}", pair(fft.fft), floats(2, n), floats(2, n))
+    case(f"IFFT {n}", pair(fft.ifft), floats(2, n), floats(2, n))
+    case(f"RFFT {n}", spectrum(fft.rfft), floats(2, n))
+    case(f"IRFFT {n}", pair(fft.irfft, n=n), floats(2, n // 2 + 1), floats(2, n // 2 + 1))
+for norm in ("ortho", "forward"):
+    case("FFT " + norm, pair(fft.fft, norm=norm), floats(10), floats(10))
+    case("IRFFT " + norm, pair(fft.irfft, n=10, norm=norm), floats(6), floats(6))
+case("FFT2", pair(fft.fft2), floats(2, 3, 4), floats(2, 3, 4))
+case("IFFT2", pair(fft.ifft2), floats(2, 3, 4), floats(2, 3, 4))
+case("RFFT2", spectrum(fft.rfft2), floats(2, 3, 5))
+case("IRFFT2", pair(fft.irfft2, s=(3, 5)), floats(2, 3, 3), floats(2, 3, 3))
+
 with open("linalg.json", "w") as f:
     f.write("{\n" + ",\n".join(json.dumps(name) + ": " + json.dumps(entry, separators=(",", ":")) for name, entry in cases.items()) + "\n}\n")
