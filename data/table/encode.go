@@ -143,6 +143,69 @@ func (e *Encoder) Sources() (numbers, codes []string) {
 	return numbers, codes
 }
 
+// Check returns an error if the encoder contradicts itself or its schema, as one that was read from a file may.
+func (e *Encoder) Check() error {
+	if e.Schema == nil {
+		return errors.New("table: encoder: there is no schema")
+	}
+	seen := map[string]bool{}
+	for i := range e.Transforms {
+		t := &e.Transforms[i]
+		bad := func(what string) error {
+			return fmt.Errorf("table: encoder: column %s: %s", list.Quote(t.Column), what)
+		}
+		d := e.Schema.Column(t.Column)
+		switch {
+		case d == nil:
+			return bad("it is not in the schema")
+		case seen[t.Column]:
+			return bad("it is there twice")
+		case t.Kind != Numeric && t.Kind != Date && t.Kind != Bool && t.Kind != Category && t.Kind != Text:
+			return bad("it cannot be encoded as " + list.Quote(string(t.Kind)))
+		case t.Kind != Category && len(t.Parts) == 0:
+			return bad("it becomes nothing")
+		case t.Kind == Date && (d.Layout == "" || len(t.Parts) < dateParts(d.Layout)):
+			return bad("it is a date without layout or parts")
+		case t.Kind == Category && !slices.IsSorted(t.Levels):
+			return bad("its levels are not sorted")
+		case t.Kind == Category && len(t.Means) != len(t.Parts):
+			return bad("it has not one list of means for each part")
+		case math.IsNaN(t.Fill) || math.IsInf(t.Fill, 0):
+			return bad("its fill is not finite")
+		}
+		seen[t.Column] = true
+		for _, m := range t.Means {
+			if len(m) != len(t.Levels)+2 {
+				return bad("it has not one mean for each code")
+			}
+		}
+		for _, p := range t.Parts {
+			if !(p.Std > 0) || math.IsInf(p.Std, 0) || math.IsNaN(p.Mean) || math.IsInf(p.Mean, 0) {
+				return bad("a mean or deviation is out of range")
+			}
+		}
+		if !slices.IsSorted(t.Quantiles) {
+			return bad("its quantiles are not sorted")
+		}
+	}
+	return nil
+}
+
+// dateParts is the number of parts of a date of a layout.
+func dateParts(layout string) int {
+	n := 0
+	if hasDay(layout) || strings.Contains(layout, "2006") {
+		n += 3
+	}
+	if hasDay(layout) {
+		n += 2
+	}
+	if hasTime(layout) {
+		n += 2
+	}
+	return n
+}
+
 // Outcome is what is predicted, for the rows of a training part: Classes holds a class from 0 on for each row, or Values a quantity.
 // Only means of the target need it.
 type Outcome struct {
@@ -395,6 +458,22 @@ func (tr *Transform) values(t *Table, c *Column, d *Description) ([]float64, err
 	return out, nil
 }
 
+// Values reads a column of t as numbers, with NaN for what is missing: quantities without their units, dates as seconds since 1970.
+func Values(t *Table, d *Description) ([]float64, error) {
+	c := t.Column(d.Name)
+	if c == nil {
+		return nil, fmt.Errorf("table: there is no column %s; there are %s", list.Quote(d.Name), list.Names(t.Names()))
+	}
+	if c.Numbers != nil && d.Kind != Date {
+		return c.Numbers, nil
+	}
+	tr := Transform{Kind: Numeric}
+	if d.Kind == Date {
+		tr.Kind = Date
+	}
+	return tr.values(t, c, d)
+}
+
 // Encode makes features of a table. It finds the columns by name and leaves others out. A value that is no number in a column of numbers is an error; a level that
 // was never seen is not, and is listed.
 func (e *Encoder) Encode(t *Table) (*Features, error) {
@@ -487,7 +566,7 @@ func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at
 				case len(tr.Levels) > 0 && w == tr.Levels[len(tr.Levels)-1]:
 					v = 1
 				case !slices.Contains(tr.Levels, w):
-					if yes, ok := meaning(w); ok && len(tr.Levels) == 2 && isBool(tr.Levels) { // Yes or true instead of yes
+					if yes, ok := Meaning(w); ok && len(tr.Levels) == 2 && isBool(tr.Levels) { // Yes or true instead of yes
 						v = truthValue(yes)
 					} else {
 						v, absent = 0.5, true

@@ -471,8 +471,8 @@ func truth(a, b string) (first, ok bool) {
 	return false, false
 }
 
-// meaning reports whether a word means yes, if it means yes or no.
-func meaning(word string) (yes, ok bool) {
+// Meaning reports whether a word means yes, if it means yes or no.
+func Meaning(word string) (yes, ok bool) {
 	word = strings.ToLower(word)
 	for _, o := range opposites {
 		if word == o[0] || word == o[1] {

@@ -1,0 +1,371 @@
+package fit
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/rng"
+)
+
+// This file measures how good answers are.
+
+// Evaluation is how good a model's answers about rows with known targets are.
+type Evaluation struct {
+	Rows     int                `json:"rows"`
+	Classes  []string           `json:"classes,omitempty"`
+	Metrics  map[string]float64 `json:"metrics"`
+	Errors   map[string]float64 `json:"errors"`   // standard errors of the metrics, where they are known
+	Baseline map[string]float64 `json:"baseline"` // metrics of the commonest class, or of the mean, in the rows of the training
+	// Confusion counts for each class, down, what it was taken for, across.
+	Confusion [][]int `json:"confusion,omitempty"`
+
+	truth   outcome
+	answers []float64
+}
+
+// outcome is what is true of some rows.
+type outcome struct {
+	class []int32
+	value []float64
+}
+
+func (o outcome) rows() int { return max(len(o.class), len(o.value)) }
+
+// truth is the outcome of some rows.
+func (p *problem) truth(rows []int) outcome {
+	var o outcome
+	for _, r := range rows {
+		if p.class != nil {
+			o.class = append(o.class, p.class[r])
+		} else {
+			o.value = append(o.value, p.value[r])
+		}
+	}
+	return o
+}
+
+// guess answers rows by the shares of the classes, or by the mean, of the rows learned from.
+func (p *problem) guess(rows []int) []float64 {
+	n := float64(p.table.Rows())
+	if p.class != nil {
+		share := make([]float64, len(p.classes))
+		for _, k := range p.class {
+			share[k] += 1 / n
+		}
+		return slices.Repeat(share, len(rows))
+	}
+	mean := 0.0
+	for _, v := range p.value {
+		mean += v / n
+	}
+	return slices.Repeat([]float64{mean}, len(rows))
+}
+
+// measure compares answers with the truth.
+func measure(classes []string, truth outcome, answers []float64) *Evaluation {
+	n := truth.rows()
+	e := &Evaluation{Rows: n, Classes: classes, Metrics: map[string]float64{}, Errors: map[string]float64{}, truth: truth, answers: answers}
+	if classes == nil {
+		e.quantities(truth.value, answers)
+		return e
+	}
+	k := len(classes)
+	e.Confusion = make([][]int, k)
+	for i := range e.Confusion {
+		e.Confusion[i] = make([]int, k)
+	}
+	right, loss, square := 0, 0.0, 0.0
+	for i, c := range truth.class {
+		p := answers[i*k : (i+1)*k]
+		best := 0
+		for j, v := range p {
+			if v > p[best] {
+				best = j
+			}
+		}
+		e.Confusion[c][best]++
+		if best == int(c) {
+			right++
+		}
+		l := -math.Log(max(p[c], 1e-15))
+		loss += l / float64(n)
+		square += l * l / float64(n)
+	}
+	accuracy := float64(right) / float64(n)
+	e.Metrics["accuracy"], e.Errors["accuracy"] = accuracy, math.Sqrt(accuracy*(1-accuracy)/float64(n))
+	e.Metrics["log loss"], e.Errors["log loss"] = loss, math.Sqrt(max(0, square-loss*loss)/float64(n))
+	recall, f1, there := 0.0, 0.0, 0.0
+	for c := range k {
+		row, column := 0, 0
+		for j := range k {
+			row += e.Confusion[c][j]
+			column += e.Confusion[j][c]
+		}
+		if row > 0 {
+			there++
+			recall += float64(e.Confusion[c][c]) / float64(row)
+		}
+		if row+column > 0 && row > 0 {
+			f1 += 2 * float64(e.Confusion[c][c]) / float64(row+column)
+		}
+	}
+	e.Metrics["balanced accuracy"] = recall / there
+	e.Metrics["F1"] = f1 / there
+	if k == 2 {
+		if row, column := e.Confusion[1][0]+e.Confusion[1][1], e.Confusion[0][1]+e.Confusion[1][1]; row+column > 0 {
+			e.Metrics["F1"] = 2 * float64(e.Confusion[1][1]) / float64(row+column)
+		}
+		if auc, ok := areaUnderCurve(truth.class, answers); ok {
+			e.Metrics["AUC"] = auc
+		}
+	}
+	e.Metrics["calibration error"] = calibrationError(truth.class, answers, k)
+	return e
+}
+
+// quantities compares quantities.
+func (e *Evaluation) quantities(truth, answers []float64) {
+	n := float64(len(truth))
+	mean := 0.0
+	for _, v := range truth {
+		mean += v / n
+	}
+	var square, fourth, absolute, spread float64
+	for i, v := range truth {
+		d := answers[i] - v
+		square += d * d / n
+		fourth += d * d * d * d / n
+		absolute += math.Abs(d) / n
+		spread += (v - mean) * (v - mean) / n
+	}
+	rmse := math.Sqrt(square)
+	e.Metrics["RMSE"], e.Metrics["MAE"] = rmse, absolute
+	if rmse > 0 {
+		e.Errors["RMSE"] = math.Sqrt(max(0, fourth-square*square)/n) / (2 * rmse)
+	}
+	e.Errors["MAE"] = math.Sqrt(max(0, square-absolute*absolute) / n)
+	if spread > 0 {
+		e.Metrics["R2"] = 1 - square/spread
+	}
+}
+
+// areaUnderCurve is the share of pairs of a row of the second class and one of the first in which the former has the larger probability; ties count half.
+func areaUnderCurve(class []int32, answers []float64) (float64, bool) {
+	n := len(class)
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(answers[2*a+1], answers[2*b+1]) })
+	var positive, negative, ranks float64
+	for i := 0; i < n; {
+		j := i
+		for j < n && answers[2*order[j]+1] == answers[2*order[i]+1] {
+			j++
+		}
+		for _, row := range order[i:j] {
+			if class[row] == 1 {
+				positive++
+				ranks += float64(i+j+1) / 2
+			} else {
+				negative++
+			}
+		}
+		i = j
+	}
+	if positive == 0 || negative == 0 {
+		return 0, false
+	}
+	return (ranks - positive*(positive+1)/2) / (positive * negative), true
+}
+
+// calibrationError is the mean difference between the largest probability and the share of right answers, over 15 bins of equally many rows.
+// (Nixon et al. 2019, Measuring calibration in deep learning: adaptive calibration error, of the top class.)
+func calibrationError(class []int32, answers []float64, k int) float64 {
+	type pair struct {
+		p     float64
+		right float64
+	}
+	var pairs []pair
+	for i, c := range class {
+		best := 0
+		p := answers[i*k : (i+1)*k]
+		for j, v := range p {
+			if v > p[best] {
+				best = j
+			}
+		}
+		q := pair{p: p[best]}
+		if best == int(c) {
+			q.right = 1
+		}
+		pairs = append(pairs, q)
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(a.p, b.p) })
+	bins := min(15, max(1, len(pairs)/10))
+	off := 0.0
+	for b := range bins {
+		part := pairs[b*len(pairs)/bins : (b+1)*len(pairs)/bins]
+		d := 0.0
+		for _, q := range part {
+			d += q.p - q.right
+		}
+		off += math.Abs(d) / float64(len(pairs))
+	}
+	return off
+}
+
+// Evaluate answers the rows of a table whose targets are known, and measures the answers. Rows without a target are left out.
+func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, error) {
+	if t == nil {
+		return nil, errors.New("fit: Evaluate: the table is nil")
+	}
+	d := m.schema.Target()
+	c := t.Column(d.Name)
+	if c == nil {
+		return nil, fmt.Errorf("fit: Evaluate: there is no column %s, the target; there are %s", list.Quote(d.Name), list.Names(t.Names()))
+	}
+	var rows []int
+	for i := range t.Rows() {
+		if !c.Missing(i) {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("fit: Evaluate: no row has a value of %s", list.Quote(d.Name))
+	}
+	t = t.Take(rows)
+	c = t.Column(d.Name)
+	var truth outcome
+	if m.About.Task == Classify {
+		for i := range rows {
+			k := slices.Index(m.About.Classes, c.Text(i))
+			if k < 0 {
+				k = m.sameClass(c.Text(i))
+			}
+			if k < 0 {
+				return nil, fmt.Errorf("fit: Evaluate: line %d: %s is not one of the classes %s", t.Line(i), list.Quote(c.Text(i)), list.Names(m.About.Classes))
+			}
+			truth.class = append(truth.class, int32(k))
+		}
+	} else {
+		var err error
+		if truth.value, err = table.Values(t, d); err != nil {
+			return nil, fmt.Errorf("fit: Evaluate: %w", err)
+		}
+	}
+	y, _, err := m.answers(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("fit: Evaluate: %w", err)
+	}
+	e := measure(m.About.Classes, truth, y)
+	e.Baseline = m.About.Baseline
+	return e, nil
+}
+
+// sameClass finds a class that means the same as a word, such as true and yes.
+func (m *Model) sameClass(word string) int {
+	yes, ok := table.Meaning(word)
+	if !ok {
+		return -1
+	}
+	for k, name := range m.About.Classes {
+		if other, ok := table.Meaning(name); ok && other == yes {
+			return k
+		}
+	}
+	return -1
+}
+
+// Importance says how much worse the answers become if the values of a column are dealt out anew among the rows.
+type Importance struct {
+	Column string  `json:"column"`
+	Worse  float64 `json:"worse"`  // by how much the loss rises: log loss, or the mean square relative to the variance
+	Spread float64 `json:"spread"` // standard deviation over repetitions
+}
+
+// important measures the importance of the columns on rows that were not learned from, with the linear models and the networks of the first folds.
+func (m *Model) important(p *problem) error {
+	const repeats = 3
+	runner, err := m.predictor()
+	if err != nil {
+		return err
+	}
+	_ = runner
+	features := p.schema.Features()
+	rows := p.honest
+	if most := max(200, 200_000/max(1, len(features))); len(rows) > min(most, 2000) {
+		rows = rows[:min(most, 2000)]
+	}
+	part := p.table.Take(rows)
+	truth := p.truth(rows)
+	score := func(t *table.Table) (float64, error) {
+		y, _, err := m.answers(context.Background(), t)
+		if err != nil {
+			return 0, err
+		}
+		if p.class != nil {
+			return measure(p.classes, truth, y).Metrics["log loss"], nil
+		}
+		e := measure(nil, truth, y)
+		return 1 - e.Metrics["R2"], nil
+	}
+	base, err := score(part)
+	if err != nil {
+		return err
+	}
+	for _, name := range features {
+		c := part.Column(name)
+		var worse []float64
+		for r := range repeats {
+			order := rng.Perm(len(rows), rng.Named(p.options.Seed, fmt.Sprintf("fit.importance.%d.%s", r, name)))
+			dealt := (&table.Table{Columns: []*table.Column{c}}).Take(order).Columns[0]
+			s, err := score(part.With(dealt))
+			if err != nil {
+				return err
+			}
+			worse = append(worse, s-base)
+		}
+		i := Importance{Column: name}
+		for _, w := range worse {
+			i.Worse += w / repeats
+		}
+		for _, w := range worse {
+			i.Spread += (w - i.Worse) * (w - i.Worse) / (repeats - 1)
+		}
+		i.Spread = math.Sqrt(i.Spread)
+		m.About.Importance = append(m.About.Importance, i)
+	}
+	slices.SortStableFunc(m.About.Importance, func(a, b Importance) int { return cmp.Compare(b.Worse, a.Worse) })
+	return nil
+}
+
+// digest is the SHA-256 of the names and values of a table.
+func digest(t *table.Table) string {
+	h := sha256.New()
+	var b [8]byte
+	for _, c := range t.Columns {
+		fmt.Fprintf(h, "%d %s\n", len(c.Name), c.Name)
+		for i := range c.Len() {
+			if c.Numbers != nil {
+				binary.LittleEndian.PutUint64(b[:], math.Float64bits(c.Numbers[i]))
+				h.Write(b[:])
+			} else {
+				text := c.Text(i)
+				binary.LittleEndian.PutUint64(b[:], uint64(len(text)))
+				h.Write(b[:])
+				h.Write([]byte(text))
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

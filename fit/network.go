@@ -1,0 +1,253 @@
+package fit
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/nn"
+)
+
+// This file holds the two models that learn: a linear one, and a network.
+
+// layout says what a row is for the models.
+type layout struct {
+	Numbers int         `json:"numbers"` // of a row
+	Sizes   []int       `json:"sizes"`   // how many codes each category has
+	Knots   [][]float64 `json:"knots"`   // of each number, between which its piecewise linear encoding rises; nil for those without one
+	Bins    int         `json:"bins"`    // numbers of the encoding of each
+	Outputs int         `json:"outputs"` // classes, or 1
+}
+
+// newLayout says what the rows of an encoder are. The most numbers of piecewise linear encodings are 512.
+func newLayout(e *table.Encoder, outputs int) *layout {
+	l := &layout{Numbers: e.Width(), Sizes: e.Vocabulary(), Outputs: outputs}
+	quantities := 0
+	for _, t := range e.Transforms {
+		if t.Kind == table.Numeric {
+			quantities++
+		}
+	}
+	if quantities > 0 {
+		l.Bins = min(16, 512/quantities)
+	}
+	for _, t := range e.Transforms {
+		for k, p := range t.Parts {
+			var knots []float64
+			if t.Kind == table.Numeric && k == 0 && l.Bins > 1 {
+				knots = someKnots(t.Quantiles, l.Bins+1, p)
+			}
+			l.Knots = append(l.Knots, knots)
+		}
+	}
+	return l
+}
+
+// someKnots takes at most n different quantiles, scaled.
+func someKnots(quantiles []float64, n int, p table.Part) []float64 {
+	var all []float64
+	for _, q := range quantiles {
+		v := (q - p.Mean) / p.Std
+		if len(all) == 0 || v > all[len(all)-1]+1e-9 {
+			all = append(all, v)
+		}
+	}
+	if len(all) < 3 {
+		return nil
+	}
+	if len(all) <= n {
+		return all
+	}
+	var knots []float64
+	for i := range n {
+		knots = append(knots, all[i*(len(all)-1)/(n-1)])
+	}
+	return knots
+}
+
+// codes is the number of codes of all categories together.
+func (l *layout) codes() int {
+	n := 0
+	for _, s := range l.Sizes {
+		n += s
+	}
+	return n
+}
+
+// shifted adds to each category's codes those of the categories before, so that one table serves all.
+func (l *layout) shifted(codes *tarn.Value) *tarn.Value {
+	first := make([]int32, len(l.Sizes))
+	at := int32(0)
+	for i, s := range l.Sizes {
+		first[i] = at
+		at += int32(s)
+	}
+	return codes.Add(codes.Graph().Const(tarn.Vector(first)))
+}
+
+// linear is a linear model of the numbers and of a weight for each code.
+type linear struct {
+	Weight *tarn.Param // [numbers outputs]
+	Codes  *tarn.Param // [codes outputs]
+	Bias   *tarn.Param // [outputs]
+}
+
+func newLinear(l *layout) *linear {
+	m := &linear{Bias: tarn.NewParam(tarn.F64, nil, l.Outputs)}
+	if l.Numbers > 0 {
+		m.Weight = tarn.NewParam(tarn.F64, nil, l.Numbers, l.Outputs)
+	}
+	if len(l.Sizes) > 0 {
+		m.Codes = tarn.NewParam(tarn.F64, nil, l.codes(), l.Outputs)
+	}
+	return m
+}
+
+// forward returns [n outputs].
+func (m *linear) forward(g *tarn.Graph, l *layout, numbers, codes *tarn.Value, n int) *tarn.Value {
+	y := m.Bias.Value(g).Reshape(1, l.Outputs).Expand(n, l.Outputs)
+	if m.Weight != nil {
+		y = y.Add(numbers.Cast(tarn.F64).MatMul(m.Weight))
+	}
+	if m.Codes != nil {
+		y = y.Add(m.Codes.Value(g).Take(0, l.shifted(codes)).Sum(1))
+	}
+	return y
+}
+
+// penalized are the params whose squares a penalty keeps small.
+func (m *linear) penalized(g *tarn.Graph) *tarn.Value {
+	sum := g.Num(tarn.F64, 0)
+	if m.Weight != nil {
+		sum = sum.Add(m.Weight.Value(g).Square().Sum())
+	}
+	if m.Codes != nil {
+		sum = sum.Add(m.Codes.Value(g).Square().Sum())
+	}
+	return sum
+}
+
+// network is some multilayer perceptrons that share their weights, but for a factor on each input and the last layer. Their answers are averaged.
+type network struct {
+	Embedding *nn.Embedding // [codes width]; nil without categories
+	Adapter   *tarn.Param   // [members inputs]
+	Hidden    []*nn.Linear
+	Drop      *nn.Dropout
+	Head      *tarn.Param // [members width outputs]
+	HeadBias  *tarn.Param // [members 1 outputs]
+	Skip      *tarn.Param // [numbers outputs]: the linear path
+}
+
+// Shape of a network.
+type shape struct {
+	Members   int     `json:"members"`
+	Hidden    []int   `json:"hidden"`
+	Embedding int     `json:"embedding"`
+	Dropout   float64 `json:"dropout"`
+}
+
+func newNetwork(l *layout, s shape) *network {
+	m := &network{Drop: nn.NewDropout(s.Dropout)}
+	width := l.Numbers * (1 + l.Bins)
+	if len(l.Sizes) > 0 {
+		m.Embedding = nn.NewEmbedding(l.codes(), s.Embedding)
+		m.Embedding.Weight.SetInit(nn.Normal(0, 0.3))
+		width += len(l.Sizes) * s.Embedding
+	}
+	m.Adapter = tarn.NewParam(tarn.F32, nn.Normal(1, 0.5), s.Members, width)
+	for _, h := range s.Hidden {
+		m.Hidden = append(m.Hidden, nn.NewLinear(width, h))
+		width = h
+	}
+	bound := 1 / math.Sqrt(float64(width))
+	m.Head = tarn.NewParam(tarn.F32, nn.Uniform(-bound, bound), s.Members, width, l.Outputs)
+	m.HeadBias = tarn.NewParam(tarn.F32, nil, s.Members, 1, l.Outputs)
+	if l.Numbers > 0 {
+		m.Skip = tarn.NewParam(tarn.F32, nil, l.Numbers, l.Outputs)
+	}
+	return m
+}
+
+// forward returns [members n outputs].
+func (m *network) forward(g *tarn.Graph, l *layout, numbers, codes *tarn.Value, n int) *tarn.Value {
+	var parts []*tarn.Value
+	if l.Numbers > 0 {
+		near := numbers.Clip(tarn.Num(-5), tarn.Num(5)) // the linear path alone goes on beyond what was seen
+		parts = append(parts, near)
+		if l.Bins > 0 {
+			parts = append(parts, l.pieces(near, n))
+		}
+	}
+	if m.Embedding != nil {
+		parts = append(parts, m.Embedding.Forward(l.shifted(codes)).Reshape(n, -1))
+	}
+	x := parts[0]
+	if len(parts) > 1 {
+		x = tarn.Concat(1, parts...)
+	}
+	members, width := m.Adapter.Shape()[0], m.Adapter.Shape()[1]
+	x = x.Reshape(1, n, width).Mul(m.Adapter.Value(g).Reshape(members, 1, width)).Reshape(members*n, width)
+	for _, h := range m.Hidden {
+		x = m.Drop.Forward(h.Forward(x).ReLU())
+	}
+	y := x.Reshape(members, n, m.Head.Shape()[1]).MatMul(m.Head.Value(g)).Add(m.HeadBias)
+	if m.Skip != nil {
+		y = y.Add(numbers.MatMul(m.Skip).Reshape(1, n, l.Outputs))
+	}
+	return y
+}
+
+// pieces is the piecewise linear encoding of the numbers: for each and each interval between its knots how far the number has come in it, from 0 to 1.
+// (Gorishniy et al. 2022, On embeddings for numerical features in tabular deep learning, section 3.1.)
+func (l *layout) pieces(numbers *tarn.Value, n int) *tarn.Value {
+	slope, shift := make([]float32, l.Numbers*l.Bins), make([]float32, l.Numbers*l.Bins)
+	for i, knots := range l.Knots {
+		for b := 0; b+1 < len(knots); b++ {
+			width := knots[b+1] - knots[b]
+			slope[i*l.Bins+b] = float32(1 / width)
+			shift[i*l.Bins+b] = float32(-knots[b] / width)
+		}
+	}
+	g := numbers.Graph()
+	constant := func(v []float32) *tarn.Value {
+		t, err := tarn.FromSlice(v, 1, l.Numbers, l.Bins)
+		if err != nil {
+			return g.Fail("pieces", nil, "%v", err)
+		}
+		return g.Const(t)
+	}
+	x := numbers.Reshape(n, l.Numbers, 1).Mul(constant(slope)).Add(constant(shift))
+	return x.Clip(tarn.Num(0), tarn.Num(1)).Reshape(n, l.Numbers*l.Bins)
+}
+
+// inputs declares what the layout needs of n rows.
+func (l *layout) inputs(g *tarn.Graph, suffix string, n int) (numbers, codes *tarn.Value) {
+	if l.Numbers > 0 {
+		numbers = g.Input("numbers"+suffix, tarn.F32, n, l.Numbers)
+	}
+	if len(l.Sizes) > 0 {
+		codes = g.Input("codes"+suffix, tarn.I32, n, len(l.Sizes))
+	}
+	return numbers, codes
+}
+
+// tensors are the inputs for some features, in the same order.
+func (l *layout) tensors(f *table.Features) ([]*tarn.Tensor, error) {
+	var out []*tarn.Tensor
+	if l.Numbers > 0 {
+		t, err := tarn.FromSlice(f.Numbers, f.Rows, l.Numbers)
+		if err != nil {
+			return nil, fmt.Errorf("fit: %w", err)
+		}
+		out = append(out, t)
+	}
+	if len(l.Sizes) > 0 {
+		t, err := tarn.FromSlice(f.Codes, f.Rows, len(l.Sizes))
+		if err != nil {
+			return nil, fmt.Errorf("fit: %w", err)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
