@@ -293,57 +293,62 @@ type Importance struct {
 	Spread float64 `json:"spread"` // standard deviation over repetitions
 }
 
-// important measures the importance of the columns on rows that were not learned from, with the linear models and the networks of the first folds.
+// important measures the importance of the columns, fold by fold on rows that the fold has not learned from.
 func (m *Model) important(p *problem) error {
 	const repeats = 3
-	runner, err := m.predictor()
-	if err != nil {
-		return err
-	}
-	_ = runner
 	features := p.schema.Features()
-	rows := p.honest
-	if most := max(200, 200_000/max(1, len(features))); len(rows) > min(most, 2000) {
-		rows = rows[:min(most, 2000)]
+	most := min(2000, max(100, 200_000/max(1, len(features)))) // rows
+	worse := make([][]float64, len(features))                  // by repetition
+	for i := range worse {
+		worse[i] = make([]float64, repeats)
 	}
-	part := p.table.Take(rows)
-	truth := p.truth(rows)
-	score := func(t *table.Table) (float64, error) {
-		y, _, err := m.answers(context.Background(), t)
-		if err != nil {
-			return 0, err
+	total, spread := 0.0, 1.0
+	if p.class == nil {
+		spread = 0
+		mean := p.guess([]int{0})[0]
+		for _, v := range p.value {
+			spread += (v - mean) * (v - mean) / float64(len(p.value))
 		}
-		if p.class != nil {
-			return measure(p.classes, truth, y).Metrics["log loss"], nil
-		}
-		e := measure(nil, truth, y)
-		return 1 - e.Metrics["R2"], nil
+		spread /= 2
 	}
-	base, err := score(part)
-	if err != nil {
-		return err
-	}
-	for _, name := range features {
-		c := part.Column(name)
-		var worse []float64
-		for r := range repeats {
-			order := rng.Perm(len(rows), rng.Named(p.options.Seed, fmt.Sprintf("fit.importance.%d.%s", r, name)))
-			dealt := (&table.Table{Columns: []*table.Column{c}}).Take(order).Columns[0]
-			s, err := score(part.With(dealt))
+	for k, f := range p.folds {
+		rows := f.judge[:min(len(f.judge), max(1, most/len(p.folds)))]
+		alone := &Model{About: m.About, schema: m.schema, members: m.members[k : k+1]}
+		part := p.table.Take(rows)
+		loss := func(t *table.Table) (float64, error) {
+			y, _, err := alone.answers(context.Background(), t)
 			if err != nil {
-				return err
+				return 0, err
 			}
-			worse = append(worse, s-base)
+			return p.loss(y, rows), nil
 		}
-		i := Importance{Column: name}
-		for _, w := range worse {
-			i.Worse += w / repeats
+		base, err := loss(part)
+		if err != nil {
+			return err
 		}
-		for _, w := range worse {
-			i.Spread += (w - i.Worse) * (w - i.Worse) / (repeats - 1)
+		total += float64(len(rows))
+		for i, name := range features {
+			column := &table.Table{Columns: []*table.Column{part.Column(name)}}
+			for r := range repeats {
+				order := rng.Perm(len(rows), rng.Named(p.options.Seed, fmt.Sprintf("fit.importance.%d.%s", r, name)))
+				s, err := loss(part.With(column.Take(order).Columns[0]))
+				if err != nil {
+					return err
+				}
+				worse[i][r] += (s - base) / spread
+			}
 		}
-		i.Spread = math.Sqrt(i.Spread)
-		m.About.Importance = append(m.About.Importance, i)
+	}
+	for i, name := range features {
+		im := Importance{Column: name}
+		for _, w := range worse[i] {
+			im.Worse += w / total / repeats
+		}
+		for _, w := range worse[i] {
+			im.Spread += (w/total - im.Worse) * (w/total - im.Worse) / (repeats - 1)
+		}
+		im.Spread = math.Sqrt(im.Spread)
+		m.About.Importance = append(m.About.Importance, im)
 	}
 	slices.SortStableFunc(m.About.Importance, func(a, b Importance) int { return cmp.Compare(b.Worse, a.Worse) })
 	return nil

@@ -58,7 +58,7 @@ func read(t *testing.T, text string) *table.Table {
 	return out
 }
 
-func make_(t *testing.T, text string, o fit.Options) *fit.Model {
+func model(t *testing.T, text string, o fit.Options) *fit.Model {
 	t.Helper()
 	m, err := fit.Table(context.Background(), read(t, text), o)
 	if err != nil {
@@ -80,7 +80,7 @@ func TestTable(t *testing.T) {
 		{"sold", sold, "accuracy", 0.9, 0.8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := make_(t, flats(400, 1, c.target), fit.Options{Target: "target"})
+			m := model(t, flats(400, 1, c.target), fit.Options{Target: "target"})
 			if m.About.Metrics[c.metric] < c.least || m.About.Linear[c.metric] > c.most {
 				t.Errorf("%s: model %.3f, linear %.3f, baseline %.3f; share %v penalty %v temperature %v", c.metric, m.About.Metrics[c.metric], m.About.Linear[c.metric], m.About.Baseline[c.metric], m.About.Share, m.About.Penalty, m.About.Temperature)
 			}
@@ -135,7 +135,7 @@ func TestTable(t *testing.T) {
 			}
 			if a.Values != nil {
 				within := 0
-				truth, _ := table.Values(later, later2(again))
+				truth, _ := table.Values(later, again.Schema().Target())
 				for i, v := range truth {
 					if a.Low[i] <= v && v <= a.High[i] {
 						within++
@@ -149,24 +149,22 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func later2(m *fit.Model) *table.Description { return m.Schema().Target() }
-
 // TestSameBits shows that a table and a seed always give the same file, and dialects of one table the same weights.
 func TestSameBits(t *testing.T) {
 	text := flats(120, 3, sold)
 	o := fit.Options{Target: "target", Epochs: 3}
 	var a, b, c bytes.Buffer
-	if err := make_(t, text, o).Write(&a); err != nil {
+	if err := model(t, text, o).Write(&a); err != nil {
 		t.Fatal(err)
 	}
-	if err := make_(t, text, o).Write(&b); err != nil {
+	if err := model(t, text, o).Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {
 		t.Error("two models of one table differ")
 	}
 	other := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(text, ",", ";"), ".", ","), "\n", "\r\n")
-	if err := make_(t, other, o).Write(&c); err != nil {
+	if err := model(t, other, o).Write(&c); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(a.Bytes(), c.Bytes()) {

@@ -26,7 +26,6 @@ type problem struct {
 	weight  []float64 // of each row, with mean 1; nil means all equal
 	folds   []fold
 	split   string // in words
-	honest  []int  // the rows that are judged
 	options Options
 	notes   []string // what one should know
 }
@@ -286,7 +285,6 @@ func (p *problem) divide() error {
 			return fmt.Errorf("fit: of %d rows a share of %v cannot judge", n, share)
 		}
 		p.folds = []fold{{order[:cut], order[cut:]}}
-		p.honest = order[cut:]
 		what := "the last ones"
 		if kind == "time" {
 			what = "the latest by " + list.Quote(column)
@@ -330,12 +328,8 @@ func (p *problem) divide() error {
 	}
 	if share > 0 {
 		p.folds = p.folds[:1]
-		p.honest = p.folds[0].judge
-		p.split = fmt.Sprintf("%d rows to learn, %d to judge%s", len(p.folds[0].learn), len(p.honest), how)
+		p.split = fmt.Sprintf("%d rows to learn, %d to judge%s", len(p.folds[0].learn), len(p.folds[0].judge), how)
 		return nil
-	}
-	for i := range n {
-		p.honest = append(p.honest, i)
 	}
 	p.split = fmt.Sprintf("%d rows in %d folds%s: each row is judged by models that have not seen it", n, len(p.folds), how)
 	return nil
