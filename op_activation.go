@@ -17,6 +17,16 @@ func (v *Value) ReLU() *Value { return v.unary(scalar.ReLU) }
 // slope is 0.01 by default. Shapes: any -> same.
 func (v *Value) LeakyReLU(slope float64) *Value { return v.binary(scalar.LeakyReLU, Num(slope)) }
 
+// PReLU is v where v > 0, else slope*v, for slopes that are learned: a scalar, or one for each element of the last axis. Its derivative at 0 is
+// the slope. Equal to torch.nn.functional.prelu, but for the place of the channels, which are the last axis here.
+// He, Zhang, Ren and Sun: Delving deep into rectifiers (2015).
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) PReLU(slope Operand) *Value { return v.binary(scalar.LeakyReLU, slope) }
+
+// ReLU6 is v limited to [0, 6]; its derivative at both ends is 0. Equal to torch.nn.functional.relu6. Shapes: any -> same.
+func (v *Value) ReLU6() *Value { return v.Clip(Num(0), Num(6)) }
+
 // ELU is v where v > 0, else alpha*(e^v - 1); its derivative at 0 is alpha. Equal to torch.nn.functional.elu, whose alpha
 // is 1 by default. Clevert, Unterthiner and Hochreiter: Fast and accurate deep network learning by exponential linear
 // units (2016). Shapes: any -> same.
@@ -95,3 +105,22 @@ func (v *Value) Softsign() *Value {
 //
 // Shapes: any -> same.
 func (v *Value) LogSigmoid() *Value { return v.Neg().Softplus().Neg() }
+
+// GLU is the first half of an axis times the sigmoid of the second half. Equal to torch.nn.functional.glu.
+// Dauphin, Fan, Auli and Grangier: Language modeling with gated convolutional networks (2017).
+//
+// Shapes: [... 2*d ...] -> [... d ...].
+func (v *Value) GLU(axis int) *Value {
+	v = v.orLost()
+	if _, d, err := v.splitAxis(axis); !v.failed && (err != nil || d%2 != 0) {
+		if err == nil {
+			err = newProblem("axis %d has size %d and should have an even one", axis, d)
+		}
+		return v.graph.failAs("GLU", []*Value{v}, err)
+	}
+	halves := v.Chunk(axis, 2)
+	if len(halves) != 2 {
+		return v.graph.poison(failedOp{}, []*Value{v})
+	}
+	return halves[0].Mul(halves[1].Sigmoid())
+}

@@ -25,6 +25,9 @@ type AttentionOptions struct {
 	// Mask, if not nil, broadcasts to [... heads queries keys]; axes may be 1, and leading axes may be missing. If a Bool mask is false, the
 	// key does not count for the query; a mask of the operands' dtype is added to the scores.
 	Mask Operand
+	// Window, if not 0, lets a query see no keys but those less than Window places away from it, Window-1 on each side, or before it with Causal:
+	// sliding-window attention. Beltagy, Peters and Cohan, Longformer: the long-document transformer, 2020.
+	Window int
 	// Scale multiplies the scores; 0 means 1/sqrt(size of a query).
 	Scale float64
 	// Dropout is the probability with which a weight is set to 0, drawn anew in every run; the others are divided by 1-Dropout. It also acts in
@@ -59,24 +62,76 @@ func (v *Value) Attention(keys, values Operand, o AttentionOptions) *Value {
 		err = checkAttention(v, k, w)
 	}
 	if err == nil {
-		err = checkDropout(o.Dropout)
+		err = o.check()
 	}
 	if err != nil {
 		return g.failAs("Attention", in, err)
 	}
 	lead := slices.Clone(v.typ.Shape[:max(0, v.Rank()-3)])
 	q4, k4, v4 := v.fourAxes(), k.fourAxes(), w.fourAxes()
+	if mask != nil {
+		mask = in[3]
+	}
+	if mask, err = g.scoresMask(mask, append(slices.Clone(lead), q4.Dim(1), q4.Dim(2), k4.Dim(2)), o.Window); err != nil {
+		return g.failAs("Attention", in, err)
+	}
 	form := ir.AttentionForm{Scale: attentionScale(o.Scale, q4.Dim(3)), Causal: o.Causal, Masked: mask != nil}
 	sources := []*Value{q4, k4, v4}
 	if mask != nil {
-		scores := append(slices.Clone(lead), q4.Dim(1), q4.Dim(2), k4.Dim(2))
-		if mask, err = in[3].scoresMask(scores); err != nil {
-			return g.failAs("Attention", in, err)
-		}
 		sources = append(sources, mask.fourAxes())
 	}
 	y := g.attend(attendedOp{form: form}, sources, o.Dropout)
 	return y.Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-1]), w.Dim(-1))...)
+}
+
+// AttentionWeights are the weights with which Attention takes the mean of the values: softmax(scale v keysᵀ + mask), or 0 if no key counts for a
+// query. It holds all of them, which Attention does not, and is a composition. With Dropout they are those after it, as PyTorch's module
+// returns them; the draws are not those of another Attention. Equal to the second result of torch.nn.MultiheadAttention with
+// average_attn_weights=False.
+//
+// Shapes: [n... h t d], [n... g s d] -> [n... h t s] with h a multiple of g; [t d], [s d] -> [t s].
+func (v *Value) AttentionWeights(keys Operand, o AttentionOptions) *Value {
+	v = v.orLost()
+	g := v.graph
+	in := []*Value{v, v.operand(keys)}
+	mask, err := attentionMask(v, o.Mask, &in)
+	if slices.ContainsFunc(in, func(x *Value) bool { return x.exists() && x.failed }) {
+		return g.poison(failedOp{}, in)
+	}
+	g, in = g.meet(in)
+	if err == nil {
+		err = g.usable(in)
+	}
+	if err == nil {
+		err = checkAttention(in[0], in[1], in[1])
+	}
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		return g.failAs("AttentionWeights", in, err)
+	}
+	v = in[0]
+	q, k := v.fourAxes(), in[1].fourAxes()
+	scores := append(slices.Clone(v.typ.Shape[:max(0, v.Rank()-3)]), q.Dim(1), q.Dim(2), k.Dim(2))
+	if mask != nil {
+		mask = in[2]
+	}
+	if mask, err = g.scoresMask(mask, scores, o.Window); err != nil {
+		return g.failAs("AttentionWeights", in, err)
+	}
+	if mask != nil {
+		mask = mask.fourAxes()
+	}
+	form := ir.AttentionForm{Scale: attentionScale(o.Scale, q.Dim(3)), Causal: o.Causal, Masked: mask != nil}
+	var step *Value
+	if o.Dropout > 0 {
+		form.Dropout = o.Dropout
+		form.Seed, form.Number = g.randomNumber()
+		step = g.drawStep()
+	}
+	weights := attentionWeights(form, q, k.repeatHeads(q.Dim(1)), mask, step)
+	return weights.Reshape(append(slices.Clone(v.typ.Shape[:v.Rank()-1]), k.Dim(2))...)
 }
 
 // SelfAttention is the attention of one array that holds, side by side for each place, the queries of all heads, then the keys and
@@ -109,18 +164,18 @@ func (v *Value) SelfAttention(heads, groups int, o AttentionOptions) *Value {
 	case v.Dim(-1)%(heads+2*groups) != 0:
 		err = newProblem("the last axis has size %d, which the %d heads of queries and %d of keys and of values do not divide", v.Dim(-1), heads, groups)
 	default:
-		err = checkDropout(o.Dropout)
+		err = o.check()
 	}
 	if err != nil {
 		return g.failAs("SelfAttention", in, err)
 	}
 	lead, t, d := slices.Clone(v.typ.Shape[:v.Rank()-2]), v.Dim(-2), v.Dim(-1)/(heads+2*groups)
+	if mask, err = g.scoresMask(mask, append(slices.Clone(lead), heads, t, t), o.Window); err != nil {
+		return g.failAs("SelfAttention", in, err)
+	}
 	form := ir.AttentionForm{Scale: attentionScale(o.Scale, d), Causal: o.Causal, Masked: mask != nil}
 	sources := []*Value{v.Reshape(ir.Size(lead), t, v.Dim(-1))}
 	if mask != nil {
-		if mask, err = mask.scoresMask(append(slices.Clone(lead), heads, t, t)); err != nil {
-			return g.failAs("SelfAttention", in, err)
-		}
 		sources = append(sources, mask.fourAxes())
 	}
 	y := g.attend(attendedOp{form: form, heads: heads, groups: groups}, sources, o.Dropout)
@@ -134,9 +189,13 @@ func attentionScale(scale float64, size int) float64 {
 	return scale
 }
 
-func checkDropout(p float64) error {
-	if !(p >= 0 && p <= 1) {
-		return newProblem("Dropout is %v and should be from 0 to 1", p)
+// check says what is wrong with the options, masks apart.
+func (o AttentionOptions) check() error {
+	switch {
+	case !(o.Dropout >= 0 && o.Dropout <= 1):
+		return newProblem("Dropout is %v and should be from 0 to 1", o.Dropout)
+	case o.Window < 0:
+		return newProblem("Window is %d and should be at least 1, or 0 for no limit", o.Window)
 	}
 	return nil
 }
@@ -167,16 +226,34 @@ func attentionMask(v *Value, o Operand, in *[]*Value) (*Value, error) {
 	return mask, nil
 }
 
-// scoresMask broadcasts a mask to the shape of the scores; axes in front may lack.
-func (v *Value) scoresMask(scores []int) (*Value, error) {
-	v = v.orLost()
-	if lack := len(scores) - v.Rank(); lack > 0 {
-		v = v.Reshape(append(slices.Repeat([]int{1}, lack), v.typ.Shape...)...)
+// scoresMask broadcasts a mask, if there is one, to the shape of the scores; axes in front may lack. With a window it leaves out the keys
+// beyond it too.
+func (g *Graph) scoresMask(mask *Value, scores []int, window int) (*Value, error) {
+	if mask != nil {
+		if lack := len(scores) - mask.Rank(); lack > 0 {
+			mask = mask.Reshape(append(slices.Repeat([]int{1}, lack), mask.typ.Shape...)...)
+		}
+		if s, err := broadcastShape(mask.typ.Shape, scores); err != nil || !slices.Equal(s, scores) {
+			return nil, newProblem("the mask has shape %s and should broadcast to %s, heads by queries by keys", ir.ShapeString(mask.typ.Shape), ir.ShapeString(scores))
+		}
 	}
-	if s, err := broadcastShape(v.typ.Shape, scores); err != nil || !slices.Equal(s, scores) {
-		return nil, newProblem("the mask has shape %s and should broadcast to %s, heads by queries by keys", ir.ShapeString(v.typ.Shape), ir.ShapeString(scores))
+	if window > 0 {
+		queries, keys := scores[len(scores)-2], scores[len(scores)-1]
+		reach := min(window-1, max(queries, keys))
+		near := g.TrilMask(queries, keys, reach).And(g.TriuMask(queries, keys, -reach))
+		switch {
+		case mask == nil:
+			mask = near
+		case mask.DType() == Bool:
+			mask = mask.And(near.broadcastTo(scores))
+		default:
+			mask = near.Where(mask.broadcastTo(scores), Num(math.Inf(-1)))
+		}
 	}
-	return v.broadcastTo(scores), nil
+	if mask == nil {
+		return nil, nil
+	}
+	return mask.broadcastTo(scores), nil
 }
 
 // checkAttention says what is wrong with queries, keys and values.
@@ -390,13 +467,13 @@ func (op attendedOp) support(source, keyCount int, dy, mask *Value) *support {
 // composed is the attention of the sources as a composition of other ops.
 func (op attendedOp) composed(sources []*Value) *Value {
 	q, k, v, mask, step := op.operands(sources)
-	if times := q.Dim(1) / max(1, k.Dim(1)); times > 1 {
-		repeat := func(x *Value) *Value {
-			return x.Unsqueeze(2).Expand(x.Dim(0), x.Dim(1), times, x.Dim(2), x.Dim(3)).Reshape(x.Dim(0), q.Dim(1), x.Dim(2), x.Dim(3))
-		}
-		k, v = repeat(k), repeat(v)
-	}
-	s := q.MatMulT(k).Scale(op.form.Scale)
+	k, v = k.repeatHeads(q.Dim(1)), v.repeatHeads(q.Dim(1))
+	return attentionWeights(op.form, q, k, mask, step).MatMul(v)
+}
+
+// attentionWeights are the weights of the keys, [batch heads queries keys], as a composition of other ops.
+func attentionWeights(f ir.AttentionForm, q, k, mask, step *Value) *Value {
+	s := q.MatMulT(k).Scale(f.Scale)
 	never := Num(math.Inf(-1))
 	switch {
 	case mask == nil:
@@ -405,7 +482,7 @@ func (op attendedOp) composed(sources []*Value) *Value {
 	default:
 		s = s.Add(mask)
 	}
-	if op.form.Causal {
+	if f.Causal {
 		s = q.graph.TrilMask(q.Dim(2), k.Dim(2), 0).branch(s, never)
 	}
 	// The softmax, with weights of 0 where no key counts.
@@ -413,12 +490,21 @@ func (op attendedOp) composed(sources []*Value) *Value {
 	e := s.Sub(top.IsFinite().branch(top, Num(0)).along(s, -1)).Exp()
 	sum := e.Sum(-1)
 	weights := e.Div(sum.Eq(Num(0)).branch(Num(1), sum).along(e, -1))
-	if f := op.form; f.Dropout > 0 {
+	if f.Dropout > 0 {
 		draws := randomOp{kind: bernoulliDraws, seed: f.Seed, number: f.Number, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(weights.typ.Shape)}}
 		kept := q.graph.add(draws, step, Num(1-f.Dropout).value(q.graph))
 		weights = weights.Mul(kept.Where(weights.Num(1/(1-f.Dropout)), weights.Num(0)))
 	}
-	return weights.MatMul(v)
+	return weights
+}
+
+// repeatHeads repeats the heads of [batch groups places size] until there are as many as of queries.
+func (v *Value) repeatHeads(heads int) *Value {
+	times := heads / max(1, v.Dim(1))
+	if times <= 1 {
+		return v
+	}
+	return v.Unsqueeze(2).Expand(v.Dim(0), v.Dim(1), times, v.Dim(2), v.Dim(3)).Reshape(v.Dim(0), heads, v.Dim(2), v.Dim(3))
 }
 
 // attendedGradOp returns its first operand, a gradient of attention by one of the sources, unchanged; the sources and the

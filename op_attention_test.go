@@ -51,6 +51,19 @@ var _ = register(
 	attentionCase("dropped", tarn.AttentionOptions{Dropout: 0.4}, [][]int{{2, 2, 3, 2}, {2, 2, 4, 2}, {2, 2, 4, 3}}, [][]int{{2, 4, 3, 2}, {2, 2, 3, 2}, {2, 2, 3, 2}},
 		[][]int{{3, 2}, {4, 2}, {4, 3}}, [][]int{{0, 2, 3, 2}, {0, 2, 3, 2}, {0, 2, 3, 2}}),
 	attentionCase("dropped altogether", tarn.AttentionOptions{Dropout: 1}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 3}}),
+	attentionCase("window", tarn.AttentionOptions{Window: 2}, [][]int{{2, 2, 4, 2}, {2, 2, 5, 2}, {2, 2, 5, 3}}, [][]int{{3, 2}, {4, 2}, {4, 3}}, [][]int{{5, 2}, {2, 2}, {2, 2}}),
+	attentionCase("window before", tarn.AttentionOptions{Window: 3, Causal: true, Dropout: 0.2}, [][]int{{1, 2, 5, 2}, {1, 1, 5, 2}, {1, 1, 5, 2}}),
+	attentionCase("window of all", tarn.AttentionOptions{Window: math.MaxInt}, [][]int{{1, 2, 5, 2}, {1, 1, 5, 2}, {1, 1, 5, 2}}),
+	maskedAttentionCase("window and bool mask", bools(), tarn.AttentionOptions{Window: 2}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {4}}),
+	maskedAttentionCase("window and added mask", between(-2, 2), tarn.AttentionOptions{Window: 2, Causal: true}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {2, 1, 4}}),
+	selfAttentionCase("window", 2, 1, tarn.AttentionOptions{Window: 2}, [][]int{{2, 4, 8}}),
+	attentionWeightsCase("", tarn.AttentionOptions{}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}}, [][]int{{2, 4, 3, 2}, {2, 2, 3, 2}}, [][]int{{3, 2}, {4, 2}}, [][]int{{2, 1, 1, 2, 2}, {2, 1, 1, 3, 2}},
+		[][]int{{0, 2, 3, 2}, {0, 2, 3, 2}}, [][]int{{1, 2, 0, 2}, {1, 2, 3, 2}}),
+	attentionWeightsCase("with all options", tarn.AttentionOptions{Causal: true, Window: 2, Scale: 0.3, Dropout: 0.3}, [][]int{{1, 2, 4, 2}, {1, 1, 3, 2}}),
+	opCase{op: "AttentionWeights", form: "masked", in: []operand{between(-2, 2), between(-2, 2), bools()}, shapes: [][][]int{{{2, 1, 3, 2}, {2, 1, 4, 2}, {3, 4}}},
+		build: func(in ...*tarn.Value) *tarn.Value {
+			return in[0].AttentionWeights(in[1], tarn.AttentionOptions{Mask: in[2]})
+		}}.within(10),
 	maskedAttentionCase("masked and dropped", between(-2, 2), tarn.AttentionOptions{Causal: true, Dropout: 0.3}, [][]int{{1, 2, 3, 2}, {1, 2, 4, 2}, {1, 2, 4, 2}, {3, 4}}),
 	opCase{op: "Attention", form: "of one value", in: []operand{between(-2, 2)}, shapes: [][][]int{{{1, 2, 3, 2}}, {{3, 2}}},
 		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Attention(in[0], in[0], tarn.AttentionOptions{}) }}.within(10),
@@ -67,6 +80,20 @@ var _ = register(
 			return in[0].SelfAttention(2, 2, tarn.AttentionOptions{Mask: in[1]})
 		}}.within(10),
 )
+
+func attentionWeightsCase(form string, o tarn.AttentionOptions, shapes ...[][]int) opCase {
+	return opCase{op: "AttentionWeights", form: form, in: []operand{between(-2, 2), between(-2, 2)}, shapes: shapes,
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].AttentionWeights(in[1], o) }}.within(10)
+}
+
+func refusedWeights(o tarn.AttentionOptions, want string, in ...tensorType) refusal {
+	return refused("AttentionWeights", func(in ...*tarn.Value) *tarn.Value {
+		if len(in) == 3 {
+			o.Mask = in[2]
+		}
+		return in[0].AttentionWeights(in[1], o)
+	}, want, in...)
+}
 
 func refusedAttention(o tarn.AttentionOptions, want string, in ...tensorType) refusal {
 	return refused("Attention", func(in ...*tarn.Value) *tarn.Value {
@@ -92,6 +119,10 @@ var _ = refuse(
 	refusedAttention(tarn.AttentionOptions{}, "the mask is i32 and should be bool, or f32", f32(2, 4), f32(5, 4), f32(5, 4), i32(2, 5)),
 	refusedAttention(tarn.AttentionOptions{}, "the mask has shape [1 5 2] and should broadcast to [1 2 5]", f32(2, 4), f32(5, 4), f32(5, 4), bool_(5, 2)),
 	refusedAttention(tarn.AttentionOptions{Dropout: 1.5}, "Dropout is 1.5 and should be from 0 to 1", f32(2, 4), f32(5, 4), f32(5, 4)),
+	refusedAttention(tarn.AttentionOptions{Window: -1}, "Window is -1 and should be at least 1", f32(2, 4), f32(5, 4), f32(5, 4)),
+	refusedWeights(tarn.AttentionOptions{}, "queries have the size 4 and keys the size 3", f32(2, 4), f32(5, 3)),
+	refusedWeights(tarn.AttentionOptions{Dropout: 2}, "Dropout is 2", f32(2, 4), f32(5, 4)),
+	refusedWeights(tarn.AttentionOptions{}, "the mask has shape [1 5 2]", f32(2, 4), f32(5, 4), bool_(5, 2)),
 	refused("SelfAttention", func(in ...*tarn.Value) *tarn.Value {
 		return in[0].SelfAttention(1, 1, tarn.AttentionOptions{Dropout: math.NaN()})
 	}, "Dropout is NaN", f32(2, 3)),
