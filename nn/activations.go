@@ -15,6 +15,12 @@ type ReLU struct{}
 // Forward applies it. Shapes: any -> same.
 func (ReLU) Forward(x *tarn.Value) *tarn.Value { return x.ReLU() }
 
+// ReLU6 is x limited to [0, 6]. Equal to torch.nn.ReLU6.
+type ReLU6 struct{}
+
+// Forward applies it. Shapes: any -> same.
+func (ReLU6) Forward(x *tarn.Value) *tarn.Value { return x.ReLU6() }
+
 // Sigmoid is 1/(1+e^-x).
 type Sigmoid struct{}
 
@@ -129,11 +135,35 @@ type Softsign struct{}
 // Forward applies it. Shapes: any -> same.
 func (Softsign) Forward(x *tarn.Value) *tarn.Value { return x.Softsign() }
 
-// Softplus is log(1+e^x).
-type Softplus struct{}
+// Softplus is log(1+e^(Beta x))/Beta. Equal to torch.nn.Softplus, but for the default threshold, which is 20 there.
+type Softplus struct {
+	Beta      float64 // 0 means 1
+	Threshold float64 // x itself where Beta x is above; 0 means none, which is exact and finite too
+}
 
 // Forward applies it. Shapes: any -> same.
-func (Softplus) Forward(x *tarn.Value) *tarn.Value { return x.Softplus() }
+func (a Softplus) Forward(x *tarn.Value) *tarn.Value {
+	for _, s := range []struct {
+		name  string
+		value float64
+	}{{"Beta", a.Beta}, {"Threshold", a.Threshold}} {
+		if bad := badSetting("Softplus", x, s.name, s.value); bad != nil {
+			return bad
+		}
+	}
+	y, beta := x, orOne(a.Beta)
+	if beta != 1 {
+		y = y.Scale(beta)
+	}
+	y = y.Softplus()
+	if beta != 1 {
+		y = y.Scale(1 / beta)
+	}
+	if a.Threshold == 0 {
+		return y
+	}
+	return choose(x.Gt(tarn.Num(a.Threshold/beta)), x, y)
+}
 
 // Softmax is e^x divided by its sum along the last axis. A CrossEntropy loss takes logits, without it.
 type Softmax struct{}
@@ -146,3 +176,9 @@ type LogSoftmax struct{}
 
 // Forward applies it. Shapes: any with an axis -> same.
 func (LogSoftmax) Forward(x *tarn.Value) *tarn.Value { return x.LogSoftmax(-1) }
+
+// Identity is x. Equal to torch.nn.Identity.
+type Identity struct{}
+
+// Forward returns x. Shapes: any -> same.
+func (Identity) Forward(x *tarn.Value) *tarn.Value { return x }

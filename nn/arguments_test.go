@@ -63,6 +63,20 @@ var constructions = []struct {
 	{"NewSequential", nn.NewSequential, nil, []int{2, 4}, tarn.F32},
 	{"NewSpectralNorm", nn.NewSpectralNorm, []any{tarn.NewParam(tarn.F32, nil, 3, 4)}, []int{3, 4}, tarn.F32},
 	{"NewWeightNorm", nn.NewWeightNorm, []any{tarn.NewParam(tarn.F32, nil, 3, 4)}, []int{3, 4}, tarn.F32},
+	{"NewPReLU", nn.NewPReLU, []any{4}, []int{2, 4}, tarn.F32},
+	{"NewPaddedEmbedding", nn.NewPaddedEmbedding, []any{5, 4, 1}, []int{2, 4}, tarn.I32},
+	{"NewEmbeddingBag", nn.NewEmbeddingBag, []any{5, 4}, []int{2, 4}, tarn.I32},
+	{"NewBilinear", nn.NewBilinear, []any{4, 4, 3}, []int{2, 4}, tarn.F32},
+	{"NewRNNCell", nn.NewRNNCell, []any{4, 3}, []int{2, 4}, tarn.F32},
+	{"NewReLURNNCell", nn.NewReLURNNCell, []any{4, 3}, []int{2, 4}, tarn.F32},
+	{"NewLSTMCell", nn.NewLSTMCell, []any{4, 3}, []int{2, 4}, tarn.F32},
+	{"NewGRUCell", nn.NewGRUCell, []any{4, 3}, []int{2, 4}, tarn.F32},
+	{"NewTransformer", nn.NewTransformer, []any{nn.TransformerOptions{Width: 4, Heads: 2, EncoderLayers: 1, DecoderLayers: 1, Hidden: 3}}, []int{2, 5, 4}, tarn.F32},
+	{"NewAdaptiveMaxPool", nn.NewAdaptiveMaxPool, []any{2}, []int{2, 5, 4}, tarn.F32},
+	{"NewMaxUnpool", nn.NewMaxUnpool, []any{2}, []int{2, 3, 4}, tarn.F32},
+	{"NewFakeQuantize", nn.NewFakeQuantize, []any{nn.FakeQuantizeOptions{Low: -7, High: 7, Channels: 4, Axis: 1, Average: 0.5}}, []int{2, 4}, tarn.F32},
+	{"NewLoRA", func(rank int) *nn.Linear { return adapt(nn.NewLinear(4, 3), rank) }, []any{2}, []int{2, 4}, tarn.F32},
+	{"Softplus", func() *nn.Softplus { return new(nn.Softplus) }, nil, []int{2, 4}, tarn.F32},
 	{"LeakyReLU", func() *nn.LeakyReLU { return new(nn.LeakyReLU) }, nil, []int{2, 4}, tarn.F32},
 	{"ELU", func() *nn.ELU { return new(nn.ELU) }, nil, []int{2, 4}, tarn.F32},
 	{"CELU", func() *nn.CELU { return new(nn.CELU) }, nil, []int{2, 4}, tarn.F32},
@@ -76,6 +90,12 @@ var constructions = []struct {
 var sensible = map[string]string{
 	"RecurrentOptions.Layers = 0": "one layer",
 	"LeakyReLU.Slope = 0":         "the default", "ELU.Alpha = 0": "the default", "CELU.Alpha = 0": "the default",
+	"Softplus.Beta = 0": "the default", "Softplus.Threshold = 0": "none", "MultiHeadAttention.Window = 0": "no limit",
+	"NewPaddedEmbedding: argument 2 = 0": "the first row", "Embedding.Padding = [0]": "the first row", "EmbeddingBag.Padding = [0]": "the first row", "EmbeddingBag.Mode = 0": "the mean",
+	"TransformerOptions.EncoderLayers = 0": "the default", "TransformerOptions.DecoderLayers = 0": "the default",
+	"TransformerOptions.Hidden = 0": "the default", "TransformerOptions.Dropout = 0": "none", "MaxUnpool.Padding = [0]": "no padding",
+	"FakeQuantizeOptions.Low = 0": "from 0", "FakeQuantizeOptions.Average = 0": "all that was observed", "LoRA.Alpha = 0": "nothing is added", "LoRA.Dropout = 0": "none",
+	"LoRA.Alpha = -1": "", "LoRA.Alpha = -1e-300": "", "Conv.PaddingMode = zeros": "", "FakeQuantizeOptions.Low = -1": "", "FakeQuantizeOptions.Channels = 0": "one scale", "FakeQuantizeOptions.Axis = -1": "the last axis",
 	"SinusoidalPosition.Base = 0": "the default", "RotaryPosition.Base = 0": "the default",
 	"RMSNorm.Eps = -1": "PyTorch's None", "RMSNorm.Eps = -Inf": "PyTorch's None", "RMSNorm.Eps = -1e-300": "PyTorch's None",
 	"BatchNorm.Momentum = -1": "the plain average", "BatchNorm.Momentum = -1e-300": "the plain average",
@@ -204,6 +224,14 @@ func construct(f any, args []any, shape []int, dtype tarn.DType, layer *reflect.
 		y = l.Forward(x)
 	case nn.WeightTransform:
 		y = l.Apply(x)
+	case *nn.Bilinear:
+		y = l.Forward(x, x)
+	case nextCell:
+		y = l.Next(x, nn.State{}).H
+	case *nn.Transformer:
+		y = l.Forward(x, x, nn.TransformerMasks{})
+	case *nn.MaxUnpool:
+		y = l.Forward(x, g.Iota(tarn.I64, 1, x.Shape()...))
 	case *nn.TransformerDecoderLayer:
 		y = l.Decode(x, x, tarn.AttentionOptions{}, tarn.AttentionOptions{})
 	case *nn.TransformerDecoder:
@@ -243,6 +271,14 @@ func TestArgumentsThatContradict(t *testing.T) {
 		{nn.NewGroupNorm, []any{3, 4}, []int{2, 4}, tarn.F32, "NewGroupNorm(3, 4): 3 groups do not divide 4 channels"},
 		{nn.NewLSTM, []any{4, 3, nn.RecurrentOptions{Layers: 1 << 60}}, []int{2, 5, 4}, tarn.F32, "Layers is 1152921504606846976"},
 		{nn.NewLSTM, []any{4, 3, nn.RecurrentOptions{Dropout: 1.5}}, []int{2, 5, 4}, tarn.F32, "Dropout is 1.5 and should be from 0 to 1"},
+		{nn.NewTransformer, []any{nn.TransformerOptions{Width: 6, Heads: 4}}, []int{2, 5, 6}, tarn.F32, "4 heads do not divide the width 6"},
+		{nn.NewTransformer, []any{nn.TransformerOptions{Dropout: 2}}, []int{2, 5, 512}, tarn.F32, "Dropout is 2 and should be from 0 to 1"},
+		{nn.NewTransformer, []any{nn.TransformerOptions{EncoderLayers: 1 << 60}}, []int{2, 5, 512}, tarn.F32, "at most 65536 layers"},
+		{nn.NewFakeQuantize, []any{nn.FakeQuantizeOptions{Low: 3, High: 7}}, []int{2, 4}, tarn.F32, "Low is 3 and High 7"},
+		{nn.NewFakeQuantize, []any{nn.FakeQuantizeOptions{Channels: 3}}, []int{2, 4}, tarn.F32, "should have the size 3 at axis 0"},
+		{nn.NewFakeQuantize, []any{nn.FakeQuantizeOptions{}}, []int{0, 4}, tarn.F32, "no elements to observe"},
+		{nn.NewMaxUnpool, []any{2, 2}, []int{2, 3, 4}, tarn.F32, "Size is [2 2] and should have one number, or 1"},
+		{nn.NewPaddedEmbedding, []any{5, 4, 5}, []int{2, 4}, tarn.I32, "Padding is [5] and should list rows of the table, which has 5"},
 		{nn.NewMaxPool, nil, []int{2, 7, 4}, tarn.F32, "the window [] has 0 axes"},
 		{nn.NewLayerNorm, nil, []int{2, 4}, tarn.F32, "0 axes should be normalized"},
 		{nn.NewDropout, []any{1.5}, []int{2, 4}, tarn.F32, "P is 1.5"},
@@ -260,6 +296,6 @@ func TestArgumentsThatContradict(t *testing.T) {
 // TestEveryConstructorIsTried fails if an exported constructor has no row.
 func TestEveryConstructorIsTried(t *testing.T) {
 	p := declared.Read(t, ".")
-	all := p.TypesWith("Forward").Join(p.TypesWith("Apply")).Join(p.TypesWith("Decode"))
+	all := p.TypesWith("Forward").Join(p.TypesWith("Apply")).Join(p.TypesWith("Decode")).Join(p.TypesWith("Next"))
 	p.Check("constructor", p.Constructors(all), "constructions")
 }

@@ -24,6 +24,11 @@ type MultiHeadAttention struct {
 	Heads   int     // of queries
 	Groups  int     // heads of keys and values; each serves Heads/Groups heads of queries
 	Dropout float64 // probability with which a weight is dropped in training
+	Window  int     // how far a query sees, as that of tarn.AttentionOptions, which go first; 0 for all keys
+
+	Rotary *RotaryPosition // turns queries and keys, head by head, by their places; nil for none
+	ALiBi  bool            // lowers the scores by the distance of key and query, see ALiBi
+	LoRA   *LoRA           `tarn:""` // an adapter of InProjWeight, or nil
 
 	wrong mistake
 }
@@ -92,8 +97,27 @@ func (m *MultiHeadAttention) Self(x *tarn.Value, o tarn.AttentionOptions) *tarn.
 	if bad := m.check(x); bad != nil {
 		return bad
 	}
-	all := (&Linear{Weight: m.InProjWeight, Bias: m.InProjBias}).Forward(x)
-	return m.OutProj.Forward(all.SelfAttention(m.Heads, m.Groups, m.options(x.Graph(), o)))
+	all := (&Linear{Weight: m.InProjWeight, Bias: m.InProjBias, LoRA: m.LoRA}).Forward(x)
+	if m.Rotary == nil {
+		return m.OutProj.Forward(all.SelfAttention(m.Heads, m.Groups, m.options(x.Dim(-2), x.Dim(-2), all, o)))
+	}
+	ends := m.ends()
+	heads := func(i, n int) *tarn.Value { return splitHeads(all.Slice(-1, ends[i], ends[i+1]), n) }
+	return m.OutProj.Forward(joinHeads(m.attend(heads(0, m.Heads), heads(1, m.Groups), heads(2, m.Groups), o)))
+}
+
+// attend is the attention of heads, with the layer's positions.
+func (m *MultiHeadAttention) attend(q, k, v *tarn.Value, o tarn.AttentionOptions) *tarn.Value {
+	q, k = m.turn(q, k)
+	return q.Attention(k, v, m.options(q.Dim(-2), k.Dim(-2), q, o))
+}
+
+// turn turns queries and keys by their places, if the layer does.
+func (m *MultiHeadAttention) turn(q, k *tarn.Value) (turnedQ, turnedK *tarn.Value) {
+	if m.Rotary == nil {
+		return q, k
+	}
+	return m.Rotary.Forward(q), m.Rotary.Forward(k)
 }
 
 // Attend is the attention of queries to keys with their values. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
@@ -106,7 +130,31 @@ func (m *MultiHeadAttention) Attend(queries, keys, values *tarn.Value, o tarn.At
 		return bad
 	}
 	q, k, v := m.Project(queries, keys, values)
-	return m.OutProj.Forward(joinHeads(q.Attention(k, v, m.options(queries.Graph(), o))))
+	return m.OutProj.Forward(joinHeads(m.attend(q, k, v, o)))
+}
+
+// AttendWeights is Attend, and returns the weights of the keys too, after dropout. It holds all of them, which Attend does not. PyTorch returns by
+// default their mean over the heads: weights.Mean(-3). Equal to torch.nn.MultiheadAttention with average_attn_weights=False.
+//
+// Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] -> [n... t width], [n... heads t s]; a mask broadcasts to [n... heads t s].
+func (m *MultiHeadAttention) AttendWeights(queries, keys, values *tarn.Value, o tarn.AttentionOptions) (y, weights *tarn.Value) {
+	if m == nil {
+		bad := missing("MultiHeadAttention.AttendWeights", queries)
+		return bad, bad
+	}
+	if bad := m.check(queries, keys, values); bad != nil {
+		return bad, bad
+	}
+	q, k, v := m.Project(queries, keys, values)
+	q, k = m.turn(q, k)
+	weights = q.AttentionWeights(k, m.options(q.Dim(-2), k.Dim(-2), q, o))
+	shape := weights.Shape()
+	if len(shape) < 3 || m.Heads%max(1, m.Groups) != 0 {
+		return weights, weights // which has failed
+	}
+	rows := append(shape[:len(shape)-3:len(shape)-3], m.Groups, m.Heads/m.Groups*shape[len(shape)-2]) // heads that share values, together
+	y = weights.Reshape(append(rows, shape[len(shape)-1])...).MatMul(v).Reshape(append(shape[:len(shape)-1:len(shape)-1], v.Dim(-1))...)
+	return m.OutProj.Forward(joinHeads(y)), weights
 }
 
 // Project maps queries, keys and values to their heads. Shapes: [n... t width], [n... s keyWidth], [n... s valueWidth] ->
@@ -116,8 +164,7 @@ func (m *MultiHeadAttention) Project(queries, keys, values *tarn.Value) (q, k, v
 		return bad, bad, bad
 	}
 	g := queries.Graph()
-	d := m.OutProj.Weight.Shape()[1] / m.Heads
-	ends := []int{0, m.Heads * d, (m.Heads + m.Groups) * d, (m.Heads + 2*m.Groups) * d}
+	ends := m.ends()
 	part := func(x *tarn.Value, own *tarn.Param, i, heads int) *tarn.Value {
 		var w *tarn.Value
 		if m.InProjWeight != nil {
@@ -129,9 +176,18 @@ func (m *MultiHeadAttention) Project(queries, keys, values *tarn.Value) (q, k, v
 		if m.InProjBias != nil {
 			y = y.Add(m.InProjBias.Value(g).Slice(0, ends[i], ends[i+1]))
 		}
+		if m.InProjWeight != nil && m.LoRA.active() {
+			y = m.LoRA.addLinear(y, x, m.InProjWeight.Shape(), ends[i], ends[i+1])
+		}
 		return splitHeads(y, heads)
 	}
 	return part(queries, m.QProjWeight, 0, m.Heads), part(keys, m.KProjWeight, 1, m.Groups), part(values, m.VProjWeight, 2, m.Groups)
+}
+
+// ends are where, among the results of the fused projection, queries begin and end, and keys and values end.
+func (m *MultiHeadAttention) ends() []int {
+	d := m.OutProj.Weight.Shape()[1] / m.Heads
+	return []int{0, m.Heads * d, (m.Heads + m.Groups) * d, (m.Heads + 2*m.Groups) * d}
 }
 
 // splitHeads makes [n... heads t d] of [n... t heads*d], joinHeads the reverse.
@@ -151,10 +207,21 @@ func joinHeads(x *tarn.Value) *tarn.Value {
 	return y.Reshape(append(shape[:last-1:last-1], shape[last-1]*shape[last])...)
 }
 
-// options adds the layer's dropout, in training.
-func (m *MultiHeadAttention) options(g *tarn.Graph, o tarn.AttentionOptions) tarn.AttentionOptions {
+// options adds the layer's dropout, in training, its window and its ALiBi mask, for operands like x.
+func (m *MultiHeadAttention) options(queries, keys int, x *tarn.Value, o tarn.AttentionOptions) tarn.AttentionOptions {
+	g := x.Graph()
 	if m.Dropout != 0 && g.Training() {
 		o.Dropout = m.Dropout
+	}
+	if o.Window == 0 {
+		o.Window = m.Window
+	}
+	if m.ALiBi {
+		if o.Causal {
+			o.Mask = withMask(ALiBi(g, x.DType(), m.Heads, keys), o.Mask)
+		} else {
+			o.Mask = withMask(alibiBothWays(g, x.DType(), m.Heads, queries, keys), o.Mask)
+		}
 	}
 	return o
 }

@@ -382,6 +382,51 @@ func TestGPTNext(t *testing.T) {
 	}
 }
 
+// TestNextWithPositions takes a sequence place by place through a cache: with rotary positions, ALiBi or a window each result is that of the whole
+// sequence at once.
+func TestNextWithPositions(t *testing.T) {
+	for name, set := range map[string]func(m *nn.MultiHeadAttention){
+		"rotary": func(m *nn.MultiHeadAttention) { m.Rotary = &nn.RotaryPosition{Context: 6} },
+		"ALiBi":  func(m *nn.MultiHeadAttention) { m.ALiBi = true },
+		"window": func(m *nn.MultiHeadAttention) { m.Window = 2 },
+		"all": func(m *nn.MultiHeadAttention) {
+			m.Rotary, m.ALiBi, m.Window = &nn.RotaryPosition{Context: 6}, true, 3
+		},
+	} {
+		m := nn.NewGroupedQueryAttention(8, 4, 2)
+		set(m)
+		if err := tarn.Cast(m, tarn.F64); err != nil {
+			t.Fatal(err)
+		}
+		if err := tarn.Init(m, 1); err != nil {
+			t.Fatal(err)
+		}
+		x := random(tarn.F64, 2, 2, 6, 8)
+		g := tarn.NewGraph()
+		whole := run(t, name, g, tarn.Outputs{"y": m.Self(g.Input("x", tarn.F64, 2, 6, 8), tarn.AttentionOptions{Causal: true})}, map[string]*tarn.Tensor{"x": x})["y"].Clone()
+		g = tarn.NewGraph()
+		program, err := tarn.Compile(g, tarn.Outputs{"y": m.Next(g.Input("x", tarn.F64, 2, 1, 8), g.Input("place", tarn.I64), m.NewKVCache(2, 6), nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for place := range 6 {
+			one := tarn.Zeros(tarn.F64, 2, 1, 8)
+			for i := range 16 {
+				one.SetFloat(i, x.Float(i/8*48+place*8+i%8))
+			}
+			out, err := program.Run(one, tarn.Scalar(int64(place)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 16 {
+				if got, want := out["y"].Float(i), whole.Float(i/8*48+place*8+i%8); math.Abs(got-want) > 1e-12 {
+					t.Fatalf("%s, place %d: element %d is %v, of the whole sequence %v", name, place, i, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestAttentionLayersSaveAndRefuse(t *testing.T) {
 	m := gpt(t)
 	path := filepath.Join(t.TempDir(), "gpt.safetensors")

@@ -23,8 +23,8 @@ func (m *MultiHeadAttention) NewKVCache(n, context int) *KVCache {
 	}
 }
 
-// Next is the causal attention of the vector at one place to those at all places up to it; it puts the vector's keys and
-// values into the cache. turn, if not nil, is applied to queries and keys, as a rotary position is.
+// Next is the causal attention of the vector at one place to those at all places up to it, or within the layer's Window; it puts the vector's keys
+// and values into the cache. turn, if not nil, is applied to queries and keys, as a rotary position is, in the place of the layer's Rotary.
 //
 // Shapes: [n 1 width] and the place, a scalar of i32 or i64 -> [n 1 width].
 func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn func(x *tarn.Value) *tarn.Value) *tarn.Value {
@@ -45,6 +45,9 @@ func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn fun
 		return g.Fail("MultiHeadAttention.Next", []*tarn.Value{x, place}, "the vector has shape %s and should be [n 1 width], and the place a scalar integer", shapeString(x.Shape()))
 	}
 	q, k, v := m.Project(x, x, x)
+	if turn == nil && m.Rotary != nil {
+		turn = func(x *tarn.Value) *tarn.Value { return m.Rotary.At(x, place.Reshape(1)) }
+	}
 	if turn != nil {
 		q, k = turn(q), turn(k)
 	}
@@ -52,7 +55,15 @@ func (m *MultiHeadAttention) Next(x, place *tarn.Value, cache *KVCache, turn fun
 	here := places.Eq(place).Reshape(1, 1, -1, 1)
 	keys := here.Where(k.Expand(cache.Keys.Shape()...), cache.Keys)
 	values := here.Where(v.Expand(cache.Values.Shape()...), cache.Values)
-	y := m.OutProj.Forward(joinHeads(q.Attention(keys, values, tarn.AttentionOptions{Mask: places.Le(place)})))
+	mask := places.Le(place)
+	if m.Window > 0 {
+		mask = mask.And(places.Gt(place.Sub(tarn.Num(m.Window))))
+	}
+	o := tarn.AttentionOptions{Mask: mask}
+	if m.ALiBi {
+		o.Mask = withMask(ALiBi(g, q.DType(), m.Heads, places.Dim(0)), mask)
+	}
+	y := m.OutProj.Forward(joinHeads(q.Attention(keys, values, o)))
 	g.Attach(y, cache.Keys, keys)
 	g.Attach(y, cache.Values, values)
 	return y

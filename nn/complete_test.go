@@ -11,18 +11,22 @@ import (
 
 func TestTablesAreComplete(t *testing.T) {
 	p := declared.Read(t, ".")
-	layers := p.TypesWith("Forward").Without(t, "Recurrent") // which RNN, LSTM and GRU embed
+	layers := p.TypesWith("Forward").Without(t, "Recurrent")                              // which RNN, LSTM and GRU embed
+	cells := p.TypesWith("Next").Without(t, "RecurrentCell", "GPT", "MultiHeadAttention") // which the cells embed; which generate
 	transforms := p.TypesWith("Apply")
 	p.Check("layer", layers.Join(p.Constructors(layers)), "layerTable")
+	p.Check("cell", cells.Join(p.Constructors(cells)), "layerTable")
 
 	p.Check("transform of weights", transforms, "layerTable")
 
-	goldens := []string{"goldenModels", "imageModels", "attentionModels", "recurrentModel", "lossModels"}
+	goldens := []string{"goldenModels", "imageModels", "attentionModels", "recurrentModel", "lossModels", "variantModels", "fakeQuantizeCases"}
 	// PyTorch has none of these, or none that can be compared.
 	own := []string{"Func", "GPT", "Dropout", "Dropout2d", "DropPath", "ChannelsFirst", "ChannelsLast", "LearnedPosition", "SinusoidalPosition"}
 	p.Check("layer with a golden", layers.Without(t, own...), goldens...)
 
-	p.Check("transform of weights with a golden", transforms.Without(t, "WeightNoise").Join(p.Constructors(transforms)), "imageModels")
+	p.Check("cell with a golden", cells, goldens...)
+
+	p.Check("transform of weights with a golden", transforms.Without(t, "WeightNoise").Join(p.Constructors(transforms)), "imageModels", "fakeQuantizeCases")
 
 	losses := p.FuncsWith("func(*tarn.Value, *tarn.Value) *tarn.Value", "func(*tarn.Value, *tarn.Value, *tarn.Value) *tarn.Value").Join(p.TypesWith("Loss"))
 	p.Check("loss", p.TypesWith("Loss"), "TestLossGradients", "TestLossGradientsOfThree")

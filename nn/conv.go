@@ -16,10 +16,30 @@ type Conv struct {
 	Weight *tarn.Param // [out in/groups k...]
 	Bias   *tarn.Param // [out], or nil for none
 	tarn.ConvOptions
-	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm or WeightNoise.
+	PaddingMode PaddingMode // what the places hold that Padding, PaddingAfter or Same add; ConvTranspose knows zeros only
+	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm, WeightNoise or FakeQuantize.
 	Transform WeightTransform
+	LoRA      *LoRA `tarn:""` // an adapter, or nil
 
 	wrong mistake
+}
+
+// PaddingMode says what padding holds. Equal to padding_mode of torch.nn.Conv2d. The zero value is ZeroPadding.
+type PaddingMode int
+
+const (
+	ZeroPadding      PaddingMode = iota // zeros
+	ReflectPadding                      // the elements mirrored at the ends, see tarn.Value.PadReflect
+	ReplicatePadding                    // the elements at the ends, see tarn.Value.PadReplicate
+	CircularPadding                     // the elements from the other end, see tarn.Value.PadCircular
+)
+
+// String returns the name of the mode, as in PyTorch.
+func (m PaddingMode) String() string {
+	if m >= ZeroPadding && m <= CircularPadding {
+		return [...]string{"zeros", "reflect", "replicate", "circular"}[m]
+	}
+	return fmt.Sprintf("PaddingMode(%d)", int(m))
 }
 
 // NewConv1d returns a convolution over one axis, [n l c], with a bias, a stride of 1 and no padding.
@@ -73,7 +93,64 @@ func (c *Conv) Forward(x *tarn.Value) *tarn.Value {
 	if !ok {
 		return w
 	}
-	return addBias("Conv", x.Conv(w, c.ConvOptions), c.Bias)
+	x, options := c.pad(x)
+	if c.LoRA.active() && options.Groups > 1 {
+		delta, bad := c.LoRA.product(x, c.Weight.Shape())
+		if bad != nil {
+			return bad
+		}
+		w = w.Add(delta.KernelFromTorch())
+	}
+	y := addBias("Conv", x.Conv(w, options), c.Bias)
+	if c.LoRA.active() && options.Groups <= 1 {
+		return c.LoRA.addConv(y, x, c.Weight.Shape(), options)
+	}
+	return y
+}
+
+// pad pads x if that is not with zeros, and returns it with the options of the convolution that is left.
+func (c *Conv) pad(x *tarn.Value) (*tarn.Value, tarn.ConvOptions) {
+	o, shape := c.ConvOptions, c.Weight.Shape()
+	if c.PaddingMode == ZeroPadding || len(shape) < 3 {
+		return x, o
+	}
+	size := shape[2:]
+	if c.PaddingMode < ZeroPadding || c.PaddingMode > CircularPadding {
+		return x.Graph().Fail("Conv", []*tarn.Value{x}, "there is no %v", c.PaddingMode), o
+	}
+	at := func(list []int, a, usual int) int {
+		switch len(list) {
+		case 0:
+			return usual
+		case 1:
+			return list[0]
+		}
+		return list[a]
+	}
+	for _, list := range [][]int{o.Stride, o.Dilation, o.Padding, o.PaddingAfter} {
+		if len(list) > 1 && len(list) != len(size) || o.Same && len(o.Padding)+len(o.PaddingAfter) > 0 {
+			return x, o // which the op refuses
+		}
+	}
+	for a, k := range size {
+		stride, reach := max(1, at(o.Stride, a, 1)), (k-1)*max(1, at(o.Dilation, a, 1))+1
+		before := at(o.Padding, a, 0)
+		after := at(o.PaddingAfter, a, before)
+		if d := x.Dim(a + 1); o.Same {
+			all := max(0, (d+stride-1)/stride*stride-stride+reach-d)
+			before, after = all/2, all-all/2
+		}
+		switch c.PaddingMode {
+		case ReflectPadding:
+			x = x.PadReflect(a+1, before, after)
+		case ReplicatePadding:
+			x = x.PadReplicate(a+1, before, after)
+		default:
+			x = x.PadCircular(a+1, before, after)
+		}
+	}
+	o.Padding, o.PaddingAfter, o.Same = nil, nil, false
+	return x, o
 }
 
 // ConvTranspose is a transposed convolution over one to three spatial axes. Equal to torch.nn.ConvTranspose1d to

@@ -31,7 +31,7 @@ type layerCase struct {
 	trainsApart bool     // training and evaluation differ
 }
 
-var layerTable = slices.Concat(basicLayers, imageLayers, sequenceLayers, weightlessLayers)
+var layerTable = slices.Concat(basicLayers, imageLayers, sequenceLayers, adaptedLayers, joiningLayers, weightlessLayers)
 
 var basicLayers = []layerCase{
 	{"Linear", func() nn.Layer { return nn.NewLinear(4, 3) }, random(tarn.F64, 1, 2, 4), []int{2, 3}, []string{"weight f64[3 4]", "bias f64[3]"}, false},

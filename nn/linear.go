@@ -14,8 +14,9 @@ import (
 type Linear struct {
 	Weight *tarn.Param // [out in]
 	Bias   *tarn.Param // [out], or nil for none
-	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm or WeightNoise.
+	// Transform changes the weight before it is used, or is nil: WeightNorm, SpectralNorm, WeightNoise or FakeQuantize.
 	Transform WeightTransform
+	LoRA      *LoRA `tarn:""` // an adapter, or nil
 
 	wrong mistake
 }
@@ -57,6 +58,9 @@ func (l *Linear) Forward(x *tarn.Value) *tarn.Value {
 	}
 	if l.Bias != nil {
 		y = y.Add(l.Bias)
+	}
+	if l.LoRA.active() {
+		return l.LoRA.addLinear(y, x, l.Weight.Shape(), 0, l.Weight.Shape()[0])
 	}
 	return y
 }

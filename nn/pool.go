@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/seed-49005b45/tarn"
+import (
+	"slices"
+
+	"github.com/seed-49005b45/tarn"
+)
 
 // This file holds pooling, as layers over the ops of the same names. Images have their channels last.
 
@@ -19,6 +23,69 @@ func (p *MaxPool) Forward(x *tarn.Value) *tarn.Value {
 		return missing("MaxPool", x)
 	}
 	return x.MaxPool(p.Size, p.Window)
+}
+
+// Indices is Forward, and returns where in the image each element of the result comes from, for MaxUnpool: see tarn.Value.MaxPoolIndices.
+//
+// Shapes: [n d... c] -> [n places... c], i64 [n places... c].
+func (p *MaxPool) Indices(x *tarn.Value) (y, indices *tarn.Value) {
+	if p == nil {
+		bad := missing("MaxPool.Indices", x)
+		return bad, bad
+	}
+	return x.MaxPoolIndices(p.Size, p.Window)
+}
+
+// MaxUnpool puts elements back to where MaxPool has found them, in an image of zeros. Equal to torch.nn.MaxUnpool1d to MaxUnpool3d.
+type MaxUnpool struct {
+	Size    []int // of the window: a number for each spatial axis, or one for all
+	Stride  []int // the stride of the pooling; the size by default
+	Padding []int // the padding of the pooling; 0 by default
+}
+
+// NewMaxUnpool returns the reverse of a pooling by adjacent windows of the given size.
+func NewMaxUnpool(size ...int) *MaxUnpool { return &MaxUnpool{Size: size} }
+
+// Forward puts the elements of x at the indices, which MaxPool.Indices returns. Several sizes of an image may pool to one; without a size, a number for
+// each spatial axis, it is (places-1)*stride - 2*padding + window.
+//
+// Shapes: [n places... c], indices [n places... c] -> [n size... c].
+func (p *MaxUnpool) Forward(x, indices *tarn.Value, size ...int) *tarn.Value {
+	if p == nil {
+		return missing("MaxUnpool", x)
+	}
+	axes, failed := spatialAxes("MaxUnpool", x)
+	if failed != nil {
+		return failed
+	}
+	if len(size) > 0 {
+		return x.MaxUnpool(indices, size...)
+	}
+	g, in := x.Graph(), []*tarn.Value{x, indices}
+	lists := []struct {
+		name  string
+		list  []int
+		least int
+	}{{"Size", p.Size, 1}, {"Stride", p.Stride, 1}, {"Padding", p.Padding, 0}}
+	for i, l := range lists {
+		if i > 0 && len(l.list) == 0 {
+			continue
+		}
+		if len(l.list) != 1 && len(l.list) != len(axes) || slices.Min(l.list) < l.least || slices.Max(l.list) > 1<<30 {
+			return g.Fail("MaxUnpool", in, "%s is %v and should have one number, or %d, one for each spatial axis, of at least %d", l.name, l.list, len(axes), l.least)
+		}
+	}
+	at := func(list []int, i, usual int) int {
+		if len(list) == 0 {
+			return usual
+		}
+		return list[min(i, len(list)-1)]
+	}
+	for i, a := range axes {
+		window := at(p.Size, i, 1)
+		size = append(size, (x.Dim(a)-1)*at(p.Stride, i, window)-2*at(p.Padding, i, 0)+window)
+	}
+	return x.MaxUnpool(indices, size...)
 }
 
 // AvgPool is the mean of each window. Equal to torch.nn.AvgPool1d to AvgPool3d.
@@ -72,6 +139,34 @@ func (p *AdaptiveAvgPool) Forward(x *tarn.Value) *tarn.Value {
 		return missing("AdaptiveAvgPool", x)
 	}
 	return x.AdaptiveAvgPool(p.Size...)
+}
+
+// AdaptiveMaxPool takes the largest elements such that the result has the given spatial sizes. Equal to torch.nn.AdaptiveMaxPool1d to
+// AdaptiveMaxPool3d.
+type AdaptiveMaxPool struct {
+	Size []int // of the result: a number for each spatial axis, or one for all
+}
+
+// NewAdaptiveMaxPool returns a pooling to the given sizes.
+func NewAdaptiveMaxPool(size ...int) *AdaptiveMaxPool { return &AdaptiveMaxPool{size} }
+
+// Forward pools x. Shapes: [n d... c] -> [n size... c].
+func (p *AdaptiveMaxPool) Forward(x *tarn.Value) *tarn.Value {
+	if p == nil {
+		return missing("AdaptiveMaxPool", x)
+	}
+	return x.AdaptiveMaxPool(p.Size...)
+}
+
+// Indices is Forward, and returns where in the image each element of the result comes from.
+//
+// Shapes: [n d... c] -> [n size... c], i64 [n size... c].
+func (p *AdaptiveMaxPool) Indices(x *tarn.Value) (y, indices *tarn.Value) {
+	if p == nil {
+		bad := missing("AdaptiveMaxPool.Indices", x)
+		return bad, bad
+	}
+	return x.AdaptiveMaxPoolIndices(p.Size...)
 }
 
 // GlobalAvgPool is the mean of each channel over all spatial axes, which it drops.

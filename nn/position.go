@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -176,4 +177,46 @@ func ALiBi(g *tarn.Graph, dtype tarn.DType, heads, keys int) *tarn.Value {
 		}
 	}
 	return g.Const(mask)
+}
+
+// alibiBothWays is the mask for attention that is not causal: the score of each key is lowered by its distance to the query, before it or behind,
+// times the slope of the head. [heads queries keys].
+func alibiBothWays(g *tarn.Graph, dtype tarn.DType, heads, queries, keys int) *tarn.Value {
+	if heads < 1 || !dtype.IsFloat() {
+		return g.Fail("ALiBi", nil, "there are %d heads of %v", heads, fmt.Sprint(dtype))
+	}
+	distance := g.Iota(dtype, 0, queries, keys).Sub(g.Iota(dtype, 1, queries, keys)).Abs()
+	slopes := g.Const(tarn.Vector(ALiBiSlopes(heads)).Cast(dtype)).Reshape(heads, 1, 1)
+	return distance.Unsqueeze(0).Mul(slopes).Neg()
+}
+
+// withMask joins a mask that is added to the scores, [heads queries keys], with another one, or nil.
+func withMask(added *tarn.Value, mask tarn.Operand) tarn.Operand {
+	if mask == nil {
+		return added
+	}
+	var other *tarn.Value
+	switch m := mask.(type) {
+	case *tarn.Value:
+		other = m
+	case *tarn.Param:
+		other = m.Value(added.Graph())
+	default:
+		return added.Add(mask)
+	}
+	if other == nil {
+		return other // which attention reports
+	}
+	rank := max(added.Rank(), other.Rank())
+	wide := func(v *tarn.Value) *tarn.Value {
+		if lack := rank - v.Rank(); lack > 0 {
+			return v.Reshape(append(slices.Repeat([]int{1}, lack), v.Shape()...)...)
+		}
+		return v
+	}
+	added, other = wide(added), wide(other)
+	if other.DType() == tarn.Bool {
+		return other.Where(added, tarn.Num(math.Inf(-1)))
+	}
+	return added.Add(other)
 }

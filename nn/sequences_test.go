@@ -96,8 +96,12 @@ var weightlessLayers = func() (cases []layerCase) {
 	for _, l := range []nn.Layer{
 		nn.ReLU{}, nn.LeakyReLU{Slope: 0.2}, nn.ELU{Alpha: 0.7}, nn.SELU{}, nn.CELU{Alpha: 0.7}, nn.GELU{}, nn.GELUTanh{}, nn.SiLU{}, nn.Mish{},
 		nn.HardSigmoid{}, nn.HardSwish{}, nn.HardTanh{}, nn.Softsign{}, nn.Sigmoid{}, nn.Tanh{}, nn.Softplus{}, nn.Softmax{}, nn.LogSoftmax{},
+		nn.ReLU6{}, nn.Identity{},
 	} {
 		cases = append(cases, layerCase{fmt.Sprintf("%T", l), func() nn.Layer { return l }, random(tarn.F64, 1, 3, 4), []int{3, 4}, nil, false})
+	}
+	for _, l := range []nn.Layer{nn.GLU{}, nn.SwiGLU{}, nn.GeGLU{}} {
+		cases = append(cases, layerCase{fmt.Sprintf("%T", l), func() nn.Layer { return l }, random(tarn.F64, 1, 3, 4), []int{3, 2}, nil, false})
 	}
 	return cases
 }()

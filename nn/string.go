@@ -111,7 +111,46 @@ func (l *Linear) String() string {
 	if l == nil {
 		return absent
 	}
-	return call("Linear", axis(l.Weight, 1), axis(l.Weight, 0), said(l.Bias == nil, "no bias"), transform(l.Transform))
+	return call("Linear", axis(l.Weight, 1), axis(l.Weight, 0), said(l.Bias == nil, "no bias"), transform(l.Transform), l.LoRA.setting())
+}
+
+// String returns "LoRA(in, out, rank)", where in and out are those of the weight as a matrix, and what is set beside.
+func (l *LoRA) String() string {
+	if l == nil {
+		return absent
+	}
+	shape := shapeOf(l.A)
+	in := 1
+	for _, d := range shape[min(1, len(shape)):] {
+		in *= d
+	}
+	return call("LoRA", fmt.Sprint(in), axis(l.B, 0), axis(l.A, 0), "scale "+fmt.Sprint(l.scale()), setting("dropout", l.Dropout, 0), said(l.base != nil, "merged"))
+}
+
+// setting is the adapter as a setting of its layer.
+func (l *LoRA) setting() string {
+	if l == nil {
+		return ""
+	}
+	return "LoRA of rank " + axis(l.A, 0) + said(l.base != nil, ", merged")
+}
+
+// String returns "Bilinear(in1, in2, out)".
+func (b *Bilinear) String() string {
+	if b == nil {
+		return absent
+	}
+	return call("Bilinear", axis(b.Weight, 1), axis(b.Weight, 2), axis(b.Weight, 0), said(b.Bias == nil, "no bias"))
+}
+
+// String returns "FakeQuantize(low to high)" and what is set beside.
+func (f *FakeQuantize) String() string {
+	if f == nil {
+		return absent
+	}
+	o := f.options
+	return call("FakeQuantize", fmt.Sprintf("%d to %d", o.Low, o.High), said(o.Symmetric, "symmetric"), setting("channels", o.Channels, 0), setting("axis", o.Axis, 0),
+		setting("average", o.Average, 0), said(!f.Observe, "does not observe"), said(!f.Quantize, "does not quantize"))
 }
 
 // String returns the layers with their places, one on each line.
@@ -165,8 +204,37 @@ func (HardTanh) String() string { return "HardTanh" }
 // String returns "Softsign".
 func (Softsign) String() string { return "Softsign" }
 
-// String returns "Softplus".
-func (Softplus) String() string { return "Softplus" }
+// String returns "ReLU6".
+func (ReLU6) String() string { return "ReLU6" }
+
+// String returns "GLU".
+func (GLU) String() string { return "GLU" }
+
+// String returns "SwiGLU".
+func (SwiGLU) String() string { return "SwiGLU" }
+
+// String returns "GeGLU".
+func (GeGLU) String() string { return "GeGLU" }
+
+// String returns "Identity".
+func (Identity) String() string { return "Identity" }
+
+// String returns "Softplus", with what is set in parentheses.
+func (a Softplus) String() string {
+	beta, threshold := setting("beta", orOne(a.Beta), 1), setting("threshold", a.Threshold, 0)
+	if beta+threshold == "" {
+		return "Softplus"
+	}
+	return call("Softplus", beta, threshold)
+}
+
+// String returns "PReLU(channels)".
+func (p *PReLU) String() string {
+	if p == nil {
+		return absent
+	}
+	return call("PReLU", axis(p.Weight, 0))
+}
 
 // String returns "Softmax".
 func (Softmax) String() string { return "Softmax" }
@@ -231,7 +299,8 @@ func (c *Conv) String() string {
 	if shape := shapeOf(c.Weight); len(shape) > 2 {
 		in, out, size = fmt.Sprint(shape[1]*max(1, c.Groups)), fmt.Sprint(shape[0]), by(shape[2:])
 	}
-	return call("Conv", in, out, size, windowSettings(c.Window), setting("groups", max(1, c.Groups), 1), said(c.Bias == nil, "no bias"), transform(c.Transform))
+	return call("Conv", in, out, size, windowSettings(c.Window), setting("padding mode", c.PaddingMode, ZeroPadding), setting("groups", max(1, c.Groups), 1),
+		said(c.Bias == nil, "no bias"), transform(c.Transform), c.LoRA.setting())
 }
 
 // String returns "ConvTranspose(in, out, window)" and what is set beside.
@@ -260,7 +329,15 @@ func (e *Embedding) String() string {
 	if e == nil {
 		return absent
 	}
-	return call("Embedding", axis(e.Weight, 0), axis(e.Weight, 1))
+	return call("Embedding", axis(e.Weight, 0), axis(e.Weight, 1), sizesSetting("padding", e.Padding))
+}
+
+// String returns "EmbeddingBag(n, width)" and what is set beside.
+func (e *EmbeddingBag) String() string {
+	if e == nil {
+		return absent
+	}
+	return call("EmbeddingBag", axis(e.Weight, 0), axis(e.Weight, 1), said(e.Mode == BagSum, "sum"), said(e.Mode == BagMax, "max"), sizesSetting("padding", e.Padding))
 }
 
 // String returns "LayerNorm(sizes)" and what is set beside.
@@ -326,7 +403,8 @@ func (m *MultiHeadAttention) String() string {
 		width = axis(m.QProjWeight, 1)
 		others = fmt.Sprintf("keys %s, values %s", axis(m.KProjWeight, 1), axis(m.VProjWeight, 1))
 	}
-	return call("MultiHeadAttention", width, fmt.Sprint(m.Heads), setting("groups", m.Groups, m.Heads), others, said(m.InProjBias == nil, "no bias"), setting("dropout", m.Dropout, 0))
+	return call("MultiHeadAttention", width, fmt.Sprint(m.Heads), setting("groups", m.Groups, m.Heads), others, said(m.InProjBias == nil, "no bias"), setting("dropout", m.Dropout, 0),
+		setting("window", m.Window, 0), said(m.Rotary != nil, "rotary"), said(m.ALiBi, "ALiBi"), m.LoRA.setting())
 }
 
 // String returns the parts, one on each line.
@@ -372,6 +450,14 @@ func (d *TransformerDecoder) String() string {
 		return absent
 	}
 	return nested("TransformerDecoder", stackParts(d.Layers, d.Norm)...)
+}
+
+// String returns the two parts.
+func (m *Transformer) String() string {
+	if m == nil {
+		return absent
+	}
+	return nested("Transformer", part("Encoder", m.Encoder), part("Decoder", m.Decoder))
 }
 
 // stackParts are the layers of a stack, and the norm if there is one.
@@ -443,6 +529,58 @@ func (r *Recurrent) describe(name string) string {
 	o := r.Options
 	return call(name, fmt.Sprint(r.In), fmt.Sprint(r.Hidden), said(relu && cell.relu, "ReLU"), setting("layers", r.layers(), 1), said(o.Bidirectional, "bidirectional"),
 		setting("dropout", o.Dropout, 0), said(o.TimeFirst, "time first"), said(o.NoBias, "no bias"))
+}
+
+// String returns "RecurrentCell(in, hidden)".
+func (r *RecurrentCell) String() string { return r.describe("RecurrentCell") }
+
+// describe is String under the name of the cell that embeds r.
+func (r *RecurrentCell) describe(name string) string {
+	if r == nil {
+		return absent
+	}
+	plain, ok := r.cell.(plainCell)
+	return call(name, axis(r.WeightIH, 1), axis(r.WeightHH, 1), said(ok && plain.relu, "ReLU"), said(r.BiasIH == nil, "no bias"))
+}
+
+// String returns "RNNCell(in, hidden)" and what is set beside.
+func (r *RNNCell) String() string {
+	if r == nil {
+		return absent
+	}
+	return r.describe("RNNCell")
+}
+
+// String returns "LSTMCell(in, hidden)" and what is set beside.
+func (r *LSTMCell) String() string {
+	if r == nil {
+		return absent
+	}
+	return r.describe("LSTMCell")
+}
+
+// String returns "GRUCell(in, hidden)" and what is set beside.
+func (r *GRUCell) String() string {
+	if r == nil {
+		return absent
+	}
+	return r.describe("GRUCell")
+}
+
+// String returns "MaxUnpool(window)" and what is set beside.
+func (p *MaxUnpool) String() string {
+	if p == nil {
+		return absent
+	}
+	return call("MaxUnpool", by(p.Size), sizesSetting("stride", p.Stride), sizesSetting("padding", p.Padding))
+}
+
+// String returns "AdaptiveMaxPool(sizes)".
+func (p *AdaptiveMaxPool) String() string {
+	if p == nil {
+		return absent
+	}
+	return call("AdaptiveMaxPool", by(p.Size))
 }
 
 // String returns "MaxPool(window)" and what is set beside.

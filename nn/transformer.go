@@ -216,3 +216,85 @@ func (d *TransformerDecoder) Decode(x, memory *tarn.Value, self, cross tarn.Atte
 	}
 	return x
 }
+
+// Transformer is an encoder and a decoder that attends to what the encoder makes of the source, as for translation. Equal to
+// torch.nn.Transformer(batch_first=True), its initialization included. Embeddings and positions are not part of it.
+type Transformer struct {
+	Encoder *TransformerEncoder
+	Decoder *TransformerDecoder
+
+	wrong mistake
+}
+
+// TransformerOptions is the shape of a Transformer. A field that is 0 means PyTorch's default.
+type TransformerOptions struct {
+	Width         int     // 0 means 512
+	Heads         int     // 0 means 8
+	EncoderLayers int     // 0 means 6
+	DecoderLayers int     // 0 means 6
+	Hidden        int     // width of the networks inside of the layers; 0 means 2048
+	Dropout       float64 // of parts of layers and of attention weights; 0 means none, where PyTorch takes 0.1
+	Activation    Layer   // of the networks inside of the layers; nil means ReLU
+	NormFirst     bool    // normalize what goes into each part, and not the sum with what comes out
+}
+
+// NewTransformer returns a Transformer. Its weights of two axes are drawn by XavierUniform(1).
+func NewTransformer(o TransformerOptions) *Transformer {
+	m := &Transformer{}
+	call := fmt.Sprintf("NewTransformer(%+v)", o)
+	for _, d := range []struct {
+		n     *int
+		usual int
+	}{{&o.Width, 512}, {&o.Heads, 8}, {&o.EncoderLayers, 6}, {&o.DecoderLayers, 6}, {&o.Hidden, 2048}} {
+		if *d.n == 0 {
+			*d.n = d.usual
+		}
+	}
+	if o.Activation == nil {
+		o.Activation = ReLU{}
+	}
+	m.wrong = headMistake(call, o.Width, o.Heads, o.Heads)
+	m.wrong.sizes(call, []string{"EncoderLayers", "DecoderLayers", "Hidden"}, o.EncoderLayers, o.DecoderLayers, o.Hidden)
+	m.wrong.require(max(o.EncoderLayers, o.DecoderLayers) <= mostLayers, "%s: there should be at most %d layers", call, mostLayers)
+	m.wrong.require(o.Dropout >= 0 && o.Dropout <= 1, "%s: Dropout is %v and should be from 0 to 1", call, o.Dropout)
+	if m.wrong != "" {
+		return m
+	}
+	linears := func(all ...*Linear) {
+		for _, l := range all {
+			l.Weight.SetInit(XavierUniform(1))
+		}
+	}
+	m.Encoder = NewTransformerEncoder(o.EncoderLayers, func() *TransformerEncoderLayer {
+		l := NewTransformerEncoderLayer(o.Width, o.Heads, o.Hidden)
+		l.Activation, l.NormFirst, l.Dropout, l.SelfAttn.Dropout = o.Activation, o.NormFirst, o.Dropout, o.Dropout
+		linears(l.Linear1, l.Linear2, l.SelfAttn.OutProj)
+		return l
+	})
+	m.Decoder = NewTransformerDecoder(o.DecoderLayers, func() *TransformerDecoderLayer {
+		l := NewTransformerDecoderLayer(o.Width, o.Heads, o.Hidden)
+		l.Activation, l.NormFirst, l.Dropout, l.SelfAttn.Dropout, l.MultiheadAttn.Dropout = o.Activation, o.NormFirst, o.Dropout, o.Dropout, o.Dropout
+		linears(l.Linear1, l.Linear2, l.SelfAttn.OutProj, l.MultiheadAttn.OutProj)
+		return l
+	})
+	m.Encoder.Norm, m.Decoder.Norm = NewLayerNorm(o.Width), NewLayerNorm(o.Width)
+	return m
+}
+
+// TransformerMasks are the options of a Transformer's attentions. To train on whole targets Decoder is Causal.
+type TransformerMasks struct {
+	Encoder tarn.AttentionOptions // of the source to itself
+	Decoder tarn.AttentionOptions // of the target to itself
+	Memory  tarn.AttentionOptions // of the target to the encoded source
+}
+
+// Forward decodes the target, given the source. Shapes: source [n... s width], target [n... t width] -> [n... t width].
+func (m *Transformer) Forward(source, target *tarn.Value, masks TransformerMasks) *tarn.Value {
+	if m == nil {
+		return missing("Transformer", source)
+	}
+	if bad := m.wrong.report("Transformer", source, target); bad != nil {
+		return bad
+	}
+	return m.Decoder.Decode(target, m.Encoder.Encode(source, masks.Encoder), masks.Decoder, masks.Memory)
+}
