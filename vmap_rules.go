@@ -18,6 +18,17 @@ func (tanhSlopeOp) batch(m *mapping, v *Value, in []mapped) mapped    { return m
 func (withinOp) batch(m *mapping, v *Value, in []mapped) mapped       { return m.all(v.op, in) }
 func (argSortOp) batch(m *mapping, v *Value, in []mapped) mapped      { return m.all(v.op, in) }
 func (matrices) batch(m *mapping, v *Value, in []mapped) mapped       { return m.all(v.op, in) }
+func (determinantOp) batch(m *mapping, v *Value, in []mapped) mapped  { return m.all(v.op, in) }
+
+// batch of a Fourier transform leaves the table of roots as it is.
+func (fourier) batch(m *mapping, v *Value, in []mapped) mapped {
+	operands := make([]*Value, len(in))
+	for i, x := range in[:len(in)-1] {
+		operands[i] = m.wide(x)
+	}
+	operands[len(in)-1] = in[len(in)-1].v
+	return mapped{m.to.insert(v.op, operands...), true}
+}
 
 // The ops along an axis go along the next one.
 
