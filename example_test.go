@@ -285,3 +285,23 @@ func ExampleParams() {
 	// out.weight [1 4]
 	// out.bias [1]
 }
+
+// A long convolution is the product of two spectra. Both signals are padded, as the transform is periodic.
+func ExampleValue_RFFT() {
+	g := tarn.NewGraph()
+	x, kernel := g.Const(tarn.Vector([]float64{1, 2, 3, 4})), g.Const(tarn.Vector([]float64{1, 0, -1}))
+	n := x.Dim(-1) + kernel.Dim(-1) - 1
+	a, b := x.Pad(-1, 0, n-x.Dim(-1)).RFFT(tarn.NormBackward)
+	c, d := kernel.Pad(-1, 0, n-kernel.Dim(-1)).RFFT(tarn.NormBackward)
+	y := a.Mul(c).Sub(b.Mul(d)).IRFFT(a.Mul(d).Add(b.Mul(c)), n, tarn.NormBackward)
+	program, err := tarn.Compile(g, tarn.Outputs{"y": y.Round()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := program.Run()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(out["y"])
+	// Output: f64[6] [1 2 2 2 -3 -4]
+}

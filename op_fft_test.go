@@ -119,3 +119,42 @@ func TestFourierInverts(t *testing.T) {
 		}
 	}
 }
+
+func stft(form string, hop int, center bool, shapes ...[][]int) opCase {
+	return opCase{op: "STFT", form: form, in: []operand{between(-1, 1), between(0.2, 1)}, shapes: shapes, loose: 20,
+		build: func(in ...*tarn.Value) *tarn.Value {
+			re, im := in[0].STFT(in[1], hop, center)
+			return tarn.Concat(-1, re, im)
+		}}
+}
+
+func istft(form string, hop int, center bool, shapes ...[][]int) opCase {
+	return opCase{op: "ISTFT", form: form, in: []operand{between(-1, 1), between(-1, 1), between(0.2, 1)}, shapes: shapes, loose: 20,
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], hop, center) }}
+}
+
+var _ = register(
+	stft("", 2, false, [][]int{{10}, {4}}, [][]int{{2, 9}, {5}}, [][]int{{1}, {1}}, [][]int{{0, 6}, {4}}),
+	stft("centered", 3, true, [][]int{{10}, {4}}, [][]int{{2, 6}, {5}}),
+	istft("", 2, false, [][]int{{3, 4}, {3, 4}, {4}}, [][]int{{2, 3, 1}, {2, 3, 1}, {5}}),
+	istft("centered", 3, true, [][]int{{3, 4}, {3, 4}, {5}}),
+	opCase{op: "Graph.HannWindow", in: []operand{between(-1, 1)}, shapes: [][][]int{{{1}}, {{8}}}, flat: true,
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().HannWindow(in[0].DType(), in[0].Size()) }},
+	opCase{op: "Graph.HammingWindow", in: []operand{between(-1, 1)}, shapes: [][][]int{{{1}}, {{7}}}, flat: true,
+		build: func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().HammingWindow(in[0].DType(), in[0].Size()) }},
+)
+
+var _ = refuse(
+	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 2, false); return a }, f32(3), f32(4), "the signal [3] is shorter than the window, which has 4 elements"),
+	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 2, true); return a }, f32(3), f32(6), "half a window of 6 is reflected"),
+	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 0, true); return a }, f32(8), f32(4), "the hop is 0"),
+	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 1, true); return a }, f32(8), f64(4), "the window is f64[4] and should be a vector of f32"),
+	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 1, true); return a }, i32(8), i32(4), "should be f32 or f64"),
+	refused("STFT", func(in ...*tarn.Value) *tarn.Value { a, _ := in[0].STFT(nil, 1, true); return a }, "is nil", f32(8)),
+	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, false) }, "they should be equal", f32(3, 4), f32(3, 5), f32(4)),
+	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, false) }, "the spectrum [4 3] has 3 elements, and that of 8 real numbers has 5", f32(3, 4), f32(3, 4), f32(8)),
+	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, false) }, "have no pieces", f32(3, 0), f32(3, 0), f32(4)),
+	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, true) }, "would be cut off", f32(3, 1), f32(3, 1), f32(4)),
+	refused("Graph.HannWindow", func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().HannWindow(tarn.I32, 4) }, "the dtype is i32", f32()),
+	refused("Graph.HammingWindow", func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().HammingWindow(tarn.F32, 0) }, "the length is 0", f32()),
+)

@@ -55,6 +55,16 @@ func init() {
 		linalgOps[fmt.Sprint("IFFT ", n)] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].IFFT(in[1], tarn.NormBackward)) }
 		linalgOps[fmt.Sprint("RFFT ", n)] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].RFFT(tarn.NormBackward)) }
 	}
+	for name, center := range map[string]bool{"plain": false, "centered": true} {
+		linalgOps["STFT "+name] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].STFT(in[1], 3, center)) }
+		linalgOps["ISTFT "+name] = func(in ...*tarn.Value) *tarn.Value {
+			return in[0].ISTFT(in[1], in[0].Graph().HammingWindow(tarn.F64, 7), 2, center)
+		}
+	}
+	for _, n := range []int{1, 6, 7} {
+		linalgOps[fmt.Sprint("HannWindow ", n)] = func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().HannWindow(tarn.F64, n) }
+		linalgOps[fmt.Sprint("HammingWindow ", n)] = func(in ...*tarn.Value) *tarn.Value { return in[0].Graph().HammingWindow(tarn.F64, n) }
+	}
 	add("ortho", 10, tarn.NormOrtho)
 	add("forward", 10, tarn.NormForward)
 	linalgOps["FFT2"] = func(in ...*tarn.Value) *tarn.Value { return join(in[0].FFT2(in[1], tarn.NormBackward)) }

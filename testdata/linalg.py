@@ -117,5 +117,20 @@ case("IFFT2", pair(fft.ifft2), floats(2, 3, 4), floats(2, 3, 4))
 case("RFFT2", spectrum(fft.rfft2), floats(2, 3, 5))
 case("IRFFT2", pair(fft.irfft2, s=(3, 5)), floats(2, 3, 3), floats(2, 3, 3))
 
+
+def stft(x, window, hop, center):
+    y = torch.stft(x, len(window), hop, window=window, center=center, return_complex=True)
+    return torch.cat((y.real, y.imag), -1)
+
+
+for center in (False, True):
+    name = "centered" if center else "plain"
+    case("STFT " + name, lambda x, w, c=center: stft(x, w, 3, c), floats(2, 20), torch.hamming_window(8, dtype=torch.float64))
+    window = torch.hamming_window(7, dtype=torch.float64)
+    case("ISTFT " + name, lambda re, im, c=center: torch.istft(torch.complex(re, im), 7, 2, window=window, center=c), floats(2, 4, 6), floats(2, 4, 6))
+for n in (1, 6, 7):
+    case(f"HannWindow {n}", lambda x: torch.hann_window(len(x), dtype=torch.float64), floats(n))
+    case(f"HammingWindow {n}", lambda x: torch.hamming_window(len(x), dtype=torch.float64), floats(n))
+
 with open("linalg.json", "w") as f:
     f.write("{\n" + ",\n".join(json.dumps(name) + ": " + json.dumps(entry, separators=(",", ":")) for name, entry in cases.items()) + "\n}\n")
