@@ -30,6 +30,11 @@ var makers = func() map[string]func() optim.Optimizer {
 			o.Before = []optim.Transform{optim.NewGradientNoise(0.1)}
 			return o
 		},
+		"private noise": func() optim.Optimizer {
+			o := optim.NewSGD(0.01)
+			o.Before = []optim.Transform{optim.PrivateNoise{Noise: 1, Bound: 0.1, Batch: 8}}
+			return o
+		},
 		"swa late": func() optim.Optimizer {
 			o := optim.NewMomentum(0.01)
 			o.After = []optim.Transform{optim.SWA{Start: 3, Every: 2}}
@@ -102,7 +107,7 @@ var makers = func() map[string]func() optim.Optimizer {
 
 // ofBatch are the optimizers whose update depends on how a batch is divided: by its curvature, its random numbers, or its rounding, where
 // that decides on a basis.
-var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "soap default", "chain soap", "chain soap default",
+var ofBatch = []string{"sam", "sophia", "sophia options", "hutchinson", "noise", "private noise", "soap default", "chain soap", "chain soap default",
 	"kfac", "kfac options", "kfac without limit", "kfac targets", "gauss-newton-bartlett", "lbfgs search",
 	"newton", "newton options", "newton undamped", "gauss-newton", "gauss-newton options"}
 
@@ -527,8 +532,8 @@ func TestMistakes(t *testing.T) {
 		}), good, []string{"EMA: Decay is 1", "SWA: Start is 0 and Every -1", "Lookahead: Share is 0", "Lookahead: Steps is 0", "ScheduleFree: Beta is -1"}},
 		{"only", optim.NewChain(1, optim.Only{Then: optim.ClipByNorm(1)}, optim.Only{Match: optim.Matrices}, optim.Only{Match: optim.Matrices, Then: shorten{}}), good, []string{
 			"Only: it has no Match", "a transform of the chain is nil", "shorten: it returned 1 updates for 2 params"}},
-		{"gradients", optim.NewChain(1, optim.ClipAdaptive{Limit: -1}, optim.GradientNoise{Eta: nan}, optim.SAM{Rho: inf}), good, []string{
-			"ClipAdaptive: Limit is -1", "GradientNoise: Eta is NaN", "SAM: Rho is +Inf"}},
+		{"gradients", optim.NewChain(1, optim.ClipAdaptive{Limit: -1}, optim.GradientNoise{Eta: nan}, optim.PrivateNoise{Noise: -1, Bound: 1}, optim.SAM{Rho: inf}), good, []string{
+			"ClipAdaptive: Limit is -1", "GradientNoise: Eta is NaN", "PrivateNoise: Noise is -1", "PrivateNoise: Batch is 0", "SAM: Rho is +Inf"}},
 		{"same transform twice", optim.NewChain(1, optim.ScaleByAdam{}, optim.ScaleByAdam{}), good, []string{`two transforms of the chain keep a state "adam.m"`}},
 		{"nil transform", optim.NewChain(1, nil), good, []string{"a transform of the chain is nil"}},
 		{"nil pointer to a transform", optim.NewChain(1, (*optim.Lookahead)(nil)), good, []string{"a transform of the chain is nil"}},

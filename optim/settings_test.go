@@ -24,7 +24,7 @@ var configured = []any{
 	optim.NewScheduleFreeSGD(0.1), optim.NewShampoo(0.1), optim.NewSophia(0.1), optim.NewASGD(0.1), optim.NewYogi(0.1), optim.NewNovoGrad(0.1), optim.NewFtrl(0.1),
 	optim.NewAdEMAMix(0.1), optim.NewMARS(0.1),
 
-	optim.NewClipAdaptive(), optim.NewGradientNoise(0.1), optim.NewLineSearch(), optim.NewLookahead(), optim.NewScaleByAdam(), optim.NewScaleByMuon(),
+	optim.NewClipAdaptive(), optim.NewGradientNoise(0.1), &optim.PrivateNoise{Noise: 1, Bound: 1, Batch: 1}, optim.NewLineSearch(), optim.NewLookahead(), optim.NewScaleByAdam(), optim.NewScaleByMuon(),
 	optim.NewScaleBySOAP(), optim.NewScaleByShampoo(), optim.NewScaleByTrustRatio(), optim.NewScheduleFree(), new(optim.EMA), new(optim.SAM), new(optim.SWA),
 	ptr(optim.ClipByNorm(1)), ptr(optim.ClipByValue(1)), ptr(optim.DecayWeights(0.1)), new(optim.Centralize), optim.NewGrokfast(),
 	&optim.ClipByNormOf{Order: 1, Limit: 1}, &optim.Cautious{Then: optim.NewScaleByAdam()}, new(optim.Only), new(optim.Group),
