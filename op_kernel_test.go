@@ -108,13 +108,13 @@ func TestIndexOutOfRange(t *testing.T) {
 		{"Within negative", []int64{-1, 1 << 40}, func(x, index *tarn.Value) *tarn.Value { return index.Within("the place of", 0, 2).Cast(tarn.F32) }, "the place of 0 is -1", []float32{-1, 1 << 40}},
 		{"ScatterAdd", []int64{2, -5}, func(x, index *tarn.Value) *tarn.Value { return x.ScatterAdd(0, index, x.Slice(0, 0, 2)) }, "ScatterAdd: the index -5 at [1]", []float32{1, 2, 4}},
 		{"IndexAdd", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value { return x.IndexAdd(0, index, x.Slice(0, 0, 2)) }, "IndexAdd: the index 3 at [0]", []float32{1, 4, 3}},
-		{"Scatter", []int64{2, -5}, func(x, index *tarn.Value) *tarn.Value { return x.Scatter(0, index, x.Slice(0, 0, 2)) }, "LastAt: the index -5 at [1] is out of range for axis 0 of size 3", []float32{1, 2, 1}},
+		{"Scatter", []int64{2, -5}, func(x, index *tarn.Value) *tarn.Value { return x.Scatter(0, index, x.Slice(0, 0, 2)) }, "Scatter: the index -5 at [1] is out of range for axis 0 of size 3", []float32{1, 2, 1}},
 		{"ScatterMax", []int64{3, 0}, func(x, index *tarn.Value) *tarn.Value { return x.ScatterMax(0, index, x.Slice(0, 0, 2)) }, "ScatterMax: the index 3 at [0]", []float32{2, 2, 3}},
 		{"ScatterMul", []int64{1, -1}, func(x, index *tarn.Value) *tarn.Value { return x.ScatterMul(0, index, x.Slice(0, 1, 3)) }, "ScatterMul: the index -1 at [1]", []float32{1, 4, 3}},
 		{"IndexCopy", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value { return x.IndexCopy(0, index, x.Slice(0, 0, 2)) }, "LastAt: the index 3 at [0]", []float32{1, 2, 3}},
 		{"MaxUnpool", []int64{3, 1}, func(x, index *tarn.Value) *tarn.Value {
 			return x.Slice(0, 0, 2).Reshape(1, 2, 1).MaxUnpool(index.Reshape(1, 2, 1), 3).Reshape(3)
-		}, "LastAt: the index 3 at [0 0 0]", []float32{0, 2, 0}},
+		}, "Scatter: the index 3 at [0 0 0]", []float32{0, 2, 0}},
 		{"BinCount", []int64{1, 3}, func(x, index *tarn.Value) *tarn.Value { return index.BinCount(3).Cast(tarn.F32) }, "IndexAdd: the index 3 at [1] is out of range", []float32{0, 1, 0}},
 		{"DynamicSlice", []int64{2, 1}, func(x, index *tarn.Value) *tarn.Value {
 			return x.DynamicSlice(0, index.Slice(0, 0, 1).Squeeze(), 2)

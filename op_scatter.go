@@ -8,9 +8,9 @@ import (
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 )
 
-// This file holds the scatters that do not add: by setting, by the largest, the smallest and the product. All walk through the index in
-// order, so the result has the same bits for any number of workers, also if places are named several times. Setting finds out which element
-// comes last at each place, and is a Gather then; the others are one op.
+// This file holds the scatters that do not add: by setting, by the largest, the smallest and the product. They are one op, which walks through the
+// index in order, so the result has the same bits for any number of workers, also if places are named several times. Another op tells which element
+// came last at a place: it is the one that has the gradient of setting.
 
 // compositionOp names a composition in the report of an operand that is nil or of another graph.
 type compositionOp struct {
@@ -59,15 +59,7 @@ func (v *Value) scattered(name string, axis int, index, src *Value) (a int, fail
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) Scatter(axis int, index, src *Value) *Value {
-	v = v.orLost()
-	a, failed := v.scattered("Scatter", axis, index, src)
-	if failed != nil {
-		return failed
-	}
-	if index.typ.Shape[a] == 0 {
-		return v
-	}
-	return index.lastAt(a, v.typ.Shape[a], func(taken, place *Value) *Value { return taken.Where(src.Gather(a, place), v) })
+	return v.scatter(scatterSet, axis, index, src)
 }
 
 // lastAt is what choose makes of the last place of the index v at which each of size numbers stands, and of whether there is one.
@@ -150,7 +142,7 @@ func (op lastAtOp) grad(y, dy *Value) []*Value { return nil }
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterMax(axis int, index, src *Value) *Value {
-	return v.scatterReduce(ir.ReduceMax, axis, index, src)
+	return v.scatter(scatterMax, axis, index, src)
 }
 
 // ScatterMin is v with the smallest of it and of the elements of src that the index sends to the same place; NaN if one is NaN. Elements that
@@ -159,7 +151,7 @@ func (v *Value) ScatterMax(axis int, index, src *Value) *Value {
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterMin(axis int, index, src *Value) *Value {
-	return v.scatterReduce(ir.ReduceMin, axis, index, src)
+	return v.scatter(scatterMin, axis, index, src)
 }
 
 // ScatterMul is v times each element of src that the index sends to the same place, in the order of the index. Gradients are right if elements are
@@ -167,12 +159,12 @@ func (v *Value) ScatterMin(axis int, index, src *Value) *Value {
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterMul(axis int, index, src *Value) *Value {
-	return v.scatterReduce(ir.ReduceProd, axis, index, src)
+	return v.scatter(scatterMul, axis, index, src)
 }
 
-func (v *Value) scatterReduce(kind ir.ReduceKind, axis int, index, src *Value) *Value {
+func (v *Value) scatter(kind scatterKind, axis int, index, src *Value) *Value {
 	v = v.orLost()
-	op := scatterReduceOp{kind: kind}
+	op := scatterOp{kind: kind}
 	a, failed := v.scattered(op.Name(), axis, index, src)
 	if failed != nil {
 		return failed
@@ -181,27 +173,37 @@ func (v *Value) scatterReduce(kind ir.ReduceKind, axis int, index, src *Value) *
 	return v.graph.add(op, v, index, src)
 }
 
-// scatterReduceOp combines its first operand with the elements of its third, at the places that its second names.
-type scatterReduceOp struct {
-	kind ir.ReduceKind // ReduceMax, ReduceMin or ReduceProd
+// scatterKind is what becomes of an element and one that is sent to its place.
+type scatterKind uint8
+
+const (
+	scatterSet scatterKind = iota // the one that is sent
+	scatterMax
+	scatterMin
+	scatterMul
+)
+
+// scatterOp combines its first operand with the elements of its third, at the places that its second names.
+type scatterOp struct {
+	kind scatterKind
 	axis int
 }
 
-func (op scatterReduceOp) Name() string {
-	return map[ir.ReduceKind]string{ir.ReduceMax: "ScatterMax", ir.ReduceMin: "ScatterMin", ir.ReduceProd: "ScatterMul"}[op.kind]
+func (op scatterOp) Name() string {
+	return [...]string{scatterSet: "Scatter", scatterMax: "ScatterMax", scatterMin: "ScatterMin", scatterMul: "ScatterMul"}[op.kind]
 }
 
-func (op scatterReduceOp) Attrs() string { return axesString([]int{op.axis}) }
+func (op scatterOp) Attrs() string { return axesString([]int{op.axis}) }
 
 // Infer trusts the shapes, which the methods have checked.
-func (op scatterReduceOp) Infer(in []ir.Type) (ir.Type, error) {
-	if in[0].DType == ir.Bool {
+func (op scatterOp) Infer(in []ir.Type) (ir.Type, error) {
+	if in[0].DType == ir.Bool && op.kind != scatterSet {
 		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
 	}
 	return in[0], nil
 }
 
-func (op scatterReduceOp) Eval(out ir.Array, in []ir.Array) {
+func (op scatterOp) Eval(out ir.Array, in []ir.Array) {
 	index, src := in[1], in[2]
 	size, inner := out.Shape[op.axis], ir.Size(out.Shape[op.axis+1:])
 	copy(out.Raw(), in[0].Raw())
@@ -212,7 +214,9 @@ func (op scatterReduceOp) Eval(out ir.Array, in []ir.Array) {
 				continue
 			}
 			k := line/inner*size*inner + int(at)*inner + line%inner
-			if out.DType.Float() {
+			if op.kind == scatterSet {
+				out.CopyElement(k, src, j)
+			} else if out.DType.Float() {
 				out.SetFloat(k, combine(op.kind, out.Float(k), src.Float(j)))
 			} else {
 				out.SetInt(k, combine(op.kind, out.Int(k), src.Int(j)))
@@ -221,38 +225,40 @@ func (op scatterReduceOp) Eval(out ir.Array, in []ir.Array) {
 	})
 }
 
-// combine is the larger, the smaller or the product of a and x; NaN if either is.
-func combine[T int32 | int64 | float32 | float64](kind ir.ReduceKind, a, x T) T {
+// combine is x, the larger, the smaller or the product of a and x; NaN if either is.
+func combine[T uint8 | int32 | int64 | float32 | float64](kind scatterKind, a, x T) T {
 	switch {
-	case kind == ir.ReduceProd:
+	case kind == scatterMul:
 		return a * x
-	case x != x, kind == ir.ReduceMax && x > a, kind == ir.ReduceMin && x < a:
+	case kind == scatterSet, x != x, kind == scatterMax && x > a, kind == scatterMin && x < a:
 		return x
 	}
 	return a
 }
 
-func (op scatterReduceOp) Run(out ir.Array, in []ir.Array) {
+func (op scatterOp) Run(out ir.Array, in []ir.Array) {
 	op.RunRows(out, in, 0, op.Rows(out.Type, nil))
 }
 
 // Rows lets each index of the axes before the one that is scattered along be done apart.
-func (op scatterReduceOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.axis]) }
+func (op scatterOp) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.axis]) }
 
-func (op scatterReduceOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
+func (op scatterOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	switch out.DType {
 	case ir.F32:
-		scatterReduceRows[float32](op, out, in, first, end)
+		scatterTyped[float32](op, out, in, first, end)
 	case ir.F64:
-		scatterReduceRows[float64](op, out, in, first, end)
+		scatterTyped[float64](op, out, in, first, end)
 	case ir.I32:
-		scatterReduceRows[int32](op, out, in, first, end)
+		scatterTyped[int32](op, out, in, first, end)
+	case ir.I64:
+		scatterTyped[int64](op, out, in, first, end)
 	default:
-		scatterReduceRows[int64](op, out, in, first, end)
+		scatterTyped[uint8](op, out, in, first, end)
 	}
 }
 
-func scatterReduceRows[T int32 | int64 | float32 | float64](op scatterReduceOp, out ir.Array, in []ir.Array, first, end int) {
+func scatterTyped[T uint8 | int32 | int64 | float32 | float64](op scatterOp, out ir.Array, in []ir.Array, first, end int) {
 	if in[1].DType == ir.I32 {
 		combineRows[T, int32](op, out, in, first, end)
 	} else {
@@ -260,7 +266,7 @@ func scatterReduceRows[T int32 | int64 | float32 | float64](op scatterReduceOp, 
 	}
 }
 
-func combineRows[T int32 | int64 | float32 | float64, I int32 | int64](op scatterReduceOp, out ir.Array, in []ir.Array, first, end int) {
+func combineRows[T uint8 | int32 | int64 | float32 | float64, I int32 | int64](op scatterOp, out ir.Array, in []ir.Array, first, end int) {
 	size, n, inner := out.Shape[op.axis], in[1].Shape[op.axis], ir.Size(out.Shape[op.axis+1:])
 	dst, x, at, src := ir.Slice[T](out), ir.Slice[T](in[0]), ir.Slice[I](in[1]), ir.Slice[T](in[2])
 	copy(dst[first*size*inner:end*size*inner], x[first*size*inner:])
@@ -271,7 +277,11 @@ func combineRows[T int32 | int64 | float32 | float64, I int32 | int64](op scatte
 			for i, d := range at[j*inner:][:inner] {
 				if uint64(d) < uint64(size) {
 					k := int(d)*inner + i
-					block[k] = combine(op.kind, block[k], from[i])
+					if op.kind == scatterSet {
+						block[k] = from[i]
+					} else {
+						block[k] = combine(op.kind, block[k], from[i])
+					}
 				}
 			}
 		}
@@ -279,16 +289,25 @@ func combineRows[T int32 | int64 | float32 | float64, I int32 | int64](op scatte
 }
 
 // Checks is the index.
-func (op scatterReduceOp) Checks() int { return 1 }
+func (op scatterOp) Checks() int { return 1 }
 
 // Check finds an index that is out of range.
-func (op scatterReduceOp) Check(x ir.Array, in []ir.Type) error {
+func (op scatterOp) Check(x ir.Array, in []ir.Type) error {
 	return irop.CheckIndices(x, in[0].Shape[op.axis], op.axis)
 }
 
-func (op scatterReduceOp) grad(y, dy *Value) []*Value {
+func (op scatterOp) grad(y, dy *Value) []*Value {
 	x, index, src := y.in[0], y.in[1], y.in[2]
-	if op.kind == ir.ReduceProd {
+	switch op.kind {
+	case scatterSet:
+		// The element that is stored has the gradient of its place.
+		last := dy.graph.add(lastAtOp{op.axis, x.typ.Shape[op.axis]}, index)
+		kept, stored := last.Lt(Num(0)), last.Gather(op.axis, index).Eq(dy.graph.Iota(I64, op.axis, index.typ.Shape...))
+		return []*Value{
+			kept.Where(dy, dy.Num(0)).selected(false, func() *Value { return kept }), nil,
+			stored.Where(dy.Gather(op.axis, index), dy.Num(0)).selected(false, func() *Value { return stored }),
+		}
+	case scatterMul:
 		// As with Prod, a tree of products of two has a gradient that is right for any factors, and so have its derivatives.
 		d := dy.graph.backward([]*Value{x.scatterTree(op.axis, index, src)}, []*Value{dy}, []*Value{x, src}, []*Value{x, src})
 		return []*Value{d[0], nil, d[1]}

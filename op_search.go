@@ -97,18 +97,43 @@ func searchRows[T cmp.Ordered](op searchOp, out, sorted, x ir.Array, first, end 
 		n = x.Shape[len(x.Shape)-1]
 	}
 	for k := first * searchedTogether; k < min(end*searchedTogether, len(from)); k++ {
-		row := all[k/n*size:][:size]
-		low, high := 0, size
+		dst[k] = int64(search(all[k/n*size:][:size], from[k], op.right))
+	}
+}
+
+// search is the number of elements of a row that x goes behind. A comparison with NaN is false, so NaN in the row, which is at its end, is larger
+// than every number. That x is NaN is a case of its own.
+func search[T cmp.Ordered](row []T, x T, right bool) int {
+	low, high := 0, len(row)
+	switch {
+	case right && x == x:
 		for low < high {
-			middle := int(uint(low+high) / 2)
-			if order := compareNumbers(row[middle], from[k]); order < 0 || op.right && order == 0 {
+			if middle := int(uint(low+high) / 2); row[middle] <= x {
 				low = middle + 1
 			} else {
 				high = middle
 			}
 		}
-		dst[k] = int64(low)
+	case right:
+		return high
+	case x == x:
+		for low < high {
+			if middle := int(uint(low+high) / 2); row[middle] < x {
+				low = middle + 1
+			} else {
+				high = middle
+			}
+		}
+	default:
+		for low < high {
+			if middle := int(uint(low+high) / 2); row[middle] == row[middle] {
+				low = middle + 1
+			} else {
+				high = middle
+			}
+		}
 	}
+	return low
 }
 
 func (op searchOp) grad(y, dy *Value) []*Value { return nil }
@@ -166,8 +191,20 @@ func (v *Value) Histogram(bins int, lo, hi float64) *Value {
 	}
 	edges.SetFloat(bins, hi)
 	x := v.Reshape(-1)
-	place := v.graph.Const(edges).SearchSorted(x, true).AddNum(-1)
 	inside := x.Ge(Num(edges.Float(0))).And(x.Le(Num(edges.Float(bins))))
+	boundaries, place := v.graph.Const(edges), (*Value)(nil)
+	rate, digits := float64(bins)/(hi-lo), math.Ldexp(1, -52)
+	if v.DType() == F32 {
+		digits = math.Ldexp(1, -23)
+	}
+	if float64(bins)*digits > 0.1 || rate*max(math.Abs(lo), math.Abs(hi))*digits > 0.1 || rate > 1e30 {
+		place = boundaries.SearchSorted(x, true).AddNum(-1)
+	} else {
+		// The bin by arithmetic is off by one at most, as rounding moves neither it nor a boundary by as much as half a bin.
+		place = inside.branch(x, Num(lo)).AddNum(-lo).Scale(rate).Clip(Num(0), Num(float64(bins-1))).Cast(I64)
+		below, above := x.Lt(boundaries.Take(0, place)), x.Ge(boundaries.Take(0, place.AddNum(1)))
+		place = place.Sub(below.Cast(I64)).Add(above.Cast(I64))
+	}
 	none := v.graph.Num(I64, 0).broadcastTo([]int{bins})
 	return none.IndexAdd(0, place.Clip(Num(0), Num(float64(bins-1))), inside.Cast(I64))
 }

@@ -62,3 +62,44 @@ func TestSearchOfExtremes(t *testing.T) {
 		}
 	}
 }
+
+// TestHistogramByBoundaries compares bins by arithmetic with the boundaries that they are for, with elements on and next to all of them.
+func TestHistogramByBoundaries(t *testing.T) {
+	for _, c := range []struct {
+		bins   int
+		lo, hi float64
+	}{{7, 0.1, 0.3}, {1000, -3, 11}, {10, 1e6, 1e6 + 1}, {3, -1e-300, 1e-300}, {5, -1e30, 1e30}} {
+		for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+			edges := tarn.Zeros(dtype, c.bins+1)
+			x := tarn.Zeros(dtype, 3*(c.bins+1))
+			for i := range c.bins + 1 {
+				edges.SetFloat(i, c.lo+(c.hi-c.lo)*(float64(i)/float64(c.bins)))
+				at := edges.Float(i)
+				for k, direction := range []float64{math.Inf(-1), 0, math.Inf(1)} {
+					next := at
+					if direction != 0 && dtype == tarn.F64 {
+						next = math.Nextafter(at, direction)
+					} else if direction != 0 {
+						next = float64(math.Nextafter32(float32(at), float32(direction)))
+					}
+					x.SetFloat(3*i+k, next)
+				}
+			}
+			want := tarn.Zeros(tarn.I64, c.bins)
+			for i := range x.Size() {
+				if x.Float(i) >= edges.Float(0) && x.Float(i) <= edges.Float(c.bins) {
+					bin := 0
+					for bin < c.bins-1 && x.Float(i) >= edges.Float(bin+1) {
+						bin++
+					}
+					want.SetFloat(bin, want.Float(bin)+1)
+				}
+			}
+			g := tarn.NewGraph()
+			got := compare(t, g, tarn.Outputs{"y": g.Input("x", dtype, x.Size()).Histogram(c.bins, c.lo, c.hi)}, map[string]*tarn.Tensor{"x": x})
+			if diff := got["y"].Diff(want, 0); diff != "" {
+				t.Errorf("%v, %v: %s", c, dtype, diff)
+			}
+		}
+	}
+}

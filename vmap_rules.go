@@ -85,7 +85,7 @@ func (op lastAtOp) batch(m *mapping, v *Value, in []mapped) mapped {
 	return m.all(op, in)
 }
 
-func (op scatterReduceOp) batch(m *mapping, v *Value, in []mapped) mapped {
+func (op scatterOp) batch(m *mapping, v *Value, in []mapped) mapped {
 	op.axis++
 	return m.all(op, in)
 }
