@@ -16,35 +16,47 @@ func atLevel[F any](l Level, pair [2]F) (f F) {
 	return pair[l-AVX2]
 }
 
+// partial is a kernel that ends before elements which it cannot do, and returns how many it has done.
+type partial func(dst, a unsafe.Pointer, n int) int
+
+// whole are the functions made of the partial kernels of each level, found once: making one allocates.
+var whole = func() map[kernel][2]Vec {
+	all := map[kernel][2]Vec{}
+	for k, pair := range partialTable {
+		var v [2]Vec
+		for i, f := range pair {
+			v[i] = func(dst, a, _, _ unsafe.Pointer, n int) { completed(k, f, dst, a, n) }
+		}
+		all[k] = v
+	}
+	return all
+}()
+
 func fastFunction(l Level, k kernel) Vec {
-	switch k {
-	case kernel{scalar.Sin, F32}:
-		return atLevel(l, [2]Vec{
-			func(dst, a, _, _ unsafe.Pointer, n int) { sinCos(scalar.Sin, vecSinF32AVX2, dst, a, n) },
-			func(dst, a, _, _ unsafe.Pointer, n int) { sinCos(scalar.Sin, vecSinF32AVX512, dst, a, n) },
-		})
-	case kernel{scalar.Cos, F32}:
-		return atLevel(l, [2]Vec{
-			func(dst, a, _, _ unsafe.Pointer, n int) { sinCos(scalar.Cos, vecCosF32AVX2, dst, a, n) },
-			func(dst, a, _, _ unsafe.Pointer, n int) { sinCos(scalar.Cos, vecCosF32AVX512, dst, a, n) },
-		})
+	if v := atLevel(l, whole[k]); v != nil {
+		return v
 	}
 	return atLevel(l, functionTable[k])
 }
 
-// sinCos runs a kernel that ends before arguments of more than 100000, whose reduction needs more digits than it has. They
+// completed runs a kernel that ends before arguments of more than 100000, whose reduction needs more digits than it has. They
 // are computed one by one, the elements around them by the kernel, so that no element's bits depend on its neighbors.
-func sinCos(f scalar.Func, kernel func(dst, a unsafe.Pointer, n int) int, dst, a unsafe.Pointer, n int) {
-	const size, most = 4, 16
-	done := kernel(dst, a, n)
+func completed(k kernel, f partial, dst, a unsafe.Pointer, n int) {
+	const most = 16
+	size := k.dt.Size()
+	done := f(dst, a, n)
 	for done < n {
-		x := *(*float32)(unsafe.Add(a, done*size))
-		if kernel(unsafe.Add(dst, done*size), unsafe.Add(a, done*size), 1) == 0 {
-			*(*float32)(unsafe.Add(dst, done*size)) = scalar.F32(f, x, 0, 0)
+		to, from := unsafe.Add(dst, done*size), unsafe.Add(a, done*size)
+		if f(to, from, 1) == 0 {
+			if k.dt == F32 {
+				*(*float32)(to) = scalar.F32(k.f, *(*float32)(from), 0, 0)
+			} else {
+				*(*float64)(to) = scalar.F64(k.f, *(*float64)(from), 0, 0)
+			}
 		}
 		done++
 		if done%most == 0 && done < n { // past the vector that held the argument
-			done += kernel(unsafe.Add(dst, done*size), unsafe.Add(a, done*size), n-done)
+			done += f(unsafe.Add(dst, done*size), unsafe.Add(a, done*size), n-done)
 		}
 	}
 }

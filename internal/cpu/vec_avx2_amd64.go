@@ -115,6 +115,24 @@ func vecSigmoidF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c
 func vecSoftplusF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
+func vecAtanF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAsinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAcosF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecSinhF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecCoshF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAtan2F32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
 func vecErfF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
@@ -292,6 +310,24 @@ func vecSigmoidF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c
 func vecSoftplusF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
+func vecAtanF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAsinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAcosF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecSinhF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecCoshF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAtan2F64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
 func vecNegI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
@@ -368,6 +404,18 @@ func vecSinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
 
 //go:noescape
 func vecCosF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecTanF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecSinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecCosF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecTanF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
 
 //go:noescape
 func vecNotBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)

@@ -2521,6 +2521,715 @@ store5:
 	VZEROUPPER
 	RET
 
+// func vecAtanF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAtanF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VANDPS      vec32_7fffffff<>+0(SB), Y0, Y1
+	VCMPPS      $0x1e, vec32_3f800000<>+0(SB), Y1, Y2
+	VMOVUPS     vec32_bf800000<>+0(SB), Y3
+	VDIVPS      Y1, Y3, Y3
+	VBLENDVPS   Y2, Y3, Y1, Y1
+	VMULPS      Y1, Y1, Y3
+	VMOVUPS     vec32_bb1c6f2b<>+0(SB), Y4
+	VFMADD213PS vec32_3c5d4fb3<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_bd12ee09<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_3d8000e3<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_bdb14afc<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_3de1f8b4<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_be123669<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_3e4ccc1e<>+0(SB), Y3, Y4
+	VFMADD213PS vec32_beaaaaaa<>+0(SB), Y3, Y4
+	VMULPS      Y3, Y4, Y3
+	VMULPS      Y1, Y3, Y3
+	VANDPS      vec32_b33bbd2e<>+0(SB), Y2, Y4
+	VADDPS      Y4, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VANDPS      vec32_3fc90fdb<>+0(SB), Y2, Y2
+	VADDPS      Y2, Y1, Y1
+	VANDPS      vec32_80000000<>+0(SB), Y0, Y0
+	VORPS       Y0, Y1, Y0
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVUPS     Y0, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_bb1c6f2b<>+0(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+4(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+8(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+12(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+16(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+20(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+24(SB)/4, $0xbb1c6f2b
+DATA vec32_bb1c6f2b<>+28(SB)/4, $0xbb1c6f2b
+GLOBL vec32_bb1c6f2b<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3c5d4fb3<>+0(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+4(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+8(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+12(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+16(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+20(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+24(SB)/4, $0x3c5d4fb3
+DATA vec32_3c5d4fb3<>+28(SB)/4, $0x3c5d4fb3
+GLOBL vec32_3c5d4fb3<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_bd12ee09<>+0(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+4(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+8(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+12(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+16(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+20(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+24(SB)/4, $0xbd12ee09
+DATA vec32_bd12ee09<>+28(SB)/4, $0xbd12ee09
+GLOBL vec32_bd12ee09<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3d8000e3<>+0(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+4(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+8(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+12(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+16(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+20(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+24(SB)/4, $0x3d8000e3
+DATA vec32_3d8000e3<>+28(SB)/4, $0x3d8000e3
+GLOBL vec32_3d8000e3<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_bdb14afc<>+0(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+4(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+8(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+12(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+16(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+20(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+24(SB)/4, $0xbdb14afc
+DATA vec32_bdb14afc<>+28(SB)/4, $0xbdb14afc
+GLOBL vec32_bdb14afc<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3de1f8b4<>+0(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+4(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+8(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+12(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+16(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+20(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+24(SB)/4, $0x3de1f8b4
+DATA vec32_3de1f8b4<>+28(SB)/4, $0x3de1f8b4
+GLOBL vec32_3de1f8b4<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_be123669<>+0(SB)/4, $0xbe123669
+DATA vec32_be123669<>+4(SB)/4, $0xbe123669
+DATA vec32_be123669<>+8(SB)/4, $0xbe123669
+DATA vec32_be123669<>+12(SB)/4, $0xbe123669
+DATA vec32_be123669<>+16(SB)/4, $0xbe123669
+DATA vec32_be123669<>+20(SB)/4, $0xbe123669
+DATA vec32_be123669<>+24(SB)/4, $0xbe123669
+DATA vec32_be123669<>+28(SB)/4, $0xbe123669
+GLOBL vec32_be123669<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3e4ccc1e<>+0(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+4(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+8(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+12(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+16(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+20(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+24(SB)/4, $0x3e4ccc1e
+DATA vec32_3e4ccc1e<>+28(SB)/4, $0x3e4ccc1e
+GLOBL vec32_3e4ccc1e<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_beaaaaaa<>+0(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+4(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+8(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+12(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+16(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+20(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+24(SB)/4, $0xbeaaaaaa
+DATA vec32_beaaaaaa<>+28(SB)/4, $0xbeaaaaaa
+GLOBL vec32_beaaaaaa<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_b33bbd2e<>+0(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+4(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+8(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+12(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+16(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+20(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+24(SB)/4, $0xb33bbd2e
+DATA vec32_b33bbd2e<>+28(SB)/4, $0xb33bbd2e
+GLOBL vec32_b33bbd2e<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3fc90fdb<>+0(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+4(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+8(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+12(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+16(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+20(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+24(SB)/4, $0x3fc90fdb
+DATA vec32_3fc90fdb<>+28(SB)/4, $0x3fc90fdb
+GLOBL vec32_3fc90fdb<>(SB), RODATA|NOPTR, $32
+
+// func vecAsinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAsinF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y1
+	VCMPPS       $0x1e, vec32_3f000000<>+0(SB), Y1, Y2
+	VMOVUPS      vec32_3f000000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vec32_3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VBLENDVPS    Y2, Y3, Y4, Y3
+	VSQRTPS      Y3, Y4
+	VBLENDVPS    Y2, Y4, Y1, Y1
+	VMOVUPS      vec32_3d09ff6a<>+0(SB), Y4
+	VFMADD213PS  vec32_3c8c7c8f<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3cfec6d1<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3d36addd<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3d999a18<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3e2aaaaa<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VANDPS       Y1, Y2, Y4
+	VADDPS       Y4, Y1, Y1
+	VANDPS       Y3, Y2, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      vec32_3fc90fdb<>+0(SB), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      vec32_b33bbd2e<>+0(SB), Y5
+	VSUBPS       Y3, Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y3, Y1, Y1
+	VBLENDVPS    Y2, Y4, Y1, Y1
+	VANDPS       vec32_80000000<>+0(SB), Y0, Y0
+	VORPS        Y0, Y1, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_3d09ff6a<>+0(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+4(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+8(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+12(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+16(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+20(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+24(SB)/4, $0x3d09ff6a
+DATA vec32_3d09ff6a<>+28(SB)/4, $0x3d09ff6a
+GLOBL vec32_3d09ff6a<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3c8c7c8f<>+0(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+4(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+8(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+12(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+16(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+20(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+24(SB)/4, $0x3c8c7c8f
+DATA vec32_3c8c7c8f<>+28(SB)/4, $0x3c8c7c8f
+GLOBL vec32_3c8c7c8f<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3cfec6d1<>+0(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+4(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+8(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+12(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+16(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+20(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+24(SB)/4, $0x3cfec6d1
+DATA vec32_3cfec6d1<>+28(SB)/4, $0x3cfec6d1
+GLOBL vec32_3cfec6d1<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3d36addd<>+0(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+4(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+8(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+12(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+16(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+20(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+24(SB)/4, $0x3d36addd
+DATA vec32_3d36addd<>+28(SB)/4, $0x3d36addd
+GLOBL vec32_3d36addd<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3d999a18<>+0(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+4(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+8(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+12(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+16(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+20(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+24(SB)/4, $0x3d999a18
+DATA vec32_3d999a18<>+28(SB)/4, $0x3d999a18
+GLOBL vec32_3d999a18<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+4(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+8(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+12(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+16(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+20(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+24(SB)/4, $0x3e2aaaaa
+DATA vec32_3e2aaaaa<>+28(SB)/4, $0x3e2aaaaa
+GLOBL vec32_3e2aaaaa<>(SB), RODATA|NOPTR, $32
+
+// func vecAcosF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAcosF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y1
+	VCMPPS       $0x1e, vec32_3f000000<>+0(SB), Y1, Y2
+	VMOVUPS      vec32_3f000000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vec32_3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VBLENDVPS    Y2, Y3, Y4, Y3
+	VSQRTPS      Y3, Y4
+	VBLENDVPS    Y2, Y4, Y1, Y1
+	VMOVUPS      vec32_3d09ff6a<>+0(SB), Y4
+	VFMADD213PS  vec32_3c8c7c8f<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3cfec6d1<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3d36addd<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3d999a18<>+0(SB), Y3, Y4
+	VFMADD213PS  vec32_3e2aaaaa<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VANDPS       Y1, Y2, Y4
+	VADDPS       Y4, Y1, Y1
+	VANDPS       Y3, Y2, Y4
+	VADDPS       Y4, Y3, Y3
+	VANDPS       vec32_80000000<>+0(SB), Y0, Y4
+	VANDPS       vec32_80000000<>+0(SB), Y2, Y5
+	VXORPS       Y5, Y4, Y4
+	VMOVUPS      vec32_40490fdb<>+0(SB), Y5
+	VMOVUPS      vec32_0<>+0(SB), Y6
+	VBLENDVPS    Y0, Y5, Y6, Y5
+	VMOVUPS      vec32_3fc90fdb<>+0(SB), Y6
+	VBLENDVPS    Y2, Y5, Y6, Y5
+	VXORPS       Y4, Y1, Y1
+	VXORPS       Y4, Y3, Y3
+	VMOVUPS      vec32_b3bbbd2e<>+0(SB), Y4
+	VMOVUPS      vec32_0<>+0(SB), Y6
+	VBLENDVPS    Y0, Y4, Y6, Y0
+	VMOVUPS      vec32_b33bbd2e<>+0(SB), Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VSUBPS       Y0, Y3, Y0
+	VADDPS       Y0, Y1, Y0
+	VSUBPS       Y0, Y5, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_40490fdb<>+0(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+4(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+8(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+12(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+16(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+20(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+24(SB)/4, $0x40490fdb
+DATA vec32_40490fdb<>+28(SB)/4, $0x40490fdb
+GLOBL vec32_40490fdb<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_b3bbbd2e<>+0(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+4(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+8(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+12(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+16(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+20(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+24(SB)/4, $0xb3bbbd2e
+DATA vec32_b3bbbd2e<>+28(SB)/4, $0xb3bbbd2e
+GLOBL vec32_b3bbbd2e<>(SB), RODATA|NOPTR, $32
+
+// func vecSinhF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vecSinhF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y1
+	VMOVUPS      vec32_42b40000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VMULPS       vec32_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_3f317200<>+0(SB), Y3, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y3, Y2
+	VMOVUPS      vec32_39509521<>+0(SB), Y4
+	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y2, Y4
+	VFMADD213PS  vec32_3c088870<>+0(SB), Y2, Y4
+	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y2, Y4
+	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y2, Y4
+	VFMADD213PS  vec32_3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  Y5, Y4, Y2
+	VADDPS       vec32_3f800000<>+0(SB), Y2, Y2
+	VSUBPS       vec32_3f800000<>+0(SB), Y3, Y3
+	VMULPS       vec32_3f000000<>+0(SB), Y3, Y4
+	VROUNDPS     $0x09, Y4, Y4
+	VCVTPS2DQ    Y4, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       vec32_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y2, Y2
+	VSUBPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       vec32_3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      vec32_3e800000<>+0(SB), Y3
+	VDIVPS       Y2, Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VCMPPS       $0x11, vec32_3f800000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VMOVUPS      vec32_363c5387<>+0(SB), Y5
+	VFMADD213PS  vec32_39500480<>+0(SB), Y4, Y5
+	VFMADD213PS  vec32_3c08888f<>+0(SB), Y4, Y5
+	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VBLENDVPS    Y3, Y1, Y2, Y1
+	VANDPS       vec32_80000000<>+0(SB), Y0, Y0
+	VORPS        Y0, Y1, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+DATA vec32_42b40000<>+0(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+4(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+8(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+12(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+16(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+20(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+24(SB)/4, $0x42b40000
+DATA vec32_42b40000<>+28(SB)/4, $0x42b40000
+GLOBL vec32_42b40000<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3e800000<>+0(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+4(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+8(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+12(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+16(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+20(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+24(SB)/4, $0x3e800000
+DATA vec32_3e800000<>+28(SB)/4, $0x3e800000
+GLOBL vec32_3e800000<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_363c5387<>+0(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+4(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+8(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+12(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+16(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+20(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+24(SB)/4, $0x363c5387
+DATA vec32_363c5387<>+28(SB)/4, $0x363c5387
+GLOBL vec32_363c5387<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_39500480<>+0(SB)/4, $0x39500480
+DATA vec32_39500480<>+4(SB)/4, $0x39500480
+DATA vec32_39500480<>+8(SB)/4, $0x39500480
+DATA vec32_39500480<>+12(SB)/4, $0x39500480
+DATA vec32_39500480<>+16(SB)/4, $0x39500480
+DATA vec32_39500480<>+20(SB)/4, $0x39500480
+DATA vec32_39500480<>+24(SB)/4, $0x39500480
+DATA vec32_39500480<>+28(SB)/4, $0x39500480
+GLOBL vec32_39500480<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3c08888f<>+0(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+4(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+8(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+12(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+16(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+20(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+24(SB)/4, $0x3c08888f
+DATA vec32_3c08888f<>+28(SB)/4, $0x3c08888f
+GLOBL vec32_3c08888f<>(SB), RODATA|NOPTR, $32
+
+// func vecCoshF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vecCoshF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y0
+	VMOVUPS      vec32_42b40000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       vec32_3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS vec32_3f317200<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y1, Y0
+	VMOVUPS      vec32_39509521<>+0(SB), Y2
+	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y0, Y2
+	VFMADD213PS  vec32_3c088870<>+0(SB), Y0, Y2
+	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y0, Y2
+	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y0, Y2
+	VFMADD213PS  vec32_3f000000<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMOVAPS      Y0, Y0
+	VFMADD231PS  Y3, Y2, Y0
+	VADDPS       vec32_3f800000<>+0(SB), Y0, Y0
+	VSUBPS       vec32_3f800000<>+0(SB), Y1, Y1
+	VMULPS       vec32_3f000000<>+0(SB), Y1, Y2
+	VROUNDPS     $0x09, Y2, Y2
+	VCVTPS2DQ    Y2, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       vec32_3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y0, Y0
+	VSUBPS       Y2, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       vec32_3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      vec32_3e800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
+// func vecAtan2F32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAtan2F32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*4), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+
+compute4:
+	VANDPS      vec32_7fffffff<>+0(SB), Y0, Y2
+	VANDPS      vec32_7fffffff<>+0(SB), Y1, Y3
+	VCMPPS      $0x1e, Y3, Y2, Y4
+	VMINPS      Y3, Y2, Y5
+	VMAXPS      Y3, Y2, Y2
+	VDIVPS      Y2, Y5, Y3
+	VCMPPS      $0x00, Y2, Y5, Y5
+	VCMPPS      $0x04, vec32_0<>+0(SB), Y2, Y2
+	VANDPS      vec32_3f800000<>+0(SB), Y2, Y2
+	VBLENDVPS   Y5, Y2, Y3, Y2
+	VANDPS      vec32_80000000<>+0(SB), Y1, Y3
+	VANDPS      vec32_80000000<>+0(SB), Y4, Y5
+	VXORPS      Y5, Y3, Y3
+	VXORPS      Y3, Y2, Y2
+	VMULPS      Y2, Y2, Y3
+	VMOVUPS     vec32_bb1c6f2b<>+0(SB), Y5
+	VFMADD213PS vec32_3c5d4fb3<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_bd12ee09<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_3d8000e3<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_bdb14afc<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_3de1f8b4<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_be123669<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_3e4ccc1e<>+0(SB), Y3, Y5
+	VFMADD213PS vec32_beaaaaaa<>+0(SB), Y3, Y5
+	VMULPS      Y3, Y5, Y3
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     vec32_b33bbd2e<>+0(SB), Y5
+	VMOVUPS     vec32_b3bbbd2e<>+0(SB), Y6
+	VMOVUPS     vec32_0<>+0(SB), Y7
+	VBLENDVPS   Y1, Y6, Y7, Y6
+	VBLENDVPS   Y4, Y5, Y6, Y5
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y2, Y2
+	VMOVUPS     vec32_3fc90fdb<>+0(SB), Y3
+	VMOVUPS     vec32_40490fdb<>+0(SB), Y5
+	VMOVUPS     vec32_0<>+0(SB), Y6
+	VBLENDVPS   Y1, Y5, Y6, Y5
+	VBLENDVPS   Y4, Y3, Y5, Y3
+	VADDPS      Y3, Y2, Y2
+	VANDPS      vec32_7fffffff<>+0(SB), Y2, Y2
+	VANDPS      vec32_80000000<>+0(SB), Y0, Y3
+	VORPS       Y3, Y2, Y2
+	VCMPPS      $0x03, Y1, Y0, Y3
+	VADDPS      Y1, Y0, Y0
+	VBLENDVPS   Y3, Y0, Y2, Y0
+	CMPQ        AX, $-8
+	JG          store5
+	VMOVUPS     Y0, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	VZEROUPPER
+	RET
+
 // func vecErfF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·vecErfF32AVX2(SB), NOSPLIT, $0-40
@@ -3044,6 +3753,56 @@ loop2:
 	VCVTPS2PD (BX)(AX*4), Y1
 
 compute4:
+	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y0, Y2
+	VPADDQ       vec64_4000000000000000<>+0(SB), Y2, Y3
+	VPSRLQ       $0x34, Y3, Y3
+	VORPD        vec64_4330000000000000<>+0(SB), Y3, Y3
+	VSUBPD       vec64_4330000000000400<>+0(SB), Y3, Y3
+	VANDPD       vec64_fffffffffffff<>+0(SB), Y2, Y2
+	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y2, Y2
+	VADDPD       vec64_4000000000000000<>+0(SB), Y2, Y4
+	VDIVPD       Y4, Y2, Y2
+	VMULPD       Y2, Y2, Y4
+	VMOVUPS      vec64_3fcddced7078dd3a<>+0(SB), Y5
+	VFMADD213PD  vec64_3fd245c438323e9a<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3fd9999eb5d84f14<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3fe5555554bb2b2c<>+0(SB), Y4, Y5
+	VMULPD       Y4, Y5, Y4
+	VADDPD       Y2, Y2, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PD  Y2, Y4, Y5
+	VMOVAPS      Y5, Y2
+	VFMADD231PD  vec64_3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VMULPD       Y2, Y1, Y2
+	VMAXPD       vec64_c064000000000000<>+0(SB), Y2, Y2
+	VMINPD       vec64_4064000000000000<>+0(SB), Y2, Y2
+	VMULPD       vec64_3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PD vec64_3fe62e42fefa39ef<>+0(SB), Y3, Y2
+	VMOVUPS      vec64_3f2a124e3f154d32<>+0(SB), Y4
+	VFMADD213PD  vec64_3f56d431504c53d3<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3f81110e0f726534<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3fa5554e9114ecf9<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3fc5555555a78232<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3fe0000000b8f62b<>+0(SB), Y2, Y4
+	VMULPD       Y2, Y2, Y5
+	VMOVAPS      Y2, Y2
+	VFMADD231PD  Y5, Y4, Y2
+	VADDPD       vec64_3ff0000000000000<>+0(SB), Y2, Y2
+	VADDPD       vec64_4338000000000000<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y3, Y2, Y2
+	VCMPPD       $0x1e, vec64_0<>+0(SB), Y0, Y3
+	VCMPPD       $0x11, vec64_7ff0000000000000<>+0(SB), Y0, Y4
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y1, Y5
+	VCMPPD       $0x11, vec64_7ff0000000000000<>+0(SB), Y5, Y5
+	VANDPD       Y4, Y3, Y3
+	VANDPD       Y5, Y3, Y3
+	VMOVMSKPD    Y3, SI
+	CMPL         SI, $+15
+	JEQ          easy6
 	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y2
 	VCMPPD       $0x11, vec64_10000000000000<>+0(SB), Y2, Y3
 	VMULPD       vec64_4330000000000000<>+0(SB), Y2, Y4
@@ -3150,12 +3909,15 @@ compute4:
 	VANDPD       Y1, Y2, Y1
 	VORPD        Y1, Y0, Y0
 	VBLENDVPD    Y0, vec64_3ff0000000000000<>+0(SB), Y3, Y0
-	CMPQ         AX, $-4
-	JG           store5
-	VCVTPD2PSY   Y0, X0
-	VMOVUPS      X0, (CX)(AX*4)
-	ADDQ         $0x04, AX
-	JNZ          loop2
+	VMOVAPS      Y0, Y2
+
+easy6:
+	CMPQ       AX, $-4
+	JG         store5
+	VCVTPD2PSY Y2, X0
+	VMOVUPS    X0, (CX)(AX*4)
+	ADDQ       $0x04, AX
+	JNZ        loop2
 
 done1:
 	VZEROUPPER
@@ -3173,29 +3935,11 @@ tail3:
 
 store5:
 	LEAQ       vec_tail<>+0(SB), DX
-	VCVTPD2PSY Y0, X0
+	VCVTPD2PSY Y2, X0
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
 	RET
-
-DATA vec64_7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
-DATA vec64_7fffffffffffffff<>+8(SB)/8, $0x7fffffffffffffff
-DATA vec64_7fffffffffffffff<>+16(SB)/8, $0x7fffffffffffffff
-DATA vec64_7fffffffffffffff<>+24(SB)/8, $0x7fffffffffffffff
-GLOBL vec64_7fffffffffffffff<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_10000000000000<>+0(SB)/8, $0x0010000000000000
-DATA vec64_10000000000000<>+8(SB)/8, $0x0010000000000000
-DATA vec64_10000000000000<>+16(SB)/8, $0x0010000000000000
-DATA vec64_10000000000000<>+24(SB)/8, $0x0010000000000000
-GLOBL vec64_10000000000000<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_4330000000000000<>+0(SB)/8, $0x4330000000000000
-DATA vec64_4330000000000000<>+8(SB)/8, $0x4330000000000000
-DATA vec64_4330000000000000<>+16(SB)/8, $0x4330000000000000
-DATA vec64_4330000000000000<>+24(SB)/8, $0x4330000000000000
-GLOBL vec64_4330000000000000<>(SB), RODATA|NOPTR, $32
 
 DATA vec64_3fe6a09e667f3bcd<>+0(SB)/8, $0x3fe6a09e667f3bcd
 DATA vec64_3fe6a09e667f3bcd<>+8(SB)/8, $0x3fe6a09e667f3bcd
@@ -3209,17 +3953,17 @@ DATA vec64_4000000000000000<>+16(SB)/8, $0x4000000000000000
 DATA vec64_4000000000000000<>+24(SB)/8, $0x4000000000000000
 GLOBL vec64_4000000000000000<>(SB), RODATA|NOPTR, $32
 
+DATA vec64_4330000000000000<>+0(SB)/8, $0x4330000000000000
+DATA vec64_4330000000000000<>+8(SB)/8, $0x4330000000000000
+DATA vec64_4330000000000000<>+16(SB)/8, $0x4330000000000000
+DATA vec64_4330000000000000<>+24(SB)/8, $0x4330000000000000
+GLOBL vec64_4330000000000000<>(SB), RODATA|NOPTR, $32
+
 DATA vec64_4330000000000400<>+0(SB)/8, $0x4330000000000400
 DATA vec64_4330000000000400<>+8(SB)/8, $0x4330000000000400
 DATA vec64_4330000000000400<>+16(SB)/8, $0x4330000000000400
 DATA vec64_4330000000000400<>+24(SB)/8, $0x4330000000000400
 GLOBL vec64_4330000000000400<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_404a000000000000<>+0(SB)/8, $0x404a000000000000
-DATA vec64_404a000000000000<>+8(SB)/8, $0x404a000000000000
-DATA vec64_404a000000000000<>+16(SB)/8, $0x404a000000000000
-DATA vec64_404a000000000000<>+24(SB)/8, $0x404a000000000000
-GLOBL vec64_404a000000000000<>(SB), RODATA|NOPTR, $32
 
 DATA vec64_fffffffffffff<>+0(SB)/8, $0x000fffffffffffff
 DATA vec64_fffffffffffff<>+8(SB)/8, $0x000fffffffffffff
@@ -3232,6 +3976,126 @@ DATA vec64_3ff0000000000000<>+8(SB)/8, $0x3ff0000000000000
 DATA vec64_3ff0000000000000<>+16(SB)/8, $0x3ff0000000000000
 DATA vec64_3ff0000000000000<>+24(SB)/8, $0x3ff0000000000000
 GLOBL vec64_3ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fcddced7078dd3a<>+0(SB)/8, $0x3fcddced7078dd3a
+DATA vec64_3fcddced7078dd3a<>+8(SB)/8, $0x3fcddced7078dd3a
+DATA vec64_3fcddced7078dd3a<>+16(SB)/8, $0x3fcddced7078dd3a
+DATA vec64_3fcddced7078dd3a<>+24(SB)/8, $0x3fcddced7078dd3a
+GLOBL vec64_3fcddced7078dd3a<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fd245c438323e9a<>+0(SB)/8, $0x3fd245c438323e9a
+DATA vec64_3fd245c438323e9a<>+8(SB)/8, $0x3fd245c438323e9a
+DATA vec64_3fd245c438323e9a<>+16(SB)/8, $0x3fd245c438323e9a
+DATA vec64_3fd245c438323e9a<>+24(SB)/8, $0x3fd245c438323e9a
+GLOBL vec64_3fd245c438323e9a<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fd9999eb5d84f14<>+0(SB)/8, $0x3fd9999eb5d84f14
+DATA vec64_3fd9999eb5d84f14<>+8(SB)/8, $0x3fd9999eb5d84f14
+DATA vec64_3fd9999eb5d84f14<>+16(SB)/8, $0x3fd9999eb5d84f14
+DATA vec64_3fd9999eb5d84f14<>+24(SB)/8, $0x3fd9999eb5d84f14
+GLOBL vec64_3fd9999eb5d84f14<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fe5555554bb2b2c<>+0(SB)/8, $0x3fe5555554bb2b2c
+DATA vec64_3fe5555554bb2b2c<>+8(SB)/8, $0x3fe5555554bb2b2c
+DATA vec64_3fe5555554bb2b2c<>+16(SB)/8, $0x3fe5555554bb2b2c
+DATA vec64_3fe5555554bb2b2c<>+24(SB)/8, $0x3fe5555554bb2b2c
+GLOBL vec64_3fe5555554bb2b2c<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fe62e42fefa39ef<>+0(SB)/8, $0x3fe62e42fefa39ef
+DATA vec64_3fe62e42fefa39ef<>+8(SB)/8, $0x3fe62e42fefa39ef
+DATA vec64_3fe62e42fefa39ef<>+16(SB)/8, $0x3fe62e42fefa39ef
+DATA vec64_3fe62e42fefa39ef<>+24(SB)/8, $0x3fe62e42fefa39ef
+GLOBL vec64_3fe62e42fefa39ef<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_c064000000000000<>+0(SB)/8, $0xc064000000000000
+DATA vec64_c064000000000000<>+8(SB)/8, $0xc064000000000000
+DATA vec64_c064000000000000<>+16(SB)/8, $0xc064000000000000
+DATA vec64_c064000000000000<>+24(SB)/8, $0xc064000000000000
+GLOBL vec64_c064000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_4064000000000000<>+0(SB)/8, $0x4064000000000000
+DATA vec64_4064000000000000<>+8(SB)/8, $0x4064000000000000
+DATA vec64_4064000000000000<>+16(SB)/8, $0x4064000000000000
+DATA vec64_4064000000000000<>+24(SB)/8, $0x4064000000000000
+GLOBL vec64_4064000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ff71547652b82fe<>+0(SB)/8, $0x3ff71547652b82fe
+DATA vec64_3ff71547652b82fe<>+8(SB)/8, $0x3ff71547652b82fe
+DATA vec64_3ff71547652b82fe<>+16(SB)/8, $0x3ff71547652b82fe
+DATA vec64_3ff71547652b82fe<>+24(SB)/8, $0x3ff71547652b82fe
+GLOBL vec64_3ff71547652b82fe<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f2a124e3f154d32<>+0(SB)/8, $0x3f2a124e3f154d32
+DATA vec64_3f2a124e3f154d32<>+8(SB)/8, $0x3f2a124e3f154d32
+DATA vec64_3f2a124e3f154d32<>+16(SB)/8, $0x3f2a124e3f154d32
+DATA vec64_3f2a124e3f154d32<>+24(SB)/8, $0x3f2a124e3f154d32
+GLOBL vec64_3f2a124e3f154d32<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f56d431504c53d3<>+0(SB)/8, $0x3f56d431504c53d3
+DATA vec64_3f56d431504c53d3<>+8(SB)/8, $0x3f56d431504c53d3
+DATA vec64_3f56d431504c53d3<>+16(SB)/8, $0x3f56d431504c53d3
+DATA vec64_3f56d431504c53d3<>+24(SB)/8, $0x3f56d431504c53d3
+GLOBL vec64_3f56d431504c53d3<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f81110e0f726534<>+0(SB)/8, $0x3f81110e0f726534
+DATA vec64_3f81110e0f726534<>+8(SB)/8, $0x3f81110e0f726534
+DATA vec64_3f81110e0f726534<>+16(SB)/8, $0x3f81110e0f726534
+DATA vec64_3f81110e0f726534<>+24(SB)/8, $0x3f81110e0f726534
+GLOBL vec64_3f81110e0f726534<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fa5554e9114ecf9<>+0(SB)/8, $0x3fa5554e9114ecf9
+DATA vec64_3fa5554e9114ecf9<>+8(SB)/8, $0x3fa5554e9114ecf9
+DATA vec64_3fa5554e9114ecf9<>+16(SB)/8, $0x3fa5554e9114ecf9
+DATA vec64_3fa5554e9114ecf9<>+24(SB)/8, $0x3fa5554e9114ecf9
+GLOBL vec64_3fa5554e9114ecf9<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fc5555555a78232<>+0(SB)/8, $0x3fc5555555a78232
+DATA vec64_3fc5555555a78232<>+8(SB)/8, $0x3fc5555555a78232
+DATA vec64_3fc5555555a78232<>+16(SB)/8, $0x3fc5555555a78232
+DATA vec64_3fc5555555a78232<>+24(SB)/8, $0x3fc5555555a78232
+GLOBL vec64_3fc5555555a78232<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fe0000000b8f62b<>+0(SB)/8, $0x3fe0000000b8f62b
+DATA vec64_3fe0000000b8f62b<>+8(SB)/8, $0x3fe0000000b8f62b
+DATA vec64_3fe0000000b8f62b<>+16(SB)/8, $0x3fe0000000b8f62b
+DATA vec64_3fe0000000b8f62b<>+24(SB)/8, $0x3fe0000000b8f62b
+GLOBL vec64_3fe0000000b8f62b<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_4338000000000000<>+0(SB)/8, $0x4338000000000000
+DATA vec64_4338000000000000<>+8(SB)/8, $0x4338000000000000
+DATA vec64_4338000000000000<>+16(SB)/8, $0x4338000000000000
+DATA vec64_4338000000000000<>+24(SB)/8, $0x4338000000000000
+GLOBL vec64_4338000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_0<>+0(SB)/8, $0x0000000000000000
+DATA vec64_0<>+8(SB)/8, $0x0000000000000000
+DATA vec64_0<>+16(SB)/8, $0x0000000000000000
+DATA vec64_0<>+24(SB)/8, $0x0000000000000000
+GLOBL vec64_0<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_7ff0000000000000<>+0(SB)/8, $0x7ff0000000000000
+DATA vec64_7ff0000000000000<>+8(SB)/8, $0x7ff0000000000000
+DATA vec64_7ff0000000000000<>+16(SB)/8, $0x7ff0000000000000
+DATA vec64_7ff0000000000000<>+24(SB)/8, $0x7ff0000000000000
+GLOBL vec64_7ff0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
+DATA vec64_7fffffffffffffff<>+8(SB)/8, $0x7fffffffffffffff
+DATA vec64_7fffffffffffffff<>+16(SB)/8, $0x7fffffffffffffff
+DATA vec64_7fffffffffffffff<>+24(SB)/8, $0x7fffffffffffffff
+GLOBL vec64_7fffffffffffffff<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_10000000000000<>+0(SB)/8, $0x0010000000000000
+DATA vec64_10000000000000<>+8(SB)/8, $0x0010000000000000
+DATA vec64_10000000000000<>+16(SB)/8, $0x0010000000000000
+DATA vec64_10000000000000<>+24(SB)/8, $0x0010000000000000
+GLOBL vec64_10000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_404a000000000000<>+0(SB)/8, $0x404a000000000000
+DATA vec64_404a000000000000<>+8(SB)/8, $0x404a000000000000
+DATA vec64_404a000000000000<>+16(SB)/8, $0x404a000000000000
+DATA vec64_404a000000000000<>+24(SB)/8, $0x404a000000000000
+GLOBL vec64_404a000000000000<>(SB), RODATA|NOPTR, $32
 
 DATA vec64_3fc2f112df3e5244<>+0(SB)/8, $0x3fc2f112df3e5244
 DATA vec64_3fc2f112df3e5244<>+8(SB)/8, $0x3fc2f112df3e5244
@@ -3299,18 +4163,6 @@ DATA vec64_3fe62e42fee00000<>+16(SB)/8, $0x3fe62e42fee00000
 DATA vec64_3fe62e42fee00000<>+24(SB)/8, $0x3fe62e42fee00000
 GLOBL vec64_3fe62e42fee00000<>(SB), RODATA|NOPTR, $32
 
-DATA vec64_7ff0000000000000<>+0(SB)/8, $0x7ff0000000000000
-DATA vec64_7ff0000000000000<>+8(SB)/8, $0x7ff0000000000000
-DATA vec64_7ff0000000000000<>+16(SB)/8, $0x7ff0000000000000
-DATA vec64_7ff0000000000000<>+24(SB)/8, $0x7ff0000000000000
-GLOBL vec64_7ff0000000000000<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_0<>+0(SB)/8, $0x0000000000000000
-DATA vec64_0<>+8(SB)/8, $0x0000000000000000
-DATA vec64_0<>+16(SB)/8, $0x0000000000000000
-DATA vec64_0<>+24(SB)/8, $0x0000000000000000
-GLOBL vec64_0<>(SB), RODATA|NOPTR, $32
-
 DATA vec64_fff0000000000000<>+0(SB)/8, $0xfff0000000000000
 DATA vec64_fff0000000000000<>+8(SB)/8, $0xfff0000000000000
 DATA vec64_fff0000000000000<>+16(SB)/8, $0xfff0000000000000
@@ -3334,12 +4186,6 @@ DATA vec64_c087500000000000<>+8(SB)/8, $0xc087500000000000
 DATA vec64_c087500000000000<>+16(SB)/8, $0xc087500000000000
 DATA vec64_c087500000000000<>+24(SB)/8, $0xc087500000000000
 GLOBL vec64_c087500000000000<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_3ff71547652b82fe<>+0(SB)/8, $0x3ff71547652b82fe
-DATA vec64_3ff71547652b82fe<>+8(SB)/8, $0x3ff71547652b82fe
-DATA vec64_3ff71547652b82fe<>+16(SB)/8, $0x3ff71547652b82fe
-DATA vec64_3ff71547652b82fe<>+24(SB)/8, $0x3ff71547652b82fe
-GLOBL vec64_3ff71547652b82fe<>(SB), RODATA|NOPTR, $32
 
 DATA vec64_3e21f74532e4ad59<>+0(SB)/8, $0x3e21f74532e4ad59
 DATA vec64_3e21f74532e4ad59<>+8(SB)/8, $0x3e21f74532e4ad59
@@ -3400,12 +4246,6 @@ DATA vec64_3fc5555555555557<>+8(SB)/8, $0x3fc5555555555557
 DATA vec64_3fc5555555555557<>+16(SB)/8, $0x3fc5555555555557
 DATA vec64_3fc5555555555557<>+24(SB)/8, $0x3fc5555555555557
 GLOBL vec64_3fc5555555555557<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_4338000000000000<>+0(SB)/8, $0x4338000000000000
-DATA vec64_4338000000000000<>+8(SB)/8, $0x4338000000000000
-DATA vec64_4338000000000000<>+16(SB)/8, $0x4338000000000000
-DATA vec64_4338000000000000<>+24(SB)/8, $0x4338000000000000
-GLOBL vec64_4338000000000000<>(SB), RODATA|NOPTR, $32
 
 DATA vec64_8000000000000000<>+0(SB)/8, $0x8000000000000000
 DATA vec64_8000000000000000<>+8(SB)/8, $0x8000000000000000
@@ -6504,6 +7344,823 @@ store5:
 	VZEROUPPER
 	RET
 
+// func vecAtanF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAtanF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD      vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VCMPPD      $0x1e, vec64_3ff0000000000000<>+0(SB), Y1, Y2
+	VMOVUPS     vec64_bff0000000000000<>+0(SB), Y3
+	VDIVPD      Y1, Y3, Y3
+	VBLENDVPD   Y2, Y3, Y1, Y1
+	VMULPD      Y1, Y1, Y3
+	VMOVUPS     vec64_3ee04a3628aee536<>+0(SB), Y4
+	VFMADD213PD vec64_bf1890e58e18ff08<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3f419e6b726893d0<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bf60110cfd66bd22<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3f750ea3497605b5<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bf8552f78ddf9b30<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3f9198ad7e0bd0c6<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bf98c59dbc673323<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3f9f0f041d3e2f50<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfa20f157ad652df<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3fa42a843b89b0eb<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfa62c464c86804f<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3fa85c82bf04fbd6<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfaaf1a76061e434<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3fae1e0069edf96e<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfb1110f9a06b09d<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3fb3b13af957f086<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfb745d1731e853f<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3fbc71c71c6882cd<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfc2492492491234<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_3fc999999999997d<>+0(SB), Y3, Y4
+	VFMADD213PD vec64_bfd5555555555555<>+0(SB), Y3, Y4
+	VMULPD      Y3, Y4, Y3
+	VMULPD      Y1, Y3, Y3
+	VANDPS      vec64_3c91a62633145c07<>+0(SB), Y2, Y4
+	VADDPD      Y4, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	VANDPS      vec64_3ff921fb54442d18<>+0(SB), Y2, Y2
+	VADDPD      Y2, Y1, Y1
+	VANDPD      vec64_8000000000000000<>+0(SB), Y0, Y0
+	VORPD       Y0, Y1, Y0
+	CMPQ        AX, $-4
+	JG          store5
+	VMOVUPD     Y0, (CX)(AX*8)
+	ADDQ        $0x04, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+DATA vec64_3ee04a3628aee536<>+0(SB)/8, $0x3ee04a3628aee536
+DATA vec64_3ee04a3628aee536<>+8(SB)/8, $0x3ee04a3628aee536
+DATA vec64_3ee04a3628aee536<>+16(SB)/8, $0x3ee04a3628aee536
+DATA vec64_3ee04a3628aee536<>+24(SB)/8, $0x3ee04a3628aee536
+GLOBL vec64_3ee04a3628aee536<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf1890e58e18ff08<>+0(SB)/8, $0xbf1890e58e18ff08
+DATA vec64_bf1890e58e18ff08<>+8(SB)/8, $0xbf1890e58e18ff08
+DATA vec64_bf1890e58e18ff08<>+16(SB)/8, $0xbf1890e58e18ff08
+DATA vec64_bf1890e58e18ff08<>+24(SB)/8, $0xbf1890e58e18ff08
+GLOBL vec64_bf1890e58e18ff08<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f419e6b726893d0<>+0(SB)/8, $0x3f419e6b726893d0
+DATA vec64_3f419e6b726893d0<>+8(SB)/8, $0x3f419e6b726893d0
+DATA vec64_3f419e6b726893d0<>+16(SB)/8, $0x3f419e6b726893d0
+DATA vec64_3f419e6b726893d0<>+24(SB)/8, $0x3f419e6b726893d0
+GLOBL vec64_3f419e6b726893d0<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf60110cfd66bd22<>+0(SB)/8, $0xbf60110cfd66bd22
+DATA vec64_bf60110cfd66bd22<>+8(SB)/8, $0xbf60110cfd66bd22
+DATA vec64_bf60110cfd66bd22<>+16(SB)/8, $0xbf60110cfd66bd22
+DATA vec64_bf60110cfd66bd22<>+24(SB)/8, $0xbf60110cfd66bd22
+GLOBL vec64_bf60110cfd66bd22<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f750ea3497605b5<>+0(SB)/8, $0x3f750ea3497605b5
+DATA vec64_3f750ea3497605b5<>+8(SB)/8, $0x3f750ea3497605b5
+DATA vec64_3f750ea3497605b5<>+16(SB)/8, $0x3f750ea3497605b5
+DATA vec64_3f750ea3497605b5<>+24(SB)/8, $0x3f750ea3497605b5
+GLOBL vec64_3f750ea3497605b5<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf8552f78ddf9b30<>+0(SB)/8, $0xbf8552f78ddf9b30
+DATA vec64_bf8552f78ddf9b30<>+8(SB)/8, $0xbf8552f78ddf9b30
+DATA vec64_bf8552f78ddf9b30<>+16(SB)/8, $0xbf8552f78ddf9b30
+DATA vec64_bf8552f78ddf9b30<>+24(SB)/8, $0xbf8552f78ddf9b30
+GLOBL vec64_bf8552f78ddf9b30<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f9198ad7e0bd0c6<>+0(SB)/8, $0x3f9198ad7e0bd0c6
+DATA vec64_3f9198ad7e0bd0c6<>+8(SB)/8, $0x3f9198ad7e0bd0c6
+DATA vec64_3f9198ad7e0bd0c6<>+16(SB)/8, $0x3f9198ad7e0bd0c6
+DATA vec64_3f9198ad7e0bd0c6<>+24(SB)/8, $0x3f9198ad7e0bd0c6
+GLOBL vec64_3f9198ad7e0bd0c6<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf98c59dbc673323<>+0(SB)/8, $0xbf98c59dbc673323
+DATA vec64_bf98c59dbc673323<>+8(SB)/8, $0xbf98c59dbc673323
+DATA vec64_bf98c59dbc673323<>+16(SB)/8, $0xbf98c59dbc673323
+DATA vec64_bf98c59dbc673323<>+24(SB)/8, $0xbf98c59dbc673323
+GLOBL vec64_bf98c59dbc673323<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f9f0f041d3e2f50<>+0(SB)/8, $0x3f9f0f041d3e2f50
+DATA vec64_3f9f0f041d3e2f50<>+8(SB)/8, $0x3f9f0f041d3e2f50
+DATA vec64_3f9f0f041d3e2f50<>+16(SB)/8, $0x3f9f0f041d3e2f50
+DATA vec64_3f9f0f041d3e2f50<>+24(SB)/8, $0x3f9f0f041d3e2f50
+GLOBL vec64_3f9f0f041d3e2f50<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfa20f157ad652df<>+0(SB)/8, $0xbfa20f157ad652df
+DATA vec64_bfa20f157ad652df<>+8(SB)/8, $0xbfa20f157ad652df
+DATA vec64_bfa20f157ad652df<>+16(SB)/8, $0xbfa20f157ad652df
+DATA vec64_bfa20f157ad652df<>+24(SB)/8, $0xbfa20f157ad652df
+GLOBL vec64_bfa20f157ad652df<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fa42a843b89b0eb<>+0(SB)/8, $0x3fa42a843b89b0eb
+DATA vec64_3fa42a843b89b0eb<>+8(SB)/8, $0x3fa42a843b89b0eb
+DATA vec64_3fa42a843b89b0eb<>+16(SB)/8, $0x3fa42a843b89b0eb
+DATA vec64_3fa42a843b89b0eb<>+24(SB)/8, $0x3fa42a843b89b0eb
+GLOBL vec64_3fa42a843b89b0eb<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfa62c464c86804f<>+0(SB)/8, $0xbfa62c464c86804f
+DATA vec64_bfa62c464c86804f<>+8(SB)/8, $0xbfa62c464c86804f
+DATA vec64_bfa62c464c86804f<>+16(SB)/8, $0xbfa62c464c86804f
+DATA vec64_bfa62c464c86804f<>+24(SB)/8, $0xbfa62c464c86804f
+GLOBL vec64_bfa62c464c86804f<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fa85c82bf04fbd6<>+0(SB)/8, $0x3fa85c82bf04fbd6
+DATA vec64_3fa85c82bf04fbd6<>+8(SB)/8, $0x3fa85c82bf04fbd6
+DATA vec64_3fa85c82bf04fbd6<>+16(SB)/8, $0x3fa85c82bf04fbd6
+DATA vec64_3fa85c82bf04fbd6<>+24(SB)/8, $0x3fa85c82bf04fbd6
+GLOBL vec64_3fa85c82bf04fbd6<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfaaf1a76061e434<>+0(SB)/8, $0xbfaaf1a76061e434
+DATA vec64_bfaaf1a76061e434<>+8(SB)/8, $0xbfaaf1a76061e434
+DATA vec64_bfaaf1a76061e434<>+16(SB)/8, $0xbfaaf1a76061e434
+DATA vec64_bfaaf1a76061e434<>+24(SB)/8, $0xbfaaf1a76061e434
+GLOBL vec64_bfaaf1a76061e434<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fae1e0069edf96e<>+0(SB)/8, $0x3fae1e0069edf96e
+DATA vec64_3fae1e0069edf96e<>+8(SB)/8, $0x3fae1e0069edf96e
+DATA vec64_3fae1e0069edf96e<>+16(SB)/8, $0x3fae1e0069edf96e
+DATA vec64_3fae1e0069edf96e<>+24(SB)/8, $0x3fae1e0069edf96e
+GLOBL vec64_3fae1e0069edf96e<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfb1110f9a06b09d<>+0(SB)/8, $0xbfb1110f9a06b09d
+DATA vec64_bfb1110f9a06b09d<>+8(SB)/8, $0xbfb1110f9a06b09d
+DATA vec64_bfb1110f9a06b09d<>+16(SB)/8, $0xbfb1110f9a06b09d
+DATA vec64_bfb1110f9a06b09d<>+24(SB)/8, $0xbfb1110f9a06b09d
+GLOBL vec64_bfb1110f9a06b09d<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fb3b13af957f086<>+0(SB)/8, $0x3fb3b13af957f086
+DATA vec64_3fb3b13af957f086<>+8(SB)/8, $0x3fb3b13af957f086
+DATA vec64_3fb3b13af957f086<>+16(SB)/8, $0x3fb3b13af957f086
+DATA vec64_3fb3b13af957f086<>+24(SB)/8, $0x3fb3b13af957f086
+GLOBL vec64_3fb3b13af957f086<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfb745d1731e853f<>+0(SB)/8, $0xbfb745d1731e853f
+DATA vec64_bfb745d1731e853f<>+8(SB)/8, $0xbfb745d1731e853f
+DATA vec64_bfb745d1731e853f<>+16(SB)/8, $0xbfb745d1731e853f
+DATA vec64_bfb745d1731e853f<>+24(SB)/8, $0xbfb745d1731e853f
+GLOBL vec64_bfb745d1731e853f<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fbc71c71c6882cd<>+0(SB)/8, $0x3fbc71c71c6882cd
+DATA vec64_3fbc71c71c6882cd<>+8(SB)/8, $0x3fbc71c71c6882cd
+DATA vec64_3fbc71c71c6882cd<>+16(SB)/8, $0x3fbc71c71c6882cd
+DATA vec64_3fbc71c71c6882cd<>+24(SB)/8, $0x3fbc71c71c6882cd
+GLOBL vec64_3fbc71c71c6882cd<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfc2492492491234<>+0(SB)/8, $0xbfc2492492491234
+DATA vec64_bfc2492492491234<>+8(SB)/8, $0xbfc2492492491234
+DATA vec64_bfc2492492491234<>+16(SB)/8, $0xbfc2492492491234
+DATA vec64_bfc2492492491234<>+24(SB)/8, $0xbfc2492492491234
+GLOBL vec64_bfc2492492491234<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fc999999999997d<>+0(SB)/8, $0x3fc999999999997d
+DATA vec64_3fc999999999997d<>+8(SB)/8, $0x3fc999999999997d
+DATA vec64_3fc999999999997d<>+16(SB)/8, $0x3fc999999999997d
+DATA vec64_3fc999999999997d<>+24(SB)/8, $0x3fc999999999997d
+GLOBL vec64_3fc999999999997d<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfd5555555555555<>+0(SB)/8, $0xbfd5555555555555
+DATA vec64_bfd5555555555555<>+8(SB)/8, $0xbfd5555555555555
+DATA vec64_bfd5555555555555<>+16(SB)/8, $0xbfd5555555555555
+DATA vec64_bfd5555555555555<>+24(SB)/8, $0xbfd5555555555555
+GLOBL vec64_bfd5555555555555<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3c91a62633145c07<>+0(SB)/8, $0x3c91a62633145c07
+DATA vec64_3c91a62633145c07<>+8(SB)/8, $0x3c91a62633145c07
+DATA vec64_3c91a62633145c07<>+16(SB)/8, $0x3c91a62633145c07
+DATA vec64_3c91a62633145c07<>+24(SB)/8, $0x3c91a62633145c07
+GLOBL vec64_3c91a62633145c07<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ff921fb54442d18<>+0(SB)/8, $0x3ff921fb54442d18
+DATA vec64_3ff921fb54442d18<>+8(SB)/8, $0x3ff921fb54442d18
+DATA vec64_3ff921fb54442d18<>+16(SB)/8, $0x3ff921fb54442d18
+DATA vec64_3ff921fb54442d18<>+24(SB)/8, $0x3ff921fb54442d18
+GLOBL vec64_3ff921fb54442d18<>(SB), RODATA|NOPTR, $32
+
+// func vecAsinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAsinF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VCMPPD       $0x1e, vec64_3fe0000000000000<>+0(SB), Y1, Y2
+	VMOVUPS      vec64_3fe0000000000000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFNMADD231PD vec64_3fe0000000000000<>+0(SB), Y1, Y3
+	VMULPD       Y1, Y1, Y4
+	VBLENDVPD    Y2, Y3, Y4, Y3
+	VSQRTPD      Y3, Y4
+	VBLENDVPD    Y2, Y4, Y1, Y1
+	VMOVUPS      vec64_3f9d72b2bc8155f8<>+0(SB), Y4
+	VFMADD213PD  vec64_bf8e6aaa8a0a04cc<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f91d189408314ee<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f765a9c4dfcf8b2<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f852420b04b37be<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f8782651caa6547<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f8c9cf07674736a<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f91c4d35cf95421<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f96e8bb1c8209a2<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f9f1c71c1db0623<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fa6db6db6e31f13<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fb3333333332eca<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fc5555555555556<>+0(SB), Y3, Y4
+	VMULPD       Y3, Y4, Y3
+	VMULPD       Y1, Y3, Y3
+	VANDPS       Y1, Y2, Y4
+	VADDPD       Y4, Y1, Y1
+	VANDPS       Y3, Y2, Y4
+	VADDPD       Y4, Y3, Y3
+	VMOVUPS      vec64_3ff921fb54442d18<>+0(SB), Y4
+	VSUBPD       Y1, Y4, Y4
+	VMOVUPS      vec64_3c91a62633145c07<>+0(SB), Y5
+	VSUBPD       Y3, Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y1, Y1
+	VBLENDVPD    Y2, Y4, Y1, Y1
+	VANDPD       vec64_8000000000000000<>+0(SB), Y0, Y0
+	VORPD        Y0, Y1, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+DATA vec64_3f9d72b2bc8155f8<>+0(SB)/8, $0x3f9d72b2bc8155f8
+DATA vec64_3f9d72b2bc8155f8<>+8(SB)/8, $0x3f9d72b2bc8155f8
+DATA vec64_3f9d72b2bc8155f8<>+16(SB)/8, $0x3f9d72b2bc8155f8
+DATA vec64_3f9d72b2bc8155f8<>+24(SB)/8, $0x3f9d72b2bc8155f8
+GLOBL vec64_3f9d72b2bc8155f8<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf8e6aaa8a0a04cc<>+0(SB)/8, $0xbf8e6aaa8a0a04cc
+DATA vec64_bf8e6aaa8a0a04cc<>+8(SB)/8, $0xbf8e6aaa8a0a04cc
+DATA vec64_bf8e6aaa8a0a04cc<>+16(SB)/8, $0xbf8e6aaa8a0a04cc
+DATA vec64_bf8e6aaa8a0a04cc<>+24(SB)/8, $0xbf8e6aaa8a0a04cc
+GLOBL vec64_bf8e6aaa8a0a04cc<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f91d189408314ee<>+0(SB)/8, $0x3f91d189408314ee
+DATA vec64_3f91d189408314ee<>+8(SB)/8, $0x3f91d189408314ee
+DATA vec64_3f91d189408314ee<>+16(SB)/8, $0x3f91d189408314ee
+DATA vec64_3f91d189408314ee<>+24(SB)/8, $0x3f91d189408314ee
+GLOBL vec64_3f91d189408314ee<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f765a9c4dfcf8b2<>+0(SB)/8, $0x3f765a9c4dfcf8b2
+DATA vec64_3f765a9c4dfcf8b2<>+8(SB)/8, $0x3f765a9c4dfcf8b2
+DATA vec64_3f765a9c4dfcf8b2<>+16(SB)/8, $0x3f765a9c4dfcf8b2
+DATA vec64_3f765a9c4dfcf8b2<>+24(SB)/8, $0x3f765a9c4dfcf8b2
+GLOBL vec64_3f765a9c4dfcf8b2<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f852420b04b37be<>+0(SB)/8, $0x3f852420b04b37be
+DATA vec64_3f852420b04b37be<>+8(SB)/8, $0x3f852420b04b37be
+DATA vec64_3f852420b04b37be<>+16(SB)/8, $0x3f852420b04b37be
+DATA vec64_3f852420b04b37be<>+24(SB)/8, $0x3f852420b04b37be
+GLOBL vec64_3f852420b04b37be<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f8782651caa6547<>+0(SB)/8, $0x3f8782651caa6547
+DATA vec64_3f8782651caa6547<>+8(SB)/8, $0x3f8782651caa6547
+DATA vec64_3f8782651caa6547<>+16(SB)/8, $0x3f8782651caa6547
+DATA vec64_3f8782651caa6547<>+24(SB)/8, $0x3f8782651caa6547
+GLOBL vec64_3f8782651caa6547<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f8c9cf07674736a<>+0(SB)/8, $0x3f8c9cf07674736a
+DATA vec64_3f8c9cf07674736a<>+8(SB)/8, $0x3f8c9cf07674736a
+DATA vec64_3f8c9cf07674736a<>+16(SB)/8, $0x3f8c9cf07674736a
+DATA vec64_3f8c9cf07674736a<>+24(SB)/8, $0x3f8c9cf07674736a
+GLOBL vec64_3f8c9cf07674736a<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f91c4d35cf95421<>+0(SB)/8, $0x3f91c4d35cf95421
+DATA vec64_3f91c4d35cf95421<>+8(SB)/8, $0x3f91c4d35cf95421
+DATA vec64_3f91c4d35cf95421<>+16(SB)/8, $0x3f91c4d35cf95421
+DATA vec64_3f91c4d35cf95421<>+24(SB)/8, $0x3f91c4d35cf95421
+GLOBL vec64_3f91c4d35cf95421<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f96e8bb1c8209a2<>+0(SB)/8, $0x3f96e8bb1c8209a2
+DATA vec64_3f96e8bb1c8209a2<>+8(SB)/8, $0x3f96e8bb1c8209a2
+DATA vec64_3f96e8bb1c8209a2<>+16(SB)/8, $0x3f96e8bb1c8209a2
+DATA vec64_3f96e8bb1c8209a2<>+24(SB)/8, $0x3f96e8bb1c8209a2
+GLOBL vec64_3f96e8bb1c8209a2<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f9f1c71c1db0623<>+0(SB)/8, $0x3f9f1c71c1db0623
+DATA vec64_3f9f1c71c1db0623<>+8(SB)/8, $0x3f9f1c71c1db0623
+DATA vec64_3f9f1c71c1db0623<>+16(SB)/8, $0x3f9f1c71c1db0623
+DATA vec64_3f9f1c71c1db0623<>+24(SB)/8, $0x3f9f1c71c1db0623
+GLOBL vec64_3f9f1c71c1db0623<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fa6db6db6e31f13<>+0(SB)/8, $0x3fa6db6db6e31f13
+DATA vec64_3fa6db6db6e31f13<>+8(SB)/8, $0x3fa6db6db6e31f13
+DATA vec64_3fa6db6db6e31f13<>+16(SB)/8, $0x3fa6db6db6e31f13
+DATA vec64_3fa6db6db6e31f13<>+24(SB)/8, $0x3fa6db6db6e31f13
+GLOBL vec64_3fa6db6db6e31f13<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fb3333333332eca<>+0(SB)/8, $0x3fb3333333332eca
+DATA vec64_3fb3333333332eca<>+8(SB)/8, $0x3fb3333333332eca
+DATA vec64_3fb3333333332eca<>+16(SB)/8, $0x3fb3333333332eca
+DATA vec64_3fb3333333332eca<>+24(SB)/8, $0x3fb3333333332eca
+GLOBL vec64_3fb3333333332eca<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fc5555555555556<>+0(SB)/8, $0x3fc5555555555556
+DATA vec64_3fc5555555555556<>+8(SB)/8, $0x3fc5555555555556
+DATA vec64_3fc5555555555556<>+16(SB)/8, $0x3fc5555555555556
+DATA vec64_3fc5555555555556<>+24(SB)/8, $0x3fc5555555555556
+GLOBL vec64_3fc5555555555556<>(SB), RODATA|NOPTR, $32
+
+// func vecAcosF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAcosF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VCMPPD       $0x1e, vec64_3fe0000000000000<>+0(SB), Y1, Y2
+	VMOVUPS      vec64_3fe0000000000000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFNMADD231PD vec64_3fe0000000000000<>+0(SB), Y1, Y3
+	VMULPD       Y1, Y1, Y4
+	VBLENDVPD    Y2, Y3, Y4, Y3
+	VSQRTPD      Y3, Y4
+	VBLENDVPD    Y2, Y4, Y1, Y1
+	VMOVUPS      vec64_3f9d72b2bc8155f8<>+0(SB), Y4
+	VFMADD213PD  vec64_bf8e6aaa8a0a04cc<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f91d189408314ee<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f765a9c4dfcf8b2<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f852420b04b37be<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f8782651caa6547<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f8c9cf07674736a<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f91c4d35cf95421<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f96e8bb1c8209a2<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f9f1c71c1db0623<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fa6db6db6e31f13<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fb3333333332eca<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fc5555555555556<>+0(SB), Y3, Y4
+	VMULPD       Y3, Y4, Y3
+	VMULPD       Y1, Y3, Y3
+	VANDPS       Y1, Y2, Y4
+	VADDPD       Y4, Y1, Y1
+	VANDPS       Y3, Y2, Y4
+	VADDPD       Y4, Y3, Y3
+	VANDPD       vec64_8000000000000000<>+0(SB), Y0, Y4
+	VANDPS       vec64_8000000000000000<>+0(SB), Y2, Y5
+	VXORPD       Y5, Y4, Y4
+	VMOVUPS      vec64_400921fb54442d18<>+0(SB), Y5
+	VMOVUPS      vec64_0<>+0(SB), Y6
+	VBLENDVPD    Y0, Y5, Y6, Y5
+	VMOVUPS      vec64_3ff921fb54442d18<>+0(SB), Y6
+	VBLENDVPD    Y2, Y5, Y6, Y5
+	VXORPD       Y4, Y1, Y1
+	VXORPD       Y4, Y3, Y3
+	VMOVUPS      vec64_3ca1a62633145c07<>+0(SB), Y4
+	VMOVUPS      vec64_0<>+0(SB), Y6
+	VBLENDVPD    Y0, Y4, Y6, Y0
+	VMOVUPS      vec64_3c91a62633145c07<>+0(SB), Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VSUBPD       Y0, Y3, Y0
+	VADDPD       Y0, Y1, Y0
+	VSUBPD       Y0, Y5, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+DATA vec64_400921fb54442d18<>+0(SB)/8, $0x400921fb54442d18
+DATA vec64_400921fb54442d18<>+8(SB)/8, $0x400921fb54442d18
+DATA vec64_400921fb54442d18<>+16(SB)/8, $0x400921fb54442d18
+DATA vec64_400921fb54442d18<>+24(SB)/8, $0x400921fb54442d18
+GLOBL vec64_400921fb54442d18<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ca1a62633145c07<>+0(SB)/8, $0x3ca1a62633145c07
+DATA vec64_3ca1a62633145c07<>+8(SB)/8, $0x3ca1a62633145c07
+DATA vec64_3ca1a62633145c07<>+16(SB)/8, $0x3ca1a62633145c07
+DATA vec64_3ca1a62633145c07<>+24(SB)/8, $0x3ca1a62633145c07
+GLOBL vec64_3ca1a62633145c07<>(SB), RODATA|NOPTR, $32
+
+// func vecSinhF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vecSinhF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VMOVUPS      vec64_4086400000000000<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y2
+	VMULPD       vec64_3ff71547652b82fe<>+0(SB), Y2, Y3
+	VROUNDPD     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y3, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y3, Y2
+	VMOVUPS      vec64_3e21f74532e4ad59<>+0(SB), Y4
+	VFMADD213PD  vec64_3e5af503572d408e<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3e927e4dac236f7a<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3ec71de0115a8b98<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3efa01a01a70bf0f<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3f2a01a01ac41f85<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3f56c16c16c16276<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3f81111111110036<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3fa5555555555556<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3fc5555555555557<>+0(SB), Y2, Y4
+	VFMADD213PD  vec64_3fe0000000000000<>+0(SB), Y2, Y4
+	VMULPD       Y2, Y2, Y5
+	VMOVAPS      Y2, Y2
+	VFMADD231PD  Y5, Y4, Y2
+	VADDPD       vec64_3ff0000000000000<>+0(SB), Y2, Y2
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       vec64_3fe0000000000000<>+0(SB), Y3, Y4
+	VROUNDPD     $0x09, Y4, Y4
+	VADDPD       vec64_4338000000000000<>+0(SB), Y4, Y5
+	VPSLLQ       $0x34, Y5, Y5
+	VPADDQ       vec64_3ff0000000000000<>+0(SB), Y5, Y5
+	VMULPD       Y5, Y2, Y2
+	VSUBPD       Y4, Y3, Y3
+	VADDPD       vec64_4338000000000000<>+0(SB), Y3, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       vec64_3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       Y3, Y2, Y2
+	VMOVUPS      vec64_3fd0000000000000<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VCMPPD       $0x11, vec64_3ff0000000000000<>+0(SB), Y1, Y3
+	VMULPD       Y1, Y1, Y4
+	VMOVUPS      vec64_3ce99f0806c2628d<>+0(SB), Y5
+	VFMADD213PD  vec64_3d6ae777c36fd5b6<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3de612467ccb2260<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3e5ae6456792a77f<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3ec71de3a556f96c<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3f2a01a01a01a001<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3f81111111111111<>+0(SB), Y4, Y5
+	VFMADD213PD  vec64_3fc5555555555555<>+0(SB), Y4, Y5
+	VMULPD       Y4, Y5, Y4
+	VMULPD       Y1, Y4, Y4
+	VADDPD       Y4, Y1, Y1
+	VBLENDVPD    Y3, Y1, Y2, Y1
+	VANDPD       vec64_8000000000000000<>+0(SB), Y0, Y0
+	VORPD        Y0, Y1, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+DATA vec64_4086400000000000<>+0(SB)/8, $0x4086400000000000
+DATA vec64_4086400000000000<>+8(SB)/8, $0x4086400000000000
+DATA vec64_4086400000000000<>+16(SB)/8, $0x4086400000000000
+DATA vec64_4086400000000000<>+24(SB)/8, $0x4086400000000000
+GLOBL vec64_4086400000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fd0000000000000<>+0(SB)/8, $0x3fd0000000000000
+DATA vec64_3fd0000000000000<>+8(SB)/8, $0x3fd0000000000000
+DATA vec64_3fd0000000000000<>+16(SB)/8, $0x3fd0000000000000
+DATA vec64_3fd0000000000000<>+24(SB)/8, $0x3fd0000000000000
+GLOBL vec64_3fd0000000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ce99f0806c2628d<>+0(SB)/8, $0x3ce99f0806c2628d
+DATA vec64_3ce99f0806c2628d<>+8(SB)/8, $0x3ce99f0806c2628d
+DATA vec64_3ce99f0806c2628d<>+16(SB)/8, $0x3ce99f0806c2628d
+DATA vec64_3ce99f0806c2628d<>+24(SB)/8, $0x3ce99f0806c2628d
+GLOBL vec64_3ce99f0806c2628d<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3d6ae777c36fd5b6<>+0(SB)/8, $0x3d6ae777c36fd5b6
+DATA vec64_3d6ae777c36fd5b6<>+8(SB)/8, $0x3d6ae777c36fd5b6
+DATA vec64_3d6ae777c36fd5b6<>+16(SB)/8, $0x3d6ae777c36fd5b6
+DATA vec64_3d6ae777c36fd5b6<>+24(SB)/8, $0x3d6ae777c36fd5b6
+GLOBL vec64_3d6ae777c36fd5b6<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3de612467ccb2260<>+0(SB)/8, $0x3de612467ccb2260
+DATA vec64_3de612467ccb2260<>+8(SB)/8, $0x3de612467ccb2260
+DATA vec64_3de612467ccb2260<>+16(SB)/8, $0x3de612467ccb2260
+DATA vec64_3de612467ccb2260<>+24(SB)/8, $0x3de612467ccb2260
+GLOBL vec64_3de612467ccb2260<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3e5ae6456792a77f<>+0(SB)/8, $0x3e5ae6456792a77f
+DATA vec64_3e5ae6456792a77f<>+8(SB)/8, $0x3e5ae6456792a77f
+DATA vec64_3e5ae6456792a77f<>+16(SB)/8, $0x3e5ae6456792a77f
+DATA vec64_3e5ae6456792a77f<>+24(SB)/8, $0x3e5ae6456792a77f
+GLOBL vec64_3e5ae6456792a77f<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ec71de3a556f96c<>+0(SB)/8, $0x3ec71de3a556f96c
+DATA vec64_3ec71de3a556f96c<>+8(SB)/8, $0x3ec71de3a556f96c
+DATA vec64_3ec71de3a556f96c<>+16(SB)/8, $0x3ec71de3a556f96c
+DATA vec64_3ec71de3a556f96c<>+24(SB)/8, $0x3ec71de3a556f96c
+GLOBL vec64_3ec71de3a556f96c<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f2a01a01a01a001<>+0(SB)/8, $0x3f2a01a01a01a001
+DATA vec64_3f2a01a01a01a001<>+8(SB)/8, $0x3f2a01a01a01a001
+DATA vec64_3f2a01a01a01a001<>+16(SB)/8, $0x3f2a01a01a01a001
+DATA vec64_3f2a01a01a01a001<>+24(SB)/8, $0x3f2a01a01a01a001
+GLOBL vec64_3f2a01a01a01a001<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f81111111111111<>+0(SB)/8, $0x3f81111111111111
+DATA vec64_3f81111111111111<>+8(SB)/8, $0x3f81111111111111
+DATA vec64_3f81111111111111<>+16(SB)/8, $0x3f81111111111111
+DATA vec64_3f81111111111111<>+24(SB)/8, $0x3f81111111111111
+GLOBL vec64_3f81111111111111<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fc5555555555555<>+0(SB)/8, $0x3fc5555555555555
+DATA vec64_3fc5555555555555<>+8(SB)/8, $0x3fc5555555555555
+DATA vec64_3fc5555555555555<>+16(SB)/8, $0x3fc5555555555555
+DATA vec64_3fc5555555555555<>+24(SB)/8, $0x3fc5555555555555
+GLOBL vec64_3fc5555555555555<>(SB), RODATA|NOPTR, $32
+
+// func vecCoshF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vecCoshF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y0
+	VMOVUPS      vec64_4086400000000000<>+0(SB), Y1
+	VMINPD       Y0, Y1, Y0
+	VMULPD       vec64_3ff71547652b82fe<>+0(SB), Y0, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y1, Y0
+	VMOVUPS      vec64_3e21f74532e4ad59<>+0(SB), Y2
+	VFMADD213PD  vec64_3e5af503572d408e<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3e927e4dac236f7a<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3ec71de0115a8b98<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3efa01a01a70bf0f<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3f2a01a01ac41f85<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3f56c16c16c16276<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3f81111111110036<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3fa5555555555556<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3fc5555555555557<>+0(SB), Y0, Y2
+	VFMADD213PD  vec64_3fe0000000000000<>+0(SB), Y0, Y2
+	VMULPD       Y0, Y0, Y3
+	VMOVAPS      Y0, Y0
+	VFMADD231PD  Y3, Y2, Y0
+	VADDPD       vec64_3ff0000000000000<>+0(SB), Y0, Y0
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y1, Y1
+	VMULPD       vec64_3fe0000000000000<>+0(SB), Y1, Y2
+	VROUNDPD     $0x09, Y2, Y2
+	VADDPD       vec64_4338000000000000<>+0(SB), Y2, Y3
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       vec64_3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       Y3, Y0, Y0
+	VSUBPD       Y2, Y1, Y1
+	VADDPD       vec64_4338000000000000<>+0(SB), Y1, Y1
+	VPSLLQ       $0x34, Y1, Y1
+	VPADDQ       vec64_3ff0000000000000<>+0(SB), Y1, Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVUPS      vec64_3fd0000000000000<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
+// func vecAtan2F64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, FMA3
+TEXT ·vecAtan2F64AVX2(SB), NOSPLIT, $0-40
+	MOVQ  n+32(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	MOVQ  b+16(FP), BX
+	LEAQ  (BX)(AX*8), BX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+	VMOVUPD (BX)(AX*8), Y1
+
+compute4:
+	VANDPD      vec64_7fffffffffffffff<>+0(SB), Y0, Y2
+	VANDPD      vec64_7fffffffffffffff<>+0(SB), Y1, Y3
+	VCMPPD      $0x1e, Y3, Y2, Y4
+	VMINPD      Y3, Y2, Y5
+	VMAXPD      Y3, Y2, Y2
+	VDIVPD      Y2, Y5, Y3
+	VCMPPD      $0x00, Y2, Y5, Y5
+	VCMPPD      $0x04, vec64_0<>+0(SB), Y2, Y2
+	VANDPS      vec64_3ff0000000000000<>+0(SB), Y2, Y2
+	VBLENDVPD   Y5, Y2, Y3, Y2
+	VANDPD      vec64_8000000000000000<>+0(SB), Y1, Y3
+	VANDPS      vec64_8000000000000000<>+0(SB), Y4, Y5
+	VXORPD      Y5, Y3, Y3
+	VXORPD      Y3, Y2, Y2
+	VMULPD      Y2, Y2, Y3
+	VMOVUPS     vec64_3ee04a3628aee536<>+0(SB), Y5
+	VFMADD213PD vec64_bf1890e58e18ff08<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3f419e6b726893d0<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bf60110cfd66bd22<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3f750ea3497605b5<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bf8552f78ddf9b30<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3f9198ad7e0bd0c6<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bf98c59dbc673323<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3f9f0f041d3e2f50<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfa20f157ad652df<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3fa42a843b89b0eb<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfa62c464c86804f<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3fa85c82bf04fbd6<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfaaf1a76061e434<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3fae1e0069edf96e<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfb1110f9a06b09d<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3fb3b13af957f086<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfb745d1731e853f<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3fbc71c71c6882cd<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfc2492492491234<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_3fc999999999997d<>+0(SB), Y3, Y5
+	VFMADD213PD vec64_bfd5555555555555<>+0(SB), Y3, Y5
+	VMULPD      Y3, Y5, Y3
+	VMULPD      Y2, Y3, Y3
+	VMOVUPS     vec64_3c91a62633145c07<>+0(SB), Y5
+	VMOVUPS     vec64_3ca1a62633145c07<>+0(SB), Y6
+	VMOVUPS     vec64_0<>+0(SB), Y7
+	VBLENDVPD   Y1, Y6, Y7, Y6
+	VBLENDVPD   Y4, Y5, Y6, Y5
+	VADDPD      Y5, Y3, Y3
+	VADDPD      Y3, Y2, Y2
+	VMOVUPS     vec64_3ff921fb54442d18<>+0(SB), Y3
+	VMOVUPS     vec64_400921fb54442d18<>+0(SB), Y5
+	VMOVUPS     vec64_0<>+0(SB), Y6
+	VBLENDVPD   Y1, Y5, Y6, Y5
+	VBLENDVPD   Y4, Y3, Y5, Y3
+	VADDPD      Y3, Y2, Y2
+	VANDPD      vec64_7fffffffffffffff<>+0(SB), Y2, Y2
+	VANDPD      vec64_8000000000000000<>+0(SB), Y0, Y3
+	VORPD       Y3, Y2, Y2
+	VCMPPD      $0x03, Y1, Y0, Y3
+	VADDPD      Y1, Y0, Y0
+	VBLENDVPD   Y3, Y0, Y2, Y0
+	CMPQ        AX, $-4
+	JG          store5
+	VMOVUPD     Y0, (CX)(AX*8)
+	ADDQ        $0x04, AX
+	JNZ         loop2
+
+done1:
+	VZEROUPPER
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), SI
+	VMOVUPS    32(SI)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	VMOVUPS    32(SI)(AX*8), Y1
+	VMASKMOVPD (BX)(AX*8), Y1, Y1
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	VZEROUPPER
+	RET
+
 // func vecNegI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX, AVX2
 TEXT ·vecNegI64AVX2(SB), NOSPLIT, $0-40
@@ -7913,26 +9570,6 @@ DATA vec32_3f22f983<>+24(SB)/4, $0x3f22f983
 DATA vec32_3f22f983<>+28(SB)/4, $0x3f22f983
 GLOBL vec32_3f22f983<>(SB), RODATA|NOPTR, $32
 
-DATA vec32_3fc90fdb<>+0(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+4(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+8(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+12(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+16(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+20(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+24(SB)/4, $0x3fc90fdb
-DATA vec32_3fc90fdb<>+28(SB)/4, $0x3fc90fdb
-GLOBL vec32_3fc90fdb<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_b33bbd2e<>+0(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+4(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+8(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+12(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+16(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+20(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+24(SB)/4, $0xb33bbd2e
-DATA vec32_b33bbd2e<>+28(SB)/4, $0xb33bbd2e
-GLOBL vec32_b33bbd2e<>(SB), RODATA|NOPTR, $32
-
 DATA vec32_a6f72ced<>+0(SB)/4, $0xa6f72ced
 DATA vec32_a6f72ced<>+4(SB)/4, $0xa6f72ced
 DATA vec32_a6f72ced<>+8(SB)/4, $0xa6f72ced
@@ -8097,6 +9734,681 @@ store5:
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
 	RET
+
+// func vecTanF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+// Requires: AVX, FMA3
+TEXT ·vecTanF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ  n+16(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*4), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*4), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPS (DX)(AX*4), Y0
+
+compute4:
+	VANDPS       vec32_7fffffff<>+0(SB), Y0, Y1
+	VCMPPS       $0x1e, vec32_47c35000<>+0(SB), Y1, Y1
+	VMOVMSKPS    Y1, BX
+	TESTL        BX, BX
+	JNZ          done1
+	VMULPS       vec32_3f22f983<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS vec32_3fc90fdb<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y2
+	VFNMADD231PS vec32_b33c0000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y0, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS vec32_b33c0000<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS vec32_a1b3b39a<>+0(SB), Y1, Y0
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_2e85a309<>+0(SB), Y1, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  Y3, Y0, Y4
+	VMULPS       Y2, Y2, Y0
+	VMOVUPS      vec32_3b7c001c<>+0(SB), Y3
+	VFMADD213PS  vec32_3a9ae70f<>+0(SB), Y0, Y3
+	VFMADD213PS  vec32_3c23417d<>+0(SB), Y0, Y3
+	VFMADD213PS  vec32_3cb11d7a<>+0(SB), Y0, Y3
+	VFMADD213PS  vec32_3d5d2962<>+0(SB), Y0, Y3
+	VFMADD213PS  vec32_3e088844<>+0(SB), Y0, Y3
+	VFMADD213PS  vec32_3eaaaaab<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y3, Y0
+	VMULPS       Y2, Y0, Y0
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y0, Y2, Y3
+	VMOVUPS      vec32_bf800000<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y0, Y0
+	VMOVAPS      Y4, Y2
+	VFMADD213PS  vec32_3f800000<>+0(SB), Y3, Y2
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  Y0, Y4, Y2
+	VMOVAPS      Y4, Y0
+	VFMADD231PS  Y2, Y4, Y0
+	VMULPS       vec32_3f000000<>+0(SB), Y1, Y1
+	VROUNDPS     $0x09, Y1, Y2
+	VCMPPS       $0x04, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y0, Y3, Y0
+	CMPQ         AX, $-8
+	JG           store5
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	MOVQ n+16(FP), CX
+	ADDQ AX, CX
+	MOVQ CX, done+24(FP)
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS Y0, Y1, (CX)(AX*4)
+	XORQ       AX, AX
+	VZEROUPPER
+	MOVQ       n+16(FP), CX
+	ADDQ       AX, CX
+	MOVQ       CX, done+24(FP)
+	RET
+
+DATA vec32_b33c0000<>+0(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+4(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+8(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+12(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+16(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+20(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+24(SB)/4, $0xb33c0000
+DATA vec32_b33c0000<>+28(SB)/4, $0xb33c0000
+GLOBL vec32_b33c0000<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_a1b3b39a<>+0(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+4(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+8(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+12(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+16(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+20(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+24(SB)/4, $0xa1b3b39a
+DATA vec32_a1b3b39a<>+28(SB)/4, $0xa1b3b39a
+GLOBL vec32_a1b3b39a<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_2e85a309<>+0(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+4(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+8(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+12(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+16(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+20(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+24(SB)/4, $0x2e85a309
+DATA vec32_2e85a309<>+28(SB)/4, $0x2e85a309
+GLOBL vec32_2e85a309<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3b7c001c<>+0(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+4(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+8(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+12(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+16(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+20(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+24(SB)/4, $0x3b7c001c
+DATA vec32_3b7c001c<>+28(SB)/4, $0x3b7c001c
+GLOBL vec32_3b7c001c<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3a9ae70f<>+0(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+4(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+8(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+12(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+16(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+20(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+24(SB)/4, $0x3a9ae70f
+DATA vec32_3a9ae70f<>+28(SB)/4, $0x3a9ae70f
+GLOBL vec32_3a9ae70f<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3c23417d<>+0(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+4(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+8(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+12(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+16(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+20(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+24(SB)/4, $0x3c23417d
+DATA vec32_3c23417d<>+28(SB)/4, $0x3c23417d
+GLOBL vec32_3c23417d<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3cb11d7a<>+0(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+4(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+8(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+12(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+16(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+20(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+24(SB)/4, $0x3cb11d7a
+DATA vec32_3cb11d7a<>+28(SB)/4, $0x3cb11d7a
+GLOBL vec32_3cb11d7a<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3d5d2962<>+0(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+4(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+8(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+12(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+16(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+20(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+24(SB)/4, $0x3d5d2962
+DATA vec32_3d5d2962<>+28(SB)/4, $0x3d5d2962
+GLOBL vec32_3d5d2962<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3e088844<>+0(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+4(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+8(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+12(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+16(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+20(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+24(SB)/4, $0x3e088844
+DATA vec32_3e088844<>+28(SB)/4, $0x3e088844
+GLOBL vec32_3e088844<>(SB), RODATA|NOPTR, $32
+
+DATA vec32_3eaaaaab<>+0(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+4(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+8(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+12(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+16(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+20(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+24(SB)/4, $0x3eaaaaab
+DATA vec32_3eaaaaab<>+28(SB)/4, $0x3eaaaaab
+GLOBL vec32_3eaaaaab<>(SB), RODATA|NOPTR, $32
+
+// func vecSinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vecSinF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  n+16(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VCMPPD       $0x1e, vec64_40f86a0000000000<>+0(SB), Y1, Y1
+	VMOVMSKPD    Y1, BX
+	TESTL        BX, BX
+	JNZ          done1
+	VMULPD       vec64_3fe45f306dc9c883<>+0(SB), Y0, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3ff921fb54442d18<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3c91a62633145c07<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_b91f1976b7ed8fbc<>+0(SB), Y1, Y0
+	VMULPD       Y0, Y0, Y2
+	VMOVUPS      vec64_3de5d93a5acfd57c<>+0(SB), Y3
+	VFMADD213PD  vec64_be5ae5e68a2b9ceb<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3ec71de357b1fe7d<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_bf2a01a019c161d5<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3f8111111110f8a6<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_bfc5555555555549<>+0(SB), Y2, Y3
+	VMULPD       Y2, Y3, Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PD  Y0, Y3, Y4
+	VMOVUPS      vec64_bda8fae9be8838d4<>+0(SB), Y0
+	VFMADD213PD  vec64_3e21ee9ebdb4b1c4<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_be927e4f809c52ad<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_3efa01a019cb1590<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_bf56c16c16c15177<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_3fa555555555554c<>+0(SB), Y2, Y0
+	VMULPD       Y2, Y0, Y0
+	VMOVUPS      vec64_3ff0000000000000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  Y2, Y0, Y3
+	VADDPD       vec64_4338000000000000<>+0(SB), Y1, Y0
+	VPSLLQ       $0x3f, Y0, Y1
+	VBLENDVPD    Y1, Y3, Y4, Y1
+	VPSLLQ       $0x3e, Y0, Y0
+	VANDPD       vec64_8000000000000000<>+0(SB), Y0, Y0
+	VXORPD       Y0, Y1, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	MOVQ n+16(FP), CX
+	ADDQ AX, CX
+	MOVQ CX, done+24(FP)
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	XORQ       AX, AX
+	VZEROUPPER
+	MOVQ       n+16(FP), CX
+	ADDQ       AX, CX
+	MOVQ       CX, done+24(FP)
+	RET
+
+DATA vec64_40f86a0000000000<>+0(SB)/8, $0x40f86a0000000000
+DATA vec64_40f86a0000000000<>+8(SB)/8, $0x40f86a0000000000
+DATA vec64_40f86a0000000000<>+16(SB)/8, $0x40f86a0000000000
+DATA vec64_40f86a0000000000<>+24(SB)/8, $0x40f86a0000000000
+GLOBL vec64_40f86a0000000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fe45f306dc9c883<>+0(SB)/8, $0x3fe45f306dc9c883
+DATA vec64_3fe45f306dc9c883<>+8(SB)/8, $0x3fe45f306dc9c883
+DATA vec64_3fe45f306dc9c883<>+16(SB)/8, $0x3fe45f306dc9c883
+DATA vec64_3fe45f306dc9c883<>+24(SB)/8, $0x3fe45f306dc9c883
+GLOBL vec64_3fe45f306dc9c883<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_b91f1976b7ed8fbc<>+0(SB)/8, $0xb91f1976b7ed8fbc
+DATA vec64_b91f1976b7ed8fbc<>+8(SB)/8, $0xb91f1976b7ed8fbc
+DATA vec64_b91f1976b7ed8fbc<>+16(SB)/8, $0xb91f1976b7ed8fbc
+DATA vec64_b91f1976b7ed8fbc<>+24(SB)/8, $0xb91f1976b7ed8fbc
+GLOBL vec64_b91f1976b7ed8fbc<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3de5d93a5acfd57c<>+0(SB)/8, $0x3de5d93a5acfd57c
+DATA vec64_3de5d93a5acfd57c<>+8(SB)/8, $0x3de5d93a5acfd57c
+DATA vec64_3de5d93a5acfd57c<>+16(SB)/8, $0x3de5d93a5acfd57c
+DATA vec64_3de5d93a5acfd57c<>+24(SB)/8, $0x3de5d93a5acfd57c
+GLOBL vec64_3de5d93a5acfd57c<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_be5ae5e68a2b9ceb<>+0(SB)/8, $0xbe5ae5e68a2b9ceb
+DATA vec64_be5ae5e68a2b9ceb<>+8(SB)/8, $0xbe5ae5e68a2b9ceb
+DATA vec64_be5ae5e68a2b9ceb<>+16(SB)/8, $0xbe5ae5e68a2b9ceb
+DATA vec64_be5ae5e68a2b9ceb<>+24(SB)/8, $0xbe5ae5e68a2b9ceb
+GLOBL vec64_be5ae5e68a2b9ceb<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ec71de357b1fe7d<>+0(SB)/8, $0x3ec71de357b1fe7d
+DATA vec64_3ec71de357b1fe7d<>+8(SB)/8, $0x3ec71de357b1fe7d
+DATA vec64_3ec71de357b1fe7d<>+16(SB)/8, $0x3ec71de357b1fe7d
+DATA vec64_3ec71de357b1fe7d<>+24(SB)/8, $0x3ec71de357b1fe7d
+GLOBL vec64_3ec71de357b1fe7d<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf2a01a019c161d5<>+0(SB)/8, $0xbf2a01a019c161d5
+DATA vec64_bf2a01a019c161d5<>+8(SB)/8, $0xbf2a01a019c161d5
+DATA vec64_bf2a01a019c161d5<>+16(SB)/8, $0xbf2a01a019c161d5
+DATA vec64_bf2a01a019c161d5<>+24(SB)/8, $0xbf2a01a019c161d5
+GLOBL vec64_bf2a01a019c161d5<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f8111111110f8a6<>+0(SB)/8, $0x3f8111111110f8a6
+DATA vec64_3f8111111110f8a6<>+8(SB)/8, $0x3f8111111110f8a6
+DATA vec64_3f8111111110f8a6<>+16(SB)/8, $0x3f8111111110f8a6
+DATA vec64_3f8111111110f8a6<>+24(SB)/8, $0x3f8111111110f8a6
+GLOBL vec64_3f8111111110f8a6<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfc5555555555549<>+0(SB)/8, $0xbfc5555555555549
+DATA vec64_bfc5555555555549<>+8(SB)/8, $0xbfc5555555555549
+DATA vec64_bfc5555555555549<>+16(SB)/8, $0xbfc5555555555549
+DATA vec64_bfc5555555555549<>+24(SB)/8, $0xbfc5555555555549
+GLOBL vec64_bfc5555555555549<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bda8fae9be8838d4<>+0(SB)/8, $0xbda8fae9be8838d4
+DATA vec64_bda8fae9be8838d4<>+8(SB)/8, $0xbda8fae9be8838d4
+DATA vec64_bda8fae9be8838d4<>+16(SB)/8, $0xbda8fae9be8838d4
+DATA vec64_bda8fae9be8838d4<>+24(SB)/8, $0xbda8fae9be8838d4
+GLOBL vec64_bda8fae9be8838d4<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3e21ee9ebdb4b1c4<>+0(SB)/8, $0x3e21ee9ebdb4b1c4
+DATA vec64_3e21ee9ebdb4b1c4<>+8(SB)/8, $0x3e21ee9ebdb4b1c4
+DATA vec64_3e21ee9ebdb4b1c4<>+16(SB)/8, $0x3e21ee9ebdb4b1c4
+DATA vec64_3e21ee9ebdb4b1c4<>+24(SB)/8, $0x3e21ee9ebdb4b1c4
+GLOBL vec64_3e21ee9ebdb4b1c4<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_be927e4f809c52ad<>+0(SB)/8, $0xbe927e4f809c52ad
+DATA vec64_be927e4f809c52ad<>+8(SB)/8, $0xbe927e4f809c52ad
+DATA vec64_be927e4f809c52ad<>+16(SB)/8, $0xbe927e4f809c52ad
+DATA vec64_be927e4f809c52ad<>+24(SB)/8, $0xbe927e4f809c52ad
+GLOBL vec64_be927e4f809c52ad<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3efa01a019cb1590<>+0(SB)/8, $0x3efa01a019cb1590
+DATA vec64_3efa01a019cb1590<>+8(SB)/8, $0x3efa01a019cb1590
+DATA vec64_3efa01a019cb1590<>+16(SB)/8, $0x3efa01a019cb1590
+DATA vec64_3efa01a019cb1590<>+24(SB)/8, $0x3efa01a019cb1590
+GLOBL vec64_3efa01a019cb1590<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bf56c16c16c15177<>+0(SB)/8, $0xbf56c16c16c15177
+DATA vec64_bf56c16c16c15177<>+8(SB)/8, $0xbf56c16c16c15177
+DATA vec64_bf56c16c16c15177<>+16(SB)/8, $0xbf56c16c16c15177
+DATA vec64_bf56c16c16c15177<>+24(SB)/8, $0xbf56c16c16c15177
+GLOBL vec64_bf56c16c16c15177<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fa555555555554c<>+0(SB)/8, $0x3fa555555555554c
+DATA vec64_3fa555555555554c<>+8(SB)/8, $0x3fa555555555554c
+DATA vec64_3fa555555555554c<>+16(SB)/8, $0x3fa555555555554c
+DATA vec64_3fa555555555554c<>+24(SB)/8, $0x3fa555555555554c
+GLOBL vec64_3fa555555555554c<>(SB), RODATA|NOPTR, $32
+
+// func vecCosF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vecCosF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  n+16(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VCMPPD       $0x1e, vec64_40f86a0000000000<>+0(SB), Y1, Y1
+	VMOVMSKPD    Y1, BX
+	TESTL        BX, BX
+	JNZ          done1
+	VMULPD       vec64_3fe45f306dc9c883<>+0(SB), Y0, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3ff921fb54442d18<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3c91a62633145c07<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_b91f1976b7ed8fbc<>+0(SB), Y1, Y0
+	VMULPD       Y0, Y0, Y2
+	VMOVUPS      vec64_3de5d93a5acfd57c<>+0(SB), Y3
+	VFMADD213PD  vec64_be5ae5e68a2b9ceb<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3ec71de357b1fe7d<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_bf2a01a019c161d5<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3f8111111110f8a6<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_bfc5555555555549<>+0(SB), Y2, Y3
+	VMULPD       Y2, Y3, Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PD  Y0, Y3, Y4
+	VMOVUPS      vec64_bda8fae9be8838d4<>+0(SB), Y0
+	VFMADD213PD  vec64_3e21ee9ebdb4b1c4<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_be927e4f809c52ad<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_3efa01a019cb1590<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_bf56c16c16c15177<>+0(SB), Y2, Y0
+	VFMADD213PD  vec64_3fa555555555554c<>+0(SB), Y2, Y0
+	VMULPD       Y2, Y0, Y0
+	VMOVUPS      vec64_3ff0000000000000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  Y2, Y0, Y3
+	VADDPD       vec64_4338000000000000<>+0(SB), Y1, Y0
+	VPADDQ       vec64_1<>+0(SB), Y0, Y0
+	VPSLLQ       $0x3f, Y0, Y1
+	VBLENDVPD    Y1, Y3, Y4, Y1
+	VPSLLQ       $0x3e, Y0, Y0
+	VANDPD       vec64_8000000000000000<>+0(SB), Y0, Y0
+	VXORPD       Y0, Y1, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	MOVQ n+16(FP), CX
+	ADDQ AX, CX
+	MOVQ CX, done+24(FP)
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	XORQ       AX, AX
+	VZEROUPPER
+	MOVQ       n+16(FP), CX
+	ADDQ       AX, CX
+	MOVQ       CX, done+24(FP)
+	RET
+
+// func vecTanF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+// Requires: AVX, FMA3
+TEXT ·vecTanF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ  n+16(FP), AX
+	TESTQ AX, AX
+	JZ    done1
+	MOVQ  dst+0(FP), CX
+	LEAQ  (CX)(AX*8), CX
+	MOVQ  a+8(FP), DX
+	LEAQ  (DX)(AX*8), DX
+	NEGQ  AX
+
+loop2:
+	CMPQ    AX, $-4
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Y0
+
+compute4:
+	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
+	VCMPPD       $0x1e, vec64_40f86a0000000000<>+0(SB), Y1, Y1
+	VMOVMSKPD    Y1, BX
+	TESTL        BX, BX
+	JNZ          done1
+	VMULPD       vec64_3fe45f306dc9c883<>+0(SB), Y0, Y1
+	VROUNDPD     $0x08, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3ff921fb54442d18<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y2
+	VFNMADD231PD vec64_3c91a62633000000<>+0(SB), Y1, Y2
+	VSUBPD       Y2, Y0, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_3c91a62633000000<>+0(SB), Y1, Y0
+	VMOVAPS      Y0, Y0
+	VFNMADD231PD vec64_37127044533e63a0<>+0(SB), Y1, Y0
+	VMOVAPS      Y2, Y2
+	VFNMADD231PD vec64_3a945c06e0e68948<>+0(SB), Y1, Y2
+	VMULPD       Y2, Y2, Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PD  Y3, Y0, Y4
+	VMULPD       Y2, Y2, Y0
+	VMOVUPS      vec64_3ee1cfc006814ca5<>+0(SB), Y3
+	VFMADD213PD  vec64_bef33f781e368ec4<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f032f48f3ad72a8<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_bee745244e511803<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f0d2cbb87063d9d<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f1794e479e74e5d<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f2f9e89fdcce713<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f4351b2fbab98a7<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f57da8013de5a11<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f6d6d393e55be3c<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f8226e366483df5<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3f9664f487d78ba0<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3faba1ba1ba29dde<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3fc1111111111098<>+0(SB), Y0, Y3
+	VFMADD213PD  vec64_3fd5555555555555<>+0(SB), Y0, Y3
+	VMULPD       Y0, Y3, Y0
+	VMULPD       Y2, Y0, Y0
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y0, Y2, Y3
+	VMOVUPS      vec64_bff0000000000000<>+0(SB), Y4
+	VDIVPD       Y3, Y4, Y4
+	VSUBPD       Y2, Y3, Y2
+	VSUBPD       Y2, Y0, Y0
+	VMOVAPS      Y4, Y2
+	VFMADD213PD  vec64_3ff0000000000000<>+0(SB), Y3, Y2
+	VMOVAPS      Y2, Y2
+	VFMADD231PD  Y0, Y4, Y2
+	VMOVAPS      Y4, Y0
+	VFMADD231PD  Y2, Y4, Y0
+	VMULPD       vec64_3fe0000000000000<>+0(SB), Y1, Y1
+	VROUNDPD     $0x09, Y1, Y2
+	VCMPPD       $0x04, Y2, Y1, Y1
+	VBLENDVPD    Y1, Y0, Y3, Y0
+	CMPQ         AX, $-4
+	JG           store5
+	VMOVUPD      Y0, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	JNZ          loop2
+
+done1:
+	VZEROUPPER
+	MOVQ n+16(FP), CX
+	ADDQ AX, CX
+	MOVQ CX, done+24(FP)
+	RET
+
+tail3:
+	LEAQ       vec_tail<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*8), Y0
+	VMASKMOVPD (DX)(AX*8), Y0, Y0
+	JMP        compute4
+
+store5:
+	LEAQ       vec_tail<>+0(SB), DX
+	VMOVUPS    32(DX)(AX*8), Y1
+	VMASKMOVPD Y0, Y1, (CX)(AX*8)
+	XORQ       AX, AX
+	VZEROUPPER
+	MOVQ       n+16(FP), CX
+	ADDQ       AX, CX
+	MOVQ       CX, done+24(FP)
+	RET
+
+DATA vec64_3c91a62633000000<>+0(SB)/8, $0x3c91a62633000000
+DATA vec64_3c91a62633000000<>+8(SB)/8, $0x3c91a62633000000
+DATA vec64_3c91a62633000000<>+16(SB)/8, $0x3c91a62633000000
+DATA vec64_3c91a62633000000<>+24(SB)/8, $0x3c91a62633000000
+GLOBL vec64_3c91a62633000000<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_37127044533e63a0<>+0(SB)/8, $0x37127044533e63a0
+DATA vec64_37127044533e63a0<>+8(SB)/8, $0x37127044533e63a0
+DATA vec64_37127044533e63a0<>+16(SB)/8, $0x37127044533e63a0
+DATA vec64_37127044533e63a0<>+24(SB)/8, $0x37127044533e63a0
+GLOBL vec64_37127044533e63a0<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3a945c06e0e68948<>+0(SB)/8, $0x3a945c06e0e68948
+DATA vec64_3a945c06e0e68948<>+8(SB)/8, $0x3a945c06e0e68948
+DATA vec64_3a945c06e0e68948<>+16(SB)/8, $0x3a945c06e0e68948
+DATA vec64_3a945c06e0e68948<>+24(SB)/8, $0x3a945c06e0e68948
+GLOBL vec64_3a945c06e0e68948<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3ee1cfc006814ca5<>+0(SB)/8, $0x3ee1cfc006814ca5
+DATA vec64_3ee1cfc006814ca5<>+8(SB)/8, $0x3ee1cfc006814ca5
+DATA vec64_3ee1cfc006814ca5<>+16(SB)/8, $0x3ee1cfc006814ca5
+DATA vec64_3ee1cfc006814ca5<>+24(SB)/8, $0x3ee1cfc006814ca5
+GLOBL vec64_3ee1cfc006814ca5<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bef33f781e368ec4<>+0(SB)/8, $0xbef33f781e368ec4
+DATA vec64_bef33f781e368ec4<>+8(SB)/8, $0xbef33f781e368ec4
+DATA vec64_bef33f781e368ec4<>+16(SB)/8, $0xbef33f781e368ec4
+DATA vec64_bef33f781e368ec4<>+24(SB)/8, $0xbef33f781e368ec4
+GLOBL vec64_bef33f781e368ec4<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f032f48f3ad72a8<>+0(SB)/8, $0x3f032f48f3ad72a8
+DATA vec64_3f032f48f3ad72a8<>+8(SB)/8, $0x3f032f48f3ad72a8
+DATA vec64_3f032f48f3ad72a8<>+16(SB)/8, $0x3f032f48f3ad72a8
+DATA vec64_3f032f48f3ad72a8<>+24(SB)/8, $0x3f032f48f3ad72a8
+GLOBL vec64_3f032f48f3ad72a8<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bee745244e511803<>+0(SB)/8, $0xbee745244e511803
+DATA vec64_bee745244e511803<>+8(SB)/8, $0xbee745244e511803
+DATA vec64_bee745244e511803<>+16(SB)/8, $0xbee745244e511803
+DATA vec64_bee745244e511803<>+24(SB)/8, $0xbee745244e511803
+GLOBL vec64_bee745244e511803<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f0d2cbb87063d9d<>+0(SB)/8, $0x3f0d2cbb87063d9d
+DATA vec64_3f0d2cbb87063d9d<>+8(SB)/8, $0x3f0d2cbb87063d9d
+DATA vec64_3f0d2cbb87063d9d<>+16(SB)/8, $0x3f0d2cbb87063d9d
+DATA vec64_3f0d2cbb87063d9d<>+24(SB)/8, $0x3f0d2cbb87063d9d
+GLOBL vec64_3f0d2cbb87063d9d<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f1794e479e74e5d<>+0(SB)/8, $0x3f1794e479e74e5d
+DATA vec64_3f1794e479e74e5d<>+8(SB)/8, $0x3f1794e479e74e5d
+DATA vec64_3f1794e479e74e5d<>+16(SB)/8, $0x3f1794e479e74e5d
+DATA vec64_3f1794e479e74e5d<>+24(SB)/8, $0x3f1794e479e74e5d
+GLOBL vec64_3f1794e479e74e5d<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f2f9e89fdcce713<>+0(SB)/8, $0x3f2f9e89fdcce713
+DATA vec64_3f2f9e89fdcce713<>+8(SB)/8, $0x3f2f9e89fdcce713
+DATA vec64_3f2f9e89fdcce713<>+16(SB)/8, $0x3f2f9e89fdcce713
+DATA vec64_3f2f9e89fdcce713<>+24(SB)/8, $0x3f2f9e89fdcce713
+GLOBL vec64_3f2f9e89fdcce713<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f4351b2fbab98a7<>+0(SB)/8, $0x3f4351b2fbab98a7
+DATA vec64_3f4351b2fbab98a7<>+8(SB)/8, $0x3f4351b2fbab98a7
+DATA vec64_3f4351b2fbab98a7<>+16(SB)/8, $0x3f4351b2fbab98a7
+DATA vec64_3f4351b2fbab98a7<>+24(SB)/8, $0x3f4351b2fbab98a7
+GLOBL vec64_3f4351b2fbab98a7<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f57da8013de5a11<>+0(SB)/8, $0x3f57da8013de5a11
+DATA vec64_3f57da8013de5a11<>+8(SB)/8, $0x3f57da8013de5a11
+DATA vec64_3f57da8013de5a11<>+16(SB)/8, $0x3f57da8013de5a11
+DATA vec64_3f57da8013de5a11<>+24(SB)/8, $0x3f57da8013de5a11
+GLOBL vec64_3f57da8013de5a11<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f6d6d393e55be3c<>+0(SB)/8, $0x3f6d6d393e55be3c
+DATA vec64_3f6d6d393e55be3c<>+8(SB)/8, $0x3f6d6d393e55be3c
+DATA vec64_3f6d6d393e55be3c<>+16(SB)/8, $0x3f6d6d393e55be3c
+DATA vec64_3f6d6d393e55be3c<>+24(SB)/8, $0x3f6d6d393e55be3c
+GLOBL vec64_3f6d6d393e55be3c<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f8226e366483df5<>+0(SB)/8, $0x3f8226e366483df5
+DATA vec64_3f8226e366483df5<>+8(SB)/8, $0x3f8226e366483df5
+DATA vec64_3f8226e366483df5<>+16(SB)/8, $0x3f8226e366483df5
+DATA vec64_3f8226e366483df5<>+24(SB)/8, $0x3f8226e366483df5
+GLOBL vec64_3f8226e366483df5<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3f9664f487d78ba0<>+0(SB)/8, $0x3f9664f487d78ba0
+DATA vec64_3f9664f487d78ba0<>+8(SB)/8, $0x3f9664f487d78ba0
+DATA vec64_3f9664f487d78ba0<>+16(SB)/8, $0x3f9664f487d78ba0
+DATA vec64_3f9664f487d78ba0<>+24(SB)/8, $0x3f9664f487d78ba0
+GLOBL vec64_3f9664f487d78ba0<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3faba1ba1ba29dde<>+0(SB)/8, $0x3faba1ba1ba29dde
+DATA vec64_3faba1ba1ba29dde<>+8(SB)/8, $0x3faba1ba1ba29dde
+DATA vec64_3faba1ba1ba29dde<>+16(SB)/8, $0x3faba1ba1ba29dde
+DATA vec64_3faba1ba1ba29dde<>+24(SB)/8, $0x3faba1ba1ba29dde
+GLOBL vec64_3faba1ba1ba29dde<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fc1111111111098<>+0(SB)/8, $0x3fc1111111111098
+DATA vec64_3fc1111111111098<>+8(SB)/8, $0x3fc1111111111098
+DATA vec64_3fc1111111111098<>+16(SB)/8, $0x3fc1111111111098
+DATA vec64_3fc1111111111098<>+24(SB)/8, $0x3fc1111111111098
+GLOBL vec64_3fc1111111111098<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fd5555555555555<>+0(SB)/8, $0x3fd5555555555555
+DATA vec64_3fd5555555555555<>+8(SB)/8, $0x3fd5555555555555
+DATA vec64_3fd5555555555555<>+16(SB)/8, $0x3fd5555555555555
+DATA vec64_3fd5555555555555<>+24(SB)/8, $0x3fd5555555555555
+GLOBL vec64_3fd5555555555555<>(SB), RODATA|NOPTR, $32
 
 // func vecNotBoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 // Requires: AVX

@@ -115,6 +115,24 @@ func vecSigmoidF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer,
 func vecSoftplusF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
+func vecAtanF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAsinF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAcosF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecSinhF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecCoshF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAtan2F32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
 func vecErfF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
@@ -292,6 +310,24 @@ func vecSigmoidF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer,
 func vecSoftplusF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
+func vecAtanF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAsinF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAcosF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecSinhF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecCoshF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
+func vecAtan2F64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+
+//go:noescape
 func vecNegI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
 
 //go:noescape
@@ -368,6 +404,18 @@ func vecSinF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
 
 //go:noescape
 func vecCosF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecTanF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecSinF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecCosF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
+
+//go:noescape
+func vecTanF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
 
 //go:noescape
 func vecNotBoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)

@@ -42,6 +42,12 @@ var functionTable = map[kernel][2]Vec{
 	{scalar.Tanh, F32}:       {vecTanhF32AVX2, vecTanhF32AVX512},
 	{scalar.Sigmoid, F32}:    {vecSigmoidF32AVX2, vecSigmoidF32AVX512},
 	{scalar.Softplus, F32}:   {vecSoftplusF32AVX2, vecSoftplusF32AVX512},
+	{scalar.Atan, F32}:       {vecAtanF32AVX2, vecAtanF32AVX512},
+	{scalar.Asin, F32}:       {vecAsinF32AVX2, vecAsinF32AVX512},
+	{scalar.Acos, F32}:       {vecAcosF32AVX2, vecAcosF32AVX512},
+	{scalar.Sinh, F32}:       {vecSinhF32AVX2, vecSinhF32AVX512},
+	{scalar.Cosh, F32}:       {vecCoshF32AVX2, vecCoshF32AVX512},
+	{scalar.Atan2, F32}:      {vecAtan2F32AVX2, vecAtan2F32AVX512},
 	{scalar.Erf, F32}:        {vecErfF32AVX2, vecErfF32AVX512},
 	{scalar.GELU, F32}:       {vecGELUF32AVX2, vecGELUF32AVX512},
 	{scalar.GELUPrime, F32}:  {vecGELUPrimeF32AVX2, vecGELUPrimeF32AVX512},
@@ -101,6 +107,12 @@ var functionTable = map[kernel][2]Vec{
 	{scalar.Tanh, F64}:       {vecTanhF64AVX2, vecTanhF64AVX512},
 	{scalar.Sigmoid, F64}:    {vecSigmoidF64AVX2, vecSigmoidF64AVX512},
 	{scalar.Softplus, F64}:   {vecSoftplusF64AVX2, vecSoftplusF64AVX512},
+	{scalar.Atan, F64}:       {vecAtanF64AVX2, vecAtanF64AVX512},
+	{scalar.Asin, F64}:       {vecAsinF64AVX2, vecAsinF64AVX512},
+	{scalar.Acos, F64}:       {vecAcosF64AVX2, vecAcosF64AVX512},
+	{scalar.Sinh, F64}:       {vecSinhF64AVX2, vecSinhF64AVX512},
+	{scalar.Cosh, F64}:       {vecCoshF64AVX2, vecCoshF64AVX512},
+	{scalar.Atan2, F64}:      {vecAtan2F64AVX2, vecAtan2F64AVX512},
 	{scalar.Neg, I64}:        {vecNegI64AVX2, vecNegI64AVX512},
 	{scalar.ReLU, I64}:       {vecReLUI64AVX2, vecReLUI64AVX512},
 	{scalar.Add, I64}:        {vecAddI64AVX2, vecAddI64AVX512},
@@ -120,6 +132,16 @@ var functionTable = map[kernel][2]Vec{
 	{scalar.Ne, Bool}:        {vecNeBoolAVX2, vecNeBoolAVX512},
 	{scalar.Eq, Bool}:        {vecEqBoolAVX2, vecEqBoolAVX512},
 	{scalar.Where, Bool}:     {vecWhereBoolAVX2, vecWhereBoolAVX512},
+}
+
+// partialTable holds those that end before elements which they cannot do.
+var partialTable = map[kernel][2]partial{
+	{scalar.Sin, F32}: {vecSinF32AVX2, vecSinF32AVX512},
+	{scalar.Cos, F32}: {vecCosF32AVX2, vecCosF32AVX512},
+	{scalar.Tan, F32}: {vecTanF32AVX2, vecTanF32AVX512},
+	{scalar.Sin, F64}: {vecSinF64AVX2, vecSinF64AVX512},
+	{scalar.Cos, F64}: {vecCosF64AVX2, vecCosF64AVX512},
+	{scalar.Tan, F64}: {vecTanF64AVX2, vecTanF64AVX512},
 }
 
 // castTable holds the casts.

@@ -38,12 +38,12 @@ func F64(f Func, a, b, c float64) float64 {
 		return math.Sin(a)
 	case Cos:
 		return math.Cos(a)
-	case Tan:
-		return math.Tan(a)
-	case Asin:
-		return math.Asin(a)
+	case Tan: // the standard library's loses digits near its zeros
+		return math.Sin(a) / math.Cos(a)
+	case Asin: // of the point on the unit circle, as the standard library's loses digits near 1
+		return math.Atan2(a, math.Sqrt((1-a)*(1+a)))
 	case Acos:
-		return math.Acos(a)
+		return 2 * math.Atan2(math.Sqrt(1-a), math.Sqrt(1+a))
 	case Atan:
 		return math.Atan(a)
 	case Sinh:

@@ -523,7 +523,7 @@ func (m *machine) function(k vecKernel) {
 		if m.wide() {
 			m.KMOVW(mask, bits)
 		} else {
-			m.VMOVMSKPS(mask, bits)
+			m.emit(m.pick("VMOVMSKPS", "VMOVMSKPD"), mask, bits)
 		}
 		m.TESTL(bits, bits)
 		m.JNZ(LabelRef(finish))

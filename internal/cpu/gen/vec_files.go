@@ -80,6 +80,7 @@ func init() {
 				m.as(k.f64).function(k)
 			}
 			for _, k := range partialKernels() {
+				k.name = functionName(k)
 				m.as(k.f64).function(k)
 			}
 			for _, k := range byteKernels() {
@@ -114,6 +115,10 @@ func init() {
 		}
 		for _, k := range byteKernels() {
 			fmt.Fprintf(&b, "{scalar.%s, Bool}: {vec%sBoolAVX2, vec%sBoolAVX512},\n", k.name, k.name, k.name)
+		}
+		b.WriteString("}\n\n// partialTable holds those that end before elements which they cannot do.\nvar partialTable = map[kernel][2]partial{\n")
+		for _, k := range partialKernels() {
+			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, k.dtype(), functionName(k), functionName(k))
 		}
 		b.WriteString("}\n\n// castTable holds the casts.\nvar castTable = map[conversion][2]Vec{\n")
 		for _, k := range castKernels() {

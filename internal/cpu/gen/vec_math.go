@@ -298,20 +298,22 @@ func (m *machine) beyondSin(x Op) Op { return m.compare(greater, m.absolute(x), 
 
 // sinCos is sin(x + quarter*pi/2) = the sine or cosine of x reduced to |r| <= pi/4, with a sign.
 func (m *machine) sinCos(x Op, quarter uint64) Op {
-	n := m.round(m.mul(x, m.f(2/math.Pi)), toNearest)
-	r := x
-	for _, part := range halfPi {
-		r = m.fnma(n, m.f(part), r)
-	}
+	n, r := m.reduceAngle(x)
 	square := m.mul(r, r)
-	sin := m.fma(m.mul(m.polynomial(square, sinCoefficients), square), r, r)
-	cos := m.fma(m.mul(m.polynomial(square, cosCoefficients), square), square, m.fma(square, m.f(-0.5), m.in(m.f(1))))
-	i := m.toInt(n)
+	sin := m.fma(m.mul(m.polynomial(square, m.pick64(sinCoefficients, sinCoefficients64)), square), r, r)
+	cos := m.fma(m.mul(m.polynomial(square, m.pick64(cosCoefficients, cosCoefficients64)), square), square, m.fma(square, m.f(-0.5), m.in(m.f(1))))
+	var i Op
+	if m.f64 {
+		i = m.add(n, m.f(3<<51)) // which has n in its low bits
+	} else {
+		i = m.toInt(n)
+	}
 	if quarter != 0 {
 		i = m.iadd(i, constant(quarter))
 	}
-	y := m.choose(m.signMask(m.shiftLeft(i, 31)), cos, sin)
-	return m.xor(y, m.and(m.shiftLeft(i, 30), m.signBit()))
+	bits := m.size() * 8
+	y := m.choose(m.signMask(m.shiftLeft(i, bits-1)), cos, sin)
+	return m.xor(y, m.and(m.shiftLeft(i, bits-2), m.signBit()))
 }
 
 // sign is x where it is zero or NaN, else 1 with the sign of x.
@@ -388,6 +390,12 @@ func mathKernels(f64 bool) []vecKernel {
 		unary("Tanh", (*machine).tanh),
 		unary("Sigmoid", (*machine).sigmoid),
 		unary("Softplus", (*machine).softplus),
+		unary("Atan", (*machine).atan),
+		unary("Asin", (*machine).asin),
+		unary("Acos", (*machine).acos),
+		unary("Sinh", (*machine).sinh),
+		unary("Cosh", (*machine).cosh),
+		{name: "Atan2", f64: f64, in: "xx", out: element, hold: holds, body: func(m *machine, x []Op) Op { return m.atan2(x[0], x[1]) }},
 	}
 	if f64 {
 		return kernels
@@ -397,7 +405,7 @@ func mathKernels(f64 bool) []vecKernel {
 		unary("GELU", (*machine).gelu),
 		unary("GELUPrime", (*machine).geluPrime),
 		vecKernel{name: "Pow", as: "F32", f64: true, in: "hh", out: narrower, body: func(m *machine, x []Op) Op {
-			return m.pow(x[0], x[1])
+			return m.pow32(x[0], x[1])
 		}})
 }
 
@@ -434,8 +442,19 @@ func (m *machine) compareVector(how U8, x, y Op) Op {
 // partialKernels are those that leave some elements to plain Go.
 func partialKernels() []vecKernel {
 	beyond := func(m *machine, x []Op) Op { return m.beyondSin(x[0]) }
-	return []vecKernel{
-		{name: "vecSinF32", in: "x", out: element, beyond: beyond, body: func(m *machine, x []Op) Op { return m.sinCos(x[0], 0) }},
-		{name: "vecCosF32", in: "x", out: element, beyond: beyond, body: func(m *machine, x []Op) Op { return m.sinCos(x[0], 1) }},
+	var all []vecKernel
+	for _, f64 := range []bool{false, true} {
+		for _, k := range []struct {
+			name string
+			body func(m *machine, x Op) Op
+		}{
+			{"Sin", func(m *machine, x Op) Op { return m.sinCos(x, 0) }},
+			{"Cos", func(m *machine, x Op) Op { return m.sinCos(x, 1) }},
+			{"Tan", (*machine).tan},
+		} {
+			all = append(all, vecKernel{name: k.name, f64: f64, in: "x", out: element, beyond: beyond, hold: holds,
+				body: func(m *machine, x []Op) Op { return k.body(m, x[0]) }})
+		}
 	}
+	return all
 }
