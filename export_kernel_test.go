@@ -47,8 +47,9 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 				got.Raw()[i] = 0xAB
 			}
 			op.Run(got, in)
-			// The algorithms of the factorizations are others than the definitions, and need memory.
-			if _, factors := reflect.TypeOf(op).FieldByName("matrices"); factors {
+			// The algorithms of the factorizations and of Fourier transforms are others than the definitions, and need memory.
+			_, factors := reflect.TypeOf(op).FieldByName("matrices")
+			if _, transforms := reflect.TypeOf(op).FieldByName("fourier"); factors || transforms {
 				if diff := (&Tensor{got}).Diff(&Tensor{want}, 1e-6); diff != "" {
 					return 0, 0, fmt.Errorf("%v: kernel and reference: %s", v, diff)
 				}

@@ -156,7 +156,8 @@ type Fence interface {
 }
 
 // Kernel is implemented by ops that no family covers and that have a faster kernel than Eval. It may rely on nothing
-// that Eval may not, and computes the same bits, except in factorizations, whose algorithms round differently.
+// that Eval may not, and computes the same bits, except in factorizations and Fourier transforms, whose algorithms
+// round differently.
 type Kernel interface {
 	Op
 	// Run computes out like Eval, but out holds arbitrary bytes at first.
