@@ -242,7 +242,7 @@ var mayImport = []struct {
 	{"internal/decimal", []string{"internal/list"}},
 	{"internal/list", nil},
 	{"internal/factor", nil},
-	{"internal/fft", nil},
+	{"internal/fft", []string{"internal/cpu"}},
 	{"internal/declared", nil},
 	{"internal/alloctest", nil},
 	{"internal/plot", nil},

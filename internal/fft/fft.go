@@ -60,10 +60,13 @@ func convolution(n int) int {
 func smoothTable(n int) int {
 	p, _ := factor(n)
 	size := 0
-	for _, r := range p.radix[:p.count] {
+	for i, r := range p.radix[:p.count] {
 		r := int(r)
 		n /= r
 		size += n * (r - 1)
+		if i == 0 && r == 4 {
+			size += n
+		}
 		if r > 5 {
 			size += r
 		}
@@ -135,11 +138,15 @@ func Fill(table []complex128, n int) {
 func fillSmooth(table []complex128, n int) {
 	p, _ := factor(n)
 	at := 0
-	for _, r := range p.radix[:p.count] {
+	for pass, r := range p.radix[:p.count] {
 		r := int(r)
 		m := n / r
+		first := 1
+		if pass == 0 && r == 4 {
+			first = 0
+		}
 		for i := range m {
-			for j := 1; j < r; j++ {
+			for j := first; j < r; j++ {
 				table[at] = root(i*j, n)
 				at++
 			}
@@ -189,8 +196,12 @@ func smooth(x, work, table []complex128) {
 	for _, r := range p.radix[:p.count] {
 		r := int(r)
 		m := len(x) / run / r
-		roots := table[:m*(r-1)]
-		table = table[len(roots):]
+		size := m * (r - 1)
+		if run == 1 && r == 4 {
+			size = m * r
+		}
+		roots := table[:size]
+		table = table[size:]
 		switch {
 		case r == 4 && run == 1:
 			pass4First(to, from, roots)

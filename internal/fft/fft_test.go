@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn/internal/alloctest"
+	"github.com/seed-49005b45/tarn/internal/cpu"
 )
 
 // lengths have every radix, more than one of each, and large primes alone and as factors.
@@ -56,7 +57,20 @@ func difference(a, b []complex128) float64 {
 	return math.Sqrt(sum / float64(len(a)))
 }
 
+// TestTransform compares transforms with their definition at each level of kernels.
 func TestTransform(t *testing.T) {
+	for level := cpu.Go; level <= cpu.Detected(); level++ {
+		t.Run(level.String(), func(t *testing.T) {
+			defer cpu.Force(cpu.Current())
+			if err := cpu.Force(level); err != nil {
+				t.Fatal(err)
+			}
+			testTransform(t)
+		})
+	}
+}
+
+func testTransform(t *testing.T) {
 	for _, n := range lengths {
 		x := random(n)
 		table, real_ := make([]complex128, TableSize(n)), make([]complex128, RealTableSize(n))

@@ -3,35 +3,27 @@ package fft
 // This file holds the passes. For i below m and each element q of a run, the transform of the r elements x at (i + k m) run + q, for k
 // below r, times the powers of the ith root, goes to (i r + j) run + q, for j below r.
 
-// pass4First is pass4 of runs of one element.
+// pass4First is pass4 of runs of one element. There are four roots for each i, of which the first is 1: so they lie as the results do.
 func pass4First(y, x, roots []complex128) {
 	m := len(x) / 4
 	x0, x1, x2, x3 := x[:m], x[m:2*m], x[2*m:3*m], x[3*m:4*m]
-	for i, a := range x0 {
-		b, c, d := x1[i], x2[i], x3[i]
-		w, out := roots[3*i:3*i+3], y[4*i:4*i+4]
+	for i := pass4FirstVectors(y, x, roots); i < m; i++ {
+		a, b, c, d := x0[i], x1[i], x2[i], x3[i]
+		w, out := roots[4*i:4*i+4], y[4*i:4*i+4]
 		s, t := a+c, a-c
 		u, v := b+d, turn(b-d)
 		out[0] = s + u
-		out[1] = (t + v) * w[0]
-		out[2] = (s - u) * w[1]
-		out[3] = (t - v) * w[2]
+		out[1] = (t + v) * w[1]
+		out[2] = (s - u) * w[2]
+		out[3] = (t - v) * w[3]
 	}
 }
 
 func pass4(y, x, roots []complex128, m, run int) {
-	step := m * run
-	if m == 1 { // the last pass, whose roots are all 1
-		x0, x1, x2, x3 := x[:run], x[run:][:run], x[2*run:][:run], x[3*run:][:run]
-		y0, y1, y2, y3 := y[:run], y[run:][:run], y[2*run:][:run], y[3*run:][:run]
-		for q, a := range x0 {
-			b, c, d := x1[q], x2[q], x3[q]
-			s, t := a+c, a-c
-			u, v := b+d, turn(b-d)
-			y0[q], y1[q], y2[q], y3[q] = s+u, t+v, s-u, t-v
-		}
+	if pass4Vectors(y, x, roots, m, run) {
 		return
 	}
+	step := m * run
 	for i := range m {
 		w1, w2, w3 := roots[3*i], roots[3*i+1], roots[3*i+2]
 		in, out := x[i*run:], y[4*i*run:]

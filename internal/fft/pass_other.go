@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package fft
+
+// There are no kernels for other processors.
+
+func pass4FirstVectors(y, x, roots []complex128) int { return 0 }
+
+func pass4Vectors(y, x, roots []complex128, m, run int) bool { return false }
