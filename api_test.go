@@ -263,6 +263,7 @@ var mayImport = []struct {
 	{".", []string{"internal/..."}},
 	{"tarntest", []string{"."}},
 	{"nn", []string{"."}},
+	{"distributions", []string{"."}},
 	{"optim", []string{"."}},
 	{"curvature", []string{".", "internal/factor"}},
 	{"watch", []string{".", "internal/file"}},
