@@ -25,9 +25,15 @@ type training struct {
 	set    *data.Set
 	valid  *data.Set
 	loss   func(y, target *tarn.Value) *tarn.Value
-	opt    optim.Optimizer
+	opt    optimizer
 	batch  int
 	epochs int
+}
+
+// optimizer makes an optimizer, and has the rate that a case trains with.
+type optimizer struct {
+	rate float64
+	with func(rate float64) optim.Optimizer
 }
 
 const (
@@ -233,45 +239,84 @@ func scaled(c float64) func(x []float32, y int32, r *rand.Rand) ([]float32, int3
 	}
 }
 
-func warm(o *optim.Adam, rate float64) *optim.Adam {
-	o.Rate = optim.Warmup{Steps: 60, Then: optim.Constant(rate)}
-	return o
+func sgd(rate float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer { return optim.NewSGD(rate) }}
+}
+
+func momentum(rate float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer { return optim.NewMomentum(rate) }}
+}
+
+func adam(rate float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer { return optim.NewAdam(rate) }}
+}
+
+func rmsprop(rate float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer { return optim.NewRMSprop(rate) }}
+}
+
+// following has a schedule.
+func following(o optimizer, schedule func(rate float64) optim.Schedule) optimizer {
+	return optimizer{o.rate, func(rate float64) optim.Optimizer {
+		made := o.with(rate)
+		switch made := made.(type) {
+		case *optim.SGD:
+			made.Rate = schedule(rate)
+		case *optim.Adam:
+			made.Rate = schedule(rate)
+		}
+		return made
+	}}
+}
+
+func warm(o optimizer) optimizer {
+	return following(o, func(rate float64) optim.Schedule { return optim.Warmup{Steps: 60, Then: optim.Constant(rate)} })
 }
 
 // falling multiplies the rate by a factor at each update.
-func falling(rate, factor float64) optim.Optimizer {
-	o := optim.NewSGD(rate)
-	o.Rate = optim.Exponential{Rate: rate, Factor: factor}
-	return o
+func falling(o optimizer, factor float64) optimizer {
+	return following(o, func(rate float64) optim.Schedule { return optim.Exponential{Rate: rate, Factor: factor} })
 }
 
-func fallingAdam(rate, factor float64) optim.Optimizer {
-	o := optim.NewAdam(rate)
-	o.Rate = optim.Exponential{Rate: rate, Factor: factor}
-	return o
-}
-
-func cosine(rate float64, steps int) optim.Optimizer {
-	o := optim.NewSGD(rate)
-	o.Rate = optim.Cosine{Rate: rate, Steps: steps}
-	return o
+func cosine(o optimizer) optimizer {
+	return following(o, func(rate float64) optim.Schedule { return optim.Cosine{Rate: rate, Steps: 256} })
 }
 
 // slowed gives a part of the model a rate of its own.
-func slowed(path string, factor float64) optim.Optimizer {
-	o := optim.NewSGD(0.1)
-	o.Group(optim.Under(path)).Rate = factor
-	return o
+func slowed(path string, factor float64) optimizer {
+	return optimizer{0.1, func(rate float64) optim.Optimizer {
+		o := optim.NewSGD(rate)
+		o.Group(optim.Under(path)).Rate = factor
+		return o
+	}}
 }
 
-// decaying has a weight decay, on all params or on matrices alone.
-func decaying(rate, decay float64, vectors bool) optim.Optimizer {
-	o := optim.NewAdamW(rate)
-	o.WeightDecay = decay
-	if !vectors {
-		o.Group(optim.Vectors).Decay = 0
-	}
-	return o
+// decaying has a weight decay of matrices and one of vectors.
+func decaying(rate, matrices, vectors float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer {
+		o := optim.NewAdamW(rate)
+		o.WeightDecay = max(matrices, vectors)
+		o.Group(optim.Vectors).Decay = vectors / o.WeightDecay
+		o.Group(optim.Not(optim.Vectors)).Decay = matrices / o.WeightDecay
+		return o
+	}}
+}
+
+// penalized has an L2 penalty.
+func penalized(rate, decay float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer {
+		o := optim.NewSGD(rate)
+		o.WeightDecay = decay
+		return o
+	}}
+}
+
+func clipped(rate, norm float64) optimizer {
+	return optimizer{rate, func(rate float64) optim.Optimizer {
+		o := optim.NewSGD(rate)
+		o.ClipNorm = norm
+		return o
+	}}
 }
 
 // attention is a transformer that reads sequences, with a normalization after each part, as the first ones had.
@@ -371,8 +416,6 @@ func trainings() []training {
 	mse := func(y, t *tarn.Value) *tarn.Value { return nn.MSE(y, t) }
 	bce := func(y, t *tarn.Value) *tarn.Value { return nn.BCEWithLogits(y, t) }
 	plain, held := blobs(examples, 1, nil), blobs(256, 2, nil)
-	sgd := func(rate float64) optim.Optimizer { return optim.NewSGD(rate) }
-	adam := func(rate float64) *optim.Adam { return optim.NewAdam(rate) }
 	relu, tanh, sigmoid := nn.ReLU{}, nn.Tanh{}, nn.Sigmoid{}
 	const vanish, explode, dead, saturated = "vanishing-gradients", "exploding-gradients", "dead-relu", "saturation"
 	list := []training{
@@ -458,8 +501,8 @@ func trainings() []training {
 		{name: "inputs around 50, sigmoid", kinds: []string{"input-scale", saturated}, layer: "0", set: blobs(examples, 1, shifted(50)), model: chain(width, 3, classes, sigmoid, xavier), opt: sgd(0.1)},
 		{name: "outliers, regression", kinds: []string{"input-outliers"}, layer: "0", set: outlying(), loss: mse, model: chain(width, 3, 1, relu, nil), opt: sgd(0.02)},
 		{name: "targets times 1000", kinds: []string{"start-loss"}, set: curve(examples, 1, 1000, 0), loss: mse, model: chain(width, 3, 1, relu, he), opt: sgd(0.05)},
-		{name: "biases that prefer a class", kinds: []string{"start-loss"}, layer: "4", model: chain(width, 3, classes, relu, he), opt: sgd(1e-4), init: func(m any) {
-			m.(*nn.Sequential).Layers[4].(*nn.Linear).Bias.Tensor().SetFloat(0, 30)
+		{name: "biases that prefer a class", kinds: []string{"start-loss"}, layer: "0", model: nn.NewSequential(nn.NewLinear(width, classes)), opt: sgd(0.05), init: func(m any) {
+			m.(*nn.Sequential).Layers[0].(*nn.Linear).Bias.Tensor().SetFloat(0, 100)
 		}},
 		{name: "tanh at the output, targets to 10", kinds: []string{"output-activation"}, layer: "4", set: curve(examples, 1, 3, 5), loss: mse, model: with(chain(width, 3, 1, relu, he), tanh), opt: sgd(0.05)},
 		{name: "softmax twice, Adam", kinds: []string{"output-activation"}, layer: "6", model: with(chain(width, 4, classes, tanh, nil), nn.Softmax{}), opt: adam(1e-3)},
@@ -470,9 +513,9 @@ func trainings() []training {
 		{name: "rate 1e-6, momentum", kinds: []string{"small-rate"}, model: chain(width, 4, classes, relu, he), opt: momentum(1e-6)},
 		{name: "attention without warm-up", kinds: []string{"no-warm-up"}, layer: "blocks.0.attention", set: recall(examples, 12, 1, false), model: attentive(3, false), opt: adam(0.03)},
 		{name: "deeper attention without warm-up", kinds: []string{"no-warm-up"}, layer: "blocks.0.attention", set: recall(examples, 8, 1, true), model: attentive(6, false), opt: adam(0.03)},
-		{name: "attention, momentum, without warm-up", kinds: []string{"no-warm-up"}, layer: "blocks.0.attention", set: recall(examples, 12, 1, false), model: attentive(3, false), opt: momentum(1)},
-		{name: "decay of norms and biases", kinds: []string{"weight-decay"}, model: normed(chain(width, 4, classes, relu, he)), opt: vectorsDecaying(1e-2, 100)},
-		{name: "decay of everything", kinds: []string{"weight-decay"}, layer: "0", model: chain(width, 3, classes, relu, he), opt: decaying(1e-2, 10, true)},
+		{name: "attention, momentum, without warm-up", kinds: []string{"no-warm-up"}, layer: "blocks.0.attention", set: recall(examples, 12, 1, false), model: attentive(3, false), opt: momentum(0.3)},
+		{name: "decay of norms and biases", kinds: []string{"weight-decay"}, model: normed(chain(width, 4, classes, relu, he)), opt: decaying(1e-2, 0, 100)},
+		{name: "decay of everything", kinds: []string{"weight-decay"}, layer: "0", model: chain(width, 3, classes, relu, he), opt: decaying(1e-2, 10, 10)},
 		{name: "an L2 penalty that wins", kinds: []string{"weight-decay"}, layer: "0", model: chain(width, 3, classes, tanh, xavier), opt: penalized(0.1, 0.5)},
 		{name: "binary targets of 0 and 255", kinds: []string{"labels"}, set: yes(examples, 1, 255), loss: bce, model: chain(width, 3, 1, relu, he), opt: adam(1e-3)},
 		{name: "binary targets of -1 and 1", kinds: []string{"labels"}, set: signs(examples, 1), loss: bce, model: chain(width, 3, 1, relu, he), opt: adam(1e-3)},
@@ -481,7 +524,7 @@ func trainings() []training {
 		{name: "nearly all labels alike", kinds: []string{"labels"}, set: ranked(examples, 1, 0.95), model: chain(width, 3, classes, relu, nil), opt: sgd(0.02), epochs: 30},
 		{name: "validation of other inputs", kinds: []string{"validation", "labels"}, valid: blobs(256, 2, scaled(-50)), model: chain(width, 3, classes, relu, he), opt: adam(3e-3)},
 		{name: "running statistics that stand still", kinds: []string{"batch-norm"}, set: blobs(examples, 1, scaled(30)), valid: blobs(256, 2, scaled(30)), model: sluggish(normed(chain(width, 3, classes, relu, he))), opt: sgd(0.05)},
-		{name: "all layers frozen but the last", kinds: []string{"frozen", "no-gradient"}, layer: "0", model: frozenBefore(chain(width, 8, classes, relu, nil)), opt: sgd(0.05)},
+		{name: "a frozen head of zeros", kinds: []string{"frozen", "no-gradient"}, layer: "4", model: frozenHead(chain(width, 3, classes, relu, he)), opt: sgd(0.05)},
 		{name: "labels from a hash", kinds: []string{"plateau", "unrelated-labels"}, set: parity(examples), model: chain(width, 3, classes, tanh, nil), opt: sgd(0.01)},
 		{name: "a linear model of what is not", kinds: []string{"underfitting"}, set: blobs(examples, 1, few), model: nn.NewSequential(nn.NewLinear(width, classes)), opt: adam(1e-2), epochs: 60},
 		{name: "one hidden unit", kinds: []string{"underfitting"}, set: blobs(examples, 1, few), model: nn.NewSequential(nn.NewLinear(width, 1), tanh, nn.NewLinear(1, classes)), opt: adam(1e-2), epochs: 60},
@@ -490,8 +533,8 @@ func trainings() []training {
 		{name: "a logarithm of numbers below 0", kinds: []string{"non-finite"}, loss: func(y, t *tarn.Value) *tarn.Value { return nn.NLL(y.Log(), t) }, model: chain(width, 3, classes, relu, he), opt: sgd(0.05)},
 		{name: "a root of numbers below 0", kinds: []string{"non-finite"}, set: curve(examples, 1, 1, 0), loss: func(y, t *tarn.Value) *tarn.Value { return y.Sub(t).Sqrt().Mean() }, model: chain(width, 3, 1, relu, he), opt: sgd(0.05)},
 		{name: "one example a batch", kinds: []string{"small-batch", "large-rate"}, set: noisy(examples, 1), model: chain(width, 3, classes, tanh, nil), opt: sgd(0.3), batch: 1, epochs: 4},
-		{name: "a rate that falls too early", kinds: []string{"early-decay"}, model: chain(width, 3, classes, relu, he), opt: falling(0.05, 0.85)},
-		{name: "a rate that falls too early, Adam", kinds: []string{"early-decay"}, model: chain(width, 3, classes, tanh, nil), opt: fallingAdam(1e-3, 0.88)},
+		{name: "a rate that falls too early", kinds: []string{"early-decay"}, model: chain(width, 3, classes, relu, he), opt: falling(sgd(0.05), 0.85)},
+		{name: "a rate that falls too early, Adam", kinds: []string{"early-decay"}, model: chain(width, 3, classes, tanh, nil), opt: falling(adam(1e-3), 0.88)},
 		{name: "a first layer that hardly moves", kinds: []string{"uneven-updates"}, layer: "0", model: chain(width, 3, classes, relu, he), opt: slowed("0", 1e-5)},
 		{name: "huge weights before a norm", kinds: []string{"uneven-updates"}, layer: "0", model: hugeBeforeNorm(), opt: sgd(0.05)},
 		{name: "a rate that does not fall", kinds: []string{"no-decay"}, set: curve(examples, 1, 1, 0), loss: mse, model: nn.NewSequential(nn.NewLinear(width, 1)), opt: sgd(0.11), batch: 16, epochs: 30},
@@ -510,7 +553,7 @@ func trainings() []training {
 		{name: "healthy: frozen layer", model: frozen(chain(width, 3, classes, relu, he)), opt: adam(1e-3)},
 		{name: "healthy: frozen embedding", set: words(examples, 1), model: frozen(nn.NewSequential(nn.NewEmbedding(1000, 16), nn.Flatten{}, nn.NewLinear(32, 64), relu, nn.NewLinear(64, 3))), opt: adam(1e-2)},
 		{name: "healthy: tiny losses", set: curve(examples, 1, 1e-3, 0), loss: mse, model: chain(width, 3, 1, tanh, nil), opt: adam(1e-3)},
-		{name: "healthy: warm-up", model: chain(width, 3, classes, relu, nil), opt: warm(adam(3e-3), 3e-3)},
+		{name: "healthy: warm-up", model: chain(width, 3, classes, relu, nil), opt: warm(adam(3e-3))},
 		{name: "healthy: hinge loss", set: signs(examples, 1), loss: func(y, t *tarn.Value) *tarn.Value { return nn.Hinge(y, t) }, model: chain(width, 3, 1, relu, he), opt: adam(3e-3)},
 		{name: "healthy: one-hot targets", set: oneHot(examples, 1), loss: ce, model: chain(width, 3, classes, relu, he), opt: adam(3e-3)},
 		{name: "healthy: zero last layer", model: zeroLast(chain(width, 3, classes, relu, he)), opt: adam(3e-3)},
@@ -524,7 +567,7 @@ func trainings() []training {
 		{name: "healthy: noisy labels", set: noisy(examples, 1), model: chain(width, 3, classes, relu, he), opt: sgd(0.05)},
 		{name: "healthy: wide and sparse ReLUs", model: sparse(), opt: adam(3e-3)},
 		{name: "healthy: momentum", model: chain(width, 3, classes, relu, he), opt: momentum(0.02), valid: held},
-		{name: "healthy: RMSprop", model: chain(width, 3, classes, relu, he), opt: optim.NewRMSprop(1e-3)},
+		{name: "healthy: RMSprop", model: chain(width, 3, classes, relu, he), opt: rmsprop(1e-3)},
 		{name: "healthy: doubles", set: wide(plain), model: doubled(chain(width, 3, classes, relu, he)), opt: adam(1e-3)},
 		{name: "healthy: doubles, deep tanh", set: wide(plain), model: doubled(chain(width, 8, classes, tanh, xavier)), opt: adam(1e-3)},
 		{name: "healthy: binary", set: yes(examples, 1, 1), loss: bce, model: chain(width, 3, 1, relu, he), opt: adam(3e-3)},
@@ -543,10 +586,10 @@ func trainings() []training {
 		{name: "healthy: residual, 40 blocks", model: tower(40, true, false), opt: adam(1e-3)},
 		{name: "healthy: residual without norms, SGD", model: tower(6, false, true), opt: sgd(0.02)},
 		{name: "healthy: attention, norms before", set: recall(examples, 12, 1, false), model: attentive(3, true), opt: adam(3e-3)},
-		{name: "healthy: attention with warm-up", set: recall(examples, 12, 1, false), model: attentive(3, false), opt: warm(adam(3e-3), 3e-3)},
+		{name: "healthy: attention with warm-up", set: recall(examples, 12, 1, false), model: attentive(3, false), opt: warm(adam(3e-3))},
 		{name: "healthy: attention, small rate", set: recall(examples, 12, 1, false), model: attentive(2, false), opt: adam(1e-3)},
-		{name: "healthy: AdamW decays everything", model: normed(chain(width, 4, classes, relu, he)), opt: decaying(1e-2, 0.1, true)},
-		{name: "healthy: AdamW decays matrices", model: normed(chain(width, 4, classes, relu, he)), opt: decaying(3e-3, 0.5, false)},
+		{name: "healthy: AdamW decays everything", model: normed(chain(width, 4, classes, relu, he)), opt: decaying(1e-2, 0.1, 0.1)},
+		{name: "healthy: AdamW decays matrices", model: normed(chain(width, 4, classes, relu, he)), opt: decaying(3e-3, 0.5, 0)},
 		{name: "healthy: an L2 penalty", model: chain(width, 3, classes, relu, he), opt: penalized(0.1, 1e-3)},
 		{name: "healthy: rare classes", set: ranked(examples, 1, 0.8), model: chain(width, 3, classes, relu, he), opt: adam(3e-3), epochs: 30},
 		{name: "healthy: small batches", model: chain(width, 3, classes, relu, he), opt: sgd(0.02), batch: 4},
@@ -578,12 +621,12 @@ func trainings() []training {
 			}
 		}},
 		{name: "healthy: autoencoder", set: same(examples, 1), loss: mse, model: nn.NewSequential(nn.NewLinear(width, 12), tanh, nn.NewLinear(12, width)), opt: adam(3e-3)},
-		{name: "healthy: a cosine", model: chain(width, 3, classes, relu, he), opt: cosine(0.1, 256)},
-		{name: "healthy: a cosine, noisy labels", set: noisy(examples, 1), model: chain(width, 3, classes, relu, he), opt: cosine(0.1, 256)},
-		{name: "healthy: a rate that falls by steps", model: chain(width, 3, classes, relu, he), opt: falling(0.1, 0.985)},
+		{name: "healthy: a cosine", model: chain(width, 3, classes, relu, he), opt: cosine(sgd(0.1))},
+		{name: "healthy: a cosine, noisy labels", set: noisy(examples, 1), model: chain(width, 3, classes, relu, he), opt: cosine(sgd(0.1))},
+		{name: "healthy: a rate that falls by steps", model: chain(width, 3, classes, relu, he), opt: falling(sgd(0.1), 0.985)},
 		{name: "healthy: rates by layer", model: chain(width, 3, classes, relu, he), opt: slowed("0", 0.1)},
 		{name: "healthy: a linear model", set: noisy(examples, 1), model: nn.NewSequential(nn.NewLinear(width, classes)), opt: sgd(0.05)},
-		{name: "healthy: a linear model, cosine", set: curve(examples, 1, 1, 0), loss: mse, model: nn.NewSequential(nn.NewLinear(width, 64), relu, nn.NewLinear(64, 1)), opt: cosine(0.05, 256)},
+		{name: "healthy: a linear model, cosine", set: curve(examples, 1, 1, 0), loss: mse, model: nn.NewSequential(nn.NewLinear(width, 64), relu, nn.NewLinear(64, 1)), opt: cosine(sgd(0.05))},
 	}
 	for i := range list {
 		c := &list[i]
@@ -601,33 +644,6 @@ func trainings() []training {
 		}
 	}
 	return list
-}
-
-func momentum(rate float64) optim.Optimizer {
-	o := optim.NewSGD(rate)
-	o.Momentum = 0.9
-	return o
-}
-
-func clipped(rate, norm float64) optim.Optimizer {
-	o := optim.NewSGD(rate)
-	o.ClipNorm = norm
-	return o
-}
-
-// penalized has an L2 penalty.
-func penalized(rate, decay float64) optim.Optimizer {
-	o := optim.NewSGD(rate)
-	o.WeightDecay = decay
-	return o
-}
-
-// vectorsDecaying decays norms and biases alone.
-func vectorsDecaying(rate, decay float64) optim.Optimizer {
-	o := optim.NewAdamW(rate)
-	o.WeightDecay = decay
-	o.Group(optim.Not(optim.Vectors)).Decay = 0
-	return o
 }
 
 // largeBlocks is a residual network without norms whose weights are too large.
@@ -765,13 +781,10 @@ func pictures(n int, seed uint64) *data.Set {
 	return pair(x, y)
 }
 
-// frozenBefore freezes all layers but the last.
-func frozenBefore(s *nn.Sequential) *nn.Sequential {
-	for _, l := range s.Layers[:len(s.Layers)-1] {
-		if l, ok := l.(*nn.Linear); ok {
-			l.Weight.Frozen, l.Bias.Frozen = true, true
-		}
-	}
+// frozenHead freezes the last layer, whose weights are 0.
+func frozenHead(s *nn.Sequential) *nn.Sequential {
+	l := zeroLast(s).Layers[len(s.Layers)-1].(*nn.Linear)
+	l.Weight.Frozen, l.Bias.Frozen = true, true
 	return s
 }
 
@@ -871,7 +884,7 @@ func (c *training) loop(dir string, seed uint64) (*train.Loop, error) {
 	if c.init != nil {
 		c.init(c.model)
 	}
-	l := train.NewLoop(c.build, c.model, c.opt, c.set)
+	l := train.NewLoop(c.build, c.model, c.opt.with(c.opt.rate), c.set)
 	l.Epochs, l.Batch, l.Seed, l.Valid = c.epochs, c.batch, seed, c.valid
 	var err error
 	l.Folder, err = train.CreateFolder(dir, c.name)

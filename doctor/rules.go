@@ -242,6 +242,9 @@ func outputActivation(v *view) *watch.Verdict {
 	}
 	i := v.stack[len(v.stack)-1]
 	layer, name := v.Header.Layers[i], v.path(i)
+	if slices.ContainsFunc(v.Header.Layers[i+1:], func(l watch.Layer) bool { return l.Frozen }) {
+		return nil // it is not the last one
+	}
 	switch {
 	case layer.Activation == "Softmax" && v.Header.Loss == "cross-entropy":
 		c := max(2, layer.Units)
@@ -292,7 +295,9 @@ func inputOutliers(v *view) *watch.Verdict {
 				"clip the inputs to a few deviations, or take their logarithm", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "clip the gradients (ClipNorm)")
 		}
 	}
-	if len(v.Steps) < fewest/2 || v.recurs(i) {
+	known := v.Header.Inputs
+	regular := len(known) > 0 && !slices.ContainsFunc(known, func(in watch.Input) bool { return in.Most > 20*in.Usual })
+	if len(v.Steps) < fewest/2 || v.recurs(i) || regular {
 		return nil
 	}
 	if scale := v.inputScale(i); scale > 0.1 && scale < 5 && !v.soundStart() {
@@ -573,7 +578,7 @@ func exploding(v *view) *watch.Verdict {
 	name := v.path(first)
 	return verdict(fmt.Sprintf("gradients explode: from %s down to %s they grow %.2g times, %.2g a layer; initialize with %s, or normalize", v.path(end), name, ratio, factor, initializer(v.activations())),
 		fmt.Sprintf("gradient that arrives at %s %.3g, at %s %.3g; %s", v.path(end), float64(v.first.Layers.GradNorm[end]), name, float64(v.first.Layers.GradNorm[first]), v.lossNow()), []string{name},
-		"initialize with "+initializer(v.activations()), "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "make the blocks residual, their last weights small", "clip the gradients (ClipNorm)")
+		"initialize with "+initializer(v.activations()), "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "divide the initial weights by 10 if the blocks are residual", "clip the gradients (ClipNorm)")
 }
 
 func largeInit(v *view) *watch.Verdict {
@@ -606,9 +611,12 @@ func largeInit(v *view) *watch.Verdict {
 			names = append(names, v.path(i))
 		}
 	}
+	remedies := []string{"initialize with nn.KaimingNormal (ReLU) or nn.XavierNormal (tanh)", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "divide the learning rate by 10"}
+	if v.activations()["Sigmoid"] {
+		remedies[0], remedies[1] = remedies[1], remedies[0] // whose slopes are small with any weights
+	}
 	return verdict(fmt.Sprintf("the weights are initialized too large, the most in %s, which multiplies what it reads by %.2g: use nn.KaimingNormal (ReLU) or nn.XavierNormal (tanh)", name, gain),
-		fmt.Sprintf("first loss %.3g, chance %.3g, deviation of the output %.3g", float64(v.first.Loss), v.chance, out), names,
-		"initialize with nn.KaimingNormal (ReLU) or nn.XavierNormal (tanh)", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "divide the learning rate by 10")
+		fmt.Sprintf("first loss %.3g, chance %.3g, deviation of the output %.3g", float64(v.first.Loss), v.chance, out), names, remedies...)
 }
 
 // firstRun judges a training that had an infinity in its first run.
@@ -654,10 +662,10 @@ func recurrent(v *view) *watch.Verdict {
 		switch {
 		case ratio < 1e-3 || math.IsNaN(ratio) && !(start > 1e3):
 			return verdict(fmt.Sprintf("gradients vanish in time: in %s they fall by a factor of %.2g a step, so that nothing is learned from steps more than %.0f back; use an LSTM or GRU", v.path(i), factor, math.Ceil(-7/math.Log(min(factor, 0.999)))),
-				evidence, []string{l.Path}, "use nn.NewLSTM or nn.NewGRU", "initialize the recurrent weights with nn.Orthogonal(1)", "read the sequence backwards, or attend to all steps")
+				evidence, []string{l.Path}, "initialize the recurrent weights with nn.Orthogonal(1)", "use nn.NewLSTM or nn.NewGRU", "use optim.NewAdam", "read the sequence backwards, or attend to all steps")
 		case start > 1e3:
 			return verdict(fmt.Sprintf("gradients explode in time: in %s they grow by a factor of %.2g a step; clip them, or use an LSTM or GRU", v.path(i), factor),
-				evidence, []string{l.Path}, "clip the gradients (ClipNorm)", "initialize the recurrent weights with nn.Orthogonal(1)", "use nn.NewLSTM or nn.NewGRU")
+				evidence, []string{l.Path}, "initialize the recurrent weights with nn.Orthogonal(1)", "use nn.NewLSTM or nn.NewGRU", "clip the gradients (ClipNorm)")
 		}
 	}
 	return nil
@@ -828,10 +836,10 @@ func overfitting(v *view) *watch.Verdict {
 	}
 	lowest, now := float64(v.Epochs[best].ValLoss), float64(v.Epochs[n-1].ValLoss)
 	train, then := float64(v.Epochs[n-1].TrainLoss), float64(v.Epochs[best].TrainLoss)
-	if v.fell > 0.8 && now > 0.8*v.base && now > 5*train && !v.foreign() {
+	if v.fell > 0.8 && lowest > 0.9*v.base && now > 5*train && !v.foreign() {
 		return verdict("the network learns the training examples by heart, and next to nothing of it holds for those of validation; use more data, dropout or weight decay",
 			fmt.Sprintf("validation loss %.3g, lowest %.3g; training loss %.3g", now, lowest, train), nil,
-			"stop early (Loop.EarlyStopping)", "augment the data or get more", "use dropout (nn.NewDropout) and weight decay (optim.NewAdamW)", "take a smaller network")
+			"use dropout (nn.NewDropout) and weight decay (optim.NewAdamW)", "augment the data or get more", "stop early (Loop.EarlyStopping)", "take a smaller network")
 	}
 	if !(n-best > 3 && now > 1.25*lowest && now-lowest > 0.1*math.Abs(v.base) && train < 0.8*then) {
 		return nil

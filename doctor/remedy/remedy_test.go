@@ -57,6 +57,13 @@ func deep() *nn.Sequential {
 	return nn.NewSequential(nn.NewLinear(2, 8), nn.Sigmoid{}, nn.NewSequential(nn.NewLinear(8, 8), nn.Sigmoid{}, nn.NewLinear(8, 8), nn.Sigmoid{}), nn.NewLinear(8, 2))
 }
 
+// still has a frozen layer and running statistics that hardly move.
+func still() *nn.Sequential {
+	l, b := nn.NewLinear(2, 8), nn.NewBatchNorm(8)
+	l.Weight.Frozen, b.Momentum = true, 1e-3
+	return nn.NewSequential(l, b, nn.ReLU{}, nn.NewLinear(8, 2))
+}
+
 func base(t *testing.T, model nn.Layer) *Training {
 	t.Helper()
 	if err := tarn.Init(model, 3); err != nil {
@@ -73,18 +80,25 @@ func TestTry(t *testing.T) {
 		model   nn.Layer
 		applies []string // some that must, and
 		not     []string // some that must not
+		change  func(x *Training)
 	}{
 		"chain in a chain": {deep(), []string{"ReLU", "Leaky ReLU", "ELU", "SELU", "GELU", "He initialization", "LSUV initialization", "batch normalization", "layer normalization",
-			"residual connections", "Adam", "RMSprop", "rate of the range test", "warm-up", "clipping", "dropout", "weight decay", "early stopping", "normalized inputs", "clipped inputs", "batches x 8"},
-			[]string{"LSTM", "no output activation", "finite examples alone", "normalized targets"}},
-		"struct":     {&own{nn.NewLinear(2, 8), nn.NewLinear(8, 2), nn.Sigmoid{}, nil}, []string{"ReLU", "Xavier initialization", "Adam"}, []string{"batch normalization", "fewer layers"}},
-		"activation": {nn.NewSequential(nn.NewLinear(2, 2), nn.Softmax{}), []string{"no output activation", "a hidden layer more"}, []string{"ReLU", "residual connections"}},
+			"residual connections", "Adam", "RMSprop", "rate of the range test", "warm-up", "clipping", "dropout", "weight decay", "early stopping", "normalized inputs", "clipped inputs", "batches x 8", "biases of 0", "a tenth of the weights"},
+			[]string{"LSTM", "no output activation", "finite examples alone", "normalized targets", "targets from 0 to 1", "weight decay / 100", "no decay of norms and biases", "nothing frozen", "faster running statistics", "more units"}, nil},
+		"struct":     {&own{nn.NewLinear(2, 8), nn.NewLinear(8, 2), nn.Sigmoid{}, nil}, []string{"ReLU", "Xavier initialization", "Adam"}, []string{"batch normalization", "fewer layers", "more units"}, nil},
+		"activation": {nn.NewSequential(nn.NewLinear(2, 2), nn.Softmax{}), []string{"no output activation", "more units"}, []string{"ReLU", "residual connections", "a tenth of the weights"}, nil},
 		"recurrent": {nn.NewSequential(nn.Func(func(x *tarn.Value) *tarn.Value { return x.Unsqueeze(2) }), nn.NewRNN(1, 4, nn.RecurrentOptions{}), nn.Flatten{}, nn.NewLinear(8, 2)),
-			[]string{"LSTM"}, []string{"batch norm of the inputs"}},
-		"stack": {nn.NewSequential(nn.NewLinear(2, 4), nn.ReLU{}, nn.NewLinear(4, 4), nn.ReLU{}, nn.NewLinear(4, 4), nn.ReLU{}, nn.NewLinear(4, 2), nn.ReLU{}), []string{"fewer layers", "no output activation"}, []string{"ReLU"}},
+			[]string{"LSTM", "orthogonal recurrent weights"}, []string{"batch norm of the inputs"}, nil},
+		"stack": {nn.NewSequential(nn.NewLinear(2, 4), nn.ReLU{}, nn.NewLinear(4, 4), nn.ReLU{}, nn.NewLinear(4, 4), nn.ReLU{}, nn.NewLinear(4, 2), nn.ReLU{}), []string{"fewer layers", "no output activation", "more units"}, []string{"ReLU"}, nil},
+		"decayed and frozen": {still(), []string{"weight decay / 100", "no decay of norms and biases", "nothing frozen", "faster running statistics", "biases of 0"}, []string{"LSTM"}, func(x *Training) {
+			x.Optimizer = func(rate float64, _ int) optim.Optimizer { return optim.NewAdamW(rate) }
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			training := base(t, c.model)
+			if c.change != nil {
+				c.change(training)
+			}
 			params, err := tarn.Params(c.model)
 			if err != nil {
 				t.Fatal(err)

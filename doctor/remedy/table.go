@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
@@ -36,28 +37,37 @@ var Table = []*Remedy{
 	{"He initialization", "initialization", []string{"initialize with nn.KaimingNormal", "initialize its weights with nn.KaimingNormal"}, initialize("nn.KaimingNormal(nn.FanIn, math.Sqrt2)", nn.KaimingNormal(nn.FanIn, math.Sqrt2))},
 	{"Xavier initialization", "initialization", []string{"initialize with nn.XavierNormal", "initialize its weights with nn.XavierNormal"}, initialize("nn.XavierNormal(1)", nn.XavierNormal(1))},
 	{"LSUV initialization", "initialization", nil, lsuv},
+	{"biases of 0", "initialization", []string{"initialize the biases with 0"}, zeroBiases},
 	{"batch normalization", "architecture", []string{"normalize between the layers", "normalize before the activation"}, normalize(true)},
 	{"layer normalization", "architecture", []string{"use nn.NewGroupNorm or nn.NewLayerNorm"}, normalize(false)},
 	{"batch norm of the inputs", "architecture", []string{"put a batch normalization before the first layer"}, normalizeFirst},
 	{"residual connections", "architecture", []string{"make the blocks residual"}, residual},
 	{"fewer layers", "architecture", []string{"take fewer layers"}, fewer},
-	{"a hidden layer more", "architecture", []string{"add units or layers"}, wider},
+	{"more units", "architecture", []string{"add units or layers"}, wider},
+	{"a tenth of the weights", "initialization", []string{"divide the initial weights by 10"}, tenth},
+	{"orthogonal recurrent weights", "initialization", []string{"initialize the recurrent weights"}, orthogonal},
+	{"nothing frozen", "architecture", []string{"train the frozen layers"}, thaw},
+	{"faster running statistics", "architecture", []string{"raise the momentum of the running statistics"}, fasterStatistics},
 	{"LSTM", "architecture", []string{"use nn.NewLSTM"}, gated},
 	{"Adam", "optimizer", []string{"use optim.NewAdam"}, optimizer("optim.NewAdam(1e-3)", func() optim.Optimizer { return optim.NewAdam(1e-3) })},
 	{"RMSprop", "optimizer", nil, optimizer("optim.NewRMSprop(1e-3)", func() optim.Optimizer { return optim.NewRMSprop(1e-3) })},
 	{"rate / 10", "rate", []string{"divide the learning rate by 10"}, rate(0.1)},
 	{"rate x 10", "rate", []string{"multiply the learning rate"}, rate(10)},
 	{"rate of the range test", "rate", []string{"take the learning rate of the range test"}, rangeTest},
+	{"warm-up to a tenth of the rate", "rate", []string{"warm up over the first tenth"}, both(rate(0.1), warmUp)},
 	{"warm-up", "rate", []string{"warm up"}, warmUp},
 	{"decay of the rate", "rate", []string{"let the rate fall"}, decayRate},
 	{"clipping", "optimizer", []string{"clip the gradients"}, clip},
 	{"dropout", "regularization", []string{"use dropout"}, dropout},
 	{"weight decay", "regularization", nil, weightDecay},
+	{"weight decay / 100", "regularization", []string{"divide the weight decay by 100"}, lessDecay},
+	{"no decay of norms and biases", "regularization", []string{"leave norms and biases out"}, matricesDecay},
 	{"early stopping", "regularization", []string{"stop early"}, earlyStopping},
 	{"batches x 8", "data", []string{"use batches of", "use larger batches"}, batches},
 	{"normalized inputs", "data", []string{"normalize the inputs", "normalize what it reads", "scale bytes"}, normalizeInputs},
 	{"clipped inputs", "data", []string{"clip the inputs"}, clipInputs},
 	{"finite examples alone", "data", []string{"leave out or replace the examples"}, finiteExamples},
+	{"targets from 0 to 1", "data", []string{"map the targets to 0..1"}, unitTargets},
 	{"normalized targets", "data", []string{"subtract the targets' mean", "scale the targets"}, normalizeTargets},
 }
 
@@ -291,31 +301,100 @@ func fewer(t *trial) error {
 	return nil
 }
 
-// wider puts a hidden layer of 64 ReLUs before the last linear layer.
+// wider gives the layers between activations 64 units or more, and a model of one linear layer a hidden layer of 64 ReLUs.
 func wider(t *trial) error {
 	s, ok := t.Model.(*nn.Sequential)
-	if !ok || len(s.Layers) == 0 {
+	if !ok {
 		return none("the model is no nn.Sequential")
 	}
-	for i := len(s.Layers) - 1; i >= 0; i-- {
-		l, ok := s.Layers[i].(*nn.Linear)
+	var at []int // the linear layers
+	for i, l := range s.Layers {
+		if width(l) > 0 {
+			if _, ok := l.(*nn.Linear); !ok {
+				return none("the model has convolutions")
+			}
+			at = append(at, i)
+		} else if _, softmax := l.(nn.Softmax); !softmax && !activation(l) {
+			return none(fmt.Sprintf("the model has a %T", l))
+		}
+	}
+	if len(at) == 0 {
+		return none("the model has no linear layer")
+	}
+	layers := slices.Clone(s.Layers)
+	if first := layers[at[0]].(*nn.Linear).Weight.Shape(); len(at) == 1 {
+		layers = slices.Replace(layers, at[0], at[0]+1, []nn.Layer{nn.NewLinear(first[1], 64), nn.ReLU{}, nn.NewLinear(64, first[0])}...)
+		at = append(at, at[0]+2)
+	} else {
+		in := first[1]
+		for n, i := range at {
+			out := layers[i].(*nn.Linear).Weight.Shape()[0]
+			if n < len(at)-1 {
+				out = max(64, 2*out)
+			}
+			layers[i] = nn.NewLinear(in, out)
+			in = out
+		}
+	}
+	for n, i := range at {
+		if err := tarn.Init(layers[i], t.Seed+uint64(n+1)<<40); err != nil {
+			return err
+		}
+	}
+	s.Layers = layers
+	t.say("hidden layers have 64 units or more")
+	return nil
+}
+
+// tenth divides the weights of all linear layers and convolutions but the first and the last, so that residual branches begin near 0.
+// (Zhang et al. 2019, Fixup initialization.)
+func tenth(t *trial) error {
+	all := matrices(t.Model)
+	if len(all) < 3 {
+		return none("the model has no layers between the first and the last")
+	}
+	if err := redraw(t, nn.KaimingNormal(nn.FanIn, math.Sqrt2)); err != nil {
+		return err
+	}
+	for _, m := range all[1 : len(all)-1] {
+		for i := range m.weight.Tensor().Size() {
+			m.weight.Tensor().SetFloat(i, m.weight.Tensor().Float(i)/10)
+		}
+	}
+	t.say("weights are those of nn.KaimingNormal(nn.FanIn, math.Sqrt2), between the first and the last layer a tenth of them")
+	return nil
+}
+
+// orthogonal draws the square weights of recurrent layers. (Le, Jaitly and Hinton 2015, A simple way to initialize recurrent networks.)
+func orthogonal(t *trial) error {
+	n := 0
+	for _, at := range slots(t.Model) {
+		r, ok := at.layer.(*nn.RNN)
 		if !ok {
 			continue
 		}
-		out, in := l.Weight.Shape()[0], l.Weight.Shape()[1]
-		more := []nn.Layer{nn.NewLinear(in, 64), nn.ReLU{}, nn.NewLinear(64, out)}
-		for j, l := range more {
-			if m, ok := l.(*nn.Linear); ok {
-				if err := tarn.Init(m, t.Seed+uint64(j+1)<<40); err != nil {
-					return err
-				}
+		params, err := tarn.Params(r)
+		if err != nil {
+			return err
+		}
+		for _, p := range params.List() {
+			switch s := p.Shape(); {
+			case len(s) == 2 && s[0] == s[1]:
+				p.SetInit(nn.Orthogonal(1))
+			case len(s) < 2:
+				p.SetInit(nn.Zeros())
 			}
 		}
-		s.Layers = slices.Replace(s.Layers, i, i+1, more...)
-		t.say("a hidden layer of 64 ReLUs more before the last layer")
-		return nil
+		if err := tarn.Init(r, t.Seed+uint64(n)<<32); err != nil {
+			return err
+		}
+		n++
 	}
-	return none("the model has no linear layer")
+	if n == 0 {
+		return none("the model has no nn.RNN")
+	}
+	t.say("the recurrent weights are orthogonal, its biases 0")
+	return nil
 }
 
 // gated replaces plain recurrent layers.
@@ -451,6 +530,119 @@ func weightDecay(t *trial) error {
 		t.set("optimizer.Group(optim.Vectors).Decay = 0")
 	}
 	return nil
+}
+
+// decayed returns the field WeightDecay of an optimizer, if it has one that is not 0.
+func decayed(o optim.Optimizer) (field reflect.Value, err error) {
+	if chainOf(o) == nil {
+		return field, none("the optimizer is no optim.Chain and embeds none")
+	}
+	field = reflect.ValueOf(o).Elem().FieldByName("WeightDecay")
+	if !field.IsValid() || field.Kind() != reflect.Float64 || field.Float() == 0 {
+		return field, none("the optimizer has no weight decay")
+	}
+	return field, nil
+}
+
+func lessDecay(t *trial) error {
+	field, err := decayed(t.optimizer(t.updates()))
+	if err != nil {
+		return err
+	}
+	less := field.Float() / 100
+	t.tune = append(t.tune, func(o optim.Optimizer, _ *optim.Chain) {
+		reflect.ValueOf(o).Elem().FieldByName("WeightDecay").SetFloat(less)
+	})
+	t.set("optimizer.WeightDecay = %g", less)
+	return nil
+}
+
+func matricesDecay(t *trial) error {
+	if _, err := decayed(t.optimizer(t.updates())); err != nil {
+		return err
+	}
+	params, err := tarn.Params(t.Model)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(params.Trainable().List(), func(p *tarn.Param) bool { return len(p.Shape()) < 2 }) {
+		return none("the model has neither norms nor biases")
+	}
+	t.tune = append(t.tune, func(_ optim.Optimizer, c *optim.Chain) { c.Group(optim.Vectors).Decay = 0 })
+	t.set("optimizer.Group(optim.Vectors).Decay = 0")
+	return nil
+}
+
+func zeroBiases(t *trial) error {
+	n := 0
+	for _, m := range matrices(t.Model) {
+		if m.bias == nil {
+			continue
+		}
+		if x := m.bias.Tensor(); slices.ContainsFunc(x.Floats(), func(v float64) bool { return v != 0 }) {
+			for i := range x.Size() {
+				x.SetFloat(i, 0)
+			}
+			n++
+		}
+	}
+	if n == 0 {
+		return none("all biases of linear layers and convolutions are 0")
+	}
+	t.code.Init = slices.DeleteFunc(drawn(""), func(line string) bool { return strings.Contains(line, "Weight") })
+	return nil
+}
+
+func thaw(t *trial) error {
+	params, err := tarn.Params(t.Model)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, p := range params.All() {
+		if p.Frozen {
+			p.Frozen = false
+			n++
+		}
+	}
+	if n == 0 {
+		return none("no param is frozen")
+	}
+	t.say("no param is frozen")
+	return nil
+}
+
+func fasterStatistics(t *trial) error {
+	n := 0
+	visit(t.Model, func(v reflect.Value) {
+		if b, ok := v.Interface().(*nn.BatchNorm); ok && b.Momentum >= 0 && b.Momentum < 0.1 {
+			b.Momentum = 0.1
+			n++
+		}
+	})
+	if n == 0 {
+		return none("the model has no batch normalization with a momentum below 0.1")
+	}
+	t.say("the momentum of batch normalizations is 0.1")
+	return nil
+}
+
+// unitTargets maps the lowest target to 0 and the highest to 1.
+func unitTargets(t *trial) error {
+	if !t.floats(t.Target) {
+		return none(fmt.Sprintf("%q holds integers", t.Target))
+	}
+	x, err := t.Train.Tensor(t.Target)
+	if err != nil {
+		return err
+	}
+	lo, hi := slices.Min(x.Floats()), slices.Max(x.Floats())
+	if !(hi > lo) || math.IsInf(hi-lo, 0) || lo == 0 && hi == 1 {
+		return none("the targets go from 0 to 1, are all alike or not finite")
+	}
+	m := data.Moments{Mean: []float64{lo}, Std: []float64{hi - lo}}
+	t.say("targets are mapped from %.4g and %.4g to 0 and 1", lo, hi)
+	return t.sets(func(s *data.Set) (*data.Set, error) { return s.Normalize(t.Target, m) })
 }
 
 func earlyStopping(t *trial) error {
