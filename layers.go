@@ -120,6 +120,9 @@ func (f *layerFinder) operands(v *Value) (m meeting) {
 		switch of, ok := f.pure[in]; {
 		case ok && (!m.own || of == m.path):
 			m.path, m.own = of, true
+		case ok && strings.HasPrefix(of, m.path+"."): // of a part of the layer, such as what transforms its weight
+		case ok && strings.HasPrefix(m.path, of+"."):
+			m.path = of
 		case ok: // params of two layers meet: the later one takes the earlier one as data
 			m.path, m.data = of, true
 		case !f.fixed[in]:
@@ -240,9 +243,22 @@ func (users usage) activation(v *Value) (string, *Value) {
 			switch op.F {
 			case scalar.ReLU, scalar.Tanh, scalar.GELU, scalar.Softplus:
 				return op.Name(), o.user
-			case scalar.LeakyReLU, scalar.Clip:
-				if o.at == 0 {
-					return map[scalar.Func]string{scalar.LeakyReLU: "LeakyReLU", scalar.Clip: "HardTanh"}[op.F], o.user
+			case scalar.LeakyReLU:
+				if _, fixed := o.user.in[1].constant(); o.at == 0 && fixed {
+					return "LeakyReLU", o.user
+				} else if o.at == 0 {
+					return "PReLU", o.user
+				}
+			case scalar.Clip:
+				lo, known := o.user.in[1].constant()
+				if hi, also := o.user.in[2].constant(); o.at == 0 && known && also && lo == 0 && hi == 6 {
+					return "ReLU6", o.user
+				} else if o.at == 0 {
+					return "HardTanh", o.user
+				}
+			case scalar.Mul:
+				if y := users.scaledSoftplus(o.user); y != nil && o.at == 0 {
+					return "Softplus", y
 				}
 			case scalar.Sigmoid:
 				if product := users.productOf(v, o.user); product != nil {
@@ -284,6 +300,36 @@ func (users usage) productOf(a, b *Value) *Value {
 	for _, o := range users[b] {
 		if op, ok := o.user.op.(elementwiseOp); ok && op.F == scalar.Mul && slices.Contains(o.user.in, a) {
 			return o.user
+		}
+	}
+	return nil
+}
+
+// constant is the number that v is everywhere; it returns false if there is none or it is computed.
+func (v *Value) constant() (float64, bool) {
+	for v.moves() && len(v.in) == 1 {
+		v = v.in[0]
+	}
+	c, ok := v.op.(constOp)
+	if !ok || v.Size() != 1 {
+		return 0, false
+	}
+	return c.Array.Float(0), true
+}
+
+// scaledSoftplus is the softplus of v, a value times a number, divided by that number again, or nil.
+func (users usage) scaledSoftplus(v *Value) *Value {
+	if _, number := v.in[1].constant(); !number {
+		return nil
+	}
+	for _, o := range users[v] {
+		if op, ok := elementwiseOf(o.user); !ok || op.F != scalar.Softplus {
+			continue
+		}
+		for _, q := range users[o.user] {
+			if op, ok := elementwiseOf(q.user); ok && op.F == scalar.Mul && q.at == 0 {
+				return q.user
+			}
 		}
 	}
 	return nil

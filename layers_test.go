@@ -51,6 +51,11 @@ func TestLayers(t *testing.T) {
 			[]string{"0 Conv [2 6 6 3] ", "1 Mul [2 6 6 3] LeakyReLU", "4 Conv [2 1 1 4] SiLU", "7 MatMul [2 2] "}},
 		{"towers", &twoTowers{nn.NewLinear(4, 4), nn.NewLinear(4, 4), &byHand{vector(), vector()}, nn.NewLinear(4, 1)}, rows,
 			[]string{"shared MatMul [5 4] ", "hand Mul [5 4] Sigmoid", "out MatMul [5 1] "}},
+		{"more activations", nn.NewSequential(nn.NewLinear(4, 4), nn.ReLU6{}, nn.NewLinear(4, 4), nn.Softplus{Beta: 2}, nn.NewLinear(4, 4), nn.NewPReLU(4), nn.NewLinear(4, 4), nn.NewPReLU(1),
+			nn.NewLinear(4, 4), nn.HardTanh{}, nn.NewLinear(4, 2), nn.SwiGLU{}), rows,
+			[]string{"0 MatMul [5 4] ReLU6", "2 MatMul [5 4] Softplus", "4 MatMul [5 4] PReLU", "5 LeakyReLU [5 4] ", "6 MatMul [5 4] PReLU", "7 LeakyReLU [5 4] ", "8 MatMul [5 4] HardTanh", "10 MatMul [5 2] "}},
+		{"adapted", adapted(nn.NewLinear(4, 4)), rows, []string{"0 MatMul [5 4] Tanh"}},
+		{"quantized", quantized(nn.NewLinear(4, 4)), rows, []string{"0 MatMul [5 4] Tanh"}},
 		{"norms", nn.NewSequential(nn.NewLinear(4, 4), nn.NewLayerNorm(4), nn.GELU{}, nn.NewRMSNorm(4), nn.HardTanh{}), rows,
 			[]string{"0 MatMul [5 4] ", "1 Mul [5 4] GELU", "3 Mul [5 4] HardTanh"}},
 		{"recurrent", nn.NewSequential(nn.NewEmbedding(10, 4), nn.NewLSTM(4, 6, nn.RecurrentOptions{}), nn.NewLinear(6, 10)), tokens,
@@ -95,6 +100,16 @@ func TestLayers(t *testing.T) {
 			}
 		})
 	}
+}
+
+func adapted(l *nn.Linear) nn.Layer {
+	l.LoRA = nn.NewLoRA(l.Weight, 2)
+	return nn.NewSequential(l, nn.Tanh{})
+}
+
+func quantized(l *nn.Linear) nn.Layer {
+	l.Transform = nn.NewFakeQuantize(nn.FakeQuantizeOptions{Symmetric: true, Channels: 4})
+	return nn.NewSequential(l, nn.Tanh{})
 }
 
 // TestLossForm asks for the forms of losses.

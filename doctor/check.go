@@ -259,7 +259,7 @@ func checkTargets(h *watch.History, targets *tarn.Tensor) (all []watch.Verdict) 
 	}
 	end := v.stack[len(v.stack)-1]
 	layer := v.Header.Layers[end]
-	limits := map[string][2]float64{"Sigmoid": {0, 1}, "Tanh": {-1, 1}, "ReLU": {0, math.Inf(1)}, "Softmax": {0, 1}}
+	limits := map[string][2]float64{"Sigmoid": {0, 1}, "Tanh": {-1, 1}, "ReLU": {0, math.Inf(1)}, "ReLU6": {0, 6}, "Softmax": {0, 1}}
 	limit, bounded := limits[layer.Activation]
 	switch {
 	case layer.Activation == "ReLU" && h.Header.Loss == "cross-entropy":

@@ -495,7 +495,7 @@ func deadReLU(v *view) *watch.Verdict {
 	}
 	var dead []int
 	for i, l := range v.Header.Layers {
-		if l.Activation == "ReLU" && v.last.Layers.Dead[i] > 0.7 {
+		if (l.Activation == "ReLU" || l.Activation == "ReLU6") && v.last.Layers.Dead[i] > 0.7 {
 			dead = append(dead, i)
 		}
 	}

@@ -83,15 +83,15 @@ func (l *LoRA) addLinear(y, x *tarn.Value, weight []int, from, to int) *tarn.Val
 	if bad := l.check(x, weight); bad != nil {
 		return bad
 	}
-	b := l.B.Value(x.Graph())
+	b := l.B.Value(x.Graph()).Scale(l.scale())
 	if from > 0 || to < weight[0] {
 		b = b.Slice(0, from, to)
 	}
 	low := (&Linear{Weight: l.A}).Forward(NewDropout(l.Dropout).Forward(x))
 	if low.Rank() == 1 {
-		return y.Add(low.Unsqueeze(0).MatMulT(b).Reshape(-1).Scale(l.scale()))
+		return y.Add(low.Unsqueeze(0).MatMulT(b).Reshape(-1))
 	}
-	return y.Add(low.MatMulT(b).Scale(l.scale()))
+	return y.Add(low.MatMulT(b))
 }
 
 // addConv adds what the adapter makes of x to y, by two convolutions of which the second has a window of one place.
@@ -100,7 +100,7 @@ func (l *LoRA) addConv(y, x *tarn.Value, weight []int, o tarn.ConvOptions) *tarn
 		return bad
 	}
 	low := NewDropout(l.Dropout).Forward(x).Conv(l.A.Value(x.Graph()).KernelFromTorch(), o)
-	return y.Add(low.MatMulT(l.B).Scale(l.scale()))
+	return y.Add(low.MatMulT(l.B.Value(x.Graph()).Scale(l.scale())))
 }
 
 // product is what is added to a weight of the given shape, or nil and a poisoned value.

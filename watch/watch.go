@@ -312,7 +312,7 @@ func (w *Watcher) addLayers(in *Instruments, layers []tarn.Layer, d []*tarn.Valu
 }
 
 // hasFlatZero reports whether an activation is 0 over a range, with a derivative of 0, so that a unit can die there.
-func hasFlatZero(activation string) bool { return activation == "ReLU" }
+func hasFlatZero(activation string) bool { return activation == "ReLU" || activation == "ReLU6" }
 
 // flat is the share of activations that lie in a flat part of a bounded activation, an F64 scalar.
 func flat(l tarn.Layer) *tarn.Value {

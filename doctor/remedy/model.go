@@ -3,6 +3,8 @@ package remedy
 import (
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/nn"
@@ -147,6 +149,12 @@ func visit(model nn.Layer, f func(v reflect.Value)) {
 			for i := range v.Len() {
 				enter(v.Index(i))
 			}
+		case reflect.Map:
+			keys := v.MapKeys()
+			slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			for _, k := range keys {
+				enter(v.MapIndex(k))
+			}
 		}
 		if v.Kind() != reflect.Invalid && v.CanInterface() {
 			f(v)
@@ -191,7 +199,7 @@ func slots(model nn.Layer) (all []slot) {
 // activation reports whether a layer is one of package nn's activations.
 func activation(l nn.Layer) bool {
 	switch l.(type) {
-	case nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.GELUTanh, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.HardTanh, nn.HardSigmoid, nn.HardSwish, nn.Softplus, nn.Softsign:
+	case nn.ReLU, nn.ReLU6, *nn.PReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.GELUTanh, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.HardTanh, nn.HardSigmoid, nn.HardSwish, nn.Softplus, nn.Softsign:
 		return true
 	}
 	return false

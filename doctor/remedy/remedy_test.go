@@ -235,7 +235,9 @@ func TestTryErrors(t *testing.T) {
 // TestCopied asserts that a copy shares nothing that is trained, and what is shared within it is still so.
 func TestCopied(t *testing.T) {
 	shared := nn.NewLinear(2, 2)
-	m := &own{shared, nn.NewLinear(2, 2), nn.NewSequential(nn.Tanh{}), []nn.Layer{shared, nn.NewBatchNorm(2)}}
+	adapted := nn.NewLinear(2, 2)
+	adapted.LoRA = nn.NewLoRA(adapted.Weight, 1)
+	m := &own{shared, nn.NewLinear(2, 2), nn.NewSequential(nn.Tanh{}), []nn.Layer{shared, nn.NewBatchNorm(2), nn.NewPReLU(2), adapted}}
 	if err := tarn.Init(m, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -251,4 +253,23 @@ func TestCopied(t *testing.T) {
 	if !slices.Equal(n.In.Weight.Tensor().Floats(), m.In.Weight.Tensor().Floats()) {
 		t.Error("the copy has other weights")
 	}
+	if a := n.Tail[3].(*nn.Linear); a.LoRA.A == adapted.LoRA.A || a.LoRA.B == adapted.LoRA.B {
+		t.Error("the copy shares an adapter")
+	}
+	if !activation(n.Tail[2]) || source(n.Tail[2]) != "nn.NewPReLU(2)" || source(nn.ReLU6{}) != "nn.ReLU6{}" || source(nn.SwiGLU{}) != "nn.SwiGLU{}" {
+		t.Errorf("%v, as an activation %v, is written as %s", n.Tail[2], activation(n.Tail[2]), source(n.Tail[2]))
+	}
+	if found := matrices(nn.Func(nil)); len(found) != 0 {
+		t.Errorf("a function has the matrices %v", found)
+	}
+	if found := matrices(&byName{map[string]*nn.Linear{"b": adapted, "a": shared}}); len(found) != 2 || found[0].layer != nn.Layer(shared) {
+		t.Errorf("the matrices in a map are %v", found)
+	}
+}
+
+// byName has layers in a map.
+type byName struct{ Heads map[string]*nn.Linear }
+
+func (m *byName) Forward(x *tarn.Value) *tarn.Value {
+	return m.Heads["a"].Forward(m.Heads["b"].Forward(x))
 }

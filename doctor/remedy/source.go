@@ -33,6 +33,8 @@ func source(l nn.Layer) string {
 		return fmt.Sprintf("nn.NewBatchNorm(%d)", l.RunningMean.Shape()[0])
 	case *nn.LayerNorm:
 		return fmt.Sprintf("nn.NewLayerNorm(%d)", l.Weight.Shape()[0])
+	case *nn.PReLU:
+		return fmt.Sprintf("nn.NewPReLU(%d)", l.Weight.Shape()[0])
 	case *nn.Dropout:
 		return fmt.Sprintf("nn.NewDropout(%g)", l.P)
 	case *nn.LSTM:
@@ -42,7 +44,7 @@ func source(l nn.Layer) string {
 		return fmt.Sprintf("%T{}", l)
 	}
 	switch l.(type) {
-	case nn.Softmax, nn.Flatten:
+	case nn.Softmax, nn.Flatten, nn.Identity, nn.GLU, nn.SwiGLU, nn.GeGLU:
 		return fmt.Sprintf("%T{}", l)
 	}
 	return fmt.Sprintf("/* your %T */ nil", l)
