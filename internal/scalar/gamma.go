@@ -55,10 +55,24 @@ func sinCosPi(a float64) (sin, cos float64) {
 	return sin, cos
 }
 
-// lgamma is log|gamma(a)|, infinite at both infinities, as in C.
+// lgamma is log|gamma(a)|, infinite at both infinities, as in C. Below 2.5, where math.Lgamma is some hundred units in the last place off, it is
+// made of the polynomial.
 func lgamma(a float64) float64 {
-	if math.IsInf(a, 0) {
+	switch {
+	case math.IsInf(a, 0):
 		return math.Inf(1)
+	case a < 0:
+		sin, _ := sinCosPi(a)
+		if sin == 0 {
+			return math.Inf(1)
+		}
+		return math.Log(math.Pi) - log(math.Abs(sin)) - lgamma(1-a)
+	case a < 0.5:
+		return a*polynomial(a, lgammaCoefficients[:]) - log(a*(1+a))
+	case a < 1.5:
+		return (a-1)*polynomial(a-1, lgammaCoefficients[:]) - log(a)
+	case a <= 2.5:
+		return (a - 2) * polynomial(a-2, lgammaCoefficients[:])
 	}
 	y, _ := math.Lgamma(a)
 	return y

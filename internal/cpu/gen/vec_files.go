@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/build"
@@ -56,7 +57,7 @@ func functionName(k vecKernel) string { return "vec" + k.name + k.dtype() }
 func functionKernels() []vecKernel {
 	var all []vecKernel
 	for _, f64 := range []bool{false, true} {
-		all = append(append(append(all, floatKernels(f64)...), mathKernels(f64)...), integerKernels(f64)...)
+		all = slices.Concat(all, floatKernels(f64), mathKernels(f64), specialKernels(f64), integerKernels(f64))
 	}
 	return all
 }

@@ -15,6 +15,15 @@ func (m *machine) imul(x, y Op) Op { return m.integer("VPMULLD", x, y) }
 func (m *machine) imin(x, y Op) Op { return m.integer("VPMINSD", x, y) }
 func (m *machine) imax(x, y Op) Op { return m.integer("VPMAXSD", x, y) }
 
+// shiftRightBy keeps the sign. AVX2 has no such shift of i64: numbers below zero are negated bit by bit before and after.
+func (m *machine) shiftRightBy(x, n Op) Op {
+	if m.wide() || !m.f64 {
+		return m.integer(m.pick("VPSRAVD", "VPSRAVQ"), x, n)
+	}
+	negative := m.integer("VPCMPGTQ", constant(0), x)
+	return m.xor(m.integer("VPSRLVQ", m.xor(x, negative), n), negative)
+}
+
 func (m *machine) iabs(x Op) Op {
 	d := m.vector()
 	m.emit("VPABSD", x, d)
@@ -69,6 +78,12 @@ func integerKernels(i64 bool) []vecKernel {
 		kernel("ReLU", "x", element, func(m *machine, x []Op) Op { return m.keep(m.icompare(iGreater, x[0], zero), x[0]) }),
 		kernel("Add", "xx", element, func(m *machine, x []Op) Op { return m.iadd(x[0], x[1]) }),
 		kernel("Sub", "xx", element, func(m *machine, x []Op) Op { return m.isub(x[0], x[1]) }),
+		kernel("BitNot", "x", element, func(m *machine, x []Op) Op { return m.xor(x[0], 2*m.rest()+1) }),
+		kernel("BitAnd", "xx", element, func(m *machine, x []Op) Op { return m.and(x[0], x[1]) }),
+		kernel("BitOr", "xx", element, func(m *machine, x []Op) Op { return m.or(x[0], x[1]) }),
+		kernel("BitXor", "xx", element, func(m *machine, x []Op) Op { return m.xor(x[0], x[1]) }),
+		kernel("ShiftL", "xx", element, func(m *machine, x []Op) Op { return m.integer(m.pick("VPSLLVD", "VPSLLVQ"), x[0], x[1]) }),
+		kernel("ShiftR", "xx", element, func(m *machine, x []Op) Op { return m.shiftRightBy(x[0], x[1]) }),
 		kernel("ReLUGrad", "xx", element, func(m *machine, x []Op) Op { return m.keep(m.icompare(iGreater, x[1], zero), x[0]) }),
 		kernel("Where", "bxx", element, func(m *machine, x []Op) Op { return m.choose(x[0], x[1], x[2]) }),
 		compare("Eq", iEqual), compare("Ne", iNotEqual), compare("Lt", iLess), compare("Le", iLessEqual),

@@ -140,8 +140,15 @@ func (m *machine) sigmoid(x Op) Op {
 // logOf is log((1+f) * 2^k), sqrt(1/2) <= 1+f <= sqrt(2): f - f^2/2 + f^3*P(f) + k*ln 2, the small terms first.
 func (m *machine) logOf(f, k Op) Op {
 	high, low := m.ln2()
-	square := m.mul(f, f)
-	var y Op
+	square, y := m.logRest(f)
+	y = m.fma(k, low, y)
+	y = m.fma(square, m.f(-0.5), y)
+	return m.fma(k, high, m.add(f, y))
+}
+
+// logRest is f^2 and log(1+f) - f + f^2/2.
+func (m *machine) logRest(f Op) (square, y Op) {
+	square = m.mul(f, f)
 	if m.f64 {
 		// With s = f/(2+f), log(1+f) = f - f^2/2 + s*(f^2/2 + R(s^2)).
 		s := m.div(f, m.add(f, m.f(2)))
@@ -150,9 +157,7 @@ func (m *machine) logOf(f, k Op) Op {
 	} else {
 		y = m.mul(m.mul(m.polynomial(f, logCoefficients), square), f)
 	}
-	y = m.fma(k, low, y)
-	y = m.fma(square, m.f(-0.5), y)
-	return m.fma(k, high, m.add(f, y))
+	return square, y
 }
 
 // mantissaBits is the number of bits below the exponent.
@@ -177,8 +182,13 @@ func (m *machine) exponent(i Op) Op {
 	return m.sub(m.or(d, m.f(1<<52)), m.f(1<<52+1<<10))
 }
 
-// log splits off the exponent, after having made small denormal numbers large.
 func (m *machine) log(x Op) Op {
+	f, k := m.splitLog(x)
+	return m.logEdges(m.logOf(f, k), x, m.f(0))
+}
+
+// splitLog splits off the exponent, x = (1+f) * 2^k, after having made small denormal numbers large.
+func (m *machine) splitLog(x Op) (f, k Op) {
 	smallest := 0x1p-126
 	if m.f64 {
 		smallest = 0x1p-1022
@@ -187,9 +197,8 @@ func (m *machine) log(x Op) Op {
 	small := m.compare(less, x, m.f(smallest))
 	scaled := m.choose(small, m.mul(x, m.f(math.Ldexp(1, bits))), x)
 	i := m.isub(scaled, m.sqrtHalf())
-	k := m.sub(m.exponent(i), m.keep(small, m.f(float64(bits))))
-	f := m.sub(m.iadd(m.and(i, constant(1)<<bits-1), m.sqrtHalf()), m.f(1))
-	return m.logEdges(m.logOf(f, k), x, m.f(0))
+	k = m.sub(m.exponent(i), m.keep(small, m.f(float64(bits))))
+	return m.sub(m.iadd(m.and(i, constant(1)<<bits-1), m.sqrtHalf()), m.f(1)), k
 }
 
 // logEdges puts y = log(x - zero) right where it is no number: NaN below zero, -infinity at zero, infinity and NaN as they
