@@ -201,11 +201,27 @@ func softmax(dst, logits []float64) {
 	}
 }
 
+// deep returns [members n outputs], what the network says. Beyond the range of the numbers that it has learned from, a quantity goes on in the direction that the linear
+// model gives it, from what the network says at the edge.
+func (m *member) deep(g *tarn.Graph, net *network, numbers, codes *tarn.Value, n int) *tarn.Value {
+	l := m.layout
+	if l.Numbers == 0 {
+		return net.forward(g, l, numbers, codes, n)
+	}
+	within := l.within(numbers)
+	y := net.forward(g, l, within, codes, n)
+	if l.Outputs == 1 && !g.Training() {
+		beyond := numbers.Sub(within).Clip(tarn.Num(-3), tarn.Num(3)).Cast(tarn.F64).MatMul(m.linear.Weight) // not for long: slopes are not certain
+		y = y.Add(beyond.Cast(tarn.F32).Reshape(1, n, 1))
+	}
+	return y
+}
+
 // build makes the loss of the network: in training the mean of the members' losses, and otherwise that of their mean.
 func (p *problem) build(m *member, net *network) train.Build {
 	return func(g *tarn.Graph, n int) tarn.Outputs {
 		numbers, codes := m.layout.inputs(g, "", n)
-		y := net.forward(g, m.layout, numbers, codes, n)
+		y := m.deep(g, net, numbers, codes, n)
 		members := m.shape.Members
 		weight := g.Input("weight", tarn.F32, n)
 		if p.class == nil {

@@ -3,6 +3,7 @@ package fit
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/table"
@@ -13,11 +14,13 @@ import (
 
 // layout says what a row is for the models.
 type layout struct {
-	Numbers int         `json:"numbers"` // of a row
-	Sizes   []int       `json:"sizes"`   // how many codes each category has
-	Knots   [][]float64 `json:"knots"`   // of each number, between which its piecewise linear encoding rises; nil for those without one
-	Bins    int         `json:"bins"`    // numbers of the encoding of each
-	Outputs int         `json:"outputs"` // classes, or 1
+	Numbers int         // of a row
+	Sizes   []int       // how many codes each category has
+	Knots   [][]float64 // of each number, between which its piecewise linear encoding rises; nil for those without one
+	Bins    int         // numbers of the encoding of each
+	Outputs int         // classes, or 1
+	Low     []float32   // of each number, the smallest that was learned from
+	High    []float32   // the largest
 }
 
 // newLayout says what the rows of an encoder are. The most numbers of piecewise linear encodings are 512.
@@ -39,6 +42,15 @@ func newLayout(e *table.Encoder, outputs int) *layout {
 				knots = someKnots(t.Quantiles, l.Bins+1, p)
 			}
 			l.Knots = append(l.Knots, knots)
+			low, high := -math.MaxFloat32, math.MaxFloat32
+			if q := t.Quantiles; k == 0 && len(q) > 0 && (t.Kind == table.Numeric || t.Kind == table.Date && strings.HasSuffix(p.Name, " days")) {
+				unit := 1.0
+				if t.Kind == table.Date {
+					unit = 86400
+				}
+				low, high = (q[0]/unit-p.Mean)/p.Std, (q[len(q)-1]/unit-p.Mean)/p.Std
+			}
+			l.Low, l.High = append(l.Low, float32(max(low, -math.MaxFloat32))), append(l.High, float32(min(high, math.MaxFloat32)))
 		}
 	}
 	return l
@@ -64,6 +76,12 @@ func someKnots(quantiles []float64, n int, p table.Part) []float64 {
 		knots = append(knots, all[i*(len(all)-1)/(n-1)])
 	}
 	return knots
+}
+
+// within moves numbers into the range of those that were learned from.
+func (l *layout) within(numbers *tarn.Value) *tarn.Value {
+	g := numbers.Graph()
+	return numbers.Clip(g.Const(tarn.Vector(l.Low)), g.Const(tarn.Vector(l.High)))
 }
 
 // codes is the number of codes of all categories together.
@@ -173,7 +191,7 @@ func newNetwork(l *layout, s shape) *network {
 func (m *network) forward(g *tarn.Graph, l *layout, numbers, codes *tarn.Value, n int) *tarn.Value {
 	var parts []*tarn.Value
 	if l.Numbers > 0 {
-		near := numbers.Clip(tarn.Num(-5), tarn.Num(5)) // the linear path alone goes on beyond what was seen
+		near := numbers.Clip(tarn.Num(-5), tarn.Num(5)) // the linear path alone sees how far outliers lie
 		parts = append(parts, near)
 		if l.Bins > 0 {
 			parts = append(parts, l.pieces(near, n))
