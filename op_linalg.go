@@ -126,7 +126,7 @@ func (v *Value) matMul(o Operand, transA, transB bool) *Value {
 	}
 	if ir.Size(b) == 1 && !transA && len(a) >= len(b) {
 		// One product of all rows.
-		return v.graph.add(op, v.Reshape(-1, ka), w.Reshape(w.typ.Shape[len(b):]...)).Reshape(append(slices.Clone(batch), m, n)...)
+		return v.graph.add(op, v.Reshape(ir.Size(a)*m, ka), w.Reshape(w.typ.Shape[len(b):]...)).Reshape(append(slices.Clone(batch), m, n)...)
 	}
 	wide := func(x *Value) *Value { return x.broadcastTo(append(slices.Clone(batch), x.typ.Shape[x.Rank()-2:]...)) }
 	return v.graph.add(op, wide(v), wide(w))

@@ -62,10 +62,10 @@ func (v *Value) Scatter(axis int, index, src *Value) *Value {
 	return v.scatter(scatterSet, axis, index, src)
 }
 
-// lastAt is what choose makes of the last place of the index v at which each of size numbers stands, and of whether there is one.
-func (v *Value) lastAt(axis, size int, choose func(taken, place *Value) *Value) *Value {
+// lastAt returns, for each number below size, the last place along an axis at which the index v names it, and whether it does; otherwise the place is 0.
+func (v *Value) lastAt(axis, size int) (place, named *Value) {
 	last := v.graph.add(lastAtOp{axis, size}, v)
-	return choose(last.Ge(Num(0)), last.Maximum(Num(0)))
+	return last.Maximum(Num(0)), last.Ge(Num(0))
 }
 
 // lastAtOp returns for each number below size the last place along the axis at which the index names it, or -1.
@@ -335,9 +335,8 @@ func (v *Value) scatterTree(axis int, index, src *Value) *Value {
 		same := key.Slice(last, step, n).Eq(key.Slice(last, 0, n-step))
 		product = Concat(last, product.Slice(last, 0, step), product.Slice(last, step, n).Mul(same.branch(product.Slice(last, 0, n-step), Num(1))))
 	}
-	return key.lastAt(last, x.Dim(last), func(taken, place *Value) *Value {
-		return x.Mul(taken.branch(product.Gather(last, place), Num(1)))
-	}).Transpose(axis, last)
+	place, named := key.lastAt(last, x.Dim(last))
+	return x.Mul(named.branch(product.Gather(last, place), Num(1))).Transpose(axis, last)
 }
 
 // IndexCopy is v with the rows of src in the place of the rows that the index names: for axis 0, out[index[j...]] = src[j...]. If a row is named
@@ -373,8 +372,7 @@ func (v *Value) IndexCopy(axis int, index, src *Value) *Value {
 		return v
 	}
 	rows := src.Reshape(slices.Concat(v.typ.Shape[:a], []int{n}, v.typ.Shape[a+1:])...)
-	return index.Reshape(n).lastAt(0, v.typ.Shape[a], func(taken, place *Value) *Value {
-		column := append([]int{v.typ.Shape[a]}, slices.Repeat([]int{1}, len(v.typ.Shape)-a-1)...)
-		return taken.Reshape(column...).broadcastTo(v.typ.Shape).Where(rows.Take(a, place), v)
-	})
+	place, named := index.Reshape(n).lastAt(0, v.typ.Shape[a])
+	column := append([]int{v.typ.Shape[a]}, slices.Repeat([]int{1}, len(v.typ.Shape)-a-1)...)
+	return named.Reshape(column...).broadcastTo(v.typ.Shape).Where(rows.Take(a, place), v)
 }

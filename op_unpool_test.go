@@ -84,3 +84,26 @@ func TestPlacesOfMaxPool(t *testing.T) {
 		}
 	}
 }
+
+// TestPlacesBeyondExactF32 finds a place that no f32 counts to.
+func TestPlacesBeyondExactF32(t *testing.T) {
+	if testing.Short() { // it takes a few hundred megabytes
+		return
+	}
+	const n, at = 1<<24 + 6, 1<<24 + 3
+	x := tarn.Zeros(tarn.F32, 1, n, 1)
+	x.SetFloat(at, 1)
+	g := tarn.NewGraph()
+	_, places := g.Input("x", tarn.F32, 1, n, 1).MaxPoolIndices(ints(6), tarn.Window{Stride: ints(1 << 23)})
+	p, err := tarn.Compile(g, tarn.Outputs{"places": places})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.Run(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out["places"].Float(2); got != at {
+		t.Errorf("the place is %v and should be %d", got, at)
+	}
+}
