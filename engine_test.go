@@ -115,6 +115,18 @@ var workloads = []workload{
 		top, _ := x.TopK(0, 3)
 		return tarn.Outputs{"sorted": sorted, "order": order, "top": top, "taken": x.Take(0, index), "added": x.IndexAdd(0, index, x)}, nil
 	}},
+	{"scattering", func(g *tarn.Graph) (tarn.Outputs, any) {
+		x, index, grid := g.Input("x", tarn.F32, 40, 10, 12, 3), g.Input("index", tarn.I32, 40), g.Input("grid", tarn.F32, 40, 10, 12, 2)
+		at := index.Reshape(40, 1, 1, 1).Expand(40, 10, 12, 3) // few places, which many elements share
+		rows := x.Permute(1, 0, 2, 3)                          // whose rows are done apart
+		to := at.Permute(1, 0, 2, 3)
+		set, largest, product := rows.Scatter(1, to, rows), rows.ScatterMax(1, to, rows), rows.ScatterMul(1, to, rows)
+		pooled, places := x.MaxPoolIndices([]int{2}, tarn.Window{})
+		sampled := x.GridSample(grid, tarn.GridOptions{})
+		d := tarn.Grad(set.Square().Sum().Add(largest.Square().Sum()).Add(product.Square().Sum()).Add(sampled.Square().Sum()), x, grid)
+		return tarn.Outputs{"set": set, "largest": largest, "product": product, "places": places, "unpooled": pooled.MaxUnpool(places, 10, 12), "sampled": sampled,
+			"found": x.Reshape(-1).Slice(0, 0, 100).SearchSorted(x, true), "copied": x.IndexCopy(0, index, x), "dx": d[0], "dgrid": d[1]}, nil
+	}},
 	{"products", func(g *tarn.Graph) (tarn.Outputs, any) {
 		a, b := g.Input("x", tarn.F32, 9, 40, 50), g.Input("y", tarn.F32, 50, 3000)
 		long := b.MatMul(b.Permute(1, 0)) // K is 3000
