@@ -205,6 +205,7 @@ func smooth(x, work, table []complex128) {
 		switch {
 		case r == 4 && run == 1:
 			pass4First(to, from, roots)
+		case passVectors(r, to, from, roots, m, run):
 		case r == 4:
 			pass4(to, from, roots, m, run)
 		case r == 2:

@@ -20,9 +20,6 @@ func pass4First(y, x, roots []complex128) {
 }
 
 func pass4(y, x, roots []complex128, m, run int) {
-	if pass4Vectors(y, x, roots, m, run) {
-		return
-	}
 	step := m * run
 	for i := range m {
 		w1, w2, w3 := roots[3*i], roots[3*i+1], roots[3*i+2]

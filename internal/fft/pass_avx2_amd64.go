@@ -10,4 +10,13 @@ import "unsafe"
 func pass4FirstAVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, n int)
 
 //go:noescape
+func pass2AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+
+//go:noescape
+func pass3AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+
+//go:noescape
 func pass4AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+
+//go:noescape
+func pass5AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)

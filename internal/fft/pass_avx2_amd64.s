@@ -80,6 +80,117 @@ DATA fft_turn<>+16(SB)/8, $0x0000000000000000
 DATA fft_turn<>+24(SB)/8, $0x8000000000000000
 GLOBL fft_turn<>(SB), RODATA|NOPTR, $32
 
+// func pass2AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+// Requires: AVX, FMA3
+TEXT ·pass2AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  roots+16(FP), DX
+	MOVQ  m+24(FP), BX
+	MOVQ  run+32(FP), SI
+	SHLQ  $0x04, SI
+	MOVQ  SI, DI
+	IMULQ BX, DI
+	LEAQ  (DI)(DI*2), R8
+	LEAQ  (SI)(SI*2), R8
+
+group2:
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD 8(DX), Y1
+	MOVQ         SI, R8
+
+run3:
+	VMOVUPD        (CX), Y2
+	VMOVUPD        (CX)(DI*1), Y3
+	VADDPD         Y3, Y2, Y4
+	VSUBPD         Y3, Y2, Y2
+	VMOVUPD        Y4, (AX)
+	VPERMILPD      $0x55, Y2, Y3
+	VMULPD         Y1, Y3, Y3
+	VMOVAPS        Y2, Y2
+	VFMADDSUB213PD Y3, Y0, Y2
+	VMOVUPD        Y2, (AX)(SI*1)
+	ADDQ           $+32, CX
+	ADDQ           $+32, AX
+	SUBQ           $+32, R8
+	JNZ            run3
+	ADDQ           SI, AX
+	ADDQ           $+16, DX
+	DECQ           BX
+	JNZ            group2
+	VZEROUPPER
+	RET
+
+// func pass3AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+// Requires: AVX, FMA3
+TEXT ·pass3AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  roots+16(FP), DX
+	MOVQ  m+24(FP), BX
+	MOVQ  run+32(FP), SI
+	SHLQ  $0x04, SI
+	MOVQ  SI, DI
+	IMULQ BX, DI
+	LEAQ  (DI)(DI*2), R8
+	LEAQ  (SI)(SI*2), R8
+
+group4:
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD 8(DX), Y1
+	VBROADCASTSD 16(DX), Y2
+	VBROADCASTSD 24(DX), Y3
+	MOVQ         SI, R8
+
+run5:
+	VMOVUPD        (CX), Y4
+	VMOVUPD        (CX)(DI*1), Y5
+	VMOVUPD        (CX)(DI*2), Y6
+	VADDPD         Y6, Y5, Y7
+	VSUBPD         Y6, Y5, Y5
+	VADDPD         Y7, Y4, Y6
+	VMOVAPS        Y4, Y4
+	VFMADD231PD    vec64_bfdffffffffffffc<>+0(SB), Y7, Y4
+	VMULPD         vec64_3febb67ae8584cac<>+0(SB), Y5, Y5
+	VPERMILPD      $0x55, Y5, Y5
+	VXORPD         fft_turn<>+0(SB), Y5, Y5
+	VADDPD         Y5, Y4, Y7
+	VSUBPD         Y5, Y4, Y4
+	VMOVUPD        Y6, (AX)
+	VPERMILPD      $0x55, Y7, Y5
+	VMULPD         Y1, Y5, Y5
+	VMOVAPS        Y7, Y6
+	VFMADDSUB213PD Y5, Y0, Y6
+	VMOVUPD        Y6, (AX)(SI*1)
+	VPERMILPD      $0x55, Y4, Y5
+	VMULPD         Y3, Y5, Y5
+	VMOVAPS        Y4, Y4
+	VFMADDSUB213PD Y5, Y2, Y4
+	VMOVUPD        Y4, (AX)(SI*2)
+	ADDQ           $+32, CX
+	ADDQ           $+32, AX
+	SUBQ           $+32, R8
+	JNZ            run5
+	ADDQ           SI, AX
+	ADDQ           SI, AX
+	ADDQ           $+32, DX
+	DECQ           BX
+	JNZ            group4
+	VZEROUPPER
+	RET
+
+DATA vec64_bfdffffffffffffc<>+0(SB)/8, $0xbfdffffffffffffc
+DATA vec64_bfdffffffffffffc<>+8(SB)/8, $0xbfdffffffffffffc
+DATA vec64_bfdffffffffffffc<>+16(SB)/8, $0xbfdffffffffffffc
+DATA vec64_bfdffffffffffffc<>+24(SB)/8, $0xbfdffffffffffffc
+GLOBL vec64_bfdffffffffffffc<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3febb67ae8584cac<>+0(SB)/8, $0x3febb67ae8584cac
+DATA vec64_3febb67ae8584cac<>+8(SB)/8, $0x3febb67ae8584cac
+DATA vec64_3febb67ae8584cac<>+16(SB)/8, $0x3febb67ae8584cac
+DATA vec64_3febb67ae8584cac<>+24(SB)/8, $0x3febb67ae8584cac
+GLOBL vec64_3febb67ae8584cac<>(SB), RODATA|NOPTR, $32
+
 // func pass4AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
 // Requires: AVX, FMA3
 TEXT ·pass4AVX2(SB), NOSPLIT, $0-40
@@ -94,7 +205,7 @@ TEXT ·pass4AVX2(SB), NOSPLIT, $0-40
 	LEAQ  (DI)(DI*2), R8
 	LEAQ  (SI)(SI*2), R9
 
-group2:
+group6:
 	VBROADCASTSD (DX), Y0
 	VBROADCASTSD 8(DX), Y1
 	VBROADCASTSD 16(DX), Y2
@@ -103,7 +214,7 @@ group2:
 	VBROADCASTSD 40(DX), Y5
 	MOVQ         SI, R10
 
-run3:
+run7:
 	VMOVUPD        (CX), Y6
 	VMOVUPD        (CX)(DI*1), Y7
 	VMOVUPD        (CX)(DI*2), Y8
@@ -137,10 +248,142 @@ run3:
 	ADDQ           $+32, CX
 	ADDQ           $+32, AX
 	SUBQ           $+32, R10
-	JNZ            run3
-	ADDQ           R9, AX
+	JNZ            run7
+	ADDQ           SI, AX
+	ADDQ           SI, AX
+	ADDQ           SI, AX
 	ADDQ           $+48, DX
 	DECQ           BX
-	JNZ            group2
+	JNZ            group6
 	VZEROUPPER
 	RET
+
+// func pass5AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+// Requires: AVX, FMA3
+TEXT ·pass5AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  roots+16(FP), DX
+	MOVQ  m+24(FP), BX
+	MOVQ  run+32(FP), SI
+	SHLQ  $0x04, SI
+	MOVQ  SI, DI
+	IMULQ BX, DI
+	LEAQ  (DI)(DI*2), R8
+	LEAQ  (SI)(SI*2), R9
+
+group8:
+	MOVQ SI, R10
+
+run9:
+	VMOVUPD        (CX), Y0
+	VMOVUPD        (CX)(DI*1), Y1
+	VMOVUPD        (CX)(DI*2), Y2
+	VMOVUPD        (CX)(R8*1), Y3
+	VMOVUPD        (CX)(DI*4), Y4
+	VADDPD         Y4, Y1, Y5
+	VSUBPD         Y4, Y1, Y1
+	VADDPD         Y5, Y0, Y4
+	VADDPD         Y3, Y2, Y6
+	VSUBPD         Y3, Y2, Y2
+	VADDPD         Y6, Y4, Y3
+	VMOVAPS        Y0, Y4
+	VFMADD231PD    vec64_3fd3c6ef372fe950<>+0(SB), Y5, Y4
+	VMULPD         vec64_3fee6f0e134454ff<>+0(SB), Y1, Y7
+	VMOVAPS        Y4, Y4
+	VFMADD231PD    vec64_bfe9e3779b97f4a8<>+0(SB), Y6, Y4
+	VMOVAPS        Y7, Y7
+	VFMADD231PD    vec64_3fe2cf2304755a5f<>+0(SB), Y2, Y7
+	VPERMILPD      $0x55, Y7, Y7
+	VXORPD         fft_turn<>+0(SB), Y7, Y7
+	VADDPD         Y7, Y4, Y8
+	VSUBPD         Y7, Y4, Y4
+	VMOVAPS        Y0, Y0
+	VFMADD231PD    vec64_bfe9e3779b97f4a8<>+0(SB), Y5, Y0
+	VMULPD         vec64_3fe2cf2304755a5f<>+0(SB), Y1, Y1
+	VMOVAPS        Y0, Y0
+	VFMADD231PD    vec64_3fd3c6ef372fe94c<>+0(SB), Y6, Y0
+	VMOVAPS        Y1, Y1
+	VFMADD231PD    vec64_bfee6f0e13445500<>+0(SB), Y2, Y1
+	VPERMILPD      $0x55, Y1, Y1
+	VXORPD         fft_turn<>+0(SB), Y1, Y1
+	VADDPD         Y1, Y0, Y2
+	VSUBPD         Y1, Y0, Y0
+	VMOVUPD        Y3, (AX)
+	VBROADCASTSD   (DX), Y1
+	VBROADCASTSD   8(DX), Y3
+	VPERMILPD      $0x55, Y8, Y5
+	VMULPD         Y3, Y5, Y3
+	VMOVAPS        Y8, Y5
+	VFMADDSUB213PD Y3, Y1, Y5
+	VMOVUPD        Y5, (AX)(SI*1)
+	VBROADCASTSD   16(DX), Y1
+	VBROADCASTSD   24(DX), Y3
+	VPERMILPD      $0x55, Y2, Y5
+	VMULPD         Y3, Y5, Y3
+	VMOVAPS        Y2, Y2
+	VFMADDSUB213PD Y3, Y1, Y2
+	VMOVUPD        Y2, (AX)(SI*2)
+	VBROADCASTSD   32(DX), Y1
+	VBROADCASTSD   40(DX), Y2
+	VPERMILPD      $0x55, Y0, Y3
+	VMULPD         Y2, Y3, Y2
+	VMOVAPS        Y0, Y0
+	VFMADDSUB213PD Y2, Y1, Y0
+	VMOVUPD        Y0, (AX)(R9*1)
+	VBROADCASTSD   48(DX), Y0
+	VBROADCASTSD   56(DX), Y1
+	VPERMILPD      $0x55, Y4, Y2
+	VMULPD         Y1, Y2, Y1
+	VMOVAPS        Y4, Y2
+	VFMADDSUB213PD Y1, Y0, Y2
+	VMOVUPD        Y2, (AX)(SI*4)
+	ADDQ           $+32, CX
+	ADDQ           $+32, AX
+	SUBQ           $+32, R10
+	JNZ            run9
+	ADDQ           SI, AX
+	ADDQ           SI, AX
+	ADDQ           SI, AX
+	ADDQ           SI, AX
+	ADDQ           $+64, DX
+	DECQ           BX
+	JNZ            group8
+	VZEROUPPER
+	RET
+
+DATA vec64_3fd3c6ef372fe950<>+0(SB)/8, $0x3fd3c6ef372fe950
+DATA vec64_3fd3c6ef372fe950<>+8(SB)/8, $0x3fd3c6ef372fe950
+DATA vec64_3fd3c6ef372fe950<>+16(SB)/8, $0x3fd3c6ef372fe950
+DATA vec64_3fd3c6ef372fe950<>+24(SB)/8, $0x3fd3c6ef372fe950
+GLOBL vec64_3fd3c6ef372fe950<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fee6f0e134454ff<>+0(SB)/8, $0x3fee6f0e134454ff
+DATA vec64_3fee6f0e134454ff<>+8(SB)/8, $0x3fee6f0e134454ff
+DATA vec64_3fee6f0e134454ff<>+16(SB)/8, $0x3fee6f0e134454ff
+DATA vec64_3fee6f0e134454ff<>+24(SB)/8, $0x3fee6f0e134454ff
+GLOBL vec64_3fee6f0e134454ff<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfe9e3779b97f4a8<>+0(SB)/8, $0xbfe9e3779b97f4a8
+DATA vec64_bfe9e3779b97f4a8<>+8(SB)/8, $0xbfe9e3779b97f4a8
+DATA vec64_bfe9e3779b97f4a8<>+16(SB)/8, $0xbfe9e3779b97f4a8
+DATA vec64_bfe9e3779b97f4a8<>+24(SB)/8, $0xbfe9e3779b97f4a8
+GLOBL vec64_bfe9e3779b97f4a8<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fe2cf2304755a5f<>+0(SB)/8, $0x3fe2cf2304755a5f
+DATA vec64_3fe2cf2304755a5f<>+8(SB)/8, $0x3fe2cf2304755a5f
+DATA vec64_3fe2cf2304755a5f<>+16(SB)/8, $0x3fe2cf2304755a5f
+DATA vec64_3fe2cf2304755a5f<>+24(SB)/8, $0x3fe2cf2304755a5f
+GLOBL vec64_3fe2cf2304755a5f<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_3fd3c6ef372fe94c<>+0(SB)/8, $0x3fd3c6ef372fe94c
+DATA vec64_3fd3c6ef372fe94c<>+8(SB)/8, $0x3fd3c6ef372fe94c
+DATA vec64_3fd3c6ef372fe94c<>+16(SB)/8, $0x3fd3c6ef372fe94c
+DATA vec64_3fd3c6ef372fe94c<>+24(SB)/8, $0x3fd3c6ef372fe94c
+GLOBL vec64_3fd3c6ef372fe94c<>(SB), RODATA|NOPTR, $32
+
+DATA vec64_bfee6f0e13445500<>+0(SB)/8, $0xbfee6f0e13445500
+DATA vec64_bfee6f0e13445500<>+8(SB)/8, $0xbfee6f0e13445500
+DATA vec64_bfee6f0e13445500<>+16(SB)/8, $0xbfee6f0e13445500
+DATA vec64_bfee6f0e13445500<>+24(SB)/8, $0xbfee6f0e13445500
+GLOBL vec64_bfee6f0e13445500<>(SB), RODATA|NOPTR, $32

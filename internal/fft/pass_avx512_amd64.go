@@ -10,4 +10,13 @@ import "unsafe"
 func pass4FirstAVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, n int)
 
 //go:noescape
+func pass2AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+
+//go:noescape
+func pass3AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+
+//go:noescape
 func pass4AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+
+//go:noescape
+func pass5AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)

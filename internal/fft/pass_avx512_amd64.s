@@ -88,6 +88,111 @@ DATA fft_turn<>+48(SB)/8, $0x0000000000000000
 DATA fft_turn<>+56(SB)/8, $0x8000000000000000
 GLOBL fft_turn<>(SB), RODATA|NOPTR, $64
 
+// func pass2AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+// Requires: AVX, AVX512F
+TEXT ·pass2AVX512(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  roots+16(FP), DX
+	MOVQ  m+24(FP), BX
+	MOVQ  run+32(FP), SI
+	SHLQ  $0x04, SI
+	MOVQ  SI, DI
+	IMULQ BX, DI
+	LEAQ  (DI)(DI*2), R8
+	LEAQ  (SI)(SI*2), R8
+
+group2:
+	VBROADCASTSD (DX), Z0
+	VBROADCASTSD 8(DX), Z1
+	MOVQ         SI, R8
+
+run3:
+	VMOVUPD        (CX), Z2
+	VMOVUPD        (CX)(DI*1), Z3
+	VADDPD         Z3, Z2, Z4
+	VSUBPD         Z3, Z2, Z2
+	VMOVUPD        Z4, (AX)
+	VPERMILPD      $0x55, Z2, Z3
+	VMULPD         Z1, Z3, Z3
+	VMOVAPS        Z2, Z2
+	VFMADDSUB213PD Z3, Z0, Z2
+	VMOVUPD        Z2, (AX)(SI*1)
+	ADDQ           $+64, CX
+	ADDQ           $+64, AX
+	SUBQ           $+64, R8
+	JNZ            run3
+	ADDQ           SI, AX
+	ADDQ           $+16, DX
+	DECQ           BX
+	JNZ            group2
+	VZEROUPPER
+	RET
+
+// func pass3AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·pass3AVX512(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  roots+16(FP), DX
+	MOVQ  m+24(FP), BX
+	MOVQ  run+32(FP), SI
+	SHLQ  $0x04, SI
+	MOVQ  SI, DI
+	IMULQ BX, DI
+	LEAQ  (DI)(DI*2), R8
+	LEAQ  (SI)(SI*2), R8
+
+group4:
+	VBROADCASTSD (DX), Z0
+	VBROADCASTSD 8(DX), Z1
+	VBROADCASTSD 16(DX), Z2
+	VBROADCASTSD 24(DX), Z3
+	MOVQ         SI, R8
+
+run5:
+	VMOVUPD          (CX), Z4
+	VMOVUPD          (CX)(DI*1), Z5
+	VMOVUPD          (CX)(DI*2), Z6
+	VADDPD           Z6, Z5, Z7
+	VSUBPD           Z6, Z5, Z5
+	VADDPD           Z7, Z4, Z6
+	VMOVAPS          Z4, Z4
+	VFMADD231PD.BCST vec64_bfdffffffffffffc<>+0(SB), Z7, Z4
+	VMULPD.BCST      vec64_3febb67ae8584cac<>+0(SB), Z5, Z5
+	VPERMILPD        $0x55, Z5, Z5
+	VXORPD           fft_turn<>+0(SB), Z5, Z5
+	VADDPD           Z5, Z4, Z7
+	VSUBPD           Z5, Z4, Z4
+	VMOVUPD          Z6, (AX)
+	VPERMILPD        $0x55, Z7, Z5
+	VMULPD           Z1, Z5, Z5
+	VMOVAPS          Z7, Z6
+	VFMADDSUB213PD   Z5, Z0, Z6
+	VMOVUPD          Z6, (AX)(SI*1)
+	VPERMILPD        $0x55, Z4, Z5
+	VMULPD           Z3, Z5, Z5
+	VMOVAPS          Z4, Z4
+	VFMADDSUB213PD   Z5, Z2, Z4
+	VMOVUPD          Z4, (AX)(SI*2)
+	ADDQ             $+64, CX
+	ADDQ             $+64, AX
+	SUBQ             $+64, R8
+	JNZ              run5
+	ADDQ             SI, AX
+	ADDQ             SI, AX
+	ADDQ             $+32, DX
+	DECQ             BX
+	JNZ              group4
+	VZEROUPPER
+	RET
+
+DATA vec64_bfdffffffffffffc<>+0(SB)/8, $0xbfdffffffffffffc
+GLOBL vec64_bfdffffffffffffc<>(SB), RODATA|NOPTR, $8
+
+DATA vec64_3febb67ae8584cac<>+0(SB)/8, $0x3febb67ae8584cac
+GLOBL vec64_3febb67ae8584cac<>(SB), RODATA|NOPTR, $8
+
 // func pass4AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·pass4AVX512(SB), NOSPLIT, $0-40
@@ -102,7 +207,7 @@ TEXT ·pass4AVX512(SB), NOSPLIT, $0-40
 	LEAQ  (DI)(DI*2), R8
 	LEAQ  (SI)(SI*2), R9
 
-group2:
+group6:
 	VBROADCASTSD (DX), Z0
 	VBROADCASTSD 8(DX), Z1
 	VBROADCASTSD 16(DX), Z2
@@ -111,7 +216,7 @@ group2:
 	VBROADCASTSD 40(DX), Z5
 	MOVQ         SI, R10
 
-run3:
+run7:
 	VMOVUPD        (CX), Z6
 	VMOVUPD        (CX)(DI*1), Z7
 	VMOVUPD        (CX)(DI*2), Z8
@@ -145,10 +250,124 @@ run3:
 	ADDQ           $+64, CX
 	ADDQ           $+64, AX
 	SUBQ           $+64, R10
-	JNZ            run3
-	ADDQ           R9, AX
+	JNZ            run7
+	ADDQ           SI, AX
+	ADDQ           SI, AX
+	ADDQ           SI, AX
 	ADDQ           $+48, DX
 	DECQ           BX
-	JNZ            group2
+	JNZ            group6
 	VZEROUPPER
 	RET
+
+// func pass5AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·pass5AVX512(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  roots+16(FP), DX
+	MOVQ  m+24(FP), BX
+	MOVQ  run+32(FP), SI
+	SHLQ  $0x04, SI
+	MOVQ  SI, DI
+	IMULQ BX, DI
+	LEAQ  (DI)(DI*2), R8
+	LEAQ  (SI)(SI*2), R9
+
+group8:
+	MOVQ SI, R10
+
+run9:
+	VMOVUPD          (CX), Z0
+	VMOVUPD          (CX)(DI*1), Z1
+	VMOVUPD          (CX)(DI*2), Z2
+	VMOVUPD          (CX)(R8*1), Z3
+	VMOVUPD          (CX)(DI*4), Z4
+	VADDPD           Z4, Z1, Z5
+	VSUBPD           Z4, Z1, Z1
+	VADDPD           Z5, Z0, Z4
+	VADDPD           Z3, Z2, Z6
+	VSUBPD           Z3, Z2, Z2
+	VADDPD           Z6, Z4, Z3
+	VMOVAPS          Z0, Z4
+	VFMADD231PD.BCST vec64_3fd3c6ef372fe950<>+0(SB), Z5, Z4
+	VMULPD.BCST      vec64_3fee6f0e134454ff<>+0(SB), Z1, Z7
+	VMOVAPS          Z4, Z4
+	VFMADD231PD.BCST vec64_bfe9e3779b97f4a8<>+0(SB), Z6, Z4
+	VMOVAPS          Z7, Z7
+	VFMADD231PD.BCST vec64_3fe2cf2304755a5f<>+0(SB), Z2, Z7
+	VPERMILPD        $0x55, Z7, Z7
+	VXORPD           fft_turn<>+0(SB), Z7, Z7
+	VADDPD           Z7, Z4, Z8
+	VSUBPD           Z7, Z4, Z4
+	VMOVAPS          Z0, Z0
+	VFMADD231PD.BCST vec64_bfe9e3779b97f4a8<>+0(SB), Z5, Z0
+	VMULPD.BCST      vec64_3fe2cf2304755a5f<>+0(SB), Z1, Z1
+	VMOVAPS          Z0, Z0
+	VFMADD231PD.BCST vec64_3fd3c6ef372fe94c<>+0(SB), Z6, Z0
+	VMOVAPS          Z1, Z1
+	VFMADD231PD.BCST vec64_bfee6f0e13445500<>+0(SB), Z2, Z1
+	VPERMILPD        $0x55, Z1, Z1
+	VXORPD           fft_turn<>+0(SB), Z1, Z1
+	VADDPD           Z1, Z0, Z2
+	VSUBPD           Z1, Z0, Z0
+	VMOVUPD          Z3, (AX)
+	VBROADCASTSD     (DX), Z1
+	VBROADCASTSD     8(DX), Z3
+	VPERMILPD        $0x55, Z8, Z5
+	VMULPD           Z3, Z5, Z3
+	VMOVAPS          Z8, Z5
+	VFMADDSUB213PD   Z3, Z1, Z5
+	VMOVUPD          Z5, (AX)(SI*1)
+	VBROADCASTSD     16(DX), Z1
+	VBROADCASTSD     24(DX), Z3
+	VPERMILPD        $0x55, Z2, Z5
+	VMULPD           Z3, Z5, Z3
+	VMOVAPS          Z2, Z2
+	VFMADDSUB213PD   Z3, Z1, Z2
+	VMOVUPD          Z2, (AX)(SI*2)
+	VBROADCASTSD     32(DX), Z1
+	VBROADCASTSD     40(DX), Z2
+	VPERMILPD        $0x55, Z0, Z3
+	VMULPD           Z2, Z3, Z2
+	VMOVAPS          Z0, Z0
+	VFMADDSUB213PD   Z2, Z1, Z0
+	VMOVUPD          Z0, (AX)(R9*1)
+	VBROADCASTSD     48(DX), Z0
+	VBROADCASTSD     56(DX), Z1
+	VPERMILPD        $0x55, Z4, Z2
+	VMULPD           Z1, Z2, Z1
+	VMOVAPS          Z4, Z2
+	VFMADDSUB213PD   Z1, Z0, Z2
+	VMOVUPD          Z2, (AX)(SI*4)
+	ADDQ             $+64, CX
+	ADDQ             $+64, AX
+	SUBQ             $+64, R10
+	JNZ              run9
+	ADDQ             SI, AX
+	ADDQ             SI, AX
+	ADDQ             SI, AX
+	ADDQ             SI, AX
+	ADDQ             $+64, DX
+	DECQ             BX
+	JNZ              group8
+	VZEROUPPER
+	RET
+
+DATA vec64_3fd3c6ef372fe950<>+0(SB)/8, $0x3fd3c6ef372fe950
+GLOBL vec64_3fd3c6ef372fe950<>(SB), RODATA|NOPTR, $8
+
+DATA vec64_3fee6f0e134454ff<>+0(SB)/8, $0x3fee6f0e134454ff
+GLOBL vec64_3fee6f0e134454ff<>(SB), RODATA|NOPTR, $8
+
+DATA vec64_bfe9e3779b97f4a8<>+0(SB)/8, $0xbfe9e3779b97f4a8
+GLOBL vec64_bfe9e3779b97f4a8<>(SB), RODATA|NOPTR, $8
+
+DATA vec64_3fe2cf2304755a5f<>+0(SB)/8, $0x3fe2cf2304755a5f
+GLOBL vec64_3fe2cf2304755a5f<>(SB), RODATA|NOPTR, $8
+
+DATA vec64_3fd3c6ef372fe94c<>+0(SB)/8, $0x3fd3c6ef372fe94c
+GLOBL vec64_3fd3c6ef372fe94c<>(SB), RODATA|NOPTR, $8
+
+DATA vec64_bfee6f0e13445500<>+0(SB)/8, $0xbfee6f0e13445500
+GLOBL vec64_bfee6f0e13445500<>(SB), RODATA|NOPTR, $8

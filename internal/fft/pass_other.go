@@ -6,4 +6,4 @@ package fft
 
 func pass4FirstVectors(y, x, roots []complex128) int { return 0 }
 
-func pass4Vectors(y, x, roots []complex128, m, run int) bool { return false }
+func passVectors(radix int, y, x, roots []complex128, m, run int) bool { return false }
