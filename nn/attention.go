@@ -256,5 +256,8 @@ func (m *MultiHeadAttention) check(in ...*tarn.Value) *tarn.Value {
 	if !(m.Dropout >= 0 && m.Dropout <= 1) {
 		return fail("Dropout is %v and should be from 0 to 1", m.Dropout)
 	}
+	if m.Window < 0 {
+		return fail("Window is %d and should be at least 1, or 0 for no limit", m.Window)
+	}
 	return nil
 }

@@ -453,6 +453,11 @@ func TestAttentionLayersSaveAndRefuse(t *testing.T) {
 			m.Dropout = 2
 			return m.Forward(x)
 		}, "Dropout is 2 and should be from 0 to 1"},
+		{"window", float(2, 1, 6), func(x *tarn.Value) *tarn.Value {
+			m := nn.NewMultiHeadAttention(6, 2)
+			m.Window = -1
+			return m.Next(x, x.Graph().Num(tarn.I32, 0), m.NewKVCache(2, 4), nil)
+		}, "MultiHeadAttention: Window is -1 and should be at least 1"},
 		{"learned", float(2, 9, 6), nn.NewLearnedPosition(8, 6).Forward, "LearnedPosition: the operand has shape [2 9 6] and should be [... t 6] with at most 8 places"},
 		{"rotary", float(2, 9, 5), nn.RotaryPosition{Context: 9}.Forward, "with an even size"},
 		{"sinusoidal", float(9), nn.SinusoidalPosition{}.Forward, "SinusoidalPosition: the operand is f32[9]"},
