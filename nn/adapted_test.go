@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -240,6 +241,40 @@ func TestPaddedRowsStartAtZero(t *testing.T) {
 	for i, x := range e.Weight.Tensor().Floats() {
 		if (x == 0) != (i/3 == 2) {
 			t.Errorf("element %d is %v", i, x)
+		}
+	}
+}
+
+// TestVariantsStartAsInPyTorch checks the bounds of uniform distributions, and what is constant.
+func TestVariantsStartAsInPyTorch(t *testing.T) {
+	m := nn.NewTransformer(nn.TransformerOptions{Width: 32, Heads: 2, EncoderLayers: 1, DecoderLayers: 1, Hidden: 64})
+	slopes, cell, bilinear, lora := nn.NewPReLU(3), nn.NewLSTMCell(5, 64), nn.NewBilinear(64, 8, 8), nn.NewLoRA(nn.NewLinear(64, 8).Weight, 16)
+	for _, l := range []any{m, slopes, cell, bilinear, lora} {
+		if err := tarn.Init(l, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	xavier := func(p *tarn.Param) float64 {
+		in, out := nn.Fans(p.Shape())
+		return math.Sqrt(6 / float64(in+out))
+	}
+	encoder, decoder := m.Encoder.Layers[0], m.Decoder.Layers[0]
+	for _, c := range []struct {
+		p     *tarn.Param
+		bound float64
+	}{
+		{encoder.Linear1.Weight, xavier(encoder.Linear1.Weight)}, {decoder.Linear2.Weight, xavier(decoder.Linear2.Weight)},
+		{encoder.SelfAttn.OutProj.Weight, xavier(encoder.SelfAttn.OutProj.Weight)}, {decoder.MultiheadAttn.InProjWeight, xavier(decoder.MultiheadAttn.InProjWeight)},
+		{cell.WeightIH, 1. / 8}, {cell.BiasHH, 1. / 8}, {bilinear.Weight, 1. / 8}, {lora.A, 1. / 8}, {lora.B, 0}, {encoder.SelfAttn.OutProj.Bias, 0},
+	} {
+		x := c.p.Tensor().Floats()
+		if least, most := slices.Min(x), slices.Max(x); least < -c.bound-1e-6 || most > c.bound+1e-6 || least > -0.95*c.bound || most < 0.95*c.bound {
+			t.Errorf("%v lies within %v and %v, want close to %v on both sides", c.p, least, most, c.bound)
+		}
+	}
+	for _, x := range slopes.Weight.Tensor().Floats() {
+		if x != 0.25 {
+			t.Errorf("a slope of PReLU is %v", x)
 		}
 	}
 }
