@@ -7,8 +7,10 @@ import (
 	"reflect"
 
 	"github.com/seed-49005b45/tarn/internal/alloctest"
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
+	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
 // This file opens to the tests what the compiler may use in place of an op's reference kernel: kernels and views.
@@ -183,4 +185,33 @@ func Evaluate(v *Value, data map[string]*Tensor) *Tensor {
 		}
 	}
 	return &Tensor{results[v]}
+}
+
+// OneByOne returns the ops, with the types of their operands, that values are computed from and that a program computes element by element: by their reference
+// kernel, or by the definition of a scalar function.
+func OneByOne(values ...*Value) []string {
+	var names []string
+	for _, v := range reachable(values) {
+		slow := false
+		dtype := v.typ.DType
+		if len(v.in) > 0 {
+			dtype = v.in[0].typ.DType
+		}
+		switch op := v.op.(type) {
+		case inputOp, variableOp, constOp, stepOp, controlOp, ir.Movement, ir.Attention, ir.Conversion, ir.Reduction, ir.Kernel:
+		case ir.Contraction, ir.Convolution, ir.Pooling:
+			slow = !dtype.Float()
+		case ir.Elementwise:
+			if op.Scalar() == scalar.Where {
+				dtype = v.typ.DType
+			}
+			slow = cpu.ByDefinition(op.Scalar(), cpu.DType(dtype))
+		default:
+			slow = true
+		}
+		if slow {
+			names = append(names, v.op.Name()+" "+dtype.String())
+		}
+	}
+	return names
 }

@@ -53,6 +53,20 @@ func Function(f scalar.Func, dt DType) Vec {
 	return plainFunction(f, dt)
 }
 
+// ByDefinition reports whether the function that Function returns applies the definition of f to one element after the other, which is slow.
+func ByDefinition(f scalar.Func, dt DType) bool {
+	if fastFunction(Current(), kernel{f, dt}) != nil {
+		return false
+	}
+	switch dt {
+	case F32:
+		return floatLoop[float32](f) == nil
+	case F64:
+		return floatLoop[float64](f) == nil
+	}
+	return f == scalar.Pow || f == scalar.ShiftL || f == scalar.ShiftR
+}
+
 // conversion names one cast.
 type conversion struct{ from, to DType }
 

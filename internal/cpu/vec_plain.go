@@ -149,7 +149,8 @@ func integerFunction[T integer](f scalar.Func) Vec {
 	return numberFunction[T](f)
 }
 
-func floatFunction[T float](f scalar.Func) Vec {
+// floatLoop is a loop that computes f itself, or nil if there is none.
+func floatLoop[T float](f scalar.Func) Vec {
 	switch f {
 	case scalar.Abs:
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
@@ -226,7 +227,12 @@ func floatFunction[T float](f scalar.Func) Vec {
 			}
 		}
 	}
-	if v := numberFunction[T](f); v != nil {
+	return numberFunction[T](f)
+}
+
+// floatFunction is the loop of f, or applies the definition of f to one element after the other.
+func floatFunction[T float](f scalar.Func) Vec {
+	if v := floatLoop[T](f); v != nil {
 		return v
 	}
 	if !f.FloatOnly() && f != scalar.Pow {
