@@ -2,6 +2,7 @@ package tarn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,6 +41,33 @@ func (p *Program) Profile(runs int, inputs ...*Tensor) ([]StepProfile, error) {
 	}
 	if err := p.run(context.Background(), Results{}, inputs, profile, int64(runs)); err != nil {
 		return nil, fmt.Errorf("tarn: Profile: %w", err)
+	}
+	steps := p.Steps()
+	for i := range steps {
+		steps[i].Time = times[i]
+	}
+	return steps, nil
+}
+
+// RunTimed takes one run as RunInto does, step by step, and returns the steps of the program with their times.
+func (p *Program) RunTimed(ctx context.Context, results Results, inputs ...*Tensor) ([]StepProfile, error) {
+	if p == nil || p.runner == nil {
+		return nil, errNoProgram
+	}
+	if results == nil {
+		return nil, errors.New("tarn: RunTimed: the results are nil; pass tarn.Results{}")
+	}
+	m, err := p.machine()
+	if err != nil {
+		return nil, err
+	}
+	var times []time.Duration
+	profile := func(c exec.Call) (err error) {
+		times, err = m.Profile(c, 1)
+		return err
+	}
+	if err := p.run(ctx, results, inputs, profile, 1); err != nil {
+		return nil, fmt.Errorf("tarn: RunTimed: %w", err)
 	}
 	steps := p.Steps()
 	for i := range steps {

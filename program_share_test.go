@@ -41,6 +41,16 @@ func TestManyGoroutines(t *testing.T) {
 			results := tarn.Results{}
 			return func(in *tarn.Tensor) (tarn.Results, error) { return results, program.RunInto(t.Context(), results, in) }, nil
 		}},
+		{"RunTimed", func() (run, error) {
+			results := tarn.Results{}
+			return func(in *tarn.Tensor) (tarn.Results, error) {
+				steps, err := program.RunTimed(t.Context(), results, in)
+				if err == nil && len(steps) == 0 {
+					err = errors.New("there are no steps")
+				}
+				return results, err
+			}, nil
+		}},
 		{"Clone", func() (run, error) {
 			c, err := program.Clone()
 			return func(in *tarn.Tensor) (tarn.Results, error) { return c.Run(in) }, err

@@ -358,13 +358,14 @@ type details struct {
 	Histograms []string          `json:"histograms"`
 	Recurrent  []string          `json:"recurrent"` // layers whose gradient by time step is known
 	Confusion  *watch.Confusion  `json:"confusion"`
+	Program    *watch.Program    `json:"program"`
 	BadLines   int               `json:"badLines"`
 }
 
 func (b *Board) details(dir string) (d details, err error) {
 	err = b.with(dir, func(r *records, of *run) error {
 		d = details{Header: r.header, Config: of.settings, Names: append([]string{}, r.looks.names...), Verdicts: append([]watch.Verdict{}, r.verdicts...),
-			Histograms: names(r.histograms), Recurrent: names(r.profiles), Confusion: r.confusion, BadLines: r.file.bad}
+			Histograms: names(r.histograms), Recurrent: names(r.profiles), Confusion: r.confusion, Program: r.program, BadLines: r.file.bad}
 		d.Names = append(d.Names, r.ends(of).names...)
 		return nil
 	})

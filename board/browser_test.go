@@ -251,6 +251,13 @@ func TestBrowser(t *testing.T) {
 	}
 	shot.take("mistakes-1280")
 	do(t, ctx, choose("mistakes-run", "lstm"), until(`!document.getElementById("no-mistakes").hidden && document.querySelector("#mistakes .columns").hidden`))
+	do(t, ctx, chromedp.Click("#tab-program"), choose("program-run", "mlp-1"), until(`document.querySelectorAll("#steps tbody tr").length === 2`))
+	if got := read(t, ctx, `["#program-total", "#steps tbody tr", "#memory tbody tr"].map(s => document.querySelector(s).innerText.replace(/\s+/g, " ").trim()).join("; ")`); got !=
+		"2.50 ms, 100 million operations and 5 MiB in 2 steps, the median of 5 runs; 80.0 % 2 ms 2 MiB 50 G product 128x512x784 nn/linear.go:50; values of a run 3 MiB" {
+		t.Errorf("the program is %q", got)
+	}
+	shot.take("program-1280")
+	do(t, ctx, choose("program-order", "bytes"), until(`document.querySelector("#steps tbody tr").innerText.includes("relu")`))
 	do(t, ctx, chromedp.Click("#tab-pictures"), until(`document.querySelector("#gallery img")?.naturalWidth === 320`))
 
 	// The light look, and a phone.
@@ -260,7 +267,9 @@ func TestBrowser(t *testing.T) {
 	shot.take("light-390")
 	do(t, ctx, chromedp.Click("#theme"), chromedp.Click("#tab-flow"), chromedp.ScrollIntoView("#tab-flow"))
 	shot.take("flow-390")
-	for _, tab := range []string{"curves", "flow", "histograms", "mistakes", "pictures"} {
+	do(t, ctx, chromedp.Click("#tab-program"), choose("program-run", "mlp-1"), until(`document.querySelectorAll("#steps tbody tr").length === 2`), chromedp.ScrollIntoView("#memory"))
+	shot.take("program-390")
+	for _, tab := range []string{"curves", "flow", "histograms", "mistakes", "program", "pictures"} {
 		do(t, ctx, chromedp.Click("#tab-"+tab), until(`true`))
 		if read(t, ctx, wide) == "true" {
 			t.Errorf("at 390 pixels %s is wider than the screen: %s", tab, read(t, ctx, `document.documentElement.scrollWidth`))

@@ -111,6 +111,8 @@ func (r *recorder) train(runs int64, rate float64) {
 				Metrics: map[string]watch.Number{"accuracy": watch.Number(0.98 - 0.8*math.Exp(-rate*float64(run)/300))}}
 			r.write(watch.Line{Epoch: &e})
 			r.write(watch.Line{Confusion: &watch.Confusion{Epoch: e.Epoch, Run: run, Counts: [][]int{{90, 8, 2}, {0, 100, 0}, {int(run / 100), 3, 40}}}})
+			r.write(watch.Line{Program: &watch.Program{Run: run, Timed: 5, Arena: 3 << 20, Inputs: 1 << 10, Outputs: 8, Params: 5 << 19, Steps: []watch.ProgramStep{
+				{Work: "product 128x512x784", Op: "MatMul", Place: "nn/linear.go:50", Flops: 1e8, Bytes: 2 << 20, Seconds: 2e-3}, {Work: "loop 128x512: add relu", Op: "ReLU", Place: "model.go:7", Flops: 131072, Bytes: 3 << 20, Seconds: 5e-4}}}})
 			h := watch.Histogram{Run: run, Of: "weight", Name: "head.weight"}
 			for i := range 33 {
 				x := float64(i-16) / 16

@@ -115,6 +115,7 @@ type records struct {
 
 	verdicts   []watch.Verdict
 	confusion  *watch.Confusion                     // the last one
+	program    *watch.Program                       // the last one
 	histograms map[string]*thinned[watch.Histogram] // by "of/name"
 	profiles   map[string]*thinned[profile]         // by the path of a layer
 }
@@ -126,7 +127,7 @@ func newRecords(dir string) *records {
 }
 
 func (r *records) reset() {
-	r.header, r.verdicts, r.confusion = nil, nil, nil
+	r.header, r.verdicts, r.confusion, r.program = nil, nil, nil, nil
 	r.looks.reset()
 	r.epochs.reset()
 	r.histograms, r.profiles = map[string]*thinned[watch.Histogram]{}, map[string]*thinned[profile]{}
@@ -169,6 +170,8 @@ func (r *records) add(l *watch.Line) {
 		r.verdicts = append(r.verdicts, *l.Verdict)
 	case l.Confusion != nil:
 		r.confusion = l.Confusion
+	case l.Program != nil:
+		r.program = l.Program
 	case l.Histogram != nil:
 		h := l.Histogram
 		if len(h.Limits) != len(h.Counts)+1 {
@@ -216,7 +219,7 @@ func (r *records) addStep(s *watch.Step) {
 	for _, one := range []struct {
 		name string
 		x    *watch.Number
-	}{{"noiseScale", s.NoiseScale}, {"cosine", s.Cosine}, {"alpha", s.Alpha}} {
+	}{{"noiseScale", s.NoiseScale}, {"cosine", s.Cosine}, {"alpha", s.Alpha}, {"busy processors", s.Busy}, {"memory", s.Memory}} {
 		if one.x != nil {
 			c.set(one.name, float64(*one.x))
 		}

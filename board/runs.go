@@ -159,7 +159,7 @@ func (r *run) take(text []byte) error {
 		r.last = append(r.last[:0], text...)
 		return nil
 	}
-	if bytes.HasPrefix(text, []byte(`{"histogram":`)) || bytes.HasPrefix(text, []byte(`{"confusion":`)) {
+	if bytes.HasPrefix(text, []byte(`{"histogram":`)) || bytes.HasPrefix(text, []byte(`{"confusion":`)) || bytes.HasPrefix(text, []byte(`{"program":`)) {
 		return nil
 	}
 	var l watch.Line

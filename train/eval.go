@@ -58,7 +58,7 @@ func (e *Eval) take(ctx context.Context, b *data.Batch, n int) (*Result, error) 
 		err = p.bind(b)
 	}
 	if err == nil {
-		err = p.run(ctx, 0, &e.result, p.inputs, n)
+		err = p.run(ctx, 0, &e.result, p.inputs, n, nil)
 	}
 	if canceled(ctx, err) {
 		return nil, context.Cause(ctx)

@@ -72,6 +72,7 @@ type Loop struct {
 	watched watch.History           // what the file has, and what it would have
 	rule    string                  // of the last judgment
 	// nextJudgment is the number of looks at which the training is judged again.
+	load         load
 	nextJudgment int
 	begun        time.Time // when this process began, or went on with, the epoch
 	before       int       // examples of the epoch that an earlier process has taken

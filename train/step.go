@@ -35,6 +35,9 @@ type Result struct {
 	// Look is what Step.Watch has measured, of the params and layers that Step.Watched names; nil at most runs.
 	Look       *watch.Step
 	Histograms []watch.Histogram
+	// Program is what the program that trains on a batch consists of and how long its steps take, at the run that completes the few that are
+	// timed; else nil.
+	Program *watch.Program
 }
 
 // Step trains a model. All its programs work on the same params and optimizer states and count their runs together. A step with an optimizer that
@@ -64,6 +67,7 @@ type Step struct {
 	least     float64 // the lowest loss
 	last      float64 // the loss of the last run
 	taken     int64   // runs of this step
+	timing    timing
 }
 
 // program is a compiled step for one batch size.
@@ -247,10 +251,16 @@ func (p *program) bind(b *data.Batch) error {
 	return nil
 }
 
-// run takes one run and notes what it gave. A run that ctx cancels changes nothing.
-func (p *program) run(ctx context.Context, runs int64, into *Result, inputs []*tarn.Tensor, n int) error {
+// run takes one run and notes what it gave, and in times, unless that is nil, how long its steps took. A run that ctx cancels changes nothing.
+func (p *program) run(ctx context.Context, runs int64, into *Result, inputs []*tarn.Tensor, n int, times *timing) error {
 	p.program.SetRuns(runs)
-	if err := p.program.RunInto(ctx, p.results, inputs...); err != nil {
+	var err error
+	if times != nil {
+		err = times.run(ctx, p.program, p.results, inputs)
+	} else {
+		err = p.program.RunInto(ctx, p.results, inputs...)
+	}
+	if err != nil {
 		*into = Result{Run: runs, Loss: math.NaN(), Skipped: true}
 		return err
 	}
@@ -280,10 +290,13 @@ func (s *Step) trainOn(ctx context.Context, p *program, inputs []*tarn.Tensor, b
 			return err
 		}
 	}
-	err := p.run(ctx, runs, &s.result, inputs, n)
+	err := p.run(ctx, runs, &s.result, inputs, n, s.timed(p, n))
 	s.result.Batch = b
 	if err == nil {
 		if err := s.look(p, runs, n); err != nil {
+			return err
+		}
+		if err := s.described(p); err != nil {
 			return err
 		}
 		s.SetRuns(s.result.Run)

@@ -70,7 +70,7 @@ func (s *Step) look(p *program, run int64, n int) error {
 
 // beginWatch describes the training, to the loggers too, and opens the file of records.
 func (l *Loop) beginWatch() error {
-	l.records, l.logging, l.watched, l.nextJudgment, l.rule = nil, nil, watch.History{}, 0, ""
+	l.records, l.logging, l.watched, l.nextJudgment, l.rule, l.load = nil, nil, watch.History{}, 0, "", load{}
 	if l.Watch == nil && len(l.Loggers) == 0 {
 		return nil
 	}
@@ -219,9 +219,15 @@ func (l *Loop) describe() (watch.Header, error) {
 
 // record writes what a run has measured, if it has, and returns a judgment that has changed.
 func (l *Loop) record(r *Result, at data.Position) (*watch.Verdict, error) {
+	if r.Program != nil && l.Watch != nil {
+		if err := l.write(watch.Line{Program: r.Program}); err != nil {
+			return nil, err
+		}
+	}
 	if r.Look == nil {
 		return nil, nil
 	}
+	l.load.since(r.Look)
 	r.Look.Epoch, r.Look.Seconds = at.Epoch+1, l.seconds()
 	if err := l.write(watch.Line{Step: r.Look}); err != nil {
 		return nil, err

@@ -67,6 +67,21 @@ func TestWatch(t *testing.T) {
 	if h.Every != 4 || h.Batch != 8 || h.Examples != 50 || h.Epochs != 12 || h.Task != "numbers" || h.Optimizer != "adam" || !(*h.Chance > 0) {
 		t.Errorf("the header is %+v", h)
 	}
+	// Two of three runs are no looks and no accumulations, and five of those are timed.
+	if p := want.Program; p == nil || p.Timed != 5 || p.Run < 10 || len(p.Steps) < 5 || p.Arena == 0 || p.Params == 0 {
+		t.Errorf("the program is described as %+v", p)
+	} else {
+		flops, seconds := 0, 0.0
+		for _, s := range p.Steps {
+			flops, seconds = flops+s.Flops, seconds+s.Seconds
+			if s.Work == "" || s.Op == "" || s.Place == "" {
+				t.Errorf("a step is %+v", s)
+			}
+		}
+		if flops < 1000 || !(seconds > 0) {
+			t.Errorf("the program takes %d operations and %v s", flops, seconds)
+		}
+	}
 	var runs []int64
 	for _, s := range want.Steps {
 		runs = append(runs, s.Run)
@@ -84,7 +99,10 @@ func TestWatch(t *testing.T) {
 	sameRun(t, "watched and resumed", again, plain)
 	for i := range got.Steps {
 		a, b := &got.Steps[i], &want.Steps[i]
-		a.Seconds, b.Seconds = 0, 0
+		if a.Memory == nil || b.Memory == nil || (b.Busy == nil) != (i == 0) {
+			t.Errorf("the load at run %d is %v and %v processors, %v and %v bytes", b.Run, a.Busy, b.Busy, a.Memory, b.Memory)
+		}
+		a.Seconds, b.Seconds, a.Busy, b.Busy, a.Memory, b.Memory = 0, 0, nil, nil, nil, nil
 		if a.Cosine == nil { // the step before was taken by an earlier process
 			b.Cosine, b.Alpha, b.NoiseScale = nil, nil, nil
 		}

@@ -110,6 +110,7 @@ type History struct {
 	Verdicts   []Verdict
 	Histograms []Histogram
 	Confusion  *Confusion // the last one, or nil
+	Program    *Program   // the last one, or nil
 	Failure    *Failure   // nil unless the training has ended with a run that was not finite
 }
 
@@ -138,6 +139,8 @@ func (h *History) Add(l Line) {
 		h.Histograms = append(h.Histograms, *l.Histogram)
 	case l.Confusion != nil:
 		h.Confusion = l.Confusion
+	case l.Program != nil:
+		h.Program = l.Program
 	}
 }
 

@@ -141,6 +141,11 @@ type Step struct {
 	// (Schneider, Dangel and Hennig 2021, Cockpit: a practical debugging tool for the training of deep neural networks.)
 	Alpha *Number `json:"alpha,omitempty"`
 
+	// Busy is the number of processors that the process has kept busy since the look before, and Memory the bytes that it has from the
+	// system, where that is known.
+	Busy   *Number `json:"busy,omitempty"`
+	Memory *Number `json:"memory,omitempty"`
+
 	Params ParamColumns      `json:"params"`
 	Layers LayerColumns      `json:"layers"`
 	Values map[string]Number `json:"values,omitempty"` // of the user: see Options.Values
@@ -222,6 +227,27 @@ type Confusion struct {
 	Counts [][]int `json:"counts"`
 }
 
+// Program describes the program that trains on a full batch: its memory in bytes, and its steps.
+type Program struct {
+	Run     int64         `json:"run"`   // the last of the runs that were timed
+	Timed   int           `json:"timed"` // how many those are
+	Arena   int           `json:"arena"` // the values of a run
+	Inputs  int           `json:"inputs"`
+	Outputs int           `json:"outputs"`
+	Params  int           `json:"params"` // weights and states of the optimizer
+	Steps   []ProgramStep `json:"steps"`
+}
+
+// ProgramStep is one step: see tarn.StepProfile.
+type ProgramStep struct {
+	Work    string  `json:"work"`
+	Op      string  `json:"op"`
+	Place   string  `json:"place"`
+	Flops   int     `json:"flops"`
+	Bytes   int     `json:"bytes"`
+	Seconds float64 `json:"seconds"` // the median
+}
+
 // Line is one line of a file: exactly one of its fields is set.
 type Line struct {
 	Header    *Header    `json:"header,omitempty"`
@@ -231,4 +257,5 @@ type Line struct {
 	Histogram *Histogram `json:"histogram,omitempty"`
 	Failure   *Failure   `json:"failure,omitempty"`
 	Confusion *Confusion `json:"confusion,omitempty"`
+	Program   *Program   `json:"program,omitempty"`
 }

@@ -386,8 +386,9 @@ func TestFile(t *testing.T) {
 		return found
 	}
 	write(header(0), look(1), look(11), watch.Line{Epoch: &watch.Epoch{Epoch: 1, Run: 12}}, watch.Line{Confusion: &watch.Confusion{Epoch: 1, Run: 12, Counts: [][]int{{1, 2}, {3, 4}}}},
+		watch.Line{Program: &watch.Program{Run: 10, Timed: 5, Steps: []watch.ProgramStep{{Work: "product", Seconds: 1e-3}}}},
 		watch.Line{Verdict: &watch.Verdict{Run: 11, Rule: "x"}}, look(21))
-	if h, err := watch.Load(path); err != nil || h.Confusion == nil || h.Confusion.Counts[1][0] != 3 {
+	if h, err := watch.Load(path); err != nil || h.Confusion == nil || h.Confusion.Counts[1][0] != 3 || h.Program == nil || h.Program.Steps[0].Seconds != 1e-3 {
 		t.Errorf("the confused classes are read as %+v (%v)", h.Confusion, err)
 	}
 	whole, err := os.ReadFile(path)

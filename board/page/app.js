@@ -182,7 +182,7 @@ async function refresh() {
       const runs = chosenRuns();
       await load(runs);
       drawVerdictsNow(runs);
-      await {curves: drawCurves, flow: drawFlow, histograms: drawHistograms, mistakes: drawMistakes, pictures: drawPictures}[state.tab](runs);
+      await {curves: drawCurves, flow: drawFlow, histograms: drawHistograms, mistakes: drawMistakes, program: drawProgram, pictures: drawPictures}[state.tab](runs);
     } while (again);
   } catch (e) {
     if (!(e instanceof Refused)) throw e;
@@ -400,6 +400,30 @@ function drawMistakes(runs) {
   if (!pairs.length) $("pairs").replaceChildren(element("li", {className: "quiet", textContent: "There is none."}));
 }
 
+// inBytes and inTime write numbers with three digits and a unit.
+const withUnit = (x, units, base) => { let i = 0; while (x >= base && i < units.length - 1) { x /= base; i++; } return `${x >= 100 || x === Math.round(x) ? Math.round(x) : x.toPrecision(3)} ${units[i]}`; };
+const inBytes = x => withUnit(x, ["bytes", "KiB", "MiB", "GiB", "TiB"], 1024);
+const inTime = s => withUnit(s * 1e9, ["ns", "µs", "ms", "s"], 1000);
+
+// drawProgram shows what the program that trains consists of, how long its steps take, and what memory it has.
+function drawProgram(runs) {
+  const run = state.programRun = chooseRun($("program-run"), runs, state.programRun), p = state.details.get(run)?.program, steps = p?.steps ?? [], order = $("program-order").value;
+  $("no-program").hidden = steps.length > 0;
+  for (const part of document.querySelectorAll("#program .columns")) part.hidden = !steps.length;
+  const sum = key => steps.reduce((n, s) => n + s[key], 0), all = sum("seconds");
+  $("program-total").textContent = steps.length ? `${inTime(all)}, ${withUnit(sum("flops"), ["operations", "thousand operations", "million operations", "billion operations"], 1000)} and ${inBytes(sum("bytes"))} in ${steps.length} steps, the median of ${p.timed} runs` : "";
+  const shown = order ? [...steps].sort((a, b) => b[order] - a[order]) : steps;
+  $("steps").tHead.replaceChildren(element("tr", {}, ...["share", "time", "read and written", "operations a second"].map(textContent => element("th", {scope: "col", className: "number", textContent})), element("th", {scope: "col", textContent: "what it does"}), element("th", {scope: "col", textContent: "where"})));
+  $("steps").tBodies[0].replaceChildren(...shown.slice(0, 100).map(s => {
+    const share = element("td", {className: "number share", textContent: all ? (100 * s.seconds / all).toFixed(1) + " %" : "–"});
+    share.style.setProperty("--share", (all ? Math.round(100 * s.seconds / all) : 0) + "%");
+    return element("tr", {}, share, element("td", {className: "number", textContent: inTime(s.seconds)}), element("td", {className: "number", textContent: inBytes(s.bytes)}),
+      element("td", {className: "number", textContent: s.seconds > 0 ? withUnit(s.flops / s.seconds, ["", "K", "M", "G", "T"], 1000) : "–"}), element("td", {textContent: s.work}), element("td", {className: "quiet", textContent: s.place}));
+  }));
+  const parts = p ? {"values of a run": p.arena, "weights and the optimizer's states": p.params, "batch": p.inputs, "results": p.outputs} : {};
+  $("memory").tBodies[0].replaceChildren(...Object.entries(parts).map(([name, n]) => element("tr", {}, element("th", {scope: "row", textContent: name}), element("td", {className: "number", textContent: inBytes(n)}))));
+}
+
 function drawPictures(runs) {
   const all = runs.flatMap(r => r.pictures.map(name => ({run: r.run, name, at: r.changed}))).filter(p => pictureURL(p.run, p.name)), key = JSON.stringify(all);
   $("no-pictures").hidden = all.length > 0;
@@ -453,6 +477,8 @@ function start() {
   for (const id of ["log-x", "log-y", "measure", "histogram-name"]) $(id).onchange = refresh;
   $("find").oninput = () => drawNames(chosenRuns());
   $("flow-run").onchange = e => { state.flowRun = e.target.value; refresh(); };
+  $("program-run").onchange = e => { state.programRun = e.target.value; refresh(); };
+  $("program-order").onchange = () => refresh();
   $("mistakes-run").onchange = e => { state.mistakesRun = e.target.value; refresh(); };
   $("histogram-run").onchange = e => { state.histogramRun = e.target.value; refresh(); };
   document.addEventListener("pointerdown", e => { if (!$("picker").contains(e.target)) $("picker").open = false; });
