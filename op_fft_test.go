@@ -150,7 +150,7 @@ var _ = refuse(
 	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 0, true); return a }, f32(8), f32(4), "the hop is 0"),
 	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 1, true); return a }, f32(8), f64(4), "the window is f64[4] and should be a vector of f32"),
 	binaryRefusal("STFT", func(v *tarn.Value, o tarn.Operand) *tarn.Value { a, _ := v.STFT(o, 1, true); return a }, i32(8), i32(4), "should be f32 or f64"),
-	refused("STFT", func(in ...*tarn.Value) *tarn.Value { a, _ := in[0].STFT(nil, 1, true); return a }, "is nil", f32(8)),
+	refused("STFT", func(in ...*tarn.Value) *tarn.Value { a, _ := in[0].STFT(nil, 1, true); return a }, "STFT: the window is nil", f32(8)),
 	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, false) }, "they should be equal", f32(3, 4), f32(3, 5), f32(4)),
 	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, false) }, "the spectrum [4 3] has 3 elements, and that of 8 real numbers has 5", f32(3, 4), f32(3, 4), f32(8)),
 	refused("ISTFT", func(in ...*tarn.Value) *tarn.Value { return in[0].ISTFT(in[1], in[2], 2, false) }, "have no pieces", f32(3, 0), f32(3, 0), f32(4)),

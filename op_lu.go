@@ -130,7 +130,7 @@ func luPermutation(y *Value) *Value {
 // LU factors each matrix of the last two axes, with the pivots of Gaussian elimination: row i of L U is row permutation[i] of v. L has ones on its
 // diagonal and zeros above it, U zeros below it, and of equal pivots the first is taken, as in LAPACK. A singular matrix has zeros on the
 // diagonal of U. A matrix that is not finite returns NaN. The gradient needs the first min(m, n) columns to be independent. Equal to jax.lax.linalg.lu,
-// which has L and U in one matrix; torch.linalg.lu returns the matrix P for which v = P L U, here [n n].OneHot of the permutation, transposed.
+// which has L and U in one matrix, and to torch.linalg.lu, whose P is the transpose of the permutation's OneHot: v = P L U.
 //
 // Shapes: [... m n] -> I64 [... m], [... m min(m,n)], [... min(m,n) n].
 func (v *Value) LU() (permutation, l, u *Value) {

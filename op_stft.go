@@ -115,7 +115,9 @@ func (g *Graph) pieces(p, n, hop int) *Value {
 // checkPieces returns the failed value of an op of name that gets no signal, or no window and hop, and else nil.
 func (v *Value) checkPieces(name string, w *Value, hop int) *Value {
 	switch {
-	case !w.exists() || v.failed || w.failed:
+	case !w.exists():
+		return v.graph.failAs(name, []*Value{v}, newProblem("the window is nil"))
+	case v.failed || w.failed:
 		return v.graph.add(fftOp{}, v, w)
 	case v.Rank() == 0 || !v.DType().IsFloat():
 		return v.graph.failAs(name, []*Value{v, w}, newProblem("the operand is %v and should be f32 or f64, with an axis", v.typ))
