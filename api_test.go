@@ -274,6 +274,7 @@ var mayImport = []struct {
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/limit", "internal/list"}},
 	{"predict", []string{".", "data/table"}},
 	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "train", "predict", "interop/safetensors", "internal/list", "internal/rng"}},
+	{"serve", []string{"data", "data/table", "predict", "interop/npy"}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
 	{"cmd/...", []string{".", "predict", "fit", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},

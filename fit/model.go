@@ -303,6 +303,16 @@ func (m *member) combine(y *tarn.Value, classes bool) *tarn.Value {
 // Schema returns the columns that the model reads, and its target.
 func (m *Model) Schema() *table.Schema { return m.schema }
 
+// Levels returns the words that a column had in the training part, if it is a category or a bool, and nil otherwise.
+func (m *Model) Levels(column string) []string {
+	for _, t := range m.members[0].encoder.Transforms {
+		if t.Column == column {
+			return slices.Clone(t.Levels)
+		}
+	}
+	return nil
+}
+
 // predictor compiles the forward passes of all folds into one.
 func (m *Model) predictor() (*predict.Predictor, error) {
 	m.once.Do(func() {
