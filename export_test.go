@@ -64,3 +64,15 @@ func SetRandoms(g *Graph, n uint64) { g.root().randoms = n }
 
 // LogGammaSlope is the derivative of the logarithm of a gamma number.
 func LogGammaSlope(alpha, y float64) float64 { return rng.LogGammaSlope(alpha, y) }
+
+// WithoutBatch returns the names of the Go types of the ops in g that have operands and no batching rule. Loops have theirs apart.
+func WithoutBatch(g *Graph) (types []string) {
+	for _, v := range g.values {
+		_, rule := v.op.(batchedOp)
+		_, loop := v.op.(controlOp)
+		if len(v.in) > 0 && !rule && !loop {
+			types = append(types, reflect.TypeOf(v.op).Name())
+		}
+	}
+	return types
+}

@@ -17,6 +17,7 @@ func (stopGradientOp) batch(m *mapping, v *Value, in []mapped) mapped { return m
 func (tanhSlopeOp) batch(m *mapping, v *Value, in []mapped) mapped    { return m.all(v.op, in) }
 func (withinOp) batch(m *mapping, v *Value, in []mapped) mapped       { return m.all(v.op, in) }
 func (argSortOp) batch(m *mapping, v *Value, in []mapped) mapped      { return m.all(v.op, in) }
+func (noGradientOp) batch(m *mapping, v *Value, in []mapped) mapped   { return m.all(v.op, in) }
 func (matrices) batch(m *mapping, v *Value, in []mapped) mapped       { return m.all(v.op, in) }
 func (determinantOp) batch(m *mapping, v *Value, in []mapped) mapped  { return m.all(v.op, in) }
 
@@ -33,6 +34,21 @@ func (fourier) batch(m *mapping, v *Value, in []mapped) mapped {
 // The ops along an axis go along the next one.
 
 func (op cumSumOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	op.axis++
+	return m.all(op, in)
+}
+
+func (op cumProdOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	op.axis++
+	return m.all(op, in)
+}
+
+func (op logCumSumExpOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	op.axis++
+	return m.all(op, in)
+}
+
+func (op cumArgOp) batch(m *mapping, v *Value, in []mapped) mapped {
 	op.axis++
 	return m.all(op, in)
 }
@@ -194,13 +210,13 @@ func (op poolOp) batch(m *mapping, v *Value, in []mapped) mapped {
 	return m.parted(m.to.insert(op, operands...), v)
 }
 
-// batch makes the examples of images a part of the batch, those of kernels a part of the channels, and those of both groups of channels.
+// batch makes the examples of images a part of the batch, and those of kernels a part of the channels. If both differ, as for the gradients of
+// kernels, one convolution after the other is several times faster than one of as many groups of channels.
 func (op convOp) batch(m *mapping, v *Value, in []mapped) mapped {
 	a, b := in[0], in[1]
 	g := m.to
 	if a.wide && b.wide {
-		op.groups *= m.n
-		return mapped{m.outOf(g.insert(op, m.into(a.v, 1), m.into(b.v, 1)), 1), true}
+		return m.eachExample(v, in)
 	}
 	switch op.kind {
 	case ir.ConvOutput:

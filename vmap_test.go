@@ -219,3 +219,27 @@ func compiledResults(t *testing.T, g *tarn.Graph, outputs tarn.Outputs, data map
 	}
 	return out
 }
+
+// TestVMapHasRules builds the cases of the table and lists the ops that VMap would compute in a Scan over the examples: there are none.
+func TestVMapHasRules(t *testing.T) {
+	missing := map[string]bool{}
+	for _, c := range opCases {
+		g := tarn.NewGraph()
+		var in []*tarn.Value
+		for i, o := range c.in {
+			in = append(in, g.Const(o.draw(rand.New(rand.NewPCG(1, 1)), c.types()[0], c.shapes[0][i])))
+		}
+		y := c.build(in...)
+		if y.DType().IsFloat() {
+			for _, d := range tarn.Grad(y.Square().Sum(), floats(in)...) {
+				tarn.Grad(d.Square().Sum(), floats(in)...)
+			}
+		}
+		for _, name := range tarn.WithoutBatch(g) {
+			missing[name] = true
+		}
+	}
+	for name := range missing {
+		t.Errorf("the op type %s has no batching rule", name)
+	}
+}
