@@ -155,6 +155,15 @@ func gptBuild(m *nn.GPT, context int) train.Build {
 	}
 }
 
+// gptLogits has the logits beside the loss.
+func gptLogits(m *nn.GPT, context int) train.Build {
+	return func(g *tarn.Graph, n int) tarn.Outputs {
+		here, next := g.Input("text", tarn.I32, n, context), g.Input("next", tarn.I32, n, context)
+		logits := m.Forward(here)
+		return tarn.Outputs{"loss": nn.CrossEntropy(logits, next), "prediction": logits}
+	}
+}
+
 // Run trains.
 func (c *gptCommand) Run(env *environment) (err error) {
 	if c.Threads > 0 {

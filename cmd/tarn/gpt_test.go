@@ -58,8 +58,17 @@ func TestGPT(t *testing.T) {
 	if _, err := command(t, 2, "predict", dir, "digit.png"); !strings.Contains(err, "tarn generate "+dir) {
 		t.Errorf("predict of a gpt: %s", err)
 	}
-	if _, err := command(t, 2, "sharpness", dir); !strings.Contains(err, "a run of train gpt") {
-		t.Errorf("sharpness of a gpt: %s", err)
+	for _, matrix := range []string{"Hessian", "Gauss-Newton matrix"} {
+		args := []string{"sharpness", dir, "--examples", "6", "--batch", "3", "--samples", "3", "--probes", "1", "--steps", "6", "--top", "1"}
+		if matrix != "Hessian" {
+			args = append(args, "--gauss-newton", "--bottom", "0")
+		}
+		out, _ := command(t, 0, args...)
+		for _, want := range []string{"gpt with 1 layers, 2 heads, 16 wide, weights of weights.safetensors\n" + matrix + " of the loss of 6 examples", "largest 1", "trace", "of the eigenvalues lie within"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("sharpness: no %q in\n%s", want, out)
+			}
+		}
 	}
 }
 

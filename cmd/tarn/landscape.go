@@ -111,7 +111,8 @@ type ground struct {
 	seed     uint64   // of the initial weights
 	fields   []string // of a batch
 	set      func() (*data.Set, error)
-	examples int // that are measured by default
+	examples int // that are measured by default, and
+	curved   int // by sharpness
 }
 
 // openGround opens a run of either task.
@@ -127,7 +128,7 @@ func openGround(dir string) (*ground, error) {
 		}
 		model := nn.NewGPT(settings.Model)
 		m := settings.Model
-		return &ground{fmt.Sprintf("gpt with %d layers, %d heads, %d wide", m.Layers, m.Heads, m.Width), folder, model, gptBuild(model, m.Context), settings.Seed, []string{"text", "next"},
+		return &ground{fmt.Sprintf("gpt with %d layers, %d heads, %d wide", m.Layers, m.Heads, m.Width), folder, model, gptLogits(model, m.Context), settings.Seed, []string{"text", "next"},
 			func() (*data.Set, error) {
 				characters, err := text.NewCharacters(settings.Characters)
 				if err != nil {
@@ -142,7 +143,7 @@ func openGround(dir string) (*ground, error) {
 					return nil, fmt.Errorf("%s, which the run was trained on: %w", settings.Text, err)
 				}
 				return set, nil
-			}, 32}, nil
+			}, 32, 32}, nil
 	}
 	folder, settings, err := openMNIST(dir)
 	if err != nil {
@@ -160,7 +161,7 @@ func openGround(dir string) (*ground, error) {
 				return nil, err
 			}
 			return rest.Slice(0, min(settings.Examples, rest.Len()))
-		}, 1000}, nil
+		}, 1000, 2000}, nil
 }
 
 // measures are the compiled functions of a run's weights. The curvature is nil if it is skipped.
@@ -190,16 +191,9 @@ func (of *ground) measures(c *landscapeCommand, env *environment) (*measures, er
 	if set, err = set.Slice(0, n/batch*batch); err != nil {
 		return nil, err
 	}
-	var batches []curvature.Inputs
-	for b, err := range set.Batches(batch, data.Options{}).All(env.ctx) {
-		if err != nil {
-			return nil, err
-		}
-		in := curvature.Inputs{}
-		for _, name := range of.fields {
-			in[name] = b.Tensor(name).Clone()
-		}
-		batches = append(batches, in)
+	batches, err := of.batches(env, set, batch)
+	if err != nil {
+		return nil, err
 	}
 	all, err := tarn.Params(of.model)
 	if err != nil {
@@ -217,6 +211,21 @@ func (of *ground) measures(c *landscapeCommand, env *environment) (*measures, er
 	}
 	m.hessian, err = curvature.NewHessian(loss, m.params, batches...)
 	return m, err
+}
+
+// batches copies the whole batches of a set.
+func (of *ground) batches(env *environment, set *data.Set, size int) (batches []curvature.Inputs, err error) {
+	for b, err := range set.Batches(size, data.Options{Last: data.Drop}).All(env.ctx) {
+		if err != nil {
+			return nil, err
+		}
+		in := curvature.Inputs{}
+		for _, name := range of.fields {
+			in[name] = b.Tensor(name).Clone()
+		}
+		batches = append(batches, in)
+	}
+	return batches, nil
 }
 
 // path returns the points of the run's training that are known: the weights drawn by its seed, those of its checkpoints, and those in the end.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/curvature"
-	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/plot"
 )
@@ -16,10 +15,10 @@ import (
 
 // sharpnessCommand has the arguments of sharpness.
 type sharpnessCommand struct {
-	Dir         string  `arg:"" name:"run" help:"Folder of a run of train mnist."`
+	Dir         string  `arg:"" name:"run" help:"Folder of a run of train mnist or train gpt."`
 	GaussNewton bool    `help:"Measure the Gauss-Newton matrix, here the Fisher information, instead of the Hessian."`
-	Examples    int     `default:"2000" help:"Number of examples of the training set whose mean loss is measured."`
-	Batch       int     `default:"1000" help:"Number of examples in a batch; an incomplete batch is skipped."`
+	Examples    *int    `placeholder:"N" help:"Number of examples of the training set whose mean loss is measured: 2000 images by default, or 32 pieces of text."`
+	Batch       int     `default:"1000" help:"Number of examples in a batch, at most; an incomplete batch is skipped."`
 	Top         int     `default:"3" help:"Number of the largest eigenvalues to find."`
 	Bottom      int     `default:"1" help:"Number of the smallest eigenvalues, that is the most negative, to find."`
 	Tolerance   float64 `default:"1e-3" help:"Residual of a converged eigenvector, relative to the largest eigenvalue."`
@@ -37,7 +36,7 @@ func (c *sharpnessCommand) Validate() error {
 		name             string
 		value, low, high int
 	}{
-		{"examples", c.Examples, 1, mnistTraining}, {"batch", c.Batch, 1, mnistTraining}, {"top", c.Top, 1, 100}, {"bottom", c.Bottom, 0, 100},
+		{"batch", c.Batch, 1, mnistTraining}, {"top", c.Top, 1, 100}, {"bottom", c.Bottom, 0, 100},
 		{"products", c.Products, 2, 1e6}, {"samples", c.Samples, 2, 1e6}, {"steps", c.Steps, 2, 1000}, {"probes", c.Probes, 0, 1000},
 	} {
 		if flag.value < flag.low || flag.value > flag.high {
@@ -45,8 +44,8 @@ func (c *sharpnessCommand) Validate() error {
 		}
 	}
 	switch {
-	case c.Batch > c.Examples:
-		return fmt.Errorf("--batch is %d and should not be above --examples, which is %d", c.Batch, c.Examples)
+	case c.Examples != nil && (*c.Examples < 1 || *c.Examples > mnistTraining):
+		return fmt.Errorf("--examples is %d and should be from 1 to %d", *c.Examples, mnistTraining)
 	case c.Products < 2*(c.Top+c.Bottom):
 		return fmt.Errorf("--products is %d and should be at least %d, two for each of the %d eigenvalues", c.Products, 2*(c.Top+c.Bottom), c.Top+c.Bottom)
 	case !(c.Tolerance > 0 && c.Tolerance < 1):
@@ -59,18 +58,15 @@ func (c *sharpnessCommand) Validate() error {
 
 // Run measures and prints.
 func (c *sharpnessCommand) Run(env *environment) error {
-	of, err := taskOf(c.Dir)
+	of, err := openGround(c.Dir)
 	if err != nil {
 		return err
 	}
-	if of == gptTask {
-		return usageError{fmt.Errorf("%s is a run of train gpt; sharpness measures runs of train mnist", c.Dir)}
-	}
-	m, settings, from, err := loadRun(c.Dir)
+	from, err := of.folder.LoadWeights(of.model)
 	if err != nil {
 		return err
 	}
-	matrix, examples, err := c.matrix(env, m, settings)
+	matrix, examples, err := c.matrix(env, of)
 	if err != nil {
 		return err
 	}
@@ -79,7 +75,7 @@ func (c *sharpnessCommand) Run(env *environment) error {
 		name = "Gauss-Newton matrix"
 	}
 	w := env.stdout
-	fmt.Fprintf(w, "network %v, weights of %s\n%s of the loss of %d examples with respect to %d weights\n", widths(settings.Hidden), from, name, examples, matrix.Size)
+	fmt.Fprintf(w, "%s, weights of %s\n%s of the loss of %d examples with respect to %d weights\n", of.about, from, name, examples, matrix.Size)
 
 	e, err := curvature.Eigenvalues(env.ctx, matrix, curvature.Options{Largest: c.Top, Smallest: c.Bottom, Tolerance: c.Tolerance, Products: c.Products, Seed: c.Seed})
 	if err != nil {
@@ -128,38 +124,34 @@ func (c *sharpnessCommand) Run(env *environment) error {
 }
 
 // matrix compiles the products on the first examples of the training set.
-func (c *sharpnessCommand) matrix(env *environment, m *network, settings config) (matrix *curvature.Operator, examples int, err error) {
-	all, _, err := loadMNIST()
+func (c *sharpnessCommand) matrix(env *environment, of *ground) (matrix *curvature.Operator, examples int, err error) {
+	set, err := of.set()
 	if err != nil {
 		return nil, 0, err
 	}
-	_, rest, err := all.Split(validation, settings.Seed)
+	n := of.curved
+	if c.Examples != nil {
+		n = *c.Examples
+	}
+	if set, err = set.Slice(0, min(n, set.Len())); err != nil {
+		return nil, 0, err
+	}
+	n = min(c.Batch, set.Len())
+	batches, err := of.batches(env, set, n)
 	if err != nil {
 		return nil, 0, err
 	}
-	set, err := rest.Slice(0, min(c.Examples, settings.Examples))
+	params, err := tarn.Params(of.model)
 	if err != nil {
 		return nil, 0, err
 	}
-	n := min(c.Batch, set.Len())
 	g := tarn.NewGraph()
 	g.Eval()
-	outputs := m.build(g, n)
-	var batches []curvature.Inputs
-	for b, err := range set.Batches(n, data.Options{Last: data.Drop}).All(env.ctx) {
-		if err != nil {
-			return nil, 0, err
-		}
-		batches = append(batches, curvature.Inputs{"image": b.Tensor("image").Clone(), "label": b.Tensor("label").Clone()})
-	}
-	params, err := tarn.Params(m)
-	if err != nil {
-		return nil, 0, err
-	}
+	outputs := of.build(g, n)
 	if c.GaussNewton {
-		matrix, err = curvature.NewGaussNewton(outputs["loss"], outputs["prediction"], params.List(), batches...)
+		matrix, err = curvature.NewGaussNewton(outputs["loss"], outputs["prediction"], params.Trainable().List(), batches...)
 	} else {
-		matrix, err = curvature.NewHessian(outputs["loss"], params.List(), batches...)
+		matrix, err = curvature.NewHessian(outputs["loss"], params.Trainable().List(), batches...)
 	}
 	return matrix, n * len(batches), err
 }

@@ -41,7 +41,7 @@ func TestSharpnessMistakes(t *testing.T) {
 	dir := t.TempDir()
 	for args, want := range map[string]string{
 		"--examples 0":            "--examples is 0 and should be from 1 to 55000",
-		"--batch 5000":            "should not be above --examples, which is 2000",
+		"--batch 0":               "--batch is 0 and should be from 1 to 55000",
 		"--top 0":                 "--top is 0",
 		"--bottom=-1":             "--bottom is -1",
 		"--tolerance 0":           "--tolerance is 0",
