@@ -79,6 +79,25 @@ func (v *Value) Median(axes ...int) *Value {
 	return s.at((s.typ.Shape[s.Rank()-1] - 1) / 2).orNaN(s)
 }
 
+// KthValue returns the k-th smallest element along an axis, counted from 1, and its index as I64. Of equal elements the first comes first, and NaN
+// counts as larger than every number. The gradient goes to the element. Equal to torch.kthvalue.
+//
+// Shapes: [... d ...] -> [... ...], [... ...] with 1 <= k <= d.
+func (v *Value) KthValue(axis, k int) (value, indices *Value) {
+	a, d, err := v.splitAxis(axis)
+	if v = v.orLost(); err == nil && !v.failed && (k < 1 || k > d) {
+		err = newProblem("element %d is asked for of axis %d of size %d", k, a, d).WithHint("k counts from 1")
+	}
+	if err != nil {
+		v = v.graph.failAs("KthValue", []*Value{v}, err)
+	}
+	if v.failed {
+		return v, v
+	}
+	at := v.ArgSort(a, false).Slice(a, k-1, k)
+	return v.Gather(a, at).Squeeze(a), at.Squeeze(a)
+}
+
 // Mode returns the most frequent element along an axis, the smallest of several, and the index of the last of its occurrences as I64. NaN differs
 // from NaN. The gradient goes to the element that the index names. Equal to torch.mode.
 //

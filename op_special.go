@@ -227,6 +227,33 @@ func (v *Value) NanToNum(nan, posInf, negInf float64) *Value {
 	return v.IsNaN().Where(Num(nan), v.Eq(Num(math.Inf(1))).Where(Num(posInf), y))
 }
 
+// Fmax returns the larger of v and o, and the other one if one is NaN. If they are equal, each gets half of the gradient. Equal to torch.fmax, but
+// for the gradient at equal ones, which PyTorch gives to v. Shapes: two that broadcast -> their common shape.
+func (v *Value) Fmax(o Operand) *Value {
+	a, b := v.pair("Fmax", o)
+	return a.IsNaN().Where(b, b.IsNaN().Where(a, a.Maximum(b)))
+}
+
+// Fmin returns the smaller of v and o, and the other one if one is NaN. If they are equal, each gets half of the gradient. Equal to torch.fmin, but
+// for the gradient at equal ones, which PyTorch gives to v. Shapes: two that broadcast -> their common shape.
+func (v *Value) Fmin(o Operand) *Value {
+	a, b := v.pair("Fmin", o)
+	return a.IsNaN().Where(b, b.IsNaN().Where(a, a.Minimum(b)))
+}
+
+// Heaviside is 0 where v is negative, o where v is 0, and 1 elsewhere. It has no gradient. Equal to torch.heaviside.
+//
+// Shapes: two that broadcast -> their common shape.
+func (v *Value) Heaviside(o Operand) *Value {
+	a, b := v.pair("Heaviside", o)
+	return a.Eq(Num(0)).branch(b.StopGradient(), a.Lt(Num(0)).branch(Num(0), b.Num(1)))
+}
+
+// Ndtr is the distribution function of the normal distribution, with all digits of its lower tail. Equal to torch.special.ndtr.
+//
+// Shapes: any -> same.
+func (v *Value) Ndtr() *Value { return v.float("Ndtr").Scale(-math.Sqrt2 / 2).Erfc().Scale(0.5) }
+
 // Trunc is v without its fraction; its derivative is 0. Equal to torch.trunc. Shapes: any -> same.
 func (v *Value) Trunc() *Value {
 	v = v.float("Trunc")

@@ -45,6 +45,10 @@ var _ = register(
 	elementwise("IsNaN", (*tarn.Value).IsNaN, between(-4, 4)).withoutDerivative(),
 	elementwise("IsInf", (*tarn.Value).IsInf, between(-4, 4)).withoutDerivative(),
 	elementwise("NanToNum", func(v *tarn.Value) *tarn.Value { return v.NanToNum(0, 1, -1) }, between(-4, 4)),
+	pairwise("Fmax", (*tarn.Value).Fmax, between(-4, 4), between(-4, 4)),
+	pairwise("Fmin", (*tarn.Value).Fmin, between(-4, 4), between(-4, 4)),
+	pairwise("Heaviside", (*tarn.Value).Heaviside, between(-4, 4, 0), between(-4, 4)).withoutDerivative(),
+	elementwise("Ndtr", (*tarn.Value).Ndtr, between(-4, 4)),
 	elementwise("Trunc", (*tarn.Value).Trunc, between(-4, 4)).withoutDerivative(),
 	elementwise("Frac", (*tarn.Value).Frac, between(-4, 4, -3, -2, -1, 0, 1, 2, 3)),
 	pairwise("CopySign", (*tarn.Value).CopySign, between(-4, 4, 0), between(-4, 4, 0)),
@@ -111,6 +115,8 @@ func quantileAt(f func(v *tarn.Value, q float64, axes ...int) *tarn.Value, q flo
 	return func(v *tarn.Value, axes ...int) *tarn.Value { return f(v, q, axes...) }
 }
 
+func smallest(v *tarn.Value, axis int) (value, index *tarn.Value) { return v.KthValue(axis, 1) }
+
 // nonempty leaves out shapes that have no elements.
 func nonempty(c opCase) opCase {
 	var kept [][][]int
@@ -133,6 +139,7 @@ var (
 	_ = register(each(along("CumMin", valuesOf((*tarn.Value).CumMin), between(-40, 40)), ofNumbers)...)
 	_ = register(each(along("Diff", diffs((*tarn.Value).Diff, 2), between(-4, 4)), ofNumbers)...)
 	_ = register(each(each(along("Mode", valuesOf((*tarn.Value).Mode), between(-40, 40)), ofNumbers), notEmpty)...)
+	_ = register(each(each(along("KthValue", valuesOf(smallest), between(-40, 40)), ofNumbers), notEmpty)...)
 	_ = register(each(reduction("Quantile", quantileAt((*tarn.Value).Quantile, 0.3), between(-4, 4)), nonempty)...)
 	_ = register(each(reduction("Median", (*tarn.Value).Median, between(-40, 40)), nonempty)...)
 	_ = register(reduction("NanSum", withHoles((*tarn.Value).NanSum), between(-4, 4))...)
@@ -160,6 +167,9 @@ var _ = refuse(
 	unaryRefusal("Quantile", func(v *tarn.Value) *tarn.Value { return v.Quantile(1.5) }, f32(3), "Quantile: the quantile 1.5 should be from 0 to 1"),
 	unaryRefusal("Quantile", func(v *tarn.Value) *tarn.Value { return v.Quantile(0.5) }, f32(0, 3), "Quantile: [0 3] has no elements"),
 	unaryRefusal("Quantile", func(v *tarn.Value) *tarn.Value { return v.Quantile(0.5) }, i32(3), "Quantile: the operand is i32"),
+	unaryRefusal("KthValue", func(v *tarn.Value) *tarn.Value { y, _ := v.KthValue(0, 4); return y }, f32(3), "KthValue: element 4 is asked for of axis 0 of size 3"),
+	binaryRefusal("Fmax", (*tarn.Value).Fmax, i32(3), i32(3), "Fmax: the operand is i32"),
+	unaryRefusal("Ndtr", (*tarn.Value).Ndtr, i32(3), "Ndtr: the operand is i32"),
 	unaryRefusal("Median", func(v *tarn.Value) *tarn.Value { return v.Median(1) }, f32(3), "Median: axis 1 is not an axis"),
 	unaryRefusal("Mode", func(v *tarn.Value) *tarn.Value { y, _ := v.Mode(1); return y }, f32(3, 0), "Mode: axis 1 of [3 0] has no elements"),
 	unaryRefusal("NanSum", overAll((*tarn.Value).NanSum), i32(3), "NanSum: the operand is i32"),
