@@ -383,7 +383,8 @@ func (v *Value) factor() (factor *Value, singular bool) {
 var singularities = [256]bool{
 	scalar.Reciprocal: true, scalar.Sqrt: true, scalar.Rsqrt: true, scalar.Exp: true, scalar.Expm1: true, scalar.Log: true, scalar.Log1p: true,
 	scalar.Tan: true, scalar.Asin: true, scalar.Acos: true, scalar.Sinh: true, scalar.Cosh: true, scalar.Square: true,
-	scalar.Div: true, scalar.Pow: true, scalar.Atan2: true,
+	scalar.Div: true, scalar.Pow: true, scalar.Atan2: true, scalar.Exp2: true, scalar.Log2: true, scalar.ErfInv: true,
+	scalar.Lgamma: true, scalar.Digamma: true, scalar.Trigamma: true, scalar.Polygamma: true, scalar.IGamma: true, scalar.IGammaC: true, scalar.GammaPDF: true,
 }
 
 // mayOverflow reports whether v is the result, or part of the derivative, of a function that can be infinite at finite operands.
