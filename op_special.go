@@ -249,7 +249,8 @@ func (v *Value) Heaviside(o Operand) *Value {
 	return a.Eq(Num(0)).branch(b.StopGradient(), a.Lt(Num(0)).branch(Num(0), b.Num(1)))
 }
 
-// Ndtr is the distribution function of the normal distribution, with all digits of its lower tail. Equal to torch.special.ndtr.
+// Ndtr is the distribution function of the normal distribution, with all digits of its lower tail. Equal to torch.special.ndtr and
+// jax.scipy.special.ndtr.
 //
 // Shapes: any -> same.
 func (v *Value) Ndtr() *Value { return v.float("Ndtr").Scale(-math.Sqrt2 / 2).Erfc().Scale(0.5) }

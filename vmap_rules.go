@@ -15,7 +15,6 @@ func (elementwiseOp) batch(m *mapping, v *Value, in []mapped) mapped  { return m
 func (castOp) batch(m *mapping, v *Value, in []mapped) mapped         { return m.all(v.op, in) }
 func (stopGradientOp) batch(m *mapping, v *Value, in []mapped) mapped { return m.all(v.op, in) }
 func (tanhSlopeOp) batch(m *mapping, v *Value, in []mapped) mapped    { return m.all(v.op, in) }
-func (noGradientOp) batch(m *mapping, v *Value, in []mapped) mapped   { return m.all(v.op, in) }
 func (withinOp) batch(m *mapping, v *Value, in []mapped) mapped       { return m.all(v.op, in) }
 func (argSortOp) batch(m *mapping, v *Value, in []mapped) mapped      { return m.all(v.op, in) }
 func (noGradientOp) batch(m *mapping, v *Value, in []mapped) mapped   { return m.all(v.op, in) }
