@@ -144,7 +144,7 @@ func TestMNIST(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	for _, name := range []string{"config.json", "log.jsonl", "curve.png", "checkpoint.safetensors", "weights.safetensors"} {
+	for _, name := range []string{"config.json", "log.jsonl", "curve.png", samplesFile, "checkpoint.safetensors", "weights.safetensors"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}

@@ -148,7 +148,7 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 			display.Show(p)
 		}
 		if p.Record != nil && time.Since(drawn) > 10*time.Second {
-			if err := draw(folder, loop); err != nil {
+			if err := errors.Join(draw(folder, loop), showSamples(env.ctx, folder, model, valid)); err != nil {
 				return err
 			}
 			drawn = time.Now()
@@ -164,6 +164,9 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	}
 	if !finite(loss) {
 		return fmt.Errorf("the loss on the test examples is %v: the weights are too large; try a lower learning rate", loss)
+	}
+	if err := showSamples(env.ctx, folder, model, valid); err != nil {
+		return err
 	}
 	fmt.Fprintf(env.stdout, "test accuracy %.4f\n", accuracy)
 	return nil
