@@ -135,6 +135,12 @@ func TestGammaSlope(t *testing.T) {
 			t.Errorf("concentration %v, logarithm %v: the derivative is %v, should be %v", c[0], c[1], got, c[2])
 		}
 	}
+	// At the ends, and beyond, there is no finite derivative, and none takes long.
+	for _, c := range [][2]float64{{5e-324, -800}, {1, math.Inf(1)}, {1, math.Inf(-1)}, {0, -1}, {-1, 0}, {math.NaN(), 0}, {1, math.NaN()}, {math.Inf(1), 1}} {
+		if got := tarn.LogGammaSlope(c[0], c[1]); !math.IsNaN(got) && !math.IsInf(got, 0) {
+			t.Errorf("concentration %v, logarithm %v: the derivative is %v", c[0], c[1], got)
+		}
+	}
 	// Beyond a concentration of 1e6 an expansion is used: both agree where they meet.
 	for _, deviations := range []float64{-3, -0.1, 2} {
 		y := math.Log(1e6 + 1e3*deviations)

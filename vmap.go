@@ -334,9 +334,7 @@ func (m *mapping) rule(v *Value, op customGradOp, in []mapped, wide bool) custom
 				out[i] = d.v
 				continue
 			}
-			// narrow adds up over the examples what is wide and should not be.
-			one := ds[i].support
-			switch {
+			switch { // the gradient of what is the same for each example is the sum over them
 			case in[i+1].wide:
 				out[i] = m.wide(d)
 			case d.wide:
@@ -346,7 +344,7 @@ func (m *mapping) rule(v *Value, op customGradOp, in []mapped, wide bool) custom
 			default:
 				out[i] = d.v
 			}
-			if one != nil && out[i] != dy {
+			if one := ds[i].support; one != nil && out[i] != dy {
 				out[i].support = one.then(func(mask *Value) *Value {
 					switch c := m.copy([]*Value{mask})[0]; {
 					case in[i+1].wide:

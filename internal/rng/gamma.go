@@ -101,7 +101,7 @@ func LogGammaSlope(alpha, y float64) float64 {
 		for n := 1.0; ; n++ {
 			part := term * (y - psi)
 			sum += part
-			if math.Abs(part) <= 1e-17*math.Abs(sum) && n > z-alpha {
+			if math.Abs(part) <= 1e-17*math.Abs(sum) && n > z-alpha || n > 1e5 {
 				return -sum
 			}
 			psi += 1 / (alpha + n)
