@@ -164,7 +164,7 @@ const fatWeight = 8
 func weight(l *lower.Loop) int {
 	n := len(l.Instrs)
 	for _, in := range l.Instrs {
-		if f := in.Func; in.Code == lower.Apply && (f >= scalar.Exp && f <= scalar.Erf || f == scalar.GELU || f == scalar.GELUPrime || f == scalar.Pow || f == scalar.Atan2) {
+		if f := in.Func; in.Code == lower.Apply && (f >= scalar.Exp && f <= scalar.Erf || f == scalar.GELU || f == scalar.GELUPrime || f == scalar.Pow || f == scalar.Atan2 || f >= scalar.Polygamma && f <= scalar.GammaPDF) {
 			n += fatWeight - 1
 		}
 	}
