@@ -162,7 +162,13 @@ func (w *weightUses) layer(examples int) *KroneckerLayer {
 			use.Input = Concat(-1, use.Input, use.Input.Num(1).Expand(shape...))
 		}
 		rows += use.Input.Dim(-2)
-		a, g := use.Input.TMatMul(use.Input), use.Gradient.TMatMul(use.Gradient)
+		g := use.Gradient.TMatMul(use.Gradient)
+		var a *Value
+		if u.sum != nil {
+			a = u.sum(u.x, w.bias != nil)
+		} else {
+			a = use.Input.TMatMul(use.Input)
+		}
 		if l.A != nil {
 			a, g = l.A.Add(a), l.G.Add(g)
 		}

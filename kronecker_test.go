@@ -210,6 +210,10 @@ func TestKroneckerConv(t *testing.T) {
 		bias    bool
 	}{
 		{"plain", []int{2, 5, 4, 3}, []int{4, 3, 3, 2}, tarn.ConvOptions{}, true},
+		{"single steps", []int{2, 7, 6, 3}, []int{4, 3, 3, 3}, tarn.ConvOptions{Window: tarn.Window{Padding: []int{1}}}, false},
+		{"single steps with a bias", []int{2, 7, 6, 3}, []int{4, 3, 3, 3}, tarn.ConvOptions{Window: tarn.Window{Padding: []int{1}}}, true},
+		{"single steps of uneven windows", []int{2, 6, 9, 2}, []int{3, 2, 2, 4}, tarn.ConvOptions{Window: tarn.Window{Same: true}}, true},
+		{"single steps of wide padding", []int{2, 6, 7, 2}, []int{3, 2, 1, 3}, tarn.ConvOptions{Window: tarn.Window{Padding: []int{2, 4}, PaddingAfter: []int{3, 2}}}, true},
 		{"without a bias", []int{2, 5, 4, 3}, []int{4, 3, 3, 2}, tarn.ConvOptions{}, false},
 		{"stride and padding", []int{2, 5, 4, 2}, []int{3, 2, 3, 3}, tarn.ConvOptions{Window: tarn.Window{Stride: []int{2, 3}, Padding: []int{1, 2}}}, true},
 		{"padding after", []int{2, 5, 4, 2}, []int{3, 2, 2, 2}, tarn.ConvOptions{Window: tarn.Window{Padding: []int{0}, PaddingAfter: []int{3, 1}}}, true},

@@ -40,8 +40,9 @@ type use struct {
 	moves   []move
 	x, y    *Value
 	dy      *Value
-	rows    func(x *Value) *Value // x as [groups... rows in]
-	results func(y *Value) *Value // y, or its gradient, as [groups... rows out]
+	rows    func(x *Value) *Value            // x as [groups... rows in]
+	results func(y *Value) *Value            // y, or its gradient, as [groups... rows out]
+	sum     func(x *Value, bias bool) *Value // the sum of aᵀa over the rows a of x, with a 1 at their end if there is a bias, if there is a shorter way to it
 	// outer is the view in the shape of y of an array [groups out]: what a bias that belongs to the weight looks like. Without a shape none does.
 	outer ir.View
 }
@@ -245,6 +246,7 @@ func convolutionOf(op convOp, y *Value, moves []move) (u *use, groups, outputs, 
 	moves = append(slices.Clone(moves), move{permuteOp{irop.Permute{Axes: axes}}, split})
 	places := y.Size() / (groups * outputs)
 	u = &use{moves: moves, x: x, y: y, rows: op.windows(kernel[:rank], x.Shape()[1:rank+1], op.size, places, channels), results: perPlace(places, groups, outputs)}
+	u.sum = op.windowSum(kernel[:rank], x.Shape()[1:rank+1])
 	u.outer = ir.View{Shape: y.typ.Shape, Strides: make([]int, y.Rank())}
 	u.outer.Strides[y.Rank()-1] = 1
 	return u, groups, outputs, inputs
