@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"slices"
+
 	"github.com/seed-49005b45/tarn"
 )
 
@@ -77,20 +79,57 @@ func (o *LBFGS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	scale := c.State("lbfgs.gamma", 1)
 	gamma := c.Assign(scale, taken.Where(sy.Div(dot(changes, changes)), scale))
 
-	n := len(u)
-	q, factors := tarn.Scan(u, histories, tarn.ScanOptions{Reverse: true}, func(q, pair []*tarn.Value) (next, ys []*tarn.Value) {
-		a := pair[0].Mul(dot(pair[1:1+n], q))
-		return c.addScaled(q, a.Neg(), pair[1+n:]), []*tarn.Value{a}
-	})
 	length := GlobalNorm(u)
 	if !o.Euclidean {
 		length = c.sumOver(u, func(_ *Slot, u *tarn.Value) *tarn.Value { return u.Abs().Sum() })
 	}
 	first := length.Reciprocal().Minimum(tarn.Num(1))
-	q = c.scaled(q, begun.Where(gamma, first))
-	q, _ = tarn.Scan(q, append(histories, factors[0]), tarn.ScanOptions{}, func(q, pair []*tarn.Value) (next, ys []*tarn.Value) {
-		b := pair[0].Mul(dot(pair[1+n:1+2*n], q))
-		return c.addScaled(q, pair[1+2*n].Sub(b), pair[1:1+n]), nil
-	})
-	return q
+	return o.recursion(c, u, histories, begun.Where(gamma, first))
+}
+
+// recursion multiplies q by the pairs and the scale between the two ways along them. A product with the next pair's vector is taken in the loop that
+// changes q, so that q is read once for each pair.
+func (o *LBFGS) recursion(c *Context, q, histories []*tarn.Value, scale *tarn.Value) []*tarn.Value {
+	n, last := len(q), o.History-1
+	rho, s, y := histories[0], histories[1:1+n], histories[1+n:]
+	row := func(history []*tarn.Value, i int) []*tarn.Value {
+		rows := make([]*tarn.Value, len(history))
+		for j, h := range history {
+			rows[j] = h.Slice(0, i, i+1).Squeeze(0)
+		}
+		return rows
+	}
+	rows := func(first, end int, histories ...[]*tarn.Value) (all []*tarn.Value) {
+		for _, history := range histories {
+			for _, h := range history {
+				all = append(all, h.Slice(0, first, end))
+			}
+		}
+		return all
+	}
+	rhos := []*tarn.Value{rho}
+	along := append(slices.Clone(q), dot(row(s, last), q))
+	var factors []*tarn.Value
+	if last > 0 { // from the newest pair to the one after the oldest, each with the s of the pair before it
+		along, factors = tarn.Scan(along, slices.Concat(rows(1, o.History, rhos, y), rows(0, last, s)), tarn.ScanOptions{Reverse: true},
+			func(at, pair []*tarn.Value) (next, ys []*tarn.Value) {
+				a := pair[0].Mul(at[n])
+				q := c.addScaled(at[:n], a.Neg(), pair[1:1+n])
+				return append(q, dot(pair[1+n:], q)), []*tarn.Value{a}
+			})
+	}
+	oldest := rho.Slice(0, 0, 1).Squeeze(0).Mul(along[n])
+	q = c.scaled(c.addScaled(along[:n], oldest.Neg(), row(y, 0)), scale)
+	along = append(slices.Clone(q), dot(row(y, 0), q))
+	as := oldest.Unsqueeze(0)
+	if last > 0 { // and back, each with the y of the pair after it
+		as = tarn.Concat(0, as, factors[0])
+		along, _ = tarn.Scan(along, slices.Concat(rows(0, last, rhos, []*tarn.Value{as}, s), rows(1, o.History, y)), tarn.ScanOptions{},
+			func(at, pair []*tarn.Value) (next, ys []*tarn.Value) {
+				q := c.addScaled(at[:n], pair[1].Sub(pair[0].Mul(at[n])), pair[2:2+n])
+				return append(q, dot(pair[2+n:], q)), nil
+			})
+	}
+	newest := as.Slice(0, last, last+1).Squeeze(0).Sub(rho.Slice(0, last, last+1).Squeeze(0).Mul(along[n]))
+	return c.addScaled(along[:n], newest, row(s, last))
 }

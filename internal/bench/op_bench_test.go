@@ -75,3 +75,35 @@ func BenchmarkKFAC(b *testing.B) {
 	b.ReportMetric(best[len(best)-1].Seconds()*1e3, "ms/most")
 	b.ReportMetric(0, "ns/op")
 }
+
+// BenchmarkLBFGS takes the least processor time of a step of L-BFGS on the network of mlp-mnist, and of one of SGD, which has no history. Compare with
+// `python peers/torch_bench.py --quickest`.
+func BenchmarkLBFGS(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		opt  optim.Optimizer
+	}{{"sgd", optim.NewSGD(1e-3)}, {"lbfgs", optim.NewLBFGS(1e-3)}} {
+		b.Run(c.name, func(b *testing.B) {
+			load := workload{make: func(r *tarn.Random) (job, error) {
+				return training(mlp(784, 512, 512, 10), c.opt, normal(r, 128, 784), classes(r, 10, 128))
+			}}
+			begun, err := load.start()
+			if err == nil {
+				err = begun.first()
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			best := time.Hour
+			for b.Loop() {
+				start := ownTime()
+				if err := begun.step(); err != nil {
+					b.Fatal(err)
+				}
+				best = min(best, ownTime()-start)
+			}
+			b.ReportMetric(best.Seconds()*1e3, "ms/step")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
