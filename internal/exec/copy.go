@@ -29,13 +29,15 @@ type copyJob struct {
 	transpose cpu.TransposeFunc
 	count     int // blocks: the product of outer
 	perTask   int // blocks of a task
-	bands     int // that a block is cut into, where one is worth several tasks: rows of a transpose
+	bands     int // that a block is cut into, where one is worth several tasks: rows of a transpose, parts of a run of memory
 }
 
-// copyTask is the number of bytes that are worth a task, and leastBand the rows of a transpose that fill cache lines of the source.
+// copyTask is the number of bytes that are worth a task, leastBand the rows of a transpose that fill cache lines of the source, and longBand
+// the bytes of a part of a long run of memory.
 const (
 	copyTask  = 1 << 16
 	leastBand = 16
+	longBand  = 1 << 20
 )
 
 func (m *Machine) newCopy(w *lower.Copy) job {
@@ -64,6 +66,9 @@ func (m *Machine) newCopy(w *lower.Copy) job {
 	}
 	j.perTask = max(1, copyTask/max(1, j.rows*j.n*j.size))
 	j.bands = max(1, min(j.rows*j.n*j.size/copyTask, j.rows/leastBand))
+	if j.transpose == nil && j.stride == 1 {
+		j.bands = max(1, j.n*j.size/longBand)
+	}
 	return j
 }
 
@@ -113,7 +118,8 @@ func (j *copyJob) block(dst, src unsafe.Pointer, band int) {
 		first, end := j.cut(band), j.cut(band+1)
 		j.transpose(unsafe.Add(dst, first*j.apart*j.size), unsafe.Add(src, first*j.size), j.n, end-first, j.apart, j.stride)
 	case j.stride == 1:
-		copy(unsafe.Slice((*byte)(dst), j.n*j.size), unsafe.Slice((*byte)(src), j.n*j.size))
+		first, end := j.n*band/j.bands*j.size, j.n*(band+1)/j.bands*j.size
+		copy(unsafe.Slice((*byte)(unsafe.Add(dst, first)), end-first), unsafe.Slice((*byte)(unsafe.Add(src, first)), end-first))
 	case j.stride == 0:
 		j.fill(dst, src, j.n)
 	default:

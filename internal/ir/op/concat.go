@@ -60,20 +60,33 @@ func (op Concat) Eval(out ir.Array, in []ir.Array) {
 // Run is RunRows of all rows.
 func (op Concat) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
 
-// Rows is the number of indices of the axes before the joined one.
-func (op Concat) Rows(out ir.Type, in []ir.Type) int { return ir.Size(out.Shape[:op.Axis]) }
+// Rows is the number of indices of the axes before the joined one, times the pieces that what is behind each is cut into.
+func (op Concat) Rows(out ir.Type, in []ir.Type) int {
+	return ir.Size(out.Shape[:op.Axis]) * op.pieces(out)
+}
+
+// longPiece is the number of bytes of a piece that can be copied apart.
+const longPiece = 1 << 20
+
+func (op Concat) pieces(out ir.Type) int {
+	return max(1, ir.Size(out.Shape[op.Axis:])*out.DType.Size()/longPiece)
+}
 
 // RunRows copies whole runs of memory.
 func (op Concat) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	inner := ir.Size(out.Shape[op.Axis+1:]) * out.DType.Size()
-	row := out.Shape[op.Axis] * inner
+	row, pieces := out.Shape[op.Axis]*inner, op.pieces(out.Type)
 	at := 0
 	dst := out.Raw()
 	for _, x := range in {
 		src := x.Raw()
 		n := x.Shape[op.Axis] * inner
-		for o := first; o < end; o++ {
-			copy(dst[o*row+at:], src[o*n:(o+1)*n])
+		for r := first; r < end; r++ {
+			o, p := r/pieces, r%pieces
+			low, high := max(at, row*p/pieces), min(at+n, row*(p+1)/pieces)
+			if low < high {
+				copy(dst[o*row+low:o*row+high], src[o*n+low-at:])
+			}
 		}
 		at += n
 	}
