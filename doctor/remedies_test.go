@@ -182,12 +182,13 @@ func TestAdvice(t *testing.T) {
 // classic are the remedies of the first table.
 var classic = []string{"ReLU", "Leaky ReLU", "ELU", "SELU", "GELU", "He initialization", "Xavier initialization", "LSUV initialization", "batch normalization", "layer normalization",
 	"residual connections", "fewer layers", "Adam", "RMSprop", "rate / 10", "rate x 10", "rate of the range test", "warm-up", "decay of the rate", "clipping", "dropout", "weight decay", "batches x 8",
-	"normalized inputs", "clipped inputs"}
+	"normalized inputs", "clipped inputs", "orthogonal recurrent weights", "more units", "weight decay / 100", "warm-up to a tenth of the rate"}
 
 // faults are the columns of that table.
 var faults = []struct{ name, rule string }{
-	{"vanishing", "vanishing-gradients"}, {"exploding", "exploding-gradients"}, {"large weights", "large-init"}, {"saturated", "saturation"}, {"dead ReLUs", "dead-relu"}, {"zero weights", "zero-init"},
-	{"inputs' scale", "input-scale"}, {"outliers", "input-outliers"}, {"rate too large", "large-rate"}, {"too small", "small-rate"}, {"overfitting", "overfitting"},
+	{"vanishing", "vanishing-gradients"}, {"exploding", "exploding-gradients"}, {"in time", "recurrent-gradients"}, {"large weights", "large-init"}, {"saturated", "saturation"}, {"dead ReLUs", "dead-relu"},
+	{"zero weights", "zero-init"}, {"equal weights", "symmetric-init"}, {"inputs' scale", "input-scale"}, {"outliers", "input-outliers"}, {"rate too large", "large-rate"}, {"too small", "small-rate"},
+	{"no warm-up", "no-warm-up"}, {"weight decay", "weight-decay"}, {"underfitting", "underfitting"}, {"overfitting", "overfitting"},
 }
 
 // How often trainings are measured with what is advised, and with every remedy.

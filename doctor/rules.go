@@ -269,7 +269,11 @@ func (v *view) stuckOrFailed() bool { return v.Failure != nil || v.stuck() || v.
 
 // risen reports whether the loss is well above where it began and above chance.
 func (v *view) risen() bool {
-	return v.loss > 1.5*math.Abs(float64(v.first.Loss)) && v.loss > 1.5*math.Abs(v.base) || math.IsNaN(v.loss)
+	most := 1.5
+	if v.Header.Batch < 16 {
+		most = 3 // the first loss is that of a few examples
+	}
+	return v.loss > most*math.Abs(float64(v.first.Loss)) && v.loss > most*math.Abs(v.base) || math.IsNaN(v.loss)
 }
 
 // entrances are the layers that read data: those before which there is no other, by the order of computation.
@@ -448,7 +452,7 @@ func largeRate(v *view) *watch.Verdict {
 	alpha := v.typical(func(s *watch.Step) *watch.Number { return s.Alpha })
 	ratio := v.largestRatio()
 	peak := slices.Max(v.each(func(s *watch.Step) float64 { return float64(s.Loss) }))
-	fails := v.Failure != nil || v.enough() && (v.risen() || v.fell < 0.1 && v.trend < 0.03 && (ratio > 0.3 || peak > 4*float64(v.first.Loss)) || v.fell < 0.7 && ratio > 0.3 && peak > 4*float64(v.first.Loss))
+	fails := v.Failure != nil || v.enough() && v.risen() || v.enough() && v.late() && (v.fell < 0.1 && v.trend < 0.03 && (ratio > 0.3 || peak > 4*float64(v.first.Loss)) || v.fell < 0.7 && v.trend < 0.05 && ratio > 0.3 && peak > 4*float64(v.first.Loss))
 	if !fails || !v.soundStart() {
 		return nil
 	}
@@ -588,7 +592,7 @@ func largeInit(v *view) *watch.Verdict {
 		}
 		return firstRun(v)
 	}
-	if !(v.stuckOrFailed() || v.poor()) || len(v.stack) == 0 || math.IsNaN(v.chance) {
+	if !(v.stuckOrFailed() || v.poor()) || v.Failure == nil && !v.late() || len(v.stack) == 0 || math.IsNaN(v.chance) {
 		return nil
 	}
 	end := v.stack[len(v.stack)-1]
@@ -676,6 +680,9 @@ func vanishing(v *view) *watch.Verdict {
 		return nil
 	}
 	ratio, n := v.flow()
+	if ratio > 1e-4 && !v.late() {
+		return nil
+	}
 	if n == 0 || !(ratio < 1e-2 || math.IsNaN(ratio)) || v.blockedAt(v.first, v.stack[0]) || v.blocked(v.stack[0]) && v.flowAt(v.first) > 1e-2 {
 		return nil // those have rules of their own
 	}
@@ -737,7 +744,7 @@ func smallInit(v *view) *watch.Verdict {
 	}
 	factor := v.shrinks()
 	first, end := v.stack[0], v.stack[len(v.stack)-2]
-	if total := float64(v.first.Layers.Std[end] / v.first.Layers.Std[first]); !(factor < 0.7 && total < 0.05) {
+	if total := float64(v.first.Layers.Std[end] / v.first.Layers.Std[first]); !(factor < 0.7 && total < 0.05) || total > 1e-3 && !v.late() {
 		return nil
 	}
 	activations := map[string]bool{}
@@ -763,7 +770,7 @@ func batchNorm(v *view) *watch.Verdict {
 			fmt.Sprintf("training loss %.3g, validation loss %.3g, chance %.3g", float64(e.TrainLoss), float64(e.ValLoss), v.chance), []string{v.path(i)},
 			"raise the momentum of the running statistics (nn.BatchNorm.Momentum)", "use nn.NewGroupNorm or nn.NewLayerNorm", "prepare the validation set as the training set")
 	}
-	if i < 0 || v.Header.Batch > 4 || !(v.poor() || v.foreign()) {
+	if i < 0 || v.Header.Batch > 4 || len(v.Epochs) < 2 || !v.late() || !(v.poor() || v.foreign()) || float64(e.ValLoss) < 0.7*v.chance || v.Header.Batch > 2 && (v.trend > 0.02 || v.fell > 0.1) {
 		return nil
 	}
 	name := v.path(i)
@@ -776,7 +783,7 @@ func batchNorm(v *view) *watch.Verdict {
 // than chance at any time.
 func (v *view) foreign() bool {
 	n := len(v.Epochs)
-	if n < 2 || math.IsNaN(v.chance) || v.Failure != nil {
+	if n < 3 || !v.late() || math.IsNaN(v.chance) || v.Failure != nil {
 		return false
 	}
 	lowest := math.Inf(1)
@@ -834,7 +841,10 @@ func overfitting(v *view) *watch.Verdict {
 			best = i
 		}
 	}
-	lowest, now := float64(v.Epochs[best].ValLoss), float64(v.Epochs[n-1].ValLoss)
+	lowest, now := float64(v.Epochs[best].ValLoss), math.Inf(1)
+	for _, e := range v.Epochs[n-3:] {
+		now = min(now, float64(e.ValLoss)) // one alone may be high by chance
+	}
 	train, then := float64(v.Epochs[n-1].TrainLoss), float64(v.Epochs[best].TrainLoss)
 	if v.fell > 0.8 && lowest > 0.9*v.base && now > 5*train && !v.foreign() {
 		return verdict("the network learns the training examples by heart, and next to nothing of it holds for those of validation; use more data, dropout or weight decay",
@@ -850,12 +860,12 @@ func overfitting(v *view) *watch.Verdict {
 }
 
 func smallBatch(v *view) *watch.Verdict {
-	if v.Header.Batch > 8 || !v.poor() || len(v.Epochs) == 0 || len(v.Steps) < 4*fewest {
+	if v.Header.Batch > 8 || !v.poor() || v.fell > 0.3 || v.trend > 0.01 || v.atFloor() || len(v.Epochs) == 0 || !v.late() {
 		return nil
 	}
 	noise := v.typical(func(s *watch.Step) *watch.Number { return s.NoiseScale })
 	cosine := v.typical(func(s *watch.Step) *watch.Number { return s.Cosine })
-	if !(noise > 20*float64(v.Header.Batch)) && !(math.Abs(cosine) < 0.05) {
+	if !(noise > 10*float64(v.Header.Batch)) || !(math.Abs(cosine) < 0.05) {
 		return nil
 	}
 	return verdict(fmt.Sprintf("batches of %d are too small: their gradients are mostly noise; use batches of %.0f", v.Header.Batch, min(1024, max(32, noise))),
@@ -864,7 +874,7 @@ func smallBatch(v *view) *watch.Verdict {
 }
 
 func underfitting(v *view) *watch.Verdict {
-	if !v.enough() || len(v.Steps) < 2*fewest || len(v.Epochs) < 3 || math.IsNaN(v.chance) || v.fell > 0.7 || v.trend > 0.03 || v.risen() || v.Failure != nil {
+	if !v.enough() || !v.past(0.6) || len(v.Epochs) < 3 || math.IsNaN(v.chance) || v.fell > 0.7 || v.trend > 0.03 || v.risen() || v.Failure != nil {
 		return nil
 	}
 	left := 1 - v.fell
@@ -872,9 +882,8 @@ func underfitting(v *view) *watch.Verdict {
 	for _, p := range v.Header.Params {
 		size += p.Size()
 	}
-	end := v.stack[max(0, len(v.stack)-1):]
 	switch {
-	case len(end) == 0 || size > v.Header.Examples*v.Header.Layers[end[0]].Units:
+	case size > v.Header.Examples/2:
 		return nil // it could learn all examples by heart
 	case median(v.each(func(s *watch.Step) float64 { return float64(s.GradNorm) })[2*len(v.Steps)/3:]) < 0.1*float64(v.first.GradNorm):
 		return nil // no batch asks for anything else, as at the least loss of smoothed labels
@@ -915,7 +924,7 @@ func unrelated(v *view) *watch.Verdict {
 }
 
 func plateau(v *view) *watch.Verdict {
-	if !v.stuck() || len(v.Steps) < 3*fewest || v.Failure != nil {
+	if !v.stuck() || len(v.Steps) < 4*fewest || len(v.Epochs) < 10 || !v.late() || v.trend > 0.01 || v.Failure != nil {
 		return nil
 	}
 	return verdict("the loss stays on a plateau at what a constant prediction has, and none of the usual causes shows: try another rate, optimizer or normalization on it (tarn doctor --try)",

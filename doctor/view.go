@@ -91,6 +91,9 @@ func (v *view) neighbors() float64 {
 	return math.NaN()
 }
 
+// atFloor reports whether the loss is about as low as nearest neighbors allow.
+func (v *view) atFloor() bool { return 1-v.fell < v.neighbors()+0.1 }
+
 // fresh is the part of base by which the loss has fallen on examples that the training sees for the first time: what is learned of
 // them is not learned by heart.
 func (v *view) fresh() float64 {
@@ -110,6 +113,16 @@ func (v *view) highestRate() float64 {
 
 // enough reports whether there are looks enough to tell how the training goes, and it is not warming up.
 func (v *view) enough() bool { return len(v.Steps) >= fewest && !v.warming() }
+
+// late reports whether a third of the training or more is over, or many looks are: networks that begin slowly have then got away.
+func (v *view) late() bool { return v.past(1. / 3) }
+
+// past reports whether a share of the training is over, or many looks are.
+func (v *view) past(share float64) bool {
+	h := v.Header
+	planned := float64(h.Epochs) * float64(h.Examples) / float64(max(1, h.Batch))
+	return float64(len(v.Steps)) >= 30*fewest*share || len(v.Steps) >= 2*fewest && float64(v.run) >= share*planned
+}
 
 // warming reports whether the rate still rises.
 func (v *view) warming() bool {
