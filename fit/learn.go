@@ -86,7 +86,7 @@ func (p *problem) newMember(f fold, s shape) (*member, error) {
 	if m.encoder, m.learn, err = table.FitEncode(p.schema, p.table, f.learn, outcome, table.Settings{Seed: p.options.Seed}); err != nil {
 		return nil, err
 	}
-	if m.judge, err = m.encoder.Encode(p.table.Take(f.judge)); err != nil {
+	if m.judge, err = m.encoder.EncodeRows(p.table, f.judge); err != nil {
 		return nil, err
 	}
 	m.layout = newLayout(m.encoder, outputs)
@@ -96,16 +96,37 @@ func (p *problem) newMember(f fold, s shape) (*member, error) {
 // penalties are those that the linear model tries, as sums of squares against a sum of losses; from strong to weak, each beginning where the one before ended.
 var penalties = []float64{3000, 300, 30, 3, 0.3}
 
+// mostLinear is the number of rows from which a linear model learns at most. It has few weights, and more rows would hardly change them.
+const mostLinear = 50_000
+
+// some takes at most n of the rows and their features, at equal steps.
+func some(rows []int, f *table.Features, n int) ([]int, *table.Features) {
+	if len(rows) <= n {
+		return rows, f
+	}
+	out := &table.Features{Rows: n}
+	taken := make([]int, n)
+	width, words := len(f.Numbers)/f.Rows, len(f.Codes)/f.Rows
+	for i := range taken {
+		at := i * len(rows) / n
+		taken[i] = rows[at]
+		out.Numbers = append(out.Numbers, f.Numbers[at*width:(at+1)*width]...)
+		out.Codes = append(out.Codes, f.Codes[at*words:(at+1)*words]...)
+	}
+	return taken, out
+}
+
 // linearPath fits the linear model of a fold with each penalty. It returns the answers about the rows that judge, and the weights.
 func (p *problem) linearPath(ctx context.Context, m *member, f fold) (answers [][]float64, weights [][]float64, err error) {
 	lin := newLinear(m.layout)
 	g := tarn.NewGraph()
-	n := len(f.learn)
+	learn, learned := some(f.learn, m.learn, mostLinear)
+	n := len(learn)
 	numbers, codes := m.layout.inputs(g, "", n)
 	y := lin.forward(g, m.layout, numbers, codes, n)
-	class, value, weight := p.targets(m, f.learn)
+	class, value, weight := p.targets(m, learn)
 	inputs := minimize.Inputs{"weight": tarn.Vector(weight), "penalty": tarn.Scalar(0.0)}
-	features, err := m.layout.tensors(m.learn)
+	features, err := m.layout.tensors(learned)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -366,6 +387,7 @@ func (p *problem) learnNetwork(ctx context.Context, m *member, f fold, number in
 	loop.Valid, loop.Epochs, loop.Batch, loop.Seed, loop.Watch, loop.Target = judge, e.Epochs, e.Batch, seed, nil, "target"
 	loop.DropLast = len(f.learn) > 2*e.Batch
 	loop.EarlyStopping = &train.EarlyStopping{Patience: 16}
+	m.learn = nil // not needed any more
 	for progress, err := range loop.Run(ctx) {
 		if err != nil {
 			return fmt.Errorf("fit: fold %d: %w", number+1, err)

@@ -86,8 +86,6 @@ type Features struct {
 	Numbers []float32 // rows x Encoder.Width, row after row
 	Codes   []int32   // rows x len(Encoder.Vocabulary), row after row
 	Unseen  []Unseen  // levels that the encoder does not know, at most the first 10,000
-
-	raw []float64 // the numbers before they are scaled, while an encoder is fitted
 }
 
 // Unseen is a value that the training part did not have.
@@ -237,13 +235,12 @@ func fit(s *Schema, t *Table, rows []int, outcome *Outcome, set Settings, encode
 		return nil, nil, fmt.Errorf("table: Fit: the outcome has %d elements and there are %d rows", max(len(outcome.Classes), len(outcome.Values)), len(rows))
 	}
 	set = set.filled(len(rows))
-	part := t.Take(rows)
 	e := &Encoder{Schema: s}
 	for _, d := range s.Columns {
 		if d.Role != Feature {
 			continue
 		}
-		c := part.Column(d.Name)
+		c := t.Column(d.Name)
 		if c == nil {
 			return nil, nil, fmt.Errorf("table: Fit: there is no column %s", list.Quote(d.Name))
 		}
@@ -254,7 +251,7 @@ func fit(s *Schema, t *Table, rows []int, outcome *Outcome, set Settings, encode
 				tr.Kind = Numeric
 			}
 		}
-		if err := tr.fit(c, &d, part, outcome, set); err != nil {
+		if err := tr.fit(c.take(rows), &d, t, rows, outcome, set); err != nil {
 			return nil, nil, err
 		}
 		e.Transforms = append(e.Transforms, tr)
@@ -262,26 +259,23 @@ func fit(s *Schema, t *Table, rows []int, outcome *Outcome, set Settings, encode
 	if len(e.Transforms) == 0 {
 		return nil, nil, errors.New("table: no column is left to learn from")
 	}
-	f, err := e.features(part, false)
-	if err != nil {
-		return nil, nil, err
+	f, err := e.features(t, rows, func(tr *Transform, parts [][]float64, codes []int32) {
+		if tr.Kind == Category && len(tr.Parts) > 0 {
+			tr.outOfFold(parts, codes, outcome, set)
+		}
+		for k := range tr.Parts {
+			tr.Parts[k].learn(parts[k])
+		}
+	})
+	if err != nil || !encode {
+		return e, nil, err
 	}
-	if outcome != nil {
-		e.outOfFold(f, outcome, set)
-	}
-	e.scale(f)
-	f.raw = nil
-	if !encode {
-		return e, nil, nil
-	}
-	if len(f.Unseen) > 0 { // those are rare levels of the rows themselves
-		f.Unseen = nil
-	}
+	f.Unseen = nil // those are rare levels of the rows themselves
 	return e, f, nil
 }
 
 // fit learns what the transform has to know, but for means and deviations.
-func (tr *Transform) fit(c *Column, d *Description, t *Table, outcome *Outcome, set Settings) error {
+func (tr *Transform) fit(c *Column, d *Description, t *Table, rows []int, outcome *Outcome, set Settings) error {
 	name := d.Name
 	add := func(what ...string) {
 		for _, w := range what {
@@ -290,7 +284,7 @@ func (tr *Transform) fit(c *Column, d *Description, t *Table, outcome *Outcome, 
 	}
 	switch tr.Kind {
 	case Numeric, Date:
-		values, err := tr.values(t, c, d)
+		values, err := tr.values(t, rows, c, d)
 		if err != nil {
 			return err
 		}
@@ -419,8 +413,8 @@ func quantile(sorted []float64, share float64) float64 {
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// values reads a column as numbers, with NaN for what is missing.
-func (tr *Transform) values(t *Table, c *Column, d *Description) ([]float64, error) {
+// values reads a column as numbers, with NaN for what is missing. It has the given rows of t, or all if these are nil.
+func (tr *Transform) values(t *Table, rows []int, c *Column, d *Description) ([]float64, error) {
 	if tr.Kind == Numeric && c.Numbers != nil {
 		return c.Numbers, nil
 	}
@@ -451,7 +445,11 @@ func (tr *Transform) values(t *Table, c *Column, d *Description) ([]float64, err
 			if tr.Kind == Date {
 				what = "a date such as " + d.Example
 			}
-			return nil, t.cell(i, d.Name, "%s is not %s", list.Quote(words.Levels[k]), what)
+			row := i
+			if rows != nil {
+				row = rows[i]
+			}
+			return nil, t.cell(row, d.Name, "%s is not %s", list.Quote(words.Levels[k]), what)
 		}
 		out[i] = levels[k]
 	}
@@ -471,21 +469,20 @@ func Values(t *Table, d *Description) ([]float64, error) {
 	if d.Kind == Date {
 		tr.Kind = Date
 	}
-	return tr.values(t, c, d)
+	return tr.values(t, nil, c, d)
 }
 
 // Encode makes features of a table. It finds the columns by name and leaves others out. A value that is no number in a column of numbers is an error; a level that
 // was never seen is not, and is listed.
-func (e *Encoder) Encode(t *Table) (*Features, error) {
-	f, err := e.features(t, true)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+func (e *Encoder) Encode(t *Table) (*Features, error) { return e.features(t, nil, nil) }
+
+// EncodeRows is Encode of some rows of a table.
+func (e *Encoder) EncodeRows(t *Table, rows []int) (*Features, error) {
+	return e.features(t, rows, nil)
 }
 
-// features makes features, scaled or not.
-func (e *Encoder) features(t *Table, scaled bool) (*Features, error) {
+// features makes features of the given rows, or of all if these are nil, column by column. The function learn, if there is one, sees the numbers of each before they are scaled.
+func (e *Encoder) features(t *Table, rows []int, learn func(tr *Transform, parts [][]float64, codes []int32)) (*Features, error) {
 	var absent []string
 	for _, tr := range e.Transforms {
 		if t.Column(tr.Column) == nil {
@@ -499,34 +496,53 @@ func (e *Encoder) features(t *Table, scaled bool) (*Features, error) {
 	}
 	width, words := e.Width(), len(e.Vocabulary())
 	f := &Features{Rows: t.Rows()}
-	f.Numbers = make([]float32, f.Rows*width)
-	if !scaled {
-		f.raw = make([]float64, f.Rows*width)
+	if rows != nil {
+		f.Rows = len(rows)
 	}
+	f.Numbers = make([]float32, f.Rows*width)
 	f.Codes = make([]int32, f.Rows*words)
+	most := 0
+	for _, tr := range e.Transforms {
+		most = max(most, len(tr.Parts))
+	}
+	buffer := make([]float64, most*f.Rows)
+	codes := make([]int32, f.Rows)
 	at, code := 0, 0
 	for i := range e.Transforms {
 		tr := &e.Transforms[i]
-		if err := tr.encode(f, t, t.Column(tr.Column), e.Schema.Column(tr.Column), at, width, code, words, scaled); err != nil {
+		c := t.Column(tr.Column)
+		if rows != nil {
+			c = c.take(rows)
+		}
+		parts := make([][]float64, len(tr.Parts))
+		for k := range parts {
+			parts[k] = buffer[k*f.Rows : (k+1)*f.Rows]
+		}
+		if err := tr.encode(f, t, rows, c, e.Schema.Column(tr.Column), parts, codes, learn != nil); err != nil {
 			return nil, err
 		}
-		at += len(tr.Parts)
+		if learn != nil {
+			learn(tr, parts, codes)
+		}
+		for k := range parts {
+			p := &tr.Parts[k]
+			for row, v := range parts[k] {
+				f.Numbers[row*width+at+k] = p.scale(v)
+			}
+		}
 		if tr.Kind == Category {
+			for row, c := range codes {
+				f.Codes[row*words+code] = c
+			}
 			code++
 		}
+		at += len(tr.Parts)
 	}
 	return f, nil
 }
 
-// encode writes the numbers and the code of one column.
-func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at, width, code, words int, scaled bool) error {
-	put := func(row, part int, v float64) {
-		if !scaled {
-			f.raw[row*width+at+part] = v
-			return
-		}
-		f.Numbers[row*width+at+part] = tr.Parts[part].scale(v)
-	}
+// encode computes the numbers of one column before they are scaled, and its codes.
+func (tr *Transform) encode(f *Features, t *Table, rows []int, c *Column, d *Description, parts [][]float64, codes []int32, learning bool) error {
 	unseen := func(row int, value string) {
 		if len(f.Unseen) < 10_000 {
 			f.Unseen = append(f.Unseen, Unseen{row, tr.Column, value})
@@ -534,7 +550,7 @@ func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at
 	}
 	switch tr.Kind {
 	case Numeric, Date:
-		values, err := tr.values(t, c, d)
+		values, err := tr.values(t, rows, c, d)
 		if err != nil {
 			return err
 		}
@@ -548,12 +564,12 @@ func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at
 				v = tr.Fill
 			}
 			if flag >= 0 {
-				put(i, flag, truthValue(absent))
+				parts[flag][i] = truthValue(absent)
 			}
 			if tr.Kind == Numeric {
-				put(i, 0, v)
+				parts[0][i] = v
 			} else {
-				tr.date(v, d, func(part int, v float64) { put(i, part, v) })
+				tr.date(v, d, func(part int, v float64) { parts[part][i] = v })
 			}
 		}
 	case Bool:
@@ -574,34 +590,32 @@ func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at
 					}
 				}
 			}
-			put(i, 0, v)
-			if len(tr.Parts) > 1 {
-				put(i, 1, truthValue(absent))
+			parts[0][i] = v
+			if len(parts) > 1 {
+				parts[1][i] = truthValue(absent)
 			}
 		}
 	case Category:
 		col := c.words()
-		codes := make([]int32, len(col.Levels))
+		known := make([]int32, len(col.Levels))
 		for k, w := range col.Levels {
 			if place, ok := slices.BinarySearch(tr.Levels, w); ok {
-				codes[k] = int32(place) + 2
+				known[k] = int32(place) + 2
 			} else {
-				codes[k] = 1
+				known[k] = 1
 			}
 		}
 		for i, k := range col.Codes {
 			v := int32(0)
 			if k >= 0 {
-				v = codes[k]
-				if v == 1 && scaled {
+				v = known[k]
+				if v == 1 && !learning {
 					unseen(i, col.Levels[k])
 				}
 			}
-			f.Codes[i*words+code] = v
-			for part := range tr.Parts {
-				if tr.Means != nil {
-					put(i, part, tr.Means[part][v])
-				}
+			codes[i] = v
+			for part := range tr.Means {
+				parts[part][i] = tr.Means[part][v]
 			}
 		}
 	case Text:
@@ -613,7 +627,7 @@ func (tr *Transform) encode(f *Features, t *Table, c *Column, d *Description, at
 				hashWords(buckets, col.Levels[k])
 			}
 			for b, v := range buckets {
-				put(i, b, v)
+				parts[b][i] = v
 			}
 		}
 	}
@@ -630,6 +644,23 @@ func truthValue(b bool) float64 {
 // scale returns a number as features have it, within the range of float32.
 func (p *Part) scale(v float64) float32 {
 	return float32(min(max((v-p.Mean)/p.Std, -math.MaxFloat32), math.MaxFloat32))
+}
+
+// learn takes mean and deviation from the training part. A number that never changes becomes 0.
+func (p *Part) learn(values []float64) {
+	n := float64(len(values))
+	p.Mean = 0
+	for _, v := range values {
+		p.Mean += v / n
+	}
+	square := 0.0
+	for _, v := range values {
+		square += (v - p.Mean) * (v - p.Mean) / n
+	}
+	p.Std = math.Sqrt(square)
+	if !(p.Std > 1e-12*math.Abs(p.Mean)) || math.IsInf(p.Std, 0) {
+		p.Std = max(math.Abs(p.Mean), 1)
+	}
 }
 
 // date makes the parts of a date: days since 1970, and the place in the year, the week and the day as points on circles.
@@ -691,89 +722,48 @@ func hashWords(buckets []float64, text string) {
 	}
 }
 
-// scale learns mean and deviation of each number, and scales the numbers that it learned from. A number that never changes becomes 0.
-func (e *Encoder) scale(f *Features) {
-	width := e.Width()
-	at := 0
-	for i := range e.Transforms {
-		for k := range e.Transforms[i].Parts {
-			p := &e.Transforms[i].Parts[k]
-			sum := 0.0
-			for row := range f.Rows {
-				sum += f.raw[row*width+at] / float64(f.Rows)
-			}
-			p.Mean = sum
-			square := 0.0
-			for row := range f.Rows {
-				d := f.raw[row*width+at] - p.Mean
-				square += d * d / float64(f.Rows)
-			}
-			p.Std = math.Sqrt(square)
-			if !(p.Std > 1e-12*math.Abs(p.Mean)) || math.IsInf(p.Std, 0) {
-				p.Std = max(math.Abs(p.Mean), 1)
-			}
-			for row := range f.Rows {
-				f.Numbers[row*width+at] = p.scale(f.raw[row*width+at])
-			}
-			at++
-		}
-	}
-}
-
-// outOfFold learns the means of the target at each level, and gives the rows those of other rows.
-func (e *Encoder) outOfFold(f *Features, o *Outcome, set Settings) {
-	width, words := e.Width(), len(e.Vocabulary())
+// outOfFold learns the means of the target at each level, and gives each row those of other rows.
+func (tr *Transform) outOfFold(parts [][]float64, codes []int32, o *Outcome, set Settings) {
 	const folds = 5
-	deal := rng.Perm(f.Rows, rng.Named(set.Seed, "table.folds"))
-	fold := make([]int, f.Rows)
-	for i, row := range deal {
+	rows := len(codes)
+	fold := make([]int, rows)
+	for i, row := range rng.Perm(rows, rng.Named(set.Seed, "table.folds")) {
 		fold[row] = i % folds
 	}
-	at, code := 0, 0
-	for i := range e.Transforms {
-		tr := &e.Transforms[i]
-		if tr.Kind == Category && len(tr.Parts) > 0 {
-			codes := len(tr.Levels) + 2
-			for k := range tr.Parts {
-				target := func(row int) float64 {
-					switch {
-					case o.Values != nil:
-						return o.Values[row]
-					case o.Count == 2:
-						return float64(o.Classes[row])
-					}
-					return truthValue(int(o.Classes[row]) == k)
-				}
-				sums, counts := make([][]float64, folds), make([][]float64, folds)
-				for p := range folds {
-					sums[p], counts[p] = make([]float64, codes), make([]float64, codes)
-				}
-				all, allSums, allCounts := 0.0, make([]float64, codes), make([]float64, codes)
-				for row := range f.Rows {
-					c, y := f.Codes[row*words+code], target(row)
-					sums[fold[row]][c] += y
-					counts[fold[row]][c]++
-					allSums[c] += y
-					allCounts[c]++
-					all += y
-				}
-				all /= float64(f.Rows)
-				const prior = 10 // rows that each level is taken to have beside its own, with the overall mean
-				means := make([]float64, codes)
-				for c := range means {
-					means[c] = (allSums[c] + prior*all) / (allCounts[c] + prior)
-				}
-				tr.Means = append(tr.Means, means)
-				for row := range f.Rows {
-					c, p := f.Codes[row*words+code], fold[row]
-					v := (allSums[c] - sums[p][c] + prior*all) / (allCounts[c] - counts[p][c] + prior)
-					f.raw[row*width+at+k] = v
-				}
+	levels := len(tr.Levels) + 2
+	for k := range tr.Parts {
+		target := func(row int) float64 {
+			switch {
+			case o.Values != nil:
+				return o.Values[row]
+			case o.Count == 2:
+				return float64(o.Classes[row])
 			}
+			return truthValue(int(o.Classes[row]) == k)
 		}
-		at += len(tr.Parts)
-		if tr.Kind == Category {
-			code++
+		sums, counts := make([][]float64, folds), make([][]float64, folds)
+		for p := range folds {
+			sums[p], counts[p] = make([]float64, levels), make([]float64, levels)
+		}
+		all, allSums, allCounts := 0.0, make([]float64, levels), make([]float64, levels)
+		for row, c := range codes {
+			y := target(row)
+			sums[fold[row]][c] += y
+			counts[fold[row]][c]++
+			allSums[c] += y
+			allCounts[c]++
+			all += y
+		}
+		all /= float64(rows)
+		const prior = 10 // rows that each level is taken to have beside its own, with the overall mean
+		means := make([]float64, levels)
+		for c := range means {
+			means[c] = (allSums[c] + prior*all) / (allCounts[c] + prior)
+		}
+		tr.Means = append(tr.Means, means)
+		for row, c := range codes {
+			p := fold[row]
+			parts[k][row] = (allSums[c] - sums[p][c] + prior*all) / (allCounts[c] - counts[p][c] + prior)
 		}
 	}
 }

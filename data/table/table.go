@@ -128,19 +128,7 @@ func (t *Table) Line(row int) int {
 func (t *Table) Take(rows []int) *Table {
 	out := &Table{Dialect: t.Dialect}
 	for _, c := range t.Columns {
-		d := &Column{Name: c.Name, Levels: c.Levels}
-		if c.Numbers != nil {
-			d.Numbers = make([]float64, len(rows))
-			for i, r := range rows {
-				d.Numbers[i] = c.Numbers[r]
-			}
-		} else {
-			d.Codes = make([]int32, len(rows))
-			for i, r := range rows {
-				d.Codes[i] = c.Codes[r]
-			}
-		}
-		out.Columns = append(out.Columns, d)
+		out.Columns = append(out.Columns, c.take(rows))
 	}
 	if t.lines != nil {
 		out.lines = make([]uint32, len(rows))
@@ -162,6 +150,23 @@ func (t *Table) With(c *Column) *Table {
 	}
 	out.Columns = append(out.Columns, c)
 	return out
+}
+
+// take returns the column of the given rows.
+func (c *Column) take(rows []int) *Column {
+	d := &Column{Name: c.Name, Levels: c.Levels}
+	if c.Numbers != nil {
+		d.Numbers = make([]float64, len(rows))
+		for i, r := range rows {
+			d.Numbers[i] = c.Numbers[r]
+		}
+		return d
+	}
+	d.Codes = make([]int32, len(rows))
+	for i, r := range rows {
+		d.Codes[i] = c.Codes[r]
+	}
+	return d
 }
 
 // Len returns the number of rows.
