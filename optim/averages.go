@@ -129,7 +129,7 @@ func (c *Context) averageWeights(name string, share *tarn.Value, u []*tarn.Value
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
 		state := s.copyState(name)
 		w, next := s.Scalar(share), s.Value.Sub(u)
-		s.Assign(state, state.Value(c.Graph).Mul(w.Neg().AddNum(1)).Add(next.Mul(w)))
+		s.Assign(state, state.Value(c.Graph).Lerp(next, w)) // an average of equal weights stays as it is
 		s.EvaluateAt(state)
 		return u
 	})
