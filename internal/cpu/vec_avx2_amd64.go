@@ -574,6 +574,12 @@ func vecSplat4AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 func vecSplat8AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 
 //go:noescape
+func vecOutsideI32AVX2(at unsafe.Pointer, n int, last int) (found int)
+
+//go:noescape
+func vecOutsideI64AVX2(at unsafe.Pointer, n int, last int) (found int)
+
+//go:noescape
 func vecTranspose4(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int, dstStride int, srcStride int)
 
 //go:noescape

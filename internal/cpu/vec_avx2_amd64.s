@@ -16006,6 +16006,90 @@ done49:
 	VZEROUPPER
 	RET
 
+// func vecOutsideI32AVX2(at unsafe.Pointer, n int, last int) (found int)
+// Requires: AVX, AVX2
+TEXT ·vecOutsideI32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         at+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         last+16(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       Y1, Y1, Y1
+
+loop50:
+	SUBQ    $+32, CX
+	JL      done51
+	VMOVUPS (AX), Y2
+	VPSUBD  Y2, Y0, Y3
+	VORPS   Y3, Y2, Y2
+	VORPS   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 32(AX), Y2
+	VPSUBD  Y2, Y0, Y3
+	VORPS   Y3, Y2, Y2
+	VORPS   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 64(AX), Y2
+	VPSUBD  Y2, Y0, Y3
+	VORPS   Y3, Y2, Y2
+	VORPS   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPS 96(AX), Y2
+	VPSUBD  Y2, Y0, Y3
+	VORPS   Y3, Y2, Y2
+	VORPS   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	ADDQ    $+128, AX
+	JMP     loop50
+
+done51:
+	VMOVMSKPS Y1, AX
+	VZEROUPPER
+	MOVQ      AX, found+24(FP)
+	RET
+
+// func vecOutsideI64AVX2(at unsafe.Pointer, n int, last int) (found int)
+// Requires: AVX, AVX2
+TEXT ·vecOutsideI64AVX2(SB), NOSPLIT, $0-32
+	MOVQ         at+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         last+16(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VXORPS       Y1, Y1, Y1
+
+loop50:
+	SUBQ    $+16, CX
+	JL      done51
+	VMOVUPD (AX), Y2
+	VPSUBQ  Y2, Y0, Y3
+	VORPD   Y3, Y2, Y2
+	VORPD   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 32(AX), Y2
+	VPSUBQ  Y2, Y0, Y3
+	VORPD   Y3, Y2, Y2
+	VORPD   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 64(AX), Y2
+	VPSUBQ  Y2, Y0, Y3
+	VORPD   Y3, Y2, Y2
+	VORPD   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	VMOVUPD 96(AX), Y2
+	VPSUBQ  Y2, Y0, Y3
+	VORPD   Y3, Y2, Y2
+	VORPD   Y2, Y1, Y1
+	VMOVAPS Y1, Y1
+	ADDQ    $+128, AX
+	JMP     loop50
+
+done51:
+	VMOVMSKPD Y1, AX
+	VZEROUPPER
+	MOVQ      AX, found+24(FP)
+	RET
+
 // func vecTranspose4(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int, dstStride int, srcStride int)
 // Requires: AVX
 TEXT ·vecTranspose4(SB), NOSPLIT, $0-48

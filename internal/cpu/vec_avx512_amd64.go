@@ -572,3 +572,9 @@ func vecSplat4AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
 
 //go:noescape
 func vecSplat8AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
+
+//go:noescape
+func vecOutsideI32AVX512(at unsafe.Pointer, n int, last int) (found int)
+
+//go:noescape
+func vecOutsideI64AVX512(at unsafe.Pointer, n int, last int) (found int)

@@ -15615,3 +15615,89 @@ next48:
 done49:
 	VZEROUPPER
 	RET
+
+// func vecOutsideI32AVX512(at unsafe.Pointer, n int, last int) (found int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecOutsideI32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         at+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         last+16(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTD X0, Z0
+	VXORPS       Z1, Z1, Z1
+
+loop50:
+	SUBQ    $+64, CX
+	JL      done51
+	VMOVUPS (AX), Z2
+	VPSUBD  Z2, Z0, Z3
+	VORPS   Z3, Z2, Z2
+	VORPS   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPS 64(AX), Z2
+	VPSUBD  Z2, Z0, Z3
+	VORPS   Z3, Z2, Z2
+	VORPS   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPS 128(AX), Z2
+	VPSUBD  Z2, Z0, Z3
+	VORPS   Z3, Z2, Z2
+	VORPS   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPS 192(AX), Z2
+	VPSUBD  Z2, Z0, Z3
+	VORPS   Z3, Z2, Z2
+	VORPS   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	ADDQ    $+256, AX
+	JMP     loop50
+
+done51:
+	VPMOVD2M Z1, K1
+	KMOVW    K1, AX
+	VZEROUPPER
+	MOVQ     AX, found+24(FP)
+	RET
+
+// func vecOutsideI64AVX512(at unsafe.Pointer, n int, last int) (found int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vecOutsideI64AVX512(SB), NOSPLIT, $0-32
+	MOVQ         at+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         last+16(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Z0
+	VXORPS       Z1, Z1, Z1
+
+loop50:
+	SUBQ    $+32, CX
+	JL      done51
+	VMOVUPD (AX), Z2
+	VPSUBQ  Z2, Z0, Z3
+	VORPD   Z3, Z2, Z2
+	VORPD   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPD 64(AX), Z2
+	VPSUBQ  Z2, Z0, Z3
+	VORPD   Z3, Z2, Z2
+	VORPD   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPD 128(AX), Z2
+	VPSUBQ  Z2, Z0, Z3
+	VORPD   Z3, Z2, Z2
+	VORPD   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	VMOVUPD 192(AX), Z2
+	VPSUBQ  Z2, Z0, Z3
+	VORPD   Z3, Z2, Z2
+	VORPD   Z2, Z1, Z1
+	VMOVAPS Z1, Z1
+	ADDQ    $+256, AX
+	JMP     loop50
+
+done51:
+	VPMOVQ2M Z1, K1
+	KMOVW    K1, AX
+	VZEROUPPER
+	MOVQ     AX, found+24(FP)
+	RET

@@ -99,6 +99,9 @@ func init() {
 			for _, size := range splatSizes {
 				m.splat(size, fmt.Sprintf("vecSplat%d", size))
 			}
+			for _, i64 := range []bool{false, true} {
+				m.as(i64).outside(outsideFunction(i64))
+			}
 			if l == avx2 { // wider registers do not help
 				for _, size := range transposeSizes {
 					m.transpose(size)

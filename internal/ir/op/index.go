@@ -139,6 +139,14 @@ func gatherElements[T uint8 | uint32 | uint64, I int32 | int64](op Gather, out, 
 // pick sets dst[k] to src[at[k]].
 func pick[T uint8 | uint32 | uint64, I int32 | int64](dst, src []T, at []I, missing T) {
 	dst = dst[:len(at)]
+	for len(at) >= 4 && len(dst) >= 4 { // whose loads do not wait for one another's checks
+		p, q, r, s := at[0], at[1], at[2], at[3]
+		if n := uint64(len(src)); uint64(p) >= n || uint64(q) >= n || uint64(r) >= n || uint64(s) >= n {
+			break
+		}
+		dst[0], dst[1], dst[2], dst[3] = src[p], src[q], src[r], src[s]
+		at, dst = at[4:], dst[4:]
+	}
 	for k, j := range at {
 		if uint64(j) < uint64(len(src)) {
 			dst[k] = src[j]
@@ -171,39 +179,14 @@ func (op Gather) Check(x ir.Array, in []ir.Type) error {
 func CheckIndices(index ir.Array, size, axis int) error {
 	k := 0
 	if index.DType == ir.I32 {
-		k = outOfRange(ir.Slice[int32](index), size)
+		k = cpu.Outside(ir.Slice[int32](index), size)
 	} else {
-		k = outOfRange(ir.Slice[int64](index), size)
+		k = cpu.Outside(ir.Slice[int64](index), size)
 	}
 	if k < 0 {
 		return nil
 	}
 	return fmt.Errorf("the index %d at %v is out of range for axis %d of size %d", index.Int(k), ir.Unravel(k, index.Shape), axis, size)
-}
-
-// outOfRange is the place of the first index out of range, or -1.
-func outOfRange[I int32 | int64](index []I, size int) int {
-	const together = 256
-	first := 0
-	for ; len(index)-first >= together; first += together {
-		// Of a number and its distance to the last place one is negative if it is out of range, unless the number is negative.
-		var a, b, last = int64(0), int64(0), int64(size) - 1
-		part := index[first : first+together]
-		for k := 0; k+3 < len(part); k += 4 {
-			p, q, r, s := int64(part[k]), int64(part[k+1]), int64(part[k+2]), int64(part[k+3])
-			a |= p | (last - p) | q | (last - q)
-			b |= r | (last - r) | s | (last - s)
-		}
-		if a|b < 0 {
-			break
-		}
-	}
-	for k, at := range index[first:] {
-		if uint64(at) >= uint64(size) {
-			return first + k
-		}
-	}
-	return -1
 }
 
 // ScatterAdd is the adjoint of Gather: out[o, index[o, j, i], i] += src[o, j, i] on zeros, in the order of the index.
@@ -300,6 +283,17 @@ func scatterElements[T int32 | int64 | float32 | float64, I int32 | int64](op Sc
 // addAt adds src[k] to dst[at[k]].
 func addAt[T int32 | int64 | float32 | float64, I int32 | int64](dst, src []T, at []I) {
 	src = src[:len(at)]
+	for len(at) >= 4 && len(src) >= 4 {
+		p, q, r, s := at[0], at[1], at[2], at[3]
+		if n := uint64(len(dst)); uint64(p) >= n || uint64(q) >= n || uint64(r) >= n || uint64(s) >= n {
+			break
+		}
+		dst[p] += src[0]
+		dst[q] += src[1]
+		dst[r] += src[2]
+		dst[s] += src[3]
+		at, src = at[4:], src[4:]
+	}
 	for k, j := range at {
 		if uint64(j) < uint64(len(dst)) {
 			dst[j] += src[k]
