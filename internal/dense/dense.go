@@ -206,3 +206,49 @@ func Half(h uint16) float32 {
 	}
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
+
+// ToHalf returns the binary16 number that is nearest to f, of two the one with an even fraction. Numbers from 65520 on become infinity.
+func ToHalf(f float32) uint16 {
+	b := math.Float32bits(f)
+	sign, exponent, fraction := uint16(b>>16&0x8000), int(b>>23&0xff)-127+15, b&0x7fffff
+	switch {
+	case b&0x7fffffff > 0xff<<23: // NaN stays one, with the bits of its fraction that there is room for
+		return sign | 0x7e00 | uint16(fraction>>13)
+	case exponent >= 0x1f:
+		return sign | 0x7c00
+	case exponent < -10:
+		return sign
+	case exponent <= 0: // subnormal: the hidden bit is written out
+		return sign | uint16(roundShift(fraction|1<<23, uint(14-exponent)))
+	}
+	return sign + uint16(roundShift(uint32(exponent)<<23|fraction, 13)) // a carry of the fraction goes into the exponent
+}
+
+// BF16 returns the value of a bfloat16 number: the upper half of a float32.
+func BF16(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
+
+// ToBF16 returns the bfloat16 number that is nearest to f, of two the one with an even fraction.
+func ToBF16(f float32) uint16 {
+	b := math.Float32bits(f)
+	if b&0x7fffffff > 0xff<<23 {
+		return uint16(b>>16) | 0x40 // NaN stays one
+	}
+	return uint16(roundShift(b, 16))
+}
+
+// roundShift is x >> n, rounded to the nearest number, of two to the even one.
+func roundShift(x uint32, n uint) uint32 {
+	return uint32((uint64(x) + 1<<(n-1) - 1 + uint64(x>>n&1)) >> n)
+}
+
+// Odd returns x as a float32 whose last bit is set if it is not exact. Rounded to a shorter type, it becomes what x itself would have become.
+func Odd(x float64) float32 {
+	f := float32(x)
+	if float64(f) == x || x != x {
+		return f
+	}
+	if math.Abs(float64(f)) > math.Abs(x) {
+		f = math.Nextafter32(f, 0)
+	}
+	return math.Float32frombits(math.Float32bits(f) | 1)
+}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/seed-49005b45/tarn"
 )
 
 // This file holds checksums. Files that Tarn writes have one of each tensor's bytes, and one of everything else: names, dtypes,
@@ -48,16 +46,16 @@ func checksum(entries []entry, metadata map[string]string) string {
 }
 
 // withChecksum returns the metadata with the checksum of the tensors to write.
-func withChecksum(tensors map[string]*tarn.Tensor, metadata map[string]string) (map[string]string, error) {
-	var entries []entry
-	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		t := tensors[name]
+func withChecksum(tensors []output, metadata map[string]string) (map[string]string, error) {
+	entries := make([]entry, 0, len(tensors))
+	for _, t := range tensors {
 		h := crc32.New(castagnoli)
-		if err := encode(h, t); err != nil {
+		if err := t.encode(h); err != nil {
 			return nil, err
 		}
-		entries = append(entries, entry{name, dtypeName[t.DType()], t.Shape(), h.Sum32()})
+		entries = append(entries, entry{t.name, t.dtype, t.tensor.Shape(), h.Sum32()})
 	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	out := maps.Clone(metadata)
 	if out == nil {
 		out = map[string]string{}
@@ -66,31 +64,39 @@ func withChecksum(tensors map[string]*tarn.Tensor, metadata map[string]string) (
 	return out, nil
 }
 
-// verify checks the tensors that were read against the checksum in the metadata, and removes that. It reports whether there
-// was one.
-func verify(entries []entry, metadata map[string]string) (bool, error) {
+// verifyHeader checks everything but the tensors' bytes against the checksum in the metadata, and removes that. It returns the checksum
+// of each tensor, or nil if the file has none.
+func verifyHeader(infos []info, metadata map[string]string) (map[string]uint32, error) {
 	stated, ok := metadata[checksumKey]
 	if !ok {
-		return false, nil
+		return nil, nil
+	}
+	fields := strings.Fields(stated)
+	if len(fields) != len(infos)+2 || fields[0] != "crc32c" {
+		return nil, damaged("the metadata %q is not the checksum of %d tensors", checksumKey, len(infos))
+	}
+	entries := make([]entry, 0, len(infos))
+	for _, t := range infos {
+		entries = append(entries, entry{name: t.name, dtype: t.dtype, shape: t.shape})
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	if want := checksum(entries, metadata); stated != want {
-		return false, fmt.Errorf("%s: the file is damaged, or another program has changed it; if so, it should remove %q from the metadata", difference(entries, stated), checksumKey)
+	sums := make(map[string]uint32, len(infos))
+	for i := range entries {
+		sum, err := strconv.ParseUint(fields[i+2], 16, 32)
+		if err != nil {
+			return nil, damaged("the metadata %q is not the checksum of %d tensors", checksumKey, len(infos))
+		}
+		entries[i].sum = uint32(sum)
+		sums[entries[i].name] = uint32(sum)
+	}
+	if stated != checksum(entries, metadata) {
+		return nil, damaged("the header does not have its checksum")
 	}
 	delete(metadata, checksumKey)
-	return true, nil
+	return sums, nil
 }
 
-// difference says what does not match a checksum.
-func difference(entries []entry, stated string) string {
-	sums := strings.Fields(stated)
-	if len(sums) != len(entries)+2 || sums[0] != "crc32c" {
-		return fmt.Sprintf("the metadata %q is not the checksum of %d tensors", checksumKey, len(entries))
-	}
-	for i, e := range entries {
-		if sum, err := strconv.ParseUint(sums[i+2], 16, 32); err != nil || uint32(sum) != e.sum {
-			return fmt.Sprintf("tensor %q does not have the checksum %q", e.name, sums[i+2])
-		}
-	}
-	return "the header does not have its checksum"
+// damaged is the error for contents that do not match a checksum.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%s: the file is damaged, or another program has changed it; if so, it should remove %q from the metadata", fmt.Sprintf(format, args...), checksumKey)
 }

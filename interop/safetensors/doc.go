@@ -6,6 +6,12 @@
 // malicious: reading checks everything that the header claims against the bytes that are there, before it allocates
 // memory. The same contents are written as the same bytes, and a file is replaced atomically: a crash leaves the
 // old file or the new one. Files written by this package have checksums, and damage to such a file is an error.
+// Large models are sets of such files with an index, see Open.
+//
+// Files of torch.save (.pt, .pth, .bin) are zips of pickles, which are programs, and are not read. These lines of Python convert one:
+//
+//	import torch, safetensors.torch as st
+//	st.save_file({k: v.clone().contiguous() for k, v in torch.load("x.pt", map_location="cpu", weights_only=True).items()}, "x.safetensors")
 //
 // The format: https://github.com/huggingface/safetensors#format.
 package safetensors

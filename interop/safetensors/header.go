@@ -102,7 +102,7 @@ type parser struct{ dec *json.Decoder }
 func (p parser) token() (json.Token, error) {
 	t, err := p.dec.Token()
 	if err != nil {
-		return nil, fmt.Errorf("the header is broken JSON near byte %d: %w", p.dec.InputOffset(), err)
+		return nil, fmt.Errorf("broken JSON near byte %d: %w", p.dec.InputOffset(), err)
 	}
 	return t, nil
 }
@@ -113,6 +113,15 @@ func (p parser) expect(what string, want json.Token) error {
 		err = fmt.Errorf("%s should begin with %v, it is %v", what, want, t)
 	}
 	return err
+}
+
+// skip reads a value of any kind.
+func (p parser) skip() error {
+	var any json.RawMessage
+	if err := p.dec.Decode(&any); err != nil {
+		return fmt.Errorf("broken JSON near byte %d: %w", p.dec.InputOffset(), err)
+	}
+	return nil
 }
 
 // object reads an object; field reads the value of each key. A key must not occur twice.

@@ -15,7 +15,10 @@ import (
 
 // SaveWeights writes every param of the model, its weights and states, to the file at path, each under its name in the
 // model, as in "hidden.weight". The model may be a part of another, whose names are then shorter, and a *tarn.ParamSet.
-func SaveWeights(path string, model any) error {
+func SaveWeights(path string, model any) error { return SaveOptions{}.SaveWeights(path, model) }
+
+// SaveWeights is the function SaveWeights with options.
+func (o SaveOptions) SaveWeights(path string, model any) error {
 	params, err := tarn.Params(model)
 	if err != nil {
 		return fmt.Errorf("safetensors: SaveWeights: %w", err)
@@ -24,42 +27,67 @@ func SaveWeights(path string, model any) error {
 	for name, p := range params.All() {
 		tensors[name] = p.Tensor()
 	}
-	return Save(path, tensors, nil)
+	return o.Save(path, tensors, nil)
 }
 
-// LoadOptions say how the names in a file map to the names in a model.
+// LoadOptions say how the names in a file map to the names in a model. In patterns * stands for any characters but a dot, and ** for any
+// characters. A pattern of Only, Skip or Rename that matches no tensor is an error.
 type LoadOptions struct {
-	// Rename maps a tensor's name in the file to its name in the model, if they differ.
+	// Only are patterns of the names in the file that are loaded; nil means all.
+	Only []string
+
+	// Skip are patterns of the names in the file that are not loaded.
+	Skip []string
+
+	// Rename maps a tensor's name in the file to its name in the model, if they differ. Both may be patterns: the first wildcard of the new name
+	// becomes what the first of the old name stands for, and so on, as in "h.*.attn.**": "blocks.*.attention.**". A name that is given exactly
+	// goes before patterns; two patterns that give one tensor different names are an error.
 	Rename map[string]string
+
+	// AllowMissing are patterns of the names in the model that may be without a tensor, and then stay as they are.
+	AllowMissing []string
 }
 
-// LoadWeights reads the file at path into the params of the model. It is strict: a param without a tensor, a tensor
-// without a param and a tensor of a different dtype or shape are errors. The error lists them, as
+// LoadWeights reads the file at path, or the files that its index lists, into the params of the model. It is strict: a param without a tensor, a tensor
+// without a param and a tensor of a different dtype or shape are errors, unless the options allow them. The error lists them, as
 // far as they fit on a screen, and the model is unchanged.
 func LoadWeights(path string, model any, options LoadOptions) error {
 	params, err := tarn.Params(model)
 	if err != nil {
 		return fmt.Errorf("safetensors: LoadWeights: %w", err)
 	}
-	contents, err := load(path, func(infos []info) error {
-		types := map[string]typed{}
-		for _, t := range infos {
-			dtype, ok := decoded[t.dtype]
-			if !ok {
-				return nil // decode says so
-			}
-			types[t.name] = typed{dtype, t.shape}
-		}
-		_, err := match(types, params, options)
-		return err
-	})
+	r, err := Options{MaxBytes: -1, Only: options.Only, Skip: options.Skip}.Open(path)
 	if err != nil {
 		return err
 	}
-	if err := Assign(contents.Tensors, params, options); err != nil {
+	defer r.Close()
+	if err := r.assign(params, options); err != nil {
 		return fmt.Errorf("safetensors: %s: %w", file.Name(path), err)
 	}
 	return nil
+}
+
+// assign is LoadWeights for an open file, whose tensors are compared with the model before they are read.
+func (r *Reader) assign(params *tarn.ParamSet, options LoadOptions) error {
+	options.Only, options.Skip = nil, nil // these are chosen
+	types := map[string]typed{}
+	for _, name := range r.names {
+		t := r.tensors[name]
+		dtype, ok := decoded[t.dtype]
+		if !ok {
+			_, err := t.decode()
+			return err
+		}
+		types[name] = typed{dtype, t.shape}
+	}
+	if _, err := match(types, params, options); err != nil {
+		return err
+	}
+	contents, err := r.all()
+	if err != nil {
+		return err
+	}
+	return Assign(contents.Tensors, params, options)
 }
 
 // typed is what a tensor must have in common with its param.
@@ -79,8 +107,10 @@ func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options Load
 		return err
 	}
 	for name, p := range params.All() {
-		if err := p.Set(tensors[from[name]]); err != nil {
-			return err
+		if old, ok := from[name]; ok {
+			if err := p.Set(tensors[old]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -90,26 +120,27 @@ func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options Load
 func match(tensors map[string]typed, params *tarn.ParamSet, options LoadOptions) (map[string]string, error) {
 	var wrong []string
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	for _, name := range slices.Sorted(maps.Keys(options.Rename)) {
-		if _, ok := tensors[name]; !ok {
-			add("rename: there is no tensor %q", name)
-		}
-	}
+	names, idle := choose(slices.Sorted(maps.Keys(tensors)), options.Only, options.Skip)
+	rename := newRenaming(options.Rename)
 	from := map[string]string{}
-	for _, old := range slices.Sorted(maps.Keys(tensors)) {
-		name := old
-		if renamed, ok := options.Rename[old]; ok {
-			name = renamed
+	for _, old := range names {
+		name, err := rename.apply(old)
+		if err != nil {
+			add("%v", err)
+			continue
 		}
 		if other, ok := from[name]; ok {
 			add("tensors %q and %q both go to %q", other, old, name)
 		}
 		from[name] = old
 	}
+	wrong = append(append(idle, rename.wrong()...), wrong...)
+	optional := newPatterns(options.AllowMissing)
 	for name, p := range params.All() {
 		old, ok := from[name]
 		t := tensors[old]
 		switch {
+		case !ok && optional.match(name):
 		case !ok:
 			add("missing: %s %v%v", file.Name(name), p.DType(), p.Shape())
 		case t.dtype != p.DType() || !slices.Equal(t.shape, p.Shape()):
