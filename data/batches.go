@@ -43,7 +43,9 @@ type Options struct {
 
 // Batches is a data set with a way to split it. Several loops may range over it, also at the same time.
 type Batches struct {
-	set     *Set
+	set     *Set    // or nil
+	stream  *Stream // or nil
+	fields  []field
 	size    int
 	options Options
 	err     error
@@ -77,16 +79,11 @@ func (b *Batch) EndsEpoch() bool { return b.Next.Batch == 0 }
 // Batches splits the set into batches of the given size. Err reports wrong options, and so does the first turn of
 // the loop.
 func (s *Set) Batches(size int, o Options) *Batches {
-	b := &Batches{set: s, size: size, options: o}
+	b := &Batches{set: s, fields: s.fields, size: size, options: o}
+	if b.err = b.check(); b.err != nil {
+		return b
+	}
 	switch {
-	case size <= 0:
-		b.err = fmt.Errorf("data: batches of %d examples", size)
-	case size > math.MaxInt32:
-		b.err = fmt.Errorf("data: batches of %d examples, more than %d", size, math.MaxInt32)
-	case o.Last > Pad:
-		b.err = fmt.Errorf("data: Last is %d, which is neither Short, Drop nor Pad", o.Last)
-	case o.Start.Epoch < 0 || o.Start.Batch < 0:
-		b.err = fmt.Errorf("data: batches cannot begin at %+v", o.Start)
 	case s.n == 0:
 		b.err = fmt.Errorf("data: batches of a set without examples")
 	case o.Weighted != nil && o.Weighted.check(s.n) != nil:
@@ -99,10 +96,26 @@ func (s *Set) Batches(size int, o Options) *Batches {
 	return b
 }
 
+// check returns an error if the options make no sense whatever the source.
+func (b *Batches) check() error {
+	o := b.options
+	switch {
+	case b.size <= 0:
+		return fmt.Errorf("data: batches of %d examples", b.size)
+	case b.size > math.MaxInt32:
+		return fmt.Errorf("data: batches of %d examples, more than %d", b.size, math.MaxInt32)
+	case o.Last > Pad:
+		return fmt.Errorf("data: Last is %d, which is neither Short, Drop nor Pad", o.Last)
+	case o.Start.Epoch < 0 || o.Start.Batch < 0:
+		return fmt.Errorf("data: batches cannot begin at %+v", o.Start)
+	}
+	return nil
+}
+
 // Err returns the error of the options, if any.
 func (b *Batches) Err() error { return b.err }
 
-// Set returns the data set.
+// Set returns the data set, or nil if the batches are those of a stream.
 func (b *Batches) Set() *Set { return b.set }
 
 // Size returns the number of examples in a full batch.
@@ -111,10 +124,13 @@ func (b *Batches) Size() int { return b.size }
 // Options returns the options that the batches were made with.
 func (b *Batches) Options() Options { return b.options }
 
-// PerEpoch returns the number of batches in an epoch.
+// PerEpoch returns the number of batches in an epoch, or -1 if a stream does not know.
 func (b *Batches) PerEpoch() int {
 	if b.size <= 0 {
 		return 0
+	}
+	if b.Examples() < 0 {
+		return -1
 	}
 	n := b.Examples() / b.size
 	if b.options.Last != Drop && b.Examples()%b.size != 0 {
@@ -123,11 +139,17 @@ func (b *Batches) PerEpoch() int {
 	return n
 }
 
-// Examples returns the number of examples in an epoch, with those that Drop leaves out: that of the set, unless Options.Weighted says otherwise.
-func (b *Batches) Examples() int { return b.options.Weighted.size(b.set.n) }
+// Examples returns the number of examples in an epoch, with those that Drop leaves out: that of the set, unless Options.Weighted says otherwise; -1 if a stream
+// does not know.
+func (b *Batches) Examples() int {
+	if b.stream != nil {
+		return b.stream.Len()
+	}
+	return b.options.Weighted.size(b.set.n)
+}
 
-// All ranges over the batches from Options.Start to the end of the last epoch. An error (wrong options, or that of the
-// context) comes with a nil batch and ends the loop. When the loop ends, however it does, the background work has ended
+// All ranges over the batches from Options.Start to the end of the last epoch. An error (wrong options, that of the
+// context, or of an example that cannot be read) comes with a nil batch and ends the loop. When the loop ends, however it does, the background work has ended
 // too.
 func (b *Batches) All(ctx context.Context) iter.Seq2[*Batch, error] {
 	end := max(b.options.Epochs, 1)
@@ -161,10 +183,13 @@ func (b *Batches) from(ctx context.Context, start Position, end int) iter.Seq2[*
 				yield(nil, context.Cause(ctx))
 				return
 			}
-			batch := next()
+			batch, err := next()
 			if batch == nil {
 				if ctx.Err() != nil {
 					continue // it is the context that ended the loop
+				}
+				if err != nil {
+					yield(nil, err)
 				}
 				return
 			}
@@ -175,40 +200,63 @@ func (b *Batches) from(ctx context.Context, start Position, end int) iter.Seq2[*
 	}
 }
 
+// walker fills one slot after the other.
+type walker interface {
+	deal(s *slot) (more bool, err error)
+	close()
+}
+
+// walker returns what walks from start to before epoch end.
+func (b *Batches) walker(ctx context.Context, start Position, end int) walker {
+	if b.stream != nil {
+		return b.streamDealer(ctx, start, end)
+	}
+	return b.dealer(start, end)
+}
+
 // prepare returns a function that returns one batch after the other, then nil, and a function that ends the work.
 //
 // Batches are made in a goroutine that runs some batches ahead of the loop: slots go round between the two, through free
 // to the goroutine and through ready to the loop.
-func (b *Batches) prepare(ctx context.Context, start Position, end int) (next func() *Batch, stop func()) {
+func (b *Batches) prepare(ctx context.Context, start Position, end int) (next func() (*Batch, error), stop func()) {
 	depth := b.options.Prefetch
 	if depth < 0 {
-		d, s := b.dealer(start, end), b.slot()
-		return func() *Batch {
-			if !d.deal(s) {
-				return nil
+		d, s := b.walker(ctx, start, end), b.slot()
+		return func() (*Batch, error) {
+			if more, err := d.deal(s); !more || err != nil {
+				return nil, err
 			}
-			return &s.batch
-		}, func() {}
+			return &s.batch, nil
+		}, d.close
 	}
 	if depth == 0 {
 		depth = 2
 	}
-	depth = min(depth, b.PerEpoch()+1)
+	if n := b.PerEpoch(); n > 0 {
+		depth = min(depth, n+1)
+	}
 	free, ready := make(chan *slot, depth+1), make(chan *slot, depth+1)
 	for range depth + 1 {
 		free <- b.slot()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
+	var failed error // is read when ready has been closed
 	go func() {
 		defer close(done)
 		defer close(ready)
-		for d := b.dealer(start, end); ; {
+		d := b.walker(ctx, start, end)
+		defer d.close()
+		for {
 			select {
 			case <-ctx.Done():
 				return
 			case s := <-free:
-				if ctx.Err() != nil || !d.deal(s) {
+				if ctx.Err() != nil {
+					return
+				}
+				more, err := d.deal(s)
+				if failed = err; !more || err != nil {
 					return
 				}
 				ready <- s // never full: it has room for every slot
@@ -216,19 +264,20 @@ func (b *Batches) prepare(ctx context.Context, start Position, end int) (next fu
 		}
 	}()
 	var held *slot // the slot that the loop uses
-	return func() *Batch {
+	return func() (*Batch, error) {
 			if held != nil {
 				free <- held
 			}
 			select {
 			case <-ctx.Done():
 				held = nil
+				return nil, nil
 			case held = <-ready:
 			}
 			if held == nil {
-				return nil
+				return nil, failed
 			}
-			return &held.batch
+			return &held.batch, nil
 		}, func() {
 			cancel()
 			<-done
@@ -239,29 +288,30 @@ func (b *Batches) prepare(ctx context.Context, start Position, end int) (next fu
 type slot struct {
 	batch      Batch
 	full, rest []*tarn.Tensor // the same memory with all rows and with those of a short batch
-	fill       []func(rows []int32)
-	change     []func(rows []int32, seed uint64, epoch int) // of the fields with transforms
+	fill       fill           // of a set
 }
 
 // slot makes the memory of a batch.
 func (b *Batches) slot() *slot {
-	s := &slot{batch: Batch{names: b.set.Names()}}
-	rows := b.size
-	short := b.Examples() % b.size
-	if b.options.Last == Short && b.Examples() < b.size {
-		rows = b.Examples() // there is only one batch
+	s := &slot{}
+	rows, short := b.size, 0
+	if n := b.Examples(); b.set != nil {
+		short = n % b.size
+		if b.options.Last == Short && n < b.size {
+			rows = n // there is only one batch
+		}
 	}
-	for i := range b.set.fields {
-		f := &b.set.fields[i]
+	for i := range b.fields {
+		f := &b.fields[i]
+		s.batch.names = append(s.batch.names, f.name)
 		t := tarn.Zeros(f.dtype, append([]int{rows}, f.shape...)...)
 		s.full = append(s.full, t)
-		s.fill = append(s.fill, f.filler(t))
-		if change := f.changer(t); change != nil {
-			s.change = append(s.change, change)
-		}
-		if b.options.Last == Short {
+		if b.options.Last == Short && b.set != nil {
 			s.rest = append(s.rest, head(t, min(short, rows)))
 		}
+	}
+	if b.set != nil {
+		s.fill = b.set.fill(s.full)
 	}
 	return s
 }
@@ -309,12 +359,12 @@ func (b *Batches) dealer(start Position, end int) *dealer {
 }
 
 // deal fills s with the batch at the dealer's position and advances. It returns false at the end.
-func (d *dealer) deal(s *slot) bool {
+func (d *dealer) deal(s *slot) (bool, error) {
 	if d.at.Batch >= d.PerEpoch() {
 		d.at = Position{Epoch: d.at.Epoch + 1}
 	}
 	if d.at.Epoch >= d.end {
-		return false
+		return false, nil
 	}
 	if d.known != d.at.Epoch {
 		d.order = d.epochOrder(d.order, d.at.Epoch)
@@ -336,18 +386,17 @@ func (d *dealer) deal(s *slot) bool {
 		}
 	}
 	b.rows = append(b.rows[:0], rows...)
-	for _, fill := range s.fill {
-		fill(rows)
-	}
-	for _, change := range s.change {
-		change(rows, d.options.Seed, d.at.Epoch)
+	if err := s.fill(rows, rows, d.options.Seed, d.at.Epoch); err != nil {
+		return false, err
 	}
 	if d.at.Batch++; d.at.Batch == d.PerEpoch() {
 		d.at = Position{Epoch: d.at.Epoch + 1}
 	}
 	b.Next = d.at
-	return true
+	return true, nil
 }
+
+func (d *dealer) close() {}
 
 // epochOrder writes the rows of an epoch, in their order, to dst.
 func (b *Batches) epochOrder(dst []int32, epoch int) []int32 {

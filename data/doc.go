@@ -9,6 +9,9 @@
 //
 // Options.Weighted draws examples by weight, so that rare classes come up as often as others.
 //
+// A Stream has examples that are read one after the other and are not all in memory; it is a Source of batches like a Set. Set.Lazy adds a field, such as
+// pictures, that is loaded when a batch is made.
+//
 // A data set keeps its values as they were read (a byte stays a byte) and converts the examples of a batch when the
 // batch is made, in the background; transforms then change them at random, which augments images.
 package data

@@ -44,13 +44,17 @@ func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 	// The mean is rounded; the second pass adds to it the mean distance from it, which makes the mean of a constant the constant itself. The third
 	// squares distances that a power of two brings near 1, so that none overflows.
 	f.dtype = tarn.F64
+	if _, ok := f.data.(mixed); ok {
+		return Moments{}, fmt.Errorf("data: Moments: field %q holds mixed labels", name)
+	}
 	block := max(1, 4096/f.width)
 	values := tarn.Zeros(tarn.F64, block, f.width)
-	fill, rows, part := f.filler(values), s.order(nil), make([]float64, n)
+	fill, rows, part := s.plain(&f, values), s.order(nil), make([]float64, n)
+	var failed error
 	each := func(add func(sum []float64, element int, x float64), total []float64) {
-		for lo := 0; lo < len(rows); lo += block {
+		for lo := 0; lo < len(rows) && failed == nil; lo += block {
 			hi := min(lo+block, len(rows))
-			fill(rows[lo:hi])
+			failed = fill(rows[lo:hi])
 			clear(part)
 			for j, x := range values.F64()[:(hi-lo)*f.width] {
 				add(part, j%n, x)
@@ -83,6 +87,9 @@ func (s *Set) Moments(name string, perElement bool) (Moments, error) {
 			m.Std[j] = 1
 		}
 	}
+	if failed != nil {
+		return Moments{}, failed
+	}
 	return m, nil
 }
 
@@ -96,6 +103,9 @@ func (s *Set) Normalize(name string, m Moments) (*Set, error) {
 	f := s.fields[i]
 	if f.dtype == tarn.Bool {
 		return nil, fmt.Errorf("data: Normalize: field %q holds bools", name)
+	}
+	if _, ok := f.data.(mixed); ok {
+		return nil, fmt.Errorf("data: Normalize: field %q holds mixed labels", name)
 	}
 	if len(m.Mean) != len(m.Std) || len(m.Mean) != 1 && len(m.Mean) != f.width {
 		return nil, fmt.Errorf("data: Normalize: field %q has %d elements an example, the moments hold %d means and %d deviations: want one of each, or one for every element",

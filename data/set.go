@@ -31,7 +31,7 @@ type field struct {
 	name  string
 	shape []int // of one example
 	width int   // elements of one example
-	data  any   // []uint8, []int32, []int64, []float32, []float64 or []bool
+	data  any   // []uint8, []int32, []int64, []float32, []float64 or []bool; or a Loader, or mixed
 	dtype tarn.DType
 	norm  Moments // batches hold (x - mean) / std; without values, x itself
 
@@ -92,7 +92,12 @@ func NewSet(fields ...Field) (*Set, error) {
 }
 
 // Len returns the number of examples.
-func (s *Set) Len() int { return s.n }
+func (s *Set) Len() int {
+	if s == nil {
+		return 0
+	}
+	return s.n
+}
 
 // Names returns the names of the fields, in order.
 func (s *Set) Names() []string {
@@ -129,8 +134,7 @@ func (s *Set) Tensor(name string) (*tarn.Tensor, error) {
 	}
 	f := &s.fields[i]
 	t := tarn.Zeros(f.dtype, append([]int{s.n}, f.shape...)...)
-	f.filler(t)(s.order(nil))
-	return t, nil
+	return t, s.plain(f, t)(s.order(nil))
 }
 
 // Split splits the examples into two sets: n, drawn by the seed, in the first, and the rest in the second. Both keep the order
@@ -166,6 +170,12 @@ func (s *Set) Cast(name string, dtype tarn.DType) (*Set, error) {
 		return nil, err
 	}
 	from := s.fields[i].dtype
+	switch s.fields[i].data.(type) {
+	case Loader, mixed:
+		if dtype != from {
+			return nil, fmt.Errorf("data: Cast: field %q is made when a batch is, as %v: it cannot become %v", name, from, dtype)
+		}
+	}
 	if len(s.fields[i].transforms) > 0 && dtype != tarn.F32 {
 		return nil, fmt.Errorf("data: Cast: field %q has transforms, which take f32: it cannot become %v", name, dtype)
 	}

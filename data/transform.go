@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed-49005b45/tarn"
@@ -37,10 +38,25 @@ func (d *Draws) Float64() float64 {
 	return rng.Uniform64(d.key, d.used-1)
 }
 
+// Beta returns a number of the beta distribution with the parameters a and b, which are positive.
+func (d *Draws) Beta(a, b float64) float64 {
+	d.used += 2
+	x, y := rng.LogGamma(d.key, d.used-2, a), rng.LogGamma(d.key, d.used-1, b)
+	return 1 / (1 + math.Exp(y-x))
+}
+
 // begin makes d the numbers of the example at a row. How they follow from the seed must never change: saved runs depend on it.
 func (d *Draws) begin(seed uint64, epoch int, row int32) {
 	*d = Draws{key: rng.Step(seed, transformNode^uint64(row), uint64(epoch))}
 }
+
+// beginMix makes d the numbers by which the example at a row is mixed with another one.
+func (d *Draws) beginMix(seed uint64, epoch int, row int32) {
+	*d = Draws{key: rng.Step(seed, mixNode^uint64(row), uint64(epoch))}
+}
+
+// mixNode is to mixing what transformNode is to transforms (the bytes of "mixtures").
+const mixNode = 0x6d69787475726573
 
 // transformNode keeps the streams of transforms apart from other streams under the same seed (the bytes of "augments"; the row is
 // in the last four of them).
@@ -68,9 +84,9 @@ func (s *Set) Transform(name string, transforms ...Transform) (*Set, error) {
 	return s.with(i, func(f *field) { f.transforms = slices.Concat(f.transforms, transforms) }), nil
 }
 
-// changer returns a function that changes the examples at the front of t, which come from the given rows; nil if there is nothing
+// changer returns a function that changes the examples at the front of t, whose draws have the given keys; nil if there is nothing
 // to change.
-func (f *field) changer(t *tarn.Tensor) func(rows []int32, seed uint64, epoch int) {
+func (f *field) changer(t *tarn.Tensor) func(keys []int32, seed uint64, epoch int) {
 	if len(f.transforms) == 0 {
 		return nil
 	}
@@ -83,9 +99,9 @@ func (f *field) changer(t *tarn.Tensor) func(rows []int32, seed uint64, epoch in
 		bound = append(bound, change)
 	}
 	values, width, d := t.F32(), f.width, new(Draws)
-	return func(rows []int32, seed uint64, epoch int) {
-		for i, row := range rows {
-			d.begin(seed, epoch, row)
+	return func(keys []int32, seed uint64, epoch int) {
+		for i, key := range keys {
+			d.begin(seed, epoch, key)
 			for _, change := range bound {
 				change(values[i*width:(i+1)*width], d)
 			}

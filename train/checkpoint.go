@@ -78,11 +78,11 @@ func (s *state) check(l *Loop) error {
 	switch {
 	case at.Epoch > l.Epochs:
 		return fmt.Errorf("it is from after epoch %d, and Epochs is %d: set it to %[1]d or more", at.Epoch, l.Epochs)
-	case s.First < 0 || s.Runs < s.First || s.Skipped < 0 || s.Runs-s.First+s.Skipped != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
+	case s.First < 0 || s.Runs < s.First || s.Skipped < 0 || batches.PerEpoch() >= 0 && s.Runs-s.First+s.Skipped != int64(at.Epoch)*int64(batches.PerEpoch())+int64(at.Batch):
 		return fmt.Errorf("it counts %d runs and %d skipped batches, which are not those of %d epochs of %d batches and %d batches more", s.Runs-s.First, s.Skipped, at.Epoch, batches.PerEpoch(), at.Batch)
 	case s.SkippedInEpoch < 0 || s.SkippedInEpoch > at.Batch || int64(s.SkippedInEpoch) > s.Skipped:
 		return fmt.Errorf("it counts %d skipped batches of an epoch after %d batches", s.SkippedInEpoch, at.Batch)
-	case s.Count < 0 || s.Count > min(at.Batch*l.Batch, batches.Examples()):
+	case s.Count < 0 || s.Count > at.Batch*l.Batch || batches.Examples() >= 0 && s.Count > batches.Examples():
 		return fmt.Errorf("it counts %d examples of the epoch after %d batches of %d", s.Count, at.Batch, l.Batch)
 	case !finite(s.Counted) || !finite(s.LossSum) || !(s.Seconds >= 0) || !finite(s.Seconds):
 		return fmt.Errorf("its sum of losses is %v and its time %v seconds", s.LossSum, s.Seconds)

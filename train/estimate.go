@@ -26,11 +26,11 @@ type Estimate struct {
 	Inputs   int // the largest batch
 	Outputs  int // the results of all programs
 
-	Steps    int           // in an epoch
+	Steps    int           // in an epoch; -1 if the source does not know
 	Epochs   int           // of the training
 	Step     time.Duration // the median of Measured steps on a full batch
 	Measured int
-	Epoch    time.Duration // all steps and the evaluation, of which a few batches tell
+	Epoch    time.Duration // all steps and the evaluation, of which a few batches tell; 0 if a source does not know how many examples it has
 }
 
 // Memory is the peak of all, in bytes.
@@ -64,14 +64,13 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 		return nil, err
 	}
 	e = &Estimate{Epochs: l.Epochs}
-	all := l.batches().Examples()
-	size := min(l.Batch, all)
+	size := l.size()
 	graph := tarn.NewGraph()
 	if e.Model, err = tarn.Summary(l.params, l.Build(graph, size)["loss"]); err != nil {
 		return nil, err
 	}
 	e.Steps = l.batches().PerEpoch()
-	if short := all % size; short != 0 && !l.DropLast {
+	if short := l.batches().Examples() % size; short > 0 && !l.DropLast {
 		if err := l.step.Prepare(short); err != nil {
 			return nil, err
 		}
@@ -102,7 +101,9 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Epoch = time.Duration(e.Steps)*e.Step + evaluation
+	if e.Epoch = time.Duration(e.Steps)*e.Step + evaluation; e.Steps < 0 || !none(l.Valid) && l.Valid.Len() < 0 {
+		e.Epoch = 0
+	}
 	for _, p := range append(slices.Clone(l.step.programs), l.eval.programs...) {
 		m := p.program.Memory()
 		e.Arena, e.Outputs, e.Inputs = e.Arena+m.Arena, e.Outputs+m.Outputs, max(e.Inputs, m.Inputs)
@@ -182,26 +183,24 @@ const evaluated = 8
 
 // timeEvaluation tells from a few batches how long the evaluation after an epoch takes.
 func (l *Loop) timeEvaluation(ctx context.Context) (time.Duration, error) {
-	if l.Valid == nil {
+	if none(l.Valid) {
 		return 0, nil
 	}
 	n := l.Valid.Len()
-	some, err := l.Valid.Slice(0, min(evaluated*l.Batch, n))
-	if err != nil {
-		return 0, err
-	}
-	if short := n % l.Batch; short != 0 {
+	if short := n % l.Batch; short > 0 {
 		if _, err := l.eval.programFor(short); err != nil {
 			return 0, err
 		}
 	}
 	var took time.Duration
+	var some int
 	for range 2 { // the first time compiles
 		start := time.Now()
-		if _, err := l.eval.Measure(ctx, some, l.Batch, l.Target, l.Metrics...); err != nil {
+		var err error
+		if _, some, err = l.eval.measure(ctx, l.Valid, l.Batch, evaluated, l.Target, l.Metrics); err != nil {
 			return 0, err
 		}
 		took = time.Since(start)
 	}
-	return time.Duration(float64(took) * float64(n) / float64(some.Len())), nil
+	return time.Duration(float64(took) * float64(n) / float64(max(1, some))), nil
 }

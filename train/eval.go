@@ -71,7 +71,7 @@ func (e *Eval) take(ctx context.Context, b *data.Batch, n int) (*Result, error) 
 }
 
 // explain says where the infinity or NaN comes from that makes the loss of a set not finite.
-func (e *Eval) explain(ctx context.Context, set *data.Set, size int) error {
+func (e *Eval) explain(ctx context.Context, set data.Source, size int) error {
 	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func (e *Eval) explain(ctx context.Context, set *data.Set, size int) error {
 		}
 		return err
 	}
-	return fmt.Errorf("train: the validation loss of %d examples is not finite, though that of each batch is", set.Len())
+	return errors.New("train: the validation loss is not finite, though that of each batch is")
 }
 
 // Over evaluates one batch after the other, as Step.Over trains. Padding (data.Pad) counts in the loss like any example.
@@ -110,34 +110,39 @@ func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Resul
 	return over(ctx, batches, e.take)
 }
 
-// Measure evaluates the model over a whole data set, in batches of the given size and a last one of what is left, so that
+// Measure evaluates the model over a whole data set or an epoch of a stream, in batches of the given size and a last one of what is left, so that
 // each example counts once. It returns the mean loss, in which each batch has the weight of its Result.Count, so that the mean does not depend on the
 // size of the batches; it is NaN if nothing counts. It resets and fills the metrics, which are given the
 // output "prediction" and the data set's field target, unless On binds them to others.
-func (e *Eval) Measure(ctx context.Context, set *data.Set, size int, target string, metrics ...Metric) (loss float64, err error) {
+func (e *Eval) Measure(ctx context.Context, set data.Source, size int, target string, metrics ...Metric) (loss float64, err error) {
 	var m mean
 	if err = checkMetrics(metrics); err == nil {
-		m, err = e.measure(ctx, set, size, target, metrics)
+		m, _, err = e.measure(ctx, set, size, 0, target, metrics)
 	}
 	return m.value(), err
 }
 
-func (e *Eval) measure(ctx context.Context, set *data.Set, size int, target string, metrics []Metric) (loss mean, err error) {
+// measure measures so many batches, all if most is 0, and returns the number of their examples too.
+func (e *Eval) measure(ctx context.Context, set data.Source, size, most int, target string, metrics []Metric) (loss mean, n int, err error) {
 	for _, m := range metrics {
 		m.Reset()
 	}
 	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
 		if err != nil {
-			return loss, err
+			return loss, n, err
 		}
 		loss.add(r.Loss, r.Count)
+		n += r.Batch.N
 		for _, m := range metrics {
 			if err := given(m, r.Outputs, r.Batch, target); err != nil {
-				return loss, err
+				return loss, n, err
 			}
 		}
+		if most--; most == 0 {
+			break
+		}
 	}
-	return loss, nil
+	return loss, n, nil
 }
 
 // checkMetrics refuses metrics that a record cannot hold.

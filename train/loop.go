@@ -26,8 +26,8 @@ type Loop struct {
 	Model     any   // or the *tarn.ParamSet of it
 	Build     Build // gives "loss", and "prediction" where there are metrics
 	Optimizer optim.Optimizer
-	Train     *data.Set
-	Valid     *data.Set // evaluated after each epoch, with the averaged weights if the optimizer keeps such; nil for none
+	Train     data.Source // a *data.Set or a *data.Stream
+	Valid     data.Source // evaluated after each epoch, with the averaged weights if the optimizer keeps such; nil for none
 
 	Epochs   int
 	Batch    int            // examples in a batch
@@ -79,14 +79,14 @@ type Loop struct {
 }
 
 // NewLoop returns a training of 10 epochs in batches of 128, shuffled with seed 0, without validation or folder.
-func NewLoop(build Build, model any, optimizer optim.Optimizer, set *data.Set) *Loop {
+func NewLoop(build Build, model any, optimizer optim.Optimizer, set data.Source) *Loop {
 	return &Loop{Model: model, Build: build, Optimizer: optimizer, Train: set, Epochs: 10, Batch: 128, Target: "label", KeepCheckpoints: 2, Watch: &watch.Options{}}
 }
 
 // Progress says where a training stands. It is valid until the next turn of the loop.
 type Progress struct {
 	Epoch, Epochs  int     // the epoch under way, from 1, and how many there are
-	Batch, Batches int     // batches done in it, and how many there are
+	Batch, Batches int     // batches done in it, and how many there are; -1 if the source does not know
 	Runs           int64   // runs completed
 	Skipped        int     // batches of the epoch that were skipped: see Loop.SkipNonFinite
 	Loss           float64 // of the last batch
@@ -155,9 +155,9 @@ func (l *Loop) check() error {
 	switch {
 	case l.Build == nil:
 		return errors.New("train: Build is nil; set the function that builds the loss")
-	case l.Train == nil || l.Train.Len() == 0:
+	case none(l.Train) || l.Train.Len() == 0:
 		return errors.New("train: the training set is nil or has no examples")
-	case l.Valid != nil && l.Valid.Len() == 0:
+	case !none(l.Valid) && l.Valid.Len() == 0:
 		return errors.New("train: the validation set has no examples; set Valid to nil to train without")
 	case l.Epochs < 1:
 		return fmt.Errorf("train: Epochs is %d and should be at least 1", l.Epochs)
@@ -167,9 +167,9 @@ func (l *Loop) check() error {
 		return fmt.Errorf("train: CheckpointEvery is %d and should not be negative", l.CheckpointEvery)
 	case l.KeepCheckpoints < 1 || l.KeepCheckpoints > maxCheckpoints:
 		return fmt.Errorf("train: KeepCheckpoints is %d and should be from 1 to %d", l.KeepCheckpoints, maxCheckpoints)
-	case l.EarlyStopping != nil && l.Valid == nil:
+	case l.EarlyStopping != nil && none(l.Valid):
 		return errors.New("train: EarlyStopping needs a validation set: set Valid")
-	case len(l.Metrics) > 0 && l.Valid == nil:
+	case len(l.Metrics) > 0 && none(l.Valid):
 		return errors.New("train: Metrics are measured on the validation set: set Valid")
 	case l.EarlyStopping != nil && (l.EarlyStopping.Patience < 1 || !(l.EarlyStopping.MinDelta >= 0) || math.IsInf(l.EarlyStopping.MinDelta, 1)):
 		return fmt.Errorf("train: EarlyStopping has Patience %d, which should be at least 1, and MinDelta %v, which should be finite and not negative", l.EarlyStopping.Patience, l.EarlyStopping.MinDelta)
@@ -178,6 +178,20 @@ func (l *Loop) check() error {
 		return err
 	}
 	return l.batches().Err()
+}
+
+// none reports whether there is no source, or a set that is nil.
+func none(s data.Source) bool {
+	set, ok := s.(*data.Set)
+	return s == nil || ok && set == nil
+}
+
+// size is the number of examples in a full batch.
+func (l *Loop) size() int {
+	if n := l.batches().Examples(); n >= 0 {
+		return min(l.Batch, n)
+	}
+	return l.Batch
 }
 
 // batches deals the training set out from the position on.
@@ -220,7 +234,7 @@ func (l *Loop) begin() (err error) {
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err
 	}
-	if err := l.step.Prepare(min(l.Batch, l.batches().Examples())); err != nil {
+	if err := l.step.Prepare(l.size()); err != nil {
 		return err
 	}
 	l.at.First, l.at.Runs = l.step.Runs(), l.step.Runs()
@@ -251,14 +265,10 @@ func (l *Loop) begin() (err error) {
 
 // tryEvaluation finds mistakes of the evaluation before the first epoch and not after it.
 func (l *Loop) tryEvaluation() error {
-	if l.Valid == nil {
+	if none(l.Valid) {
 		return nil
 	}
-	one, err := l.Valid.Slice(0, 1)
-	if err != nil {
-		return err
-	}
-	_, err = l.eval.Measure(context.Background(), one, 1, l.Target, l.Metrics...)
+	_, _, err := l.eval.measure(context.Background(), l.Valid, 1, 1, l.Target, l.Metrics)
 	return err
 }
 
@@ -314,7 +324,7 @@ func (l *Loop) resume() error {
 	if len(s.Joined) > 0 && l.step.counter != nil {
 		l.step.counter.SetJoined(s.Joined)
 		l.step.programs = nil // which have been built without
-		if err := l.step.Prepare(min(l.Batch, l.batches().Examples())); err != nil {
+		if err := l.step.Prepare(l.size()); err != nil {
 			return err
 		}
 	}
@@ -361,7 +371,7 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 			return errBreak
 		}
 	}
-	if n := batches.PerEpoch(); l.at.SkippedInEpoch == n {
+	if n := l.at.Position.Batch; l.at.SkippedInEpoch == n {
 		return fmt.Errorf("train: no run of epoch %d was finite, and all its %d batches were skipped; without SkipNonFinite the error says where the first infinity or NaN comes from", p.Epoch, n)
 	}
 	record, err := l.endEpoch(ctx)
@@ -390,9 +400,9 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	r := Record{Epoch: l.at.Position.Epoch + 1, Step: l.at.Runs, TrainLoss: l.at.meanLoss(), ValLoss: math.NaN(), LR: math.NaN(), Rate: rate, Skipped: l.at.SkippedInEpoch}
 	var err error
 	metrics, confused := l.metrics()
-	if l.Valid != nil {
+	if !none(l.Valid) {
 		err = optim.WithAverages(l.Optimizer, func() (err error) {
-			m, err := l.eval.measure(ctx, l.Valid, l.Batch, l.Target, metrics)
+			m, _, err := l.eval.measure(ctx, l.Valid, l.Batch, 0, l.Target, metrics)
 			r.ValLoss = m.value()
 			if err == nil && !finite(r.ValLoss) && m.count != 0 && !l.SkipNonFinite {
 				err = l.eval.explain(ctx, l.Valid, l.Batch)
@@ -412,7 +422,7 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 			return r, err
 		}
 	}
-	if observer, ok := l.Optimizer.(optim.Observer); ok && l.Valid != nil {
+	if observer, ok := l.Optimizer.(optim.Observer); ok && !none(l.Valid) {
 		observer.Observe(r.ValLoss)
 	}
 	r.Seconds = l.at.Seconds + time.Since(l.begun).Seconds()

@@ -336,7 +336,7 @@ func TestRefusals(t *testing.T) {
 		{"epochs", func(l *Loop) { l.Epochs = 0 }, "Epochs is 0"},
 		{"batch", func(l *Loop) { l.Batch = -1 }, "Batch is -1"},
 		{"train", func(l *Loop) { l.Train = nil }, "training set"},
-		{"valid", func(l *Loop) { l.Valid, _ = l.Valid.Slice(0, 0) }, "validation set"},
+		{"valid", func(l *Loop) { l.Valid, _ = l.Valid.(*data.Set).Slice(0, 0) }, "validation set"},
 		{"early without valid", func(l *Loop) { l.Valid = nil }, "EarlyStopping needs"},
 		{"patience", func(l *Loop) { l.EarlyStopping.Patience = 0 }, "Patience 0"},
 		{"delta", func(l *Loop) { l.EarlyStopping.MinDelta = math.NaN() }, "MinDelta NaN"},

@@ -23,7 +23,7 @@ type RangeTest struct {
 	Build     Build
 	Model     any
 	Optimizer func(rate optim.Schedule) optim.Optimizer // makes the optimizer with the Rate given
-	Train     *data.Set
+	Train     data.Source
 
 	From, To float64 // the first and the last rate
 	Updates  int     // the most updates; the test ends before where the losses have risen far
@@ -33,7 +33,7 @@ type RangeTest struct {
 }
 
 // NewRangeTest returns a test of 100 updates with rates from 1e-7 to 10 in batches of 128, which ends at 4 times the lowest loss.
-func NewRangeTest(build Build, model any, optimizer func(rate optim.Schedule) optim.Optimizer, set *data.Set) *RangeTest {
+func NewRangeTest(build Build, model any, optimizer func(rate optim.Schedule) optim.Optimizer, set data.Source) *RangeTest {
 	return &RangeTest{Build: build, Model: model, Optimizer: optimizer, Train: set, From: 1e-7, To: 10, Updates: 100, Batch: 128, Diverged: 4}
 }
 
@@ -66,7 +66,11 @@ func (r *RangeTest) Run(ctx context.Context) (curve *RateCurve, err error) {
 		return nil, err
 	}
 	step.SkipNonFinite = true // it ends the test
-	batches := r.Train.Batches(min(r.Batch, r.Train.Len()), data.Options{Shuffle: true, Seed: r.Seed, Last: data.Drop, Epochs: -1})
+	size := r.Batch
+	if n := r.Train.Len(); n >= 0 {
+		size = min(size, n)
+	}
+	batches := r.Train.Batches(size, data.Options{Shuffle: true, Seed: r.Seed, Last: data.Drop, Epochs: -1})
 	curve = &RateCurve{}
 	sum, runs := 0.0, 0
 	for result, err := range step.Over(ctx, batches) {
@@ -92,7 +96,7 @@ func (r *RangeTest) check() error {
 	switch {
 	case r.Build == nil || r.Optimizer == nil:
 		return errors.New("train: RangeTest: Build or Optimizer is nil; NewRangeTest takes both")
-	case r.Train == nil || r.Train.Len() == 0:
+	case none(r.Train) || r.Train.Len() == 0:
 		return errors.New("train: RangeTest: the training set is nil or has no examples")
 	case !(r.From > 0 && r.To > r.From) || math.IsInf(r.To, 1):
 		return fmt.Errorf("train: RangeTest: the rates go from %v to %v; they should be positive, finite and rise", r.From, r.To)

@@ -21,6 +21,7 @@ import (
 const (
 	mostCompared  = 512
 	mostDescribed = 4096
+	mostElements  = 1 << 24
 )
 
 // mode is what the program of the next run measures.
@@ -159,7 +160,7 @@ func (l *Loop) endWatch(err error) error {
 // describe returns the header.
 func (l *Loop) describe() (watch.Header, error) {
 	h := l.step.Watched()
-	h.Run, h.Every, h.Batch, h.Examples, h.Epochs = l.at.Runs, 0, l.Batch, l.Train.Len(), l.Epochs
+	h.Run, h.Every, h.Batch, h.Examples, h.Epochs = l.at.Runs, 0, l.Batch, max(0, l.Train.Len()), l.Epochs
 	if l.Watch != nil {
 		h.Every = l.step.Watch.Every()
 	}
@@ -171,19 +172,23 @@ func (l *Loop) describe() (watch.Header, error) {
 			}
 		}
 	}
-	if _, err := l.Train.DType(l.Target); err != nil {
+	set, ok := l.Train.(*data.Set)
+	if !ok {
+		return h, nil // the examples cannot be seen beforehand
+	}
+	if _, err := set.DType(l.Target); err != nil {
 		return h, nil // no target of that name: the task is unknown
 	}
-	target, err := l.Train.Tensor(l.Target)
+	target, err := set.Tensor(l.Target)
 	if err != nil {
 		return h, err
 	}
 	h.SetTargets(target)
-	for _, name := range l.Train.Names() {
-		if dtype, err := l.Train.DType(name); err != nil || name == l.Target || !dtype.IsFloat() {
+	for _, name := range set.Names() {
+		if dtype, err := set.DType(name); err != nil || name == l.Target || !dtype.IsFloat() {
 			continue
 		}
-		some, err := l.Train.Slice(0, min(l.Train.Len(), mostDescribed))
+		some, err := set.Slice(0, min(set.Len(), mostDescribed, most(set)))
 		if err != nil {
 			return h, err
 		}
@@ -193,9 +198,8 @@ func (l *Loop) describe() (watch.Header, error) {
 		}
 		h.Inputs = append(h.Inputs, watch.NewInput(name, x))
 	}
-	set := l.Train
-	if set.Len() > mostCompared {
-		if set, _, err = set.Split(mostCompared, 1); err != nil { // drawn, since a set may be sorted
+	if n := min(mostCompared, most(set)); set.Len() > n {
+		if set, _, err = set.Split(n, 1); err != nil { // drawn, since a set may be sorted
 			return h, err
 		}
 	}
@@ -215,6 +219,20 @@ func (l *Loop) describe() (watch.Header, error) {
 	}
 	h.SetNeighbors(target, inputs...)
 	return h, nil
+}
+
+// most is the number of examples that are looked at beforehand: so many that large ones, such as photographs, fit into memory.
+func most(set *data.Set) int {
+	width := 1
+	for _, name := range set.Names() {
+		shape, _ := set.Shape(name)
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		width = max(width, n)
+	}
+	return max(16, mostElements/width)
 }
 
 // record writes what a run has measured, if it has, and returns a judgment that has changed.
