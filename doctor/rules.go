@@ -452,7 +452,7 @@ func largeRate(v *view) *watch.Verdict {
 	alpha := v.typical(func(s *watch.Step) *watch.Number { return s.Alpha })
 	ratio := v.largestRatio()
 	peak := slices.Max(v.each(func(s *watch.Step) float64 { return float64(s.Loss) }))
-	fails := v.Failure != nil || v.enough() && v.risen() || v.enough() && v.late() && (v.fell < 0.1 && v.trend < 0.03 && (ratio > 0.3 || peak > 4*float64(v.first.Loss)) || v.fell < 0.7 && v.trend < 0.05 && ratio > 0.3 && peak > 4*float64(v.first.Loss))
+	fails := v.Failure != nil || v.enough() && v.risen() || v.enough() && (v.late() || ratio > 3) && (v.fell < 0.1 && v.trend < 0.03 && (ratio > 0.3 || peak > 4*float64(v.first.Loss)) || v.fell < 0.7 && v.trend < 0.05 && ratio > 0.3 && peak > 4*float64(v.first.Loss))
 	if !fails || !v.soundStart() {
 		return nil
 	}

@@ -121,7 +121,8 @@ func (v *view) late() bool { return v.past(1. / 3) }
 func (v *view) past(share float64) bool {
 	h := v.Header
 	planned := float64(h.Epochs) * float64(h.Examples) / float64(max(1, h.Batch))
-	return float64(len(v.Steps)) >= 30*fewest*share || len(v.Steps) >= 2*fewest && float64(v.run) >= share*planned
+	n, run := len(v.Steps), float64(v.run)
+	return float64(n) >= 30*fewest*share || n >= 2*fewest && run >= share*planned || n >= fewest && run >= 0.9*planned
 }
 
 // warming reports whether the rate still rises.
