@@ -158,7 +158,7 @@ func fromFile(f *safetensors.File) (*Model, error) {
 		member.linear = newLinear(member.layout)
 		if wm.Shape != nil {
 			member.shape = *wm.Shape
-			member.network = newNetwork(member.layout, member.shape)
+			member.network = newDeep(member.layout, member.shape)
 		}
 		if err := member.each(func(name string, p *tarn.Param) error {
 			name = strconv.Itoa(k) + "." + name
@@ -205,7 +205,7 @@ func (w *written) check() error {
 			return fmt.Errorf("a member has the mean %v and the deviation %v", m.Mean, m.Std)
 		}
 		if s := m.Shape; s != nil {
-			ok := s.Members >= 1 && s.Members <= 64 && len(s.Hidden) >= 1 && len(s.Hidden) <= 100 && s.Embedding >= 0 && s.Embedding <= 4096 && s.Dropout >= 0 && s.Dropout < 1
+			ok := (s.Family == Perceptrons || (s.Family == ResNet || s.Family == Transformer) && s.Members == 1) && s.Members >= 1 && s.Members <= 64 && len(s.Hidden) >= 1 && len(s.Hidden) <= 100 && s.Embedding >= 0 && s.Embedding <= 4096 && s.Dropout >= 0 && s.Dropout < 1
 			for _, h := range s.Hidden {
 				ok = ok && h >= 1 && h <= 1<<14
 			}

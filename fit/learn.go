@@ -22,7 +22,7 @@ type member struct {
 	layout  *layout
 	shape   shape
 	linear  *linear
-	network *network
+	network deep // nil if only the linear model answers
 
 	learn, judge *table.Features // of the fold
 	mean, std    float64         // of the target of the rows learned from, for quantities
@@ -222,9 +222,9 @@ func softmax(dst, logits []float64) {
 	}
 }
 
-// deep returns [members n outputs], what the network says. Beyond the range of the numbers that it has learned from, a quantity goes on in the direction that the linear
+// say returns [members n outputs], what the network says. Beyond the range of the numbers that it has learned from, a quantity goes on in the direction that the linear
 // model gives it, from what the network says at the edge.
-func (m *member) deep(g *tarn.Graph, net *network, numbers, codes *tarn.Value, n int) *tarn.Value {
+func (m *member) say(g *tarn.Graph, net deep, numbers, codes *tarn.Value, n int) *tarn.Value {
 	l := m.layout
 	if l.Numbers == 0 {
 		return net.forward(g, l, numbers, codes, n)
@@ -239,10 +239,10 @@ func (m *member) deep(g *tarn.Graph, net *network, numbers, codes *tarn.Value, n
 }
 
 // build makes the loss of the network: in training the mean of the members' losses, and otherwise that of their mean.
-func (p *problem) build(m *member, net *network) train.Build {
+func (p *problem) build(m *member, net deep) train.Build {
 	return func(g *tarn.Graph, n int) tarn.Outputs {
 		numbers, codes := m.layout.inputs(g, "", n)
-		y := m.deep(g, net, numbers, codes, n)
+		y := m.say(g, net, numbers, codes, n)
 		members := m.shape.Members
 		weight := g.Input("weight", tarn.F32, n)
 		if p.class == nil {
@@ -300,8 +300,14 @@ const usualWork = 8e11
 func (p *problem) plan(l *layout) (shape, effort) {
 	o := p.options
 	rows := len(p.folds[0].learn)
-	s := shape{Members: o.Members, Hidden: o.Hidden, Dropout: o.Dropout}
-	if s.Members == 0 {
+	s := shape{Family: o.Family, Members: o.Members, Hidden: o.Hidden, Dropout: o.Dropout, Periodic: o.Periodic}
+	if s.Family == Both {
+		s.Family = Perceptrons
+	}
+	switch {
+	case s.Family == ResNet || s.Family == Transformer:
+		s.Members = 1
+	case s.Members == 0:
 		s.Members = 8
 	}
 	if s.Hidden == nil {
@@ -310,6 +316,9 @@ func (p *problem) plan(l *layout) (shape, effort) {
 			h = 64
 		} else if rows > 10_000 {
 			h = 192
+		}
+		if s.Family == Transformer {
+			h /= 2
 		}
 		s.Hidden = []int{h, h}
 	}
@@ -334,14 +343,27 @@ func (p *problem) plan(l *layout) (shape, effort) {
 		e.Batch = 256
 	}
 	e.Batch = min(e.Batch, rows)
-	cost := func() float64 {
+	cost := func() float64 { // of an epoch of all folds
 		width := l.Numbers*(1+l.Bins) + len(l.Sizes)*s.Embedding
 		c := 0.0
-		for _, h := range s.Hidden {
-			c += float64(width * h)
-			width = h
+		switch s.Family {
+		case ResNet:
+			c = float64(width * s.Hidden[0])
+			for _, h := range s.Hidden {
+				c += float64(4 * s.Hidden[0] * h)
+			}
+		case Transformer:
+			t := float64(1 + l.Numbers + len(l.Sizes))
+			w := float64(s.Hidden[0])
+			c = float64(len(s.Hidden)) * t * (8*w*w + 2*t*w)
+		default:
+			for _, h := range s.Hidden {
+				c += float64(width * h)
+				width = h
+			}
+			c += float64(width * l.Outputs)
 		}
-		return 6 * float64(s.Members) * (c + float64(width*l.Outputs)) * float64(rows) * float64(len(p.folds))
+		return 6 * float64(s.Members) * c * float64(rows) * float64(len(p.folds))
 	}
 	if e.Epochs == 0 {
 		work := o.Work
@@ -359,7 +381,7 @@ func (p *problem) plan(l *layout) (shape, effort) {
 // learnNetwork trains the network of a fold, until the loss on the rows that judge has not become lower for some epochs. It keeps the best weights.
 func (p *problem) learnNetwork(ctx context.Context, m *member, f fold, number int, e effort) error {
 	o := p.options
-	m.network = newNetwork(m.layout, m.shape)
+	m.network = newDeep(m.layout, m.shape)
 	seed := o.Seed*1009 + uint64(number) // each fold begins elsewhere
 	if err := tarn.Init(m.network, seed); err != nil {
 		return err

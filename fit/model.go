@@ -171,7 +171,7 @@ func (m *Model) judge(p *problem, straight [][]float64) error {
 		best := math.Inf(1)
 		for step := range 21 {
 			share := float64(step) / 20
-			if p.options.Family == Network && share < 1 {
+			if p.options.Family != Both && share < 1 {
 				continue
 			}
 			sum := 0.0
@@ -276,7 +276,7 @@ func (p *problem) temperature(answers []float64, rows []int) float64 {
 func (m *member) answerNetwork(classes bool) ([]float64, error) {
 	runner, err := predict.New(func(g *tarn.Graph, n int) tarn.Outputs {
 		numbers, codes := m.layout.inputs(g, "", n)
-		return tarn.Outputs{"y": m.combine(m.deep(g, m.network, numbers, codes, n), classes)}
+		return tarn.Outputs{"y": m.combine(m.say(g, m.network, numbers, codes, n), classes)}
 	}, predict.Options{Sizes: []int{256}, AtOnce: 1})
 	if err != nil {
 		return nil, err
@@ -328,7 +328,7 @@ func (m *Model) predictor() (*predict.Predictor, error) {
 					y = y.Scale(member.std).Add(tarn.Num(member.mean))
 				}
 				if member.network != nil {
-					d := member.combine(member.deep(g, member.network, numbers, codes, n), classes).Cast(tarn.F64)
+					d := member.combine(member.say(g, member.network, numbers, codes, n), classes).Cast(tarn.F64)
 					y = y.Scale(1 - m.About.Share).Add(d.Scale(m.About.Share))
 				}
 				if sum == nil {

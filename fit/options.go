@@ -41,15 +41,16 @@ type Options struct {
 
 	Weights string // "" or "none"; "balanced", so that all classes count equally; or a column with the weight of each row
 
-	Family  Family  // "" means both the linear model and the network
-	Hidden  []int   // sizes of the hidden layers; nil means 2 of 64 to 192, by the number of rows
-	Members int     // perceptrons that share weights; 0 means 8
-	Epochs  int     // at most; 0 means as many as the usual amount of work allows, at most 200
-	Rate    float64 // of AdamW; 0 means 2e-3
-	Decay   float64 // weight decay; 0 means 3e-4
-	Dropout float64 // 0 means 0.1; negative means none
-	Work    float64 // amount of work in the usual amount, which takes up to half a minute on two cores; 0 means 1
-	Seed    uint64
+	Family   Family  // "" means both the linear model and perceptrons
+	Periodic bool    // encode numbers by sines of learned frequencies, and not by pieces
+	Hidden   []int   // sizes of the hidden layers, or blocks; nil means 2 of 64 to 192, by the number of rows
+	Members  int     // perceptrons that share weights; 0 means 8; other networks have 1
+	Epochs   int     // at most; 0 means as many as the usual amount of work allows, at most 200
+	Rate     float64 // of AdamW; 0 means 2e-3
+	Decay    float64 // weight decay; 0 means 3e-4
+	Dropout  float64 // 0 means 0.1; negative means none
+	Work     float64 // amount of work in the usual amount, which takes up to half a minute on two cores; 0 means 1
+	Seed     uint64
 
 	Progress func(Progress) // is told how far the training is; may be nil
 }
@@ -59,10 +60,15 @@ type Family string
 
 // The families.
 const (
-	Both    Family = ""
-	Linear  Family = "linear"
-	Network Family = "network"
+	Both        Family = ""            // the linear model and perceptrons, in the shares that fit best
+	Linear      Family = "linear"      // the linear model alone
+	Perceptrons Family = "mlp"         // perceptrons that share weights, as in TabM
+	ResNet      Family = "resnet"      // a residual network
+	Transformer Family = "transformer" // a transformer over the columns (FT-Transformer); slow for many columns
 )
+
+// Families are all families but Both.
+var Families = []Family{Linear, Perceptrons, ResNet, Transformer}
 
 // Progress says where a training stands.
 type Progress struct {
@@ -83,8 +89,8 @@ func (o *Options) check() error {
 		return errors.New("fit: there is no target: set Options.Target to the column to predict")
 	case !slices.Contains([]Task{Auto, Classify, Regress}, o.Task):
 		return bad("task %s: there are classify and regress", list.Quote(string(o.Task)))
-	case !slices.Contains([]Family{Both, Linear, Network}, o.Family):
-		return bad("family %s: there are linear and network", list.Quote(string(o.Family)))
+	case o.Family != Both && !slices.Contains(Families, o.Family):
+		return bad("family %s: there are linear, mlp, resnet and transformer", list.Quote(string(o.Family)))
 	case !(o.Valid >= 0 && o.Valid < 1):
 		return bad("a share of %v of the rows cannot judge: it must be at least 0 and below 1", o.Valid)
 	case o.Folds < 0 || o.Folds == 1 || o.Folds > 100:

@@ -7,10 +7,9 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/table"
-	"github.com/seed-49005b45/tarn/nn"
 )
 
-// This file holds the two models that learn: a linear one, and a network.
+// This file holds what a row is for the models, and the linear one.
 
 // layout says what a row is for the models.
 type layout struct {
@@ -144,76 +143,6 @@ func (m *linear) penalized(g *tarn.Graph) *tarn.Value {
 		sum = sum.Add(m.Codes.Value(g).Square().Sum())
 	}
 	return sum
-}
-
-// network is some multilayer perceptrons that share their weights, but for a factor on each input and the last layer. Their answers are averaged.
-type network struct {
-	Embedding *nn.Embedding // [codes width]; nil without categories
-	Adapter   *tarn.Param   // [members inputs]
-	Hidden    []*nn.Linear
-	Drop      *nn.Dropout
-	Head      *tarn.Param // [members width outputs]
-	HeadBias  *tarn.Param // [members 1 outputs]
-	Skip      *tarn.Param // [numbers outputs]: the linear path
-}
-
-// Shape of a network.
-type shape struct {
-	Members   int     `json:"members"`
-	Hidden    []int   `json:"hidden"`
-	Embedding int     `json:"embedding"`
-	Dropout   float64 `json:"dropout"`
-}
-
-func newNetwork(l *layout, s shape) *network {
-	m := &network{Drop: nn.NewDropout(s.Dropout)}
-	width := l.Numbers * (1 + l.Bins)
-	if len(l.Sizes) > 0 {
-		m.Embedding = nn.NewEmbedding(l.codes(), s.Embedding)
-		m.Embedding.Weight.SetInit(nn.Normal(0, 0.3))
-		width += len(l.Sizes) * s.Embedding
-	}
-	m.Adapter = tarn.NewParam(tarn.F32, nn.Normal(1, 0.5), s.Members, width)
-	for _, h := range s.Hidden {
-		m.Hidden = append(m.Hidden, nn.NewLinear(width, h))
-		width = h
-	}
-	bound := 1 / math.Sqrt(float64(width))
-	m.Head = tarn.NewParam(tarn.F32, nn.Uniform(-bound, bound), s.Members, width, l.Outputs)
-	m.HeadBias = tarn.NewParam(tarn.F32, nil, s.Members, 1, l.Outputs)
-	if l.Numbers > 0 {
-		m.Skip = tarn.NewParam(tarn.F32, nil, l.Numbers, l.Outputs)
-	}
-	return m
-}
-
-// forward returns [members n outputs].
-func (m *network) forward(g *tarn.Graph, l *layout, numbers, codes *tarn.Value, n int) *tarn.Value {
-	var parts []*tarn.Value
-	if l.Numbers > 0 {
-		near := numbers.Clip(tarn.Num(-5), tarn.Num(5)) // the linear path alone sees how far outliers lie
-		parts = append(parts, near)
-		if l.Bins > 0 {
-			parts = append(parts, l.pieces(near, n))
-		}
-	}
-	if m.Embedding != nil {
-		parts = append(parts, m.Embedding.Forward(l.shifted(codes)).Reshape(n, -1))
-	}
-	x := parts[0]
-	if len(parts) > 1 {
-		x = tarn.Concat(1, parts...)
-	}
-	members, width := m.Adapter.Shape()[0], m.Adapter.Shape()[1]
-	x = x.Reshape(1, n, width).Mul(m.Adapter.Value(g).Reshape(members, 1, width)).Reshape(members*n, width)
-	for _, h := range m.Hidden {
-		x = m.Drop.Forward(h.Forward(x).ReLU())
-	}
-	y := x.Reshape(members, n, m.Head.Shape()[1]).MatMul(m.Head.Value(g)).Add(m.HeadBias)
-	if m.Skip != nil {
-		y = y.Add(numbers.MatMul(m.Skip).Reshape(1, n, l.Outputs))
-	}
-	return y
 }
 
 // pieces is the piecewise linear encoding of the numbers: for each and each interval between its knots how far the number has come in it, from 0 to 1.
