@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -15,6 +14,7 @@ import (
 
 	_ "golang.org/x/image/webp"
 
+	"github.com/seed-49005b45/tarn/data/images"
 	"github.com/seed-49005b45/tarn/data/mnist"
 )
 
@@ -51,7 +51,7 @@ func readPicture(file []byte, limit int64) (ink []float32, turned bool, err erro
 	if err != nil {
 		return nil, false, err
 	}
-	turned = orientation(file) > 1
+	turned = images.Orientation(file) > 1
 	if p.w == mnist.Width && p.h == mnist.Height {
 		return p.at, turned, nil
 	}
@@ -122,49 +122,6 @@ func colorAt(img image.Image, x, y int) [4]uint16 {
 		c = color.RGBA64Model.Convert(img.At(x, y)).(color.RGBA64)
 	}
 	return [4]uint16{c.R, c.G, c.B, c.A}
-}
-
-// orientation returns how a JPEG file says that it is to be turned: 1 for not at all, 2 to 8 for the other ways, and 0 if it does not
-// say. Exif 2.32, section 4.6.4, tag Orientation, in the first directory of a TIFF file in the segment APP1.
-func orientation(file []byte) int {
-	if !bytes.HasPrefix(file, []byte{0xff, 0xd8}) {
-		return 0
-	}
-	const app1, scan, tag = 0xe1, 0xda, 0x0112
-	for rest := file[2:]; len(rest) >= 4 && rest[0] == 0xff && rest[1] != scan; {
-		size := int(binary.BigEndian.Uint16(rest[2:]))
-		if size < 2 || 2+size > len(rest) {
-			return 0
-		}
-		exif, found := bytes.CutPrefix(rest[4:2+size], []byte("Exif\x00\x00"))
-		if rest[1] != app1 || !found {
-			rest = rest[2+size:]
-			continue
-		}
-		var order binary.ByteOrder = binary.LittleEndian
-		if bytes.HasPrefix(exif, []byte("MM")) {
-			order = binary.BigEndian
-		}
-		if len(exif) < 8 {
-			return 0
-		}
-		at := int64(order.Uint32(exif[4:]))
-		if at+2 > int64(len(exif)) {
-			return 0
-		}
-		entries := exif[at+2:]
-		for range order.Uint16(exif[at:]) {
-			if len(entries) < 12 {
-				return 0
-			}
-			if order.Uint16(entries) == tag {
-				return int(order.Uint16(entries[8:]))
-			}
-			entries = entries[12:]
-		}
-		return 0
-	}
-	return 0
 }
 
 // place cuts the digit out and puts it into the middle of an image of 28 by 28.

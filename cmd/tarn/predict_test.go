@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/images"
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
 
@@ -157,7 +158,7 @@ func testPictures(t *testing.T, dir string) {
 		}
 	}
 	for n := range len(withOrientation(file, binary.LittleEndian, 6)[:120]) {
-		orientation(withOrientation(file, binary.LittleEndian, 6)[:n]) // must not panic
+		images.Orientation(withOrientation(file, binary.LittleEndian, 6)[:n]) // must not panic
 	}
 
 	// Arrays with dark ink are inverted.
