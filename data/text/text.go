@@ -1,4 +1,4 @@
-// Package text makes data sets of texts: characters as numbers, and windows of them.
+// Package text makes data sets of texts: characters or pieces of words as numbers, and windows of them.
 package text
 
 import (
