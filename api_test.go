@@ -275,10 +275,11 @@ var mayImport = []struct {
 	{"predict", []string{".", "data/table"}},
 	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "train", "predict", "interop/safetensors", "internal/list", "internal/rng"}},
 	{"serve", []string{"data", "data/table", "predict", "interop/npy"}},
+	{"dist/...", []string{"dist/..."}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list"}},
-	{"train/...", []string{".", "nn", "optim", "data/...", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
-	{"cmd/...", []string{".", "predict", "fit", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
-	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/..."}},
+	{"train/...", []string{".", "nn", "optim", "data/...", "dist", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
+	{"cmd/...", []string{".", "predict", "fit", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
+	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "dist/..."}},
 }
 
 // fits reports whether a pattern stands for a path.
@@ -313,6 +314,9 @@ func TestImports(t *testing.T) {
 				}
 				if imported == "C" {
 					t.Errorf("%v: the module uses no cgo", fset.Position(spec.Pos()))
+				}
+				if strings.HasPrefix(imported, "github.com/ebitengine/purego") && p.path() != "dist/mpi" {
+					t.Errorf("%v: only dist/mpi opens libraries of C, so that other programs do not link the C library", fset.Position(spec.Pos()))
 				}
 				if imported != module && !strings.HasPrefix(imported, module+"/") {
 					continue
