@@ -18,7 +18,7 @@ type header struct {
 	bigEndian bool
 	fortran   bool
 	shape     []int
-	limit     int64 // on the bytes of the elements; 0 means the usual one
+	fit       func(n, size int) error // whether n elements of size bytes are within the limit
 }
 
 // parser walks over the text of a header.

@@ -1,5 +1,5 @@
 // Package npy reads and writes NumPy's array files (.npy): a magic string, a header that is a Python dictionary, and
-// the elements. Only plain numbers are read, never Python objects.
+// the elements; and archives of them (.npz). Only plain numbers are read, never Python objects.
 // NumPy Enhancement Proposal 1 and numpy.lib.format define the format.
 package npy
 
@@ -26,7 +26,8 @@ const maxHeader = 1 << 16
 
 // Options say how to read an array. The zero value reads what Read reads.
 type Options struct {
-	// MaxBytes is the largest size of the elements, in bytes, that is read; 0 means 4 GiB, and a negative number any size.
+	// MaxBytes is the largest size of the elements, in bytes, that is read; 0 means 4 GiB, and a negative number any size. In an archive
+	// it is that of all arrays together, and 0 means 1 GiB if any of them is compressed.
 	MaxBytes int64
 }
 
@@ -40,7 +41,7 @@ func Load(path string) (data.Array, error) { return Options{}.Load(path) }
 
 // Read is the function Read with options.
 func (o Options) Read(r io.Reader) (data.Array, error) {
-	a, err := o.read(bufio.NewReader(r))
+	a, err := read(bufio.NewReader(r), o.fit)
 	if err != nil {
 		return data.Array{}, fmt.Errorf("npy: %w", err)
 	}
@@ -54,19 +55,23 @@ func (o Options) Load(path string) (data.Array, error) {
 		return data.Array{}, fmt.Errorf("npy: %w", err)
 	}
 	defer f.Close()
-	a, err := o.read(bufio.NewReader(f))
+	a, err := read(bufio.NewReader(f), o.fit)
 	if err != nil {
 		return data.Array{}, fmt.Errorf("npy: %s: %w", file.Name(path), err)
 	}
 	return a, nil
 }
 
-func (o Options) read(r io.Reader) (data.Array, error) {
+// fit reports whether n elements of size bytes are within the limit.
+func (o Options) fit(n, size int) error { return dense.Fit(n, size, o.MaxBytes, dense.Unpacked) }
+
+// read reads an array, if fit allows its elements.
+func read(r io.Reader, fit func(n, size int) error) (data.Array, error) {
 	h, err := readHeader(r)
 	if err != nil {
 		return data.Array{}, err
 	}
-	h.limit = o.MaxBytes
+	h.fit = fit
 	a := data.Array{Shape: h.shape}
 	switch h.kind {
 	case "f2":
@@ -186,7 +191,7 @@ func (h header) count(size int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return n, dense.Fit(n, size, h.limit, dense.Unpacked)
+	return n, h.fit(n, size)
 }
 
 // converted is body for elements that become another type.
@@ -270,34 +275,68 @@ func rowMajor[T any](src []T, h header) []T {
 	return dst
 }
 
+// SaveOptions say how arrays are written. The zero value writes what Write, Save, WriteZip and SaveZip write.
+type SaveOptions struct {
+	// Half writes floats as f2, IEEE 754 binary16 with 11 significant bits, instead of f4 and f8. Each number becomes the nearest, of two
+	// the even one; a finite number beyond 65504 is an error.
+	Half bool
+
+	// Compress makes the arrays of an archive smaller, as numpy.savez_compressed does.
+	Compress bool
+}
+
 // Write writes an array in row-major order, little-endian.
-func Write(w io.Writer, a data.Array) error {
-	if err := a.Check(); err != nil {
-		return fmt.Errorf("npy: %w", err)
-	}
-	var err error
-	switch d := a.Data.(type) {
-	case []float32:
-		err = write(w, "<f4", a.Shape, d)
-	case []float64:
-		err = write(w, "<f8", a.Shape, d)
-	case []int8:
-		err = write(w, "|i1", a.Shape, d)
-	case []int16:
-		err = write(w, "<i2", a.Shape, d)
-	case []int32:
-		err = write(w, "<i4", a.Shape, d)
-	case []int64:
-		err = write(w, "<i8", a.Shape, d)
-	case []uint8:
-		err = write(w, "|u1", a.Shape, d)
-	case []bool:
-		err = write(w, "|b1", a.Shape, dense.Bytes(d))
-	}
-	if err != nil {
+func Write(w io.Writer, a data.Array) error { return SaveOptions{}.Write(w, a) }
+
+// Write is the function Write with options.
+func (o SaveOptions) Write(w io.Writer, a data.Array) error {
+	if err := o.write(w, a); err != nil {
 		return fmt.Errorf("npy: %w", err)
 	}
 	return nil
+}
+
+func (o SaveOptions) write(w io.Writer, a data.Array) error {
+	if err := a.Check(); err != nil {
+		return err
+	}
+	switch d := a.Data.(type) {
+	case []float32:
+		if o.Half {
+			return writeHalf(w, a.Shape, d)
+		}
+		return write(w, "<f4", a.Shape, d)
+	case []float64:
+		if o.Half {
+			return writeHalf(w, a.Shape, d)
+		}
+		return write(w, "<f8", a.Shape, d)
+	case []int8:
+		return write(w, "|i1", a.Shape, d)
+	case []int16:
+		return write(w, "<i2", a.Shape, d)
+	case []int32:
+		return write(w, "<i4", a.Shape, d)
+	case []int64:
+		return write(w, "<i8", a.Shape, d)
+	case []uint8:
+		return write(w, "|u1", a.Shape, d)
+	case []bool:
+		return write(w, "|b1", a.Shape, dense.Bytes(d))
+	}
+	return fmt.Errorf("elements of type %T are not written", a.Data)
+}
+
+// writeHalf writes floats as f2.
+func writeHalf[T float32 | float64](w io.Writer, shape []int, elems []T) error {
+	half := make([]uint16, len(elems))
+	for i, x := range elems {
+		half[i] = dense.ToHalf(dense.Odd(float64(x)))
+		if half[i]&0x7fff == 0x7c00 && !math.IsInf(float64(x), 0) {
+			return fmt.Errorf("element %d is %v, beyond the range of f2: write it without Half", i, x)
+		}
+	}
+	return write(w, "<f2", shape, half)
 }
 
 func write[T dense.Number](w io.Writer, descr string, shape []int, elems []T) error {
@@ -335,9 +374,12 @@ func formatHeader(descr string, shape []int) ([]byte, error) {
 }
 
 // Save writes an array to the file at path atomically: a crash at any moment leaves the old file or the new one.
-func Save(path string, a data.Array) error {
-	if err := file.Replace(file.Disk, path, func(w io.Writer) error { return Write(w, a) }); err != nil {
-		return fmt.Errorf("npy: %s: %w", path, err)
+func Save(path string, a data.Array) error { return SaveOptions{}.Save(path, a) }
+
+// Save is the function Save with options.
+func (o SaveOptions) Save(path string, a data.Array) error {
+	if err := file.Replace(file.Disk, path, func(w io.Writer) error { return o.write(w, a) }); err != nil {
+		return fmt.Errorf("npy: %s: %w", file.Name(path), err)
 	}
 	return nil
 }
