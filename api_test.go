@@ -273,7 +273,7 @@ var mayImport = []struct {
 	{"minimize/...", []string{".", "curvature", "minimize/...", "internal/decimal", "internal/factor", "internal/list", "internal/plot"}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/limit", "internal/list"}},
 	{"predict", []string{".", "data/table"}},
-	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "train", "predict", "interop/safetensors", "internal/list", "internal/rng"}},
+	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "data/images", "data/text", "data/series", "train", "predict", "interop/safetensors", "internal/list", "internal/rng"}},
 	{"serve", []string{"data", "data/table", "predict", "interop/npy"}},
 	{"dist/...", []string{"dist/..."}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list"}},

@@ -29,6 +29,7 @@ type written struct {
 	About   About           `json:"about"`
 	Schema  *table.Schema   `json:"schema"`
 	Members []writtenMember `json:"members"`
+	media
 }
 
 type writtenMember struct {
@@ -42,6 +43,19 @@ type writtenMember struct {
 func (m *Model) contents() (map[string]*tarn.Tensor, map[string]string, error) {
 	w := written{About: m.About, Schema: m.schema}
 	tensors := map[string]*tarn.Tensor{}
+	switch medium := m.medium.(type) {
+	case *imageMedium:
+		w.Images = medium
+	}
+	if m.medium != nil {
+		set, err := tarn.Params(m.medium.network())
+		if err != nil {
+			return nil, nil, err
+		}
+		for name, p := range set.All() {
+			tensors[name] = p.Tensor()
+		}
+	}
 	for k, member := range m.members {
 		wm := writtenMember{Transforms: member.encoder.Transforms, Mean: member.mean, Std: member.std}
 		if member.network != nil {
@@ -147,6 +161,9 @@ func fromFile(f *safetensors.File) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{About: w.About, schema: w.Schema}
+	if m.medium = w.medium(); m.medium != nil {
+		return m, m.readMedia(f.Tensors)
+	}
 	outputs := max(1, len(w.About.Classes))
 	left := maps.Clone(f.Tensors)
 	for k, wm := range w.Members {
@@ -182,6 +199,18 @@ func fromFile(f *safetensors.File) (*Model, error) {
 	return m, nil
 }
 
+// readMedia reads the weights of a network for pictures, texts or a series.
+func (m *Model) readMedia(tensors map[string]*tarn.Tensor) error {
+	if err := m.checkMedia(); err != nil {
+		return err
+	}
+	set, err := tarn.Params(m.medium.network())
+	if err != nil {
+		return err
+	}
+	return safetensors.Assign(tensors, set, safetensors.LoadOptions{})
+}
+
 // check returns an error if what a file says contradicts itself.
 func (w *written) check() error {
 	a := w.About
@@ -195,7 +224,7 @@ func (w *written) check() error {
 		return fmt.Errorf("the target %q is not that of the schema", a.Target)
 	case a.Task == Classify && len(a.Classes) < 2 || a.Task == Regress && len(a.Classes) > 0 || a.Task != Classify && a.Task != Regress:
 		return fmt.Errorf("the task is %q with %d classes", a.Task, len(a.Classes))
-	case len(w.Members) == 0 || len(w.Members) > 1000:
+	case w.medium() != nil && len(w.Members) > 0 || w.medium() == nil && len(w.Members) == 0 || len(w.Members) > 1000:
 		return fmt.Errorf("there are %d members", len(w.Members))
 	case !(a.Share >= 0 && a.Share <= 1) || !(a.Temperature > 0) || !finite(a.Temperature) || !finite(a.Threshold) || !finite(a.Interval):
 		return errors.New("share, temperature, threshold or interval is out of range")

@@ -19,12 +19,13 @@ import (
 
 // This file holds the model: how it is made of what the folds have learned, and how it answers.
 
-// Model is a model of a table. Its methods may be called by several goroutines at the same time.
+// Model is a model of a table, or of pictures. Its methods may be called by several goroutines at the same time.
 type Model struct {
 	About About
 
 	schema  *table.Schema
 	members []*member
+	medium  medium // of a model of pictures, texts or a series, which has no members
 	once    sync.Once
 	runner  *predict.Predictor
 	failed  error
@@ -305,6 +306,9 @@ func (m *Model) Schema() *table.Schema { return m.schema }
 
 // Levels returns the words that a column had in the training part, if it is a category or a bool, and nil otherwise.
 func (m *Model) Levels(column string) []string {
+	if m.medium != nil {
+		return nil
+	}
 	for _, t := range m.members[0].encoder.Transforms {
 		if t.Column == column {
 			return slices.Clone(t.Levels)
@@ -317,6 +321,10 @@ func (m *Model) Levels(column string) []string {
 func (m *Model) predictor() (*predict.Predictor, error) {
 	m.once.Do(func() {
 		classes := m.About.Task == Classify
+		if m.medium != nil {
+			m.runner, m.failed = mediumPredictor(m.medium, classes, []int{1, 32})
+			return
+		}
 		m.runner, m.failed = predict.New(func(g *tarn.Graph, n int) tarn.Outputs {
 			var sum *tarn.Value
 			for k, member := range m.members {
@@ -351,6 +359,10 @@ func (m *Model) Warm() error {
 
 // answers are probabilities or quantities, row after row, and what is unusual about the rows.
 func (m *Model) answers(ctx context.Context, t *table.Table) ([]float64, [][]string, error) {
+	if m.medium != nil {
+		y, err := m.mediaAnswers(ctx, t)
+		return y, nil, err
+	}
 	runner, err := m.predictor()
 	if err != nil {
 		return nil, nil, err
@@ -430,7 +442,7 @@ func (m *Model) Predict(ctx context.Context, rows *table.Table) (*predict.Answer
 			a.High = append(a.High, v+m.About.Interval)
 		}
 	}
-	if predict.AsksShares(ctx) {
+	if predict.AsksShares(ctx) && m.medium == nil {
 		if a.Shares, err = m.shares(ctx, rows, y); err != nil {
 			return nil, fmt.Errorf("fit: Predict: %w", err)
 		}

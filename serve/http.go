@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -158,7 +159,7 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, asFailure(err))
 		return
 	}
-	form, rows, f := readRows(r.Header.Get("Content-Type"), body, v.model.Schema(), s.options)
+	form, rows, f := readRows(r.Header.Get("Content-Type"), body, v.model, s.options)
 	if f != nil {
 		s.fail(w, f)
 		return
@@ -196,7 +197,8 @@ const (
 )
 
 // readRows reads the rows of a request.
-func readRows(contentType string, body []byte, schema *table.Schema, o Options) (form, *table.Table, *failure) {
+func readRows(contentType string, body []byte, model predict.Model, o Options) (form, *table.Table, *failure) {
+	schema := model.Schema()
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		kind = "application/json"
@@ -215,6 +217,15 @@ func readRows(contentType string, body []byte, schema *table.Schema, o Options) 
 			return numpy, nil, asFailure(err)
 		}
 		return numpy, t, nil
+	case "image/png", "image/jpeg", "image/gif", "image/webp":
+		if m, ok := model.(interface{ ReadsPictures() bool }); !ok || !m.ReadsPictures() {
+			return 0, nil, &failure{status: http.StatusUnsupportedMediaType, Error: "a picture is not read by this model: send application/json, text/csv or application/x-npy"}
+		}
+		t, err := table.New(table.Words(schema.Features()[0], base64.StdEncoding.EncodeToString(body)))
+		if err != nil {
+			return single, nil, asFailure(err)
+		}
+		return single, t, nil
 	case "application/json", "text/plain", "application/x-www-form-urlencoded", "application/x-ndjson": // curl's -d says that it is a form
 	default:
 		return 0, nil, &failure{status: http.StatusUnsupportedMediaType, Error: fmt.Sprintf("the content type %s is not read: send application/json, text/csv or application/x-npy", kind)}

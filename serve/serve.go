@@ -4,7 +4,7 @@
 //	http.ListenAndServe("localhost:8080", s)
 //
 // POST /predict takes one JSON object, an array of them, {"rows": [...]}, CSV or a NumPy array, and answers in the same form. Requests that come at the same time are answered
-// together. There are limits on everything that a client can ask for, and no values of requests or answers are logged.
+// together. A model of pictures takes the file of one, as image/png, image/jpeg, image/gif or image/webp, or rows with the file in base64. There are limits on everything that a client can ask for, and no values of requests or answers are logged.
 //
 //	POST /predict                  the first model; ?explain=1 adds the share of each column in the answer
 //	POST /models/NAME/predict      another one

@@ -3,6 +3,7 @@ package serve_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -194,6 +195,48 @@ func TestRequests(t *testing.T) {
 	defer mu.Unlock()
 	if lines := log.String(); !strings.Contains(lines, `"status":422`) || strings.Contains(lines, "crimson") || strings.Contains(lines, "big") {
 		t.Errorf("the log has values of requests, or lacks statuses: %s", lines)
+	}
+}
+
+// sizer answers pictures with the number of their bytes.
+type sizer struct{ doubler }
+
+func (s *sizer) ReadsPictures() bool { return true }
+
+func (s *sizer) Schema() *table.Schema {
+	return &table.Schema{Columns: []table.Description{{Name: "image", Kind: table.Text, Role: table.Feature}, {Name: "bytes", Kind: table.Numeric, Role: table.Target, Numbers: true}}}
+}
+
+func (s *sizer) Predict(ctx context.Context, rows *table.Table) (*predict.Answers, error) {
+	a := &predict.Answers{}
+	for i := range rows.Rows() {
+		content, err := base64.StdEncoding.DecodeString(rows.Column("image").Text(i))
+		if err != nil || len(content) == 0 {
+			return nil, &table.CellError{Row: i, Column: "image", Problem: "this is no picture"}
+		}
+		a.Values = append(a.Values, float64(len(content)))
+	}
+	return a, nil
+}
+
+// TestPictures sends the file of a picture, which only models of pictures take.
+func TestPictures(t *testing.T) {
+	_, url := server(t, serve.Options{}, entry("sizes", &sizer{}), entry("double", &doubler{}))
+	for _, c := range []struct {
+		path, kind, body string
+		status           int
+		want             string
+	}{
+		{"/predict", "image/png", "12345", 200, `{"prediction":5}`},
+		{"/predict", "image/webp", "123", 200, `{"prediction":3}`},
+		{"/predict", "application/json", `[{"image":"MTIz"},{"image":"MQ=="}]`, 200, `[{"prediction":3},{"prediction":1}]`},
+		{"/predict", "image/png", "", 422, `"column":"image","row":1`},
+		{"/predict", "image/tiff", "123", 415, "image/tiff is not read"},
+		{"/models/double/predict", "image/png", "123", 415, "a picture is not read by this model"},
+	} {
+		if status, _, body := ask(t, "POST", url+c.path, c.kind, strings.NewReader(c.body)); status != c.status || !strings.Contains(body, c.want) {
+			t.Errorf("%s %q: %d %s, want %d %s", c.kind, c.body, status, body, c.status, c.want)
+		}
 	}
 }
 

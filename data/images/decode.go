@@ -11,6 +11,7 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"math"
+	"sync"
 
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp"
@@ -41,6 +42,10 @@ type Options struct {
 	// What changes at random in batches, before the values are normalized, differently in each epoch. Transforms of the field, such as data.RandomFlip, come after that.
 	Crop   *ResizedCrop
 	Jitter *ColorJitter
+
+	// Keep is the number of bytes of memory in which a data set keeps pictures that it has decoded, until it is full. If it is not 0, large pictures are first made
+	// smaller, to 5/4 of what is needed without Crop, kept or not.
+	Keep int64
 
 	MaxPixels int   // of a picture; 0 means 1<<26
 	MaxBytes  int64 // of a file; 0 means 64 MiB
@@ -74,7 +79,7 @@ func (o Options) filled() (Options, error) {
 		return o, fmt.Errorf("images: images of %d by %d pixels: want 1 to %d", o.Width, o.Height, most)
 	case o.Fit > Contain:
 		return o, fmt.Errorf("images: Fit is %d, which is neither Cover, Stretch nor Contain", o.Fit)
-	case o.MaxPixels < 1 || o.MaxBytes < 1:
+	case o.MaxPixels < 1 || o.MaxBytes < 1 || o.Keep < 0:
 		return o, errors.New("images: a limit is negative")
 	case len(o.Mean) != o.channels() || len(o.Std) != o.channels():
 		return o, fmt.Errorf("images: %d means and %d deviations for %d channels", len(o.Mean), len(o.Std), o.channels())
@@ -129,7 +134,7 @@ func (o Options) Decode(picture []byte) ([]float32, error) {
 		return nil, err
 	}
 	pixels := make([]uint8, o.Height*o.Width*o.channels())
-	if err := o.decode(picture, nil, pixels); err != nil {
+	if err := o.decode(picture, pixels); err != nil {
 		return nil, fmt.Errorf("images: %w", err)
 	}
 	values := make([]float32, len(pixels))
@@ -140,51 +145,114 @@ func (o Options) Decode(picture []byte) ([]float32, error) {
 	return values, nil
 }
 
-// load decodes a file.
-func (o Options) load(path string, d *data.Draws, to []uint8) error {
-	picture, err := file.Read(path, o.MaxBytes)
-	if err == nil {
-		err = o.decode(picture, d, to)
+// loader loads pictures, and keeps some of them.
+type loader struct {
+	Options
+	paths []string
+	mu    sync.Mutex
+	kept  map[int]*picture
+	left  int64 // bytes
+}
+
+// load decodes the file of a row.
+func (l *loader) load(row int, d *data.Draws, to []uint8) error {
+	var p *picture
+	if l.Keep > 0 {
+		l.mu.Lock()
+		p = l.kept[row]
+		l.mu.Unlock()
 	}
-	if err != nil {
-		return fmt.Errorf("images: %s: %w", file.Name(path), err)
+	if p == nil {
+		content, err := file.Read(l.paths[row], l.MaxBytes)
+		if err == nil {
+			p, err = l.read(content)
+		}
+		if err != nil {
+			return fmt.Errorf("images: %s: %w", file.Name(l.paths[row]), err)
+		}
+		if l.Keep > 0 {
+			p = l.shrink(p)
+			l.mu.Lock()
+			if b := p.img.Bounds(); l.kept[row] == nil && l.left >= 4*int64(b.Dx())*int64(b.Dy()) {
+				l.left -= 4 * int64(b.Dx()) * int64(b.Dy())
+				l.kept[row] = p
+			}
+			l.mu.Unlock()
+		}
 	}
+	l.place(p, d, to)
 	return nil
 }
 
-// decode writes the pixels of a picture to to.
-func (o Options) decode(picture []byte, d *data.Draws, to []uint8) (err error) {
+// picture is a picture as it was decoded, and how it is to be turned.
+type picture struct {
+	img image.Image
+	how int
+}
+
+// shrink makes a picture smaller that is much larger than needed.
+func (o Options) shrink(p *picture) *picture {
+	height, width := o.Height, o.Width
+	if p.how > 4 {
+		height, width = width, height
+	}
+	b := p.img.Bounds()
+	by := 1.25 * max(float64(width)/float64(b.Dx()), float64(height)/float64(b.Dy()))
+	if by >= 1 {
+		by = 1
+	}
+	small := image.NewRGBA(image.Rect(0, 0, max(1, int(math.Round(by*float64(b.Dx())))), max(1, int(math.Round(by*float64(b.Dy()))))))
+	draw.BiLinear.Scale(small, small.Rect, p.img, b, draw.Src, nil)
+	return &picture{small, p.how}
+}
+
+// decode writes the pixels of a picture to to, with nothing random about it.
+func (o Options) decode(content []byte, to []uint8) error {
+	p, err := o.read(content)
+	if err == nil {
+		o.place(p, nil, to)
+	}
+	return err
+}
+
+// read decodes a picture.
+func (o Options) read(content []byte) (p *picture, err error) {
 	defer func() {
 		if p := recover(); p != nil { // of a decoder, at bytes that its author did not think of
 			err = fmt.Errorf("the picture is damaged: %v", p)
 		}
 	}()
-	if len(picture) == 0 {
-		return errors.New("the file is empty")
+	if len(content) == 0 {
+		return nil, errors.New("the file is empty")
 	}
-	c, _, err := image.DecodeConfig(bytes.NewReader(picture))
+	c, _, err := image.DecodeConfig(bytes.NewReader(content))
 	if err == nil {
 		err = o.size(c.Width, c.Height)
 	}
-	if err == nil && bytes.HasPrefix(picture, []byte("RIFF")) {
-		err = o.frames(picture)
+	if err == nil && bytes.HasPrefix(content, []byte("RIFF")) {
+		err = o.frames(content)
 	}
 	if errors.Is(err, image.ErrFormat) {
 		err = errors.New("this is neither PNG, JPEG, GIF nor WebP")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	img, _, err := image.Decode(bytes.NewReader(picture))
+	img, _, err := image.Decode(bytes.NewReader(content))
 	if err != nil {
-		return fmt.Errorf("the picture is damaged: %w", err)
+		return nil, fmt.Errorf("the picture is damaged: %w", err)
 	}
-	how := Orientation(picture)
+	if img.Bounds().Empty() {
+		return nil, errors.New("the picture has no pixels")
+	}
+	return &picture{img, Orientation(content)}, nil
+}
+
+// place makes an image of a picture.
+func (o Options) place(p *picture, d *data.Draws, to []uint8) {
+	img, how := p.img, p.how
 	b := img.Bounds()
 	w, h := b.Dx(), b.Dy()
-	if w < 1 || h < 1 {
-		return errors.New("the picture has no pixels")
-	}
 	height, width := o.Height, o.Width
 	if how > 4 {
 		height, width = width, height // until it is turned
@@ -227,7 +295,6 @@ func (o Options) decode(picture []byte, d *data.Draws, to []uint8) (err error) {
 	if o.Jitter != nil && d != nil {
 		o.Jitter.change(to, channels, d)
 	}
-	return nil
 }
 
 // size returns an error for a picture that is too large.
@@ -242,8 +309,8 @@ func (o Options) size(width, height int) error {
 }
 
 // frames returns an error if the frame in a WebP file, whose size the decoder believes, is too large. Google, WebP Container Specification; RFC 6386, section 9.1.
-func (o Options) frames(picture []byte) error {
-	for rest := picture[min(12, len(picture)):]; len(rest) >= 8; {
+func (o Options) frames(content []byte) error {
+	for rest := content[min(12, len(content)):]; len(rest) >= 8; {
 		size := int64(binary.LittleEndian.Uint32(rest[4:]))
 		body := rest[8:]
 		switch string(rest[:4]) {
@@ -328,4 +395,13 @@ func Orientation(file []byte) int {
 		return 0
 	}
 	return 0
+}
+
+// Size returns the width and the height of a picture in pixels, as its file has it, before it is turned.
+func Size(content []byte) (width, height int, err error) {
+	c, _, err := image.DecodeConfig(bytes.NewReader(content))
+	if err != nil {
+		return 0, 0, fmt.Errorf("images: %w", err)
+	}
+	return c.Width, c.Height, nil
 }

@@ -188,7 +188,7 @@ func (f *Folder) check() error {
 }
 
 // Set returns the data set of the pictures: the field image is [height width channels] as F32, and label the index of the class as I32. A batch reads
-// the files of its examples, and no more of them are in memory.
+// the files of its examples, and no more of them are in memory, unless Options.Keep says so.
 func (f *Folder) Set(o Options) (*data.Set, error) {
 	if err := f.check(); err != nil {
 		return nil, err
@@ -197,12 +197,12 @@ func (f *Folder) Set(o Options) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths := slices.Clone(f.Paths)
-	set, err := data.NewSet(data.Field{Name: "label", Array: data.Array{Shape: []int{len(paths)}, Data: slices.Clone(f.Labels)}})
+	l := &loader{Options: o, paths: slices.Clone(f.Paths), kept: map[int]*picture{}, left: o.Keep}
+	set, err := data.NewSet(data.Field{Name: "label", Array: data.Array{Shape: []int{len(f.Labels)}, Data: slices.Clone(f.Labels)}})
 	if err != nil {
 		return nil, err
 	}
-	set, err = set.Lazy("image", o.Shape(), func(row int, d *data.Draws, to []uint8) error { return o.load(paths[row], d, to) })
+	set, err = set.Lazy("image", o.Shape(), l.load)
 	if err != nil {
 		return nil, err
 	}

@@ -361,6 +361,24 @@ func TestSet(t *testing.T) {
 	if got := run(3, later); got[1] != want[1] {
 		t.Error("resumed in the second epoch, the images are others")
 	}
+	var kept []string // in no memory to speak of, in some, and in enough
+	for _, keep := range []int64{1, 4000, 1 << 30} {
+		set, err := f.Set(images.Options{Height: 6, Width: 6, Crop: &images.ResizedCrop{Least: 0.5}, Keep: keep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := ""
+		for b, err := range set.Batches(5, o).All(context.Background()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += fmt.Sprint(b.Tensor("image").Floats())
+		}
+		kept = append(kept, all)
+	}
+	if kept[0] != kept[1] || kept[0] != kept[2] {
+		t.Error("the images depend on how many are kept")
+	}
 	x, err := set.Tensor("image")
 	if err != nil {
 		t.Fatal(err)
