@@ -17,6 +17,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/limit"
 	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/pattern"
 )
 
 // This file reads files: the headers first, then the elements of one tensor after the other. Element types that tarn does not have are
@@ -194,7 +195,7 @@ func (r *Reader) add(f io.ReaderAt, size int64) error {
 
 // choose leaves the tensors that the options ask for.
 func (r *Reader) choose(o Options) error {
-	chosen, wrong := choose(r.names, o.Only, o.Skip)
+	chosen, wrong := pattern.Choose(r.names, o.Only, o.Skip)
 	if len(wrong) > 0 {
 		return errors.New("the names of the tensors do not fit the options:" + list.Lines(wrong))
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/pattern"
 )
 
 // This file reads and writes sets of files. A large model is split into files such as model-00001-of-00003.safetensors, and an index,
@@ -40,7 +41,7 @@ func (r *Reader) addIndex(path string, o Options) error {
 	for _, in := range shards {
 		names = append(names, in...)
 	}
-	chosen, _ := choose(names, o.Only, o.Skip) // Reader.choose says what is wrong
+	chosen, _ := pattern.Choose(names, o.Only, o.Skip) // Reader.choose says what is wrong
 	wanted := map[string]bool{}
 	for _, name := range chosen {
 		wanted[name] = true

@@ -9,6 +9,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/pattern"
 )
 
 // This file saves and loads the weights of a model, each under its name in the model.
@@ -120,11 +121,11 @@ func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options Load
 func match(tensors map[string]typed, params *tarn.ParamSet, options LoadOptions) (map[string]string, error) {
 	var wrong []string
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	names, idle := choose(slices.Sorted(maps.Keys(tensors)), options.Only, options.Skip)
-	rename := newRenaming(options.Rename)
+	names, idle := pattern.Choose(slices.Sorted(maps.Keys(tensors)), options.Only, options.Skip)
+	rename := pattern.NewRenaming(options.Rename)
 	from := map[string]string{}
 	for _, old := range names {
-		name, err := rename.apply(old)
+		name, err := rename.Apply(old)
 		if err != nil {
 			add("%v", err)
 			continue
@@ -134,13 +135,13 @@ func match(tensors map[string]typed, params *tarn.ParamSet, options LoadOptions)
 		}
 		from[name] = old
 	}
-	wrong = append(append(idle, rename.wrong()...), wrong...)
-	optional := newPatterns(options.AllowMissing)
+	wrong = append(append(idle, rename.Wrong()...), wrong...)
+	optional := pattern.NewSet(options.AllowMissing)
 	for name, p := range params.All() {
 		old, ok := from[name]
 		t := tensors[old]
 		switch {
-		case !ok && optional.match(name):
+		case !ok && optional.Match(name):
 		case !ok:
 			add("missing: %s %v%v", file.Name(name), p.DType(), p.Shape())
 		case t.dtype != p.DType() || !slices.Equal(t.shape, p.Shape()):

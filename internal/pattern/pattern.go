@@ -1,4 +1,6 @@
-package safetensors
+// Package pattern matches names of tensors with patterns. A * stands for any characters but a dot, so in "blocks.*.weight" for the number of a
+// block, and ** for any characters at all. Other characters stand for themselves.
+package pattern
 
 import (
 	"fmt"
@@ -6,9 +8,6 @@ import (
 	"slices"
 	"strings"
 )
-
-// This file matches names of tensors with patterns. A * stands for any characters but a dot, so in "blocks.*.weight" for the number of a
-// block, and ** for any characters at all. Other characters stand for themselves.
 
 // longName is the length from which on names match no pattern. No model has such names, but a file may.
 const longName = 10_000
@@ -95,16 +94,17 @@ func wildcards(pattern string) (n int) {
 	return n
 }
 
-// patterns are several patterns that remember which of them have matched.
-type patterns struct {
+// Set is several patterns that remember which of them have matched.
+type Set struct {
 	all  []string
 	used []bool
 }
 
-func newPatterns(all []string) *patterns { return &patterns{all, make([]bool, len(all))} }
+// NewSet returns a set of patterns, none of which has matched.
+func NewSet(all []string) *Set { return &Set{all, make([]bool, len(all))} }
 
-// match reports whether one of the patterns matches a name.
-func (p *patterns) match(name string) bool {
+// Match reports whether one of the patterns matches a name.
+func (p *Set) Match(name string) bool {
 	any := false
 	for i, pattern := range p.all {
 		if _, ok := matched(pattern, name); ok {
@@ -115,7 +115,7 @@ func (p *patterns) match(name string) bool {
 }
 
 // idle returns a line for each pattern that has matched nothing: it is most likely misspelled.
-func (p *patterns) idle(what string) (lines []string) {
+func (p *Set) idle(what string) (lines []string) {
 	for i, used := range p.used {
 		if !used {
 			lines = append(lines, fmt.Sprintf("%s: no tensor matches %q", what, p.all[i]))
@@ -124,11 +124,11 @@ func (p *patterns) idle(what string) (lines []string) {
 	return lines
 }
 
-// choose returns the names that only has, if it is not empty, without those that skip has, and lines for patterns that match nothing.
-func choose(names []string, only, skip []string) (chosen []string, wrong []string) {
-	take, leave := newPatterns(only), newPatterns(skip)
+// Choose returns the names that only has, if it is not empty, without those that skip has, and lines for patterns that match nothing.
+func Choose(names []string, only, skip []string) (chosen []string, wrong []string) {
+	take, leave := NewSet(only), NewSet(skip)
 	for _, name := range names {
-		taken, left := len(only) == 0 || take.match(name), leave.match(name)
+		taken, left := len(only) == 0 || take.Match(name), leave.Match(name)
 		if taken && !left {
 			chosen = append(chosen, name)
 		}
@@ -136,16 +136,17 @@ func choose(names []string, only, skip []string) (chosen []string, wrong []strin
 	return chosen, append(take.idle("only"), leave.idle("skip")...)
 }
 
-// renaming gives tensors other names.
-type renaming struct {
+// Renaming gives tensors other names.
+type Renaming struct {
 	rules map[string]string
 	used  map[string]bool
 }
 
-func newRenaming(rules map[string]string) *renaming { return &renaming{rules, map[string]bool{}} }
+// NewRenaming returns the renaming by rules from a pattern to another, whose wildcards become what those of the first stand for.
+func NewRenaming(rules map[string]string) *Renaming { return &Renaming{rules, map[string]bool{}} }
 
-// apply returns the new name of a tensor.
-func (r *renaming) apply(old string) (string, error) {
+// Apply returns the new name of a tensor.
+func (r *Renaming) Apply(old string) (string, error) {
 	if name, ok := r.rules[old]; ok {
 		r.used[old] = true
 		return name, nil
@@ -166,8 +167,8 @@ func (r *renaming) apply(old string) (string, error) {
 	return name, nil
 }
 
-// wrong returns a line for each rule that is impossible or has matched nothing.
-func (r *renaming) wrong() (lines []string) {
+// Wrong returns a line for each rule that is impossible or has matched nothing.
+func (r *Renaming) Wrong() (lines []string) {
 	for _, pattern := range slices.Sorted(maps.Keys(r.rules)) {
 		to := r.rules[pattern]
 		switch {
