@@ -395,18 +395,18 @@ func (w *WordPiece) Pieces(text string) []int32 {
 // Encode returns the numbers of a text's pieces with the special tokens around it, at most limit of them: further pieces are cut off at the end.
 // 0 means no limit.
 func (w *WordPiece) Encode(text string, limit int) []int32 {
-	tokens, _ := w.fill(w.single, limit, w.Pieces(text), nil)
+	tokens, _ := fill(w.single, limit, w.Pieces(text), nil)
 	return tokens
 }
 
 // EncodePair returns the numbers of two texts' pieces with the special tokens around them, and for each the number of its segment. If they are more
 // than the limit, pieces are cut off at the end of the longer text. 0 means no limit.
 func (w *WordPiece) EncodePair(a, b string, limit int) (tokens, segments []int32) {
-	return w.fill(w.pair, limit, w.Pieces(a), w.Pieces(b))
+	return fill(w.pair, limit, w.Pieces(a), w.Pieces(b))
 }
 
 // fill puts texts into a template.
-func (w *WordPiece) fill(template []templatePart, limit int, a, b []int32) (tokens, segments []int32) {
+func fill(template []templatePart, limit int, a, b []int32) (tokens, segments []int32) {
 	if limit > 0 {
 		room := limit
 		for _, p := range template {
