@@ -1,6 +1,6 @@
 // Package serve answers over HTTP for models of tables. A Server is an http.Handler:
 //
-//	s, err := serve.New(serve.Options{}, serve.Entry{Name: "houses", Path: "houses.tarn", Load: load})
+//	s, err := serve.New(serve.Options{}, serve.Entry{Name: "houses", Load: func() (predict.Model, error) { return fit.Load("houses.tarn") }})
 //	http.ListenAndServe("localhost:8080", s)
 //
 // POST /predict takes one JSON object, an array of them, {"rows": [...]}, CSV or a NumPy array, and answers in the same form. Requests that come at the same time are answered
