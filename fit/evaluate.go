@@ -27,9 +27,21 @@ type Evaluation struct {
 	Baseline map[string]float64 `json:"baseline"` // metrics of the commonest class, or of the mean, in the rows of the training
 	// Confusion counts for each class, down, what it was taken for, across.
 	Confusion [][]int `json:"confusion,omitempty"`
+	PerClass  []Class `json:"per_class,omitempty"`
 
-	truth   outcome
-	answers []float64
+	threshold float64
+	truth     outcome
+	answers   []float64
+	table     *table.Table // the rows
+}
+
+// Class is how good the answers are about one class.
+type Class struct {
+	Name      string  `json:"name"`
+	Rows      int     `json:"rows"`
+	Precision float64 `json:"precision"` // of the rows that were taken for it, the share that are of it
+	Recall    float64 `json:"recall"`    // of the rows that are of it, the share that were taken for it
+	F1        float64 `json:"f1"`
 }
 
 // outcome is what is true of some rows.
@@ -71,9 +83,9 @@ func (p *problem) guess(rows []int) []float64 {
 }
 
 // measure compares answers with the truth.
-func measure(classes []string, truth outcome, answers []float64) *Evaluation {
+func measure(classes []string, threshold float64, truth outcome, answers []float64) *Evaluation {
 	n := truth.rows()
-	e := &Evaluation{Rows: n, Classes: classes, Metrics: map[string]float64{}, Errors: map[string]float64{}, truth: truth, answers: answers}
+	e := &Evaluation{Rows: n, Classes: classes, Metrics: map[string]float64{}, Errors: map[string]float64{}, threshold: threshold, truth: truth, answers: answers}
 	if classes == nil {
 		e.quantities(truth.value, answers)
 		return e
@@ -86,12 +98,7 @@ func measure(classes []string, truth outcome, answers []float64) *Evaluation {
 	right, loss, square := 0, 0.0, 0.0
 	for i, c := range truth.class {
 		p := answers[i*k : (i+1)*k]
-		best := 0
-		for j, v := range p {
-			if v > p[best] {
-				best = j
-			}
-		}
+		best := choose(p, threshold)
 		e.Confusion[c][best]++
 		if best == int(c) {
 			right++
@@ -110,19 +117,23 @@ func measure(classes []string, truth outcome, answers []float64) *Evaluation {
 			row += e.Confusion[c][j]
 			column += e.Confusion[j][c]
 		}
+		right := float64(e.Confusion[c][c])
+		one := Class{Name: classes[c], Rows: row}
+		if column > 0 {
+			one.Precision = right / float64(column)
+		}
 		if row > 0 {
 			there++
-			recall += float64(e.Confusion[c][c]) / float64(row)
+			one.Recall, one.F1 = right/float64(row), 2*right/float64(row+column)
+			recall, f1 = recall+one.Recall, f1+one.F1
 		}
-		if row+column > 0 && row > 0 {
-			f1 += 2 * float64(e.Confusion[c][c]) / float64(row+column)
-		}
+		e.PerClass = append(e.PerClass, one)
 	}
 	e.Metrics["balanced accuracy"] = recall / there
 	e.Metrics["F1"] = f1 / there
 	if k == 2 {
-		if row, column := e.Confusion[1][0]+e.Confusion[1][1], e.Confusion[0][1]+e.Confusion[1][1]; row+column > 0 {
-			e.Metrics["F1"] = 2 * float64(e.Confusion[1][1]) / float64(row+column)
+		if e.PerClass[1].Rows > 0 {
+			e.Metrics["F1"] = e.PerClass[1].F1
 		}
 		if auc, ok := areaUnderCurve(truth.class, answers); ok {
 			e.Metrics["AUC"] = auc
@@ -267,8 +278,12 @@ func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, erro
 	if err != nil {
 		return nil, fmt.Errorf("fit: Evaluate: %w", err)
 	}
-	e := measure(m.About.Classes, truth, y)
+	e := measure(m.About.Classes, m.About.Threshold, truth, y)
 	e.Baseline = m.About.Baseline
+	if m.About.Priors != nil {
+		e.Baseline = measure(m.About.Classes, 0.5, truth, slices.Repeat(m.About.Priors, len(rows))).Metrics
+	}
+	e.table = t
 	return e, nil
 }
 

@@ -224,6 +224,8 @@ func (w *written) check() error {
 		return fmt.Errorf("the target %q is not that of the schema", a.Target)
 	case a.Task == Classify && len(a.Classes) < 2 || a.Task == Regress && len(a.Classes) > 0 || a.Task != Classify && a.Task != Regress:
 		return fmt.Errorf("the task is %q with %d classes", a.Task, len(a.Classes))
+	case len(a.Priors) > 0 && len(a.Priors) != max(1, len(a.Classes)) || slices.ContainsFunc(a.Priors, func(v float64) bool { return !finite(v) }):
+		return fmt.Errorf("there are %d priors", len(a.Priors))
 	case w.medium() != nil && len(w.Members) > 0 || w.medium() == nil && len(w.Members) == 0 || len(w.Members) > 1000:
 		return fmt.Errorf("there are %d members", len(w.Members))
 	case !(a.Share >= 0 && a.Share <= 1) || !(a.Temperature > 0) || !finite(a.Temperature) || !finite(a.Threshold) || !finite(a.Interval):

@@ -293,7 +293,7 @@ type effort struct {
 	Batch  int
 }
 
-// usualWork is the number of multiplications and additions of forward and backward passes that all folds take together.
+// usualWork is the number of multiplications and additions of forward and backward passes that all folds of one way to deal the rows take together.
 const usualWork = 8e11
 
 // plan chooses the shape of the networks and how long they train.
@@ -363,7 +363,7 @@ func (p *problem) plan(l *layout) (shape, effort) {
 			}
 			c += float64(width * l.Outputs)
 		}
-		return 6 * float64(s.Members) * c * float64(rows) * float64(len(p.folds))
+		return 6 * float64(s.Members) * c * float64(rows) * float64(len(p.folds)/max(1, o.Repeats))
 	}
 	if e.Epochs == 0 {
 		work := o.Work
@@ -378,21 +378,26 @@ func (p *problem) plan(l *layout) (shape, effort) {
 	return s, e
 }
 
-// learnNetwork trains the network of a fold, until the loss on the rows that judge has not become lower for some epochs. It keeps the best weights.
-func (p *problem) learnNetwork(ctx context.Context, m *member, f fold, number int, e effort) error {
-	o := p.options
+// learnNetwork trains the network of a fold, until the loss on the rows that judge has not become lower for some epochs. It keeps the best weights. If the context ends it
+// returns its error, and whether there are weights of at least one epoch.
+func (p *problem) learnNetwork(ctx context.Context, model *Model, number int, f fold, e effort) (learned bool, err error) {
+	o, m := p.options, model.members[number]
 	m.network = newDeep(m.layout, m.shape)
 	seed := o.Seed*1009 + uint64(number) // each fold begins elsewhere
 	if err := tarn.Init(m.network, seed); err != nil {
-		return err
+		return false, err
+	}
+	params, err := tarn.Params(m.network)
+	if err != nil {
+		return false, err
 	}
 	learn, err := p.set(m, m.learn, f.learn)
 	if err != nil {
-		return err
+		return false, err
 	}
 	judge, err := p.set(m, m.judge, f.judge)
 	if err != nil {
-		return err
+		return false, err
 	}
 	rate, decay := o.Rate, o.Decay
 	if rate == 0 {
@@ -409,14 +414,31 @@ func (p *problem) learnNetwork(ctx context.Context, m *member, f fold, number in
 	loop.Valid, loop.Epochs, loop.Batch, loop.Seed, loop.Watch, loop.Target = judge, e.Epochs, e.Batch, seed, nil, "target"
 	loop.DropLast = len(f.learn) > 2*e.Batch
 	loop.EarlyStopping = &train.EarlyStopping{Patience: 16}
+	best := map[*tarn.Param]*tarn.Tensor{} // for a training that is stopped
 	m.learn = nil // not needed any more
 	for progress, err := range loop.Run(ctx) {
 		if err != nil {
-			return fmt.Errorf("fit: fold %d: %w", number+1, err)
+			for param, t := range best {
+				if err := param.Set(t); err != nil {
+					return false, err
+				}
+			}
+			return len(best) > 0, fmt.Errorf("fit: fold %d: %w", number+1, err)
 		}
-		if r := progress.Record; r != nil && o.Progress != nil {
-			o.Progress(Progress{Stage: "network", Fold: number + 1, Folds: len(p.folds), Epoch: r.Epoch, Epochs: e.Epochs, Train: r.TrainLoss, Valid: r.ValLoss, Best: loop.EarlyStopping.Best, BestEpoch: loop.EarlyStopping.BestEpoch})
+		r := progress.Record
+		if r == nil {
+			continue
+		}
+		if r.Epoch == loop.EarlyStopping.BestEpoch {
+			for _, param := range params.All() {
+				best[param] = param.Tensor().Clone()
+			}
+		}
+		now := Progress{Stage: "network", Fold: number + 1, Folds: len(p.folds), Epoch: r.Epoch, Epochs: e.Epochs, Train: r.TrainLoss, Valid: r.ValLoss, Best: loop.EarlyStopping.Best, BestEpoch: loop.EarlyStopping.BestEpoch}
+		model.curve = append(model.curve, now)
+		if o.Progress != nil {
+			o.Progress(now)
 		}
 	}
-	return nil
+	return true, nil
 }

@@ -210,15 +210,17 @@ func (m *Model) classify(ctx context.Context, l *learner, counts []int) error {
 			guess = append(guess, float64(c)/float64(total))
 		}
 	}
-	if measure(m.About.Classes, outcome{class: p.class}, answers).Metrics["accuracy"] < 1 { // if all are right, the more certain the better, without end
+	if measure(m.About.Classes, 0.5, outcome{class: p.class}, answers).Metrics["accuracy"] < 1 { // if all are right, the more certain the better, without end
 		m.About.Temperature = p.temperature(answers, rows)
 	}
 	for i := 0; i < len(answers); i += k {
 		temper(answers[i:i+k], m.About.Temperature)
 	}
-	e := measure(m.About.Classes, outcome{class: p.class}, answers)
+	e := measure(m.About.Classes, 0.5, outcome{class: p.class}, answers)
 	m.About.Metrics, m.About.Errors = e.Metrics, e.Errors
-	m.About.Baseline = measure(m.About.Classes, outcome{class: p.class}, guess).Metrics
+	m.About.Priors, m.judged = guess[:k:k], e
+	e.Baseline = measure(m.About.Classes, 0.5, outcome{class: p.class}, guess).Metrics
+	m.About.Baseline = e.Baseline
 	return nil
 }
 

@@ -26,6 +26,9 @@ type Model struct {
 	schema  *table.Schema
 	members []*member
 	medium  medium // of a model of pictures, texts or a series, which has no members
+	judged  *Evaluation
+	tested  *Evaluation
+	curve   []Progress
 	once    sync.Once
 	runner  *predict.Predictor
 	failed  error
@@ -48,6 +51,9 @@ type About struct {
 	Errors      map[string]float64 `json:"errors"`   // standard errors of these
 	Baseline    map[string]float64 `json:"baseline"` // those of the commonest class, or of the mean
 	Linear      map[string]float64 `json:"linear"`   // those of the linear models alone
+	Priors      []float64          `json:"priors"`   // the share of each class, or the mean, in the rows learned from
+	Folds       []Fold             `json:"folds,omitempty"`
+	Tested      map[string]float64 `json:"tested,omitempty"` // metrics on Options.Test
 	Notes       []string           `json:"notes,omitempty"`
 	Seed        uint64             `json:"seed"`
 	Command     string             `json:"command,omitempty"` // by which the model was made, if one says so
@@ -56,8 +62,27 @@ type About struct {
 	Importance  []Importance       `json:"importance,omitempty"`
 }
 
-// Table makes a model of a table.
-func Table(ctx context.Context, t *table.Table, o Options) (*Model, error) {
+// Fold is how good the models of one fold are on the rows that judge it.
+type Fold struct {
+	Rows    int                `json:"rows"`
+	Metrics map[string]float64 `json:"metrics"`
+}
+
+// Plan is a table that is ready to be learned from: what its columns are, and which rows judge.
+type Plan struct {
+	Task    Task
+	Schema  *table.Schema
+	Classes []string  // nil for a quantity
+	Priors  []float64 // the share of each class, or the mean
+	Rows    int       // with a target
+	Split   string    // in words
+	Notes   []string  // what one should know before
+
+	problem *problem
+}
+
+// Prepare looks at a table and says what would be learned, without learning.
+func Prepare(t *table.Table, o Options) (*Plan, error) {
 	if t == nil {
 		return nil, errors.New("fit: the table is nil")
 	}
@@ -65,11 +90,28 @@ func Table(ctx context.Context, t *table.Table, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{schema: p.schema}
-	m.About = About{Version: 1, Task: Regress, Target: p.schema.Target().Name, Classes: p.classes, Temperature: 1, Threshold: 0.5, Rows: p.table.Rows(), Split: p.split, Seed: o.Seed, Notes: p.notes, Digest: digest(p.table)}
+	plan := &Plan{Task: Regress, Schema: p.schema, Classes: p.classes, Priors: p.guess([]int{0}), Rows: p.table.Rows(), Split: p.split, Notes: p.notes, problem: p}
 	if p.class != nil {
-		m.About.Task = Classify
+		plan.Task = Classify
 	}
+	return plan, nil
+}
+
+// Table makes a model of a table. It is Prepare and Fit in one.
+func Table(ctx context.Context, t *table.Table, o Options) (*Model, error) {
+	plan, err := Prepare(t, o)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Fit(ctx)
+}
+
+// Fit makes the model. If the context ends while the networks learn, Fit returns the model of what has been learned so far, which is whole and says in its notes what it
+// lacks, together with the cause of that.
+func (plan *Plan) Fit(ctx context.Context) (*Model, error) {
+	p, o := plan.problem, plan.problem.options
+	m := &Model{schema: p.schema}
+	m.About = About{Version: version, Task: plan.Task, Target: p.schema.Target().Name, Classes: p.classes, Temperature: 1, Threshold: 0.5, Rows: p.table.Rows(), Priors: plan.Priors, Split: p.split, Seed: o.Seed, Notes: slices.Clone(p.notes), Digest: digest(p.table)}
 	paths := make([][][]float64, len(p.folds)) // answers of the linear model by fold and penalty
 	weights := make([][][]float64, len(p.folds))
 	var s shape
@@ -108,18 +150,64 @@ func Table(ctx context.Context, t *table.Table, o Options) (*Model, error) {
 		}
 		straight[k] = paths[k][best]
 	}
+	var ended error
 	if o.Family != Linear {
+		learned := 0
 		for k, f := range p.folds {
-			if err := p.learnNetwork(ctx, m.members[k], f, k, e); err != nil {
-				return nil, err
+			found, err := p.learnNetwork(ctx, m, k, f, e)
+			if found {
+				learned++
 			}
+			if err != nil && ctx.Err() == nil {
+				return nil, err
+			} else if err != nil {
+				ended = context.Cause(ctx)
+				break
+			}
+		}
+		if ended != nil {
+			p = m.cutShort(p, learned)
+			straight = straight[:len(p.folds)]
 		}
 	}
 	if err := m.judge(p, straight); err != nil {
 		return nil, err
 	}
-	return m, nil
+	if o.Test != nil {
+		var err error
+		if m.tested, err = m.Evaluate(context.WithoutCancel(ctx), o.Test); err != nil {
+			return nil, fmt.Errorf("fit: the rows to test with: %w", err)
+		}
+		m.About.Tested = m.tested.Metrics
+	}
+	return m, ended
 }
+
+// cutShort leaves out the folds whose network has learned nothing; if that is true of all, the networks. It returns the problem with the folds that are left.
+func (m *Model) cutShort(p *problem, learned int) *problem {
+	all := len(p.folds)
+	if learned == 0 {
+		for _, member := range m.members {
+			member.network = nil
+		}
+		m.About.Notes = append(m.About.Notes, "the training was stopped before a network had learned: this is the linear model alone")
+		return p
+	}
+	cut := *p
+	cut.folds = p.folds[:learned]
+	m.members = m.members[:learned]
+	m.About.Notes = append(m.About.Notes, fmt.Sprintf("the training was stopped: the model is that of %d of %d folds", learned, all))
+	return &cut
+}
+
+// Judged returns how good the answers are about the rows that judged, which the model has not learned from. It is nil for a model that was read from a file.
+func (m *Model) Judged() *Evaluation { return m.judged }
+
+// Tested returns how good the answers are about the rows of Options.Test. It is nil without these, and for a model that was read from a file.
+func (m *Model) Tested() *Evaluation { return m.tested }
+
+// Learning returns how the networks learned, epoch by epoch and fold by fold. It is nil for a model that was read from a file.
+func (m *Model) Learning() []Progress { return m.curve }
 
 // setAll gives the params of a model consecutive parts of x.
 func setAll(model any, x []float64) error {
@@ -184,24 +272,42 @@ func (m *Model) judge(p *problem, straight [][]float64) error {
 			}
 		}
 	}
-	// One list of all rows that judge.
+	// One list of all rows that judge, each with the mean of the answers about it.
 	width := max(1, len(p.classes))
 	var rows []int
-	var answers, alone []float64
+	at := map[int]int{}
+	var answers, alone, times []float64
 	for k, f := range p.folds {
-		rows = append(rows, f.judge...)
 		a := straight[k]
 		if deep[k] != nil {
 			a = mix(straight[k], deep[k], m.About.Share)
 		}
-		answers = append(answers, a...)
-		alone = append(alone, straight[k]...)
+		for i, r := range f.judge {
+			place, known := at[r]
+			if !known {
+				place = len(rows)
+				at[r] = place
+				rows, times = append(rows, r), append(times, 0)
+				answers, alone = append(answers, make([]float64, width)...), append(alone, make([]float64, width)...)
+			}
+			times[place]++
+			for j := range width {
+				answers[place*width+j] += a[i*width+j]
+				alone[place*width+j] += straight[k][i*width+j]
+			}
+		}
 	}
+	for i := range answers {
+		answers[i] /= times[i/width]
+		alone[i] /= times[i/width]
+	}
+	truth := p.truth(rows)
 	if p.class != nil {
 		m.About.Temperature = p.temperature(answers, rows)
 		for i := 0; i < len(answers); i += width {
 			temper(answers[i:i+width], m.About.Temperature)
 		}
+		m.About.Threshold = p.chooseThreshold(truth.class, answers)
 	} else {
 		var off []float64
 		for i, r := range rows {
@@ -210,11 +316,20 @@ func (m *Model) judge(p *problem, straight [][]float64) error {
 		slices.Sort(off)
 		m.About.Interval = off[min(len(off)-1, int(math.Ceil(0.9*float64(len(off)+1)))-1)]
 	}
-	truth := p.truth(rows)
-	ev := measure(m.About.Classes, truth, answers)
+	ev := measure(m.About.Classes, m.About.Threshold, truth, answers)
 	m.About.Metrics, m.About.Errors = ev.Metrics, ev.Errors
-	m.About.Baseline = measure(m.About.Classes, truth, p.guess(rows)).Metrics
-	m.About.Linear = measure(m.About.Classes, truth, alone).Metrics
+	ev.Baseline = measure(m.About.Classes, 0.5, truth, p.guess(rows)).Metrics
+	m.About.Baseline = ev.Baseline
+	m.About.Linear = measure(m.About.Classes, 0.5, truth, alone).Metrics
+	ev.table = p.table.Take(rows)
+	m.judged = ev
+	for _, f := range p.folds {
+		var part []float64
+		for _, r := range f.judge {
+			part = append(part, answers[at[r]*width:at[r]*width+width]...)
+		}
+		m.About.Folds = append(m.About.Folds, Fold{len(f.judge), measure(m.About.Classes, m.About.Threshold, p.truth(f.judge), part).Metrics})
+	}
 	return m.important(p)
 }
 
@@ -433,7 +548,7 @@ func (m *Model) Predict(ctx context.Context, rows *table.Table) (*predict.Answer
 		for i := 0; i < len(y); i += k {
 			p := y[i : i+k : i+k]
 			a.Probabilities = append(a.Probabilities, p)
-			a.Labels = append(a.Labels, a.Classes[m.choose(p)])
+			a.Labels = append(a.Labels, a.Classes[choose(p, m.About.Threshold)])
 		}
 	} else {
 		a.Values = y
@@ -450,10 +565,10 @@ func (m *Model) Predict(ctx context.Context, rows *table.Table) (*predict.Answer
 	return a, nil
 }
 
-// choose returns the class that is chosen.
-func (m *Model) choose(p []float64) int {
+// choose returns the class that is chosen: of two the second one if its probability reaches the threshold, and otherwise the likeliest.
+func choose(p []float64, threshold float64) int {
 	if len(p) == 2 {
-		if p[1] >= m.About.Threshold {
+		if p[1] >= threshold {
 			return 1
 		}
 		return 0

@@ -39,6 +39,13 @@ type Options struct {
 	Folds int          // 0 means 5; 10 for less than 300 rows
 	Test  *table.Table // rows that judge beside those, and from which nothing is learned
 
+	// Threshold is the probability of the second of two classes from which on it is chosen: a number; "f1", the one with the best F1 on the rows that judge; or
+	// "cost:A:B", the one that costs least on them if the second class chosen wrongly costs A and one that is missed B. "" means 0.5.
+	Threshold string
+	// Repeats is how often the rows are dealt into folds, each time in another way; the model is the mean of the models of all folds. 0 means once. If one part of the
+	// rows judges, it stays the same, and the networks begin with other weights.
+	Repeats int
+
 	Weights string // "" or "none"; "balanced", so that all classes count equally; or a column with the weight of each row
 
 	Family   Family  // "" means both the linear model and perceptrons
@@ -93,6 +100,8 @@ func (o *Options) check() error {
 		return bad("family %s: there are linear, mlp, resnet and transformer", list.Quote(string(o.Family)))
 	case !(o.Valid >= 0 && o.Valid < 1):
 		return bad("a share of %v of the rows cannot judge: it must be at least 0 and below 1", o.Valid)
+	case o.Repeats < 0 || o.Repeats > 100:
+		return bad("%d repeats: there must be 1 to 100", o.Repeats)
 	case o.Folds < 0 || o.Folds == 1 || o.Folds > 100:
 		return bad("%d folds: there must be 2 to 100", o.Folds)
 	case o.Members < 0 || o.Members > 64:
@@ -106,6 +115,9 @@ func (o *Options) check() error {
 		if h < 1 || h > 1<<14 {
 			return bad("a hidden layer of %d units: there must be 1 to 16384", h)
 		}
+	}
+	if _, err := o.threshold(); err != nil {
+		return err
 	}
 	if kind, column, found := strings.Cut(o.SplitBy, ":"); !slices.Contains([]string{"", "random", "order", "time", "group"}, kind) || found != (kind == "time" || kind == "group") || found && column == "" {
 		return bad("split by %s: there are random, order, time:COLUMN and group:COLUMN", list.Quote(o.SplitBy))

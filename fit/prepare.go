@@ -66,6 +66,9 @@ func prepare(t *table.Table, o Options) (*problem, error) {
 	if err := p.weights(); err != nil {
 		return nil, err
 	}
+	if o.Threshold != "" && len(p.classes) != 2 {
+		return nil, errors.New("fit: a threshold is for two classes")
+	}
 	if err := p.divide(); err != nil {
 		return nil, err
 	}
@@ -284,7 +287,7 @@ func (p *problem) divide() error {
 		if cut < 5 || n-cut < 2 {
 			return fmt.Errorf("fit: of %d rows a share of %v cannot judge", n, share)
 		}
-		p.folds = []fold{{order[:cut], order[cut:]}}
+		p.folds = slices.Repeat([]fold{{order[:cut], order[cut:]}}, max(1, o.Repeats))
 		what := "the last ones"
 		if kind == "time" {
 			what = "the latest by " + list.Quote(column)
@@ -302,18 +305,20 @@ func (p *problem) divide() error {
 	if share > 0 {
 		folds = max(2, int(math.Round(1/share)))
 	}
-	at := p.deal(folds, group)
-	for k := range folds {
-		var f fold
-		for i := range n {
-			if at[i] == k {
-				f.judge = append(f.judge, i)
-			} else {
-				f.learn = append(f.learn, i)
+	for again := range max(1, o.Repeats) {
+		at := p.deal(folds, group, again)
+		for k := range folds {
+			var f fold
+			for i := range n {
+				if at[i] == k {
+					f.judge = append(f.judge, i)
+				} else {
+					f.learn = append(f.learn, i)
+				}
 			}
-		}
-		if len(f.judge) > 0 && len(f.learn) > 0 {
-			p.folds = append(p.folds, f)
+			if len(f.judge) > 0 && len(f.learn) > 0 {
+				p.folds = append(p.folds, f)
+			}
 		}
 	}
 	if len(p.folds) < 2 {
@@ -327,16 +332,19 @@ func (p *problem) divide() error {
 		how = ", no group of " + list.Quote(column) + " on both sides"
 	}
 	if share > 0 {
-		p.folds = p.folds[:1]
+		p.folds = slices.Repeat(p.folds[:1], max(1, o.Repeats))
 		p.split = fmt.Sprintf("%d rows to learn, %d to judge%s", len(p.folds[0].learn), len(p.folds[0].judge), how)
 		return nil
+	}
+	if o.Repeats > 1 {
+		how += fmt.Sprintf(", dealt %d times", o.Repeats)
 	}
 	p.split = fmt.Sprintf("%d rows in %d folds%s: each row is judged by models that have not seen it", n, len(p.folds), how)
 	return nil
 }
 
-// deal deals rows, or groups of them, into parts, such that each part has its share of each class, or of small and large values.
-func (p *problem) deal(parts int, group []int) []int {
+// deal deals rows, or groups of them, into parts, each time again in another way, such that each part has its share of each class, or of small and large values.
+func (p *problem) deal(parts int, group []int, again int) []int {
 	n := len(group)
 	first := map[int]int{}
 	var groups []int // the first row of each group
@@ -346,8 +354,12 @@ func (p *problem) deal(parts int, group []int) []int {
 			groups = append(groups, i)
 		}
 	}
+	stream := "fit.folds"
+	if again > 0 {
+		stream += "." + strconv.Itoa(again)
+	}
 	shuffled := make([]int, 0, len(groups))
-	for _, k := range rng.Perm(len(groups), rng.Named(p.options.Seed, "fit.folds")) {
+	for _, k := range rng.Perm(len(groups), rng.Named(p.options.Seed, stream)) {
 		shuffled = append(shuffled, groups[k])
 	}
 	if len(groups) == n {

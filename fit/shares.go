@@ -27,7 +27,7 @@ func (m *Model) shares(ctx context.Context, t *table.Table, y []float64) ([][]fl
 		steps := len(features) + 1
 		chosen := 0
 		if k > 1 {
-			chosen = m.choose(y[row*k : (row+1)*k])
+			chosen = choose(y[row*k:(row+1)*k], m.About.Threshold)
 		}
 		// All tables of all orders in one: the first row has drawn values only, each later one a true value more.
 		columns := make([]*table.Column, len(features))
