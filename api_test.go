@@ -275,11 +275,12 @@ var mayImport = []struct {
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/limit", "internal/list"}},
 	{"predict", []string{".", "data/table"}},
 	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "data/images", "data/text", "data/series", "train", "predict", "interop/safetensors", "internal/list", "internal/rng"}},
+	{"fit/report", []string{"data/table", "fit", "internal/file", "internal/plot"}},
 	{"serve", []string{"data", "data/table", "predict", "interop/npy"}},
 	{"dist/...", []string{"dist/..."}},
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list", "internal/pattern"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "dist", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
-	{"cmd/...", []string{".", "predict", "fit", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
+	{"cmd/...", []string{".", "predict", "fit/...", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "predict", "fit", "serve", "dist/..."}},
 }
 

@@ -135,7 +135,7 @@ func (e *Evaluation) Calibration() []Bin {
 			one.Predicted += q.p / float64(len(part))
 			one.Observed += q.right / float64(len(part))
 		}
-		one.Error = math.Sqrt(one.Observed * (1 - one.Observed) / float64(len(part)))
+		one.Error = math.Sqrt(max(0, one.Observed*(1-one.Observed)) / float64(len(part)))
 		out = append(out, one)
 	}
 	return out

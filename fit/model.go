@@ -582,6 +582,42 @@ func choose(p []float64, threshold float64) int {
 	return best
 }
 
+// FoldMeans returns the mean of each metric over the folds, and its standard error, both nil if there is one fold only. Folds share rows that they learned from, so that the
+// errors are a little too small.
+func (a *About) FoldMeans() (means, errors map[string]float64) {
+	if len(a.Folds) < 2 {
+		return nil, nil
+	}
+	means, errors = map[string]float64{}, map[string]float64{}
+	for name := range a.Metrics {
+		var n, sum, square float64
+		for _, f := range a.Folds {
+			if v, there := f.Metrics[name]; there {
+				n, sum, square = n+1, sum+v, square+v*v
+			}
+		}
+		if n > 1 {
+			means[name] = sum / n
+			errors[name] = math.Sqrt(max(0, square-sum*sum/n) / (n * (n - 1)))
+		}
+	}
+	return means, errors
+}
+
+// NotBetter reports whether the answers are no better than always the commonest class, or the mean, by more than a standard error, and by which metric: log loss, or RMSE.
+func (a *About) NotBetter() (metric string, worse bool) {
+	metric = "log loss"
+	if a.Task == Regress {
+		metric = "RMSE"
+	}
+	return metric, a.Metrics[metric] > a.Baseline[metric]-a.Errors[metric]
+}
+
+// SmallerIsBetter reports whether a metric is smaller for better answers.
+func SmallerIsBetter(metric string) bool {
+	return slices.Contains([]string{"log loss", "calibration error", "RMSE", "MAE"}, metric)
+}
+
 // MetricNames returns the names of the metrics, the most telling first.
 func (a *About) MetricNames() []string {
 	order := []string{"accuracy", "AUC", "balanced accuracy", "F1", "log loss", "calibration error", "RMSE", "MAE", "R2"}

@@ -89,7 +89,8 @@ type Progress struct {
 	BestEpoch   int
 }
 
-func (o *Options) check() error {
+// Check returns an error for options that no table can be fitted with.
+func (o *Options) Check() error {
 	bad := func(format string, args ...any) error { return fmt.Errorf("fit: "+format, args...) }
 	switch {
 	case o.Target == "" && o.Schema == nil:

@@ -35,7 +35,7 @@ type fold struct{ learn, judge []int }
 
 // prepare reads the table as the options say. Rows whose target is missing are left out.
 func prepare(t *table.Table, o Options) (*problem, error) {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	if t.Rows() == 0 {

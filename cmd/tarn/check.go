@@ -8,15 +8,19 @@ import (
 	"github.com/seed-49005b45/tarn/data/opticks"
 	"github.com/seed-49005b45/tarn/data/text"
 	"github.com/seed-49005b45/tarn/doctor"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/train"
 )
 
-// This file holds check, which looks at a network and a batch before a training.
+// This file holds check, which looks at a network and a batch before a training, or at a table before a model answers it.
 
 // checkCommand has the arguments of check.
 type checkCommand struct {
-	Task   string `arg:"" enum:"mnist,gpt" help:"The network and the data of train mnist or train gpt."`
+	What  string `arg:"" name:"what" help:"mnist or gpt, the network and the data of train mnist or train gpt; with --model a table: CSV or TSV, - is the standard input."`
+	Model string `placeholder:"FILE" help:"A model that tarn fit made: compare the values of a table with those that it has learned from, and find what it cannot read."`
+	JSON  bool   `name:"json" help:"With --model: print the comparison as JSON."`
+	dialectFlags
 	Hidden widths `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers of mnist (512,512)."`
 	Layers int    `default:"4" help:"Number of layers of gpt."`
 	Seed   uint64 `default:"1" help:"Seed of the initial weights."`
@@ -27,13 +31,29 @@ func (c *checkCommand) Validate() error {
 	if c.Layers < 1 || c.Layers > 100 {
 		return fmt.Errorf("--layers is %d and should be from 1 to 100", c.Layers)
 	}
-	return nil
+	return c.dialectFlags.check()
 }
 
 // Run checks and prints.
 func (c *checkCommand) Run(env *environment) error {
-	if other := map[bool]string{true: "layers", false: "hidden"}[c.Task == task]; env.given[other] {
-		return usageError{fmt.Errorf("--%s has no effect on %s", other, c.Task)}
+	if c.Model != "" {
+		for _, flag := range []string{"hidden", "layers", "seed"} {
+			if env.given[flag] {
+				return usageError{fmt.Errorf("--%s has no effect with --model", flag)}
+			}
+		}
+		return c.drift(env)
+	}
+	if c.What != task && c.What != gptTask {
+		return usageError{fmt.Errorf("expected mnist or gpt and not %s; to compare a table with a model, set --model", list.Quote(c.What))}
+	}
+	for _, flag := range []string{"json", "sep", "decimal", "na", "no-header"} {
+		if env.given[flag] {
+			return usageError{fmt.Errorf("--%s has no effect without --model", flag)}
+		}
+	}
+	if other := map[bool]string{true: "layers", false: "hidden"}[c.What == task]; env.given[other] {
+		return usageError{fmt.Errorf("--%s has no effect on %s", other, c.What)}
 	}
 	model, build, set, target, err := c.task()
 	if err != nil {
@@ -66,7 +86,7 @@ func (c *checkCommand) Run(env *environment) error {
 
 // task returns what is trained, and the name of the targets.
 func (c *checkCommand) task() (any, train.Build, *data.Set, string, error) {
-	if c.Task == task {
+	if c.What == task {
 		all, _, err := loadMNIST()
 		if err != nil {
 			return nil, nil, nil, "", err

@@ -18,6 +18,7 @@ import (
 var complete = map[string][]string{
 	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "check": {"mnist"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
 	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil, "board": {"run"},
+	"fit": {"data.csv", "--target", "y"}, "evaluate": {"m.tarn", "data.csv"}, "serve": {"m.tarn"},
 }
 
 // nonsense are values that no flag of a kind takes.
@@ -41,6 +42,11 @@ var nonsensical = map[string][]string{
 	"epochs": {"0"}, "batch": {"0"}, "examples": {"0"}, "threads": {"0", "1025"}, "layers": {"0"}, "heads": {"0", "3"}, "width": {"0", "130"}, "context": {"0"}, "length": {"0"}, "steps": {"0"}, "limit": {"0"},
 	"iterations": {"0"}, "seeds": {"0"}, "path-steps": {"0"}, "top": {"0"}, "products": {"0"}, "samples": {"0"}, "checkpoints": {"0", "101"}, "span": {"0", "1e7"},
 	"points": {"0", "1", "502"}, "through": {"", "a", "a,", ",b", "a,b,c", "\x1b[31m"},
+	"target": {""}, "report": {""}, "by": {"", "a,,b", "a,a", ","}, "task": {"sort", "Classify", "\x1b[31m"}, "type": {"", "x", "x=", "=id", "x=foo", "x=numeric,", "x=id,x=id", "\x1b[31m"}, "drop": {"", "a,,b", "a,a"},
+	"valid": {"1", "2"}, "cv": {"1", "101"}, "repeats": {"0", "101"}, "test": {""}, "split-by": {"", "foo", "time", "time:", "group:", "order:x", "\x1b[31m"}, "weights": {""}, "threshold": {"", "0", "1", "2", "x", "nan", "cost", "cost:1", "cost:0:1", "cost:1:x", "\x1b[31m"},
+	"family": {"", "foo", "Both"}, "sep": {"", "ab", "\"", "ü"}, "decimal": {"", ";", "x"}, "na": {"", "a,,b"}, "time": {"", "x", "5", "-1s", "\x1b[31m"}, "fit schema": {""}, "keep": {"", "a,,b", "a,a"}, "format": {"", "foo", "CSV"},
+	"fail-under": {"", "x", "auc", "auc=", "auc=x", "auc=nan", "foo=1", "auc=0.5,"}, "model": {""}, "addr": {"", "8080", "localhost"}, "unix": {""}, "wait": {"", "x", "2", "-1ms", "2m"}, "timeout": {"", "x", "0s", "-1s", "25h"}, "max-body": {"0"}, "max-queue": {"0"},
+	"token-file": {""}, "cert": {"", "x"}, "key": {"", "x"}, "log": {"", "foo", "JSON"},
 	"listen": {"", "6007", "0.0.0.0:6007", ":6007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},
 }
 
@@ -149,6 +155,20 @@ func TestWithoutEffect(t *testing.T) {
 		{"--json and --list can't be used together", []string{"bench", "--list", "--json"}},
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "mnist", "--watch", "0", "--watch-histograms"}},
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "gpt", "--watch-histograms", "--watch=0"}},
+		{"--by has no effect without --report", []string{"fit", "data.csv", "--target", "y", "--by", "x"}},
+		{"--out and --report have no effect", []string{"fit", "data.csv", "--target", "y", "--dry-run", "--out", "x"}},
+		{"--type and --drop have no effect", []string{"fit", "data.csv", "--target", "y", "--schema", "s.json", "--drop", "x"}},
+		{"--valid and --cv exclude each other", []string{"fit", "data.csv", "--target", "y", "--valid", "0.2", "--cv", "5"}},
+		{"--limit has no effect on tables", []string{"predict", "m.tarn", "data.csv", "--limit", "5"}},
+		{"--proba has no effect on digits", []string{"predict", ".", "digit.png", "--proba"}},
+		{"expected a file of images", []string{"predict", "."}},
+		{"--json has no effect without --model", []string{"check", "mnist", "--json"}},
+		{"--hidden has no effect with --model", []string{"check", "new.csv", "--model", "m.tarn", "--hidden", "5"}},
+		{"set --model", []string{"check", "new.csv"}},
+		{"can't be used together", []string{"inspect", "m.tarn", "--schema", "--card"}},
+		{"--addr and --unix exclude each other", []string{"serve", "m.tarn", "--addr", "localhost:0", "--unix", "s"}},
+		{"--cert and --key go together", []string{"serve", "m.tarn", "--cert", "c.pem"}},
+		{"two models are called", []string{"serve", "m.tarn", "m.tarn"}},
 		{"--layers has no effect on mnist", []string{"check", "mnist", "--layers", "2"}},
 		{"--hidden has no effect on gpt", []string{"check", "gpt", "--hidden", "8"}},
 		{"exclude each other", []string{"train", "gpt", "--out", "a", "--resume", "b"}},

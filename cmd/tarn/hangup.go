@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/signal"
 	"syscall"
 )
@@ -18,4 +19,11 @@ func withHangup(ctx context.Context) context.Context {
 		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP)
 	}
 	return ctx
+}
+
+// hangups returns what receives the signals that a terminal sends when it closes, and that ask a service to read its files again.
+func hangups() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c
 }

@@ -108,6 +108,8 @@ func TestHostileFiles(t *testing.T) {
 	dir := t.TempDir()
 	run := filepath.Join(dir, "run")
 	command(t, 0, with("--quiet", "--epochs", "1", "--out", run)...)
+	table, model := flats(t, dir, "flats.csv", 40), filepath.Join(dir, "m.tarn")
+	command(t, 0, quickFit(table, "price", "--out", model)...)
 	files := map[string]string{"directory": dir, "missing": filepath.Join(dir, "a\x1b[2J\x07b")}
 	if runtime.GOOS == "linux" {
 		files["pipe"], files["device"] = filepath.Join(dir, "pipe"), "/dev/zero"
@@ -138,6 +140,16 @@ func TestHostileFiles(t *testing.T) {
 		for _, args := range [][]string{
 			{"inspect", path},
 			{"predict", run, path},
+			{"fit", path, "--target", "x"},
+			{"fit", table, "--target", "price", "--schema", path},
+			{"fit", table, "--target", "price", "--test", path, "--out", filepath.Join(dir, "none.tarn")},
+			{"predict", model, path},
+			{"evaluate", model, path},
+			{"evaluate", path, table},
+			{"check", path, "--model", model},
+			{"check", table, "--model", path},
+			{"serve", path, "--addr", "localhost:0"},
+			{"serve", model, "--addr", "localhost:0", "--token-file", path},
 			{"train", "gpt", "--text", path, "--out", filepath.Join(dir, "none")},
 			{"fitcurve", path, "a*x", "--response", "y", "--start", "a=1"},
 			{"eval", linked("config.json")},
@@ -180,7 +192,7 @@ func TestEmptyArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"train", "mnist", "--resume", ""}, {"train", "mnist", "--out="}, {"train", "gpt", "--resume="}, {"train", "gpt", "--text", ""},
 		{"runs", ""}, {"eval", ""}, {"inspect", ""}, {"generate", ""}, {"predict", "", "x"}, {"predict", "x", ""}, {"sharpness", "x", "--plot", ""}, {"landscape", "x", "--through", ""},
-		{"bench", "--profile", "", "linreg"},
+		{"bench", "--profile", "", "linreg"}, {"fit", "", "--target", "x"}, {"fit", "x", "--target", ""}, {"evaluate", "", "x"}, {"serve", ""}, {"check", "x", "--model", ""},
 	} {
 		if _, message := command(t, exitUsage, args...); !strings.Contains(message, "without a value") {
 			t.Errorf("tarn %q: %q", args, message)
@@ -210,6 +222,8 @@ func TestFullOutput(t *testing.T) {
 	mnist, gpt := filepath.Join(dir, "mnist"), filepath.Join(dir, "gpt")
 	command(t, 0, with("--quiet", "--epochs", "1", "--out", mnist)...)
 	command(t, 0, smallGPT(t, "--quiet", "--out", gpt)...)
+	homes, model := flats(t, dir, "flats.csv", 40), filepath.Join(dir, "m.tarn")
+	command(t, 0, quickFit(homes, "price", "--out", model)...)
 	table := filepath.Join(dir, "table.csv")
 	os.WriteFile(table, []byte("x,y\n1,2\n2,4\n3,6.1\n4,8\n"), 0o600)
 	for i, args := range [][]string{
@@ -220,6 +234,8 @@ func TestFullOutput(t *testing.T) {
 		{"landscape", mnist, "--examples", "20", "--points", "2", "--skip-curvature"},
 		{"minimize", "x^2", "--start", "x=1"}, {"grad", "x^2", "--at", "x=1"}, {"fitcurve", table, "a*x", "--response", "y", "--start", "a=1"},
 		{"bench", "--list"}, {"bench", "--once", "linreg"},
+		quickFit(homes, "price", "--json", "--force", "--out", model), quickFit(homes, "price", "--out", "-"), {"predict", model, homes}, {"predict", model, homes, "--format", "jsonl"}, {"evaluate", model, homes}, {"evaluate", model, homes, "--json"},
+		{"check", homes, "--model", model}, {"inspect", model}, {"inspect", model, "--card"},
 	} {
 		if len(args) > 2 && args[1] == "mnist" && args[2] != "--resume" && args[2] != "--dry-run" {
 			args = append(args, "--out", filepath.Join(dir, fmt.Sprint("run", i)))

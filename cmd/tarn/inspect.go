@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,7 +13,10 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/fit"
+	"github.com/seed-49005b45/tarn/fit/report"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
 
@@ -20,8 +24,11 @@ import (
 
 // inspectCommand has the arguments of inspect.
 type inspectCommand struct {
-	File  string `arg:"" help:"A safetensors file, or the folder of a run."`
-	Limit int    `default:"16384" placeholder:"MIB" help:"Largest size of all tensors in the file, in MiB (16384)."`
+	File   string `arg:"" help:"A safetensors file, the folder of a run, or a model that tarn fit made."`
+	Schema bool   `xor:"what" help:"Of a model of a table: print what its columns are, as JSON that tarn fit --schema reads."`
+	Card   bool   `xor:"what" help:"Of a model of a table: print its model card, in Markdown."`
+	JSON   bool   `name:"json" xor:"what" help:"Of a model of a table: print what it knows of itself, as JSON."`
+	Limit  int    `default:"16384" placeholder:"MIB" help:"Largest size of all tensors in the file, in MiB (16384)."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -51,6 +58,12 @@ func (c *inspectCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	if _, found := contents.Metadata[fit.Key]; found {
+		return c.model(env, path)
+	}
+	if c.Schema || c.Card || c.JSON {
+		return fmt.Errorf("%s has weights and is no model of a table: --schema, --card and --json tell of those that tarn fit makes", file.Name(path))
+	}
 	fmt.Fprintln(env.stdout, file.Name(path))
 	for _, key := range slices.Sorted(maps.Keys(contents.Metadata)) {
 		fmt.Fprintf(env.stdout, "%q = %q\n", key, contents.Metadata[key])
@@ -71,6 +84,40 @@ func (c *inspectCommand) Run(env *environment) error {
 		checked = "with the right checksums"
 	}
 	fmt.Fprintf(env.stdout, "\n%d tensors, %d elements, %d bytes, %s\n", len(contents.Tensors), elements, bytes, checked)
+	return nil
+}
+
+// model tells what a model of a table is.
+func (c *inspectCommand) model(env *environment, path string) error {
+	m, err := loadModel(path)
+	if err != nil {
+		return err
+	}
+	a, w := &m.About, env.stdout
+	switch {
+	case c.Schema:
+		_, err := m.Schema().WriteTo(w)
+		return err
+	case c.Card:
+		return report.WriteCard(w, m)
+	case c.JSON:
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(map[string]any{"about": a, "schema": m.Schema()})
+	}
+	fmt.Fprintf(w, "%s: a model of %s\n", file.Name(path), list.Name(a.Target))
+	if a.Command != "" {
+		fmt.Fprintf(w, "made by %s\n", printable(a.Command))
+	}
+	fmt.Fprintf(w, "of %d rows, SHA-256 of their values %s\nsplit: %s\n\n", a.Rows, a.Digest, printable(a.Split))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "column\ttype\trole\texample\thow")
+	for _, d := range m.Schema().Columns {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", list.Name(d.Name), d.Kind, d.Role, printable(d.Example), printable(d.Why))
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+	describeModel(w, m)
 	return nil
 }
 

@@ -148,14 +148,14 @@ func (d *descent) run(ctx context.Context, loss *tarn.Value, w io.Writer, steps 
 	return a, nil
 }
 
-// fit holds the lines with the least mean squared error, one through the origin and one with a bias.
-type fit struct {
+// lineFit holds the lines with the least mean squared error, one through the origin and one with a bias.
+type lineFit struct {
 	slopeOnly, lossOnly    float64
 	slope, intercept, loss float64
 }
 
 // leastSquares solves the normal equations: sum xy / sum x^2 through the origin, cov(x, y) / var(x) with a bias.
-func leastSquares(xs, ys []float64) fit {
+func leastSquares(xs, ys []float64) lineFit {
 	n := float64(len(xs))
 	var mx, my, xx, xy float64
 	for i, x := range xs {
@@ -164,7 +164,7 @@ func leastSquares(xs, ys []float64) fit {
 		xx += x * x
 		xy += x * ys[i]
 	}
-	var f fit
+	var f lineFit
 	f.slopeOnly = xy / xx
 	var cov, variance float64
 	for i, x := range xs {

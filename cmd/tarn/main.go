@@ -27,12 +27,15 @@ const (
 type commandLine struct {
 	Version versionFlag `help:"Print the version, the revision, how the program was built, and the level of its kernels, then end. A build with CGO_ENABLED=0 is one static binary."`
 
+	Fit       fitCommand       `cmd:"" help:"Make a model of a table: find out what its columns are, learn to predict one of them, and judge the answers."`
 	Train     trainCommand     `cmd:"" help:"Train a network, and show its loss as it learns."`
 	Runs      runsCommand      `cmd:"" help:"List and compare runs."`
 	Eval      evalCommand      `cmd:"" help:"Measure a trained network on held-out data."`
-	Predict   predictCommand   `cmd:"" help:"Read digits from a file with a trained network."`
+	Predict   predictCommand   `cmd:"" help:"Answer the rows of a table with a model that tarn fit made, or read digits with a network that tarn train mnist made."`
+	Evaluate  evaluateCommand  `cmd:"" help:"Measure how good a model's answers are about a table whose targets are known."`
+	Serve     serveCommand     `cmd:"" help:"Answer over HTTP with models that tarn fit made."`
 	Generate  generateCommand  `cmd:"" help:"Write text with a trained language model."`
-	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file."`
+	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file, or tell what a model of a table is."`
 	Board     boardCommand     `cmd:"" help:"Show runs in the browser: curves, the flow of gradients through the layers, verdicts, pictures; live while they train."`
 	Bench     benchCommand     `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
 	Minimize  minimizeCommand  `cmd:"" help:"Find the minimum of a formula."`
@@ -40,7 +43,7 @@ type commandLine struct {
 	Fitcurve  fitcurveCommand  `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
 	LR        lrCommand        `cmd:"" name:"lr" help:"Find a learning rate for the MNIST network by a test that raises it at every step."`
 	Sharpness sharpnessCommand `cmd:"" help:"Measure the curvature of a trained network's loss: extremal eigenvalues of its Hessian, trace and spectral density."`
-	Check     checkCommand     `cmd:"" help:"Look at a network and a batch before a training: data, weights, loss and flow at the start, and whether it can learn."`
+	Check     checkCommand     `cmd:"" help:"Look at a network and a batch before a training: data, weights, loss and flow at the start, and whether it can learn; or compare a table with what a model has learned from."`
 	Doctor    doctorCommand    `cmd:"" help:"Judge a training by its records: what is wrong, where, and what helps."`
 	Landscape landscapeCommand `cmd:"" help:"Draw the ground of a training: the loss on a plane through the weights, the path over it, and the curvature along the way."`
 	Race      raceCommand      `cmd:"" help:"Train the MNIST network with several optimizers in turn, and draw their losses."`
@@ -58,6 +61,7 @@ type environment struct {
 	ctx    context.Context
 	stdout io.Writer
 	stderr io.Writer       // for notes beside the result
+	args   []string        // the command line
 	given  map[string]bool // the names of the flags that are on the command line
 }
 
@@ -66,7 +70,9 @@ type usageError struct{ error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	ctx = withHangup(ctx)
+	if len(os.Args) < 2 || os.Args[1] != "serve" { // which reads its models again
+		ctx = withHangup(ctx)
+	}
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -115,7 +121,7 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
 	if err != nil {
 		return complain(ctx, stderr, usageError{err})
 	}
-	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, given: given}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, args: args, given: given}
 	if err := parsed.Run(env); err != nil {
 		return complain(ctx, stderr, err)
 	}

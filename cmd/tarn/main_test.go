@@ -390,7 +390,7 @@ func TestLinreg(t *testing.T) {
 // TestLeastSquares compares with a line worked out by hand.
 func TestLeastSquares(t *testing.T) {
 	f := leastSquares([]float64{0, 1, 2}, []float64{1, 3, 4})
-	want := fit{slopeOnly: 11.0 / 5, lossOnly: (1 + 0.64 + 0.16) / 3, slope: 1.5, intercept: 7.0 / 6, loss: 1.0 / 18}
+	want := lineFit{slopeOnly: 11.0 / 5, lossOnly: (1 + 0.64 + 0.16) / 3, slope: 1.5, intercept: 7.0 / 6, loss: 1.0 / 18}
 	for i, pair := range [][2]float64{{f.slopeOnly, want.slopeOnly}, {f.lossOnly, want.lossOnly}, {f.slope, want.slope}, {f.intercept, want.intercept}, {f.loss, want.loss}} {
 		if math.Abs(pair[0]-pair[1]) > 1e-12 {
 			t.Errorf("number %d is %v, want %v", i, pair[0], pair[1])

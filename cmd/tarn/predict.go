@@ -16,42 +16,27 @@ import (
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
 
-// This file holds predict, which reads digits from a file of images.
+// This file reads digits from a file of images, for predict.
 
-// predictCommand has the arguments of predict.
-type predictCommand struct {
-	Dir   string `arg:"" name:"run" help:"Folder of a run of train mnist."`
-	File  string `arg:"" help:"An IDX or npy file with one or more images of 28 by 28, as bytes or as numbers from 0 to 1; or a PNG, JPEG, GIF or WebP picture of one digit, of any size. The ink may be bright on dark or dark on bright. An orientation in the picture's EXIF data is ignored."`
-	Limit int    `default:"256" placeholder:"MIB" help:"Largest size to which the file may unpack, in MiB; a pixel of a picture counts 8 bytes (256)."`
-}
-
-// Validate checks the flags; kong calls it.
-func (c *predictCommand) Validate() error {
-	if c.Limit < 1 || c.Limit > 1<<20 {
-		return fmt.Errorf("--limit is %d and should be from 1 to %d MiB", c.Limit, 1<<20)
-	}
-	return nil
-}
-
-// Run reads the digits and prints one per line, with its probability.
-func (c *predictCommand) Run(env *environment) error {
-	of, err := taskOf(c.Dir)
+// readDigits reads digits from a file with a trained network, and prints one per line, with its probability.
+func readDigits(env *environment, dir, path string, limit int64) error {
+	of, err := taskOf(dir)
 	if err != nil {
 		return err
 	}
 	if of == gptTask {
-		return usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; to write text: tarn generate %s", c.Dir, c.Dir)}
+		return usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; to write text: tarn generate %s", dir, dir)}
 	}
-	m, _, _, err := loadRun(c.Dir)
+	m, _, _, err := loadRun(dir)
 	if err != nil {
 		return err
 	}
-	images, turned, err := loadImages(c.File, int64(c.Limit)<<20)
+	images, turned, err := loadImages(path, limit)
 	if err != nil {
-		return fmt.Errorf("%s: %w", file.Name(c.File), err)
+		return fmt.Errorf("%s: %w", file.Name(path), err)
 	}
 	if turned {
-		fmt.Fprintf(env.stderr, "tarn: %s says that it is to be shown turned or mirrored (EXIF orientation), which is ignored: turn it first if the digit lies on its side\n", file.Name(c.File))
+		fmt.Fprintf(env.stderr, "tarn: %s says that it is to be shown turned or mirrored (EXIF orientation), which is ignored: turn it first if the digit lies on its side\n", file.Name(path))
 	}
 	return m.predict(env, images)
 }

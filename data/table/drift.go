@@ -115,7 +115,7 @@ func (tr *Transform) drift(d *Drift, t *Table, c *Column, desc *Description, lea
 		old, now = tr.levelShares(words.Levels, count, unseen)
 	}
 	if learned > 0 {
-		d.WasMissing = float64(desc.Missing) / float64(learned)
+		d.WasMissing = float64(desc.Missing+desc.Odd) / float64(learned)
 	}
 	for i := range old {
 		old[i] *= 1 - d.WasMissing
@@ -132,7 +132,7 @@ func (tr *Transform) drift(d *Drift, t *Table, c *Column, desc *Description, lea
 
 // binned returns the share of the values learned from, by their quantiles, and that of sorted values, in at most ten bins that had equally many of the former.
 func binned(quantiles, sorted []float64) (old, now []float64) {
-	const bins = 10
+	bins := min(10, len(quantiles)-1)
 	var edges []float64 // a bin goes up to its edge, and the last one has none
 	for k := 1; k < bins; k++ {
 		edge := quantiles[k*(len(quantiles)-1)/bins]
@@ -155,7 +155,13 @@ func binned(quantiles, sorted []float64) (old, now []float64) {
 		return append(out, 1-below)
 	}
 	steps := float64(len(quantiles) - 1)
-	old = shares(quantiles, func(i int) float64 { return min(1, max(0, float64(i)-0.5)/steps) })
+	old = shares(quantiles, func(i int) float64 {
+		rank := float64(i - 1)
+		if i > 1 && quantiles[i-2] == quantiles[i-1] { // many equal values, that end somewhere before the next quantile
+			rank += 0.5
+		}
+		return rank / steps
+	})
 	now = shares(sorted, func(i int) float64 { return float64(i) / max(1, float64(len(sorted))) })
 	return old, now
 }
