@@ -156,6 +156,7 @@ func TestWithoutEffect(t *testing.T) {
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "mnist", "--watch", "0", "--watch-histograms"}},
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "gpt", "--watch-histograms", "--watch=0"}},
 		{"--by has no effect without --report", []string{"fit", "data.csv", "--target", "y", "--by", "x"}},
+		{"--hidden has no effect with --family linear", []string{"fit", "data.csv", "--target", "y", "--family", "linear", "--hidden", "8"}},
 		{"--out and --report have no effect", []string{"fit", "data.csv", "--target", "y", "--dry-run", "--out", "x"}},
 		{"--type and --drop have no effect", []string{"fit", "data.csv", "--target", "y", "--schema", "s.json", "--drop", "x"}},
 		{"--valid and --cv exclude each other", []string{"fit", "data.csv", "--target", "y", "--valid", "0.2", "--cv", "5"}},
