@@ -415,7 +415,7 @@ func (p *problem) learnNetwork(ctx context.Context, model *Model, number int, f 
 	loop.DropLast = len(f.learn) > 2*e.Batch
 	loop.EarlyStopping = &train.EarlyStopping{Patience: 16}
 	best := map[*tarn.Param]*tarn.Tensor{} // for a training that is stopped
-	m.learn = nil // not needed any more
+	m.learn = nil                          // not needed any more
 	for progress, err := range loop.Run(ctx) {
 		if err != nil {
 			for param, t := range best {
