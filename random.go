@@ -63,13 +63,13 @@ func (r *Random) fill(t *Tensor, shift, scale float64, f32 func([]float32, rng.K
 		s := t.F32()
 		f32(s, r.key, r.used)
 		for i, x := range s {
-			s[i] = float32(shift + scale*float64(x))
+			s[i] = float32(shift + float64(scale*float64(x)))
 		}
 	case F64:
 		s := t.F64()
 		f64(s, r.key, r.used)
 		for i, x := range s {
-			s[i] = shift + scale*x
+			s[i] = shift + float64(scale*x)
 		}
 	default:
 		panic(fmt.Sprintf("tarn: random numbers of dtype %v; use f32 or f64", t.DType()))

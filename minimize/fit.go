@@ -153,7 +153,7 @@ func (s *double) add(x float64) {
 }
 
 func (s *double) addProduct(x, y float64) {
-	p := x * y
+	p := float64(x * y)
 	s.add(p)
 	s.lo += math.FMA(x, y, -p)
 }

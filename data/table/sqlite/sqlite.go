@@ -1,4 +1,5 @@
-// Package sqlite reads tables from SQLite databases, which it never changes.
+//go:build (amd64 || arm64) && (linux || darwin || windows || freebsd)
+
 package sqlite
 
 import (
@@ -16,14 +17,6 @@ import (
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
-
-// Options say what to read.
-type Options struct {
-	Table  string        // or view; "" means the only one that there is
-	Query  string        // a SELECT instead of a table
-	Drop   []string      // columns to leave out
-	Schema *table.Schema // read the columns that this has, as it has them, and leave out others
-}
 
 // Load reads a table, a view or the result of a query from the database at path. Values are numbers or words; a column with both is one of words.
 func Load(ctx context.Context, path string, o Options) (*table.Table, error) {

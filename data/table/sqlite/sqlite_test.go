@@ -1,3 +1,5 @@
+//go:build (amd64 || arm64) && (linux || darwin || windows || freebsd)
+
 package sqlite_test
 
 import (
