@@ -115,16 +115,17 @@ func (p *Set) Match(name string) bool {
 }
 
 // idle returns a line for each pattern that has matched nothing: it is most likely misspelled.
-func (p *Set) idle(what string) (lines []string) {
+func (p *Set) idle() (lines []string) {
 	for i, used := range p.used {
 		if !used {
-			lines = append(lines, fmt.Sprintf("%s: no tensor matches %q", what, p.all[i]))
+			lines = append(lines, fmt.Sprintf("only: no tensor matches %q", p.all[i]))
 		}
 	}
 	return lines
 }
 
-// Choose returns the names that only has, if it is not empty, without those that skip has, and lines for patterns that match nothing.
+// Choose returns the names that only has, if it is not empty, without those that skip has, and a line for each pattern of only that matches nothing.
+// What is to be skipped need not be there.
 func Choose(names []string, only, skip []string) (chosen []string, wrong []string) {
 	take, leave := NewSet(only), NewSet(skip)
 	for _, name := range names {
@@ -133,7 +134,7 @@ func Choose(names []string, only, skip []string) (chosen []string, wrong []strin
 			chosen = append(chosen, name)
 		}
 	}
-	return chosen, append(take.idle("only"), leave.idle("skip")...)
+	return chosen, take.idle()
 }
 
 // Renaming gives tensors other names.

@@ -245,7 +245,7 @@ func TestReader(t *testing.T) {
 		}
 	}
 	if _, err := (Options{Only: []string{"h.*"}, Skip: []string{"**.none"}}).Load(path); err == nil ||
-		!strings.Contains(err.Error(), "only: no tensor matches \"h.*\"\n\tskip: no tensor matches \"**.none\"") {
+		!strings.Contains(err.Error(), "only: no tensor matches \"h.*\"") {
 		t.Errorf("patterns that match nothing: %v", err)
 	}
 	if _, err := (Options{Only: []string{"h.1.w"}, MaxBytes: 15}).Load(path); err == nil || !strings.Contains(err.Error(), "raise MaxBytes") {
@@ -289,7 +289,7 @@ func TestLoadPatterns(t *testing.T) {
 		{"exact first", LoadOptions{Rename: map[string]string{"net.*.w": "*.weight", "net.out.b": "hidden.bias", "net.*.b": "*.bias"}, Only: []string{"net.**"}}, nil, `tensors "net.hidden.b" and "net.out.b" both go to "hidden.bias"`},
 		{"two rules", LoadOptions{Rename: map[string]string{"net.*.w": "*.weight", "net.hidden.*": "x.*"}, Skip: []string{"rope.*"}}, nil, `rename: "net.*.w" and "net.hidden.*" call tensor "net.hidden.w" differently: "hidden.weight" and "x.w"`},
 		{"wildcards", LoadOptions{Rename: map[string]string{"net.*.w": "*.*"}}, nil, `rename: "*.*" has more wildcards than "net.*.w"`},
-		{"idle", LoadOptions{Only: []string{"nets"}, Skip: []string{"s*"}}, nil, "only: no tensor matches \"nets\"\n\tskip: no tensor matches \"s*\""},
+		{"idle", LoadOptions{Only: []string{"nets"}, Skip: []string{"s*"}}, nil, `only: no tensor matches "nets"`},
 		{"idle rename", LoadOptions{Rename: map[string]string{"nets.*": "*"}}, nil, `rename: no tensor matches "nets.*"`},
 	} {
 		path := filepath.Join(t.TempDir(), "x.safetensors")

@@ -32,12 +32,12 @@ func (o SaveOptions) SaveWeights(path string, model any) error {
 }
 
 // LoadOptions say how the names in a file map to the names in a model. In patterns * stands for any characters but a dot, and ** for any
-// characters. A pattern of Only, Skip or Rename that matches no tensor is an error.
+// characters. A pattern of Only or Rename that matches no tensor is an error.
 type LoadOptions struct {
 	// Only are patterns of the names in the file that are loaded; nil means all.
 	Only []string
 
-	// Skip are patterns of the names in the file that are not loaded.
+	// Skip are patterns of the names in the file that are not loaded, if they are there.
 	Skip []string
 
 	// Rename maps a tensor's name in the file to its name in the model, if they differ. Both may be patterns: the first wildcard of the new name
