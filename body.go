@@ -209,6 +209,9 @@ func (g *Graph) inWhile() bool {
 // drawStep returns what random ops in g use as the step: in a loop a different number in each step.
 func (g *Graph) drawStep() *Value {
 	if g.around == nil {
+		if g.draws != nil {
+			return g.draws
+		}
 		return g.Runs()
 	}
 	around := g.around.drawStep()

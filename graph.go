@@ -17,6 +17,7 @@ type Graph struct {
 	vars    map[*Param]*Value
 	consts  map[string]*Value // scalar constants by dtype and value
 	step    *Value
+	draws   *Value // what random ops use instead, or nil
 	seed    uint64
 	randoms uint64 // random ops so far: the second key of their numbers
 	gradOf  *Value // the forward value whose gradient rule is running, or nil
@@ -38,6 +39,18 @@ func NewGraph() *Graph { return &Graph{} }
 
 // Seed sets the seed of the random ops added from now on. The default is 0.
 func (g *Graph) Seed(seed uint64) { g.orLost().root().seed = seed }
+
+// DrawBy makes the random ops that are added from now on draw by v, an I64 scalar, instead of Runs. Runs with the same v draw the same numbers, and
+// with different ones different numbers.
+func (g *Graph) DrawBy(v *Value) {
+	g = g.orLost().root()
+	switch {
+	case !v.exists() || v.graph != g || v.typ.DType != ir.I64 || v.Rank() != 0:
+		g.failAs("DrawBy", []*Value{v}, newProblem("random ops draw by an i64 scalar of the same graph"))
+	case !v.failed:
+		g.draws = v
+	}
+}
 
 // Eval switches layers added from now on to evaluation mode: dropout is the identity, and a batch norm uses
 // its running statistics. Training and evaluation are two programs made from one struct, so the mode belongs to

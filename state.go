@@ -41,6 +41,15 @@ func (p *Param) Next(g *Graph) *Value {
 	return p.Value(g)
 }
 
+// TakeAttached removes all updates that are attached in g, and returns those that Compile would have added to a program with these outputs. It
+// is for a caller who stores the states by other means.
+func (g *Graph) TakeAttached(outputs Outputs) []Update {
+	g = g.orLost()
+	updates := g.withAttached(outputs, nil)
+	g.states = nil
+	return updates
+}
+
 // withAttached adds the updates that go with what the outputs and updates need. A later one of a param replaces an earlier one.
 func (g *Graph) withAttached(outputs Outputs, updates []Update) []Update {
 	if len(g.states) == 0 {

@@ -44,3 +44,43 @@ func TestAttach(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeAttached takes the updates of a layer out of a graph, and draws by an input.
+func TestTakeAttached(t *testing.T) {
+	g := tarn.NewGraph()
+	p := tarn.NewState(tarn.F32, nil)
+	shard := g.Input("shard", tarn.I64)
+	g.DrawBy(g.Runs().Mul(tarn.Num(10)).Add(shard))
+	x := g.Uniform(tarn.F32, 0, 1)
+	g.Attach(x, p, p.Value(g).AddNum(1))
+	taken := g.TakeAttached(tarn.Outputs{"x": x})
+	if len(taken) != 1 || taken[0].Param() != p || len(g.TakeAttached(tarn.Outputs{"x": x})) != 0 {
+		t.Fatalf("taken: %v", taken)
+	}
+	step, err := tarn.Compile(g, tarn.Outputs{"x": x, "next": taken[0].Value()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	draw := func(runs, shard int64) float64 {
+		step.SetRuns(runs)
+		in := tarn.Zeros(tarn.I64)
+		in.I64()[0] = shard
+		out, err := step.Run(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out["next"].Item() != 1 || p.Tensor().Item() != 0 {
+			t.Errorf("the state is stored: %v", p.Tensor().Item())
+		}
+		return out["x"].Item()
+	}
+	if draw(0, 1) == draw(0, 2) || draw(1, 2) == draw(0, 2) || draw(1, 2) != draw(0, 12) {
+		t.Error("the draws do not follow the input")
+	}
+	for _, bad := range []*tarn.Value{nil, x, g.Num(tarn.F64, 1)} {
+		g := tarn.NewGraph()
+		if g.DrawBy(bad); g.Err() == nil {
+			t.Errorf("drawing by %v is no error", bad)
+		}
+	}
+}

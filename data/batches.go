@@ -38,7 +38,20 @@ type Options struct {
 	Last     Last      // what to do with the examples that do not fill a batch
 	Epochs   int       // total epochs, counted from epoch 0 also when resuming; 0 means 1, negative means unlimited
 	Start    Position  // where to begin
+	Part     Part      // which rows of each batch are wanted; the zero value is all, and so is any of a Stream
 	Prefetch int       // batches to prepare ahead in the background; 0 means 2, negative means none
+}
+
+// Part is the part of a batch that one of several processes needs: of the Shards into which each batch is cut, those from First to before End. Shard i of a batch
+// of n rows has the rows from i*n/Shards to before (i+1)*n/Shards.
+type Part struct{ Shards, First, End int }
+
+// rows returns the rows of a batch of n.
+func (p Part) rows(n int) (lo, hi int) {
+	if p.Shards == 0 {
+		return 0, n
+	}
+	return p.First * n / p.Shards, p.End * n / p.Shards
 }
 
 // Batches is a data set with a way to split it. Several loops may range over it, also at the same time.
@@ -56,7 +69,8 @@ type Batches struct {
 type Batch struct {
 	Position Position       // of this batch
 	Next     Position       // of the batch after it: where to resume after this batch
-	N        int            // number of examples, without padding
+	N        int            // number of examples, without padding, in all parts
+	First    int            // the row of the batch that is the first of the tensors: 0 but for a Part
 	Tensors  []*tarn.Tensor // one for each field of the set, in its order
 	names    []string
 	rows     []int32
@@ -106,6 +120,8 @@ func (b *Batches) check() error {
 		return fmt.Errorf("data: batches of %d examples, more than %d", b.size, math.MaxInt32)
 	case o.Last > Pad:
 		return fmt.Errorf("data: Last is %d, which is neither Short, Drop nor Pad", o.Last)
+	case o.Part != Part{} && (o.Part.First < 0 || o.Part.End < o.Part.First || o.Part.Shards < o.Part.End):
+		return fmt.Errorf("data: the shards from %d to %d of %d", o.Part.First, o.Part.End, o.Part.Shards)
 	case o.Start.Epoch < 0 || o.Start.Batch < 0:
 		return fmt.Errorf("data: batches cannot begin at %+v", o.Start)
 	}
@@ -300,14 +316,17 @@ func (b *Batches) slot() *slot {
 		if b.options.Last == Short && n < b.size {
 			rows = n // there is only one batch
 		}
+		lo, hi := b.options.Part.rows(rows)
+		shortLo, shortHi := b.options.Part.rows(min(short, rows))
+		rows, short = hi-lo, shortHi-shortLo
 	}
 	for i := range b.fields {
 		f := &b.fields[i]
 		s.batch.names = append(s.batch.names, f.name)
-		t := tarn.Zeros(f.dtype, append([]int{rows}, f.shape...)...)
-		s.full = append(s.full, t)
+		t := tarn.Zeros(f.dtype, append([]int{max(rows, short)}, f.shape...)...) // of a Part that of a short batch may be larger
+		s.full = append(s.full, head(t, rows))
 		if b.options.Last == Short && b.set != nil {
-			s.rest = append(s.rest, head(t, min(short, rows)))
+			s.rest = append(s.rest, head(t, short))
 		}
 	}
 	if b.set != nil {
@@ -385,6 +404,8 @@ func (d *dealer) deal(s *slot) (bool, error) {
 			b.Tensors = s.rest
 		}
 	}
+	first, end := d.options.Part.rows(len(rows))
+	b.First, rows = first, rows[first:end]
 	b.rows = append(b.rows[:0], rows...)
 	if err := s.fill(rows, rows, d.options.Seed, d.at.Epoch); err != nil {
 		return false, err

@@ -296,3 +296,55 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations for 100 batches, %v for 1100", few, many)
 	}
 }
+
+// TestParts cuts batches into shards: the parts of all processes together are the whole batches, with transforms too.
+func TestParts(t *testing.T) {
+	for _, n := range []int{3, 11, 24} {
+		for _, size := range []int{4, 11} {
+			for _, last := range []Last{Short, Drop, Pad} {
+				if last == Drop && n < size {
+					continue
+				}
+				for _, processes := range []int{1, 2, 3} {
+					const shards = 5
+					o := Options{Shuffle: true, Seed: 3, Epochs: 2, Last: last}
+					rows := func(o Options) (all [][]int64, counts, firsts []int) {
+						for b, err := range numbered(t, n).Batches(size, o).All(background) {
+							if err != nil {
+								t.Fatal(err)
+							}
+							all, counts, firsts = append(all, slices.Clone(b.Tensor("y").I64())), append(counts, b.N), append(firsts, b.First)
+							for i, y := range b.Tensor("y").I64() {
+								if b.Row(i) != int(y) {
+									t.Errorf("row %d is of example %d, and the tensor has %d", i, b.Row(i), y)
+								}
+							}
+						}
+						return all, counts, firsts
+					}
+					want, counts, _ := rows(o)
+					got := make([][]int64, len(want))
+					for p := range processes {
+						o.Part = Part{shards, p * shards / processes, (p + 1) * shards / processes}
+						parts, n, firsts := rows(o)
+						if !slices.Equal(n, counts) {
+							t.Errorf("%d examples in parts, want %d", n, counts)
+						}
+						for i := range parts {
+							if firsts[i] != len(got[i]) {
+								t.Errorf("batch %d: a part begins at row %d, and those before it have %d", i, firsts[i], len(got[i]))
+							}
+							got[i] = append(got[i], parts[i]...)
+						}
+					}
+					if fmt.Sprint(got) != fmt.Sprint(want) {
+						t.Errorf("%d examples in batches of %d for %d processes: %v, want %v", n, size, processes, got, want)
+					}
+				}
+			}
+		}
+	}
+	if err := numbered(t, 9).Batches(3, Options{Part: Part{4, 3, 5}}).Err(); err == nil {
+		t.Error("a part that is not one is no error")
+	}
+}

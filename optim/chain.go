@@ -30,6 +30,15 @@ type Accumulator interface {
 	UpdatesAt(run int64) bool
 }
 
+// Combiner is an Optimizer that can work with gradients which were computed elsewhere, such as those that the ranks of a training have combined.
+type Combiner interface {
+	// UpdateFrom is Update with the gradients of the trainable params, in their order. The loss is the value alone and has no gradient; a transform that
+	// needs it as a function of the params is an error that names the transform.
+	UpdateFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
+	// AccumulateFrom is the same for Accumulate.
+	AccumulateFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
+}
+
 // Rater is an Optimizer that reports its learning rate, for the log.
 type Rater interface {
 	// RateAt returns the learning rate at run number run, counted from 0.
@@ -71,6 +80,7 @@ type Decayer interface {
 var _ interface { // what a Chain is
 	Optimizer
 	Accumulator
+	Combiner
 	Rater
 	Counter
 	Averager
@@ -147,11 +157,16 @@ func NewChain(rate float64, transforms ...Transform) *Chain {
 // Update returns the assignments that take one step: those of the params and of the optimizer's states, which are named by
 // params. The error includes mistakes made in the graph so far.
 func (o *Chain) Update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
-	return o.attempt(func() ([]tarn.Update, error) { return o.update(loss, params) })
+	return o.attempt(func() ([]tarn.Update, error) { return o.update(loss, nil, params) })
 }
 
-func (o *Chain) update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
-	c, err := o.open(loss, params)
+// UpdateFrom returns the assignments that take one step with the given gradients of the trainable params.
+func (o *Chain) UpdateFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	return o.attempt(func() ([]tarn.Update, error) { return o.update(loss, append([]*tarn.Value{}, gradients...), params) })
+}
+
+func (o *Chain) update(loss *tarn.Value, given []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	c, err := o.open(loss, given, params)
 	if err != nil {
 		return nil, err
 	}
@@ -183,11 +198,18 @@ func (o *Chain) update(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, 
 
 // Accumulate returns the assignments that add the gradient to those of earlier micro-batches, and change no param.
 func (o *Chain) Accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
-	return o.attempt(func() ([]tarn.Update, error) { return o.accumulate(loss, params) })
+	return o.attempt(func() ([]tarn.Update, error) { return o.accumulate(loss, nil, params) })
 }
 
-func (o *Chain) accumulate(loss *tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
-	c, err := o.open(loss, params)
+// AccumulateFrom returns the assignments that add the given gradients of the trainable params to those of earlier micro-batches.
+func (o *Chain) AccumulateFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	return o.attempt(func() ([]tarn.Update, error) {
+		return o.accumulate(loss, append([]*tarn.Value{}, gradients...), params)
+	})
+}
+
+func (o *Chain) accumulate(loss *tarn.Value, given []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	c, err := o.open(loss, given, params)
 	if err != nil {
 		return nil, err
 	}
@@ -316,8 +338,8 @@ func copySet(s tarn.ParamSet) tarn.ParamSet {
 	return out
 }
 
-// open checks the settings of the chain, the loss and the params, and begins an update.
-func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) {
+// open checks the settings of the chain, the loss and the params, and begins an update, with the gradients given unless they are nil.
+func (o *Chain) open(loss *tarn.Value, given []*tarn.Value, params *tarn.ParamSet) (*Context, error) {
 	switch {
 	case isNil(o.Rate):
 		return nil, errors.New("optim: Rate is nil; set a schedule such as optim.Constant(1e-3)")
@@ -329,7 +351,7 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 		return nil, errors.New("optim: there are no params; pass those that tarn.Params finds in the model")
 	}
 	o.memory.chain = o
-	c := &Context{Graph: loss.Graph(), Loss: loss, chain: o, params: params, name: "optim", used: map[string]bool{}}
+	c := &Context{Graph: loss.Graph(), Loss: loss, given: given, chain: o, params: params, name: "optim", used: map[string]bool{}}
 	step := c.Graph.Runs()
 	if o.MicroBatches > 1 {
 		step = step.Div(tarn.Num(o.MicroBatches))
@@ -344,7 +366,9 @@ func (o *Chain) open(loss *tarn.Value, params *tarn.ParamSet) (*Context, error) 
 	switch {
 	case len(c.Slots) == 0:
 		c.Errorf("none of the %d params is trainable: all are frozen or states", params.Len())
-	case c.Graph.Err() == nil && !c.depends():
+	case given != nil && len(given) != len(c.Slots):
+		c.Errorf("there are %d gradients for %d trainable params", len(given), len(c.Slots))
+	case given == nil && c.Graph.Err() == nil && !c.depends():
 		c.Errorf("the loss made at %s depends on none of the %d trainable params in a way that a gradient can follow: was it computed from another model, or through StopGradient or integers?", loss.Place(), len(c.Slots))
 	}
 	for i, g := range o.groups {

@@ -73,6 +73,9 @@ func NewKFAC(rate float64) *KFAC {
 
 // Apply returns the steps.
 func (o *KFAC) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	if !c.needLoss() {
+		return u
+	}
 	c.needGradients()
 	c.fraction("Decay", o.Decay)
 	c.notNegative("KL", o.KL)

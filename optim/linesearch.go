@@ -34,6 +34,9 @@ func NewLineSearch() *LineSearch {
 
 // Apply searches.
 func (l LineSearch) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	if !c.needLoss() {
+		return u
+	}
 	if !(l.Decrease > 0 && l.Decrease < l.Curvature && l.Curvature < 1) {
 		c.Errorf("Decrease is %v and Curvature %v; they should lie in (0, 1), the first below the second", l.Decrease, l.Curvature)
 	}

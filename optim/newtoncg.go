@@ -59,6 +59,9 @@ const (
 
 // Apply solves for the step.
 func (o *NewtonCG) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	if !c.needLoss() {
+		return u
+	}
 	c.notNegative("Progress", o.Progress)
 	c.notNegative("Warm", o.Warm)
 	c.positive("Damping", o.Damping)

@@ -24,6 +24,9 @@ type SAM struct {
 
 // Apply returns the gradients nearby.
 func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	if !c.needLoss() {
+		return u
+	}
 	rho := cmp.Or(m.Rho, 0.05)
 	c.notNegative("Rho", rho)
 	if c.chain.MicroBatches > 1 {

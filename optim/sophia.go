@@ -48,6 +48,9 @@ func Hutchinson(c *Context) []*tarn.Value {
 
 // Apply scales the gradients.
 func (o *Sophia) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
+	if !c.needLoss() {
+		return u
+	}
 	c.needGradients()
 	c.fraction("Beta1", o.Beta1)
 	c.fraction("Beta2", o.Beta2)

@@ -21,7 +21,8 @@ type Transform interface {
 // Context is the step that a transform is part of.
 type Context struct {
 	Graph *tarn.Graph
-	Loss  *tarn.Value
+	// Loss is the loss. In a training over shards it is the value of the loss alone, and its gradient is an error.
+	Loss *tarn.Value
 	// Step is the number of updates before this one, an F64 scalar: 0 at the first. It is Graph.Runs divided by MicroBatches, so
 	// a resumed training sets it by Program.SetRuns.
 	Step *tarn.Value
@@ -33,6 +34,7 @@ type Context struct {
 	chain   *Chain
 	params  *tarn.ParamSet              // all that Update was given
 	name    string                      // the transform being applied, for reports
+	given   []*tarn.Value               // the gradients, if others have computed them
 	raw     map[*tarn.Param]*tarn.Value // the gradients of the loss, before any transform
 	used    map[string]bool
 	updates []tarn.Update
@@ -232,6 +234,14 @@ func (c *Context) needGradients() {
 	}
 }
 
+// needLoss reports a transform that needs the loss as a function of the params where there are only gradients, and returns false.
+func (c *Context) needLoss() bool {
+	if c.given != nil {
+		c.Errorf("it needs the loss at other weights or its second derivatives, and a training over shards (train.Shards) has the gradient alone: take another optimizer, or train without Shards")
+	}
+	return c.given == nil
+}
+
 // needSteps reports a transform of steps where there are gradients or updates.
 func (c *Context) needSteps() {
 	for _, s := range c.Slots {
@@ -268,7 +278,10 @@ func (c *Context) scaleRest(u []*tarn.Value) []*tarn.Value {
 
 // gradients returns the gradients of the loss.
 func (c *Context) gradients() []*tarn.Value {
-	u := tarn.Grad(c.Loss, c.values()...)
+	u := c.given
+	if u == nil {
+		u = tarn.Grad(c.Loss, c.values()...)
+	}
 	c.raw = map[*tarn.Param]*tarn.Value{}
 	for i, s := range c.Slots {
 		c.raw[s.Param] = u[i]

@@ -36,6 +36,7 @@ type state struct {
 	First          int64            `json:"first_run,omitempty"` // its runs before this training
 	Joined         map[string]int64 `json:"joined,omitempty"`    // see optim.Counter
 	Position       data.Position    `json:"position"`            // of the next batch; one past the epoch's last where only its end is to come
+	Shards         string           `json:"shards,omitempty"`    // see Loop.shards
 	Seed           uint64           `json:"seed"`
 	Batch          int              `json:"batch"`
 	DropLast       bool             `json:"drop_last"`
@@ -67,6 +68,9 @@ func (s *state) check(l *Loop) error {
 		return fmt.Errorf("it is of a training with seed %d, batches of %d (last dropped: %t) and %d examples; this one has seed %d, batches of %d (last dropped: %t) and %d examples",
 			s.Seed, s.Batch, s.DropLast, s.Examples, l.Seed, l.Batch, l.DropLast, l.Train.Len())
 	}
+	if s.Shards != l.shards() {
+		return fmt.Errorf("it is of a training over %s shards, and this one has %s: another number of ranks may resume it, but not another number of shards (Loop.Shards, --shards on the command line)", orNone(s.Shards), orNone(l.shards()))
+	}
 	if s.Weighted != weightedSum(l.Weighted) {
 		return errors.New("it is of a training whose examples are drawn by other weights (Loop.Weighted)")
 	}
@@ -92,6 +96,14 @@ func (s *state) check(l *Loop) error {
 		return fmt.Errorf("its last record is of epoch %d, and %d epochs are completed", s.Last.Epoch, at.Epoch)
 	}
 	return nil
+}
+
+// orNone is what is written for an empty text.
+func orNone(s string) string {
+	if s == "" {
+		return "no"
+	}
+	return s
 }
 
 // weightedSum is a checksum of the weights by which examples are drawn, "" if they are not.

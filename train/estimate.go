@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -57,6 +58,9 @@ func (e *Estimate) Bytes() (n int) {
 // Estimate compiles all programs of the training and takes a few steps on its first batches to see how long they take. Then
 // weights, states and the number of runs are as before. It does not touch the folder, and writes nothing.
 func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
+	if l.Shards != nil {
+		return nil, errors.New("train: Estimate is of a training without Shards: unset it; each rank needs as much memory for weights and states, and less for values")
+	}
 	folder := l.Folder
 	l.Folder = nil
 	defer func() { l.Folder = folder }()

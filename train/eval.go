@@ -9,12 +9,18 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/dist"
 )
 
 // This file holds evaluation: the forward pass alone, in graphs marked for evaluation.
 
 // Eval runs a model forward.
 type Eval struct {
+	// Comm, if it is not nil, spreads Measure over ranks, which all call it with the same arguments: batches are evaluated by turns, and what they gave is sent to
+	// all, in order. Loss and metrics have the same bits as those of one process.
+	Comm dist.Comm
+
+	team     *team
 	build    Build
 	programs []*program
 	result   Result
@@ -127,6 +133,9 @@ func (e *Eval) measure(ctx context.Context, set data.Source, size, most int, tar
 	for _, m := range metrics {
 		m.Reset()
 	}
+	if e.Comm != nil {
+		return e.measureRanks(ctx, set, size, target, metrics)
+	}
 	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
 		if err != nil {
 			return loss, n, err
@@ -134,7 +143,7 @@ func (e *Eval) measure(ctx context.Context, set data.Source, size, most int, tar
 		loss.add(r.Loss, r.Count)
 		n += r.Batch.N
 		for _, m := range metrics {
-			if err := given(m, r.Outputs, r.Batch, target); err != nil {
+			if err := given(m, r.Outputs, r.Batch.Tensor, target); err != nil {
 				return loss, n, err
 			}
 		}

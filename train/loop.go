@@ -58,6 +58,12 @@ type Loop struct {
 	// sets it to the defaults; nil measures nothing.
 	Watch *watch.Options
 
+	// Shards, if it is not nil, spreads the training over the ranks of a communicator, each of which runs the same Loop. The ranks agree on everything that ends a
+	// training: an error of one is the error of all, and if the context of one is canceled all end at the same step. Only rank 0 has the folder, the
+	// records and the loggers; those of others are not used, and what rank 0 resumes from is sent to them. Validation is spread over the
+	// ranks too. Run refuses ranks whose program, kernels, settings, data or weights differ from those of rank 0. Watch measures no steps.
+	Shards *Shards
+
 	// Loggers are told what the training does, beside the folder.
 	Loggers []Logger
 
@@ -115,6 +121,36 @@ func (l *Loop) Run(ctx context.Context) iter.Seq2[*Progress, error] {
 var errBreak = errors.New("train: the loop was broken out of")
 
 func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
+	if l.Shards == nil {
+		return l.train(ctx, show)
+	}
+	t, err := l.Shards.join()
+	if err != nil {
+		return err
+	}
+	if t.comm.Rank() != 0 {
+		folder, loggers := l.Folder, l.Loggers
+		l.Folder, l.Loggers = nil, nil
+		defer func() { l.Folder, l.Loggers = folder, loggers }()
+	}
+	err = l.train(ctx, show)
+	// Nobody leaves before the others know why.
+	left := t.meet(endMeeting, 0, err == errBreak, unlessBreak(err))
+	if err == nil {
+		return left
+	}
+	return err
+}
+
+// unlessBreak is nil for the error of a loop that was broken out of.
+func unlessBreak(err error) error {
+	if err == errBreak {
+		return nil
+	}
+	return err
+}
+
+func (l *Loop) train(ctx context.Context, show func(*Progress) bool) (err error) {
 	if l.Folder != nil {
 		if err := l.Folder.Lock(); err != nil {
 			return err
@@ -138,7 +174,8 @@ func (l *Loop) run(ctx context.Context, show func(*Progress) bool) (err error) {
 	}
 	for l.at.Position.Epoch < l.Epochs && !l.stopped() {
 		if err := l.epoch(ctx, show); err != nil {
-			if ctx.Err() != nil && l.Folder != nil && errors.Is(err, context.Cause(ctx)) {
+			var other interruptedError
+			if l.Folder != nil && (canceled(ctx, err) || errors.As(err, &other)) {
 				return l.interrupted(err)
 			}
 			return err
@@ -197,6 +234,9 @@ func (l *Loop) size() int {
 // batches deals the training set out from the position on.
 func (l *Loop) batches() *data.Batches {
 	o := data.Options{Shuffle: true, Weighted: l.Weighted, Seed: l.Seed, Start: l.at.Position}
+	if l.Shards != nil && l.Shards.team != nil {
+		o.Part = l.Shards.part()
+	}
 	if l.DropLast {
 		o.Last = data.Drop
 	}
@@ -212,7 +252,7 @@ func (l *Loop) begin() (err error) {
 	if s := l.EarlyStopping; s != nil {
 		*s = EarlyStopping{Patience: s.Patience, MinDelta: s.MinDelta}
 	}
-	l.at = state{Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Examples: l.Train.Len(), Weighted: weightedSum(l.Weighted), Early: l.EarlyStopping}
+	l.at = state{Shards: l.shards(), Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Examples: l.Train.Len(), Weighted: weightedSum(l.Weighted), Early: l.EarlyStopping}
 	l.history, l.best, l.before = nil, nil, 0
 	if l.params, err = tarn.Params(l.Model); err != nil {
 		return err
@@ -224,12 +264,14 @@ func (l *Loop) begin() (err error) {
 	if l.step, err = NewStepOf(seeded, l.params, l.Optimizer); err != nil {
 		return err
 	}
-	l.step.SkipNonFinite = l.SkipNonFinite
+	l.step.SkipNonFinite, l.step.Shards = l.SkipNonFinite, l.Shards
 	if l.Watch != nil {
 		if err := l.Watch.Check(); err != nil {
 			return err
 		}
-		l.step.Watch = watch.New(*l.Watch)
+		if l.Shards == nil {
+			l.step.Watch = watch.New(*l.Watch)
+		}
 	}
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err
@@ -244,6 +286,14 @@ func (l *Loop) begin() (err error) {
 	if err := l.tryEvaluation(); err != nil {
 		return err
 	}
+	if l.Shards != nil {
+		return l.beginRanks()
+	}
+	return l.beginFolder()
+}
+
+// beginFolder begins the training of the folder, if there is one, or resumes it.
+func (l *Loop) beginFolder() error {
 	if l.Folder == nil || len(l.Folder.checkpoints()) == 0 {
 		if err := l.step.checkWeights(); err != nil { // and not only when the folder has a checkpoint of them
 			return err
@@ -317,6 +367,15 @@ func (l *Loop) resume() error {
 			}
 		}
 	}
+	if err := l.continueFrom(s); err != nil {
+		return err
+	}
+	l.history, err = l.Folder.resumeLog(s.Position.Epoch, s.Last)
+	return err
+}
+
+// continueFrom makes the training be at s.
+func (l *Loop) continueFrom(s state) error {
 	s.Early = l.EarlyStopping
 	l.at = s
 	l.before = s.Count
@@ -324,12 +383,9 @@ func (l *Loop) resume() error {
 	if len(s.Joined) > 0 && l.step.counter != nil {
 		l.step.counter.SetJoined(s.Joined)
 		l.step.programs = nil // which have been built without
-		if err := l.step.Prepare(l.size()); err != nil {
-			return err
-		}
+		return l.step.Prepare(l.size())
 	}
-	l.history, err = l.Folder.resumeLog(s.Position.Epoch, s.Last)
-	return err
+	return nil
 }
 
 // stopped reports whether early stopping has ended the training.
@@ -339,8 +395,12 @@ func (l *Loop) stopped() bool { return l.EarlyStopping != nil && l.EarlyStopping
 func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 	l.begun = time.Now()
 	batches := l.batches()
+	taking := ctx
+	if l.Shards != nil {
+		taking = context.WithoutCancel(ctx) // the ranks are interrupted together, by the step
+	}
 	p := Progress{Epoch: l.at.Position.Epoch + 1, Epochs: l.Epochs, Batches: batches.PerEpoch()}
-	for b, err := range batches.Epoch(ctx, l.at.Position.Epoch) {
+	for b, err := range batches.Epoch(taking, l.at.Position.Epoch) {
 		if err != nil {
 			return err
 		}
@@ -386,6 +446,17 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 		return errBreak
 	}
 	return nil
+}
+
+// shards describes what of Shards the bits of a training depend on.
+func (l *Loop) shards() string {
+	switch {
+	case l.Shards == nil:
+		return ""
+	case l.Shards.Fast:
+		return fmt.Sprintf("%d, summed in any order", l.Shards.number())
+	}
+	return fmt.Sprint(l.Shards.number())
 }
 
 // rate is the number of training examples a second that this process took in this epoch.

@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"github.com/seed-49005b45/tarn"
-	"github.com/seed-49005b45/tarn/data"
 )
 
 // This file holds On, which binds a metric to an output of a model and to a field of a data set.
@@ -63,18 +62,24 @@ func (m *On) Reset() {
 	}
 }
 
-// given adds a batch to a metric, which is bound to the output "prediction" and the field target unless it says otherwise.
-func given(m Metric, outputs map[string]*tarn.Tensor, b *data.Batch, target string) error {
-	output := "prediction"
+// bound returns the output and the field that a metric compares: "prediction" and the target unless it says otherwise.
+func bound(m Metric, target string) (output, field string) {
+	output, field = "prediction", target
 	if on, ok := m.(*On); ok {
 		if on.Output != "" {
 			output = on.Output
 		}
 		if on.Field != "" {
-			target = on.Field
+			field = on.Field
 		}
 	}
-	prediction, truth := outputs[output], b.Tensor(target)
+	return output, field
+}
+
+// given adds a batch with the given fields to a metric.
+func given(m Metric, outputs map[string]*tarn.Tensor, fields func(name string) *tarn.Tensor, target string) error {
+	output, target := bound(m, target)
+	prediction, truth := outputs[output], fields(target)
 	if prediction == nil {
 		return fmt.Errorf("train: metric %q needs an output %q of the build function", m.Name(), output)
 	}

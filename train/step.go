@@ -53,6 +53,9 @@ type Step struct {
 	// Watch, if it is not nil, looks at updates at regular intervals: see package watch. It is set before the first run.
 	Watch *watch.Watcher
 
+	// Shards, if it is not nil, spreads the training over ranks. It is set before the first run and before Prepare.
+	Shards *Shards
+
 	optimizer optim.Optimizer
 	counter   optim.Counter // the optimizer, or nil if it does not count the runs itself
 	params    *tarn.ParamSet
@@ -68,6 +71,8 @@ type Step struct {
 	last      float64 // the loss of the last run
 	taken     int64   // runs of this step
 	timing    timing
+	sharded   *sharded // nil without Shards
+	offset    int      // the row of the batch that is the first of the inputs being explained
 }
 
 // program is a compiled step for one batch size.
@@ -128,6 +133,9 @@ func newStep(model any, optimizer optim.Optimizer) (*Step, error) {
 // Prepare compiles the programs for batches of n examples now instead of at the first such batch, with which the
 // optimizer's states come into being. A step of one graph is always prepared.
 func (s *Step) Prepare(n int) error {
+	if s.Shards != nil {
+		return s.prepareShards(n)
+	}
 	_, err := s.programFor(n, true, watch.Plain)
 	if err == nil && !updatesAt(s.optimizer, 0) {
 		_, err = s.programFor(n, false, watch.Plain)
@@ -350,7 +358,7 @@ func (s *Step) explain(p *program, inputs []*tarn.Tensor, b *data.Batch, e *tarn
 	case o == nil:
 		return fmt.Errorf("%w; taken op by op it is finite, so this is a matter of rounding", e)
 	case o.Input != "" && b != nil && len(o.Element) > 0:
-		return fmt.Errorf("%w; it is row %d of the data: leave it out, or replace what is not finite", e, b.Row(o.Element[0]))
+		return fmt.Errorf("%w; it is row %d of the data: leave it out, or replace what is not finite", e, b.Row(s.offset+o.Element[0]))
 	case o.Overflow && s.taken > 0 && s.grown():
 		return fmt.Errorf("%w; the training has diverged: after %d runs the largest weight is %.3g and the loss %.3g, the lowest was %.3g; try a lower learning rate, or clip the gradients",
 			e, s.taken, s.largest(), s.last, s.least)
@@ -377,6 +385,9 @@ func (s *Step) largest() (most float64) {
 // Run takes one run on tensors given in the order of the graph's inputs, n being the number of examples. A step of one
 // graph ignores n.
 func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
+	if s.Shards != nil {
+		return s.runShards(n, inputs)
+	}
 	p, err := s.next(n)
 	if err != nil {
 		return nil, err
@@ -389,6 +400,27 @@ func (s *Step) Run(n int, inputs ...*tarn.Tensor) (*Result, error) {
 
 // take takes one run on a batch of n rows.
 func (s *Step) take(ctx context.Context, b *data.Batch, n int) (*Result, error) {
+	err := s.takeBatch(ctx, b, n)
+	if canceled(ctx, err) {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		var interrupted interruptedError
+		switch {
+		case errors.As(err, &interrupted) && ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.As(err, &interrupted):
+			return nil, err
+		}
+		return nil, fmt.Errorf("train: epoch %d, batch %d of %d examples: %w", b.Position.Epoch+1, b.Position.Batch+1, n, err)
+	}
+	return &s.result, nil
+}
+
+func (s *Step) takeBatch(ctx context.Context, b *data.Batch, n int) error {
+	if s.Shards != nil {
+		return s.takeShards(ctx, &shardBatch{n: n, first: b.First, input: b.Tensor, batch: b})
+	}
 	p, err := s.next(n)
 	if err == nil {
 		err = p.bind(b)
@@ -396,13 +428,7 @@ func (s *Step) take(ctx context.Context, b *data.Batch, n int) (*Result, error) 
 	if err == nil {
 		err = s.trainOn(ctx, p, p.inputs, b, n)
 	}
-	if canceled(ctx, err) {
-		return nil, context.Cause(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("train: epoch %d, batch %d of %d examples: %w", b.Position.Epoch+1, b.Position.Batch+1, n, err)
-	}
-	return &s.result, nil
+	return err
 }
 
 // canceled reports whether err is that ctx was canceled.

@@ -161,7 +161,7 @@ func (l *Loop) endWatch(err error) error {
 func (l *Loop) describe() (watch.Header, error) {
 	h := l.step.Watched()
 	h.Run, h.Every, h.Batch, h.Examples, h.Epochs = l.at.Runs, 0, l.Batch, max(0, l.Train.Len()), l.Epochs
-	if l.Watch != nil {
+	if l.step.Watch != nil {
 		h.Every = l.step.Watch.Every()
 	}
 	h.Optimizer = strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", l.Optimizer), "*"), "optim."))
