@@ -240,6 +240,15 @@ func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, erro
 	if t == nil {
 		return nil, errors.New("fit: Evaluate: the table is nil")
 	}
+	if s, ok := m.medium.(*seriesMedium); ok {
+		truth, answers, err := m.backtest(ctx, s, t)
+		if err != nil {
+			return nil, fmt.Errorf("fit: Evaluate: %w", err)
+		}
+		e := measure(nil, outcome{value: truth}, answers)
+		e.Baseline = m.About.Baseline
+		return e, nil
+	}
 	d := m.schema.Target()
 	c := t.Column(d.Name)
 	if c == nil {

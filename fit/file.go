@@ -46,6 +46,8 @@ func (m *Model) contents() (map[string]*tarn.Tensor, map[string]string, error) {
 	switch medium := m.medium.(type) {
 	case *imageMedium:
 		w.Images = medium
+	case *seriesMedium:
+		w.Series = medium
 	}
 	if m.medium != nil {
 		set, err := tarn.Params(m.medium.network())

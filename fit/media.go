@@ -11,6 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/predict"
@@ -35,13 +36,17 @@ type medium interface {
 
 // media are the media as a file has them; one of them is there.
 type media struct {
-	Images *imageMedium `json:"images,omitempty"`
+	Images *imageMedium  `json:"images,omitempty"`
+	Series *seriesMedium `json:"series,omitempty"`
 }
 
 // medium returns the one that is there, or nil.
 func (m media) medium() medium {
-	if m.Images != nil {
+	switch {
+	case m.Images != nil:
 		return m.Images
+	case m.Series != nil:
+		return m.Series
 	}
 	return nil
 }
@@ -245,6 +250,9 @@ const partRows = 256
 
 // mediaAnswers answers rows.
 func (m *Model) mediaAnswers(ctx context.Context, t *table.Table) ([]float64, error) {
+	if s, ok := m.medium.(*seriesMedium); ok {
+		return m.seriesAnswers(ctx, s, t)
+	}
 	runner, err := m.predictor()
 	if err != nil {
 		return nil, err
@@ -282,7 +290,13 @@ func (m *Model) mediaAnswers(ctx context.Context, t *table.Table) ([]float64, er
 
 // checkMedia returns an error if what a file says of its medium makes no sense.
 func (m *Model) checkMedia() error {
-	if len(m.schema.Features()) == 0 {
+	if s, ok := m.medium.(*seriesMedium); ok {
+		for _, name := range append([]string{s.Time, s.Group}, s.Columns...) {
+			if name != "" && m.schema.Column(name) == nil {
+				return fmt.Errorf("the schema has no column %s", list.Quote(name))
+			}
+		}
+	} else if len(m.schema.Features()) == 0 {
 		return errors.New("the schema has no column to read")
 	}
 	return m.medium.check(&m.About)

@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-49005b45/tarn/data/images"
 	"github.com/seed-49005b45/tarn/data/mnist"
@@ -183,5 +186,125 @@ func TestResNets(t *testing.T) {
 			t.Fatal(err)
 		}
 		again(t, m, rows.Take([]int{0, 5}))
+	}
+}
+
+// seasons is a table of two series of months, with a season of 12 and a trend.
+func seasons(t *testing.T, months int) *table.Table {
+	t.Helper()
+	var day, shop []string
+	var sales, price []float64
+	for i := range months {
+		for k, name := range []string{"north", "south"} {
+			day = append(day, time.Date(2001, time.Month(1+i), 1, 0, 0, 0, 0, time.UTC).Format("2006-01-02"))
+			shop = append(shop, name)
+			sales = append(sales, float64(k+1)*(100+float64(i)+30*math.Sin(float64(i)*math.Pi/6))+math.Sin(float64(i*i)))
+			price = append(price, float64(i%3))
+		}
+	}
+	tab, err := table.New(table.Words("day", day...), table.Words("shop", shop...), table.Numbers("sales", sales...), table.Numbers("price", price...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tab
+}
+
+func TestSeries(t *testing.T) {
+	ctx := context.Background()
+	tab := seasons(t, 120)
+	for _, network := range []string{"gru", "tcn"} {
+		o := fit.SeriesOptions{Target: "sales", Time: "day", Group: "shop", Columns: []string{"price"}, Horizon: 6, Hidden: 16, Network: network, MediaOptions: fit.MediaOptions{Epochs: 30, Seed: 1}}
+		m, err := fit.Series(ctx, tab, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(network, m.About.Metrics, m.About.Baseline)
+		if m.About.Metrics["MAE"] > m.About.Baseline["MAE"]/3 || m.About.Interval <= 0 || !m.ReadsSeries() {
+			t.Errorf("%s: %+v", network, m.About)
+		}
+		rows := make([]int, 200)
+		for i := range rows {
+			rows[i] = i
+		}
+		known := tab.Take(rows) // 100 months
+		loaded := again(t, m, known)
+		e, err := loaded.Evaluate(ctx, tab)
+		if err != nil || e.Metrics["MAE"] > m.About.Baseline["MAE"]/2 || e.Rows < 100 {
+			t.Errorf("%s: %v, %v", network, e.Metrics, err)
+		}
+		later, answers, err := loaded.Forecast(ctx, known)
+		if err != nil || later.Rows() != 12 || later.Column("day").Text(0) != "2009-05-01" || later.Column("day").Text(5) != "2009-10-01" || later.Column("shop").Text(6) != "south" {
+			t.Fatalf("%s: %+v %v", network, later, err)
+		}
+		// The same months, asked for by rows without their values, in any order.
+		for i := 200; i < 212; i++ {
+			rows = append(rows, i)
+		}
+		open := tab.Take(rows)
+		sales := append([]float64{}, open.Column("sales").Numbers...)
+		for i := 200; i < 212; i++ {
+			sales[i] = math.NaN()
+		}
+		slices.Reverse(rows)
+		open = open.With(table.Numbers("sales", sales...)).Take(rows)
+		asked, err := loaded.Predict(ctx, open)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range rows {
+			want := sales[r]
+			if r >= 200 {
+				want = answers.Values[(r-200)%2*6+(r-200)/2]
+			}
+			if math.Abs(asked.Values[i]-want) > 1e-3 {
+				t.Errorf("%s: row %d is %v, want %v", network, r, asked.Values[i], want)
+			}
+		}
+		var a, b bytes.Buffer
+		second, err := fit.Series(ctx, tab, o)
+		if err = errors.Join(err, m.Write(&a), second.Write(&b)); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
+			t.Errorf("%s: the same table and seed make another model, %v", network, err)
+		}
+		far := tab.With(table.Numbers("sales", append(slices.Clone(tab.Column("sales").Numbers[:220]), slices.Repeat([]float64{math.NaN()}, 20)...)...))
+		_, err = m.Predict(ctx, far)
+		var cell *table.CellError
+		if !errors.As(err, &cell) || cell.Column != "sales" || !strings.Contains(err.Error(), "7 steps after the last one that is known") {
+			t.Errorf("%s: %v", network, err)
+		}
+	}
+	numbers := make([]float64, 80)
+	for i := range numbers {
+		numbers[i] = float64(i % 7)
+	}
+	plain, err := table.New(table.Numbers("y", numbers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := fit.Series(ctx, plain, fit.SeriesOptions{Target: "y", Horizon: 3, MediaOptions: fit.MediaOptions{Epochs: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if later, a, err := again(t, m, plain).Forecast(ctx, plain); err != nil || later.Rows() != 3 || a.Rows() != 3 {
+		t.Errorf("%v %v %v", later, a, err)
+	}
+	for name, c := range map[string]struct {
+		t    *table.Table
+		o    fit.SeriesOptions
+		want string
+	}{
+		"nil":     {nil, fit.SeriesOptions{}, "the table is nil"},
+		"target":  {tab, fit.SeriesOptions{Horizon: 1}, "the column \"\" cannot be"},
+		"column":  {tab, fit.SeriesOptions{Target: "x", Horizon: 1}, `no column "x"`},
+		"twice":   {tab, fit.SeriesOptions{Target: "sales", Columns: []string{"sales"}, Horizon: 1}, "cannot be the target"},
+		"horizon": {plain, fit.SeriesOptions{Target: "y"}, "a horizon of 0"},
+		"network": {plain, fit.SeriesOptions{Target: "y", Horizon: 1, Network: "lstm"}, `network "lstm"`},
+		"long":    {plain, fit.SeriesOptions{Target: "y", Horizon: 2, Length: 100}, "longer than the longest"},
+		"few":     {plain, fit.SeriesOptions{Target: "y", Horizon: 20, Length: 50}, "too few"},
+		"time":    {tab, fit.SeriesOptions{Target: "sales", Time: "day", Horizon: 1}, "is there twice"},
+		"weights": {plain, fit.SeriesOptions{Target: "y", Horizon: 1, MediaOptions: fit.MediaOptions{Weights: "balanced"}}, "balanced"},
+	} {
+		if _, err := fit.Series(ctx, c.t, c.o); err == nil || !strings.HasPrefix(err.Error(), "fit: ") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
 	}
 }

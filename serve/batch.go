@@ -93,7 +93,7 @@ func (s *Server) answer(m *served) {
 // any, and whether there will be no more.
 func (s *Server) collect(m *served, first *request) (batch []*request, next *request, last bool) {
 	batch = []*request{first}
-	if first.explain {
+	if m, ok := first.version.model.(interface{ ReadsSeries() bool }); first.explain || ok && m.ReadsSeries() {
 		return batch, nil, false
 	}
 	var late <-chan time.Time
