@@ -245,7 +245,7 @@ func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, erro
 		if err != nil {
 			return nil, fmt.Errorf("fit: Evaluate: %w", err)
 		}
-		e := measure(nil, outcome{value: truth}, answers)
+		e := measure(nil, 0.5, outcome{value: truth}, answers)
 		e.Baseline = m.About.Baseline
 		return e, nil
 	}

@@ -91,7 +91,7 @@ func Images(ctx context.Context, f *images.Folder, o ImageOptions) (*Model, erro
 			medium.Size = 32
 		}
 	}
-	m := &Model{medium: medium, schema: pictureSchema(o.Target, len(f.Paths), len(sorted)), About: About{Version: 1, Task: Classify, Target: o.Target, Classes: sorted, Share: 1, Temperature: 1, Threshold: 0.5, Seed: o.Seed}}
+	m := &Model{medium: medium, schema: pictureSchema(o.Target, len(f.Paths), len(sorted)), About: About{Version: version, Task: Classify, Target: o.Target, Classes: sorted, Share: 1, Temperature: 1, Threshold: 0.5, Seed: o.Seed}}
 	if err := m.checkMedia(); err != nil {
 		return nil, fmt.Errorf("fit: %w", err)
 	}

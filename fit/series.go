@@ -80,7 +80,7 @@ func Series(ctx context.Context, t *table.Table, o SeriesOptions) (*Model, error
 		o.Length = min(max(24, 3*o.Horizon), max(2, (longest-o.Horizon)/3))
 	}
 	medium := &seriesMedium{Network: o.Network, Time: o.Time, Group: o.Group, Columns: columns, Length: o.Length, Horizon: o.Horizon, Hidden: o.Hidden}
-	m := &Model{medium: medium, About: About{Version: 1, Task: Regress, Target: o.Target, Share: 1, Temperature: 1, Threshold: 0.5, Seed: o.Seed, Digest: digest(t)}}
+	m := &Model{medium: medium, About: About{Version: version, Task: Regress, Target: o.Target, Share: 1, Temperature: 1, Threshold: 0.5, Seed: o.Seed, Digest: digest(t)}}
 	if m.schema, err = seriesSchema(t, o); err != nil {
 		return nil, err
 	}
@@ -134,21 +134,27 @@ func Series(ctx context.Context, t *table.Table, o SeriesOptions) (*Model, error
 			truth, naive = append(truth, all[p.Series].Values[0][p.At+k]), append(naive, level)
 		}
 	}
-	m.About.take(truth, answers, naive)
+	m.judged = m.About.take(truth, answers, naive)
 	return m, nil
 }
 
 // take fills in how good forecasts are.
-func (a *About) take(truth, answers, naive []float64) {
-	e := measure(nil, outcome{value: truth}, answers)
+func (a *About) take(truth, answers, naive []float64) *Evaluation {
+	e := measure(nil, 0.5, outcome{value: truth}, answers)
 	a.Metrics, a.Errors = e.Metrics, e.Errors
-	a.Baseline = measure(nil, outcome{value: truth}, naive).Metrics
+	a.Baseline = measure(nil, 0.5, outcome{value: truth}, naive).Metrics
 	var off []float64
 	for i, v := range truth {
 		off = append(off, math.Abs(v-answers[i]))
 	}
 	slices.Sort(off)
 	a.Interval = off[min(len(off)-1, int(0.9*float64(len(off))))]
+	mean := 0.0
+	for _, v := range truth {
+		mean += v / float64(len(truth))
+	}
+	a.Priors, e.Baseline = []float64{mean}, a.Baseline
+	return e
 }
 
 // seriesSchema is the schema of the columns that are read.
