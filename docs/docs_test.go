@@ -88,19 +88,7 @@ func TestPrograms(t *testing.T) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			text := pages(t)[page]
 			dir := t.TempDir()
-			tables, err := filepath.Glob("*.csv")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range tables {
-				table, err := os.ReadFile(name)
-				if err == nil {
-					err = os.WriteFile(filepath.Join(dir, name), table, 0o644)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
+			copyTables(t, dir)
 			all := blocks(page, text)
 			grown := 0 // by how much the page has become longer
 			for i, b := range all {
@@ -130,6 +118,100 @@ func TestPrograms(t *testing.T) {
 		})
 	}
 }
+
+// copyTables copies the tables that the pages use into dir.
+func copyTables(t *testing.T, dir string) {
+	t.Helper()
+	for _, pattern := range []string{"*.csv", filepath.Join(root, "examples", "*", "testdata", "*.csv")} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			table, err := os.ReadFile(name)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, filepath.Base(name)), table, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestConsole runs the commands in the blocks called console, which are the lines that begin with $, in the order of the page and in one directory. What
+// they print, to either output, stands below each. Numbers may differ. The commands are tarn, and cat, which shows a file or, with > and the lines
+// below it, makes one.
+func TestConsole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: builds the command and fits models")
+	}
+	binary := ""
+	for _, page := range slices.Sorted(maps.Keys(pages(t))) {
+		text := pages(t)[page]
+		dir, grown := "", 0
+		for _, b := range blocks(page, text) {
+			if b.language != "console" {
+				continue
+			}
+			if binary == "" {
+				binary = filepath.Join(t.TempDir(), "tarn.exe")
+				goCommand(t, "cmd/tarn", "build", "-o", binary, "./cmd/tarn")
+			}
+			if dir == "" {
+				dir = t.TempDir()
+				copyTables(t, dir)
+			}
+			got := ""
+			for command := range strings.SplitSeq(strings.TrimPrefix(b.text, "$ "), "\n$ ") {
+				line, below, _ := strings.Cut(command, "\n")
+				got += "$ " + line + "\n" + console(t, b, binary, dir, strings.Fields(line), below)
+			}
+			switch plain := func(s string) string { return strings.Join(strings.Fields(numbers.ReplaceAllString(s, "#")), " ") }; {
+			case *update:
+				text = text[:b.from+grown] + got + text[b.to+grown:]
+				grown += len(got) - (b.to - b.from)
+			case plain(got) != plain(b.text):
+				t.Errorf("%s: the commands print\n%sand the page says\n%sIf that is meant: go test ./docs -update", b.place(), got, b.text)
+			}
+		}
+		if *update && dir != "" {
+			if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// console runs one command of a page and returns what it prints.
+func console(t *testing.T, b block, tarn, dir string, args []string, below string) string {
+	t.Helper()
+	if len(args) == 3 && args[0] == "cat" && args[1] == ">" {
+		if err := os.WriteFile(filepath.Join(dir, args[2]), []byte(below), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return below
+	}
+	if args[0] == "cat" && len(args) == 2 {
+		text, err := os.ReadFile(filepath.Join(dir, args[1]))
+		if err != nil {
+			t.Fatalf("%s: %v", b.place(), err)
+		}
+		return string(text)
+	}
+	if args[0] != "tarn" {
+		t.Fatalf("%s: the command %q is not one that the test knows", b.place(), args[0])
+	}
+	cmd := exec.Command(tarn, args[1:]...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v", b.place(), err)
+	}
+	return string(out)
+}
+
+var numbers = regexp.MustCompile(`-?\d+(\.\d+)?(e[-+]\d+)?|[0-9a-f]{64}`)
 
 var fractions = regexp.MustCompile(` *-?\d+\.\d+(e[-+]\d+)?`)
 

@@ -31,7 +31,7 @@ func run(ctx context.Context, path string) (*fit.Model, *predict.Answers, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := fit.Table(ctx, t, fit.Options{Target: "species"})
+	m, err := fit.Table(ctx, t, fit.Options{Target: "species", Seed: 1})
 	if err != nil {
 		return nil, nil, err
 	}
