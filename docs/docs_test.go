@@ -78,8 +78,11 @@ func blocks(page, text string) (all []block) {
 	return all
 }
 
-// TestPrograms runs every whole program of a page, in the order of the page and in one directory, so that a program finds the files of those
-// before it. What it prints stands in the output block after it. Numbers with a fraction may differ, as they do between levels of the processor.
+// TestPrograms runs every whole program and the commands of a page, in the order of the page and in one directory, so that each finds the files of those
+// before it. What a program prints stands in the output block after it. Numbers with a fraction may differ, as they do between levels of the processor.
+//
+// Commands are the lines that begin with $ in blocks called console. What they print, to either output, stands below each; any number there may differ.
+// They are tarn, and cat, which with > makes a file of the lines below it.
 func TestPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: builds and runs programs")
@@ -91,23 +94,25 @@ func TestPrograms(t *testing.T) {
 			copyTables(t, dir)
 			all := blocks(page, text)
 			grown := 0 // by how much the page has become longer
+			compare := func(b block, got string, may *regexp.Regexp) {
+				plain := func(s string) string { return strings.Join(strings.Fields(may.ReplaceAllString(s, " # ")), " ") }
+				switch {
+				case *update:
+					text = text[:b.from+grown] + got + text[b.to+grown:]
+					grown += len(got) - (b.to - b.from)
+				case plain(got) != plain(b.text):
+					t.Errorf("%s: it prints\n%sand the page says\n%sIf that is meant: go test ./docs -update", b.place(), got, b.text)
+				}
+			}
 			for i, b := range all {
-				if !b.isProgram() {
-					continue
-				}
-				got := run(t, b, dir)
-				if i+1 == len(all) || all[i+1].language != "output" {
+				switch {
+				case b.language == "console":
+					compare(b, console(t, b, dir), numbers)
+				case !b.isProgram():
+				case i+1 == len(all) || all[i+1].language != "output":
 					t.Errorf("%s: the program has no output block", b.place())
-					continue
-				}
-				want := all[i+1]
-				if *update {
-					text = text[:want.from+grown] + got + text[want.to+grown:]
-					grown += len(got) - (want.to - want.from)
-					continue
-				}
-				if fractions.ReplaceAllString(got, "#") != fractions.ReplaceAllString(want.text, "#") {
-					t.Errorf("%s: the program prints\n%sand the page says\n%sIf that is meant: go test ./docs -update", b.place(), got, want.text)
+				default:
+					compare(all[i+1], run(t, b, dir), fractions)
 				}
 			}
 			if *update && text != pages(t)[page] {
@@ -139,79 +144,62 @@ func copyTables(t *testing.T, dir string) {
 	}
 }
 
-// TestConsole runs the commands in the blocks called console, which are the lines that begin with $, in the order of the page and in one directory. What
-// they print, to either output, stands below each. Numbers may differ. The commands are tarn, and cat, which shows a file or, with > and the lines
-// below it, makes one.
-func TestConsole(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: builds the command and fits models")
-	}
-	binary := ""
-	for _, page := range slices.Sorted(maps.Keys(pages(t))) {
-		text := pages(t)[page]
-		dir, grown := "", 0
-		for _, b := range blocks(page, text) {
-			if b.language != "console" {
-				continue
+// console runs the commands of a block and returns them with what they print.
+func console(t *testing.T, b block, dir string) string {
+	t.Helper()
+	var out strings.Builder
+	for command := range strings.SplitSeq(strings.TrimPrefix(b.text, "$ "), "\n$ ") {
+		line, below, _ := strings.Cut(strings.TrimSuffix(command, "\n"), "\n")
+		fmt.Fprintf(&out, "$ %s\n", line)
+		switch args := strings.Fields(line); {
+		case args[0] == "tarn":
+			cmd := exec.Command(theCommand(t), args[1:]...)
+			cmd.Dir = dir
+			printed, err := cmd.CombinedOutput()
+			if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+				t.Fatalf("%s: %v", b.place(), err)
 			}
-			if binary == "" {
-				binary = filepath.Join(t.TempDir(), "tarn.exe")
-				goCommand(t, "cmd/tarn", "build", "-o", binary, "./cmd/tarn")
+			for line := range strings.Lines(string(printed)) {
+				fmt.Fprintln(&out, strings.TrimRight(line, " \r\n"))
 			}
-			if dir == "" {
-				dir = t.TempDir()
-				copyTables(t, dir)
-			}
-			got := ""
-			for command := range strings.SplitSeq(strings.TrimPrefix(b.text, "$ "), "\n$ ") {
-				line, below, _ := strings.Cut(command, "\n")
-				got += "$ " + line + "\n" + console(t, b, binary, dir, strings.Fields(line), below)
-			}
-			switch plain := func(s string) string { return strings.Join(strings.Fields(numbers.ReplaceAllString(s, "#")), " ") }; {
-			case *update:
-				text = text[:b.from+grown] + got + text[b.to+grown:]
-				grown += len(got) - (b.to - b.from)
-			case plain(got) != plain(b.text):
-				t.Errorf("%s: the commands print\n%sand the page says\n%sIf that is meant: go test ./docs -update", b.place(), got, b.text)
-			}
-		}
-		if *update && dir != "" {
-			if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
+		case len(args) == 3 && args[0] == "cat" && args[1] == ">":
+			if err := os.WriteFile(filepath.Join(dir, args[2]), []byte(below+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
+			fmt.Fprintln(&out, below)
+		default:
+			t.Fatalf("%s: the test does not know the command %q", b.place(), line)
 		}
 	}
+	return out.String()
 }
 
-// console runs one command of a page and returns what it prints.
-func console(t *testing.T, b block, tarn, dir string, args []string, below string) string {
+var built string // the command, once it is built
+
+// theCommand builds tarn and returns where it is.
+func theCommand(t *testing.T) string {
 	t.Helper()
-	if len(args) == 3 && args[0] == "cat" && args[1] == ">" {
-		if err := os.WriteFile(filepath.Join(dir, args[2]), []byte(below), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return below
+	if built == "" {
+		binary := filepath.Join(commands, "tarn.exe")
+		goCommand(t, "cmd/tarn", "build", "-o", binary, "./cmd/tarn")
+		built = binary
 	}
-	if args[0] == "cat" && len(args) == 2 {
-		text, err := os.ReadFile(filepath.Join(dir, args[1]))
-		if err != nil {
-			t.Fatalf("%s: %v", b.place(), err)
-		}
-		return string(text)
-	}
-	if args[0] != "tarn" {
-		t.Fatalf("%s: the command %q is not one that the test knows", b.place(), args[0])
-	}
-	cmd := exec.Command(tarn, args[1:]...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%s: %v", b.place(), err)
-	}
-	return string(out)
+	return built
 }
 
-var numbers = regexp.MustCompile(`-?\d+(\.\d+)?(e[-+]\d+)?|[0-9a-f]{64}`)
+var commands string // the folder of built commands
+
+func TestMain(m *testing.M) {
+	var err error
+	if commands, err = os.MkdirTemp("", "tarn-docs"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(commands)
+	os.Exit(code)
+}
+
+var numbers = regexp.MustCompile(`[0-9a-f]{64}|-?\d+(\.\d+)?(e[-+]\d+)?`)
 
 var fractions = regexp.MustCompile(` *-?\d+\.\d+(e[-+]\d+)?`)
 

@@ -15,11 +15,19 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/board"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/data/images"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/data/table/parquet"
+	"github.com/seed-49005b45/tarn/data/table/sqlite"
+	"github.com/seed-49005b45/tarn/fit"
+	"github.com/seed-49005b45/tarn/interop/onnx"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/predict"
+	"github.com/seed-49005b45/tarn/serve"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/train/curve"
 )
@@ -37,6 +45,13 @@ var (
 	_ = safetensors.SaveWeights
 	_ minimize.Options
 	_ = curve.WritePNG
+	_ = parquet.Load
+	_ = sqlite.Load
+	_ = onnx.Load
+	_ = images.Open
+	_ = fit.Load
+	_ predict.Model
+	_ serve.Options
 )
 
 // use takes the results of an expression.
@@ -66,4 +81,7 @@ var (
 	step                   *train.Step
 	loop                   *train.Loop
 	set, valid, test       *data.Set
+	schema                 *table.Schema
+	houses                 *table.Table
+	rows                   []int
 )
