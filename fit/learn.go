@@ -373,7 +373,7 @@ func (p *problem) plan(l *layout) (shape, effort) {
 		for usualWork*work/cost() < 15 && s.Members > 2 && o.Members == 0 {
 			s.Members /= 2
 		}
-		e.Epochs = max(3, min(200, int(usualWork*work/cost())))
+		e.Epochs = max(3, int(min(200*min(1, work), usualWork*work/cost())))
 	}
 	return s, e
 }

@@ -97,6 +97,9 @@ func Prepare(t *table.Table, o Options) (*Plan, error) {
 	return plan, nil
 }
 
+// Digest returns the SHA-256 of the values to learn from.
+func (plan *Plan) Digest() string { return digest(plan.problem.table) }
+
 // Table makes a model of a table. It is Prepare and Fit in one.
 func Table(ctx context.Context, t *table.Table, o Options) (*Model, error) {
 	plan, err := Prepare(t, o)

@@ -56,10 +56,10 @@ type Options struct {
 	Rate     float64 // of AdamW; 0 means 2e-3
 	Decay    float64 // weight decay; 0 means 3e-4
 	Dropout  float64 // 0 means 0.1; negative means none
-	Work     float64 // amount of work in the usual amount, which takes up to half a minute on two cores; 0 means 1
+	Work     float64 // amount of work in the usual amount, which takes up to half a minute on two cores; 0 means 1. Less also means fewer epochs at most
 	Seed     uint64
 
-	Progress func(Progress) // is told how far the training is; may be nil
+	Progress func(Progress) `json:"-"` // is told how far the training is; may be nil
 }
 
 // Family is a kind of model.

@@ -447,7 +447,11 @@ func (s *Server) openAPI(r *http.Request) any {
 	if host == "" {
 		host = r.Host
 	}
-	doc := map[string]any{"openapi": "3.1.0", "info": map[string]any{"title": "Tarn", "version": "1"}, "paths": maps.Clone(paths), "servers": []any{map[string]any{"url": "http://" + host}}}
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	doc := map[string]any{"openapi": "3.1.0", "info": map[string]any{"title": "Tarn", "version": "1"}, "paths": maps.Clone(paths), "servers": []any{map[string]any{"url": scheme + host}}}
 	if s.options.Tokens != nil {
 		doc["components"] = map[string]any{"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}}}
 		doc["security"] = []any{map[string]any{"token": []string{}}}

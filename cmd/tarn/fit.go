@@ -31,7 +31,8 @@ type fitCommand struct {
 	Out    string `placeholder:"FILE" help:"File of the model, by default that of the table with .tarn at its end."`
 	Report string `placeholder:"DIR" help:"Folder for a report: a page, the same as JSON, pictures and a model card."`
 	By     names  `placeholder:"COLUMN,..." help:"The report also says how good the answers are for each value of these columns."`
-	learningFlags
+	dataFlags
+	networkFlags
 	dialectFlags
 	Time   time.Duration `placeholder:"2m" help:"Stop learning after this time and keep what has been learned so far. The result then depends on the speed of the machine."`
 	DryRun bool          `help:"Say what the columns are and how the rows are split, and learn nothing."`
@@ -41,8 +42,8 @@ type fitCommand struct {
 	Quiet  bool          `short:"q" help:"Say nothing but errors."`
 }
 
-// learningFlags are the flags that say what is learned.
-type learningFlags struct {
+// dataFlags are the flags that say what is learned.
+type dataFlags struct {
 	Task      string  `enum:",classify,regress" default:"" placeholder:"TASK" help:"classify or regress; by default what the target looks like."`
 	Type      kindsOf `placeholder:"COLUMN=KIND,..." help:"What columns are: numeric, category, bool, date, text, id or constant."`
 	Drop      names   `placeholder:"COLUMN,..." help:"Columns to leave out."`
@@ -53,16 +54,27 @@ type learningFlags struct {
 	SplitBy   string  `default:"random" placeholder:"HOW" help:"random; order, the last rows judge; time:COLUMN, the latest; group:COLUMN, no group is on both sides (random)."`
 	Weights   string  `default:"none" placeholder:"HOW" help:"none; balanced, so that all classes count equally; or a column with the weight of each row (none)."`
 	Threshold string  `default:"0.5" placeholder:"HOW" help:"Probability from which on the second of two classes is chosen; f1 for the best F1; cost:A:B if a wrong one costs A and a missed one B (0.5)."`
-	Family    string  `enum:"both,linear,mlp,resnet,transformer" default:"both" placeholder:"KIND" help:"both, a linear model and perceptrons in the shares that fit best; linear; mlp; resnet; or transformer, over the columns (both)."`
-	Periodic  bool    `help:"Encode numbers by sines of learned frequencies, and not by pieces."`
-	Hidden    widths  `placeholder:"N,N..." help:"Widths of the hidden layers; by default two of 64 to 192, by the number of rows."`
-	Epochs    int     `placeholder:"N" help:"Number of epochs at most; by default up to 200, as the usual amount of work allows."`
 	Seed      uint64  `default:"1" help:"Seed of the split and of the weights (1). A table and a seed always give the same model."`
+}
+
+// networkFlags are the flags that say how it is learned.
+type networkFlags struct {
+	Family   string   `enum:"both,linear,mlp,resnet,transformer" default:"both" placeholder:"KIND" help:"both, a linear model and perceptrons in the shares that fit best; linear; mlp; resnet; or transformer, over the columns (both)."`
+	Periodic bool     `help:"Encode numbers by sines of learned frequencies, and not by pieces."`
+	Hidden   widths   `placeholder:"N,N..." help:"Widths of the hidden layers; by default two of 64 to 192, by the number of rows."`
+	Epochs   int      `placeholder:"N" help:"Number of epochs at most; by default up to 200, as the usual amount of work allows."`
+	Members  int      `placeholder:"N" help:"Perceptrons that share weights, of the families both and mlp (8)."`
+	Rate     *float64 `placeholder:"RATE" help:"Learning rate of AdamW (2e-3)."`
+	Decay    *float64 `placeholder:"DECAY" help:"Weight decay (3e-4)."`
+	Dropout  *float64 `placeholder:"SHARE" help:"Share of units that are left out at random while the network learns (0.1)."`
 }
 
 // Validate checks the flags; kong calls it.
 func (c *fitCommand) Validate() error {
-	if err := c.learningFlags.check(); err != nil {
+	if err := c.dataFlags.check(); err != nil {
+		return err
+	}
+	if err := c.networkFlags.check(); err != nil {
 		return err
 	}
 	if c.Time < 0 {
@@ -71,7 +83,7 @@ func (c *fitCommand) Validate() error {
 	return c.dialectFlags.check()
 }
 
-func (c *learningFlags) check() error {
+func (c *dataFlags) check() error {
 	switch {
 	case !(c.Valid >= 0 && c.Valid < 1):
 		return fmt.Errorf("--valid is %v and should be at least 0 and below 1", c.Valid)
@@ -79,17 +91,10 @@ func (c *learningFlags) check() error {
 		return fmt.Errorf("--cv is %d and should be from 2 to 100", c.CV)
 	case c.Repeats < 1 || c.Repeats > 100:
 		return fmt.Errorf("--repeats is %d and should be from 1 to 100", c.Repeats)
-	case c.Epochs < 0 || c.Epochs > 100_000:
-		return fmt.Errorf("--epochs is %d and should be from 1 to 100000", c.Epochs)
 	case c.Valid > 0 && c.CV > 0:
 		return errors.New("--valid and --cv exclude each other: one part of the rows judges, or all in turn")
 	case c.Weights == "":
 		return errors.New("--weights is empty")
-	}
-	if c.Hidden != nil {
-		if err := c.Hidden.check(); err != nil {
-			return err
-		}
 	}
 	for flag, o := range map[string]fit.Options{"split-by": {SplitBy: c.SplitBy}, "threshold": {Threshold: c.options().Threshold}} {
 		o.Target = "target"
@@ -101,15 +106,53 @@ func (c *learningFlags) check() error {
 }
 
 // options are the flags as package fit knows them, but for the target and the test table.
-func (c *learningFlags) options() fit.Options {
-	o := fit.Options{Task: fit.Task(c.Task), Kinds: c.Type, Drop: c.Drop, SplitBy: c.SplitBy, Valid: c.Valid, Folds: c.CV, Repeats: c.Repeats, Weights: c.Weights, Hidden: c.Hidden, Periodic: c.Periodic, Epochs: c.Epochs, Seed: c.Seed}
+func (c *dataFlags) options() fit.Options {
+	o := fit.Options{Task: fit.Task(c.Task), Kinds: c.Type, Drop: c.Drop, SplitBy: c.SplitBy, Valid: c.Valid, Folds: c.CV, Repeats: c.Repeats, Weights: c.Weights, Seed: c.Seed}
 	if c.Threshold != "0.5" {
 		o.Threshold = c.Threshold
 	}
+	return o
+}
+
+func (c *networkFlags) check() error {
+	if c.Epochs < 0 || c.Epochs > 100_000 {
+		return fmt.Errorf("--epochs is %d and should be from 1 to 100000", c.Epochs)
+	}
+	if c.Members < 0 || c.Members > 64 {
+		return fmt.Errorf("--members is %d and should be from 1 to 64", c.Members)
+	}
+	if v := c.Rate; v != nil && !(*v > 0 && *v < 1000) {
+		return fmt.Errorf("--rate is %v and should be above 0 and below 1000", *v)
+	}
+	if v := c.Decay; v != nil && !(*v > 0 && *v < 1000) {
+		return fmt.Errorf("--decay is %v and should be above 0 and below 1000", *v)
+	}
+	if v := c.Dropout; v != nil && !(*v >= 0 && *v < 1) {
+		return fmt.Errorf("--dropout is %v and should be at least 0 and below 1", *v)
+	}
+	if c.Hidden != nil {
+		return c.Hidden.check()
+	}
+	return nil
+}
+
+// set sets what the flags say in the options.
+func (c *networkFlags) set(o *fit.Options) {
+	o.Hidden, o.Periodic, o.Members, o.Epochs = c.Hidden, c.Periodic, c.Members, c.Epochs
 	if c.Family != "both" {
 		o.Family = fit.Family(c.Family)
 	}
-	return o
+	if c.Rate != nil {
+		o.Rate = *c.Rate
+	}
+	if c.Decay != nil {
+		o.Decay = *c.Decay
+	}
+	if c.Dropout != nil {
+		if o.Dropout = *c.Dropout; o.Dropout == 0 {
+			o.Dropout = -1
+		}
+	}
 }
 
 // Run makes the model.
@@ -122,6 +165,9 @@ func (c *fitCommand) Run(env *environment) error {
 	}
 	if env.given["epochs"] && c.Epochs == 0 {
 		return usageError{errors.New("--epochs is 0 and should be from 1 to 100000")}
+	}
+	if env.given["members"] && c.Members == 0 {
+		return usageError{errors.New("--members is 0 and should be from 1 to 64")}
 	}
 	if len(c.By) > 0 && c.Report == "" {
 		return usageError{errors.New("--by has no effect without --report")}
@@ -139,7 +185,8 @@ func (c *fitCommand) Run(env *environment) error {
 	if c.Quiet {
 		words = io.Discard
 	}
-	options := c.learningFlags.options()
+	options := c.dataFlags.options()
+	c.networkFlags.set(&options)
 	options.Target = c.Target
 	t, err := c.table(&options)
 	if err != nil {

@@ -325,3 +325,60 @@ func TestInspectModel(t *testing.T) {
 		}
 	}
 }
+
+// TestSearch looks for settings, goes on with more trials, and makes the best model again by the command that is printed.
+func TestSearch(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	flats(t, dir, "flats.csv", 40)
+	os.WriteFile("space.json", []byte(`{"families": ["both", "mlp"], "widths": [8], "layers": [1], "members": [1, 2], "rate": [0.001, 0.01]}`), 0o600)
+	line := func(flags ...string) []string {
+		return append([]string{"search", "flats.csv", "--target", "price", "--cv", "2", "--drop", "sold", "--space", "space.json"}, flags...)
+	}
+	out, words := command(t, 0, line("--trials", "4")...)
+	if !strings.HasPrefix(out, "tarn fit flats.csv --target price --cv 2 --drop sold") || strings.Count(out, "\n") != 1 || !strings.Contains(words, "the usual ones") || !strings.Contains(words, "wrote flats.tarn and flats.trials.jsonl") {
+		t.Errorf("search prints %s%s", out, words)
+	}
+	if _, message := command(t, 1, line("--trials", "5")...); !strings.Contains(message, "--resume goes on") {
+		t.Errorf("a search over another: %s", message)
+	}
+	out, words = command(t, 0, line("--trials", "6", "--resume", "--json", "--time", "10m")...)
+	var r struct {
+		Best    struct{ Loss float64 }
+		Trials  []struct{ Trial int }
+		Command string
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Trials[len(r.Trials)-1].Trial > 5 || strings.Count(words, "(done before)") < 4 {
+		t.Errorf("--resume --json: %v\n%s%s", err, out, words)
+	}
+	best, err := fit.Load("flats.tarn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if best.About.Metrics["RMSE"] != r.Best.Loss || best.About.Command != r.Command {
+		t.Errorf("the model has the RMSE %v and the command %s, and the search %v and %s", best.About.Metrics["RMSE"], best.About.Command, r.Best.Loss, r.Command)
+	}
+	command(t, 0, append(strings.Fields(r.Command)[1:], "--quiet", "--out", "again.tarn")...)
+	a, _ := os.ReadFile("flats.tarn")
+	b, _ := os.ReadFile("again.tarn")
+	if string(a) != string(b) {
+		t.Error("the command makes another model")
+	}
+	os.WriteFile("bad.json", []byte(`{"width": [1]}`), 0o600)
+	for _, c := range []struct {
+		code int
+		args []string
+		want string
+	}{
+		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--space", "bad.json"}, "width"},
+		{1, []string{"search", "flats.csv", "--target", "prize", "--out", "x.tarn"}, "no such column"},
+		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--resume"}, "no file of trials"},
+		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--time", "1us"}, "the time was up"},
+		{2, []string{"search", "-", "--target", "price"}, "it must be a file"},
+		{2, []string{"search", "flats.csv", "--target", "price", "--resume", "--force"}, "exclude each other"},
+	} {
+		if _, message := command(t, c.code, c.args...); !strings.Contains(message, c.want) {
+			t.Errorf("tarn %q: %q, want %q", c.args, message, c.want)
+		}
+	}
+}

@@ -156,7 +156,7 @@ var withoutEffect = []struct {
 	{"landscape", []string{"products"}, func(l *commandLine) bool { return l.Landscape.SkipCurvature }, "with --skip-curvature, which takes no products"},
 	{"doctor", []string{"updates"}, func(l *commandLine) bool { return !l.Doctor.Try }, "without --try, which trains"},
 	{"doctor", []string{"json"}, func(l *commandLine) bool { return l.Doctor.Try }, "with --try, which prints a table"},
-	{"fit", []string{"hidden", "epochs", "periodic"}, func(l *commandLine) bool { return l.Fit.Family == "linear" }, "with --family linear, which has no network"},
+	{"fit", []string{"hidden", "epochs", "periodic", "members", "rate", "decay", "dropout"}, func(l *commandLine) bool { return l.Fit.Family == "linear" }, "with --family linear, which has no network"},
 	{"bench", []string{"out"}, func(l *commandLine) bool { return l.Bench.Peers == "" }, "without --peers, whose report it is for"},
 	{"bench", []string{"threads"}, func(l *commandLine) bool { return l.Bench.List }, "with --list, which measures nothing"},
 }

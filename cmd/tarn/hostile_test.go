@@ -143,6 +143,8 @@ func TestHostileFiles(t *testing.T) {
 			{"fit", path, "--target", "x"},
 			{"fit", table, "--target", "price", "--schema", path},
 			{"fit", table, "--target", "price", "--test", path, "--out", filepath.Join(dir, "none.tarn")},
+			{"search", path, "--target", "x"},
+			{"search", table, "--target", "price", "--space", path, "--out", filepath.Join(dir, "none.tarn")},
 			{"predict", model, path},
 			{"evaluate", model, path},
 			{"evaluate", path, table},
@@ -235,7 +237,7 @@ func TestFullOutput(t *testing.T) {
 		{"minimize", "x^2", "--start", "x=1"}, {"grad", "x^2", "--at", "x=1"}, {"fitcurve", table, "a*x", "--response", "y", "--start", "a=1"},
 		{"bench", "--list"}, {"bench", "--once", "linreg"},
 		quickFit(homes, "price", "--json", "--force", "--out", model), quickFit(homes, "price", "--out", "-"), {"predict", model, homes}, {"predict", model, homes, "--format", "jsonl"}, {"evaluate", model, homes}, {"evaluate", model, homes, "--json"},
-		{"check", homes, "--model", model}, {"inspect", model}, {"inspect", model, "--card"},
+		{"search", homes, "--target", "price", "--cv", "2", "--trials", "1", "--quiet", "--force", "--out", filepath.Join(dir, "s.tarn")}, {"check", homes, "--model", model}, {"inspect", model}, {"inspect", model, "--card"},
 	} {
 		if len(args) > 2 && args[1] == "mnist" && args[2] != "--resume" && args[2] != "--dry-run" {
 			args = append(args, "--out", filepath.Join(dir, fmt.Sprint("run", i)))

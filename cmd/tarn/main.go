@@ -28,6 +28,7 @@ type commandLine struct {
 	Version versionFlag `help:"Print the version, the revision, how the program was built, and the level of its kernels, then end. A build with CGO_ENABLED=0 is one static binary."`
 
 	Fit       fitCommand       `cmd:"" help:"Make a model of a table: find out what its columns are, learn to predict one of them, and judge the answers."`
+	Search    searchCommand    `cmd:"" help:"Look for the settings with which tarn fit makes the best model of a table: at random, with more time for the better ones."`
 	Train     trainCommand     `cmd:"" help:"Train a network, and show its loss as it learns."`
 	Runs      runsCommand      `cmd:"" help:"List and compare runs."`
 	Eval      evalCommand      `cmd:"" help:"Measure a trained network on held-out data."`
