@@ -52,11 +52,7 @@ func (w *Generator) Read(tokens ...int32) error {
 		return errors.New("nn: Generator: it has no model: make it by GPT.NewGenerator")
 	}
 	for _, t := range tokens {
-		w.history = append(w.history, t)
-		if len(w.history) > w.context {
-			w.history = slices.Clone(w.history[len(w.history)-max(1, w.context/2):])
-			w.place = 0
-		}
+		w.add(t)
 		for w.place < len(w.history) {
 			if err := w.step(w.history[w.place]); err != nil {
 				return err
@@ -64,6 +60,15 @@ func (w *Generator) Read(tokens ...int32) error {
 		}
 	}
 	return nil
+}
+
+// add adds a token to the history, whose last half must be read again if it is longer than the context.
+func (w *Generator) add(token int32) {
+	w.history = append(w.history, token)
+	if len(w.history) > w.context {
+		w.history = slices.Clone(w.history[len(w.history)-max(1, w.context/2):])
+		w.place = 0
+	}
 }
 
 // step adds one token to the caches.

@@ -100,7 +100,7 @@ func (m *GPT) NewKVCache(n int) []*KVCache {
 // Next returns the logits of the token after the one at a place, whose predecessors the caches have seen, and puts that one into
 // the caches: see MultiHeadAttention.Next.
 //
-// Shapes: [n 1] of i32 or i64 and the place, a scalar integer -> [n 1 vocabulary].
+// Shapes: [n 1] of i32 or i64 and the place, an integer for all sequences or [n] of them -> [n 1 vocabulary].
 func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) *tarn.Value {
 	if m == nil {
 		return missing("GPT.Next", token)
@@ -111,7 +111,15 @@ func (m *GPT) Next(token, place *tarn.Value, caches []*KVCache) *tarn.Value {
 	if len(caches) != len(m.Blocks) {
 		return token.Graph().Fail("GPT.Next", []*tarn.Value{token}, "there are %d caches for %d blocks", len(caches), len(m.Blocks))
 	}
-	x := m.Position.At(m.Token.Forward(token), place.Reshape(1))
+	x := m.Token.Forward(token)
+	switch {
+	case place.Rank() == 0:
+		x = m.Position.At(x, place.Reshape(1))
+	case token.Rank() != 2 || place.Rank() != 1 || place.Dim(0) != token.Dim(0):
+		return token.Graph().Fail("GPT.Next", []*tarn.Value{token, place}, "the place has shape %s and should be one integer, or one for each sequence", shapeString(place.Shape()))
+	default:
+		x = m.Position.At(x.Transpose(0, 1), place).Transpose(0, 1) // the sequences in place of the places
+	}
 	for i, b := range m.Blocks {
 		x = b.next(x, place, caches[i])
 	}

@@ -27,7 +27,7 @@ var zeroes = []any{
 	new(nn.MSELoss), new(nn.MaxPool), new(nn.Mish), new(nn.MultiHeadAttention), new(nn.MultiMarginLoss), new(nn.NLLLoss), new(nn.PixelShuffle), new(nn.RMSNorm), new(nn.RNN),
 	new(nn.ReLU), new(nn.Recurrent), new(nn.RotaryPosition), new(nn.SELU), new(nn.Sequential), new(nn.SiLU), new(nn.Sigmoid), new(nn.SinusoidalPosition),
 	new(nn.SmoothL1Loss), new(nn.Softmax), new(nn.Softplus), new(nn.Softsign), new(nn.SpectralNorm), new(nn.Tanh), new(nn.TransformerDecoder),
-	new(nn.TransformerDecoderLayer), new(nn.TransformerEncoder), new(nn.TransformerEncoderLayer), new(nn.Upsample), new(nn.WeightNoise), new(nn.WeightNorm),
+	new(nn.TransformerDecoderLayer), new(nn.TransformerEncoder), new(nn.TransformerEncoderLayer), new(nn.Upsample), new(nn.WeightNoise), new(nn.WeightNorm), new(nn.Writer), new(nn.Writers),
 	new(nn.AdaptiveMaxPool), new(nn.Bilinear), new(nn.EmbeddingBag), new(nn.FakeQuantize), new(nn.GLU), new(nn.GRUCell), new(nn.GeGLU), new(nn.Identity), new(nn.LSTMCell),
 	new(nn.LoRA), new(nn.MaxUnpool), new(nn.PReLU), new(nn.PaddingMode), new(nn.RNNCell), new(nn.ReLU6), new(nn.RecurrentCell), new(nn.SwiGLU), new(nn.Transformer),
 	new(nn.CosineEmbeddingLoss), new(nn.DiceLoss), new(nn.FocalLoss), new(nn.GaussianNLLLoss), new(nn.HingeEmbeddingLoss), new(nn.InfoNCELoss), new(nn.MarginRankingLoss),
