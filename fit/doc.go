@@ -14,5 +14,8 @@
 // linear models and of the networks, in the shares that were best for the rows that each had not seen. So no model is worse than the linear one without being
 // found out, and all rows are learned from. The judgment that is reported comes from the same rows out of fold.
 //
+// Images, Texts and Series make models of pictures, of texts and of series, with one network each, in the same form: a picture is a cell of a table with its file in base64, and a
+// row of a series whose target is missing is answered with a forecast from the rows before it.
+//
 // A table and a seed always give the same model, bit for bit: what is learned depends on the amount of work, and not on the time it takes.
 package fit

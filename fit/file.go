@@ -48,6 +48,8 @@ func (m *Model) contents() (map[string]*tarn.Tensor, map[string]string, error) {
 		w.Images = medium
 	case *seriesMedium:
 		w.Series = medium
+	case *textMedium:
+		w.Text = medium
 	}
 	if m.medium != nil {
 		set, err := tarn.Params(m.medium.network())
@@ -228,6 +230,8 @@ func (w *written) check() error {
 		return fmt.Errorf("the task is %q with %d classes", a.Task, len(a.Classes))
 	case len(a.Priors) > 0 && len(a.Priors) != max(1, len(a.Classes)) || slices.ContainsFunc(a.Priors, func(v float64) bool { return !finite(v) }):
 		return fmt.Errorf("there are %d priors", len(a.Priors))
+	case w.Images != nil && w.Series != nil || w.Images != nil && w.Text != nil || w.Series != nil && w.Text != nil:
+		return errors.New("it is a model of several kinds at once")
 	case w.medium() != nil && len(w.Members) > 0 || w.medium() == nil && len(w.Members) == 0 || len(w.Members) > 1000:
 		return fmt.Errorf("there are %d members", len(w.Members))
 	case !(a.Share >= 0 && a.Share <= 1) || !(a.Temperature > 0) || !finite(a.Temperature) || !finite(a.Threshold) || !finite(a.Interval):

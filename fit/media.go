@@ -38,6 +38,7 @@ type medium interface {
 type media struct {
 	Images *imageMedium  `json:"images,omitempty"`
 	Series *seriesMedium `json:"series,omitempty"`
+	Text   *textMedium   `json:"text,omitempty"`
 }
 
 // medium returns the one that is there, or nil.
@@ -47,6 +48,8 @@ func (m media) medium() medium {
 		return m.Images
 	case m.Series != nil:
 		return m.Series
+	case m.Text != nil:
+		return m.Text
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-49005b45/tarn/data/mnist"
 	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/fit"
+	"github.com/seed-49005b45/tarn/interop/safetensors"
 )
 
 // This file tests models of pictures, texts and series.
@@ -305,6 +306,133 @@ func TestSeries(t *testing.T) {
 	} {
 		if _, err := fit.Series(ctx, c.t, c.o); err == nil || !strings.HasPrefix(err.Error(), "fit: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// letters is a table of short texts of two kinds.
+func letters(t *testing.T, n int) *table.Table {
+	t.Helper()
+	good, bad := []string{"wonderful", "lovely", "great", "I liked it", "beautiful"}, []string{"awful", "boring", "terrible", "I hated it", "ugly"}
+	plain := []string{"the film", "a book", "this evening", "with friends", "und überhaupt", "in the end", "it was", "so", "very"}
+	var words, moods []string
+	for i := range n {
+		kind, mood := good, "good"
+		if i%3 == 0 {
+			kind, mood = bad, "bad"
+		}
+		words = append(words, plain[i%9]+" "+plain[(i*i+i/9)%9]+" "+kind[(i/3+i/5)%5]+" "+plain[(i/2)%9]+"!")
+		moods = append(moods, mood)
+	}
+	tab, err := table.New(table.Words("text", words...), table.Words("mood", moods...), table.Words("id", words...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tab
+}
+
+func TestTexts(t *testing.T) {
+	ctx := context.Background()
+	tab := letters(t, 150)
+	for _, network := range []string{"bag", "transformer"} {
+		o := fit.TextOptions{Target: "mood", Text: "text", Network: network, Tokens: 400, Width: 32, MediaOptions: fit.MediaOptions{Epochs: 20, Seed: 1, Weights: "balanced"}}
+		m, err := fit.Texts(ctx, tab, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(network, m.About.Metrics, m.About.Baseline)
+		if m.About.Metrics["accuracy"] < 0.95 || m.Judged() == nil {
+			t.Errorf("%s: %v", network, m.About.Metrics)
+		}
+		loaded := again(t, m, tab)
+		later, err := table.New(table.Words("text", "a lovely evening", "it was so boring and ugly", "", "???"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := loaded.Predict(ctx, later)
+		if err != nil || a.Labels[0] != "good" || a.Labels[1] != "bad" || a.Rows() != 4 {
+			t.Errorf("%s: %+v %v", network, a, err)
+		}
+		if e, err := loaded.Evaluate(ctx, tab); err != nil || e.Metrics["accuracy"] < 0.95 {
+			t.Errorf("%s: %v", network, err)
+		}
+		var one, two bytes.Buffer
+		second, err := fit.Texts(ctx, tab, o)
+		if err = errors.Join(err, m.Write(&one), second.Write(&two)); err != nil || !bytes.Equal(one.Bytes(), two.Bytes()) {
+			t.Errorf("%s: the same table and seed make another model, %v", network, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		t    *table.Table
+		o    fit.TextOptions
+		want string
+	}{
+		"nil":     {nil, fit.TextOptions{}, "the table is nil"},
+		"which":   {tab, fit.TextOptions{Target: "mood"}, "which of the columns"},
+		"column":  {tab, fit.TextOptions{Target: "mood", Text: "x"}, `no column "x"`},
+		"target":  {tab, fit.TextOptions{Target: "x", Text: "text"}, `no column "x"`},
+		"both":    {tab, fit.TextOptions{Target: "text", Text: "text"}, "both the text and the target"},
+		"network": {tab, fit.TextOptions{Target: "mood", Text: "text", Network: "lstm"}, `network "lstm"`},
+		"width":   {tab, fit.TextOptions{Target: "mood", Text: "text", Width: 7}, "embeddings of 7"},
+		"length":  {tab, fit.TextOptions{Target: "mood", Text: "text", Length: -1}, "texts of -1 tokens"},
+		"tokens":  {tab, fit.TextOptions{Target: "mood", Text: "text", Tokens: 10}, "a size of 10"},
+	} {
+		if _, err := fit.Texts(ctx, c.t, c.o); err == nil || !strings.HasPrefix(err.Error(), "fit: ") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestMediaFiles changes what a file says of its model, and expects an error.
+func TestMediaFiles(t *testing.T) {
+	numbers := make([]float64, 60)
+	for i := range numbers {
+		numbers[i] = float64(i % 7)
+	}
+	plain, err := table.New(table.Numbers("y", numbers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := fit.Series(context.Background(), plain, fit.SeriesOptions{Target: "y", Horizon: 3, Length: 8, Hidden: 4, MediaOptions: fit.MediaOptions{Epochs: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "m.tarn")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string][3]string{
+		"network":   {`"network":"gru"`, `"network":"x"`, `network "x"`},
+		"horizon":   {`"horizon":3`, `"horizon":0`, "a horizon of 0"},
+		"shape":     {`"horizon":3`, `"horizon":4`, "out"},
+		"length":    {`"length":8`, `"length":-8`, "a past of -8"},
+		"hidden":    {`"hidden":4`, `"hidden":4000000000`, "4000000000 hidden"},
+		"columns":   {`"columns":["y"]`, `"columns":[]`, "the columns"},
+		"column":    {`"columns":["y"]`, `"columns":["y","z"]`, `no column "z"`},
+		"dropout":   {`"dropout":0.1`, `"dropout":2`, "a dropout of 2"},
+		"task":      {`"task":"regress"`, `"task":"classify"`, "task"},
+		"unknown":   {`"network":"gru"`, `"networks":"gru"`, "networks"},
+		"two media": {`"series":{`, `"images":{},"series":{`, "several kinds"},
+		"no medium": {`"series":{`, `"text":{},"series":{`, ""},
+	} {
+		changed := strings.Replace(f.Metadata[fit.Key], c[0], c[1], 1)
+		if changed == f.Metadata[fit.Key] {
+			t.Errorf("%s: the file has no %s", name, c[0])
+			continue
+		}
+		if name == "no medium" {
+			changed = strings.Replace(changed, `"series":{`, `"other":{`, 1)
+		}
+		var b bytes.Buffer
+		if err := safetensors.Write(&b, f.Tensors, map[string]string{fit.Key: changed}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fit.Read(bytes.NewReader(b.Bytes()), int64(b.Len())); err == nil || !strings.HasPrefix(err.Error(), "fit: ") || !strings.Contains(err.Error(), c[2]) {
+			t.Errorf("%s: error %v, want %q", name, err, c[2])
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // This file holds the model: how it is made of what the folds have learned, and how it answers.
 
-// Model is a model of a table, or of pictures. Its methods may be called by several goroutines at the same time.
+// Model is a model of a table, or of pictures, texts or series. Its methods may be called by several goroutines at the same time.
 type Model struct {
 	About About
 
