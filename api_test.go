@@ -256,6 +256,7 @@ var mayImport = []struct {
 	{"internal/irtest", []string{"internal/ir", "internal/ir/op", "internal/scalar"}},
 	{"internal/cpu", []string{"internal/scalar", "internal/rng"}},
 	{"internal/jit", []string{"internal/scalar"}},
+	{"internal/translate", []string{"internal/ir"}},
 	{"internal/pass", []string{"internal/ir", "internal/ir/op", "internal/scalar"}},
 	{"internal/lower", []string{"internal/ir", "internal/scalar", "internal/order"}},
 	{"internal/plan", []string{"internal/lower", "internal/ir", "internal/order"}},
@@ -279,6 +280,7 @@ var mayImport = []struct {
 	{"fit/report", []string{"data/table", "fit", "internal/file", "internal/plot"}},
 	{"serve", []string{"data", "data/table", "predict", "interop/npy"}},
 	{"dist/...", []string{"dist/..."}},
+	{"interop/onnx", []string{".", "internal/file", "internal/ir/...", "internal/limit", "internal/scalar", "internal/translate"}}, // it writes graphs as the compiler sees them
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list", "internal/pattern"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "dist", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
 	{"cmd/...", []string{".", "predict", "fit/...", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},

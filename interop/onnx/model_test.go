@@ -15,7 +15,6 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // cases reads an archive of cases in testdata.
@@ -153,17 +152,6 @@ func TestTorch(t *testing.T) {
 			}
 		})
 	}
-}
-
-// message appends fields, for files that are made here.
-type message []byte
-
-func (m message) bytes(n protowire.Number, b []byte) message {
-	return protowire.AppendBytes(protowire.AppendTag(m, n, protowire.BytesType), b)
-}
-
-func (m message) int(n protowire.Number, v int) message {
-	return protowire.AppendVarint(protowire.AppendTag(m, n, protowire.VarintType), uint64(v))
 }
 
 func tensorMessage(name string, elem, size int, contents func(m message) message) []byte {

@@ -1,0 +1,27 @@
+package tarn
+
+import shown "github.com/seed-49005b45/tarn/internal/translate"
+
+// This file shows graphs to the packages that write them in other formats.
+
+func init() {
+	shown.Outputs = func(graph, outputs any) (*shown.Translation, error) {
+		g, named := graph.(*Graph), outputs.(Outputs)
+		if err := g.Err(); err != nil {
+			return nil, err
+		}
+		names, err := checkRoots(g, named, nil)
+		if err != nil {
+			return nil, err
+		}
+		t := translate(g, names, named, nil, nil)
+		out := &shown.Translation{Graph: t.graph, Outputs: names, Values: t.variables}
+		for _, in := range t.inputs {
+			out.Inputs = append(out.Inputs, in.name)
+		}
+		for _, p := range t.params {
+			out.Params = append(out.Params, p)
+		}
+		return out, nil
+	}
+}
