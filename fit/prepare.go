@@ -57,7 +57,7 @@ func prepare(t *table.Table, o Options) (*problem, error) {
 	} else if err := o.Schema.Check(); err != nil {
 		return nil, err
 	} else {
-		p.schema = &table.Schema{Columns: slices.Clone(o.Schema.Columns), Rows: t.Rows(), Warnings: o.Schema.Warnings}
+		p.schema = &table.Schema{Columns: slices.Clone(o.Schema.Columns), Rows: t.Rows(), Missing: o.Schema.Missing, Warnings: o.Schema.Warnings}
 	}
 	p.notes = slices.Clone(p.schema.Warnings)
 	if err := p.target(); err != nil {

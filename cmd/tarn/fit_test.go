@@ -195,6 +195,44 @@ func TestFitAgain(t *testing.T) {
 	}
 }
 
+// TestFitMarks reads later tables with the marks of missing values that the first one had, and words that are numbers as words.
+func TestFitMarks(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var b strings.Builder
+	b.WriteString("zip,size,price\n")
+	for i := range 80 {
+		size := strconv.Itoa(20 + i*37%60)
+		if i%5 == 0 {
+			size = "-999"
+		}
+		fmt.Fprintf(&b, "%s,%s,%d\n", []string{"007", "7", "A7", "x"}[i%4], size, 50+i*37%60+100*(i%2))
+	}
+	os.WriteFile("old.csv", []byte(b.String()), 0o600)
+	command(t, 0, quickFit("old.csv", "price", "--na=-999,none", "--out", "m.tarn")...)
+	one := func(rows string) string {
+		input(t, rows)
+		out, words := command(t, 0, "predict", "m.tarn")
+		return out + words
+	}
+	want := one("zip,size\n007,\n")
+	for _, rows := range []string{"zip,size\n007,-999\n", "zip,size\n007,none\n", `{"zip": "007", "size": null}`, `{"zip": "007", "size": -999}`, `{"zip": "007", "size": "none"}`} {
+		if got := one(rows); got != want {
+			t.Errorf("%q is answered %q, want %q", rows, got, want)
+		}
+	}
+	if one("zip,size\n007,-998\n") == want {
+		t.Error("a number is taken for a missing value")
+	}
+	input(t, "zip,size,price\n007,-999,60\n7,30,80\n")
+	if out, _ := command(t, 0, "evaluate", "m.tarn", "-"); !strings.Contains(out, "2 rows with price") {
+		t.Errorf("evaluate: %s", out)
+	}
+	input(t, "zip,size,price\n007,-999,60\n7,30,80\n")
+	if out, _ := command(t, 0, "check", "-", "--model", "m.tarn"); strings.Contains(out, "never seen") || !strings.Contains(out, "50 %") {
+		t.Errorf("check: %s", out)
+	}
+}
+
 // TestFitRefuses shows what is said about tables of which nothing can be made.
 func TestFitRefuses(t *testing.T) {
 	dir := t.TempDir()

@@ -91,7 +91,7 @@ type answering struct {
 // schema is that of the model, with the columns to keep, as words.
 func (a *answering) schema() *table.Schema {
 	s := a.model.Schema()
-	out := &table.Schema{Columns: slices.Clone(s.Columns), Rows: s.Rows}
+	out := &table.Schema{Columns: slices.Clone(s.Columns), Rows: s.Rows, Missing: s.Missing}
 	for _, name := range a.command.Keep {
 		kept := table.Description{Name: name, Kind: table.Text, Role: table.Feature}
 		if d := out.Column(name); d == nil {

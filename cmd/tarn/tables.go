@@ -45,7 +45,7 @@ func (n *names) UnmarshalText(text []byte) error {
 type dialectFlags struct {
 	Sep      string `placeholder:"SIGN" help:"Sign between values, or tab; found out by default."`
 	Decimal  string `placeholder:"SIGN" help:"Decimal sign, . or , ; found out by default."`
-	NA       names  `name:"na" placeholder:"WORD,..." help:"Marks of missing values beside the empty one, instead of the usual ones, such as NA, NaN, null and ?."`
+	NA       names  `name:"na" placeholder:"WORD,..." help:"Marks of missing values beside the empty one, instead of the usual ones, such as NA, NaN, null and ?; --na=-999 for one that begins with a minus. A model remembers them."`
 	NoHeader bool   `help:"The first line has values; the columns are called column1, column2 and so on."`
 }
 
@@ -91,23 +91,39 @@ func load(path string, o table.Options) (*table.Table, error) {
 	return table.Load(path, o)
 }
 
-// loadFor reads a whole table for a model: columns that the model reads as words are words, whatever their values are. Columns that the model does not read are read too.
+// loadFor reads a whole table for a model: columns that the model reads as words are words, whatever their values are, and what marked a missing value when it was made still
+// does. Columns that the model does not read are read too.
 func loadFor(path string, o table.Options, s *table.Schema) (*table.Table, error) {
-	t, err := load(path, o)
+	if o.Missing == nil {
+		o.Missing = s.Missing
+	}
+	read := func() (*table.Table, error) { return load(path, o) }
+	if path == "-" { // which can be read only once
+		content, err := io.ReadAll(standardInput)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		read = func() (*table.Table, error) {
+			t, err := table.Read(bytes.NewReader(content), o)
+			if err != nil {
+				return nil, fmt.Errorf("standard input: %w", err)
+			}
+			return t, nil
+		}
+	}
+	t, err := read()
 	if err != nil {
 		return nil, err
 	}
-	var words []string
 	for _, c := range t.Columns {
 		if d := s.Column(c.Name); d != nil && d.Role != table.LeftOut && !d.Numbers && c.Numbers != nil && d.Kind != table.Numeric {
-			words = append(words, c.Name)
+			o.Words = append(o.Words, c.Name)
 		}
 	}
-	if words == nil || path == "-" {
+	if o.Words == nil {
 		return t, nil
 	}
-	o.Words = words
-	return load(path, o)
+	return read()
 }
 
 // shownName is a file as messages name it.

@@ -21,6 +21,7 @@ type Dialect struct {
 	Header    bool     `json:"header"`              // the first line has the names of the columns
 	Encoding  string   `json:"encoding"`            // UTF-8, UTF-16 or Windows-1252
 	Packed    string   `json:"packed,omitempty"`    // gzip or zstd
+	Missing   []string `json:"missing,omitempty"`   // the marks of missing values, if Options said so
 	Notes     []string `json:"notes,omitempty"`     // what is unusual about the text
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,15 +35,18 @@ func ReadJSON(r io.Reader, o Options) (*Table, error) {
 	if int64(len(text)) > most {
 		return nil, fmt.Errorf("table: the text is too large: %w", dense.ErrLimit)
 	}
-	t, err := o.Schema.objects(text)
+	t, err := o.Schema.objects(text, o.Missing)
 	if err != nil {
 		return nil, fmt.Errorf("table: %w", err)
 	}
 	return t, nil
 }
 
-// objects reads the rows of a text.
-func (s *Schema) objects(text []byte) (*Table, error) {
+// objects reads the rows of a text. marks are those of missing values; nil means those of the schema, or the usual ones.
+func (s *Schema) objects(text []byte, marks []string) (*Table, error) {
+	if marks == nil {
+		marks = s.Missing
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	t := &Table{}
@@ -83,7 +87,7 @@ func (s *Schema) objects(text []byte) (*Table, error) {
 				return &CellError{Row: rows, Column: name, Problem: "it is there twice"}
 			}
 			given[at], b.failed = true, false
-			if err := b.value(v, rows); err != nil {
+			if err := b.value(v, rows, marks); err != nil {
 				return err
 			}
 		}
@@ -92,7 +96,7 @@ func (s *Schema) objects(text []byte) (*Table, error) {
 		}
 		for i, b := range builders {
 			if !given[i] {
-				b.value(nil, rows)
+				b.value(nil, rows, marks)
 			}
 		}
 		rows++
@@ -137,7 +141,7 @@ func (s *Schema) objects(text []byte) (*Table, error) {
 }
 
 // value appends a value of JSON.
-func (b *builder) value(v json.Token, row int) error {
+func (b *builder) value(v json.Token, row int, marks []string) error {
 	bad := func(what string) error {
 		return &CellError{Row: row, Column: b.Name, Problem: what}
 	}
@@ -145,7 +149,9 @@ func (b *builder) value(v json.Token, row int) error {
 	switch v := v.(type) {
 	case nil:
 	case json.Number:
-		word = v.String()
+		if word = v.String(); slices.Contains(marks, word) {
+			word = ""
+		}
 	case bool:
 		word = strconv.FormatBool(v)
 		if !b.words {
@@ -153,7 +159,7 @@ func (b *builder) value(v json.Token, row int) error {
 		}
 	case string:
 		word = strings.TrimSpace(v)
-		if missing([]byte(word)) {
+		if marks == nil && missing([]byte(word)) || slices.Contains(marks, word) {
 			word = ""
 		}
 	default:

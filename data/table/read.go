@@ -32,7 +32,7 @@ type Options struct {
 	Decimal   string   // "." or ",", or "" to find out
 	Thousands string   // between groups of three digits, or "" to find out
 	Header    Header   // whether the first line has names
-	Missing   []string // the marks of missing values, beside the empty value; nil means the usual ones, such as NA, NaN, null and ?
+	Missing   []string // the marks of missing values, beside the empty value; nil means those of the schema, or the usual ones, such as NA, NaN, null and ?
 
 	Words  []string // columns to read as words, even if all their values are numbers
 	Drop   []string // columns to leave out
@@ -165,8 +165,12 @@ func prepare(text []byte, whole bool, o Options) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Missing == nil && o.Schema != nil {
+		o.Missing = o.Schema.Missing
+	}
 	p := &reader{o: o, dialect: d, notation: notation{d.Decimal[0], d.Thousands}, eol: eol}
 	if o.Missing != nil {
+		p.dialect.Missing = slices.Clone(o.Missing)
 		p.marks = map[string]bool{"": true}
 		for _, m := range o.Missing {
 			p.marks[m] = true

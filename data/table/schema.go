@@ -46,6 +46,7 @@ const (
 type Schema struct {
 	Columns  []Description `json:"columns"`
 	Rows     int           `json:"rows"`
+	Missing  []string      `json:"missing,omitempty"` // the marks of missing values, if they are not the usual ones
 	Warnings []string      `json:"warnings,omitempty"`
 }
 
@@ -138,7 +139,7 @@ func Infer(t *Table, h Hints) (*Schema, error) {
 			return nil, fmt.Errorf("table: column %s: there is no kind %s; there are %s", list.Quote(name), list.Quote(string(kind)), kinds())
 		}
 	}
-	s := &Schema{Rows: t.Rows()}
+	s := &Schema{Rows: t.Rows(), Missing: slices.Clone(t.Dialect.Missing)}
 	n := t.notation()
 	for _, c := range t.Columns {
 		d := describe(c, n)
