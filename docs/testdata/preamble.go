@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/board"
@@ -41,6 +42,7 @@ var (
 	_ = math.Pi
 	_ os.File
 	_ = runtime.GOMAXPROCS
+	_ = strings.Cut
 	_ = mnist.Load
 	_ = safetensors.SaveWeights
 	_ minimize.Options
@@ -84,4 +86,7 @@ var (
 	schema                 *table.Schema
 	houses                 *table.Table
 	rows                   []int
+	picture                []byte
+	network                *onnx.Model
+	gpt                    *nn.GPT
 )
