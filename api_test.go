@@ -278,7 +278,7 @@ var mayImport = []struct {
 	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "data/images", "data/text", "data/series", "train", "predict", "interop/safetensors", "internal/list", "internal/rng"}},
 	{"fit/search", []string{"data/table", "fit", "internal/file"}},
 	{"fit/report", []string{"data/table", "fit", "internal/file", "internal/plot"}},
-	{"serve", []string{"data", "data/table", "predict", "interop/npy"}},
+	{"serve", []string{"nn", "data", "data/table", "predict", "interop/npy"}},
 	{"dist/...", []string{"dist/..."}},
 	{"interop/onnx", []string{".", "internal/file", "internal/ir/...", "internal/limit", "internal/scalar", "internal/translate"}}, // it writes graphs as the compiler sees them
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/limit", "internal/list", "internal/pattern"}},

@@ -78,15 +78,23 @@ func (s *Server) routes() {
 	}
 	handle("POST /predict", "predict", s.predict)
 	handle("POST /models/{name}/predict", "predict", s.predict)
+	handle("POST /models/{name}/generate", "generate", s.generate)
 	handle("GET /models", "models", func(w http.ResponseWriter, r *http.Request) {
 		list := []any{}
 		for _, m := range s.models {
+			list = append(list, m.describe())
+		}
+		for _, m := range s.texts {
 			list = append(list, m.describe())
 		}
 		s.write(w, map[string]any{"models": list})
 	})
 	handle("GET /models/{name}", "models", func(w http.ResponseWriter, r *http.Request) {
 		if m := s.model(r.PathValue("name")); m != nil {
+			s.write(w, m.describe())
+			return
+		}
+		if m := s.text(r.PathValue("name")); m != nil {
 			s.write(w, m.describe())
 			return
 		}
@@ -439,6 +447,9 @@ func (s *Server) openAPI(r *http.Request) any {
 		if i == 0 {
 			paths["/predict"] = post
 		}
+	}
+	for _, m := range s.texts {
+		paths["/models/"+m.entry.Name+"/generate"] = m.openAPI(s.options.MaxLength)
 	}
 	for _, p := range []string{"/models", "/healthz", "/readyz", "/metrics"} {
 		paths[p] = map[string]any{"get": map[string]any{"responses": map[string]any{"200": map[string]any{"description": "ok"}}}}

@@ -20,7 +20,11 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	m := s.model(r.URL.Query().Get("model"))
 	if m == nil {
-		s.fail(w, &failure{status: http.StatusNotFound, Error: "there is no such model"})
+		problem := "there is no such model"
+		if len(s.models) == 0 {
+			problem = `the models here write texts and have no page: POST {"prompt": "The "} to /models/NAME/generate; GET /models lists them`
+		}
+		s.fail(w, &failure{status: http.StatusNotFound, Error: problem})
 		return
 	}
 	type field struct {

@@ -1,4 +1,4 @@
-// Package serve answers over HTTP for models of tables. A Server is an http.Handler:
+// Package serve answers over HTTP for models of tables, of pictures and of language. A Server is an http.Handler:
 //
 //	s, err := serve.New(serve.Options{}, serve.Entry{Name: "houses", Load: func() (predict.Model, error) { return fit.Load("houses.tarn") }})
 //	http.ListenAndServe("localhost:8080", s)
@@ -8,6 +8,8 @@
 //
 //	POST /predict                  the first model; ?explain=1 adds the share of each column in the answer
 //	POST /models/NAME/predict      another one
+//	POST /models/NAME/generate     a language model: continues {"prompt": "The ", "length": 200, "temperature": 0.8, "top_k": 0, "seed": 1}, a line of JSON for
+//	                               each token as it comes, or events for a client that accepts text/event-stream; "stream": false for one answer
 //	GET  /models, /models/NAME     what there is, and what it reads
 //	GET  /                         a page with a form
 //	GET  /openapi.json /healthz /readyz /metrics
@@ -37,23 +39,26 @@ type Entry struct {
 	Name string // letters, digits, and . _ - within; in the address
 	// Load reads the model: at the beginning, and again at each Reload. What it returns must be able to answer at once, see Warm of package fit.
 	Load func() (predict.Model, error)
+	// Text reads a language model instead, as Load does.
+	Text func() (*Text, error)
 }
 
 // Options are the limits of a server. The zero value has useful ones.
 type Options struct {
-	Batch    int           // rows that are answered together; 0 means 256
-	Wait     time.Duration // how long a row waits for others to come, if it is alone; 0 means not at all: those that come while others are answered go together
-	Queue    int           // requests that wait at most; a further one is answered 503. 0 means 1000
-	MaxBody  int64         // bytes of a request; 0 means 8 MiB
-	MaxRows  int           // of a request; 0 means 100,000, and 100 for those that ask for explanations
-	Timeout  time.Duration // of a request, from its first byte to its answer; 0 means 30 seconds
-	Tokens   []string      // of which a client must send one, as Authorization: Bearer TOKEN; nil means that all may ask
-	Logger   *slog.Logger  // one line for each request; nil means none
-	Hostname string        // as the openapi document names the server; "" means the host of the request
+	Batch     int           // rows that are answered together; 0 means 256
+	Wait      time.Duration // how long a row waits for others to come, if it is alone; 0 means not at all: those that come while others are answered go together
+	Queue     int           // requests that wait at most; a further one is answered 503. 0 means 1000
+	MaxBody   int64         // bytes of a request; 0 means 8 MiB
+	MaxRows   int           // of a request; 0 means 100,000, and 100 for those that ask for explanations
+	MaxLength int           // of a text that a language model writes, in tokens; 0 means 10,000
+	Timeout   time.Duration // of a request, from its first byte to its answer; 0 means 30 seconds
+	Tokens    []string      // of which a client must send one, as Authorization: Bearer TOKEN; nil means that all may ask
+	Logger    *slog.Logger  // one line for each request; nil means none
+	Hostname  string        // as the openapi document names the server; "" means the host of the request
 }
 
 func (o Options) filled() (Options, error) {
-	if o.Batch < 0 || o.Wait < 0 || o.Queue < 0 || o.MaxBody < 0 || o.MaxRows < 0 || o.Timeout < 0 {
+	if o.Batch < 0 || o.Wait < 0 || o.Queue < 0 || o.MaxBody < 0 || o.MaxRows < 0 || o.MaxLength < 0 || o.Timeout < 0 {
 		return o, errors.New("serve: a limit is negative")
 	}
 	set := func(v *int, usual int) {
@@ -64,6 +69,7 @@ func (o Options) filled() (Options, error) {
 	set(&o.Batch, 256)
 	set(&o.Queue, 1000)
 	set(&o.MaxRows, 100_000)
+	set(&o.MaxLength, 10_000)
 	if o.MaxBody == 0 {
 		o.MaxBody = 8 << 20
 	}
@@ -82,6 +88,7 @@ func (o Options) filled() (Options, error) {
 type Server struct {
 	options Options
 	models  []*served
+	texts   []*servedText
 	mux     *http.ServeMux
 	metrics *metrics.Set
 	closing sync.RWMutex
@@ -126,8 +133,13 @@ func New(o Options, entries ...Entry) (*Server, error) {
 			return nil, fmt.Errorf("serve: a model cannot be called %q: names have letters, digits, and . _ - within", e.Name)
 		case slices.ContainsFunc(entries[:i], func(other Entry) bool { return other.Name == e.Name }):
 			return nil, fmt.Errorf("serve: two models are called %q", e.Name)
-		case e.Load == nil:
-			return nil, fmt.Errorf("serve: model %q cannot be loaded: Load is nil", e.Name)
+		case (e.Load == nil) == (e.Text == nil):
+			return nil, fmt.Errorf("serve: model %q cannot be loaded: Load is nil, or Text is set beside it", e.Name)
+		case e.Text != nil:
+			if err := s.addText(e); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		m := &served{entry: e, queue: make(chan *request, o.Queue), done: make(chan struct{})}
 		label := fmt.Sprintf("{model=%q}", e.Name)
@@ -145,6 +157,9 @@ func New(o Options, entries ...Entry) (*Server, error) {
 	}
 	for _, m := range s.models {
 		go s.answer(m)
+	}
+	for _, m := range s.texts {
+		m.start(m.now.Load())
 	}
 	s.routes()
 	return s, nil
@@ -167,6 +182,12 @@ func load(e Entry) (m predict.Model, err error) {
 // Reload loads a model again. If that fails, the one that was there goes on to answer. Requests that are being answered are not disturbed.
 func (s *Server) Reload(name string) error {
 	m := s.model(name)
+	if text := s.text(name); text != nil {
+		if err := text.reload(s.options.Queue); err != nil {
+			return fmt.Errorf("serve: model %q stays as it was: %w", name, err)
+		}
+		return nil
+	}
 	if m == nil {
 		return fmt.Errorf("serve: there is no model %q", name)
 	}
@@ -199,6 +220,11 @@ func (s *Server) Close(ctx context.Context) error {
 	if first {
 		for _, m := range s.models {
 			m.queue <- nil // the last one
+		}
+	}
+	for _, m := range s.texts {
+		if err := m.close(ctx); err != nil {
+			return err
 		}
 	}
 	for _, m := range s.models {

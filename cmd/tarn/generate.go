@@ -41,16 +41,27 @@ func (c *generateCommand) Validate() error {
 	return nil
 }
 
+// loadGPT reads the language model of a run, and the characters that it knows.
+func loadGPT(dir string) (*nn.GPT, *text.Characters, error) {
+	settings, folder, err := openGPT(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	characters, err := text.NewCharacters(settings.Characters)
+	if err != nil {
+		return nil, nil, err
+	}
+	model := nn.NewGPT(settings.Model)
+	_, err = folder.LoadWeights(model)
+	return model, characters, err
+}
+
 // Run writes the prompt and what follows it, each character as it comes.
 func (c *generateCommand) Run(env *environment) error {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
 	}
-	settings, folder, err := openGPT(c.Dir)
-	if err != nil {
-		return err
-	}
-	characters, err := text.NewCharacters(settings.Characters)
+	model, characters, err := loadGPT(c.Dir)
 	if err != nil {
 		return err
 	}
@@ -60,10 +71,6 @@ func (c *generateCommand) Run(env *environment) error {
 	prompt, err := characters.Encode(c.Prompt)
 	if err != nil {
 		return usageError{fmt.Errorf("--prompt: %w", err)}
-	}
-	model := nn.NewGPT(settings.Model)
-	if _, err := folder.LoadWeights(model); err != nil {
-		return err
 	}
 	writer, err := model.NewGenerator(c.Seed)
 	if err != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,6 +59,18 @@ func TestGPT(t *testing.T) {
 	}
 	if _, err := command(t, 2, "predict", dir, "digit.png"); !strings.Contains(err, "tarn generate "+dir) {
 		t.Errorf("predict of a gpt: %s", err)
+	}
+	served := startServe(t, "newton="+dir, "--addr", "localhost:0")
+	if !strings.HasSuffix(served.address, "/models/newton/generate") {
+		t.Fatalf("it is served at %s", served.address)
+	}
+	status, answer := askServed(t, http.DefaultClient, served.address, `{"prompt":"l","length":40,"temperature":3,"seed":5,"stream":false}`)
+	var text struct{ Text string }
+	if err := json.Unmarshal([]byte(answer), &text); err != nil || status != 200 || "l"+text.Text+"\n" != one {
+		t.Errorf("served it writes %d %s, want %q", status, answer, one)
+	}
+	if code := served.stop(); code != 0 {
+		t.Errorf("serve ends with the code %d", code)
 	}
 	for _, matrix := range []string{"Hessian", "Gauss-Newton matrix"} {
 		args := []string{"sharpness", dir, "--examples", "6", "--batch", "3", "--samples", "3", "--probes", "1", "--steps", "6", "--top", "1"}

@@ -25,7 +25,7 @@ import (
 
 // serveCommand has the arguments of serve.
 type serveCommand struct {
-	Models    []string      `arg:"" name:"model" help:"Models that tarn fit made, as FILE or NAME=FILE. The first one answers at /predict, each at /models/NAME/predict."`
+	Models    []string      `arg:"" name:"model" help:"Models that tarn fit made, as FILE or NAME=FILE, and folders of runs of tarn train gpt. The first model of tarn fit answers at /predict, each at /models/NAME/predict; runs continue texts at /models/NAME/generate."`
 	Addr      string        `default:"localhost:8080" placeholder:"HOST:PORT" help:"Address to serve at; :8080 is reached from other machines (localhost:8080). Port 0 takes any free one."`
 	Unix      string        `placeholder:"SOCKET" help:"Serve at a socket in the file system instead, which only its owner reaches."`
 	Batch     int           `default:"256" help:"Rows that are answered together at most (256)."`
@@ -113,7 +113,10 @@ func (c *serveCommand) Run(env *environment) error {
 	}
 	for i, e := range entries {
 		fmt.Fprintf(env.stdout, "%s (%s) at %s", e.Name, file.Name(paths[i]), address)
-		if i > 0 {
+		switch {
+		case e.Text != nil:
+			fmt.Fprintf(env.stdout, "models/%s/generate", e.Name)
+		case i > 0:
 			fmt.Fprintf(env.stdout, "models/%s/predict", e.Name)
 		}
 		fmt.Fprintln(env.stdout)
@@ -173,6 +176,13 @@ func (c *serveCommand) entries() (entries []serve.Entry, paths []string, err err
 			return nil, nil, usageError{fmt.Errorf("two models are called %q: name them, as in old=%s new=%s", name, path, path)}
 		}
 		paths = append(paths, path)
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			entries = append(entries, serve.Entry{Name: name, Text: func() (*serve.Text, error) {
+				model, characters, err := loadGPT(path)
+				return &serve.Text{Model: model, Tokens: characters}, err
+			}})
+			continue
+		}
 		entries = append(entries, serve.Entry{Name: name, Load: func() (predict.Model, error) {
 			m, err := loadModel(path)
 			if err != nil {
