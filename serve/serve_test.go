@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -473,9 +474,18 @@ func BenchmarkServe(b *testing.B) {
 	}
 	h := httptest.NewServer(s)
 	defer h.Close()
+	var mu sync.Mutex
+	var all []time.Duration
 	b.RunParallel(func(pb *testing.PB) {
 		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}
+		var took []time.Duration
+		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, took...)
+		}()
 		for pb.Next() {
+			start := time.Now()
 			r, err := client.Post(h.URL+"/predict", "application/json", strings.NewReader(`{"size": 50, "city": "Ulm"}`))
 			if err != nil {
 				b.Error(err)
@@ -483,7 +493,10 @@ func BenchmarkServe(b *testing.B) {
 			}
 			io.Copy(io.Discard, r.Body)
 			r.Body.Close()
+			took = append(took, time.Since(start))
 		}
 	})
+	slices.Sort(all)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "us-p99")
 }
