@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/fit"
 	"github.com/seed-49005b45/tarn/fit/report"
 	"github.com/seed-49005b45/tarn/internal/file"
@@ -69,7 +70,12 @@ func (c *evaluateCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	t, err := loadFor(c.File, c.dialectFlags.options(), m.Schema())
+	var t *table.Table
+	if m.ReadsPictures() && isFolder(c.File) {
+		t, err = picturesOf(c.File, m.About.Target)
+	} else {
+		t, err = loadFor(c.File, c.dialectFlags.options(), m.Schema())
+	}
 	if err != nil {
 		return err
 	}

@@ -26,20 +26,21 @@ import (
 
 // fitCommand has the arguments of fit.
 type fitCommand struct {
-	File   string `arg:"" help:"A table: CSV or TSV, packed with gzip or zstd or not; - is the standard input."`
-	Target string `required:"" placeholder:"COLUMN" help:"Column to predict."`
+	File   string `arg:"" help:"A table: CSV or TSV, packed with gzip or zstd or not; - is the standard input. Or a folder of pictures, with a folder in it for each class."`
+	Target string `placeholder:"COLUMN" help:"Column to predict; of pictures, how their class is called (class)."`
 	Out    string `placeholder:"FILE" help:"File of the model, by default that of the table with .tarn at its end."`
 	Report string `placeholder:"DIR" help:"Folder for a report: a page, the same as JSON, pictures and a model card."`
 	By     names  `placeholder:"COLUMN,..." help:"The report also says how good the answers are for each value of these columns."`
 	dataFlags
 	networkFlags
 	dialectFlags
-	Time   time.Duration `placeholder:"2m" help:"Stop learning after this time and keep what has been learned so far. The result then depends on the speed of the machine."`
-	DryRun bool          `help:"Say what the columns are and how the rows are split, and learn nothing."`
-	Schema string        `placeholder:"FILE" help:"Take what the columns are from a file, as --dry-run --json prints it, instead of finding it out."`
-	JSON   bool          `name:"json" help:"Print what is known of the model as JSON; with --dry-run the schema."`
-	Force  bool          `help:"Replace files that are there already."`
-	Quiet  bool          `short:"q" help:"Say nothing but errors."`
+	mediaFlags
+	Time   string `placeholder:"2m" help:"Stop learning after this time and keep what has been learned so far. The result then depends on the speed of the machine. With --horizon: the column of times."`
+	DryRun bool   `help:"Say what the columns are and how the rows are split, and learn nothing."`
+	Schema string `placeholder:"FILE" help:"Take what the columns are from a file, as --dry-run --json prints it, instead of finding it out."`
+	JSON   bool   `name:"json" help:"Print what is known of the model as JSON; with --dry-run the schema."`
+	Force  bool   `help:"Replace files that are there already."`
+	Quiet  bool   `short:"q" help:"Say nothing but errors."`
 }
 
 // dataFlags are the flags that say what is learned.
@@ -77,8 +78,13 @@ func (c *fitCommand) Validate() error {
 	if err := c.networkFlags.check(); err != nil {
 		return err
 	}
-	if c.Time < 0 {
-		return fmt.Errorf("--time is %v and should be positive", c.Time)
+	if c.Horizon < 0 || c.Horizon > 10_000 {
+		return fmt.Errorf("--horizon is %d and should be from 1 to 10000", c.Horizon)
+	}
+	if c.Time != "" && c.Horizon == 0 {
+		if d, err := time.ParseDuration(c.Time); err != nil || d <= 0 {
+			return fmt.Errorf("--time is %s and should be a time such as 2m, or with --horizon a column", list.Quote(c.Time))
+		}
 	}
 	return c.dialectFlags.check()
 }
@@ -157,6 +163,12 @@ func (c *networkFlags) set(o *fit.Options) {
 
 // Run makes the model.
 func (c *fitCommand) Run(env *environment) error {
+	if done, err := c.media(env); done || err != nil {
+		return err
+	}
+	if c.Target == "" {
+		return usageError{errors.New("missing flags: --target=COLUMN")}
+	}
 	if c.DryRun && (c.Out != "" || c.Report != "") {
 		return usageError{errors.New("--dry-run writes nothing: --out and --report have no effect with it")}
 	}
@@ -218,9 +230,9 @@ func (c *fitCommand) Run(env *environment) error {
 		return nil
 	}
 	ctx := env.ctx
-	if c.Time > 0 {
+	if limit, _ := time.ParseDuration(c.Time); limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Time)
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	m, err := plan.Fit(ctx)
@@ -230,7 +242,7 @@ func (c *fitCommand) Run(env *environment) error {
 			return errors.New("interrupted before anything had been learned: nothing is written")
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("nothing had been learned after --time %v: give it more", c.Time)
+			return fmt.Errorf("nothing had been learned after --time %s: give it more", c.Time)
 		}
 		return err
 	}

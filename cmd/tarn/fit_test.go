@@ -248,7 +248,7 @@ func TestFitRefuses(t *testing.T) {
 		{2, []string{"fit", "flats.csv"}, "--target"},
 		{1, []string{"fit", "flats.csv", "--target", "prize"}, `"prize": there is no such column; there are id, size`},
 		{1, []string{"fit", "none.csv", "--target", "x"}, "none.csv"},
-		{1, []string{"fit", ".", "--target", "x"}, "is a folder"},
+		{1, []string{"fit", ".", "--target", "x"}, "has no folders with pictures"},
 		{1, []string{"fit", "broken.csv", "--target", "a"}, "line 3"},
 		{1, []string{"fit", "flats.csv", "--target", "price", "--schema", "schema.json"}, "schema.json"},
 		{1, []string{"fit", "flats.csv", "--target", "price", "--out", "none/m.tarn"}, "create it first"},

@@ -68,6 +68,15 @@ func (c *predictCommand) Run(env *environment) error {
 		return err
 	}
 	a := &answering{command: c, model: m, unseen: map[string]int{}, file: shownName(c.File)}
+	if c.Explain && m.About.Linear == nil {
+		return usageError{errors.New("--explain is for models of tables: one of pictures, texts or series has no shares of columns")}
+	}
+	switch {
+	case m.ReadsPictures() && c.File != "-" && (isFolder(c.File) || isPicture(c.File)):
+		return writeTo(env, c.Out, func(w io.Writer) error { return a.pictures(env.ctx, w) })
+	case m.ReadsSeries():
+		return writeTo(env, c.Out, func(w io.Writer) error { return a.series(env.ctx, w) })
+	}
 	if err := writeTo(env, c.Out, func(w io.Writer) error { return a.all(env.ctx, w) }); err != nil {
 		return err
 	}
@@ -183,6 +192,11 @@ func (a *answering) part(ctx context.Context, w *bufio.Writer, t *table.Table) e
 			a.unseen[n]++
 		}
 	}
+	return a.show(w, t, answers)
+}
+
+// show writes the answers about the rows of t.
+func (a *answering) show(w *bufio.Writer, t *table.Table, answers *predict.Answers) error {
 	if a.write == nil {
 		a.begin(w, answers)
 	}
