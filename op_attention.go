@@ -491,7 +491,7 @@ func attentionWeights(f ir.AttentionForm, q, k, mask, step *Value) *Value {
 	sum := e.Sum(-1)
 	weights := e.Div(sum.Eq(Num(0)).branch(Num(1), sum).along(e, -1))
 	if f.Dropout > 0 {
-		draws := randomOp{kind: bernoulliDraws, seed: f.Seed, number: f.Number, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(weights.typ.Shape)}}
+		draws := randomOp{kind: ir.DrawBernoulli, seed: f.Seed, number: f.Number, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(weights.typ.Shape)}}
 		kept := q.graph.add(draws, step, Num(1-f.Dropout).value(q.graph))
 		weights = weights.Mul(kept.Where(weights.Num(1/(1-f.Dropout)), weights.Num(0)))
 	}

@@ -46,6 +46,8 @@ func (choleskyOp) Eval(out ir.Array, in []ir.Array) {
 	})
 }
 
+func (choleskyOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorCholesky} }
+
 func (op choleskyOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (choleskyOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []float64) {
@@ -144,6 +146,10 @@ func (op triangularOp) Eval(out ir.Array, in []ir.Array) {
 			}
 		}
 	})
+}
+
+func (op triangularOp) Factors() ir.FactorForm {
+	return ir.FactorForm{Kind: ir.FactorTriangular, Upper: op.upper, Transposed: op.transposed}
 }
 
 func (op triangularOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }

@@ -43,6 +43,11 @@ func (op cumProdOp) Eval(out ir.Array, in []ir.Array) {
 	})
 }
 
+// Accumulates returns a product along the axis.
+func (op cumProdOp) Accumulates() (ir.AccumulateKind, int, bool) {
+	return ir.AccumulateProd, op.axis, false
+}
+
 func (op cumProdOp) Run(out ir.Array, in []ir.Array) {
 	switch in[0].DType {
 	case ir.F32:
@@ -115,6 +120,11 @@ func (op logCumSumExpOp) Eval(out ir.Array, in []ir.Array) {
 			out.SetFloat(at, s.add(in[0].Float(at)))
 		}
 	})
+}
+
+// Accumulates returns a sum of exponentials along the axis.
+func (op logCumSumExpOp) Accumulates() (ir.AccumulateKind, int, bool) {
+	return ir.AccumulateLogSumExp, op.axis, false
 }
 
 func (op logCumSumExpOp) Run(out ir.Array, in []ir.Array) {
@@ -207,6 +217,14 @@ func (op cumArgOp) Eval(out ir.Array, in []ir.Array) {
 			out.SetInt(start+i*stride, int64(best))
 		}
 	})
+}
+
+// Accumulates returns the order and the axis.
+func (op cumArgOp) Accumulates() (ir.AccumulateKind, int, bool) {
+	if op.smallest {
+		return ir.AccumulateArgMin, op.axis, false
+	}
+	return ir.AccumulateArgMax, op.axis, false
 }
 
 func (op cumArgOp) Run(out ir.Array, in []ir.Array) {

@@ -17,7 +17,7 @@ import (
 //
 // Shapes: the result has the shape given.
 func (g *Graph) TruncatedNormal(dtype DType, mean, std, lo, hi float64, shape ...int) *Value {
-	op := randomOp{kind: truncatedNumbers, a: mean, b: std, lo: (lo - mean) / std, hi: (hi - mean) / std, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
+	op := randomOp{kind: ir.DrawTruncated, a: mean, b: std, lo: (lo - mean) / std, hi: (hi - mean) / std, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
 	switch {
 	case !(std > 0) || math.IsInf(std, 1) || math.IsNaN(mean) || math.IsInf(mean, 0):
 		return g.fail(op, nil, newProblem("the mean %v and the standard deviation %v should be finite, and the latter positive", mean, std))
@@ -59,7 +59,7 @@ func (alpha *Value) logGamma() *Value {
 	if alpha.failed {
 		return alpha
 	}
-	return alpha.graph.random(randomOp{kind: logGammaDraws, typ: ir.Type{DType: alpha.typ.DType, Shape: alpha.Shape()}}, alpha)
+	return alpha.graph.random(randomOp{kind: ir.DrawLogGamma, typ: ir.Type{DType: alpha.typ.DType, Shape: alpha.Shape()}}, alpha)
 }
 
 // Gamma is gamma random numbers of the given concentration and rate 1, of the concentration's dtype; of rate r they are these divided by r. The
@@ -115,7 +115,7 @@ func (g *Graph) Poisson(rate Operand, shape ...int) *Value {
 	if p.failed {
 		return p
 	}
-	return p.graph.random(randomOp{kind: poissonDraws, typ: ir.Type{DType: p.typ.DType, Shape: p.Shape()}}, p)
+	return p.graph.random(randomOp{kind: ir.DrawPoisson, typ: ir.Type{DType: p.typ.DType, Shape: p.Shape()}}, p)
 }
 
 // Gumbel is random numbers of the standard Gumbel distribution, -log(-log(u)) of uniform u, of dtype F32 or F64. The softmax of logits and such

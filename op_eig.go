@@ -27,6 +27,8 @@ func (eigHOp) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is Run: the vectors have no sign by definition, and two methods need not agree in it.
 func (op eigHOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 
+func (eigHOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorEigH} }
+
 func (op eigHOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (eigHOp) Work(out ir.Type, in []ir.Type) int {

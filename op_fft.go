@@ -127,6 +127,13 @@ func (op fftOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
+func (op fftOp) Transforms() (ir.FourierKind, int, float64) {
+	if op.inverse {
+		return ir.FourierComplexInverse, op.n, op.scale
+	}
+	return ir.FourierComplex, op.n, op.scale
+}
+
 func (op fftOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (op fftOp) Rows(_ ir.Type, in []ir.Type) int { return rowsOf(in[0], op.n) }
@@ -190,6 +197,10 @@ func (op rfftOp) Eval(out ir.Array, in []ir.Array) {
 			out.SetFloat((row*2+1)*m+j, im*op.scale)
 		}
 	}
+}
+
+func (op rfftOp) Transforms() (ir.FourierKind, int, float64) {
+	return ir.FourierReal, op.n, op.scale
 }
 
 func (op rfftOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
@@ -266,6 +277,10 @@ func (op irfftOp) Eval(out ir.Array, in []ir.Array) {
 			out.SetFloat(row*op.n+j, sum*op.scale)
 		}
 	}
+}
+
+func (op irfftOp) Transforms() (ir.FourierKind, int, float64) {
+	return ir.FourierRealInverse, op.n, op.scale
 }
 
 func (op irfftOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }

@@ -30,6 +30,8 @@ func (qrOp) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is Run: the signs of the columns are any by definition, and two methods need not agree in them.
 func (op qrOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 
+func (qrOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorQR} }
+
 func (op qrOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (qrOp) Work(out ir.Type, in []ir.Type) int {

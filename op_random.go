@@ -15,21 +15,10 @@ import (
 // whose step is set by SetRuns continues as an unbroken one would. A block that Checkpoint computes twice draws the same
 // numbers twice.
 
-type randomKind uint8
-
-const (
-	uniformNumbers randomKind = iota
-	normalNumbers
-	truncatedNumbers
-	bernoulliDraws // those from here on have an operand for their parameter
-	logGammaDraws
-	poissonDraws
-)
-
 // randomOp draws numbers. Its operands are the step and, for Bernoulli, gamma and Poisson draws, their probability, concentration or rate: one
 // number, or one for each draw.
 type randomOp struct {
-	kind         randomKind
+	kind         ir.DrawKind
 	seed, number uint64  // the graph's seed, and which of its random ops this is
 	a, b         float64 // uniform in [a, b), or normal of mean a and deviation b
 	lo, hi       float64 // a truncated normal lies between, in deviations from the mean
@@ -43,18 +32,18 @@ func (op randomOp) Name() string {
 func (op randomOp) Attrs() string {
 	key := fmt.Sprintf("seed=%d number=%d", op.seed, op.number)
 	switch op.kind {
-	case uniformNumbers:
+	case ir.DrawUniform:
 		return fmt.Sprintf("lo=%v hi=%v %s", op.a, op.b, key)
-	case normalNumbers:
+	case ir.DrawNormal:
 		return fmt.Sprintf("mean=%v std=%v %s", op.a, op.b, key)
-	case truncatedNumbers:
+	case ir.DrawTruncated:
 		return fmt.Sprintf("mean=%v std=%v lo=%v hi=%v %s", op.a, op.b, op.lo, op.hi, key)
 	}
 	return key
 }
 
 func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
-	if op.kind < bernoulliDraws {
+	if op.kind < ir.DrawBernoulli {
 		if !op.typ.DType.Float() {
 			return ir.Type{}, newProblem("random numbers of dtype %v; they should be f32 or f64", op.typ.DType)
 		}
@@ -63,7 +52,7 @@ func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
 	if err := checkShape(op.typ.Shape); err != nil {
 		return ir.Type{}, err
 	}
-	p, name := in[1], [...]string{bernoulliDraws: "probability", logGammaDraws: "concentration", poissonDraws: "rate"}[op.kind]
+	p, name := in[1], [...]string{ir.DrawBernoulli: "probability", ir.DrawLogGamma: "concentration", ir.DrawPoisson: "rate"}[op.kind]
 	if !p.DType.Float() {
 		return ir.Type{}, newProblem("the %s is %v and should be f32 or f64", name, p.DType).WithHint("Cast it")
 	}
@@ -75,7 +64,7 @@ func (op randomOp) Infer(in []ir.Type) (ir.Type, error) {
 
 // grad is that of a gamma draw for a fixed probability of a smaller one; the others do not depend on what is differentiable, or are steps.
 func (op randomOp) grad(y, dy *Value) []*Value {
-	if op.kind != logGammaDraws {
+	if op.kind != ir.DrawLogGamma {
 		return nil
 	}
 	alpha := y.in[1]
@@ -92,13 +81,13 @@ func (op randomOp) Eval(out ir.Array, in []ir.Array) {
 	for i := range out.Size() {
 		at := uint64(i)
 		switch {
-		case op.kind == bernoulliDraws:
+		case op.kind == ir.DrawBernoulli:
 			out.SetBool(i, rng.Bernoulli(key, at, op.parameter(in[1], i)))
-		case op.kind >= truncatedNumbers:
+		case op.kind >= ir.DrawTruncated:
 			op.RunRows(out, in, i, i+1) // by rejection or inversion, one at a time in any case
-		case op.kind == uniformNumbers && op.typ.DType == ir.F32:
+		case op.kind == ir.DrawUniform && op.typ.DType == ir.F32:
 			ir.Slice[float32](out)[i] = op.uniform32(rng.Uniform32(key, at), math.Nextafter(op.b, op.a), math.Nextafter32(float32(op.b), float32(op.a)))
-		case op.kind == uniformNumbers:
+		case op.kind == ir.DrawUniform:
 			ir.Slice[float64](out)[i] = op.uniform64(rng.Uniform64(key, at), math.Nextafter(op.b, op.a))
 		case op.typ.DType == ir.F32:
 			ir.Slice[float32](out)[i] = float32(op.normal(float64(rng.Normal32(key, at))))
@@ -106,6 +95,11 @@ func (op randomOp) Eval(out ir.Array, in []ir.Array) {
 			ir.Slice[float64](out)[i] = op.normal(rng.Normal64(key, at))
 		}
 	}
+}
+
+// Draws returns what is drawn.
+func (op randomOp) Draws() ir.DrawForm {
+	return ir.DrawForm{Kind: op.kind, Seed: op.seed, Number: op.number, A: op.a, B: op.b, Lo: op.lo, Hi: op.hi}
 }
 
 // Run draws all numbers.
@@ -118,28 +112,28 @@ func (op randomOp) Rows(out ir.Type, in []ir.Type) int { return out.Size() }
 func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	key := op.key(in)
 	switch {
-	case op.kind == bernoulliDraws && in[1].Size() == 1:
+	case op.kind == ir.DrawBernoulli && in[1].Size() == 1:
 		rng.FillBernoulli(ir.Slice[bool](out)[first:end], key, first, op.parameter(in[1], 0))
-	case op.kind == bernoulliDraws:
+	case op.kind == ir.DrawBernoulli:
 		s := ir.Slice[bool](out)
 		for i := first; i < end; i++ {
 			s[i] = rng.Bernoulli(key, uint64(i), op.parameter(in[1], i))
 		}
-	case op.kind == logGammaDraws:
+	case op.kind == ir.DrawLogGamma:
 		for i := first; i < end; i++ {
 			out.SetFloat(i, rng.LogGamma(key, uint64(i), op.parameter(in[1], i)))
 		}
-	case op.kind == poissonDraws:
+	case op.kind == ir.DrawPoisson:
 		for i := first; i < end; i++ {
 			out.SetFloat(i, rng.Poisson(key, uint64(i), op.parameter(in[1], i)))
 		}
-	case op.kind == truncatedNumbers && op.typ.DType == ir.F32:
+	case op.kind == ir.DrawTruncated && op.typ.DType == ir.F32:
 		s := ir.Slice[float32](out)[first:end]
 		rng.FillTruncNormal(s, key, first, op.lo, op.hi)
 		for i, x := range s {
 			s[i] = float32(op.normal(float64(x)))
 		}
-	case op.kind == truncatedNumbers:
+	case op.kind == ir.DrawTruncated:
 		s := ir.Slice[float64](out)[first:end]
 		rng.FillTruncNormal(s, key, first, op.lo, op.hi)
 		for i, x := range s {
@@ -147,7 +141,7 @@ func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 		}
 	case op.typ.DType == ir.F32:
 		s := ir.Slice[float32](out)[first:end]
-		if op.kind == uniformNumbers {
+		if op.kind == ir.DrawUniform {
 			rng.FillUniform(s, key, first)
 			if op.a == 0 && op.b == 1 {
 				return
@@ -167,7 +161,7 @@ func (op randomOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 		}
 	default:
 		s := ir.Slice[float64](out)[first:end]
-		if op.kind == uniformNumbers {
+		if op.kind == ir.DrawUniform {
 			rng.FillUniform(s, key, first)
 			if op.a == 0 && op.b == 1 {
 				return
@@ -235,7 +229,7 @@ func (g *Graph) random(op randomOp, in ...*Value) *Value {
 //
 // Shapes: the result has the shape given.
 func (g *Graph) Uniform(dtype DType, lo, hi float64, shape ...int) *Value {
-	op := randomOp{kind: uniformNumbers, a: lo, b: hi, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
+	op := randomOp{kind: ir.DrawUniform, a: lo, b: hi, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
 	if !(lo <= hi) || math.IsInf(hi-lo, 0) {
 		return g.fail(op, nil, newProblem("the range from %v to %v is not one", lo, hi))
 	}
@@ -247,7 +241,7 @@ func (g *Graph) Uniform(dtype DType, lo, hi float64, shape ...int) *Value {
 //
 // Shapes: the result has the shape given.
 func (g *Graph) Normal(dtype DType, mean, std float64, shape ...int) *Value {
-	op := randomOp{kind: normalNumbers, a: mean, b: std, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
+	op := randomOp{kind: ir.DrawNormal, a: mean, b: std, typ: ir.Type{DType: ir.DType(dtype), Shape: slices.Clone(shape)}}
 	if !(std >= 0) {
 		return g.fail(op, nil, newProblem("the standard deviation %v should not be negative", std))
 	}
@@ -260,7 +254,7 @@ func (g *Graph) Normal(dtype DType, mean, std float64, shape ...int) *Value {
 //
 // Shapes: p of [] or of the shape given -> the shape given, bool.
 func (g *Graph) Bernoulli(p Operand, shape ...int) *Value {
-	op := randomOp{kind: bernoulliDraws, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(shape)}}
+	op := randomOp{kind: ir.DrawBernoulli, typ: ir.Type{DType: ir.Bool, Shape: slices.Clone(shape)}}
 	if p == nil {
 		return g.fail(op, nil, newProblem("the probability is nil"))
 	}

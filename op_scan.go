@@ -69,6 +69,9 @@ func (op argOp) beats(x ir.Array, i, j int) bool {
 	return a > b
 }
 
+// Chooses returns the axis and the order.
+func (op argOp) Chooses() (axis int, smallest bool) { return op.axis, op.smallest }
+
 // Run is the fast kernel: RunRows of all lines.
 func (op argOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, out.Size()) }
 
@@ -190,6 +193,11 @@ func (op cumSumOp) Eval(out ir.Array, in []ir.Array) {
 			}
 		}
 	})
+}
+
+// Accumulates returns a sum along the axis.
+func (op cumSumOp) Accumulates() (ir.AccumulateKind, int, bool) {
+	return ir.AccumulateSum, op.axis, op.reverse
 }
 
 // Run is the fast kernel: RunRows of all lines.

@@ -59,7 +59,7 @@ func (v *Value) scattered(name string, axis int, index, src *Value) (a int, fail
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) Scatter(axis int, index, src *Value) *Value {
-	return v.scatter(scatterSet, axis, index, src)
+	return v.scatter(ir.ScatterSet, axis, index, src)
 }
 
 // lastAt returns, for each number below size, the last place along an axis at which the index v names it, and whether it does; otherwise the place is 0.
@@ -126,6 +126,12 @@ func lastPlaces[I int32 | int64](op lastAtOp, out, index ir.Array, first, end in
 	}
 }
 
+// Places returns the axis.
+func (op lastAtOp) Places() int { return op.axis }
+
+// Range is that of the index.
+func (op lastAtOp) Range([]ir.Type) (lo, hi int) { return 0, op.size }
+
 // Checks is the index.
 func (op lastAtOp) Checks() int { return 0 }
 
@@ -142,7 +148,7 @@ func (op lastAtOp) grad(y, dy *Value) []*Value { return nil }
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterMax(axis int, index, src *Value) *Value {
-	return v.scatter(scatterMax, axis, index, src)
+	return v.scatter(ir.ScatterMax, axis, index, src)
 }
 
 // ScatterMin is v with the smallest of it and of the elements of src that the index sends to the same place; NaN if one is NaN. Elements that
@@ -151,7 +157,7 @@ func (v *Value) ScatterMax(axis int, index, src *Value) *Value {
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterMin(axis int, index, src *Value) *Value {
-	return v.scatter(scatterMin, axis, index, src)
+	return v.scatter(ir.ScatterMin, axis, index, src)
 }
 
 // ScatterMul is v times each element of src that the index sends to the same place, in the order of the index. Gradients are right if elements are
@@ -159,10 +165,10 @@ func (v *Value) ScatterMin(axis int, index, src *Value) *Value {
 //
 // Shapes: [... d ...], index [... n ...], src [... n ...] -> [... d ...].
 func (v *Value) ScatterMul(axis int, index, src *Value) *Value {
-	return v.scatter(scatterMul, axis, index, src)
+	return v.scatter(ir.ScatterMul, axis, index, src)
 }
 
-func (v *Value) scatter(kind scatterKind, axis int, index, src *Value) *Value {
+func (v *Value) scatter(kind ir.ScatterKind, axis int, index, src *Value) *Value {
 	v = v.orLost()
 	op := scatterOp{kind: kind}
 	a, failed := v.scattered(op.Name(), axis, index, src)
@@ -173,31 +179,21 @@ func (v *Value) scatter(kind scatterKind, axis int, index, src *Value) *Value {
 	return v.graph.add(op, v, index, src)
 }
 
-// scatterKind is what becomes of an element and one that is sent to its place.
-type scatterKind uint8
-
-const (
-	scatterSet scatterKind = iota // the one that is sent
-	scatterMax
-	scatterMin
-	scatterMul
-)
-
 // scatterOp combines its first operand with the elements of its third, at the places that its second names.
 type scatterOp struct {
-	kind scatterKind
+	kind ir.ScatterKind
 	axis int
 }
 
 func (op scatterOp) Name() string {
-	return [...]string{scatterSet: "Scatter", scatterMax: "ScatterMax", scatterMin: "ScatterMin", scatterMul: "ScatterMul"}[op.kind]
+	return [...]string{ir.ScatterSet: "Scatter", ir.ScatterMax: "ScatterMax", ir.ScatterMin: "ScatterMin", ir.ScatterMul: "ScatterMul"}[op.kind]
 }
 
 func (op scatterOp) Attrs() string { return axesString([]int{op.axis}) }
 
 // Infer trusts the shapes, which the methods have checked.
 func (op scatterOp) Infer(in []ir.Type) (ir.Type, error) {
-	if in[0].DType == ir.Bool && op.kind != scatterSet {
+	if in[0].DType == ir.Bool && op.kind != ir.ScatterSet {
 		return ir.Type{}, newProblem("the operand is bool and should be a number").WithHint("Cast it")
 	}
 	return in[0], nil
@@ -214,7 +210,7 @@ func (op scatterOp) Eval(out ir.Array, in []ir.Array) {
 				continue
 			}
 			k := line/inner*size*inner + int(at)*inner + line%inner
-			if op.kind == scatterSet {
+			if op.kind == ir.ScatterSet {
 				out.CopyElement(k, src, j)
 			} else if out.DType.Float() {
 				out.SetFloat(k, combine(op.kind, out.Float(k), src.Float(j)))
@@ -226,11 +222,11 @@ func (op scatterOp) Eval(out ir.Array, in []ir.Array) {
 }
 
 // combine is x, the larger, the smaller or the product of a and x; NaN if either is.
-func combine[T uint8 | int32 | int64 | float32 | float64](kind scatterKind, a, x T) T {
+func combine[T uint8 | int32 | int64 | float32 | float64](kind ir.ScatterKind, a, x T) T {
 	switch {
-	case kind == scatterMul:
+	case kind == ir.ScatterMul:
 		return a * x
-	case kind == scatterSet, x != x, kind == scatterMax && x > a, kind == scatterMin && x < a:
+	case kind == ir.ScatterSet, x != x, kind == ir.ScatterMax && x > a, kind == ir.ScatterMin && x < a:
 		return x
 	}
 	return a
@@ -277,7 +273,7 @@ func combineRows[T uint8 | int32 | int64 | float32 | float64, I int32 | int64](o
 			for i, d := range at[j*inner:][:inner] {
 				if uint64(d) < uint64(size) {
 					k := int(d)*inner + i
-					if op.kind == scatterSet {
+					if op.kind == ir.ScatterSet {
 						block[k] = from[i]
 					} else {
 						block[k] = combine(op.kind, block[k], from[i])
@@ -287,6 +283,12 @@ func combineRows[T uint8 | int32 | int64 | float32 | float64, I int32 | int64](o
 		}
 	}
 }
+
+// Scatters returns the kind and the axis.
+func (op scatterOp) Scatters() (ir.ScatterKind, int) { return op.kind, op.axis }
+
+// Range is that of the index.
+func (op scatterOp) Range(in []ir.Type) (lo, hi int) { return 0, in[0].Shape[op.axis] }
 
 // Checks is the index.
 func (op scatterOp) Checks() int { return 1 }
@@ -299,7 +301,7 @@ func (op scatterOp) Check(x ir.Array, in []ir.Type) error {
 func (op scatterOp) grad(y, dy *Value) []*Value {
 	x, index, src := y.in[0], y.in[1], y.in[2]
 	switch op.kind {
-	case scatterSet:
+	case ir.ScatterSet:
 		// The element that is stored has the gradient of its place.
 		last := dy.graph.add(lastAtOp{op.axis, x.typ.Shape[op.axis]}, index)
 		kept, stored := last.Lt(Num(0)), last.Gather(op.axis, index).Eq(dy.graph.Iota(I64, op.axis, index.typ.Shape...))
@@ -307,7 +309,7 @@ func (op scatterOp) grad(y, dy *Value) []*Value {
 			kept.Where(dy, dy.Num(0)).selected(false, func() *Value { return kept }), nil,
 			stored.Where(dy.Gather(op.axis, index), dy.Num(0)).selected(false, func() *Value { return stored }),
 		}
-	case scatterMul:
+	case ir.ScatterMul:
 		// As with Prod, a tree of products of two has a gradient that is right for any factors, and so have its derivatives.
 		d := dy.graph.backward([]*Value{x.scatterTree(op.axis, index, src)}, []*Value{dy}, []*Value{x, src}, []*Value{x, src})
 		return []*Value{d[0], nil, d[1]}

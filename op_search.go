@@ -67,6 +67,9 @@ func (op searchOp) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
+// Searches says whether an element goes behind those that are equal.
+func (op searchOp) Searches() (right bool) { return op.right }
+
 func (op searchOp) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
 
 // searchedTogether is the number of elements that are searched for at once.

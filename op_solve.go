@@ -71,6 +71,8 @@ func eliminate(a, b []float64, n, k int) {
 	}
 }
 
+func (inverseOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorInverse} }
+
 func (op inverseOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (inverseOp) Work(out ir.Type, in []ir.Type) int {
@@ -124,6 +126,10 @@ func (op solveOp) Eval(out ir.Array, in []ir.Array) {
 		copy(y, x[1])
 		eliminate(a, y, n, k)
 	})
+}
+
+func (op solveOp) Factors() ir.FactorForm {
+	return ir.FactorForm{Kind: ir.FactorSolve, Transposed: op.transposed}
 }
 
 func (op solveOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }

@@ -74,6 +74,9 @@ func compareNumbers[T cmp.Ordered](a, b T) int {
 	return 0
 }
 
+// Sorts returns the number of indices and the order.
+func (op argSortOp) Sorts() (count int, descending bool) { return op.count, op.descending }
+
 func (op argSortOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 // Rows lets each row be sorted apart.

@@ -34,6 +34,8 @@ func (op withinOp) Run(out ir.Array, in []ir.Array) { op.Eval(out, in) }
 
 func (op withinOp) grad(y, dy *Value) []*Value { return nil }
 
+func (op withinOp) Range([]ir.Type) (lo, hi int) { return op.lo, op.hi + 1 }
+
 func (op withinOp) Checks() int { return 0 }
 
 func (op withinOp) Check(x ir.Array, _ []ir.Type) error {

@@ -210,6 +210,12 @@ var (
 	}
 )
 
+// Coefficients returns the numerators and denominators of AS 241, lowest power first, for engines that compute quantiles themselves: those of
+// |p - 1/2| <= 0.425 in 0.180625 - (p - 1/2)^2, and with r the root of -ln min(p, 1-p) those of r - 1.6 up to 5, and of r - 5 beyond.
+func Coefficients() (center, tail, far [2][8]float64) {
+	return [2][8]float64{centerNum, centerDen}, [2][8]float64{tailNum, tailDen}, [2][8]float64{farNum, farDen}
+}
+
 // ln is the natural logarithm of a positive normal x. math.Log is not used because it has an assembly form on some
 // architectures, whose last bit may differ. The method and the constants are those of FreeBSD's e_log.c (Sun
 // Microsystems, 1993): x = 2^k (1+f), s = f/(2+f), ln(1+f) = f - f*f/2 + s (f*f/2 + R(s*s)).

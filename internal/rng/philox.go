@@ -4,29 +4,30 @@ package rng
 
 import "math/bits"
 
-// The multipliers and the key increments of Philox4x32.
+// The multipliers, the key increments and the number of rounds of Philox4x32-10.
 const (
-	philoxM0 = 0xD2511F53
-	philoxM1 = 0xCD9E8D57
-	philoxW0 = 0x9E3779B9 // golden ratio
-	philoxW1 = 0xBB67AE85 // sqrt(3) - 1
+	Multiplier0 = 0xD2511F53
+	Multiplier1 = 0xCD9E8D57
+	Increment0  = 0x9E3779B9 // golden ratio
+	Increment1  = 0xBB67AE85 // sqrt(3) - 1
+	Rounds      = 10
 )
 
 // philox is the bijection Philox4x32-10 of counter c under key k.
 // Salmon, Moraes, Dror and Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011), section 4.3.
 func philox(c0, c1, c2, c3, k0, k1 uint32) (uint32, uint32, uint32, uint32) {
-	for range 5 { // two rounds a turn
-		h0, l0 := bits.Mul32(philoxM0, c0)
-		h1, l1 := bits.Mul32(philoxM1, c2)
+	for range Rounds / 2 { // two a turn
+		h0, l0 := bits.Mul32(Multiplier0, c0)
+		h1, l1 := bits.Mul32(Multiplier1, c2)
 		c0, c1, c2, c3 = h1^c1^k0, l1, h0^c3^k1, l0
-		k0 += philoxW0
-		k1 += philoxW1
+		k0 += Increment0
+		k1 += Increment1
 
-		h0, l0 = bits.Mul32(philoxM0, c0)
-		h1, l1 = bits.Mul32(philoxM1, c2)
+		h0, l0 = bits.Mul32(Multiplier0, c0)
+		h1, l1 = bits.Mul32(Multiplier1, c2)
 		c0, c1, c2, c3 = h1^c1^k0, l1, h0^c3^k1, l0
-		k0 += philoxW0
-		k1 += philoxW1
+		k0 += Increment0
+		k1 += Increment1
 	}
 	return c0, c1, c2, c3
 }

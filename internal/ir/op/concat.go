@@ -128,6 +128,11 @@ func (op Pad) Eval(out ir.Array, in []ir.Array) {
 	}
 }
 
+// Pads returns the axis and the padding.
+func (op Pad) Pads() (axis, before, after, step int) {
+	return op.Axis, op.Before, op.After, op.Step
+}
+
 // Run is RunRows of all rows.
 func (op Pad) Run(out ir.Array, in []ir.Array) { op.RunRows(out, in, 0, op.Rows(out.Type, nil)) }
 

@@ -167,6 +167,12 @@ func missingBits(dtype ir.DType) uint64 {
 	return 0
 }
 
+// Picks returns the axis.
+func (op Gather) Picks() int { return op.Axis }
+
+// Range is that of the index.
+func (op Gather) Range(in []ir.Type) (lo, hi int) { return 0, in[0].Shape[op.Axis] }
+
 // Checks is the index.
 func (Gather) Checks() int { return 1 }
 
@@ -301,6 +307,12 @@ func addAt[T int32 | int64 | float32 | float64, I int32 | int64](dst, src []T, a
 	}
 }
 
+// Scatters returns a sum along the axis.
+func (op ScatterAdd) Scatters() (ir.ScatterKind, int) { return ir.ScatterSum, op.Axis }
+
+// Range is that of the index.
+func (op ScatterAdd) Range([]ir.Type) (lo, hi int) { return 0, op.Size }
+
 // Checks is the index.
 func (ScatterAdd) Checks() int { return 0 }
 
@@ -404,6 +416,9 @@ func (op Take) LooksUp() int { return op.Axis }
 
 // Adjoint is the op that adds up.
 func (op Take) Adjoint(size int) ir.Op { return IndexAdd{op.Axis, size} }
+
+// Range is that of the index.
+func (op Take) Range(in []ir.Type) (lo, hi int) { return 0, in[0].Shape[op.Axis] }
 
 // Checks is the index.
 func (Take) Checks() int { return 1 }
@@ -533,6 +548,9 @@ var vectorAdd = func() (add [ir.F64 + 1]cpu.Vec) {
 
 // longRow is the number of elements from which a vector function adds faster than a loop.
 const longRow = 16
+
+// Range is that of the index.
+func (op IndexAdd) Range([]ir.Type) (lo, hi int) { return 0, op.Size }
 
 // Checks is the index.
 func (IndexAdd) Checks() int { return 0 }
