@@ -51,9 +51,9 @@ func readDebug() (d debug, err error) {
 	return d, nil
 }
 
-// load compiles a graph for the engine that the switches ask for. A panic on the way, which is a fault of the compiler or of an
+// load compiles a graph for an engine, or for the CPU if the switches ask for it or e is nil. A panic on the way, which is a fault of the compiler or of an
 // op, becomes an error with the stage, the node and the user's place.
-func (d debug) load(g *ir.Graph, variables []ir.Array) (r runner, err error) {
+func (d debug) load(e Engine, g *ir.Graph, variables []ir.Array) (r exec.Runner, err error) {
 	defer func() {
 		if p, ok := recover().(*ir.Panic); ok {
 			r, err = nil, fmt.Errorf("tarn: Compile: %w", p)
@@ -88,6 +88,9 @@ func (d debug) load(g *ir.Graph, variables []ir.Array) (r runner, err error) {
 			return nil, err
 		}
 		return c, nil
+	}
+	if e != nil {
+		return loadOn(e, g, variables)
 	}
 	m, err := exec.NewMachine(g, variables, pool.Default())
 	if err != nil {

@@ -133,7 +133,7 @@ func (p *Program) machine() (*exec.Machine, error) {
 	}
 	m, ok := p.runner.(*exec.Machine)
 	if !ok {
-		return nil, fmt.Errorf("tarn: a program that TARN_DEBUG checks or interprets cannot be measured")
+		return nil, fmt.Errorf("tarn: a program that TARN_DEBUG checks or interprets, or that runs on another engine, cannot be measured")
 	}
 	return m, nil
 }

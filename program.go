@@ -60,7 +60,7 @@ type Program struct {
 	claimed  int        // the first of those, for the run in progress
 	written  []span     // the memory of those, by address
 	copies   []ir.Array // of inputs that lie where a run writes, once there have been any
-	runner   runner
+	runner   exec.Runner
 	runs     atomic.Int64
 	traced   *traced // nil if Origin is not to be had
 }
@@ -71,18 +71,21 @@ type signature struct {
 	typ  ir.Type
 }
 
-// runner is an engine with a program loaded into it.
-type runner interface {
-	exec.Runner
-	Memory() exec.Memory
-}
-
 var errNoProgram = errors.New("tarn: the program is nil or was not made by Compile: look at the error that Compile returned")
 
 // Compile turns the part of g that the outputs and updates need into a Program. The error holds every independent mistake
 // that was made while g was built, each with its place in the source: see GraphError. Updates that are attached to what the
-// program computes are added, see Graph.Attach.
+// program computes are added, see Graph.Attach. The program runs on the CPU, or on the engine of Use.
 func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
+	var e Engine
+	if used := inUse.Load(); used != nil {
+		e = *used
+	}
+	return compile(e, g, outputs, updates)
+}
+
+// compile compiles for an engine, or for the CPU.
+func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
@@ -122,7 +125,7 @@ func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
 		p.assigned = append(p.assigned, u.param)
 	}
 	p.memory, p.written = spansOf(p.params), spansOf(p.assigned)
-	if p.runner, err = switches.load(t.graph, t.variables); err != nil {
+	if p.runner, err = switches.load(e, t.graph, t.variables); err != nil {
 		return nil, p.tooLarge(err)
 	}
 	return p.ready(), nil
@@ -150,11 +153,10 @@ func (p *Program) Clone() (*Program, error) {
 	}
 	c := &Program{inputs: p.inputs, all: p.all, among: p.among, outputs: p.outputs, params: p.params, memory: p.memory,
 		assigned: p.assigned, written: p.written, traced: p.traced}
-	r, err := p.runner.Clone()
-	if err != nil {
+	var err error
+	if c.runner, err = p.runner.Clone(); err != nil {
 		return nil, p.tooLarge(err)
 	}
-	c.runner = r.(runner)
 	c.runs.Store(p.Runs())
 	return c.ready(), nil
 }

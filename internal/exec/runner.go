@@ -13,6 +13,7 @@ type Runner interface {
 	Run(c Call) error
 	// Clone returns a runner of the same program on the same variables, which may run at the same time.
 	Clone() (Runner, error)
+	Memory() Memory
 }
 
 // Call is what one run is given.
