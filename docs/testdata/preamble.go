@@ -27,6 +27,7 @@ import (
 	"github.com/seed-49005b45/tarn/minimize"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/pjrt"
 	"github.com/seed-49005b45/tarn/predict"
 	"github.com/seed-49005b45/tarn/serve"
 	"github.com/seed-49005b45/tarn/train"
