@@ -447,16 +447,7 @@ func (m *Model) predictor() (*predict.Predictor, error) {
 			var sum *tarn.Value
 			for k, member := range m.members {
 				numbers, codes := member.layout.inputs(g, strconv.Itoa(k), n)
-				y := member.linear.forward(g, member.layout, numbers, codes, n)
-				if classes {
-					y = y.Softmax(-1)
-				} else {
-					y = y.Scale(member.std).Add(tarn.Num(member.mean))
-				}
-				if member.network != nil {
-					d := member.combine(member.say(g, member.network, numbers, codes, n), classes).Cast(tarn.F64)
-					y = y.Scale(1 - m.About.Share).Add(d.Scale(m.About.Share))
-				}
+				y := m.ofMember(g, member, numbers, codes, n)
 				if sum == nil {
 					sum = y
 				} else {
@@ -467,6 +458,22 @@ func (m *Model) predictor() (*predict.Predictor, error) {
 		}, predict.Options{Sizes: []int{1, 16, 256}})
 	})
 	return m.runner, m.failed
+}
+
+// ofMember is what a member answers: probabilities, or the quantity.
+func (m *Model) ofMember(g *tarn.Graph, member *member, numbers, codes *tarn.Value, n int) *tarn.Value {
+	classes := m.About.Task == Classify
+	y := member.linear.forward(g, member.layout, numbers, codes, n)
+	if classes {
+		y = y.Softmax(-1)
+	} else {
+		y = y.Scale(member.std).Add(tarn.Num(member.mean))
+	}
+	if member.network != nil {
+		d := member.combine(member.say(g, member.network, numbers, codes, n), classes).Cast(tarn.F64)
+		y = y.Scale(1 - m.About.Share).Add(d.Scale(m.About.Share))
+	}
+	return y
 }
 
 // Warm compiles what answers need, which the first answer does otherwise.

@@ -35,6 +35,8 @@ type commandLine struct {
 	Predict   predictCommand   `cmd:"" help:"Answer the rows of a table with a model that tarn fit made, or read digits with a network that tarn train mnist made."`
 	Evaluate  evaluateCommand  `cmd:"" help:"Measure how good a model's answers are about a table whose targets are known."`
 	Serve     serveCommand     `cmd:"" help:"Answer over HTTP with models that tarn fit made."`
+	Export    exportCommand    `cmd:"" help:"Write a model that tarn fit made as an ONNX file, or the weights of a model as safetensors."`
+	Import    importCommand    `cmd:"" help:"Tell what an ONNX file has: inputs, outputs, free axes, operators and weights, and which operators are missing."`
 	Generate  generateCommand  `cmd:"" help:"Write text with a trained language model."`
 	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file, or tell what a model of a table is."`
 	Board     boardCommand     `cmd:"" help:"Show runs in the browser: curves, the flow of gradients through the layers, verdicts, pictures; live while they train."`

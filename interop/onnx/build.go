@@ -90,7 +90,8 @@ type builder struct {
 	g       *tarn.Graph
 	opsets  map[string]int64
 	folding bool
-	nodes   int // how many have been added, loops unrolled
+	running bool // what is computed from weights and known inputs alone is computed when its contents are needed
+	nodes   int  // how many have been added, loops unrolled
 }
 
 // mostNodes bounds what loops that are unrolled and functions within functions make of a small file.
@@ -376,6 +377,16 @@ func (c *call) known(i int, what string) *tarn.Tensor {
 		return v.t
 	case v.param != nil:
 		return v.param.Tensor()
+	case c.running && v.from == 0 && v.v != nil && v.v.Graph() == c.g:
+		p, err := tarn.Compile(c.g, tarn.Outputs{"x": v.v})
+		if err != nil {
+			panic(failure{err})
+		}
+		out, err := p.Run()
+		if err != nil {
+			panic(failure{err})
+		}
+		return out["x"]
 	}
 	panic(failure{c.unknown(v, what)})
 }

@@ -28,7 +28,21 @@ type ExportOptions struct {
 	Params *tarn.ParamSet
 	// Metadata is what the file says besides, such as the names of classes.
 	Metadata map[string]string
+	// Words are inputs of type I32 in the graph that are strings in the file.
+	Words map[string]Words
+	// Labels are outputs of type I64 in the graph, places in the lists, that are strings in the file.
+	Labels map[string][]string
 }
+
+// Words says which codes strings become. The empty string means that a word is missing.
+type Words struct {
+	Codes   map[string]int32
+	Missing int32
+	Other   int32 // the code of words that are not among Codes
+}
+
+// domainML is that of the operators on labels.
+const domainML = "ai.onnx.ml"
 
 // Save writes the forward pass of a model to the file at path, atomically. The function build makes it for n rows, as in predict.New: it declares inputs and
 // returns outputs, and the sizes of any axis may depend on n. Before the file gets its name it is read back, and its answers for 1, 3 and 7 rows are compared
@@ -91,14 +105,14 @@ func Export(build func(g *tarn.Graph, n int) tarn.Outputs, o ExportOptions) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if err := verify(b, build); err != nil {
+	if err := verify(b, build, o); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
 // verify compares what a file answers with the graph that it was made of.
-func verify(b []byte, build func(g *tarn.Graph, n int) tarn.Outputs) error {
+func verify(b []byte, build func(g *tarn.Graph, n int) tarn.Outputs, o ExportOptions) error {
 	m, err := Read(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return fmt.Errorf("onnx: what was written cannot be read back: %w", err)
@@ -110,10 +124,13 @@ func verify(b []byte, build func(g *tarn.Graph, n int) tarn.Outputs) error {
 		if err != nil {
 			return err
 		}
-		inputs := map[string]*tarn.Tensor{}
+		inputs := map[string]*value{}
+		for _, in := range m.inputs { // all must be given, needed or not
+			inputs[in.name] = nil
+		}
 		var list []*tarn.Tensor
 		random := tarn.NewRandom(uint64(n), "onnx")
-		for _, name := range p.Inputs() {
+		for name := range inputs {
 			v, err := g.Lookup(name)
 			if err != nil {
 				return err
@@ -122,23 +139,60 @@ func verify(b []byte, build func(g *tarn.Graph, n int) tarn.Outputs) error {
 			if t.DType().IsFloat() {
 				random.Normal(t, 0, 1)
 			}
-			inputs[name], list = t, append(list, t)
+			inputs[name] = constant(typeNone, t)
+		}
+		for _, name := range p.Inputs() {
+			list = append(list, inputs[name].t)
+		}
+		for name, w := range o.Words {
+			if v := inputs[name]; v != nil {
+				inputs[name] = w.some(v.t)
+			}
 		}
 		want, err := p.Run(list...)
 		if err != nil {
 			return err
 		}
-		got, err := m.Run(context.Background(), inputs)
+		got, err := m.run(context.Background(), inputs)
 		if err != nil {
 			return fmt.Errorf("onnx: what was written does not run for %d rows: %w", n, err)
 		}
-		for name, t := range want {
-			if got[name] == nil || !got[name].Equal(t, 1e-5) {
-				return fmt.Errorf("onnx: what was written differs in the output %q for %d rows: %s", name, n, got[name].Diff(t, 1e-5))
+		for i, info := range m.proto.graph.outputs {
+			t := want[info.name]
+			if labels := o.Labels[info.name]; labels != nil {
+				for k, label := range got[i].strings {
+					if label != labels[int(t.Float(k))] {
+						return fmt.Errorf("onnx: what was written differs in the output %q for %d rows", info.name, n)
+					}
+				}
+			} else if got[i].t == nil || !got[i].t.Equal(t, 1e-5) {
+				return fmt.Errorf("onnx: what was written differs in the output %q for %d rows: %s", info.name, n, got[i].t.Diff(t, 1e-5))
 			}
 		}
 	}
 	return nil
+}
+
+// some fills codes with all sorts of words in turn, and returns the words.
+func (w Words) some(codes *tarn.Tensor) *value {
+	words := append(slices.Sorted(maps.Keys(w.Codes)), "", "\x00 no such word")
+	v := &value{elem: typeString, shape: codes.Shape()}
+	for i := range codes.I32() {
+		word := words[i*7%len(words)]
+		v.strings = append(v.strings, word)
+		codes.I32()[i] = w.code(word)
+	}
+	return v
+}
+
+func (w Words) code(word string) int32 {
+	if c, ok := w.Codes[word]; ok {
+		return c
+	}
+	if word == "" {
+		return w.Missing
+	}
+	return w.Other
 }
 
 // exporter writes the nodes of a graph. Each node of the graph for rowsA has a twin in that for rowsB.
@@ -194,13 +248,29 @@ func (e *exporter) model(a, b *translate.Translation, o ExportOptions) ([]byte, 
 	if err := e.pair(a.Graph.Nodes, b.Graph.Nodes); err != nil {
 		return nil, err
 	}
-	var inputs, outputs message
+	var nodes, inputs, outputs message
+	e.nodes = &nodes
 	for i, n := range a.Graph.Inputs {
 		name := e.unique(a.Inputs[i])
 		if name != a.Inputs[i] {
 			return nil, fmt.Errorf("onnx: there are two inputs %q", a.Inputs[i])
 		}
 		e.names[n] = name
+		if w, ok := o.Words[name]; ok && n.Type.DType == ir.I32 {
+			inputs = inputs.bytes(11, writtenInfo(name, typeString, e.free(n)))
+			keys := append(slices.Sorted(maps.Keys(w.Codes)), "")
+			var codes []int
+			for _, word := range keys {
+				codes = append(codes, int(w.code(word)))
+			}
+			code := e.unique("code")
+			nodes = nodes.bytes(1, writtenNode("LabelEncoder", domainML, code, []string{name}, []string{code}, attrs{"keys_strings": keys, "values_int64s": codes, "default_int64": int(w.Other)}))
+			e.names[n] = e.emit("Cast", []string{code}, attrs{"to": typeInt32})
+			if e.first == nil && e.varies(n) >= 0 {
+				e.first = n
+			}
+			continue
+		}
 		inputs = inputs.bytes(11, writtenInfo(name, elemOf(tarn.DType(n.Type.DType)), e.free(n)))
 		if e.first == nil && e.varies(n) >= 0 {
 			e.first = n
@@ -227,8 +297,6 @@ func (e *exporter) model(a, b *translate.Translation, o ExportOptions) ([]byte, 
 		e.names[n] = e.unique(name)
 		e.tensors = e.tensors.bytes(5, writtenTensor(e.names[n], p.Tensor()))
 	}
-	var nodes message
-	e.nodes = &nodes
 	if e.first != nil { // the number of rows
 		axis := e.varies(e.first)
 		shape := e.emit("Shape", []string{e.names[e.first]}, attrs{"start": axis, "end": axis + 1})
@@ -240,6 +308,15 @@ func (e *exporter) model(a, b *translate.Translation, o ExportOptions) ([]byte, 
 	}
 	e.list(a.Graph.Nodes)
 	for i, n := range a.Graph.Outputs {
+		if labels := o.Labels[a.Outputs[i]]; labels != nil && n.Type.DType == ir.I64 {
+			places := make([]int, len(labels))
+			for k := range places {
+				places[k] = k
+			}
+			nodes = nodes.bytes(1, writtenNode("LabelEncoder", domainML, a.Outputs[i], []string{e.value(n)}, []string{a.Outputs[i]}, attrs{"keys_int64s": places, "values_strings": labels}))
+			outputs = outputs.bytes(12, writtenInfo(a.Outputs[i], typeString, e.free(n)))
+			continue
+		}
 		e.append("Identity", []string{e.value(n)}, []string{a.Outputs[i]}, nil)
 		outputs = outputs.bytes(12, writtenInfo(a.Outputs[i], elemOf(tarn.DType(n.Type.DType)), e.free(n)))
 	}
@@ -249,6 +326,9 @@ func (e *exporter) model(a, b *translate.Translation, o ExportOptions) ([]byte, 
 	graph := append(slices.Clone(nodes), message{}.text(2, "tarn")...)
 	graph = append(append(append(graph, e.tensors...), inputs...), outputs...)
 	m := message{}.int(1, irVersions[o.Opset]).text(2, "tarn").bytes(7, graph).bytes(8, message{}.text(1, "").int(2, o.Opset))
+	if len(o.Words)+len(o.Labels) > 0 {
+		m = m.bytes(8, message{}.text(1, domainML).int(2, 3))
+	}
 	for _, key := range slices.Sorted(maps.Keys(o.Metadata)) {
 		m = m.bytes(14, message{}.text(1, key).text(2, o.Metadata[key]))
 	}

@@ -352,7 +352,7 @@ func (m *Model) Build(g *tarn.Graph, inputs map[string]*tarn.Value, o Options) (
 		}
 		given[name] = &value{t: t}
 	}
-	out, err := m.build(g, given)
+	out, err := m.build(g, given, false)
 	if err != nil {
 		return nil, err
 	}
@@ -368,7 +368,7 @@ func (m *Model) Build(g *tarn.Graph, inputs map[string]*tarn.Value, o Options) (
 }
 
 // build adds the model to a graph, and checks inputs.
-func (m *Model) build(g *tarn.Graph, given map[string]*value) ([]*value, error) {
+func (m *Model) build(g *tarn.Graph, given map[string]*value, running bool) ([]*value, error) {
 	s := &scope{values: map[string]*value{}}
 	free := map[string]int{}
 	for i, in := range m.inputs {
@@ -397,7 +397,7 @@ func (m *Model) build(g *tarn.Graph, given map[string]*value) ([]*value, error) 
 			return nil, fmt.Errorf("onnx: there is no input %q; the model reads %s", name, m.names())
 		}
 	}
-	b := &builder{model: m, g: g, opsets: m.proto.opsets}
+	b := &builder{model: m, g: g, opsets: m.proto.opsets, running: running}
 	return b.graph(m.proto.graph, s)
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
@@ -102,6 +103,7 @@ func init() {
 		}
 		return []*value{{elem: typeString, shape: shape, strings: kept}}
 	})
+	operators[domainML+":LabelEncoder"] = operator{own: true, f: func(c *call) []*value { return c.encodeLabels() }}
 	numbers := operators[":Equal"].f
 	operators[":Equal"] = operator{f: func(c *call) []*value {
 		if c.elem(0) != typeString {
@@ -115,6 +117,57 @@ func init() {
 		}
 		return host(typeBool, t)
 	}}
+}
+
+// encodeLabels maps words or integers to words or integers.
+func (c *call) encodeLabels() []*value {
+	v := c.at(0)
+	var keys, values []string
+	if keys = c.words("keys_strings"); keys == nil {
+		for _, k := range c.numbers("keys_int64s") {
+			keys = append(keys, strconv.Itoa(k))
+		}
+	}
+	texts := c.attr("values_strings") != nil
+	if values = c.words("values_strings"); !texts {
+		for _, k := range c.numbers("values_int64s") {
+			values = append(values, strconv.Itoa(k))
+		}
+	}
+	if len(keys) == 0 || len(keys) != len(values) {
+		failf("%d keys and %d values of words or integers are given, and other types are not supported", len(keys), len(values))
+	}
+	to := map[string]string{}
+	for i, k := range keys {
+		to[k] = values[i]
+	}
+	given := v.strings
+	if given == nil {
+		t := c.known(0, "a label")
+		for _, k := range tensorInts(t) {
+			given = append(given, strconv.Itoa(k))
+		}
+	}
+	otherwise := strconv.Itoa(c.int("default_int64", -1))
+	if texts {
+		otherwise = c.string("default_string", "_Unused")
+	}
+	out := &value{elem: typeString, shape: v.sizes(), strings: make([]string, len(given))}
+	for i, k := range given {
+		if s, ok := to[k]; ok {
+			out.strings[i] = s
+		} else {
+			out.strings[i] = otherwise
+		}
+	}
+	if texts {
+		return []*value{out}
+	}
+	numbers := make([]int, len(given))
+	for i, s := range out.strings {
+		numbers[i], _ = strconv.Atoi(s)
+	}
+	return int64s(numbers, out.shape...)
 }
 
 // words1 is operand i, which must be strings.

@@ -113,6 +113,7 @@ func filled(v *value, name string, results tarn.Results) *value {
 // compile builds a program for the shapes of inputs. Inputs whose contents are needed become constants.
 func (m *Model) compile(given map[string]*value) (*program, error) {
 	p := &program{known: map[string]bool{}}
+	running := false
 	for {
 		g := tarn.NewGraph()
 		g.Eval()
@@ -132,9 +133,13 @@ func (m *Model) compile(given map[string]*value) (*program, error) {
 				inputs[name] = v // which is reported
 			}
 		}
-		out, err := m.build(g, inputs)
-		if unknown := (*unknownError)(nil); errors.As(err, &unknown) && unknown.from != 0 {
-			more := false
+		out, err := m.build(g, inputs, running)
+		if unknown := (*unknownError)(nil); errors.As(err, &unknown) {
+			more := unknown.from == 0 && !running
+			running = running || more
+			if more {
+				p.known[""] = true // the weights
+			}
 			for i, in := range m.inputs {
 				if unknown.from>>min(i, 63)&1 == 1 && !p.known[in.name] {
 					p.known[in.name], more = true, true
@@ -173,4 +178,57 @@ func collect(g *tarn.Graph, v *value, name string, outputs tarn.Outputs) {
 	default:
 		outputs[name] = v.graph(g)
 	}
+}
+
+// Columns are inputs or outputs that have one number or one word for each row, by name: as a model of a table reads and writes them.
+type Columns struct {
+	Numbers map[string][]float64
+	Words   map[string][]string
+}
+
+// RunColumns runs a model that reads columns of numbers and words, each an input [n 1] or [n] of numbers of any type or of strings. The outputs are flat: an output with several
+// numbers for each row has them row after row.
+func (m *Model) RunColumns(ctx context.Context, in Columns) (out Columns, err error) {
+	if m == nil || m.proto == nil {
+		return out, errNoModel
+	}
+	given := map[string]*value{}
+	for _, info := range m.inputs {
+		numbers, words := in.Numbers[info.name], in.Words[info.name]
+		shape := []int{len(numbers) + len(words)}
+		if len(info.dims) == 2 {
+			shape = append(shape, 1)
+		}
+		switch dtype, ok := info.elem.carrier(); {
+		case info.elem == typeString && words != nil:
+			given[info.name] = &value{elem: typeString, shape: shape, strings: words}
+		case ok && numbers != nil:
+			t, err := zeros(dtype, shape)
+			if err != nil {
+				return out, err
+			}
+			for i, v := range numbers {
+				t.SetFloat(i, v)
+			}
+			given[info.name] = constant(typeNone, t)
+		default:
+			return out, fmt.Errorf("onnx: the input %q of %v is missing", info.name, info.elem)
+		}
+	}
+	values, err := m.run(ctx, given)
+	if err != nil {
+		return out, err
+	}
+	out = Columns{Numbers: map[string][]float64{}, Words: map[string][]string{}}
+	for i, info := range m.proto.graph.outputs {
+		switch v := values[i]; {
+		case v.strings != nil:
+			out.Words[info.name] = v.strings
+		case v.t != nil:
+			out.Numbers[info.name] = v.t.Floats()
+		default:
+			return out, fmt.Errorf("onnx: the output %q has neither numbers nor words", info.name)
+		}
+	}
+	return out, nil
 }
