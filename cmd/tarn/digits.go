@@ -30,6 +30,7 @@ type config struct {
 	Rate      float64 `json:"learning_rate"`
 	Seed      uint64  `json:"seed"`
 	Examples  int     `json:"examples"`
+	Shards    int     `json:"shards,omitempty"` // of a batch: see train.Shards
 }
 
 const task = "mnist"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -38,6 +39,7 @@ type gptCommand struct {
 	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet   bool    `short:"q" help:"Print only the result."`
 
+	rankFlags
 	lookFlags
 }
 
@@ -51,6 +53,7 @@ type gptConfig struct {
 	Batch      int           `json:"batch"`
 	Rate       float64       `json:"learning_rate"`
 	Seed       uint64        `json:"seed"`
+	Shards     int           `json:"shards,omitempty"` // of a batch: see train.Shards
 }
 
 const (
@@ -99,6 +102,9 @@ func (c *gptCommand) Validate() error {
 	case c.Restart && c.Resume == "" && c.Out == "":
 		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
 	}
+	if err := c.rankFlags.check(); err != nil {
+		return err
+	}
 	asked := c.config()
 	return asked.check()
 }
@@ -106,7 +112,7 @@ func (c *gptCommand) Validate() error {
 // config returns what the flags ask for; the text determines the rest.
 func (c *gptCommand) config() gptConfig {
 	return gptConfig{
-		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed,
+		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed, Shards: c.Shards,
 		Model: nn.GPTOptions{Context: c.Context, Width: c.Width, Layers: c.Layers, Heads: c.Heads, Dropout: c.Dropout},
 	}
 }
@@ -168,10 +174,22 @@ func gptLogits(m *nn.GPT, context int) train.Build {
 func (c *gptCommand) Run(env *environment) (err error) {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
+	} else {
+		env.shareCores()
 	}
-	settings, words, folder, err := c.folder(env)
-	if err != nil {
+	var settings gptConfig
+	var words string
+	var folder *train.Folder
+	if env.rank() == 0 {
+		settings, words, folder, err = c.folder(env)
+	}
+	if err := env.share(&settings, err); err != nil {
 		return err
+	}
+	if env.rank() > 0 {
+		if words, err = settings.read(); err != nil {
+			return err
+		}
 	}
 	if folder != nil {
 		defer folder.Unlock()
@@ -216,16 +234,22 @@ func (c *gptCommand) Run(env *environment) (err error) {
 		return err
 	}
 	if c.DryRun {
+		if env.rank() > 0 {
+			return nil
+		}
 		return dryRun(env, loop)
+	}
+	if err := env.spread(loop, settings.Shards); err != nil {
+		return err
 	}
 	display := progress.New(env.stdout)
 	for p, err := range loop.Run(env.ctx) {
 		if err != nil {
 			display.Close()
-			if env.ctx.Err() != nil {
+			if errors.Is(err, context.Canceled) && folder != nil {
 				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train gpt --resume %s", err, file.Name(folder.Dir())))
 			}
-			return err
+			return agreedError{err}
 		}
 		begun = true
 		if !c.Quiet {
@@ -233,6 +257,9 @@ func (c *gptCommand) Run(env *environment) (err error) {
 		}
 	}
 	display.Close()
+	if env.rank() > 0 {
+		return nil
+	}
 	if err := draw(folder, loop); err != nil {
 		return err
 	}
@@ -269,6 +296,7 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 		return c.resume(env)
 	}
 	settings = c.config()
+	settings.Shards = env.shards(c.Shards)
 	if words, err = settings.read(); err != nil {
 		return settings, "", nil, err
 	}
@@ -297,7 +325,7 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *gptCommand) resume(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
-	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed"} {
+	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed", "shards"} {
 		if env.given[name] {
 			return settings, "", nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}

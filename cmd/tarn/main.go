@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seed-49005b45/tarn/dist"
 )
 
 // The exit codes.
@@ -65,6 +67,7 @@ type environment struct {
 	stdout io.Writer
 	stderr io.Writer       // for notes beside the result
 	args   []string        // the command line
+	comm   dist.Comm       // the ranks that run the command, or nil
 	given  map[string]bool // the names of the flags that are on the command line
 }
 
@@ -77,7 +80,9 @@ func main() {
 		ctx = withHangup(ctx)
 	}
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(mainRanks(func(c dist.Comm, stdout, stderr io.Writer) (int, bool) {
+		return runRank(ctx, c, os.Args[1:], stdout, stderr)
+	}))
 }
 
 // leave is the panic by which kong ends the program after --help.
@@ -85,6 +90,12 @@ type leave int
 
 // run runs the command with everything it depends on, and returns the exit code.
 func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
+	code, _ = runRank(ctx, nil, args, out, stderr)
+	return code
+}
+
+// runRank is run on one of several ranks; c is nil if there are none. An exit code is agreed if all ranks return it.
+func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Writer) (code int, agreed bool) {
 	stdout := &output{w: out}
 	defer func() {
 		if code == 0 && stdout.err != nil {
@@ -108,27 +119,31 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) (code int) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}))...)
 	if err != nil {
 		fmt.Fprintf(stderr, "tarn: %v\n", err)
-		return exitFailure
+		return exitFailure, true
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(shieldFormula(parser.Model, args))
 	if stdout.err != nil { // of the help
-		return complain(ctx, stderr, stdout.err)
+		return complain(ctx, stderr, stdout.err), false
 	}
 	if err != nil {
-		return complain(ctx, stderr, usageError{err})
+		return complain(ctx, stderr, usageError{err}), true
 	}
 	given, err := checkGiven(parsed, &line)
 	if err != nil {
-		return complain(ctx, stderr, usageError{err})
+		return complain(ctx, stderr, usageError{err}), true
 	}
-	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, args: args, given: given}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, args: args, given: given, comm: c}
+	if training := parsed.Command(); env.ranks() > 1 && training != "train mnist" && training != "train gpt" {
+		return complain(ctx, stderr, usageError{fmt.Errorf("%d processes were started, and only train mnist and train gpt share their work between processes", env.ranks())}), true
+	}
 	if err := parsed.Run(env); err != nil {
-		return complain(ctx, stderr, err)
+		var common agreedError
+		return complain(ctx, stderr, err), errors.As(err, &common)
 	}
-	return 0
+	return 0, true
 }
 
 // valueOf returns the value of an argument on the command line, nil for the word of a command.
@@ -150,7 +165,7 @@ func complain(ctx context.Context, stderr io.Writer, err error) int {
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "tarn: see tarn --help, or --help after a command")
 		return exitUsage
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
 	return exitFailure

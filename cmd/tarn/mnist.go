@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type mnistCommand struct {
 	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
 
+	rankFlags
 	lookFlags
 }
 
@@ -48,7 +50,7 @@ func (c *mnistCommand) config() config {
 	} else if err == nil {
 		rate = one.rate
 	}
-	return config{task, c.Hidden, c.Epochs, c.Batch, c.Optimizer, rate, c.Seed, c.Examples}
+	return config{task, c.Hidden, c.Epochs, c.Batch, c.Optimizer, rate, c.Seed, c.Examples, c.Shards}
 }
 
 // Validate checks the flags; kong calls it.
@@ -66,6 +68,9 @@ func (c *mnistCommand) Validate() error {
 	case c.Restart && c.Resume == "" && c.Out == "":
 		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
 	}
+	if err := c.rankFlags.check(); err != nil {
+		return err
+	}
 	asked := c.config()
 	return asked.check(mnistTraining)
 }
@@ -80,9 +85,15 @@ const mnistTraining = 60000 - validation
 func (c *mnistCommand) Run(env *environment) (err error) {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
+	} else {
+		env.shareCores()
 	}
-	settings, folder, err := c.folder(env)
-	if err != nil {
+	var settings config
+	var folder *train.Folder
+	if env.rank() == 0 {
+		settings, folder, err = c.folder(env)
+	}
+	if err := env.share(&settings, err); err != nil {
 		return err
 	}
 	if folder != nil {
@@ -131,23 +142,29 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 		return err
 	}
 	if c.DryRun {
+		if env.rank() > 0 {
+			return nil
+		}
 		return dryRun(env, loop)
+	}
+	if err := env.spread(loop, settings.Shards); err != nil {
+		return err
 	}
 	display := progress.New(env.stdout)
 	drawn := time.Now()
 	for p, err := range loop.Run(env.ctx) {
 		if err != nil {
 			display.Close()
-			if env.ctx.Err() != nil {
+			if errors.Is(err, context.Canceled) && folder != nil {
 				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train mnist --resume %s", err, file.Name(folder.Dir())))
 			}
-			return err
+			return agreedError{err}
 		}
 		begun = true
 		if !c.Quiet {
 			display.Show(p)
 		}
-		if p.Record != nil && time.Since(drawn) > 10*time.Second {
+		if p.Record != nil && env.rank() == 0 && time.Since(drawn) > 10*time.Second {
 			if err := errors.Join(draw(folder, loop), showSamples(env.ctx, folder, model, valid)); err != nil {
 				return err
 			}
@@ -155,6 +172,9 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 		}
 	}
 	display.Close()
+	if env.rank() > 0 {
+		return nil
+	}
 	if err := draw(folder, loop); err != nil {
 		return err
 	}
@@ -187,6 +207,7 @@ func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
 		return c.resume(env)
 	}
 	settings := c.config()
+	settings.Shards = env.shards(c.Shards)
 	if c.DryRun {
 		return settings, nil, nil
 	}
@@ -237,7 +258,7 @@ func resumeFolder(env *environment, folder *train.Folder, settings any, changed,
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	var settings config
-	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples"} {
+	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples", "shards"} {
 		if env.given[name] {
 			return settings, nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}

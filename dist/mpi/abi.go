@@ -78,7 +78,7 @@ func open(l launcher) (*library, error) {
 		}
 		return lib, nil
 	}
-	return nil, fmt.Errorf("mpi: the process was started by %s, and no MPI library can be opened: install the one that it belongs to, or set %s to its file: %w", l.name, libraryVariable, errors.Join(failed...))
+	return nil, fmt.Errorf("mpi: the process was started by %s, and no MPI library can be opened: install the one that it belongs to, or set %s to its file: %w", l.Name, libraryVariable, errors.Join(failed...))
 }
 
 // bind looks up the functions and finds out the ABI.

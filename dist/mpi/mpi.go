@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ import (
 // can say which rank has ended and how, if that is killed or calls os.Exit. What main does before Run, both do.
 func Run(f func(c dist.Comm) error) error {
 	l := findLauncher(os.Getenv)
-	if l.size == 1 {
+	if l.Size == 1 {
 		return f(dist.Single())
 	}
 	note := supervise(l)
@@ -113,9 +114,9 @@ func connect(l launcher) (*comm, error) {
 	if err := c.begin(); err != nil {
 		return nil, err
 	}
-	if c.size != l.size {
+	if c.size != l.Size {
 		return nil, fmt.Errorf("mpi: %s has started %d processes, and the library %s (%s) sees %d: it belongs to another launcher; start the program with that, or set %s to the file of the right library",
-			l.name, l.size, w.lib.file, w.lib.version, c.size, libraryVariable)
+			l.Name, l.Size, w.lib.file, w.lib.version, c.size, libraryVariable)
 	}
 	w.rank = c.rank
 	return c.duplicate() // so that nobody else in the process sends messages on it
@@ -331,10 +332,14 @@ func (c *comm) Split(color, key int) (dist.Comm, error) {
 	return d, d.begin()
 }
 
+// forwarding is how long a launcher gets to forward what was printed: when it ends the ranks, that of MPICH drops what it has not read.
+const forwarding = 300 * time.Millisecond
+
 // Abort ends all processes. It does not wait for a call that another goroutine has begun.
 func (c *comm) Abort(code int, reason string) {
 	fmt.Fprintf(os.Stderr, "rank %d on host %s: %s\n", c.world.rank, c.host, reason)
 	c.note()
+	time.Sleep(forwarding)
 	c.lib.abort(c.lib.world, int32(code))
 	os.Exit(code)
 }

@@ -285,7 +285,7 @@ func TestFindLauncher(t *testing.T) {
 		{map[string]string{"PMI_RANK": "x", "PMI_SIZE": "2"}, "", 0, 1},
 	} {
 		l := findLauncher(func(name string) string { return test.env[name] })
-		if l.name != test.name || l.rank != test.rank || l.size != test.size {
+		if l.Name != test.name || l.Rank != test.rank || l.Size != test.size {
 			t.Errorf("%v: got %+v", test.env, l)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +81,8 @@ func supervise(l launcher) (note func()) {
 	}
 	if n, _ := unix.Read(pipe[0], make([]byte, 1)); n == 0 { // it has not said how it ends
 		host, _ := os.Hostname()
-		fmt.Fprintf(os.Stderr, "rank %d on host %s %s\n", l.rank, host, how)
+		fmt.Fprintf(os.Stderr, "rank %d on host %s %s\n", l.Rank, host, how)
+		time.Sleep(forwarding)
 		if code == 0 {
 			code = exitLost
 		}

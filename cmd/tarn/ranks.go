@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/train"
+)
+
+// This file holds what is special about a command that several processes run: rank 0 alone has the folder of the run, writes and prints.
+
+// rankFlags are the flags of trainings that may have ranks.
+type rankFlags struct {
+	Shards int `placeholder:"N" help:"Cut each batch into this many parts, which the ranks that mpirun or srun has started share; the result does not depend on the number of ranks. By default 8 if there are ranks, or as many as ranks if these are more, and none if there are not."`
+}
+
+// check checks the flags.
+func (f *rankFlags) check() error {
+	if f.Shards < 0 || f.Shards > 1<<16 {
+		return fmt.Errorf("--shards is %d and should be from 1 to %d", f.Shards, 1<<16)
+	}
+	return nil
+}
+
+// mainRanks runs the command on all ranks and returns the exit code of this one.
+func mainRanks(do func(c dist.Comm, stdout, stderr io.Writer) (code int, agreed bool)) (code int) {
+	begun := false
+	err := connect(func(c dist.Comm) error {
+		begun = true
+		if c.Rank() == 0 {
+			var agreed bool
+			if code, agreed = do(c, os.Stdout, os.Stderr); code != 0 && !agreed && c.Size() > 1 {
+				c.Abort(code, "has failed, as it says above")
+			}
+		} else {
+			var said bytes.Buffer
+			var agreed bool
+			if code, agreed = do(c, io.Discard, &said); code != 0 && !agreed {
+				c.Abort(code, strings.TrimSpace(said.String()))
+			}
+		}
+		if code != 0 {
+			return errAgreed
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errAgreed) {
+		fmt.Fprintf(os.Stderr, "tarn: %v\n", err)
+		if !begun || code == 0 {
+			return exitFailure
+		}
+	}
+	return code
+}
+
+// rank is that of this process, and ranks how many there are.
+func (env *environment) rank() int {
+	if env.comm == nil {
+		return 0
+	}
+	return env.comm.Rank()
+}
+
+func (env *environment) ranks() int {
+	if env.comm == nil {
+		return 1
+	}
+	return env.comm.Size()
+}
+
+// agreedError is an error that all ranks have.
+type agreedError struct{ error }
+
+func (e agreedError) Unwrap() error { return e.error }
+
+// share gives the settings of rank 0, or its error, to the others.
+func (env *environment) share(settings any, mine error) error {
+	if env.ranks() == 1 {
+		return mine
+	}
+	var message struct {
+		Error    string
+		Usage    bool
+		Settings json.RawMessage
+	}
+	var text []byte
+	var err error
+	if env.rank() == 0 {
+		if mine != nil {
+			var usage usageError
+			message.Error, message.Usage = mine.Error(), errors.As(mine, &usage)
+		} else if message.Settings, err = json.Marshal(settings); err != nil {
+			return err
+		}
+		if text, err = json.Marshal(message); err != nil {
+			return err
+		}
+	}
+	length := []int64{int64(len(text))}
+	if err := env.comm.Broadcast(dist.Bytes(length), 0); err != nil {
+		return err
+	}
+	if env.rank() > 0 {
+		text = make([]byte, length[0])
+	}
+	if err := env.comm.Broadcast(text, 0); err != nil {
+		return err
+	}
+	switch err := json.Unmarshal(text, &message); {
+	case err != nil:
+		return err
+	case mine != nil:
+		return agreedError{mine}
+	case message.Error != "":
+		return agreedError{errors.New(message.Error)}
+	case env.rank() > 0:
+		return json.Unmarshal(message.Settings, settings)
+	}
+	return nil
+}
+
+// shards is the number of shards of a new run.
+func (env *environment) shards(asked int) int {
+	if asked == 0 && env.ranks() > 1 {
+		return max(8, env.ranks())
+	}
+	return asked
+}
+
+// spread spreads a training over the ranks. Shards are those of the run's settings.
+func (env *environment) spread(loop *train.Loop, shards int) error {
+	switch {
+	case shards > 0:
+		loop.Shards = &train.Shards{Comm: env.comm, N: shards}
+	case env.ranks() > 1:
+		return agreedError{fmt.Errorf("the run was begun without --shards and cannot be resumed by %d ranks: resume it in one process", env.ranks())}
+	}
+	return nil
+}
+
+// shareCores lets the ranks of a host share its processor cores, unless the launcher has bound each to some.
+func (env *environment) shareCores() {
+	local := dist.Launched(os.Getenv).Local
+	if env.ranks() == 1 || local < 2 {
+		return
+	}
+	online, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil || runtime.NumCPU() < countCores(string(online)) {
+		return
+	}
+	runtime.GOMAXPROCS(max(1, runtime.NumCPU()/local))
+}
+
+// countCores counts the cores of a list such as "0-3,8".
+func countCores(list string) (n int) {
+	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+		from, to, ranged := strings.Cut(part, "-")
+		lo, err := strconv.Atoi(from)
+		hi := lo
+		if ranged && err == nil {
+			hi, err = strconv.Atoi(to)
+		}
+		if err == nil {
+			n += hi - lo + 1
+		}
+	}
+	return n
+}
