@@ -12,7 +12,7 @@ import (
 // This file holds what compares elements: sorting, the places of extremes, running sums and searching. Elements that are chosen carry
 // their place along, so that the choice among equal ones does not depend on the order in which they are compared.
 
-// pairs prints the arguments of a region that combines two tuples, and the names of both.
+// pairs returns the arguments of a region that combines two tuples, as text, and both tuples.
 func pairs(tuple []value) (arguments string, p, q []value) {
 	var all []string
 	for _, side := range []string{"p", "q"} {

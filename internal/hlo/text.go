@@ -37,7 +37,7 @@ func (v value) typ() string {
 func (v value) size() int   { return ir.Size(v.shape) }
 func (v value) float() bool { return v.elem == "f32" || v.elem == "f64" }
 
-// like is a type: v with another element type or shape, and no name.
+// The following are types, values without a name: v with another element type or shape, and those of the graph.
 func (v value) as(elem string) value    { return value{elem: elem, shape: v.shape} }
 func (v value) of(shape ...int) value   { return value{elem: v.elem, shape: shape} }
 func typeOf(t ir.Type) value            { return value{elem: elems[t.DType], shape: t.Shape} }
@@ -65,7 +65,7 @@ func (b *text) emit(t value, format string, args ...any) value {
 	return t
 }
 
-// results writes an op of several results, with text in place of the first %s that makes it one statement.
+// results writes an op of several results, of the given types.
 func (b *text) results(types []value, format string, args ...any) []value {
 	name := b.name()
 	fmt.Fprintf(b, "  %s:%d = %s\n", name, len(types), fmt.Sprintf(format, args...))
