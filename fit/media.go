@@ -125,6 +125,7 @@ type learner struct {
 	target       string   // the field of classes, or of quantities
 	loss         func(y *tarn.Value, g *tarn.Graph, n int) *tarn.Value
 	learn, judge data.Source
+	curve        []Progress // of what has been trained
 }
 
 // crossEntropy is the loss of classes.
@@ -156,8 +157,11 @@ func (l *learner) train(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("fit: %w", err)
 		}
-		if r := progress.Record; r != nil && o.Progress != nil {
-			o.Progress(Progress{Stage: "network", Fold: 1, Folds: 1, Epoch: r.Epoch, Epochs: o.Epochs, Train: r.TrainLoss, Valid: r.ValLoss, Best: loop.EarlyStopping.Best, BestEpoch: loop.EarlyStopping.BestEpoch})
+		if r := progress.Record; r != nil {
+			now := Progress{Stage: "network", Fold: 1, Folds: 1, Epoch: r.Epoch, Epochs: o.Epochs, Train: r.TrainLoss, Valid: r.ValLoss, Best: loop.EarlyStopping.Best, BestEpoch: loop.EarlyStopping.BestEpoch}
+			if l.curve = append(l.curve, now); o.Progress != nil {
+				o.Progress(now)
+			}
 		}
 	}
 	return nil
@@ -226,7 +230,7 @@ func (m *Model) classify(ctx context.Context, l *learner, counts []int) error {
 	}
 	e := measure(m.About.Classes, 0.5, outcome{class: p.class}, answers)
 	m.About.Metrics, m.About.Errors = e.Metrics, e.Errors
-	m.About.Priors, m.judged = guess[:k:k], e
+	m.About.Priors, m.judged, m.curve = guess[:k:k], e, l.curve
 	e.Baseline = measure(m.About.Classes, 0.5, outcome{class: p.class}, guess).Metrics
 	m.About.Baseline = e.Baseline
 	return nil

@@ -134,7 +134,7 @@ func Series(ctx context.Context, t *table.Table, o SeriesOptions) (*Model, error
 			truth, naive = append(truth, all[p.Series].Values[0][p.At+k]), append(naive, level)
 		}
 	}
-	m.judged = m.About.take(truth, answers, naive)
+	m.judged, m.curve = m.About.take(truth, answers, naive), l.curve
 	return m, nil
 }
 
