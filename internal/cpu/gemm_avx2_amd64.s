@@ -15,8 +15,9 @@ DATA gemmLanes32<>+28(SB)/4, $0x00000007
 GLOBL gemmLanes32<>(SB), RODATA|NOPTR, $32
 
 // func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -69,11 +70,13 @@ fullDone:
 	VADDPS  (AX), Y1, Y1
 	VMOVUPS Y1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
 	VMOVUPS Y1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -110,16 +113,19 @@ maskedDone:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMASKMOVPS Y1, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -177,12 +183,14 @@ fullDone:
 	VADDPS  32(AX), Y2, Y2
 	VMOVUPS Y2, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -223,17 +231,20 @@ maskedDone:
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMOVUPS    Y1, (AX)
 	VMASKMOVPS Y2, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -298,6 +309,7 @@ fullDone:
 	VADDPS  64(AX), Y3, Y3
 	VMOVUPS Y3, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -305,6 +317,7 @@ fullStore:
 	VMOVUPS Y2, 32(AX)
 	VMOVUPS Y3, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -350,6 +363,7 @@ maskedDone:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -357,11 +371,13 @@ maskedStore:
 	VMOVUPS    Y2, 32(AX)
 	VMASKMOVPS Y3, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -431,6 +447,7 @@ fullDone:
 	VADDPS  96(AX), Y4, Y4
 	VMOVUPS Y4, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -439,6 +456,7 @@ fullStore:
 	VMOVUPS Y3, 64(AX)
 	VMOVUPS Y4, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -488,6 +506,7 @@ maskedDone:
 	VADDPS     Y1, Y4, Y4
 	VMASKMOVPS Y4, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -496,11 +515,13 @@ maskedStore:
 	VMOVUPS    Y3, 64(AX)
 	VMASKMOVPS Y4, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -561,6 +582,7 @@ fullDone:
 	VADDPS  (AX), Y2, Y2
 	VMOVUPS Y2, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -568,6 +590,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -610,6 +633,7 @@ maskedDone:
 	VADDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -617,11 +641,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPS Y2, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -691,6 +717,7 @@ fullDone:
 	VADDPS  32(AX), Y4, Y4
 	VMOVUPS Y4, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -700,6 +727,7 @@ fullStore:
 	VMOVUPS Y3, (AX)
 	VMOVUPS Y4, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -749,6 +777,7 @@ maskedDone:
 	VADDPS     Y1, Y4, Y4
 	VMASKMOVPS Y4, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -758,11 +787,13 @@ maskedStore:
 	VMOVUPS    Y3, (AX)
 	VMASKMOVPS Y4, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -844,6 +875,7 @@ fullDone:
 	VADDPS  64(AX), Y6, Y6
 	VMOVUPS Y6, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -855,6 +887,7 @@ fullStore:
 	VMOVUPS Y5, 32(AX)
 	VMOVUPS Y6, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -912,6 +945,7 @@ maskedDone:
 	VADDPS     Y1, Y6, Y6
 	VMASKMOVPS Y6, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -923,11 +957,13 @@ maskedStore:
 	VMOVUPS    Y5, 32(AX)
 	VMASKMOVPS Y6, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1018,6 +1054,7 @@ fullDone:
 	VADDPS  96(AX), Y8, Y8
 	VMOVUPS Y8, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -1031,6 +1068,7 @@ fullStore:
 	VMOVUPS Y7, 64(AX)
 	VMOVUPS Y8, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -1095,6 +1133,7 @@ maskedDone:
 	VADDPS     Y1, Y8, Y8
 	VMASKMOVPS Y8, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1108,11 +1147,13 @@ maskedStore:
 	VMOVUPS    Y7, 64(AX)
 	VMASKMOVPS Y8, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1181,6 +1222,7 @@ fullDone:
 	VADDPS  (AX), Y3, Y3
 	VMOVUPS Y3, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -1190,6 +1232,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPS Y3, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -1238,6 +1281,7 @@ maskedDone:
 	VADDPS     Y1, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1247,11 +1291,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPS Y3, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1333,6 +1379,7 @@ fullDone:
 	VADDPS  32(AX), Y6, Y6
 	VMOVUPS Y6, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -1345,6 +1392,7 @@ fullStore:
 	VMOVUPS Y5, (AX)
 	VMOVUPS Y6, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -1403,6 +1451,7 @@ maskedDone:
 	VADDPS     Y1, Y6, Y6
 	VMASKMOVPS Y6, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1415,11 +1464,13 @@ maskedStore:
 	VMOVUPS    Y5, (AX)
 	VMASKMOVPS Y6, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1497,6 +1548,7 @@ fullDone:
 	VADDPS  (AX), Y4, Y4
 	VMOVUPS Y4, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -1508,6 +1560,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPS Y4, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -1562,6 +1615,7 @@ maskedDone:
 	VADDPS     Y1, Y4, Y4
 	VMASKMOVPS Y4, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1573,11 +1627,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPS Y4, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1672,6 +1728,7 @@ fullDone:
 	VADDPS  32(AX), Y8, Y8
 	VMOVUPS Y8, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -1687,6 +1744,7 @@ fullStore:
 	VMOVUPS Y7, (AX)
 	VMOVUPS Y8, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -1754,6 +1812,7 @@ maskedDone:
 	VADDPS     Y1, Y8, Y8
 	VMASKMOVPS Y8, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1769,11 +1828,13 @@ maskedStore:
 	VMOVUPS    Y7, (AX)
 	VMASKMOVPS Y8, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -1859,6 +1920,7 @@ fullDone:
 	VADDPS  (AX), Y5, Y5
 	VMOVUPS Y5, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -1872,6 +1934,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPS Y5, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -1932,6 +1995,7 @@ maskedDone:
 	VADDPS     Y1, Y5, Y5
 	VMASKMOVPS Y5, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1945,11 +2009,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPS Y5, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -2056,6 +2122,7 @@ fullDone:
 	VADDPS  32(AX), Y10, Y10
 	VMOVUPS Y10, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -2074,6 +2141,7 @@ fullStore:
 	VMOVUPS Y9, (AX)
 	VMOVUPS Y10, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -2150,6 +2218,7 @@ maskedDone:
 	VADDPS     Y1, Y10, Y10
 	VMASKMOVPS Y10, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2168,11 +2237,13 @@ maskedStore:
 	VMOVUPS    Y9, (AX)
 	VMASKMOVPS Y10, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -2267,6 +2338,7 @@ fullDone:
 	VADDPS  (AX), Y6, Y6
 	VMOVUPS Y6, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -2282,6 +2354,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPS Y6, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -2348,6 +2421,7 @@ maskedDone:
 	VADDPS     Y1, Y6, Y6
 	VMASKMOVPS Y6, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2363,11 +2437,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPS Y6, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTD X0, Y0
@@ -2487,6 +2563,7 @@ fullDone:
 	VADDPS  32(AX), Y12, Y12
 	VMOVUPS Y12, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -2508,6 +2585,7 @@ fullStore:
 	VMOVUPS Y11, (AX)
 	VMOVUPS Y12, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -2593,6 +2671,7 @@ maskedDone:
 	VADDPS     Y1, Y12, Y12
 	VMASKMOVPS Y12, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2614,19 +2693,21 @@ maskedStore:
 	VMOVUPS    Y11, (AX)
 	VMASKMOVPS Y12, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot1x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot1x1(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y1
@@ -2663,25 +2744,28 @@ sum:
 	VADDSS       (AX), X0, X0
 	VMOVSS       X0, (AX)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
+	VMOVSS  X0, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot1x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot1x2(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y2
@@ -2730,27 +2814,30 @@ sum:
 	VADDSS       4(AX), X1, X1
 	VMOVSS       X1, 4(AX)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot1x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot1x3(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y3
@@ -2811,27 +2898,30 @@ sum:
 	VADDSS       8(AX), X2, X2
 	VMOVSS       X2, 8(AX)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot2x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot2x1(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y2
@@ -2880,28 +2970,31 @@ sum:
 	VADDSS       (AX)(CX*1), X1, X1
 	VMOVSS       X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, (AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot2x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot2x2(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y4
@@ -2972,32 +3065,35 @@ sum:
 	VADDSS       4(AX)(CX*1), X3, X3
 	VMOVSS       X3, 4(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, (AX)(CX*1)
-	VMOVSS X3, 4(AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, (AX)(CX*1)
+	VMOVSS  X3, 4(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot2x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot2x3(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y6
@@ -3090,31 +3186,34 @@ sum:
 	VADDSS       8(AX)(CX*1), X5, X5
 	VMOVSS       X5, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, (AX)(CX*1)
-	VMOVSS X4, 4(AX)(CX*1)
-	VMOVSS X5, 8(AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, (AX)(CX*1)
+	VMOVSS  X4, 4(AX)(CX*1)
+	VMOVSS  X5, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot3x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot3x1(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y3
@@ -3175,31 +3274,34 @@ sum:
 	VADDSS       (AX)(CX*2), X2, X2
 	VMOVSS       X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, (AX)(CX*1)
-	VMOVSS X2, (AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, (AX)(CX*1)
+	VMOVSS  X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot3x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot3x2(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y6
@@ -3292,37 +3394,40 @@ sum:
 	VADDSS       4(AX)(CX*2), X5, X5
 	VMOVSS       X5, 4(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, (AX)(CX*1)
-	VMOVSS X3, 4(AX)(CX*1)
-	VMOVSS X4, (AX)(CX*2)
-	VMOVSS X5, 4(AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, (AX)(CX*1)
+	VMOVSS  X3, 4(AX)(CX*1)
+	VMOVSS  X4, (AX)(CX*2)
+	VMOVSS  X5, 4(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX2Dot3x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm32AVX2Dot3x3(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, AX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Y9
@@ -3447,19 +3552,21 @@ sum:
 	VADDSS       8(AX)(CX*2), X8, X8
 	VMOVSS       X8, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, (AX)(CX*1)
-	VMOVSS X4, 4(AX)(CX*1)
-	VMOVSS X5, 8(AX)(CX*1)
-	VMOVSS X6, (AX)(CX*2)
-	VMOVSS X7, 4(AX)(CX*2)
-	VMOVSS X8, 8(AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, (AX)(CX*1)
+	VMOVSS  X4, 4(AX)(CX*1)
+	VMOVSS  X5, 8(AX)(CX*1)
+	VMOVSS  X6, (AX)(CX*2)
+	VMOVSS  X7, 4(AX)(CX*2)
+	VMOVSS  X8, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32Transpose(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols int)
@@ -3547,8 +3654,9 @@ DATA gemmLanes64<>+24(SB)/8, $0x0000000000000003
 GLOBL gemmLanes64<>(SB), RODATA|NOPTR, $32
 
 // func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3601,11 +3709,13 @@ fullDone:
 	VADDPD  (AX), Y1, Y1
 	VMOVUPD Y1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
 	VMOVUPD Y1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -3642,16 +3752,19 @@ maskedDone:
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMASKMOVPD Y1, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3709,12 +3822,14 @@ fullDone:
 	VADDPD  32(AX), Y2, Y2
 	VMOVUPD Y2, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
 	VMOVUPD Y1, (AX)
 	VMOVUPD Y2, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -3755,17 +3870,20 @@ maskedDone:
 	VADDPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMOVUPD    Y1, (AX)
 	VMASKMOVPD Y2, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3830,6 +3948,7 @@ fullDone:
 	VADDPD  64(AX), Y3, Y3
 	VMOVUPD Y3, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -3837,6 +3956,7 @@ fullStore:
 	VMOVUPD Y2, 32(AX)
 	VMOVUPD Y3, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -3882,6 +4002,7 @@ maskedDone:
 	VADDPD     Y1, Y3, Y3
 	VMASKMOVPD Y3, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3889,11 +4010,13 @@ maskedStore:
 	VMOVUPD    Y2, 32(AX)
 	VMASKMOVPD Y3, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -3963,6 +4086,7 @@ fullDone:
 	VADDPD  96(AX), Y4, Y4
 	VMOVUPD Y4, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -3971,6 +4095,7 @@ fullStore:
 	VMOVUPD Y3, 64(AX)
 	VMOVUPD Y4, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4020,6 +4145,7 @@ maskedDone:
 	VADDPD     Y1, Y4, Y4
 	VMASKMOVPD Y4, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4028,11 +4154,13 @@ maskedStore:
 	VMOVUPD    Y3, 64(AX)
 	VMASKMOVPD Y4, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4093,6 +4221,7 @@ fullDone:
 	VADDPD  (AX), Y2, Y2
 	VMOVUPD Y2, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -4100,6 +4229,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPD Y2, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4142,6 +4272,7 @@ maskedDone:
 	VADDPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4149,11 +4280,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPD Y2, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4223,6 +4356,7 @@ fullDone:
 	VADDPD  32(AX), Y4, Y4
 	VMOVUPD Y4, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -4232,6 +4366,7 @@ fullStore:
 	VMOVUPD Y3, (AX)
 	VMOVUPD Y4, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4281,6 +4416,7 @@ maskedDone:
 	VADDPD     Y1, Y4, Y4
 	VMASKMOVPD Y4, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4290,11 +4426,13 @@ maskedStore:
 	VMOVUPD    Y3, (AX)
 	VMASKMOVPD Y4, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4376,6 +4514,7 @@ fullDone:
 	VADDPD  64(AX), Y6, Y6
 	VMOVUPD Y6, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -4387,6 +4526,7 @@ fullStore:
 	VMOVUPD Y5, 32(AX)
 	VMOVUPD Y6, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4444,6 +4584,7 @@ maskedDone:
 	VADDPD     Y1, Y6, Y6
 	VMASKMOVPD Y6, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4455,11 +4596,13 @@ maskedStore:
 	VMOVUPD    Y5, 32(AX)
 	VMASKMOVPD Y6, Y0, 64(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4550,6 +4693,7 @@ fullDone:
 	VADDPD  96(AX), Y8, Y8
 	VMOVUPD Y8, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -4563,6 +4707,7 @@ fullStore:
 	VMOVUPD Y7, 64(AX)
 	VMOVUPD Y8, 96(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4627,6 +4772,7 @@ maskedDone:
 	VADDPD     Y1, Y8, Y8
 	VMASKMOVPD Y8, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4640,11 +4786,13 @@ maskedStore:
 	VMOVUPD    Y7, 64(AX)
 	VMASKMOVPD Y8, Y0, 96(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4713,6 +4861,7 @@ fullDone:
 	VADDPD  (AX), Y3, Y3
 	VMOVUPD Y3, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -4722,6 +4871,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPD Y3, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4770,6 +4920,7 @@ maskedDone:
 	VADDPD     Y1, Y3, Y3
 	VMASKMOVPD Y3, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4779,11 +4930,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPD Y3, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -4865,6 +5018,7 @@ fullDone:
 	VADDPD  32(AX), Y6, Y6
 	VMOVUPD Y6, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -4877,6 +5031,7 @@ fullStore:
 	VMOVUPD Y5, (AX)
 	VMOVUPD Y6, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -4935,6 +5090,7 @@ maskedDone:
 	VADDPD     Y1, Y6, Y6
 	VMASKMOVPD Y6, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4947,11 +5103,13 @@ maskedStore:
 	VMOVUPD    Y5, (AX)
 	VMASKMOVPD Y6, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -5029,6 +5187,7 @@ fullDone:
 	VADDPD  (AX), Y4, Y4
 	VMOVUPD Y4, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -5040,6 +5199,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPD Y4, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -5094,6 +5254,7 @@ maskedDone:
 	VADDPD     Y1, Y4, Y4
 	VMASKMOVPD Y4, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5105,11 +5266,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPD Y4, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -5204,6 +5367,7 @@ fullDone:
 	VADDPD  32(AX), Y8, Y8
 	VMOVUPD Y8, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -5219,6 +5383,7 @@ fullStore:
 	VMOVUPD Y7, (AX)
 	VMOVUPD Y8, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -5286,6 +5451,7 @@ maskedDone:
 	VADDPD     Y1, Y8, Y8
 	VMASKMOVPD Y8, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5301,11 +5467,13 @@ maskedStore:
 	VMOVUPD    Y7, (AX)
 	VMASKMOVPD Y8, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -5391,6 +5559,7 @@ fullDone:
 	VADDPD  (AX), Y5, Y5
 	VMOVUPD Y5, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -5404,6 +5573,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPD Y5, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -5464,6 +5634,7 @@ maskedDone:
 	VADDPD     Y1, Y5, Y5
 	VMASKMOVPD Y5, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5477,11 +5648,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPD Y5, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -5588,6 +5761,7 @@ fullDone:
 	VADDPD  32(AX), Y10, Y10
 	VMOVUPD Y10, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -5606,6 +5780,7 @@ fullStore:
 	VMOVUPD Y9, (AX)
 	VMOVUPD Y10, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -5682,6 +5857,7 @@ maskedDone:
 	VADDPD     Y1, Y10, Y10
 	VMASKMOVPD Y10, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5700,11 +5876,13 @@ maskedStore:
 	VMOVUPD    Y9, (AX)
 	VMASKMOVPD Y10, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -5799,6 +5977,7 @@ fullDone:
 	VADDPD  (AX), Y6, Y6
 	VMOVUPD Y6, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -5814,6 +5993,7 @@ fullStore:
 	ADDQ    CX, AX
 	VMOVUPD Y6, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -5880,6 +6060,7 @@ maskedDone:
 	VADDPD     Y1, Y6, Y6
 	VMASKMOVPD Y6, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5895,11 +6076,13 @@ maskedStore:
 	ADDQ       CX, AX
 	VMASKMOVPD Y6, Y0, (AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-104
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
@@ -6019,6 +6202,7 @@ fullDone:
 	VADDPD  32(AX), Y12, Y12
 	VMOVUPD Y12, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 fullStore:
@@ -6040,6 +6224,7 @@ fullStore:
 	VMOVUPD Y11, (AX)
 	VMOVUPD Y12, 32(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 masked:
@@ -6125,6 +6310,7 @@ maskedDone:
 	VADDPD     Y1, Y12, Y12
 	VMASKMOVPD Y12, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -6146,19 +6332,21 @@ maskedStore:
 	VMOVUPD    Y11, (AX)
 	VMASKMOVPD Y12, Y0, 32(AX)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot1x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot1x1(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y1
@@ -6193,25 +6381,28 @@ sum:
 	VADDSD       (AX), X0, X0
 	VMOVSD       X0, (AX)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
+	VMOVSD  X0, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot1x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot1x2(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y2
@@ -6256,27 +6447,30 @@ sum:
 	VADDSD       8(AX), X1, X1
 	VMOVSD       X1, 8(AX)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot1x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot1x3(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y3
@@ -6331,27 +6525,30 @@ sum:
 	VADDSD       16(AX), X2, X2
 	VMOVSD       X2, 16(AX)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot2x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot2x1(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y2
@@ -6396,28 +6593,31 @@ sum:
 	VADDSD       (AX)(CX*1), X1, X1
 	VMOVSD       X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, (AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot2x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot2x2(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y4
@@ -6480,32 +6680,35 @@ sum:
 	VADDSD       8(AX)(CX*1), X3, X3
 	VMOVSD       X3, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, (AX)(CX*1)
-	VMOVSD X3, 8(AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, (AX)(CX*1)
+	VMOVSD  X3, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot2x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot2x3(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y6
@@ -6586,31 +6789,34 @@ sum:
 	VADDSD       16(AX)(CX*1), X5, X5
 	VMOVSD       X5, 16(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, (AX)(CX*1)
-	VMOVSD X4, 8(AX)(CX*1)
-	VMOVSD X5, 16(AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, (AX)(CX*1)
+	VMOVSD  X4, 8(AX)(CX*1)
+	VMOVSD  X5, 16(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot3x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot3x1(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y3
@@ -6665,31 +6871,34 @@ sum:
 	VADDSD       (AX)(CX*2), X2, X2
 	VMOVSD       X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, (AX)(CX*1)
-	VMOVSD X2, (AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, (AX)(CX*1)
+	VMOVSD  X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot3x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot3x2(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y6
@@ -6770,37 +6979,40 @@ sum:
 	VADDSD       8(AX)(CX*2), X5, X5
 	VMOVSD       X5, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, (AX)(CX*1)
-	VMOVSD X3, 8(AX)(CX*1)
-	VMOVSD X4, (AX)(CX*2)
-	VMOVSD X5, 8(AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, (AX)(CX*1)
+	VMOVSD  X3, 8(AX)(CX*1)
+	VMOVSD  X4, (AX)(CX*2)
+	VMOVSD  X5, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX2Dot3x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·gemm64AVX2Dot3x3(SB), NOSPLIT, $0-57
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000004, AX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000004, AX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Y9
@@ -6907,19 +7119,21 @@ sum:
 	VADDSD       16(AX)(CX*2), X8, X8
 	VMOVSD       X8, 16(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, (AX)(CX*1)
-	VMOVSD X4, 8(AX)(CX*1)
-	VMOVSD X5, 16(AX)(CX*1)
-	VMOVSD X6, (AX)(CX*2)
-	VMOVSD X7, 8(AX)(CX*2)
-	VMOVSD X8, 16(AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, (AX)(CX*1)
+	VMOVSD  X4, 8(AX)(CX*1)
+	VMOVSD  X5, 16(AX)(CX*1)
+	VMOVSD  X6, (AX)(CX*2)
+	VMOVSD  X7, 8(AX)(CX*2)
+	VMOVSD  X8, 16(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64Transpose(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols int)
@@ -6967,3 +7181,9 @@ block:
 	JNZ         rows
 	VZEROUPPER
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

@@ -5,8 +5,9 @@
 #include "textflag.h"
 
 // func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -57,16 +58,19 @@ maskedDone:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMOVUPS Z0, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -125,17 +129,20 @@ maskedDone:
 	VADDPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -201,6 +208,7 @@ maskedDone:
 	VADDPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -208,11 +216,13 @@ maskedStore:
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -285,6 +295,7 @@ maskedDone:
 	VADDPS    Z0, Z3, Z3
 	VMOVUPS   Z3, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -293,11 +304,13 @@ maskedStore:
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -356,6 +369,7 @@ maskedDone:
 	VADDPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -363,11 +377,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z1, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -440,6 +456,7 @@ maskedDone:
 	VADDPS    Z0, Z3, Z3
 	VMOVUPS   Z3, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -449,11 +466,13 @@ maskedStore:
 	VMOVUPS Z2, (AX)
 	VMOVUPS Z3, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -538,6 +557,7 @@ maskedDone:
 	VADDPS    Z0, Z5, Z5
 	VMOVUPS   Z5, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -549,11 +569,13 @@ maskedStore:
 	VMOVUPS Z4, 64(AX)
 	VMOVUPS Z5, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -650,6 +672,7 @@ maskedDone:
 	VADDPS    Z0, Z7, Z7
 	VMOVUPS   Z7, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -663,11 +686,13 @@ maskedStore:
 	VMOVUPS Z6, 128(AX)
 	VMOVUPS Z7, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -734,6 +759,7 @@ maskedDone:
 	VADDPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -743,11 +769,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z2, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -834,6 +862,7 @@ maskedDone:
 	VADDPS    Z0, Z5, Z5
 	VMOVUPS   Z5, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -846,11 +875,13 @@ maskedStore:
 	VMOVUPS Z4, (AX)
 	VMOVUPS Z5, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -954,6 +985,7 @@ maskedDone:
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -969,11 +1001,13 @@ maskedStore:
 	VMOVUPS Z7, 64(AX)
 	VMOVUPS Z8, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1094,6 +1128,7 @@ maskedDone:
 	VADDPS    Z0, Z11, Z11
 	VMOVUPS   Z11, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1112,11 +1147,13 @@ maskedStore:
 	VMOVUPS Z10, 128(AX)
 	VMOVUPS Z11, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1192,6 +1229,7 @@ maskedDone:
 	VADDPS    Z0, Z3, Z3
 	VMOVUPS   Z3, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1203,11 +1241,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z3, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1309,6 +1349,7 @@ maskedDone:
 	VADDPS    Z0, Z7, Z7
 	VMOVUPS   Z7, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1324,11 +1365,13 @@ maskedStore:
 	VMOVUPS Z6, (AX)
 	VMOVUPS Z7, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1452,6 +1495,7 @@ maskedDone:
 	VADDPS    Z0, Z11, Z11
 	VMOVUPS   Z11, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1471,11 +1515,13 @@ maskedStore:
 	VMOVUPS Z10, 64(AX)
 	VMOVUPS Z11, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1621,6 +1667,7 @@ maskedDone:
 	VADDPS    Z0, Z15, Z15
 	VMOVUPS   Z15, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1644,11 +1691,13 @@ maskedStore:
 	VMOVUPS Z14, 128(AX)
 	VMOVUPS Z15, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1732,6 +1781,7 @@ maskedDone:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1745,11 +1795,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z4, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -1865,6 +1917,7 @@ maskedDone:
 	VADDPS    Z0, Z9, Z9
 	VMOVUPS   Z9, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -1883,11 +1936,13 @@ maskedStore:
 	VMOVUPS Z8, (AX)
 	VMOVUPS Z9, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -2030,6 +2085,7 @@ maskedDone:
 	VADDPS    Z0, Z14, Z14
 	VMOVUPS   Z14, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2053,11 +2109,13 @@ maskedStore:
 	VMOVUPS Z13, 64(AX)
 	VMOVUPS Z14, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -2227,6 +2285,7 @@ maskedDone:
 	VADDPS    Z0, Z19, Z19
 	VMOVUPS   Z19, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2255,11 +2314,13 @@ maskedStore:
 	VMOVUPS Z18, 128(AX)
 	VMOVUPS Z19, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -2352,6 +2413,7 @@ maskedDone:
 	VADDPS    Z0, Z5, Z5
 	VMOVUPS   Z5, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2367,11 +2429,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z5, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -2502,6 +2566,7 @@ maskedDone:
 	VADDPS    Z0, Z11, Z11
 	VMOVUPS   Z11, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2523,11 +2588,13 @@ maskedStore:
 	VMOVUPS Z10, (AX)
 	VMOVUPS Z11, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -2690,6 +2757,7 @@ maskedDone:
 	VADDPS    Z0, Z17, Z17
 	VMOVUPS   Z17, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2717,11 +2785,13 @@ maskedStore:
 	VMOVUPS Z16, 64(AX)
 	VMOVUPS Z17, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -2916,6 +2986,7 @@ maskedDone:
 	VADDPS    Z0, Z23, Z23
 	VMOVUPS   Z23, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -2949,11 +3020,13 @@ maskedStore:
 	VMOVUPS Z22, 128(AX)
 	VMOVUPS Z23, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -3054,6 +3127,7 @@ maskedDone:
 	VADDPS    Z0, Z6, Z6
 	VMOVUPS   Z6, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3071,11 +3145,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z6, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -3220,6 +3296,7 @@ maskedDone:
 	VADDPS    Z0, Z13, Z13
 	VMOVUPS   Z13, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3244,11 +3321,13 @@ maskedStore:
 	VMOVUPS Z12, (AX)
 	VMOVUPS Z13, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -3361,6 +3440,7 @@ maskedDone:
 	VADDPS    Z0, Z7, Z7
 	VMOVUPS   Z7, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3380,11 +3460,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z7, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -3547,6 +3629,7 @@ maskedDone:
 	VADDPS    Z0, Z15, Z15
 	VMOVUPS   Z15, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3574,11 +3657,13 @@ maskedStore:
 	VMOVUPS Z14, (AX)
 	VMOVUPS Z15, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -3699,6 +3784,7 @@ maskedDone:
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3720,11 +3806,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z8, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -3901,6 +3989,7 @@ maskedDone:
 	VADDPS    Z0, Z17, Z17
 	VMOVUPS   Z17, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -3931,11 +4020,13 @@ maskedStore:
 	VMOVUPS Z16, (AX)
 	VMOVUPS Z17, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -4064,6 +4155,7 @@ maskedDone:
 	VADDPS    Z0, Z9, Z9
 	VMOVUPS   Z9, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4087,11 +4179,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z9, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -4282,6 +4376,7 @@ maskedDone:
 	VADDPS    Z0, Z19, Z19
 	VMOVUPS   Z19, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4315,11 +4410,13 @@ maskedStore:
 	VMOVUPS Z18, (AX)
 	VMOVUPS Z19, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -4456,6 +4553,7 @@ maskedDone:
 	VADDPS    Z0, Z10, Z10
 	VMOVUPS   Z10, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4481,11 +4579,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z10, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -4690,6 +4790,7 @@ maskedDone:
 	VADDPS    Z0, Z21, Z21
 	VMOVUPS   Z21, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4726,11 +4827,13 @@ maskedStore:
 	VMOVUPS Z20, (AX)
 	VMOVUPS Z21, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -4875,6 +4978,7 @@ maskedDone:
 	VADDPS    Z0, Z11, Z11
 	VMOVUPS   Z11, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -4902,11 +5006,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z11, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -5125,6 +5231,7 @@ maskedDone:
 	VADDPS    Z0, Z23, Z23
 	VMOVUPS   Z23, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5164,11 +5271,13 @@ maskedStore:
 	VMOVUPS Z22, (AX)
 	VMOVUPS Z23, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -5321,6 +5430,7 @@ maskedDone:
 	VADDPS    Z0, Z12, Z12
 	VMOVUPS   Z12, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5350,11 +5460,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z12, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -5587,6 +5699,7 @@ maskedDone:
 	VADDPS    Z0, Z25, Z25
 	VMOVUPS   Z25, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5629,11 +5742,13 @@ maskedStore:
 	VMOVUPS Z24, (AX)
 	VMOVUPS Z25, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -5794,6 +5909,7 @@ maskedDone:
 	VADDPS    Z0, Z13, Z13
 	VMOVUPS   Z13, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -5825,11 +5941,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPS Z13, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -6076,6 +6194,7 @@ maskedDone:
 	VADDPS    Z0, Z27, Z27
 	VMOVUPS   Z27, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -6121,19 +6240,21 @@ maskedStore:
 	VMOVUPS Z26, (AX)
 	VMOVUPS Z27, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot1x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot1x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z1
@@ -6172,25 +6293,28 @@ sum:
 	VADDSS        (AX), X0, X0
 	VMOVSS        X0, (AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
+	VMOVSS  X0, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot1x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot1x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z2
@@ -6243,27 +6367,30 @@ sum:
 	VADDSS        4(AX), X1, X1
 	VMOVSS        X1, 4(AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot1x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot1x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z3
@@ -6330,30 +6457,33 @@ sum:
 	VADDSS        8(AX), X2, X2
 	VMOVSS        X2, 8(AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot1x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot1x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z4
@@ -6434,28 +6564,31 @@ sum:
 	VADDSS        12(AX), X3, X3
 	VMOVSS        X3, 12(AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, 12(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot2x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot2x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z2
@@ -6508,28 +6641,31 @@ sum:
 	VADDSS        (AX)(CX*1), X1, X1
 	VMOVSS        X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, (AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot2x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot2x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z4
@@ -6608,32 +6744,35 @@ sum:
 	VADDSS        4(AX)(CX*1), X3, X3
 	VMOVSS        X3, 4(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, (AX)(CX*1)
-	VMOVSS X3, 4(AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, (AX)(CX*1)
+	VMOVSS  X3, 4(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot2x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot2x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z6
@@ -6738,37 +6877,40 @@ sum:
 	VADDSS        8(AX)(CX*1), X5, X5
 	VMOVSS        X5, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, (AX)(CX*1)
-	VMOVSS X4, 4(AX)(CX*1)
-	VMOVSS X5, 8(AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, (AX)(CX*1)
+	VMOVSS  X4, 4(AX)(CX*1)
+	VMOVSS  X5, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot2x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot2x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	LEAQ    (SI)(SI*2), DI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z8
@@ -6899,33 +7041,36 @@ sum:
 	VADDSS        12(AX)(CX*1), X7, X7
 	VMOVSS        X7, 12(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	VMOVSS X4, (AX)(CX*1)
-	VMOVSS X5, 4(AX)(CX*1)
-	VMOVSS X6, 8(AX)(CX*1)
-	VMOVSS X7, 12(AX)(CX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, 12(AX)
+	VMOVSS  X4, (AX)(CX*1)
+	VMOVSS  X5, 4(AX)(CX*1)
+	VMOVSS  X6, 8(AX)(CX*1)
+	VMOVSS  X7, 12(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot3x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot3x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z3
@@ -6992,31 +7137,34 @@ sum:
 	VADDSS        (AX)(CX*2), X2, X2
 	VMOVSS        X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, (AX)(CX*1)
-	VMOVSS X2, (AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, (AX)(CX*1)
+	VMOVSS  X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot3x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot3x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z6
@@ -7121,37 +7269,40 @@ sum:
 	VADDSS        4(AX)(CX*2), X5, X5
 	VMOVSS        X5, 4(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, (AX)(CX*1)
-	VMOVSS X3, 4(AX)(CX*1)
-	VMOVSS X4, (AX)(CX*2)
-	VMOVSS X5, 4(AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, (AX)(CX*1)
+	VMOVSS  X3, 4(AX)(CX*1)
+	VMOVSS  X4, (AX)(CX*2)
+	VMOVSS  X5, 4(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot3x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot3x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z9
@@ -7294,44 +7445,47 @@ sum:
 	VADDSS        8(AX)(CX*2), X8, X8
 	VMOVSS        X8, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, (AX)(CX*1)
-	VMOVSS X4, 4(AX)(CX*1)
-	VMOVSS X5, 8(AX)(CX*1)
-	VMOVSS X6, (AX)(CX*2)
-	VMOVSS X7, 4(AX)(CX*2)
-	VMOVSS X8, 8(AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, (AX)(CX*1)
+	VMOVSS  X4, 4(AX)(CX*1)
+	VMOVSS  X5, 8(AX)(CX*1)
+	VMOVSS  X6, (AX)(CX*2)
+	VMOVSS  X7, 4(AX)(CX*2)
+	VMOVSS  X8, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot3x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot3x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	LEAQ    (SI)(SI*2), DI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z12
@@ -7512,39 +7666,42 @@ sum:
 	VADDSS        12(AX)(CX*2), X11, X11
 	VMOVSS        X11, 12(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	VMOVSS X4, (AX)(CX*1)
-	VMOVSS X5, 4(AX)(CX*1)
-	VMOVSS X6, 8(AX)(CX*1)
-	VMOVSS X7, 12(AX)(CX*1)
-	VMOVSS X8, (AX)(CX*2)
-	VMOVSS X9, 4(AX)(CX*2)
-	VMOVSS X10, 8(AX)(CX*2)
-	VMOVSS X11, 12(AX)(CX*2)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, 12(AX)
+	VMOVSS  X4, (AX)(CX*1)
+	VMOVSS  X5, 4(AX)(CX*1)
+	VMOVSS  X6, 8(AX)(CX*1)
+	VMOVSS  X7, 12(AX)(CX*1)
+	VMOVSS  X8, (AX)(CX*2)
+	VMOVSS  X9, 4(AX)(CX*2)
+	VMOVSS  X10, 8(AX)(CX*2)
+	VMOVSS  X11, 12(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot4x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot4x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z4
@@ -7626,35 +7783,38 @@ sum:
 	VADDSS        (AX)(DX*1), X3, X3
 	VMOVSS        X3, (AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, (AX)(CX*1)
-	VMOVSS X2, (AX)(CX*2)
-	VMOVSS X3, (AX)(DX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, (AX)(CX*1)
+	VMOVSS  X2, (AX)(CX*2)
+	VMOVSS  X3, (AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot4x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot4x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z8
@@ -7786,43 +7946,46 @@ sum:
 	VADDSS        4(AX)(DX*1), X7, X7
 	VMOVSS        X7, 4(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, (AX)(CX*1)
-	VMOVSS X3, 4(AX)(CX*1)
-	VMOVSS X4, (AX)(CX*2)
-	VMOVSS X5, 4(AX)(CX*2)
-	VMOVSS X6, (AX)(DX*1)
-	VMOVSS X7, 4(AX)(DX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, (AX)(CX*1)
+	VMOVSS  X3, 4(AX)(CX*1)
+	VMOVSS  X4, (AX)(CX*2)
+	VMOVSS  X5, 4(AX)(CX*2)
+	VMOVSS  X6, (AX)(DX*1)
+	VMOVSS  X7, 4(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot4x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot4x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z12
@@ -8004,52 +8167,55 @@ sum:
 	VADDSS        8(AX)(DX*1), X11, X11
 	VMOVSS        X11, 8(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, (AX)(CX*1)
-	VMOVSS X4, 4(AX)(CX*1)
-	VMOVSS X5, 8(AX)(CX*1)
-	VMOVSS X6, (AX)(CX*2)
-	VMOVSS X7, 4(AX)(CX*2)
-	VMOVSS X8, 8(AX)(CX*2)
-	VMOVSS X9, (AX)(DX*1)
-	VMOVSS X10, 4(AX)(DX*1)
-	VMOVSS X11, 8(AX)(DX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, (AX)(CX*1)
+	VMOVSS  X4, 4(AX)(CX*1)
+	VMOVSS  X5, 8(AX)(CX*1)
+	VMOVSS  X6, (AX)(CX*2)
+	VMOVSS  X7, 4(AX)(CX*2)
+	VMOVSS  X8, 8(AX)(CX*2)
+	VMOVSS  X9, (AX)(DX*1)
+	VMOVSS  X10, 4(AX)(DX*1)
+	VMOVSS  X11, 8(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm32AVX512Dot4x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm32AVX512Dot4x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	SUBQ   $0x00000010, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	LEAQ    (DI)(DI*2), R8
+	SUBQ    $0x00000010, CX
+	JLT     tail
 
 loop:
 	VMOVUPS     (DX), Z16
@@ -8281,31 +8447,34 @@ sum:
 	VADDSS        12(AX)(DX*1), X15, X15
 	VMOVSS        X15, 12(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSS X0, (AX)
-	VMOVSS X1, 4(AX)
-	VMOVSS X2, 8(AX)
-	VMOVSS X3, 12(AX)
-	VMOVSS X4, (AX)(CX*1)
-	VMOVSS X5, 4(AX)(CX*1)
-	VMOVSS X6, 8(AX)(CX*1)
-	VMOVSS X7, 12(AX)(CX*1)
-	VMOVSS X8, (AX)(CX*2)
-	VMOVSS X9, 4(AX)(CX*2)
-	VMOVSS X10, 8(AX)(CX*2)
-	VMOVSS X11, 12(AX)(CX*2)
-	VMOVSS X12, (AX)(DX*1)
-	VMOVSS X13, 4(AX)(DX*1)
-	VMOVSS X14, 8(AX)(DX*1)
-	VMOVSS X15, 12(AX)(DX*1)
+	VMOVSS  X0, (AX)
+	VMOVSS  X1, 4(AX)
+	VMOVSS  X2, 8(AX)
+	VMOVSS  X3, 12(AX)
+	VMOVSS  X4, (AX)(CX*1)
+	VMOVSS  X5, 4(AX)(CX*1)
+	VMOVSS  X6, 8(AX)(CX*1)
+	VMOVSS  X7, 12(AX)(CX*1)
+	VMOVSS  X8, (AX)(CX*2)
+	VMOVSS  X9, 4(AX)(CX*2)
+	VMOVSS  X10, 8(AX)(CX*2)
+	VMOVSS  X11, 12(AX)(CX*2)
+	VMOVSS  X12, (AX)(DX*1)
+	VMOVSS  X13, 4(AX)(DX*1)
+	VMOVSS  X14, 8(AX)(DX*1)
+	VMOVSS  X15, 12(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8356,16 +8525,19 @@ maskedDone:
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMOVUPD Z0, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8424,17 +8596,20 @@ maskedDone:
 	VADDPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8500,6 +8675,7 @@ maskedDone:
 	VADDPD    Z0, Z2, Z2
 	VMOVUPD   Z2, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -8507,11 +8683,13 @@ maskedStore:
 	VMOVUPD Z1, 64(AX)
 	VMOVUPD Z2, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8584,6 +8762,7 @@ maskedDone:
 	VADDPD    Z0, Z3, Z3
 	VMOVUPD   Z3, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -8592,11 +8771,13 @@ maskedStore:
 	VMOVUPD Z2, 128(AX)
 	VMOVUPD Z3, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8655,6 +8836,7 @@ maskedDone:
 	VADDPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -8662,11 +8844,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z1, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8739,6 +8923,7 @@ maskedDone:
 	VADDPD    Z0, Z3, Z3
 	VMOVUPD   Z3, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -8748,11 +8933,13 @@ maskedStore:
 	VMOVUPD Z2, (AX)
 	VMOVUPD Z3, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8837,6 +9024,7 @@ maskedDone:
 	VADDPD    Z0, Z5, Z5
 	VMOVUPD   Z5, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -8848,11 +9036,13 @@ maskedStore:
 	VMOVUPD Z4, 64(AX)
 	VMOVUPD Z5, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -8949,6 +9139,7 @@ maskedDone:
 	VADDPD    Z0, Z7, Z7
 	VMOVUPD   Z7, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -8962,11 +9153,13 @@ maskedStore:
 	VMOVUPD Z6, 128(AX)
 	VMOVUPD Z7, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9033,6 +9226,7 @@ maskedDone:
 	VADDPD    Z0, Z2, Z2
 	VMOVUPD   Z2, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9042,11 +9236,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z2, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9133,6 +9329,7 @@ maskedDone:
 	VADDPD    Z0, Z5, Z5
 	VMOVUPD   Z5, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9145,11 +9342,13 @@ maskedStore:
 	VMOVUPD Z4, (AX)
 	VMOVUPD Z5, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9253,6 +9452,7 @@ maskedDone:
 	VADDPD    Z0, Z8, Z8
 	VMOVUPD   Z8, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9268,11 +9468,13 @@ maskedStore:
 	VMOVUPD Z7, 64(AX)
 	VMOVUPD Z8, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9393,6 +9595,7 @@ maskedDone:
 	VADDPD    Z0, Z11, Z11
 	VMOVUPD   Z11, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9411,11 +9614,13 @@ maskedStore:
 	VMOVUPD Z10, 128(AX)
 	VMOVUPD Z11, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9491,6 +9696,7 @@ maskedDone:
 	VADDPD    Z0, Z3, Z3
 	VMOVUPD   Z3, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9502,11 +9708,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z3, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9608,6 +9816,7 @@ maskedDone:
 	VADDPD    Z0, Z7, Z7
 	VMOVUPD   Z7, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9623,11 +9832,13 @@ maskedStore:
 	VMOVUPD Z6, (AX)
 	VMOVUPD Z7, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9751,6 +9962,7 @@ maskedDone:
 	VADDPD    Z0, Z11, Z11
 	VMOVUPD   Z11, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9770,11 +9982,13 @@ maskedStore:
 	VMOVUPD Z10, 64(AX)
 	VMOVUPD Z11, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -9920,6 +10134,7 @@ maskedDone:
 	VADDPD    Z0, Z15, Z15
 	VMOVUPD   Z15, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -9943,11 +10158,13 @@ maskedStore:
 	VMOVUPD Z14, 128(AX)
 	VMOVUPD Z15, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10031,6 +10248,7 @@ maskedDone:
 	VADDPD    Z0, Z4, Z4
 	VMOVUPD   Z4, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -10044,11 +10262,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z4, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10164,6 +10384,7 @@ maskedDone:
 	VADDPD    Z0, Z9, Z9
 	VMOVUPD   Z9, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -10182,11 +10403,13 @@ maskedStore:
 	VMOVUPD Z8, (AX)
 	VMOVUPD Z9, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10329,6 +10552,7 @@ maskedDone:
 	VADDPD    Z0, Z14, Z14
 	VMOVUPD   Z14, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -10352,11 +10576,13 @@ maskedStore:
 	VMOVUPD Z13, 64(AX)
 	VMOVUPD Z14, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10526,6 +10752,7 @@ maskedDone:
 	VADDPD    Z0, Z19, Z19
 	VMOVUPD   Z19, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -10554,11 +10781,13 @@ maskedStore:
 	VMOVUPD Z18, 128(AX)
 	VMOVUPD Z19, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10651,6 +10880,7 @@ maskedDone:
 	VADDPD    Z0, Z5, Z5
 	VMOVUPD   Z5, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -10666,11 +10896,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z5, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10801,6 +11033,7 @@ maskedDone:
 	VADDPD    Z0, Z11, Z11
 	VMOVUPD   Z11, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -10822,11 +11055,13 @@ maskedStore:
 	VMOVUPD Z10, (AX)
 	VMOVUPD Z11, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -10989,6 +11224,7 @@ maskedDone:
 	VADDPD    Z0, Z17, Z17
 	VMOVUPD   Z17, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -11016,11 +11252,13 @@ maskedStore:
 	VMOVUPD Z16, 64(AX)
 	VMOVUPD Z17, K1, 128(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -11215,6 +11453,7 @@ maskedDone:
 	VADDPD    Z0, Z23, Z23
 	VMOVUPD   Z23, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -11248,11 +11487,13 @@ maskedStore:
 	VMOVUPD Z22, 128(AX)
 	VMOVUPD Z23, K1, 192(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -11353,6 +11594,7 @@ maskedDone:
 	VADDPD    Z0, Z6, Z6
 	VMOVUPD   Z6, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -11370,11 +11612,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z6, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -11519,6 +11763,7 @@ maskedDone:
 	VADDPD    Z0, Z13, Z13
 	VMOVUPD   Z13, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -11543,11 +11788,13 @@ maskedStore:
 	VMOVUPD Z12, (AX)
 	VMOVUPD Z13, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -11660,6 +11907,7 @@ maskedDone:
 	VADDPD    Z0, Z7, Z7
 	VMOVUPD   Z7, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -11679,11 +11927,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z7, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -11846,6 +12096,7 @@ maskedDone:
 	VADDPD    Z0, Z15, Z15
 	VMOVUPD   Z15, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -11873,11 +12124,13 @@ maskedStore:
 	VMOVUPD Z14, (AX)
 	VMOVUPD Z15, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -11998,6 +12251,7 @@ maskedDone:
 	VADDPD    Z0, Z8, Z8
 	VMOVUPD   Z8, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -12019,11 +12273,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z8, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -12200,6 +12456,7 @@ maskedDone:
 	VADDPD    Z0, Z17, Z17
 	VMOVUPD   Z17, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -12230,11 +12487,13 @@ maskedStore:
 	VMOVUPD Z16, (AX)
 	VMOVUPD Z17, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -12363,6 +12622,7 @@ maskedDone:
 	VADDPD    Z0, Z9, Z9
 	VMOVUPD   Z9, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -12386,11 +12646,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z9, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -12581,6 +12843,7 @@ maskedDone:
 	VADDPD    Z0, Z19, Z19
 	VMOVUPD   Z19, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -12614,11 +12877,13 @@ maskedStore:
 	VMOVUPD Z18, (AX)
 	VMOVUPD Z19, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -12755,6 +13020,7 @@ maskedDone:
 	VADDPD    Z0, Z10, Z10
 	VMOVUPD   Z10, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -12780,11 +13046,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z10, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -12989,6 +13257,7 @@ maskedDone:
 	VADDPD    Z0, Z21, Z21
 	VMOVUPD   Z21, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -13025,11 +13294,13 @@ maskedStore:
 	VMOVUPD Z20, (AX)
 	VMOVUPD Z21, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -13174,6 +13445,7 @@ maskedDone:
 	VADDPD    Z0, Z11, Z11
 	VMOVUPD   Z11, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -13201,11 +13473,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z11, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -13424,6 +13698,7 @@ maskedDone:
 	VADDPD    Z0, Z23, Z23
 	VMOVUPD   Z23, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -13463,11 +13738,13 @@ maskedStore:
 	VMOVUPD Z22, (AX)
 	VMOVUPD Z23, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -13620,6 +13897,7 @@ maskedDone:
 	VADDPD    Z0, Z12, Z12
 	VMOVUPD   Z12, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -13649,11 +13927,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z12, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -13886,6 +14166,7 @@ maskedDone:
 	VADDPD    Z0, Z25, Z25
 	VMOVUPD   Z25, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -13928,11 +14209,13 @@ maskedStore:
 	VMOVUPD Z24, (AX)
 	VMOVUPD Z25, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -14093,6 +14376,7 @@ maskedDone:
 	VADDPD    Z0, Z13, Z13
 	VMOVUPD   Z13, K1, (AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -14124,11 +14408,13 @@ maskedStore:
 	ADDQ    CX, AX
 	VMOVUPD Z13, K1, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-104
+	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
 	MOVQ       $0x00000001, AX
@@ -14375,6 +14661,7 @@ maskedDone:
 	VADDPD    Z0, Z27, Z27
 	VMOVUPD   Z27, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 maskedStore:
@@ -14420,19 +14707,21 @@ maskedStore:
 	VMOVUPD Z26, (AX)
 	VMOVUPD Z27, K1, 64(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot1x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot1x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z1
@@ -14469,25 +14758,28 @@ sum:
 	VADDSD        (AX), X0, X0
 	VMOVSD        X0, (AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
+	VMOVSD  X0, (AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot1x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot1x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z2
@@ -14536,27 +14828,30 @@ sum:
 	VADDSD        8(AX), X1, X1
 	VMOVSD        X1, 8(AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot1x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot1x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z3
@@ -14617,30 +14912,33 @@ sum:
 	VADDSD        16(AX), X2, X2
 	VMOVSD        X2, 16(AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot1x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot1x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z4
@@ -14713,28 +15011,31 @@ sum:
 	VADDSD        24(AX), X3, X3
 	VMOVSD        X3, 24(AX)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, 24(AX)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, 24(AX)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot2x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot2x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z2
@@ -14783,28 +15084,31 @@ sum:
 	VADDSD        (AX)(CX*1), X1, X1
 	VMOVSD        X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, (AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, (AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot2x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot2x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z4
@@ -14875,32 +15179,35 @@ sum:
 	VADDSD        8(AX)(CX*1), X3, X3
 	VMOVSD        X3, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, (AX)(CX*1)
-	VMOVSD X3, 8(AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, (AX)(CX*1)
+	VMOVSD  X3, 8(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot2x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot2x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z6
@@ -14993,37 +15300,40 @@ sum:
 	VADDSD        16(AX)(CX*1), X5, X5
 	VMOVSD        X5, 16(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, (AX)(CX*1)
-	VMOVSD X4, 8(AX)(CX*1)
-	VMOVSD X5, 16(AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, (AX)(CX*1)
+	VMOVSD  X4, 8(AX)(CX*1)
+	VMOVSD  X5, 16(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot2x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot2x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	LEAQ    (SI)(SI*2), DI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z8
@@ -15138,33 +15448,36 @@ sum:
 	VADDSD        24(AX)(CX*1), X7, X7
 	VMOVSD        X7, 24(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, 24(AX)
-	VMOVSD X4, (AX)(CX*1)
-	VMOVSD X5, 8(AX)(CX*1)
-	VMOVSD X6, 16(AX)(CX*1)
-	VMOVSD X7, 24(AX)(CX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, 24(AX)
+	VMOVSD  X4, (AX)(CX*1)
+	VMOVSD  X5, 8(AX)(CX*1)
+	VMOVSD  X6, 16(AX)(CX*1)
+	VMOVSD  X7, 24(AX)(CX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot3x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot3x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z3
@@ -15225,31 +15538,34 @@ sum:
 	VADDSD        (AX)(CX*2), X2, X2
 	VMOVSD        X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, (AX)(CX*1)
-	VMOVSD X2, (AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, (AX)(CX*1)
+	VMOVSD  X2, (AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot3x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot3x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z6
@@ -15342,37 +15658,40 @@ sum:
 	VADDSD        8(AX)(CX*2), X5, X5
 	VMOVSD        X5, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, (AX)(CX*1)
-	VMOVSD X3, 8(AX)(CX*1)
-	VMOVSD X4, (AX)(CX*2)
-	VMOVSD X5, 8(AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, (AX)(CX*1)
+	VMOVSD  X3, 8(AX)(CX*1)
+	VMOVSD  X4, (AX)(CX*2)
+	VMOVSD  X5, 8(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot3x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot3x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z9
@@ -15497,44 +15816,47 @@ sum:
 	VADDSD        16(AX)(CX*2), X8, X8
 	VMOVSD        X8, 16(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, (AX)(CX*1)
-	VMOVSD X4, 8(AX)(CX*1)
-	VMOVSD X5, 16(AX)(CX*1)
-	VMOVSD X6, (AX)(CX*2)
-	VMOVSD X7, 8(AX)(CX*2)
-	VMOVSD X8, 16(AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, (AX)(CX*1)
+	VMOVSD  X4, 8(AX)(CX*1)
+	VMOVSD  X5, 16(AX)(CX*1)
+	VMOVSD  X6, (AX)(CX*2)
+	VMOVSD  X7, 8(AX)(CX*2)
+	VMOVSD  X8, 16(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot3x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot3x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	MOVQ   bCol+32(FP), SI
-	LEAQ   (SI)(SI*2), DI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	MOVQ    bCol+32(FP), SI
+	LEAQ    (SI)(SI*2), DI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z12
@@ -15691,39 +16013,42 @@ sum:
 	VADDSD        24(AX)(CX*2), X11, X11
 	VMOVSD        X11, 24(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, 24(AX)
-	VMOVSD X4, (AX)(CX*1)
-	VMOVSD X5, 8(AX)(CX*1)
-	VMOVSD X6, 16(AX)(CX*1)
-	VMOVSD X7, 24(AX)(CX*1)
-	VMOVSD X8, (AX)(CX*2)
-	VMOVSD X9, 8(AX)(CX*2)
-	VMOVSD X10, 16(AX)(CX*2)
-	VMOVSD X11, 24(AX)(CX*2)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, 24(AX)
+	VMOVSD  X4, (AX)(CX*1)
+	VMOVSD  X5, 8(AX)(CX*1)
+	VMOVSD  X6, 16(AX)(CX*1)
+	VMOVSD  X7, 24(AX)(CX*1)
+	VMOVSD  X8, (AX)(CX*2)
+	VMOVSD  X9, 8(AX)(CX*2)
+	VMOVSD  X10, 16(AX)(CX*2)
+	VMOVSD  X11, 24(AX)(CX*2)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot4x1(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot4x1(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z4
@@ -15797,35 +16122,38 @@ sum:
 	VADDSD        (AX)(DX*1), X3, X3
 	VMOVSD        X3, (AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, (AX)(CX*1)
-	VMOVSD X2, (AX)(CX*2)
-	VMOVSD X3, (AX)(DX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, (AX)(CX*1)
+	VMOVSD  X2, (AX)(CX*2)
+	VMOVSD  X3, (AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot4x2(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot4x2(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z8
@@ -15941,43 +16269,46 @@ sum:
 	VADDSD        8(AX)(DX*1), X7, X7
 	VMOVSD        X7, 8(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, (AX)(CX*1)
-	VMOVSD X3, 8(AX)(CX*1)
-	VMOVSD X4, (AX)(CX*2)
-	VMOVSD X5, 8(AX)(CX*2)
-	VMOVSD X6, (AX)(DX*1)
-	VMOVSD X7, 8(AX)(DX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, (AX)(CX*1)
+	VMOVSD  X3, 8(AX)(CX*1)
+	VMOVSD  X4, (AX)(CX*2)
+	VMOVSD  X5, 8(AX)(CX*2)
+	VMOVSD  X6, (AX)(DX*1)
+	VMOVSD  X7, 8(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot4x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot4x3(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z12
@@ -16135,52 +16466,55 @@ sum:
 	VADDSD        16(AX)(DX*1), X11, X11
 	VMOVSD        X11, 16(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, (AX)(CX*1)
-	VMOVSD X4, 8(AX)(CX*1)
-	VMOVSD X5, 16(AX)(CX*1)
-	VMOVSD X6, (AX)(CX*2)
-	VMOVSD X7, 8(AX)(CX*2)
-	VMOVSD X8, 16(AX)(CX*2)
-	VMOVSD X9, (AX)(DX*1)
-	VMOVSD X10, 8(AX)(DX*1)
-	VMOVSD X11, 16(AX)(DX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, (AX)(CX*1)
+	VMOVSD  X4, 8(AX)(CX*1)
+	VMOVSD  X5, 16(AX)(CX*1)
+	VMOVSD  X6, (AX)(CX*2)
+	VMOVSD  X7, 8(AX)(CX*2)
+	VMOVSD  X8, 16(AX)(CX*2)
+	VMOVSD  X9, (AX)(DX*1)
+	VMOVSD  X10, 8(AX)(DX*1)
+	VMOVSD  X11, 16(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func gemm64AVX512Dot4x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·gemm64AVX512Dot4x4(SB), NOSPLIT, $0-57
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), CX
-	MOVQ   a+8(FP), AX
-	MOVQ   b+24(FP), DX
-	MOVQ   aRow+16(FP), BX
-	LEAQ   (BX)(BX*2), SI
-	MOVQ   bCol+32(FP), DI
-	LEAQ   (DI)(DI*2), R8
-	SUBQ   $0x00000008, CX
-	JLT    tail
+	LDMXCSR mode_flush<>+0(SB)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    k+0(FP), CX
+	MOVQ    a+8(FP), AX
+	MOVQ    b+24(FP), DX
+	MOVQ    aRow+16(FP), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    bCol+32(FP), DI
+	LEAQ    (DI)(DI*2), R8
+	SUBQ    $0x00000008, CX
+	JLT     tail
 
 loop:
 	VMOVUPD     (DX), Z16
@@ -16380,24 +16714,32 @@ sum:
 	VADDSD        24(AX)(DX*1), X15, X15
 	VMOVSD        X15, 24(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR       mode_ieee<>+0(SB)
 	RET
 
 store:
-	VMOVSD X0, (AX)
-	VMOVSD X1, 8(AX)
-	VMOVSD X2, 16(AX)
-	VMOVSD X3, 24(AX)
-	VMOVSD X4, (AX)(CX*1)
-	VMOVSD X5, 8(AX)(CX*1)
-	VMOVSD X6, 16(AX)(CX*1)
-	VMOVSD X7, 24(AX)(CX*1)
-	VMOVSD X8, (AX)(CX*2)
-	VMOVSD X9, 8(AX)(CX*2)
-	VMOVSD X10, 16(AX)(CX*2)
-	VMOVSD X11, 24(AX)(CX*2)
-	VMOVSD X12, (AX)(DX*1)
-	VMOVSD X13, 8(AX)(DX*1)
-	VMOVSD X14, 16(AX)(DX*1)
-	VMOVSD X15, 24(AX)(DX*1)
+	VMOVSD  X0, (AX)
+	VMOVSD  X1, 8(AX)
+	VMOVSD  X2, 16(AX)
+	VMOVSD  X3, 24(AX)
+	VMOVSD  X4, (AX)(CX*1)
+	VMOVSD  X5, 8(AX)(CX*1)
+	VMOVSD  X6, 16(AX)(CX*1)
+	VMOVSD  X7, 24(AX)(CX*1)
+	VMOVSD  X8, (AX)(CX*2)
+	VMOVSD  X9, 8(AX)(CX*2)
+	VMOVSD  X10, 16(AX)(CX*2)
+	VMOVSD  X11, 24(AX)(CX*2)
+	VMOVSD  X12, (AX)(DX*1)
+	VMOVSD  X13, 8(AX)(DX*1)
+	VMOVSD  X14, 16(AX)(DX*1)
+	VMOVSD  X15, 24(AX)(DX*1)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

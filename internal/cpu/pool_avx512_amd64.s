@@ -48,14 +48,15 @@ scanned:
 	RET
 
 // func poolSpread32AVX512(dx *byte, x *byte, offsets *int, taps int, dy *byte, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, SSE
 TEXT ·poolSpread32AVX512(SB), NOSPLIT, $0-48
-	MOVQ dx+0(FP), AX
-	MOVQ x+8(FP), DX
-	MOVQ offsets+16(FP), BX
-	MOVQ taps+24(FP), SI
-	MOVQ dy+32(FP), DI
-	MOVQ n+40(FP), R8
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dx+0(FP), AX
+	MOVQ    x+8(FP), DX
+	MOVQ    offsets+16(FP), BX
+	MOVQ    taps+24(FP), SI
+	MOVQ    dy+32(FP), DI
+	MOVQ    n+40(FP), R8
 
 vectors:
 	MOVQ      R8, CX
@@ -104,4 +105,11 @@ spread:
 	SUBQ         $0x10, R8
 	JG           vectors
 	VZEROUPPER
+	LDMXCSR      mode_ieee<>+0(SB)
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

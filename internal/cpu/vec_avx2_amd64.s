@@ -127,16 +127,17 @@ DATA vec32_7fffffff<>+28(SB)/4, $0x7fffffff
 GLOBL vec32_7fffffff<>(SB), RODATA|NOPTR, $32
 
 // func vecSignF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSignF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -147,6 +148,7 @@ compute4:
 	VANDPS    vec32_80000000<>+0(SB), Y0, Y1
 	VORPS     vec32_3f800000<>+0(SB), Y1, Y1
 	VCMPPS    $0x0c, vec32_0<>+0(SB), Y0, Y2
+	VADDPS    Y0, Y0, Y0
 	VBLENDVPS Y2, Y1, Y0, Y0
 	CMPQ      AX, $-8
 	JG        store5
@@ -156,6 +158,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -169,6 +172,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3f800000<>+0(SB)/4, $0x3f800000
@@ -192,16 +196,17 @@ DATA vec32_0<>+28(SB)/4, $0x00000000
 GLOBL vec32_0<>(SB), RODATA|NOPTR, $32
 
 // func vecSquareF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSquareF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -218,6 +223,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -231,19 +237,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecReciprocalF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecReciprocalF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -261,6 +269,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -274,19 +283,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSqrtF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSqrtF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -303,6 +314,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -316,19 +328,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecRsqrtF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecRsqrtF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -347,6 +361,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -360,19 +375,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecFloorF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecFloorF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -389,6 +406,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -402,19 +420,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecCeilF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecCeilF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -431,6 +451,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -444,19 +465,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecRoundF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecRoundF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -473,6 +496,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -486,6 +510,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecReLUF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -532,16 +557,17 @@ store5:
 	RET
 
 // func vecIsFiniteF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecIsFiniteF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -563,6 +589,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -580,11 +607,12 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_7f7fffff<>+0(SB)/4, $0x7f7fffff
@@ -598,18 +626,19 @@ DATA vec32_7f7fffff<>+28(SB)/4, $0x7f7fffff
 GLOBL vec32_7f7fffff<>(SB), RODATA|NOPTR, $32
 
 // func vecAddF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecAddF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -627,6 +656,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -642,21 +672,23 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSubF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSubF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -674,6 +706,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -689,21 +722,23 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecMulF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecMulF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -721,6 +756,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -736,21 +772,23 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecDivF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecDivF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -768,6 +806,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -783,6 +822,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecMinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -887,18 +927,19 @@ store5:
 	RET
 
 // func vecReLUGradF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecReLUGradF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -917,6 +958,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -932,21 +974,23 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLeakyReLUF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecLeakyReLUF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -966,6 +1010,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -981,21 +1026,23 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecEqF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecEqF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1017,6 +1064,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1036,26 +1084,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecNeF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecNeF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1077,6 +1127,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1096,26 +1147,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLtF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecLtF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1137,6 +1190,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1156,26 +1210,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLeF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecLeF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1197,6 +1253,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1216,26 +1273,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecGtF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecGtF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1257,6 +1316,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1276,26 +1336,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecGeF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecGeF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1317,6 +1379,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1336,11 +1399,12 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecWhereF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -1469,20 +1533,21 @@ store5:
 	RET
 
 // func vecMulAddF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecMulAddF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	MOVQ  c+24(FP), SI
-	LEAQ  (SI)(AX*4), SI
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	MOVQ    c+24(FP), SI
+	LEAQ    (SI)(AX*4), SI
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1502,6 +1567,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1519,19 +1585,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y0
 	VMASKMOVPS Y2, Y0, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecExpF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecExpF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1578,6 +1646,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1591,6 +1660,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_42b20000<>+0(SB)/4, $0x42b20000
@@ -1704,16 +1774,17 @@ DATA vec32_3f000000<>+28(SB)/4, $0x3f000000
 GLOBL vec32_3f000000<>(SB), RODATA|NOPTR, $32
 
 // func vecExpm1F32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecExpm1F32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1727,26 +1798,29 @@ compute4:
 	VMINPS       Y0, Y1, Y0
 	VMULPS       vec32_3fb8aa3b<>+0(SB), Y0, Y1
 	VROUNDPS     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS vec32_3f317200<>+0(SB), Y1, Y0
-	VMOVAPS      Y0, Y0
-	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y1, Y0
-	VMOVUPS      vec32_39509521<>+0(SB), Y2
-	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y0, Y2
-	VFMADD213PS  vec32_3c088870<>+0(SB), Y0, Y2
-	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y0, Y2
-	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y0, Y2
-	VFMADD213PS  vec32_3f000000<>+0(SB), Y0, Y2
-	VMULPS       Y0, Y0, Y3
-	VMOVAPS      Y0, Y0
-	VFMADD231PS  Y3, Y2, Y0
+	VMOVAPS      Y0, Y2
+	VFNMADD231PS vec32_3f317200<>+0(SB), Y1, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec32_35bfbe8e<>+0(SB), Y1, Y2
+	VMOVUPS      vec32_39509521<>+0(SB), Y3
+	VFMADD213PS  vec32_3ab6a490<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3c088870<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3d2aaa72<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3e2aaaab<>+0(SB), Y2, Y3
+	VFMADD213PS  vec32_3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  Y4, Y3, Y2
 	VCVTPS2DQ    Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VPADDD       vec32_3f000000<>+0(SB), Y1, Y1
-	VSUBPS       vec32_3f000000<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y2
-	VFMADD231PS  Y1, Y0, Y2
-	VADDPS       Y2, Y2, Y0
+	VSUBPS       vec32_3f000000<>+0(SB), Y1, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  Y1, Y2, Y3
+	VADDPS       Y3, Y3, Y1
+	VCMPPS       $0x00, vec32_0<>+0(SB), Y1, Y2
+	VANDPS       Y0, Y2, Y0
+	VADDPS       Y0, Y1, Y0
 	CMPQ         AX, $-8
 	JG           store5
 	VMOVUPS      Y0, (CX)(AX*4)
@@ -1755,6 +1829,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1768,6 +1843,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_c2200000<>+0(SB)/4, $0xc2200000
@@ -1781,16 +1857,17 @@ DATA vec32_c2200000<>+28(SB)/4, $0xc2200000
 GLOBL vec32_c2200000<>(SB), RODATA|NOPTR, $32
 
 // func vecLogF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLogF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -1798,38 +1875,33 @@ loop2:
 	VMOVUPS (DX)(AX*4), Y0
 
 compute4:
-	VCMPPS      $0x11, vec32_800000<>+0(SB), Y0, Y1
-	VMULPS      vec32_4b000000<>+0(SB), Y0, Y2
-	VBLENDVPS   Y1, Y2, Y0, Y2
-	VPSUBD      vec32_3f3504f3<>+0(SB), Y2, Y2
-	VPSRAD      $0x17, Y2, Y3
-	VCVTDQ2PS   Y3, Y3
-	VANDPS      vec32_41b80000<>+0(SB), Y1, Y1
-	VSUBPS      Y1, Y3, Y1
-	VANDPS      vec32_7fffff<>+0(SB), Y2, Y2
-	VPADDD      vec32_3f3504f3<>+0(SB), Y2, Y2
-	VSUBPS      vec32_3f800000<>+0(SB), Y2, Y2
-	VMULPS      Y2, Y2, Y3
+	VPSUBD      vec32_3f3504f3<>+0(SB), Y0, Y1
+	VPSRAD      $0x17, Y1, Y2
+	VCVTDQ2PS   Y2, Y2
+	VANDPS      vec32_7fffff<>+0(SB), Y1, Y1
+	VPADDD      vec32_3f3504f3<>+0(SB), Y1, Y1
+	VSUBPS      vec32_3f800000<>+0(SB), Y1, Y1
+	VMULPS      Y1, Y1, Y3
 	VMOVUPS     vec32_3d8ec753<>+0(SB), Y4
-	VFMADD213PS vec32_bdeb1ade<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3def5141<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_bdfe7a63<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3e11e90d<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_be2aada5<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3e4ccead<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_be7ffffe<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3eaaaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS vec32_bdeb1ade<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3def5141<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_bdfe7a63<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3e11e90d<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_be2aada5<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3e4ccead<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_be7ffffe<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3eaaaaaa<>+0(SB), Y1, Y4
 	VMULPS      Y3, Y4, Y4
-	VMULPS      Y2, Y4, Y4
+	VMULPS      Y1, Y4, Y4
 	VMOVAPS     Y4, Y4
-	VFMADD231PS vec32_35bfbe8e<>+0(SB), Y1, Y4
+	VFMADD231PS vec32_35bfbe8e<>+0(SB), Y2, Y4
 	VMOVAPS     Y4, Y4
 	VFMADD231PS vec32_bf000000<>+0(SB), Y3, Y4
-	VADDPS      Y4, Y2, Y2
-	VMOVAPS     Y2, Y2
-	VFMADD231PS vec32_3f317200<>+0(SB), Y1, Y2
-	VCMPPS      $0x03, Y0, Y0, Y1
-	VBLENDVPS   Y1, Y0, Y2, Y1
+	VADDPS      Y4, Y1, Y1
+	VMOVAPS     Y1, Y1
+	VFMADD231PS vec32_3f317200<>+0(SB), Y2, Y1
+	VCMPPS      $0x03, Y0, Y0, Y2
+	VBLENDVPS   Y2, Y0, Y1, Y1
 	VCMPPS      $0x00, vec32_7f800000<>+0(SB), Y0, Y2
 	VBLENDVPS   Y2, Y0, Y1, Y1
 	VCMPPS      $0x00, vec32_0<>+0(SB), Y0, Y2
@@ -1844,6 +1916,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1857,27 +1930,8 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
-
-DATA vec32_800000<>+0(SB)/4, $0x00800000
-DATA vec32_800000<>+4(SB)/4, $0x00800000
-DATA vec32_800000<>+8(SB)/4, $0x00800000
-DATA vec32_800000<>+12(SB)/4, $0x00800000
-DATA vec32_800000<>+16(SB)/4, $0x00800000
-DATA vec32_800000<>+20(SB)/4, $0x00800000
-DATA vec32_800000<>+24(SB)/4, $0x00800000
-DATA vec32_800000<>+28(SB)/4, $0x00800000
-GLOBL vec32_800000<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_4b000000<>+0(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+4(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+8(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+12(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+16(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+20(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+24(SB)/4, $0x4b000000
-DATA vec32_4b000000<>+28(SB)/4, $0x4b000000
-GLOBL vec32_4b000000<>(SB), RODATA|NOPTR, $32
 
 DATA vec32_3f3504f3<>+0(SB)/4, $0x3f3504f3
 DATA vec32_3f3504f3<>+4(SB)/4, $0x3f3504f3
@@ -1888,16 +1942,6 @@ DATA vec32_3f3504f3<>+20(SB)/4, $0x3f3504f3
 DATA vec32_3f3504f3<>+24(SB)/4, $0x3f3504f3
 DATA vec32_3f3504f3<>+28(SB)/4, $0x3f3504f3
 GLOBL vec32_3f3504f3<>(SB), RODATA|NOPTR, $32
-
-DATA vec32_41b80000<>+0(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+4(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+8(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+12(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+16(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+20(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+24(SB)/4, $0x41b80000
-DATA vec32_41b80000<>+28(SB)/4, $0x41b80000
-GLOBL vec32_41b80000<>(SB), RODATA|NOPTR, $32
 
 DATA vec32_7fffff<>+0(SB)/4, $0x007fffff
 DATA vec32_7fffff<>+4(SB)/4, $0x007fffff
@@ -2040,16 +2084,17 @@ DATA vec32_7fc00000<>+28(SB)/4, $0x7fc00000
 GLOBL vec32_7fc00000<>(SB), RODATA|NOPTR, $32
 
 // func vecLog1pF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLog1pF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2107,6 +2152,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2120,6 +2166,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_71800000<>+0(SB)/4, $0x71800000
@@ -2163,16 +2210,17 @@ DATA vec32_bf800000<>+28(SB)/4, $0xbf800000
 GLOBL vec32_bf800000<>(SB), RODATA|NOPTR, $32
 
 // func vecTanhF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecTanhF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2217,6 +2265,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2230,6 +2279,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_41122db2<>+0(SB)/4, $0x41122db2
@@ -2343,16 +2393,17 @@ DATA vec_tanh1<>+28(SB)/4, $0x3f7858b6
 GLOBL vec_tanh1<>(SB), RODATA|NOPTR, $32
 
 // func vecSigmoidF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSigmoidF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2403,6 +2454,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2416,19 +2468,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSoftplusF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSoftplusF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2506,6 +2560,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2519,19 +2574,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecAtanF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAtanF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2571,6 +2628,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2584,6 +2642,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_bb1c6f2b<>+0(SB)/4, $0xbb1c6f2b
@@ -2697,16 +2756,17 @@ DATA vec32_3fc90fdb<>+28(SB)/4, $0x3fc90fdb
 GLOBL vec32_3fc90fdb<>(SB), RODATA|NOPTR, $32
 
 // func vecAsinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAsinF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2752,6 +2812,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2765,6 +2826,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3d09ff6a<>+0(SB)/4, $0x3d09ff6a
@@ -2828,16 +2890,17 @@ DATA vec32_3e2aaaaa<>+28(SB)/4, $0x3e2aaaaa
 GLOBL vec32_3e2aaaaa<>(SB), RODATA|NOPTR, $32
 
 // func vecAcosF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAcosF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2892,6 +2955,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2905,6 +2969,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_40490fdb<>+0(SB)/4, $0x40490fdb
@@ -2928,16 +2993,17 @@ DATA vec32_b3bbbd2e<>+28(SB)/4, $0xb3bbbd2e
 GLOBL vec32_b3bbbd2e<>(SB), RODATA|NOPTR, $32
 
 // func vecSinhF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSinhF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -2999,6 +3065,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3012,6 +3079,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_42b40000<>+0(SB)/4, $0x42b40000
@@ -3065,16 +3133,17 @@ DATA vec32_3c08888f<>+28(SB)/4, $0x3c08888f
 GLOBL vec32_3c08888f<>(SB), RODATA|NOPTR, $32
 
 // func vecCoshF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecCoshF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -3124,6 +3193,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3137,21 +3207,23 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecAtan2F32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAtan2F32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -3213,6 +3285,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3228,19 +3301,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecErfF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecErfF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -3285,6 +3360,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3298,6 +3374,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_407ccccd<>+0(SB)/4, $0x407ccccd
@@ -3411,16 +3488,17 @@ DATA vec_erf1<>+28(SB)/4, $0x3f8f8f54
 GLOBL vec_erf1<>(SB), RODATA|NOPTR, $32
 
 // func vecGELUF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecGELUF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -3490,6 +3568,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3503,6 +3582,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_416c0000<>+0(SB)/4, $0x416c0000
@@ -3626,16 +3706,17 @@ DATA vec32_1f800000<>+28(SB)/4, $0x1f800000
 GLOBL vec32_1f800000<>(SB), RODATA|NOPTR, $32
 
 // func vecGELUPrimeF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecGELUPrimeF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -3707,6 +3788,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3720,6 +3802,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3ecc422a<>+0(SB)/4, $0x3ecc422a
@@ -3733,18 +3816,19 @@ DATA vec32_3ecc422a<>+28(SB)/4, $0x3ecc422a
 GLOBL vec32_3ecc422a<>(SB), RODATA|NOPTR, $32
 
 // func vecPowF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecPowF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-4
@@ -3804,22 +3888,17 @@ compute4:
 	CMPL         SI, $+15
 	JEQ          easy6
 	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y2
-	VCMPPD       $0x11, vec64_10000000000000<>+0(SB), Y2, Y3
-	VMULPD       vec64_4330000000000000<>+0(SB), Y2, Y4
-	VBLENDVPD    Y3, Y4, Y2, Y4
-	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y4, Y4
-	VPADDQ       vec64_4000000000000000<>+0(SB), Y4, Y5
-	VPSRLQ       $0x34, Y5, Y5
-	VORPD        vec64_4330000000000000<>+0(SB), Y5, Y5
-	VSUBPD       vec64_4330000000000400<>+0(SB), Y5, Y5
-	VANDPS       vec64_404a000000000000<>+0(SB), Y3, Y3
-	VSUBPD       Y3, Y5, Y3
-	VANDPD       vec64_fffffffffffff<>+0(SB), Y4, Y4
-	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y4, Y4
-	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y4, Y4
-	VMULPD       Y4, Y4, Y5
-	VADDPD       vec64_4000000000000000<>+0(SB), Y4, Y6
-	VDIVPD       Y6, Y4, Y6
+	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y3
+	VPADDQ       vec64_4000000000000000<>+0(SB), Y3, Y4
+	VPSRLQ       $0x34, Y4, Y4
+	VORPD        vec64_4330000000000000<>+0(SB), Y4, Y4
+	VSUBPD       vec64_4330000000000400<>+0(SB), Y4, Y4
+	VANDPD       vec64_fffffffffffff<>+0(SB), Y3, Y3
+	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       Y3, Y3, Y5
+	VADDPD       vec64_4000000000000000<>+0(SB), Y3, Y6
+	VDIVPD       Y6, Y3, Y6
 	VMULPD       Y6, Y6, Y7
 	VMOVUPS      vec64_3fc2f112df3e5244<>+0(SB), Y8
 	VFMADD213PD  vec64_3fc39a09d078c69f<>+0(SB), Y7, Y8
@@ -3833,14 +3912,14 @@ compute4:
 	VFMADD231PD  Y7, Y8, Y9
 	VMULPD       Y9, Y6, Y6
 	VMOVAPS      Y6, Y6
-	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y3, Y6
+	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y4, Y6
 	VMOVAPS      Y6, Y6
 	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y5, Y6
-	VADDPD       Y6, Y4, Y4
-	VMOVAPS      Y4, Y4
-	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y3, Y4
-	VCMPPD       $0x03, Y2, Y2, Y3
-	VBLENDVPD    Y3, Y2, Y4, Y3
+	VADDPD       Y6, Y3, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y4, Y3
+	VCMPPD       $0x03, Y2, Y2, Y4
+	VBLENDVPD    Y4, Y2, Y3, Y3
 	VCMPPD       $0x00, vec64_7ff0000000000000<>+0(SB), Y2, Y4
 	VBLENDVPD    Y4, Y2, Y3, Y3
 	VCMPPD       $0x00, vec64_0<>+0(SB), Y2, Y4
@@ -3921,6 +4000,7 @@ easy6:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3939,6 +4019,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fe6a09e667f3bcd<>+0(SB)/8, $0x3fe6a09e667f3bcd
@@ -4084,18 +4165,6 @@ DATA vec64_7fffffffffffffff<>+8(SB)/8, $0x7fffffffffffffff
 DATA vec64_7fffffffffffffff<>+16(SB)/8, $0x7fffffffffffffff
 DATA vec64_7fffffffffffffff<>+24(SB)/8, $0x7fffffffffffffff
 GLOBL vec64_7fffffffffffffff<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_10000000000000<>+0(SB)/8, $0x0010000000000000
-DATA vec64_10000000000000<>+8(SB)/8, $0x0010000000000000
-DATA vec64_10000000000000<>+16(SB)/8, $0x0010000000000000
-DATA vec64_10000000000000<>+24(SB)/8, $0x0010000000000000
-GLOBL vec64_10000000000000<>(SB), RODATA|NOPTR, $32
-
-DATA vec64_404a000000000000<>+0(SB)/8, $0x404a000000000000
-DATA vec64_404a000000000000<>+8(SB)/8, $0x404a000000000000
-DATA vec64_404a000000000000<>+16(SB)/8, $0x404a000000000000
-DATA vec64_404a000000000000<>+24(SB)/8, $0x404a000000000000
-GLOBL vec64_404a000000000000<>(SB), RODATA|NOPTR, $32
 
 DATA vec64_3fc2f112df3e5244<>+0(SB)/8, $0x3fc2f112df3e5244
 DATA vec64_3fc2f112df3e5244<>+8(SB)/8, $0x3fc2f112df3e5244
@@ -4254,16 +4323,17 @@ DATA vec64_8000000000000000<>+24(SB)/8, $0x8000000000000000
 GLOBL vec64_8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func vecExp2F32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecExp2F32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -4307,6 +4377,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4320,6 +4391,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_43010000<>+0(SB)/4, $0x43010000
@@ -4353,16 +4425,17 @@ DATA vec32_3f317218<>+28(SB)/4, $0x3f317218
 GLOBL vec32_3f317218<>(SB), RODATA|NOPTR, $32
 
 // func vecLog2F32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLog2F32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -4370,37 +4443,32 @@ loop2:
 	VMOVUPS (DX)(AX*4), Y0
 
 compute4:
-	VCMPPS      $0x11, vec32_800000<>+0(SB), Y0, Y1
-	VMULPS      vec32_4b000000<>+0(SB), Y0, Y2
-	VBLENDVPS   Y1, Y2, Y0, Y2
-	VPSUBD      vec32_3f3504f3<>+0(SB), Y2, Y2
-	VPSRAD      $0x17, Y2, Y3
-	VCVTDQ2PS   Y3, Y3
-	VANDPS      vec32_41b80000<>+0(SB), Y1, Y1
-	VSUBPS      Y1, Y3, Y1
-	VANDPS      vec32_7fffff<>+0(SB), Y2, Y2
-	VPADDD      vec32_3f3504f3<>+0(SB), Y2, Y2
-	VSUBPS      vec32_3f800000<>+0(SB), Y2, Y2
-	VMULPS      Y2, Y2, Y3
+	VPSUBD      vec32_3f3504f3<>+0(SB), Y0, Y1
+	VPSRAD      $0x17, Y1, Y2
+	VCVTDQ2PS   Y2, Y2
+	VANDPS      vec32_7fffff<>+0(SB), Y1, Y1
+	VPADDD      vec32_3f3504f3<>+0(SB), Y1, Y1
+	VSUBPS      vec32_3f800000<>+0(SB), Y1, Y1
+	VMULPS      Y1, Y1, Y3
 	VMOVUPS     vec32_3d8ec753<>+0(SB), Y4
-	VFMADD213PS vec32_bdeb1ade<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3def5141<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_bdfe7a63<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3e11e90d<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_be2aada5<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3e4ccead<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_be7ffffe<>+0(SB), Y2, Y4
-	VFMADD213PS vec32_3eaaaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS vec32_bdeb1ade<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3def5141<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_bdfe7a63<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3e11e90d<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_be2aada5<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3e4ccead<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_be7ffffe<>+0(SB), Y1, Y4
+	VFMADD213PS vec32_3eaaaaaa<>+0(SB), Y1, Y4
 	VMULPS      Y3, Y4, Y4
-	VMULPS      Y2, Y4, Y4
+	VMULPS      Y1, Y4, Y4
 	VMOVAPS     Y4, Y4
 	VFMADD231PS vec32_bf000000<>+0(SB), Y3, Y4
-	VADDPS      Y4, Y2, Y2
+	VADDPS      Y4, Y1, Y1
 	VMOVUPS     vec32_3fb8aa3b<>+0(SB), Y3
-	VMOVAPS     Y1, Y1
-	VFMADD231PS Y3, Y2, Y1
-	VCMPPS      $0x03, Y0, Y0, Y2
-	VBLENDVPS   Y2, Y0, Y1, Y1
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y3, Y1, Y2
+	VCMPPS      $0x03, Y0, Y0, Y1
+	VBLENDVPS   Y1, Y0, Y2, Y1
 	VCMPPS      $0x00, vec32_7f800000<>+0(SB), Y0, Y2
 	VBLENDVPS   Y2, Y0, Y1, Y1
 	VCMPPS      $0x00, vec32_0<>+0(SB), Y0, Y2
@@ -4415,6 +4483,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4428,19 +4497,21 @@ store5:
 	VMOVUPS    32(DX)(AX*4), Y1
 	VMASKMOVPS Y0, Y1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecErfcF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecErfcF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-4
@@ -4532,6 +4603,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4547,6 +4619,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_403c000000000000<>+0(SB)/8, $0x403c000000000000
@@ -4700,16 +4773,17 @@ DATA vec64_3ff40c522d7e4987<>+24(SB)/8, $0x3ff40c522d7e4987
 GLOBL vec64_3ff40c522d7e4987<>(SB), RODATA|NOPTR, $32
 
 // func vecErfInvF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecErfInvF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-4
@@ -4720,22 +4794,17 @@ compute4:
 	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
 	VMOVUPS      vec64_3ff0000000000000<>+0(SB), Y2
 	VSUBPD       Y1, Y2, Y2
-	VCMPPD       $0x11, vec64_10000000000000<>+0(SB), Y2, Y3
-	VMULPD       vec64_4330000000000000<>+0(SB), Y2, Y4
-	VBLENDVPD    Y3, Y4, Y2, Y4
-	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y4, Y4
-	VPADDQ       vec64_4000000000000000<>+0(SB), Y4, Y5
-	VPSRLQ       $0x34, Y5, Y5
-	VORPD        vec64_4330000000000000<>+0(SB), Y5, Y5
-	VSUBPD       vec64_4330000000000400<>+0(SB), Y5, Y5
-	VANDPS       vec64_404a000000000000<>+0(SB), Y3, Y3
-	VSUBPD       Y3, Y5, Y3
-	VANDPD       vec64_fffffffffffff<>+0(SB), Y4, Y4
-	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y4, Y4
-	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y4, Y4
-	VMULPD       Y4, Y4, Y5
-	VADDPD       vec64_4000000000000000<>+0(SB), Y4, Y6
-	VDIVPD       Y6, Y4, Y6
+	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y3
+	VPADDQ       vec64_4000000000000000<>+0(SB), Y3, Y4
+	VPSRLQ       $0x34, Y4, Y4
+	VORPD        vec64_4330000000000000<>+0(SB), Y4, Y4
+	VSUBPD       vec64_4330000000000400<>+0(SB), Y4, Y4
+	VANDPD       vec64_fffffffffffff<>+0(SB), Y3, Y3
+	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       Y3, Y3, Y5
+	VADDPD       vec64_4000000000000000<>+0(SB), Y3, Y6
+	VDIVPD       Y6, Y3, Y6
 	VMULPD       Y6, Y6, Y7
 	VMOVUPS      vec64_3fc2f112df3e5244<>+0(SB), Y8
 	VFMADD213PD  vec64_3fc39a09d078c69f<>+0(SB), Y7, Y8
@@ -4749,14 +4818,14 @@ compute4:
 	VFMADD231PD  Y7, Y8, Y9
 	VMULPD       Y9, Y6, Y6
 	VMOVAPS      Y6, Y6
-	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y3, Y6
+	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y4, Y6
 	VMOVAPS      Y6, Y6
 	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y5, Y6
-	VADDPD       Y6, Y4, Y4
-	VMOVAPS      Y4, Y4
-	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y3, Y4
-	VCMPPD       $0x03, Y2, Y2, Y3
-	VBLENDVPD    Y3, Y2, Y4, Y3
+	VADDPD       Y6, Y3, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y4, Y3
+	VCMPPD       $0x03, Y2, Y2, Y4
+	VBLENDVPD    Y4, Y2, Y3, Y3
 	VCMPPD       $0x00, vec64_7ff0000000000000<>+0(SB), Y2, Y4
 	VBLENDVPD    Y4, Y2, Y3, Y3
 	VCMPPD       $0x00, vec64_0<>+0(SB), Y2, Y4
@@ -4843,6 +4912,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4858,6 +4928,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4014000000000000<>+0(SB)/8, $0x4014000000000000
@@ -5167,16 +5238,17 @@ DATA vec64_4045281b386e1ab5<>+24(SB)/8, $0x4045281b386e1ab5
 GLOBL vec64_4045281b386e1ab5<>(SB), RODATA|NOPTR, $32
 
 // func vecLgammaF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLgammaF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-4
@@ -5199,22 +5271,17 @@ compute4:
 	VFMADD213PD vec64_400921fb54442d18<>+0(SB), Y2, Y3
 	VMULPD      Y1, Y3, Y1
 	VANDPD      vec64_7fffffffffffffff<>+0(SB), Y1, Y1
-	VCMPPD      $0x11, vec64_10000000000000<>+0(SB), Y1, Y2
-	VMULPD      vec64_4330000000000000<>+0(SB), Y1, Y3
-	VBLENDVPD   Y2, Y3, Y1, Y3
-	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
-	VPADDQ      vec64_4000000000000000<>+0(SB), Y3, Y4
-	VPSRLQ      $0x34, Y4, Y4
-	VORPD       vec64_4330000000000000<>+0(SB), Y4, Y4
-	VSUBPD      vec64_4330000000000400<>+0(SB), Y4, Y4
-	VANDPS      vec64_404a000000000000<>+0(SB), Y2, Y2
-	VSUBPD      Y2, Y4, Y2
-	VANDPD      vec64_fffffffffffff<>+0(SB), Y3, Y3
-	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
-	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y3, Y3
-	VMULPD      Y3, Y3, Y4
-	VADDPD      vec64_4000000000000000<>+0(SB), Y3, Y5
-	VDIVPD      Y5, Y3, Y5
+	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y1, Y2
+	VPADDQ      vec64_4000000000000000<>+0(SB), Y2, Y3
+	VPSRLQ      $0x34, Y3, Y3
+	VORPD       vec64_4330000000000000<>+0(SB), Y3, Y3
+	VSUBPD      vec64_4330000000000400<>+0(SB), Y3, Y3
+	VANDPD      vec64_fffffffffffff<>+0(SB), Y2, Y2
+	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
+	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y2, Y2
+	VMULPD      Y2, Y2, Y4
+	VADDPD      vec64_4000000000000000<>+0(SB), Y2, Y5
+	VDIVPD      Y5, Y2, Y5
 	VMULPD      Y5, Y5, Y6
 	VMOVUPS     vec64_3fc2f112df3e5244<>+0(SB), Y7
 	VFMADD213PD vec64_3fc39a09d078c69f<>+0(SB), Y6, Y7
@@ -5228,14 +5295,14 @@ compute4:
 	VFMADD231PD Y6, Y7, Y8
 	VMULPD      Y8, Y5, Y5
 	VMOVAPS     Y5, Y5
-	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y2, Y5
+	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y3, Y5
 	VMOVAPS     Y5, Y5
 	VFMADD231PD vec64_bfe0000000000000<>+0(SB), Y4, Y5
-	VADDPD      Y5, Y3, Y3
-	VMOVAPS     Y3, Y3
-	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y2, Y3
-	VCMPPD      $0x03, Y1, Y1, Y2
-	VBLENDVPD   Y2, Y1, Y3, Y2
+	VADDPD      Y5, Y2, Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y3, Y2
+	VCMPPD      $0x03, Y1, Y1, Y3
+	VBLENDVPD   Y3, Y1, Y2, Y2
 	VCMPPD      $0x00, vec64_7ff0000000000000<>+0(SB), Y1, Y3
 	VBLENDVPD   Y3, Y1, Y2, Y2
 	VCMPPD      $0x00, vec64_0<>+0(SB), Y1, Y3
@@ -5305,22 +5372,17 @@ compute4:
 	VBLENDVPD   Y6, Y7, Y5, Y5
 	VCMPPD      $0x1d, vec64_4020000000000000<>+0(SB), Y2, Y6
 	VBLENDVPD   Y6, Y2, Y5, Y5
-	VCMPPD      $0x11, vec64_10000000000000<>+0(SB), Y5, Y6
-	VMULPD      vec64_4330000000000000<>+0(SB), Y5, Y7
-	VBLENDVPD   Y6, Y7, Y5, Y7
-	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y7, Y7
-	VPADDQ      vec64_4000000000000000<>+0(SB), Y7, Y8
-	VPSRLQ      $0x34, Y8, Y8
-	VORPD       vec64_4330000000000000<>+0(SB), Y8, Y8
-	VSUBPD      vec64_4330000000000400<>+0(SB), Y8, Y8
-	VANDPS      vec64_404a000000000000<>+0(SB), Y6, Y6
-	VSUBPD      Y6, Y8, Y6
-	VANDPD      vec64_fffffffffffff<>+0(SB), Y7, Y7
-	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y7, Y7
-	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y7, Y7
-	VMULPD      Y7, Y7, Y8
-	VADDPD      vec64_4000000000000000<>+0(SB), Y7, Y9
-	VDIVPD      Y9, Y7, Y9
+	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y5, Y6
+	VPADDQ      vec64_4000000000000000<>+0(SB), Y6, Y7
+	VPSRLQ      $0x34, Y7, Y7
+	VORPD       vec64_4330000000000000<>+0(SB), Y7, Y7
+	VSUBPD      vec64_4330000000000400<>+0(SB), Y7, Y7
+	VANDPD      vec64_fffffffffffff<>+0(SB), Y6, Y6
+	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y6, Y6
+	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y6, Y6
+	VMULPD      Y6, Y6, Y8
+	VADDPD      vec64_4000000000000000<>+0(SB), Y6, Y9
+	VDIVPD      Y9, Y6, Y9
 	VMULPD      Y9, Y9, Y10
 	VMOVUPS     vec64_3fc2f112df3e5244<>+0(SB), Y11
 	VFMADD213PD vec64_3fc39a09d078c69f<>+0(SB), Y10, Y11
@@ -5334,14 +5396,14 @@ compute4:
 	VFMADD231PD Y10, Y11, Y12
 	VMULPD      Y12, Y9, Y9
 	VMOVAPS     Y9, Y9
-	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y6, Y9
+	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y7, Y9
 	VMOVAPS     Y9, Y9
 	VFMADD231PD vec64_bfe0000000000000<>+0(SB), Y8, Y9
-	VADDPD      Y9, Y7, Y7
-	VMOVAPS     Y7, Y7
-	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y6, Y7
-	VCMPPD      $0x03, Y5, Y5, Y6
-	VBLENDVPD   Y6, Y5, Y7, Y6
+	VADDPD      Y9, Y6, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y7, Y6
+	VCMPPD      $0x03, Y5, Y5, Y7
+	VBLENDVPD   Y7, Y5, Y6, Y6
 	VCMPPD      $0x00, vec64_7ff0000000000000<>+0(SB), Y5, Y7
 	VBLENDVPD   Y7, Y5, Y6, Y6
 	VCMPPD      $0x00, vec64_0<>+0(SB), Y5, Y7
@@ -5391,6 +5453,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -5406,6 +5469,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_be57ed4cd7222586<>+0(SB)/8, $0xbe57ed4cd7222586
@@ -5685,16 +5749,17 @@ DATA vec64_3ff250d048e7a1bd<>+24(SB)/8, $0x3ff250d048e7a1bd
 GLOBL vec64_3ff250d048e7a1bd<>(SB), RODATA|NOPTR, $32
 
 // func vecDigammaF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecDigammaF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-4
@@ -5832,22 +5897,17 @@ compute4:
 	VFMADD213PD  vec64_bf81111111110d4f<>+0(SB), Y5, Y6
 	VFMADD213PD  vec64_3fb5555555555555<>+0(SB), Y5, Y6
 	VMOVUPS      vec64_3fe0000000000000<>+0(SB), Y7
-	VCMPPD       $0x11, vec64_10000000000000<>+0(SB), Y2, Y8
-	VMULPD       vec64_4330000000000000<>+0(SB), Y2, Y9
-	VBLENDVPD    Y8, Y9, Y2, Y9
-	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y9, Y9
-	VPADDQ       vec64_4000000000000000<>+0(SB), Y9, Y10
-	VPSRLQ       $0x34, Y10, Y10
-	VORPD        vec64_4330000000000000<>+0(SB), Y10, Y10
-	VSUBPD       vec64_4330000000000400<>+0(SB), Y10, Y10
-	VANDPS       vec64_404a000000000000<>+0(SB), Y8, Y8
-	VSUBPD       Y8, Y10, Y8
-	VANDPD       vec64_fffffffffffff<>+0(SB), Y9, Y9
-	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y9, Y9
-	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y9, Y9
-	VMULPD       Y9, Y9, Y10
-	VADDPD       vec64_4000000000000000<>+0(SB), Y9, Y11
-	VDIVPD       Y11, Y9, Y11
+	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y8
+	VPADDQ       vec64_4000000000000000<>+0(SB), Y8, Y9
+	VPSRLQ       $0x34, Y9, Y9
+	VORPD        vec64_4330000000000000<>+0(SB), Y9, Y9
+	VSUBPD       vec64_4330000000000400<>+0(SB), Y9, Y9
+	VANDPD       vec64_fffffffffffff<>+0(SB), Y8, Y8
+	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y8, Y8
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y8, Y8
+	VMULPD       Y8, Y8, Y10
+	VADDPD       vec64_4000000000000000<>+0(SB), Y8, Y11
+	VDIVPD       Y11, Y8, Y11
 	VMULPD       Y11, Y11, Y12
 	VMOVUPS      vec64_3fc2f112df3e5244<>+0(SB), Y13
 	VFMADD213PD  vec64_3fc39a09d078c69f<>+0(SB), Y12, Y13
@@ -5861,14 +5921,14 @@ compute4:
 	VFMADD231PD  Y12, Y13, Y14
 	VMULPD       Y14, Y11, Y11
 	VMOVAPS      Y11, Y11
-	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y8, Y11
+	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y9, Y11
 	VMOVAPS      Y11, Y11
 	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y10, Y11
-	VADDPD       Y11, Y9, Y9
-	VMOVAPS      Y9, Y9
-	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y8, Y9
-	VCMPPD       $0x03, Y2, Y2, Y8
-	VBLENDVPD    Y8, Y2, Y9, Y8
+	VADDPD       Y11, Y8, Y8
+	VMOVAPS      Y8, Y8
+	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y9, Y8
+	VCMPPD       $0x03, Y2, Y2, Y9
+	VBLENDVPD    Y9, Y2, Y8, Y8
 	VCMPPD       $0x00, vec64_7ff0000000000000<>+0(SB), Y2, Y9
 	VBLENDVPD    Y9, Y2, Y8, Y8
 	VCMPPD       $0x00, vec64_0<>+0(SB), Y2, Y9
@@ -5893,6 +5953,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -5908,6 +5969,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3ff762d86356be3f<>+0(SB)/8, $0x3ff762d86356be3f
@@ -6109,16 +6171,17 @@ DATA vec64_bf81111111110d4f<>+24(SB)/8, $0xbf81111111110d4f
 GLOBL vec64_bf81111111110d4f<>(SB), RODATA|NOPTR, $32
 
 // func vecTrigammaF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecTrigammaF32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-4
@@ -6250,6 +6313,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -6265,6 +6329,7 @@ store5:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_403e298e2176fc5a<>+0(SB)/8, $0x403e298e2176fc5a
@@ -7680,16 +7745,17 @@ store5:
 	RET
 
 // func vecSignF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSignF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7700,6 +7766,7 @@ compute4:
 	VANDPD    vec64_8000000000000000<>+0(SB), Y0, Y1
 	VORPD     vec64_3ff0000000000000<>+0(SB), Y1, Y1
 	VCMPPD    $0x0c, vec64_0<>+0(SB), Y0, Y2
+	VADDPD    Y0, Y0, Y0
 	VBLENDVPD Y2, Y1, Y0, Y0
 	CMPQ      AX, $-4
 	JG        store5
@@ -7709,6 +7776,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7722,19 +7790,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSquareF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSquareF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7751,6 +7821,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7764,19 +7835,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecReciprocalF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecReciprocalF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7794,6 +7867,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7807,19 +7881,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSqrtF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSqrtF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7836,6 +7912,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7849,19 +7926,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecRsqrtF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecRsqrtF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7880,6 +7959,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7893,19 +7973,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecFloorF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecFloorF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7922,6 +8004,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7935,19 +8018,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecCeilF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecCeilF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -7964,6 +8049,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7977,19 +8063,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecRoundF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecRoundF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8006,6 +8094,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8019,6 +8108,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecReLUF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -8065,16 +8155,17 @@ store5:
 	RET
 
 // func vecIsFiniteF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecIsFiniteF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8097,6 +8188,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8115,11 +8207,12 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_7fefffffffffffff<>+0(SB)/8, $0x7fefffffffffffff
@@ -8129,18 +8222,19 @@ DATA vec64_7fefffffffffffff<>+24(SB)/8, $0x7fefffffffffffff
 GLOBL vec64_7fefffffffffffff<>(SB), RODATA|NOPTR, $32
 
 // func vecAddF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecAddF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8158,6 +8252,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8173,21 +8268,23 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSubF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecSubF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8205,6 +8302,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8220,21 +8318,23 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecMulF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecMulF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8252,6 +8352,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8267,21 +8368,23 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecDivF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecDivF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8299,6 +8402,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8314,6 +8418,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecMinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -8418,18 +8523,19 @@ store5:
 	RET
 
 // func vecReLUGradF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecReLUGradF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8448,6 +8554,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8463,21 +8570,23 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLeakyReLUF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecLeakyReLUF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8497,6 +8606,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8512,21 +8622,23 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecEqF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecEqF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8549,6 +8661,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8569,26 +8682,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecNeF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecNeF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8611,6 +8726,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8631,26 +8747,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLtF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecLtF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8673,6 +8791,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8693,26 +8812,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLeF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecLeF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8735,6 +8856,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8755,26 +8877,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecGtF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecGtF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8797,6 +8921,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8817,26 +8942,28 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecGeF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecGeF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -8859,6 +8986,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8879,11 +9007,12 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecWhereF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -9012,20 +9141,21 @@ store5:
 	RET
 
 // func vecMulAddF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecMulAddF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	MOVQ  c+24(FP), SI
-	LEAQ  (SI)(AX*8), SI
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	MOVQ    c+24(FP), SI
+	LEAQ    (SI)(AX*8), SI
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9045,6 +9175,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9062,19 +9193,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y0
 	VMASKMOVPD Y2, Y0, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecExpF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecExpF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9126,6 +9259,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9139,19 +9273,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecExpm1F64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecExpm1F64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9165,31 +9301,34 @@ compute4:
 	VMINPD       Y0, Y1, Y0
 	VMULPD       vec64_3ff71547652b82fe<>+0(SB), Y0, Y1
 	VROUNDPD     $0x08, Y1, Y1
-	VMOVAPS      Y0, Y0
-	VFNMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y1, Y0
-	VMOVAPS      Y0, Y0
-	VFNMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y1, Y0
-	VMOVUPS      vec64_3e21f74532e4ad59<>+0(SB), Y2
-	VFMADD213PD  vec64_3e5af503572d408e<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3e927e4dac236f7a<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3ec71de0115a8b98<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3efa01a01a70bf0f<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3f2a01a01ac41f85<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3f56c16c16c16276<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3f81111111110036<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3fa5555555555556<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3fc5555555555557<>+0(SB), Y0, Y2
-	VFMADD213PD  vec64_3fe0000000000000<>+0(SB), Y0, Y2
-	VMULPD       Y0, Y0, Y3
-	VMOVAPS      Y0, Y0
-	VFMADD231PD  Y3, Y2, Y0
+	VMOVAPS      Y0, Y2
+	VFNMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y1, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y1, Y2
+	VMOVUPS      vec64_3e21f74532e4ad59<>+0(SB), Y3
+	VFMADD213PD  vec64_3e5af503572d408e<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3e927e4dac236f7a<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3ec71de0115a8b98<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3efa01a01a70bf0f<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3f2a01a01ac41f85<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3f56c16c16c16276<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3f81111111110036<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3fa5555555555556<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3fc5555555555557<>+0(SB), Y2, Y3
+	VFMADD213PD  vec64_3fe0000000000000<>+0(SB), Y2, Y3
+	VMULPD       Y2, Y2, Y4
+	VMOVAPS      Y2, Y2
+	VFMADD231PD  Y4, Y3, Y2
 	VADDPD       vec64_4338000000000000<>+0(SB), Y1, Y1
 	VPSLLQ       $0x34, Y1, Y1
 	VPADDQ       vec64_3fe0000000000000<>+0(SB), Y1, Y1
-	VSUBPD       vec64_3fe0000000000000<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y2
-	VFMADD231PD  Y1, Y0, Y2
-	VADDPD       Y2, Y2, Y0
+	VSUBPD       vec64_3fe0000000000000<>+0(SB), Y1, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  Y1, Y2, Y3
+	VADDPD       Y3, Y3, Y1
+	VCMPPD       $0x00, vec64_0<>+0(SB), Y1, Y2
+	VANDPS       Y0, Y2, Y0
+	VADDPD       Y0, Y1, Y0
 	CMPQ         AX, $-4
 	JG           store5
 	VMOVUPD      Y0, (CX)(AX*8)
@@ -9198,6 +9337,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9211,6 +9351,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_c044000000000000<>+0(SB)/8, $0xc044000000000000
@@ -9220,16 +9361,17 @@ DATA vec64_c044000000000000<>+24(SB)/8, $0xc044000000000000
 GLOBL vec64_c044000000000000<>(SB), RODATA|NOPTR, $32
 
 // func vecLogF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLogF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9237,22 +9379,17 @@ loop2:
 	VMOVUPD (DX)(AX*8), Y0
 
 compute4:
-	VCMPPD      $0x11, vec64_10000000000000<>+0(SB), Y0, Y1
-	VMULPD      vec64_4330000000000000<>+0(SB), Y0, Y2
-	VBLENDVPD   Y1, Y2, Y0, Y2
-	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
-	VPADDQ      vec64_4000000000000000<>+0(SB), Y2, Y3
-	VPSRLQ      $0x34, Y3, Y3
-	VORPD       vec64_4330000000000000<>+0(SB), Y3, Y3
-	VSUBPD      vec64_4330000000000400<>+0(SB), Y3, Y3
-	VANDPS      vec64_404a000000000000<>+0(SB), Y1, Y1
-	VSUBPD      Y1, Y3, Y1
-	VANDPD      vec64_fffffffffffff<>+0(SB), Y2, Y2
-	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
-	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y2, Y2
-	VMULPD      Y2, Y2, Y3
-	VADDPD      vec64_4000000000000000<>+0(SB), Y2, Y4
-	VDIVPD      Y4, Y2, Y4
+	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y0, Y1
+	VPADDQ      vec64_4000000000000000<>+0(SB), Y1, Y2
+	VPSRLQ      $0x34, Y2, Y2
+	VORPD       vec64_4330000000000000<>+0(SB), Y2, Y2
+	VSUBPD      vec64_4330000000000400<>+0(SB), Y2, Y2
+	VANDPD      vec64_fffffffffffff<>+0(SB), Y1, Y1
+	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y1, Y1
+	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y1, Y1
+	VMULPD      Y1, Y1, Y3
+	VADDPD      vec64_4000000000000000<>+0(SB), Y1, Y4
+	VDIVPD      Y4, Y1, Y4
 	VMULPD      Y4, Y4, Y5
 	VMOVUPS     vec64_3fc2f112df3e5244<>+0(SB), Y6
 	VFMADD213PD vec64_3fc39a09d078c69f<>+0(SB), Y5, Y6
@@ -9266,14 +9403,14 @@ compute4:
 	VFMADD231PD Y5, Y6, Y7
 	VMULPD      Y7, Y4, Y4
 	VMOVAPS     Y4, Y4
-	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y1, Y4
+	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y2, Y4
 	VMOVAPS     Y4, Y4
 	VFMADD231PD vec64_bfe0000000000000<>+0(SB), Y3, Y4
-	VADDPD      Y4, Y2, Y2
-	VMOVAPS     Y2, Y2
-	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y1, Y2
-	VCMPPD      $0x03, Y0, Y0, Y1
-	VBLENDVPD   Y1, Y0, Y2, Y1
+	VADDPD      Y4, Y1, Y1
+	VMOVAPS     Y1, Y1
+	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y2, Y1
+	VCMPPD      $0x03, Y0, Y0, Y2
+	VBLENDVPD   Y2, Y0, Y1, Y1
 	VCMPPD      $0x00, vec64_7ff0000000000000<>+0(SB), Y0, Y2
 	VBLENDVPD   Y2, Y0, Y1, Y1
 	VCMPPD      $0x00, vec64_0<>+0(SB), Y0, Y2
@@ -9288,6 +9425,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9301,19 +9439,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLog1pF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLog1pF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9376,6 +9516,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9389,6 +9530,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4630000000000000<>+0(SB)/8, $0x4630000000000000
@@ -9410,16 +9552,17 @@ DATA vec64_4044000000000000<>+24(SB)/8, $0x4044000000000000
 GLOBL vec64_4044000000000000<>(SB), RODATA|NOPTR, $32
 
 // func vecTanhF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecTanhF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9437,31 +9580,34 @@ compute4:
 	VMINPD       Y1, Y2, Y1
 	VMULPD       vec64_3ff71547652b82fe<>+0(SB), Y1, Y2
 	VROUNDPD     $0x08, Y2, Y2
-	VMOVAPS      Y1, Y1
-	VFNMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y2, Y1
-	VMOVAPS      Y1, Y1
-	VFNMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y2, Y1
-	VMOVUPS      vec64_3e21f74532e4ad59<>+0(SB), Y3
-	VFMADD213PD  vec64_3e5af503572d408e<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3e927e4dac236f7a<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3ec71de0115a8b98<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3efa01a01a70bf0f<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3f2a01a01ac41f85<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3f56c16c16c16276<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3f81111111110036<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3fa5555555555556<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3fc5555555555557<>+0(SB), Y1, Y3
-	VFMADD213PD  vec64_3fe0000000000000<>+0(SB), Y1, Y3
-	VMULPD       Y1, Y1, Y4
-	VMOVAPS      Y1, Y1
-	VFMADD231PD  Y4, Y3, Y1
+	VMOVAPS      Y1, Y3
+	VFNMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y3
+	VFNMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y2, Y3
+	VMOVUPS      vec64_3e21f74532e4ad59<>+0(SB), Y4
+	VFMADD213PD  vec64_3e5af503572d408e<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3e927e4dac236f7a<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3ec71de0115a8b98<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3efa01a01a70bf0f<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f2a01a01ac41f85<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f56c16c16c16276<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3f81111111110036<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fa5555555555556<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fc5555555555557<>+0(SB), Y3, Y4
+	VFMADD213PD  vec64_3fe0000000000000<>+0(SB), Y3, Y4
+	VMULPD       Y3, Y3, Y5
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  Y5, Y4, Y3
 	VADDPD       vec64_4338000000000000<>+0(SB), Y2, Y2
 	VPSLLQ       $0x34, Y2, Y2
 	VPADDQ       vec64_3fe0000000000000<>+0(SB), Y2, Y2
-	VSUBPD       vec64_3fe0000000000000<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y3
-	VFMADD231PD  Y2, Y1, Y3
-	VADDPD       Y3, Y3, Y1
+	VSUBPD       vec64_3fe0000000000000<>+0(SB), Y2, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PD  Y2, Y3, Y4
+	VADDPD       Y4, Y4, Y2
+	VCMPPD       $0x00, vec64_0<>+0(SB), Y2, Y3
+	VANDPS       Y1, Y3, Y1
+	VADDPD       Y1, Y2, Y1
 	VADDPD       vec64_4000000000000000<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y1
 	VANDPD       vec64_8000000000000000<>+0(SB), Y0, Y0
@@ -9474,6 +9620,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9487,19 +9634,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSigmoidF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSigmoidF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9555,6 +9704,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9568,19 +9718,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecSoftplusF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSoftplusF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9668,6 +9820,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9681,19 +9834,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecAtanF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAtanF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9746,6 +9901,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9759,6 +9915,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3ee04a3628aee536<>+0(SB)/8, $0x3ee04a3628aee536
@@ -9906,16 +10063,17 @@ DATA vec64_3ff921fb54442d18<>+24(SB)/8, $0x3ff921fb54442d18
 GLOBL vec64_3ff921fb54442d18<>(SB), RODATA|NOPTR, $32
 
 // func vecAsinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAsinF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -9968,6 +10126,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9981,6 +10140,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3f9d72b2bc8155f8<>+0(SB)/8, $0x3f9d72b2bc8155f8
@@ -10062,16 +10222,17 @@ DATA vec64_3fc5555555555556<>+24(SB)/8, $0x3fc5555555555556
 GLOBL vec64_3fc5555555555556<>(SB), RODATA|NOPTR, $32
 
 // func vecAcosF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAcosF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10133,6 +10294,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10146,6 +10308,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3ca1a62633145c07<>+0(SB)/8, $0x3ca1a62633145c07
@@ -10155,16 +10318,17 @@ DATA vec64_3ca1a62633145c07<>+24(SB)/8, $0x3ca1a62633145c07
 GLOBL vec64_3ca1a62633145c07<>(SB), RODATA|NOPTR, $32
 
 // func vecSinhF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSinhF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10235,6 +10399,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10248,6 +10413,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4086400000000000<>+0(SB)/8, $0x4086400000000000
@@ -10299,16 +10465,17 @@ DATA vec64_3f81111111111111<>+24(SB)/8, $0x3f81111111111111
 GLOBL vec64_3f81111111111111<>(SB), RODATA|NOPTR, $32
 
 // func vecCoshF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecCoshF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10363,6 +10530,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10376,21 +10544,23 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecAtan2F64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecAtan2F64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10465,6 +10635,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10480,19 +10651,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecExp2F64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecExp2F64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10541,6 +10714,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10554,6 +10728,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4090040000000000<>+0(SB)/8, $0x4090040000000000
@@ -10569,16 +10744,17 @@ DATA vec64_c090d00000000000<>+24(SB)/8, $0xc090d00000000000
 GLOBL vec64_c090d00000000000<>(SB), RODATA|NOPTR, $32
 
 // func vecLog2F64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLog2F64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10586,22 +10762,17 @@ loop2:
 	VMOVUPD (DX)(AX*8), Y0
 
 compute4:
-	VCMPPD      $0x11, vec64_10000000000000<>+0(SB), Y0, Y1
-	VMULPD      vec64_4330000000000000<>+0(SB), Y0, Y2
-	VBLENDVPD   Y1, Y2, Y0, Y2
-	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
-	VPADDQ      vec64_4000000000000000<>+0(SB), Y2, Y3
-	VPSRLQ      $0x34, Y3, Y3
-	VORPD       vec64_4330000000000000<>+0(SB), Y3, Y3
-	VSUBPD      vec64_4330000000000400<>+0(SB), Y3, Y3
-	VANDPS      vec64_404a000000000000<>+0(SB), Y1, Y1
-	VSUBPD      Y1, Y3, Y1
-	VANDPD      vec64_fffffffffffff<>+0(SB), Y2, Y2
-	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
-	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y2, Y2
-	VMULPD      Y2, Y2, Y3
-	VADDPD      vec64_4000000000000000<>+0(SB), Y2, Y4
-	VDIVPD      Y4, Y2, Y4
+	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y0, Y1
+	VPADDQ      vec64_4000000000000000<>+0(SB), Y1, Y2
+	VPSRLQ      $0x34, Y2, Y2
+	VORPD       vec64_4330000000000000<>+0(SB), Y2, Y2
+	VSUBPD      vec64_4330000000000400<>+0(SB), Y2, Y2
+	VANDPD      vec64_fffffffffffff<>+0(SB), Y1, Y1
+	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y1, Y1
+	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y1, Y1
+	VMULPD      Y1, Y1, Y3
+	VADDPD      vec64_4000000000000000<>+0(SB), Y1, Y4
+	VDIVPD      Y4, Y1, Y4
 	VMULPD      Y4, Y4, Y5
 	VMOVUPS     vec64_3fc2f112df3e5244<>+0(SB), Y6
 	VFMADD213PD vec64_3fc39a09d078c69f<>+0(SB), Y5, Y6
@@ -10616,12 +10787,12 @@ compute4:
 	VMULPD      Y7, Y4, Y4
 	VMOVAPS     Y4, Y4
 	VFMADD231PD vec64_bfe0000000000000<>+0(SB), Y3, Y4
-	VADDPD      Y4, Y2, Y2
+	VADDPD      Y4, Y1, Y1
 	VMOVUPS     vec64_3ff71547652b82fe<>+0(SB), Y3
-	VMOVAPS     Y1, Y1
-	VFMADD231PD Y3, Y2, Y1
-	VCMPPD      $0x03, Y0, Y0, Y2
-	VBLENDVPD   Y2, Y0, Y1, Y1
+	VMOVAPS     Y2, Y2
+	VFMADD231PD Y3, Y1, Y2
+	VCMPPD      $0x03, Y0, Y0, Y1
+	VBLENDVPD   Y1, Y0, Y2, Y1
 	VCMPPD      $0x00, vec64_7ff0000000000000<>+0(SB), Y0, Y2
 	VBLENDVPD   Y2, Y0, Y1, Y1
 	VCMPPD      $0x00, vec64_0<>+0(SB), Y0, Y2
@@ -10636,6 +10807,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10649,19 +10821,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecErfcF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecErfcF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10752,6 +10926,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10765,19 +10940,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecErfInvF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecErfInvF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10788,22 +10965,17 @@ compute4:
 	VANDPD       vec64_7fffffffffffffff<>+0(SB), Y0, Y1
 	VMOVUPS      vec64_3ff0000000000000<>+0(SB), Y2
 	VSUBPD       Y1, Y2, Y2
-	VCMPPD       $0x11, vec64_10000000000000<>+0(SB), Y2, Y3
-	VMULPD       vec64_4330000000000000<>+0(SB), Y2, Y4
-	VBLENDVPD    Y3, Y4, Y2, Y4
-	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y4, Y4
-	VPADDQ       vec64_4000000000000000<>+0(SB), Y4, Y5
-	VPSRLQ       $0x34, Y5, Y5
-	VORPD        vec64_4330000000000000<>+0(SB), Y5, Y5
-	VSUBPD       vec64_4330000000000400<>+0(SB), Y5, Y5
-	VANDPS       vec64_404a000000000000<>+0(SB), Y3, Y3
-	VSUBPD       Y3, Y5, Y3
-	VANDPD       vec64_fffffffffffff<>+0(SB), Y4, Y4
-	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y4, Y4
-	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y4, Y4
-	VMULPD       Y4, Y4, Y5
-	VADDPD       vec64_4000000000000000<>+0(SB), Y4, Y6
-	VDIVPD       Y6, Y4, Y6
+	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y3
+	VPADDQ       vec64_4000000000000000<>+0(SB), Y3, Y4
+	VPSRLQ       $0x34, Y4, Y4
+	VORPD        vec64_4330000000000000<>+0(SB), Y4, Y4
+	VSUBPD       vec64_4330000000000400<>+0(SB), Y4, Y4
+	VANDPD       vec64_fffffffffffff<>+0(SB), Y3, Y3
+	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y3, Y3
+	VMULPD       Y3, Y3, Y5
+	VADDPD       vec64_4000000000000000<>+0(SB), Y3, Y6
+	VDIVPD       Y6, Y3, Y6
 	VMULPD       Y6, Y6, Y7
 	VMOVUPS      vec64_3fc2f112df3e5244<>+0(SB), Y8
 	VFMADD213PD  vec64_3fc39a09d078c69f<>+0(SB), Y7, Y8
@@ -10817,14 +10989,14 @@ compute4:
 	VFMADD231PD  Y7, Y8, Y9
 	VMULPD       Y9, Y6, Y6
 	VMOVAPS      Y6, Y6
-	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y3, Y6
+	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y4, Y6
 	VMOVAPS      Y6, Y6
 	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y5, Y6
-	VADDPD       Y6, Y4, Y4
-	VMOVAPS      Y4, Y4
-	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y3, Y4
-	VCMPPD       $0x03, Y2, Y2, Y3
-	VBLENDVPD    Y3, Y2, Y4, Y3
+	VADDPD       Y6, Y3, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y4, Y3
+	VCMPPD       $0x03, Y2, Y2, Y4
+	VBLENDVPD    Y4, Y2, Y3, Y3
 	VCMPPD       $0x00, vec64_7ff0000000000000<>+0(SB), Y2, Y4
 	VBLENDVPD    Y4, Y2, Y3, Y3
 	VCMPPD       $0x00, vec64_0<>+0(SB), Y2, Y4
@@ -10910,6 +11082,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10923,19 +11096,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLgammaF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecLgammaF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -10958,22 +11133,17 @@ compute4:
 	VFMADD213PD vec64_400921fb54442d18<>+0(SB), Y2, Y3
 	VMULPD      Y1, Y3, Y1
 	VANDPD      vec64_7fffffffffffffff<>+0(SB), Y1, Y1
-	VCMPPD      $0x11, vec64_10000000000000<>+0(SB), Y1, Y2
-	VMULPD      vec64_4330000000000000<>+0(SB), Y1, Y3
-	VBLENDVPD   Y2, Y3, Y1, Y3
-	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
-	VPADDQ      vec64_4000000000000000<>+0(SB), Y3, Y4
-	VPSRLQ      $0x34, Y4, Y4
-	VORPD       vec64_4330000000000000<>+0(SB), Y4, Y4
-	VSUBPD      vec64_4330000000000400<>+0(SB), Y4, Y4
-	VANDPS      vec64_404a000000000000<>+0(SB), Y2, Y2
-	VSUBPD      Y2, Y4, Y2
-	VANDPD      vec64_fffffffffffff<>+0(SB), Y3, Y3
-	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y3, Y3
-	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y3, Y3
-	VMULPD      Y3, Y3, Y4
-	VADDPD      vec64_4000000000000000<>+0(SB), Y3, Y5
-	VDIVPD      Y5, Y3, Y5
+	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y1, Y2
+	VPADDQ      vec64_4000000000000000<>+0(SB), Y2, Y3
+	VPSRLQ      $0x34, Y3, Y3
+	VORPD       vec64_4330000000000000<>+0(SB), Y3, Y3
+	VSUBPD      vec64_4330000000000400<>+0(SB), Y3, Y3
+	VANDPD      vec64_fffffffffffff<>+0(SB), Y2, Y2
+	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y2
+	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y2, Y2
+	VMULPD      Y2, Y2, Y4
+	VADDPD      vec64_4000000000000000<>+0(SB), Y2, Y5
+	VDIVPD      Y5, Y2, Y5
 	VMULPD      Y5, Y5, Y6
 	VMOVUPS     vec64_3fc2f112df3e5244<>+0(SB), Y7
 	VFMADD213PD vec64_3fc39a09d078c69f<>+0(SB), Y6, Y7
@@ -10987,14 +11157,14 @@ compute4:
 	VFMADD231PD Y6, Y7, Y8
 	VMULPD      Y8, Y5, Y5
 	VMOVAPS     Y5, Y5
-	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y2, Y5
+	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y3, Y5
 	VMOVAPS     Y5, Y5
 	VFMADD231PD vec64_bfe0000000000000<>+0(SB), Y4, Y5
-	VADDPD      Y5, Y3, Y3
-	VMOVAPS     Y3, Y3
-	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y2, Y3
-	VCMPPD      $0x03, Y1, Y1, Y2
-	VBLENDVPD   Y2, Y1, Y3, Y2
+	VADDPD      Y5, Y2, Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y3, Y2
+	VCMPPD      $0x03, Y1, Y1, Y3
+	VBLENDVPD   Y3, Y1, Y2, Y2
 	VCMPPD      $0x00, vec64_7ff0000000000000<>+0(SB), Y1, Y3
 	VBLENDVPD   Y3, Y1, Y2, Y2
 	VCMPPD      $0x00, vec64_0<>+0(SB), Y1, Y3
@@ -11064,22 +11234,17 @@ compute4:
 	VBLENDVPD   Y6, Y7, Y5, Y5
 	VCMPPD      $0x1d, vec64_4020000000000000<>+0(SB), Y2, Y6
 	VBLENDVPD   Y6, Y2, Y5, Y5
-	VCMPPD      $0x11, vec64_10000000000000<>+0(SB), Y5, Y6
-	VMULPD      vec64_4330000000000000<>+0(SB), Y5, Y7
-	VBLENDVPD   Y6, Y7, Y5, Y7
-	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y7, Y7
-	VPADDQ      vec64_4000000000000000<>+0(SB), Y7, Y8
-	VPSRLQ      $0x34, Y8, Y8
-	VORPD       vec64_4330000000000000<>+0(SB), Y8, Y8
-	VSUBPD      vec64_4330000000000400<>+0(SB), Y8, Y8
-	VANDPS      vec64_404a000000000000<>+0(SB), Y6, Y6
-	VSUBPD      Y6, Y8, Y6
-	VANDPD      vec64_fffffffffffff<>+0(SB), Y7, Y7
-	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y7, Y7
-	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y7, Y7
-	VMULPD      Y7, Y7, Y8
-	VADDPD      vec64_4000000000000000<>+0(SB), Y7, Y9
-	VDIVPD      Y9, Y7, Y9
+	VPSUBQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y5, Y6
+	VPADDQ      vec64_4000000000000000<>+0(SB), Y6, Y7
+	VPSRLQ      $0x34, Y7, Y7
+	VORPD       vec64_4330000000000000<>+0(SB), Y7, Y7
+	VSUBPD      vec64_4330000000000400<>+0(SB), Y7, Y7
+	VANDPD      vec64_fffffffffffff<>+0(SB), Y6, Y6
+	VPADDQ      vec64_3fe6a09e667f3bcd<>+0(SB), Y6, Y6
+	VSUBPD      vec64_3ff0000000000000<>+0(SB), Y6, Y6
+	VMULPD      Y6, Y6, Y8
+	VADDPD      vec64_4000000000000000<>+0(SB), Y6, Y9
+	VDIVPD      Y9, Y6, Y9
 	VMULPD      Y9, Y9, Y10
 	VMOVUPS     vec64_3fc2f112df3e5244<>+0(SB), Y11
 	VFMADD213PD vec64_3fc39a09d078c69f<>+0(SB), Y10, Y11
@@ -11093,14 +11258,14 @@ compute4:
 	VFMADD231PD Y10, Y11, Y12
 	VMULPD      Y12, Y9, Y9
 	VMOVAPS     Y9, Y9
-	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y6, Y9
+	VFMADD231PD vec64_3dea39ef35793c76<>+0(SB), Y7, Y9
 	VMOVAPS     Y9, Y9
 	VFMADD231PD vec64_bfe0000000000000<>+0(SB), Y8, Y9
-	VADDPD      Y9, Y7, Y7
-	VMOVAPS     Y7, Y7
-	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y6, Y7
-	VCMPPD      $0x03, Y5, Y5, Y6
-	VBLENDVPD   Y6, Y5, Y7, Y6
+	VADDPD      Y9, Y6, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PD vec64_3fe62e42fee00000<>+0(SB), Y7, Y6
+	VCMPPD      $0x03, Y5, Y5, Y7
+	VBLENDVPD   Y7, Y5, Y6, Y6
 	VCMPPD      $0x00, vec64_7ff0000000000000<>+0(SB), Y5, Y7
 	VBLENDVPD   Y7, Y5, Y6, Y6
 	VCMPPD      $0x00, vec64_0<>+0(SB), Y5, Y7
@@ -11149,6 +11314,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -11162,19 +11328,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecDigammaF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecDigammaF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -11312,22 +11480,17 @@ compute4:
 	VFMADD213PD  vec64_bf81111111110d4f<>+0(SB), Y5, Y6
 	VFMADD213PD  vec64_3fb5555555555555<>+0(SB), Y5, Y6
 	VMOVUPS      vec64_3fe0000000000000<>+0(SB), Y7
-	VCMPPD       $0x11, vec64_10000000000000<>+0(SB), Y2, Y8
-	VMULPD       vec64_4330000000000000<>+0(SB), Y2, Y9
-	VBLENDVPD    Y8, Y9, Y2, Y9
-	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y9, Y9
-	VPADDQ       vec64_4000000000000000<>+0(SB), Y9, Y10
-	VPSRLQ       $0x34, Y10, Y10
-	VORPD        vec64_4330000000000000<>+0(SB), Y10, Y10
-	VSUBPD       vec64_4330000000000400<>+0(SB), Y10, Y10
-	VANDPS       vec64_404a000000000000<>+0(SB), Y8, Y8
-	VSUBPD       Y8, Y10, Y8
-	VANDPD       vec64_fffffffffffff<>+0(SB), Y9, Y9
-	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y9, Y9
-	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y9, Y9
-	VMULPD       Y9, Y9, Y10
-	VADDPD       vec64_4000000000000000<>+0(SB), Y9, Y11
-	VDIVPD       Y11, Y9, Y11
+	VPSUBQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y2, Y8
+	VPADDQ       vec64_4000000000000000<>+0(SB), Y8, Y9
+	VPSRLQ       $0x34, Y9, Y9
+	VORPD        vec64_4330000000000000<>+0(SB), Y9, Y9
+	VSUBPD       vec64_4330000000000400<>+0(SB), Y9, Y9
+	VANDPD       vec64_fffffffffffff<>+0(SB), Y8, Y8
+	VPADDQ       vec64_3fe6a09e667f3bcd<>+0(SB), Y8, Y8
+	VSUBPD       vec64_3ff0000000000000<>+0(SB), Y8, Y8
+	VMULPD       Y8, Y8, Y10
+	VADDPD       vec64_4000000000000000<>+0(SB), Y8, Y11
+	VDIVPD       Y11, Y8, Y11
 	VMULPD       Y11, Y11, Y12
 	VMOVUPS      vec64_3fc2f112df3e5244<>+0(SB), Y13
 	VFMADD213PD  vec64_3fc39a09d078c69f<>+0(SB), Y12, Y13
@@ -11341,14 +11504,14 @@ compute4:
 	VFMADD231PD  Y12, Y13, Y14
 	VMULPD       Y14, Y11, Y11
 	VMOVAPS      Y11, Y11
-	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y8, Y11
+	VFMADD231PD  vec64_3dea39ef35793c76<>+0(SB), Y9, Y11
 	VMOVAPS      Y11, Y11
 	VFMADD231PD  vec64_bfe0000000000000<>+0(SB), Y10, Y11
-	VADDPD       Y11, Y9, Y9
-	VMOVAPS      Y9, Y9
-	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y8, Y9
-	VCMPPD       $0x03, Y2, Y2, Y8
-	VBLENDVPD    Y8, Y2, Y9, Y8
+	VADDPD       Y11, Y8, Y8
+	VMOVAPS      Y8, Y8
+	VFMADD231PD  vec64_3fe62e42fee00000<>+0(SB), Y9, Y8
+	VCMPPD       $0x03, Y2, Y2, Y9
+	VBLENDVPD    Y9, Y2, Y8, Y8
 	VCMPPD       $0x00, vec64_7ff0000000000000<>+0(SB), Y2, Y9
 	VBLENDVPD    Y9, Y2, Y8, Y8
 	VCMPPD       $0x00, vec64_0<>+0(SB), Y2, Y9
@@ -11372,6 +11535,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -11385,19 +11549,21 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecTrigammaF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecTrigammaF64AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -11528,6 +11694,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -11541,6 +11708,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecNegI64AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -12499,16 +12667,17 @@ bytes6:
 	RET
 
 // func vecCastF32BoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecCastF32BoolAVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -12529,6 +12698,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -12546,24 +12716,26 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecCastF64BoolAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·vecCastF64BoolAVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -12585,6 +12757,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -12603,11 +12776,12 @@ store5:
 	VMOVQ        X0, DX
 
 bytes6:
-	MOVB DL, (CX)(AX*1)
-	SHRQ $0x08, DX
-	INCQ AX
-	JNZ  bytes6
+	MOVB    DL, (CX)(AX*1)
+	SHRQ    $0x08, DX
+	INCQ    AX
+	JNZ     bytes6
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecCastBoolF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -13130,16 +13304,17 @@ store5:
 	RET
 
 // func vecSinF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSinF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  n+16(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+16(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -13191,9 +13366,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13211,6 +13387,7 @@ store5:
 	MOVQ       n+16(FP), CX
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_47c35000<>+0(SB)/4, $0x47c35000
@@ -13314,16 +13491,17 @@ DATA vec32_3d2aaaaa<>+28(SB)/4, $0x3d2aaaaa
 GLOBL vec32_3d2aaaaa<>(SB), RODATA|NOPTR, $32
 
 // func vecCosF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecCosF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  n+16(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+16(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -13376,9 +13554,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13396,19 +13575,21 @@ store5:
 	MOVQ       n+16(FP), CX
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecTanF32AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecTanF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  n+16(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+16(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -13471,9 +13652,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13491,6 +13673,7 @@ store5:
 	MOVQ       n+16(FP), CX
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_b33c0000<>+0(SB)/4, $0xb33c0000
@@ -13594,16 +13777,17 @@ DATA vec32_3eaaaaab<>+28(SB)/4, $0x3eaaaaab
 GLOBL vec32_3eaaaaab<>(SB), RODATA|NOPTR, $32
 
 // func vecSinF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecSinF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  n+16(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+16(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -13660,9 +13844,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13680,6 +13865,7 @@ store5:
 	MOVQ       n+16(FP), CX
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_40f86a0000000000<>+0(SB)/8, $0x40f86a0000000000
@@ -13773,16 +13959,17 @@ DATA vec64_3fa555555555554c<>+24(SB)/8, $0x3fa555555555554c
 GLOBL vec64_3fa555555555554c<>(SB), RODATA|NOPTR, $32
 
 // func vecCosF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, SSE
 TEXT ·vecCosF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  n+16(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+16(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -13840,9 +14027,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13860,19 +14048,21 @@ store5:
 	MOVQ       n+16(FP), CX
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecTanF64AVX2(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecTanF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  n+16(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+16(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -13943,9 +14133,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13963,6 +14154,7 @@ store5:
 	MOVQ       n+16(FP), CX
 	ADDQ       AX, CX
 	MOVQ       CX, done+24(FP)
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3c91a62633000000<>+0(SB)/8, $0x3c91a62633000000
@@ -14357,14 +14549,15 @@ done28:
 	RET
 
 // func vecRowSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecRowSumF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14430,6 +14623,7 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRowMaxF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -14633,14 +14827,15 @@ done34:
 	RET
 
 // func vecRowSumF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecRowSumF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14705,6 +14900,7 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRowMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -14900,14 +15096,15 @@ done34:
 	RET
 
 // func vecRowSquaresF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecRowSquaresF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14969,17 +15166,19 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRowSquaresF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·vecRowSquaresF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -15038,19 +15237,21 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnSumF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecColumnSumF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x02, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+32
@@ -15131,19 +15332,21 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnProdF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecColumnProdF32AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x02, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+32
@@ -15224,6 +15427,7 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnMaxF32AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -15455,16 +15659,17 @@ done32:
 	RET
 
 // func vecColumnSumF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecColumnSumF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x03, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x03, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+16
@@ -15545,19 +15750,21 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnProdF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·vecColumnProdF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x03, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x03, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+16
@@ -15638,6 +15845,7 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnMaxF64AVX2(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -16213,3 +16421,9 @@ tile53:
 	JNZ         band52
 	VZEROUPPER
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

@@ -107,16 +107,17 @@ DATA vec32_7fffffff<>+0(SB)/4, $0x7fffffff
 GLOBL vec32_7fffffff<>(SB), RODATA|NOPTR, $4
 
 // func vecSignF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSignF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -127,6 +128,7 @@ compute4:
 	VANDPS.BCST vec32_80000000<>+0(SB), Z0, Z1
 	VORPS.BCST  vec32_3f800000<>+0(SB), Z1, Z1
 	VCMPPS.BCST $0x0c, vec32_0<>+0(SB), Z0, K1
+	VADDPS      Z0, Z0, Z0
 	VBLENDMPS   Z1, Z0, K1, Z2
 	CMPQ        AX, $-16
 	JG          store5
@@ -136,6 +138,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -155,6 +158,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z2, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3f800000<>+0(SB)/4, $0x3f800000
@@ -164,16 +168,17 @@ DATA vec32_0<>+0(SB)/4, $0x00000000
 GLOBL vec32_0<>(SB), RODATA|NOPTR, $4
 
 // func vecSquareF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecSquareF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -190,6 +195,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -209,19 +215,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecReciprocalF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecReciprocalF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -239,6 +247,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -258,19 +267,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSqrtF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecSqrtF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -287,6 +298,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -306,19 +318,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRsqrtF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecRsqrtF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -337,6 +351,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -356,19 +371,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecFloorF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecFloorF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -385,6 +402,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -404,19 +422,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecCeilF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecCeilF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -433,6 +453,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -452,19 +473,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRoundF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecRoundF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -481,6 +504,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -500,6 +524,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecReLUF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -552,16 +577,17 @@ store5:
 	RET
 
 // func vecIsFiniteF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecIsFiniteF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -580,6 +606,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -600,6 +627,7 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_7f7fffff<>+0(SB)/4, $0x7f7fffff
@@ -610,18 +638,19 @@ DATA vec_ones<>+8(SB)/8, $0x0101010101010101
 GLOBL vec_ones<>(SB), RODATA|NOPTR, $16
 
 // func vecAddF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecAddF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -639,6 +668,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -659,21 +689,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSubF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecSubF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -691,6 +723,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -711,21 +744,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecMulF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecMulF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -743,6 +778,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -763,21 +799,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecDivF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecDivF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -795,6 +833,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -815,6 +854,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecMinF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -926,18 +966,19 @@ store5:
 	RET
 
 // func vecReLUGradF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecReLUGradF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -956,6 +997,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -976,21 +1018,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLeakyReLUF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecLeakyReLUF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1010,6 +1054,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1030,21 +1075,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z2, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecEqF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecEqF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1063,6 +1110,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1084,21 +1132,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecNeF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecNeF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1117,6 +1167,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1138,21 +1189,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLtF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecLtF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1171,6 +1224,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1192,21 +1246,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLeF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecLeF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1225,6 +1281,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1246,21 +1303,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecGtF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecGtF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1279,6 +1338,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1300,21 +1360,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecGeF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecGeF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1333,6 +1395,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1354,6 +1417,7 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecWhereF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -1476,20 +1540,21 @@ store5:
 	RET
 
 // func vecMulAddF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecMulAddF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	MOVQ  c+24(FP), SI
-	LEAQ  (SI)(AX*4), SI
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	MOVQ    c+24(FP), SI
+	LEAQ    (SI)(AX*4), SI
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -1509,6 +1574,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1530,11 +1596,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z2, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecExpF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecExpF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -1591,6 +1659,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1610,6 +1679,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z12, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_42b20000<>+0(SB)/4, $0x42b20000
@@ -1646,8 +1716,9 @@ DATA vec32_3f000000<>+0(SB)/4, $0x3f000000
 GLOBL vec32_3f000000<>(SB), RODATA|NOPTR, $4
 
 // func vecExpm1F32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecExpm1F32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -1667,47 +1738,52 @@ TEXT ·vecExpm1F32AVX512(SB), NOSPLIT, $0-40
 	VBROADCASTSS vec32_3d2aaa72<>+0(SB), Z8
 	VBROADCASTSS vec32_3e2aaaab<>+0(SB), Z9
 	VBROADCASTSS vec32_3f000000<>+0(SB), Z10
+	VBROADCASTSS vec32_0<>+0(SB), Z11
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z11
+	VMOVUPS (DX)(AX*4), Z12
 
 compute4:
-	VMOVAPS      Z0, Z12
-	VMOVAPS      Z1, Z13
-	VMAXPS       Z11, Z13, Z11
-	VMINPS       Z11, Z12, Z11
-	VMULPS       Z2, Z11, Z12
-	VRNDSCALEPS  $0x08, Z12, Z12
-	VMOVAPS      Z11, Z11
-	VFNMADD231PS Z3, Z12, Z11
-	VMOVAPS      Z11, Z11
-	VFNMADD231PS Z4, Z12, Z11
-	VMOVAPS      Z5, Z13
-	VFMADD213PS  Z6, Z11, Z13
-	VFMADD213PS  Z7, Z11, Z13
-	VFMADD213PS  Z8, Z11, Z13
-	VFMADD213PS  Z9, Z11, Z13
-	VFMADD213PS  Z10, Z11, Z13
-	VMULPS       Z11, Z11, Z14
-	VMOVAPS      Z11, Z11
-	VFMADD231PS  Z14, Z13, Z11
-	VCVTPS2DQ    Z12, Z12
-	VPSLLD       $0x17, Z12, Z12
-	VPADDD       Z10, Z12, Z12
-	VSUBPS       Z10, Z12, Z13
-	VMOVAPS      Z13, Z13
-	VFMADD231PS  Z12, Z11, Z13
-	VADDPS       Z13, Z13, Z11
+	VMOVAPS      Z0, Z13
+	VMOVAPS      Z1, Z14
+	VMAXPS       Z12, Z14, Z12
+	VMINPS       Z12, Z13, Z12
+	VMULPS       Z2, Z12, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VMOVAPS      Z12, Z14
+	VFNMADD231PS Z3, Z13, Z14
+	VMOVAPS      Z14, Z14
+	VFNMADD231PS Z4, Z13, Z14
+	VMOVAPS      Z5, Z15
+	VFMADD213PS  Z6, Z14, Z15
+	VFMADD213PS  Z7, Z14, Z15
+	VFMADD213PS  Z8, Z14, Z15
+	VFMADD213PS  Z9, Z14, Z15
+	VFMADD213PS  Z10, Z14, Z15
+	VMULPS       Z14, Z14, Z16
+	VMOVAPS      Z14, Z14
+	VFMADD231PS  Z16, Z15, Z14
+	VCVTPS2DQ    Z13, Z13
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       Z10, Z13, Z13
+	VSUBPS       Z10, Z13, Z15
+	VMOVAPS      Z15, Z15
+	VFMADD231PS  Z13, Z14, Z15
+	VADDPS       Z15, Z15, Z13
+	VCMPPS       $0x00, Z11, Z13, K1
+	VMOVAPS.Z    Z12, K1, Z12
+	VADDPS       Z12, Z13, Z12
 	CMPQ         AX, $-16
 	JG           store5
-	VMOVUPS      Z11, (CX)(AX*4)
+	VMOVUPS      Z12, (CX)(AX*4)
 	ADDQ         $0x10, AX
 	JNZ          loop2
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1716,7 +1792,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z11
+	VMOVUPS.Z (DX)(AX*4), K1, Z12
 	JMP       compute4
 
 store5:
@@ -1725,16 +1801,18 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z11, K1, (CX)(AX*4)
+	VMOVUPS Z12, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_c2200000<>+0(SB)/4, $0xc2200000
 GLOBL vec32_c2200000<>(SB), RODATA|NOPTR, $4
 
 // func vecLogF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLogF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -1743,25 +1821,25 @@ TEXT ·vecLogF32AVX512(SB), NOSPLIT, $0-40
 	MOVQ         a+8(FP), DX
 	LEAQ         (DX)(AX*4), DX
 	NEGQ         AX
-	VBROADCASTSS vec32_800000<>+0(SB), Z0
-	VBROADCASTSS vec32_4b000000<>+0(SB), Z1
-	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z2
-	VBROADCASTSS vec32_7fffff<>+0(SB), Z3
-	VBROADCASTSS vec32_3f800000<>+0(SB), Z4
-	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z5
-	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z6
-	VBROADCASTSS vec32_3def5141<>+0(SB), Z7
-	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z8
-	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z9
-	VBROADCASTSS vec32_be2aada5<>+0(SB), Z10
-	VBROADCASTSS vec32_3e4ccead<>+0(SB), Z11
-	VBROADCASTSS vec32_be7ffffe<>+0(SB), Z12
-	VBROADCASTSS vec32_3eaaaaaa<>+0(SB), Z13
-	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z14
-	VBROADCASTSS vec32_bf000000<>+0(SB), Z15
-	VBROADCASTSS vec32_3f317200<>+0(SB), Z16
-	VBROADCASTSS vec32_7f800000<>+0(SB), Z17
-	VBROADCASTSS vec32_0<>+0(SB), Z18
+	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z0
+	VBROADCASTSS vec32_7fffff<>+0(SB), Z1
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z2
+	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z3
+	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z4
+	VBROADCASTSS vec32_3def5141<>+0(SB), Z5
+	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z6
+	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z7
+	VBROADCASTSS vec32_be2aada5<>+0(SB), Z8
+	VBROADCASTSS vec32_3e4ccead<>+0(SB), Z9
+	VBROADCASTSS vec32_be7ffffe<>+0(SB), Z10
+	VBROADCASTSS vec32_3eaaaaaa<>+0(SB), Z11
+	VBROADCASTSS vec32_35bfbe8e<>+0(SB), Z12
+	VBROADCASTSS vec32_bf000000<>+0(SB), Z13
+	VBROADCASTSS vec32_3f317200<>+0(SB), Z14
+	VBROADCASTSS vec32_7f800000<>+0(SB), Z15
+	VBROADCASTSS vec32_0<>+0(SB), Z16
+	VBROADCASTSS vec32_ff800000<>+0(SB), Z17
+	VBROADCASTSS vec32_7fc00000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-16
@@ -1769,52 +1847,48 @@ loop2:
 	VMOVUPS (DX)(AX*4), Z19
 
 compute4:
-	VCMPPS         $0x11, Z0, Z19, K1
-	VMULPS         Z1, Z19, Z20
-	VBLENDMPS      Z20, Z19, K1, Z21
-	VPSUBD         Z2, Z21, Z20
-	VPSRAD         $0x17, Z20, Z26
-	VCVTDQ2PS      Z26, Z26
-	VBROADCASTSS.Z vec32_41b80000<>+0(SB), K1, Z27
-	VSUBPS         Z27, Z26, Z26
-	VANDPS         Z3, Z20, Z20
-	VPADDD         Z2, Z20, Z20
-	VSUBPS         Z4, Z20, Z20
-	VMULPS         Z20, Z20, Z27
-	VMOVAPS        Z5, Z28
-	VFMADD213PS    Z6, Z20, Z28
-	VFMADD213PS    Z7, Z20, Z28
-	VFMADD213PS    Z8, Z20, Z28
-	VFMADD213PS    Z9, Z20, Z28
-	VFMADD213PS    Z10, Z20, Z28
-	VFMADD213PS    Z11, Z20, Z28
-	VFMADD213PS    Z12, Z20, Z28
-	VFMADD213PS    Z13, Z20, Z28
-	VMULPS         Z27, Z28, Z28
-	VMULPS         Z20, Z28, Z28
-	VMOVAPS        Z28, Z28
-	VFMADD231PS    Z14, Z26, Z28
-	VMOVAPS        Z28, Z28
-	VFMADD231PS    Z15, Z27, Z28
-	VADDPS         Z28, Z20, Z20
-	VMOVAPS        Z20, Z20
-	VFMADD231PS    Z16, Z26, Z20
-	VCMPPS         $0x03, Z19, Z19, K1
-	VBLENDMPS      Z19, Z20, K1, Z22
-	VCMPPS         $0x00, Z17, Z19, K1
-	VBLENDMPS      Z19, Z22, K1, Z23
-	VCMPPS         $0x00, Z18, Z19, K1
-	VBLENDMPS.BCST vec32_ff800000<>+0(SB), Z23, K1, Z24
-	VCMPPS         $0x11, Z18, Z19, K1
-	VBLENDMPS.BCST vec32_7fc00000<>+0(SB), Z24, K1, Z25
-	CMPQ           AX, $-16
-	JG             store5
-	VMOVUPS        Z25, (CX)(AX*4)
-	ADDQ           $0x10, AX
-	JNZ            loop2
+	VPSUBD      Z0, Z19, Z20
+	VPSRAD      $0x17, Z20, Z21
+	VCVTDQ2PS   Z21, Z21
+	VANDPS      Z1, Z20, Z20
+	VPADDD      Z0, Z20, Z20
+	VSUBPS      Z2, Z20, Z20
+	VMULPS      Z20, Z20, Z26
+	VMOVAPS     Z3, Z27
+	VFMADD213PS Z4, Z20, Z27
+	VFMADD213PS Z5, Z20, Z27
+	VFMADD213PS Z6, Z20, Z27
+	VFMADD213PS Z7, Z20, Z27
+	VFMADD213PS Z8, Z20, Z27
+	VFMADD213PS Z9, Z20, Z27
+	VFMADD213PS Z10, Z20, Z27
+	VFMADD213PS Z11, Z20, Z27
+	VMULPS      Z26, Z27, Z27
+	VMULPS      Z20, Z27, Z27
+	VMOVAPS     Z27, Z27
+	VFMADD231PS Z12, Z21, Z27
+	VMOVAPS     Z27, Z27
+	VFMADD231PS Z13, Z26, Z27
+	VADDPS      Z27, Z20, Z20
+	VMOVAPS     Z20, Z20
+	VFMADD231PS Z14, Z21, Z20
+	VCMPPS      $0x03, Z19, Z19, K1
+	VBLENDMPS   Z19, Z20, K1, Z22
+	VCMPPS      $0x00, Z15, Z19, K1
+	VBLENDMPS   Z19, Z22, K1, Z23
+	VCMPPS      $0x00, Z16, Z19, K1
+	VBLENDMPS   Z17, Z23, K1, Z24
+	VCMPPS      $0x11, Z16, Z19, K1
+	VBLENDMPS   Z18, Z24, K1, Z25
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVUPS     Z25, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	JNZ         loop2
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1834,13 +1908,8 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z25, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
-
-DATA vec32_800000<>+0(SB)/4, $0x00800000
-GLOBL vec32_800000<>(SB), RODATA|NOPTR, $4
-
-DATA vec32_4b000000<>+0(SB)/4, $0x4b000000
-GLOBL vec32_4b000000<>(SB), RODATA|NOPTR, $4
 
 DATA vec32_3f3504f3<>+0(SB)/4, $0x3f3504f3
 GLOBL vec32_3f3504f3<>(SB), RODATA|NOPTR, $4
@@ -1881,9 +1950,6 @@ GLOBL vec32_bf000000<>(SB), RODATA|NOPTR, $4
 DATA vec32_7f800000<>+0(SB)/4, $0x7f800000
 GLOBL vec32_7f800000<>(SB), RODATA|NOPTR, $4
 
-DATA vec32_41b80000<>+0(SB)/4, $0x41b80000
-GLOBL vec32_41b80000<>(SB), RODATA|NOPTR, $4
-
 DATA vec32_ff800000<>+0(SB)/4, $0xff800000
 GLOBL vec32_ff800000<>(SB), RODATA|NOPTR, $4
 
@@ -1891,8 +1957,9 @@ DATA vec32_7fc00000<>+0(SB)/4, $0x7fc00000
 GLOBL vec32_7fc00000<>(SB), RODATA|NOPTR, $4
 
 // func vecLog1pF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLog1pF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -1976,6 +2043,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -1995,6 +2063,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z25, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_71800000<>+0(SB)/4, $0x71800000
@@ -2010,8 +2079,9 @@ DATA vec32_42200000<>+0(SB)/4, $0x42200000
 GLOBL vec32_42200000<>(SB), RODATA|NOPTR, $4
 
 // func vecTanhF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecTanhF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2075,6 +2145,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2094,6 +2165,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z13, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_41122db2<>+0(SB)/4, $0x41122db2
@@ -2247,8 +2319,9 @@ DATA vec_tanh1<>+60(SB)/4, $0x3f6f848d
 GLOBL vec_tanh1<>(SB), RODATA|NOPTR, $64
 
 // func vecSigmoidF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSigmoidF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2309,6 +2382,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2328,11 +2402,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z13, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSoftplusF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSoftplusF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2426,6 +2502,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2445,11 +2522,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z19, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecAtanF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAtanF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2509,6 +2588,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2528,6 +2608,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z13, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_bb1c6f2b<>+0(SB)/4, $0xbb1c6f2b
@@ -2564,8 +2645,9 @@ DATA vec32_3fc90fdb<>+0(SB)/4, $0x3fc90fdb
 GLOBL vec32_3fc90fdb<>(SB), RODATA|NOPTR, $4
 
 // func vecAsinF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAsinF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2627,6 +2709,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2646,6 +2729,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z11, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3d09ff6a<>+0(SB)/4, $0x3d09ff6a
@@ -2667,8 +2751,9 @@ DATA vec32_3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
 GLOBL vec32_3e2aaaaa<>(SB), RODATA|NOPTR, $4
 
 // func vecAcosF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAcosF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2741,6 +2826,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2760,6 +2846,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z14, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_40490fdb<>+0(SB)/4, $0x40490fdb
@@ -2769,8 +2856,9 @@ DATA vec32_b3bbbd2e<>+0(SB)/4, $0xb3bbbd2e
 GLOBL vec32_b3bbbd2e<>(SB), RODATA|NOPTR, $4
 
 // func vecSinhF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSinhF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2846,6 +2934,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2865,6 +2954,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z17, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_42b40000<>+0(SB)/4, $0x42b40000
@@ -2883,8 +2973,9 @@ DATA vec32_3c08888f<>+0(SB)/4, $0x3c08888f
 GLOBL vec32_3c08888f<>(SB), RODATA|NOPTR, $4
 
 // func vecCoshF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecCoshF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -2944,6 +3035,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -2963,11 +3055,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z13, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecAtan2F32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAtan2F32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -3054,6 +3148,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3074,11 +3169,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z26, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecErfF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecErfF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -3139,6 +3236,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3158,6 +3256,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z12, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_407ccccd<>+0(SB)/4, $0x407ccccd
@@ -3293,8 +3392,9 @@ DATA vec_erf1<>+60(SB)/4, $0x3f8e7b7d
 GLOBL vec_erf1<>(SB), RODATA|NOPTR, $64
 
 // func vecGELUF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecGELUF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -3382,6 +3482,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3401,6 +3502,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z19, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_416c0000<>+0(SB)/4, $0x416c0000
@@ -3587,8 +3689,9 @@ DATA vec_tail1<>+60(SB)/4, $0x3e99b812
 GLOBL vec_tail1<>(SB), RODATA|NOPTR, $64
 
 // func vecGELUPrimeF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecGELUPrimeF32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -3677,6 +3780,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3696,24 +3800,26 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z22, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3ecc422a<>+0(SB)/4, $0x3ecc422a
 GLOBL vec32_3ecc422a<>(SB), RODATA|NOPTR, $4
 
 // func vecPowF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecPowF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*4), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*4), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-8
@@ -3730,18 +3836,18 @@ compute4:
 	VANDPD.BCST       vec64_fffffffffffff<>+0(SB), Z2, Z2
 	VPADDQ.BCST       vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z2
 	VSUBPD.BCST       vec64_3ff0000000000000<>+0(SB), Z2, Z2
-	VADDPD.BCST       vec64_4000000000000000<>+0(SB), Z2, Z10
-	VDIVPD            Z10, Z2, Z2
-	VMULPD            Z2, Z2, Z10
-	VBROADCASTSD      vec64_3fcddced7078dd3a<>+0(SB), Z11
-	VFMADD213PD.BCST  vec64_3fd245c438323e9a<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  vec64_3fd9999eb5d84f14<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  vec64_3fe5555554bb2b2c<>+0(SB), Z10, Z11
-	VMULPD            Z10, Z11, Z10
-	VADDPD            Z2, Z2, Z11
-	VMOVAPS           Z11, Z11
-	VFMADD231PD       Z2, Z10, Z11
-	VMOVAPS           Z11, Z2
+	VADDPD.BCST       vec64_4000000000000000<>+0(SB), Z2, Z9
+	VDIVPD            Z9, Z2, Z2
+	VMULPD            Z2, Z2, Z9
+	VBROADCASTSD      vec64_3fcddced7078dd3a<>+0(SB), Z10
+	VFMADD213PD.BCST  vec64_3fd245c438323e9a<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  vec64_3fd9999eb5d84f14<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST  vec64_3fe5555554bb2b2c<>+0(SB), Z9, Z10
+	VMULPD            Z9, Z10, Z9
+	VADDPD            Z2, Z2, Z10
+	VMOVAPS           Z10, Z10
+	VFMADD231PD       Z2, Z9, Z10
+	VMOVAPS           Z10, Z2
 	VFMADD231PD.BCST  vec64_3fe62e42fefa39ef<>+0(SB), Z3, Z2
 	VMULPD            Z2, Z1, Z2
 	VMAXPD.BCST       vec64_c064000000000000<>+0(SB), Z2, Z2
@@ -3750,15 +3856,15 @@ compute4:
 	VRNDSCALEPD       $0x08, Z3, Z3
 	VMOVAPS           Z2, Z2
 	VFNMADD231PD.BCST vec64_3fe62e42fefa39ef<>+0(SB), Z3, Z2
-	VBROADCASTSD      vec64_3f2a124e3f154d32<>+0(SB), Z10
-	VFMADD213PD.BCST  vec64_3f56d431504c53d3<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST  vec64_3f81110e0f726534<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST  vec64_3fa5554e9114ecf9<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST  vec64_3fc5555555a78232<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST  vec64_3fe0000000b8f62b<>+0(SB), Z2, Z10
-	VMULPD            Z2, Z2, Z11
+	VBROADCASTSD      vec64_3f2a124e3f154d32<>+0(SB), Z9
+	VFMADD213PD.BCST  vec64_3f56d431504c53d3<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST  vec64_3f81110e0f726534<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST  vec64_3fa5554e9114ecf9<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST  vec64_3fc5555555a78232<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST  vec64_3fe0000000b8f62b<>+0(SB), Z2, Z9
+	VMULPD            Z2, Z2, Z10
 	VMOVAPS           Z2, Z2
-	VFMADD231PD       Z11, Z10, Z2
+	VFMADD231PD       Z10, Z9, Z2
 	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z2, Z2
 	VADDPD.BCST       vec64_4338000000000000<>+0(SB), Z3, Z3
 	VPSLLQ            $0x34, Z3, Z3
@@ -3766,113 +3872,108 @@ compute4:
 	VCMPPD.BCST       $0x1e, vec64_0<>+0(SB), Z0, K1
 	VPMOVM2Q          K1, Z3
 	VCMPPD.BCST       $0x11, vec64_7ff0000000000000<>+0(SB), Z0, K1
+	VPMOVM2Q          K1, Z9
+	VANDPD.BCST       vec64_7fffffffffffffff<>+0(SB), Z1, Z10
+	VCMPPD.BCST       $0x11, vec64_7ff0000000000000<>+0(SB), Z10, K1
 	VPMOVM2Q          K1, Z10
-	VANDPD.BCST       vec64_7fffffffffffffff<>+0(SB), Z1, Z11
-	VCMPPD.BCST       $0x11, vec64_7ff0000000000000<>+0(SB), Z11, K1
-	VPMOVM2Q          K1, Z11
+	VANDPD            Z9, Z3, Z3
 	VANDPD            Z10, Z3, Z3
-	VANDPD            Z11, Z3, Z3
 	VPMOVQ2M          Z3, K1
 	KMOVW             K1, SI
 	CMPL              SI, $+255
 	JEQ               easy6
 	VANDPD.BCST       vec64_7fffffffffffffff<>+0(SB), Z0, Z2
-	VCMPPD.BCST       $0x11, vec64_10000000000000<>+0(SB), Z2, K1
-	VMULPD.BCST       vec64_4330000000000000<>+0(SB), Z2, Z3
-	VBLENDMPD         Z3, Z2, K1, Z4
-	VPSUBQ.BCST       vec64_3fe6a09e667f3bcd<>+0(SB), Z4, Z3
-	VPADDQ.BCST       vec64_4000000000000000<>+0(SB), Z3, Z10
-	VPSRLQ            $0x34, Z10, Z10
-	VORPD.BCST        vec64_4330000000000000<>+0(SB), Z10, Z10
-	VSUBPD.BCST       vec64_4330000000000400<>+0(SB), Z10, Z10
-	VBROADCASTSD.Z    vec64_404a000000000000<>+0(SB), K1, Z11
-	VSUBPD            Z11, Z10, Z10
+	VPSUBQ.BCST       vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z3
+	VPADDQ.BCST       vec64_4000000000000000<>+0(SB), Z3, Z9
+	VPSRLQ            $0x34, Z9, Z9
+	VORPD.BCST        vec64_4330000000000000<>+0(SB), Z9, Z9
+	VSUBPD.BCST       vec64_4330000000000400<>+0(SB), Z9, Z9
 	VANDPD.BCST       vec64_fffffffffffff<>+0(SB), Z3, Z3
 	VPADDQ.BCST       vec64_3fe6a09e667f3bcd<>+0(SB), Z3, Z3
 	VSUBPD.BCST       vec64_3ff0000000000000<>+0(SB), Z3, Z3
-	VMULPD            Z3, Z3, Z11
-	VADDPD.BCST       vec64_4000000000000000<>+0(SB), Z3, Z12
-	VDIVPD            Z12, Z3, Z12
-	VMULPD            Z12, Z12, Z13
-	VBROADCASTSD      vec64_3fc2f112df3e5244<>+0(SB), Z14
-	VFMADD213PD.BCST  vec64_3fc39a09d078c69f<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST  vec64_3fc7466496cb03de<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST  vec64_3fcc71c51d8e78af<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST  vec64_3fd2492494229359<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST  vec64_3fd999999997fa04<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST  vec64_3fe5555555555593<>+0(SB), Z13, Z14
-	VMULPD.BCST       vec64_3fe0000000000000<>+0(SB), Z11, Z15
-	VMOVAPS           Z15, Z15
-	VFMADD231PD       Z13, Z14, Z15
-	VMULPD            Z15, Z12, Z12
-	VMOVAPS           Z12, Z12
-	VFMADD231PD.BCST  vec64_3dea39ef35793c76<>+0(SB), Z10, Z12
-	VMOVAPS           Z12, Z12
-	VFMADD231PD.BCST  vec64_bfe0000000000000<>+0(SB), Z11, Z12
-	VADDPD            Z12, Z3, Z3
+	VMULPD            Z3, Z3, Z10
+	VADDPD.BCST       vec64_4000000000000000<>+0(SB), Z3, Z11
+	VDIVPD            Z11, Z3, Z11
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      vec64_3fc2f112df3e5244<>+0(SB), Z13
+	VFMADD213PD.BCST  vec64_3fc39a09d078c69f<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  vec64_3fc7466496cb03de<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  vec64_3fcc71c51d8e78af<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  vec64_3fd2492494229359<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  vec64_3fd999999997fa04<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  vec64_3fe5555555555593<>+0(SB), Z12, Z13
+	VMULPD.BCST       vec64_3fe0000000000000<>+0(SB), Z10, Z14
+	VMOVAPS           Z14, Z14
+	VFMADD231PD       Z12, Z13, Z14
+	VMULPD            Z14, Z11, Z11
+	VMOVAPS           Z11, Z11
+	VFMADD231PD.BCST  vec64_3dea39ef35793c76<>+0(SB), Z9, Z11
+	VMOVAPS           Z11, Z11
+	VFMADD231PD.BCST  vec64_bfe0000000000000<>+0(SB), Z10, Z11
+	VADDPD            Z11, Z3, Z3
 	VMOVAPS           Z3, Z3
-	VFMADD231PD.BCST  vec64_3fe62e42fee00000<>+0(SB), Z10, Z3
+	VFMADD231PD.BCST  vec64_3fe62e42fee00000<>+0(SB), Z9, Z3
 	VCMPPD            $0x03, Z2, Z2, K1
-	VBLENDMPD         Z2, Z3, K1, Z5
+	VBLENDMPD         Z2, Z3, K1, Z4
 	VCMPPD.BCST       $0x00, vec64_7ff0000000000000<>+0(SB), Z2, K1
-	VBLENDMPD         Z2, Z5, K1, Z6
+	VBLENDMPD         Z2, Z4, K1, Z5
 	VCMPPD.BCST       $0x00, vec64_0<>+0(SB), Z2, K1
-	VBLENDMPD.BCST    vec64_fff0000000000000<>+0(SB), Z6, K1, Z7
+	VBLENDMPD.BCST    vec64_fff0000000000000<>+0(SB), Z5, K1, Z6
 	VCMPPD.BCST       $0x11, vec64_0<>+0(SB), Z2, K1
-	VBLENDMPD.BCST    vec64_7ff8000000000001<>+0(SB), Z7, K1, Z8
-	VMULPD            Z8, Z1, Z3
-	VBROADCASTSD      vec64_4086300000000000<>+0(SB), Z10
-	VMINPD            Z3, Z10, Z3
-	VBROADCASTSD      vec64_c087500000000000<>+0(SB), Z10
-	VMAXPD            Z3, Z10, Z3
-	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z3, Z10
-	VRNDSCALEPD       $0x08, Z10, Z10
+	VBLENDMPD.BCST    vec64_7ff8000000000001<>+0(SB), Z6, K1, Z7
+	VMULPD            Z7, Z1, Z3
+	VBROADCASTSD      vec64_4086300000000000<>+0(SB), Z9
+	VMINPD            Z3, Z9, Z3
+	VBROADCASTSD      vec64_c087500000000000<>+0(SB), Z9
+	VMAXPD            Z3, Z9, Z3
+	VMULPD.BCST       vec64_3ff71547652b82fe<>+0(SB), Z3, Z9
+	VRNDSCALEPD       $0x08, Z9, Z9
 	VMOVAPS           Z3, Z3
-	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z10, Z3
+	VFNMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z9, Z3
 	VMOVAPS           Z3, Z3
-	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z10, Z3
-	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z11
-	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z3, Z11
-	VMULPD            Z3, Z3, Z12
+	VFNMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z9, Z3
+	VBROADCASTSD      vec64_3e21f74532e4ad59<>+0(SB), Z10
+	VFMADD213PD.BCST  vec64_3e5af503572d408e<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3e927e4dac236f7a<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3ec71de0115a8b98<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3efa01a01a70bf0f<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3f2a01a01ac41f85<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3f56c16c16c16276<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3f81111111110036<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3fa5555555555556<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3fc5555555555557<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST  vec64_3fe0000000000000<>+0(SB), Z3, Z10
+	VMULPD            Z3, Z3, Z11
 	VMOVAPS           Z3, Z3
-	VFMADD231PD       Z12, Z11, Z3
+	VFMADD231PD       Z11, Z10, Z3
 	VADDPD.BCST       vec64_3ff0000000000000<>+0(SB), Z3, Z3
-	VSCALEFPD         Z10, Z3, Z3
-	VMULPD.BCST       vec64_3fe0000000000000<>+0(SB), Z1, Z10
-	VRNDSCALEPD       $0x09, Z10, Z11
-	VCMPPD            $0x04, Z11, Z10, K1
+	VSCALEFPD         Z9, Z3, Z3
+	VMULPD.BCST       vec64_3fe0000000000000<>+0(SB), Z1, Z9
+	VRNDSCALEPD       $0x09, Z9, Z10
+	VCMPPD            $0x04, Z10, Z9, K1
+	VPMOVM2Q          K1, Z9
+	VRNDSCALEPD       $0x09, Z1, Z10
+	VCMPPD            $0x00, Z10, Z1, K1
 	VPMOVM2Q          K1, Z10
-	VRNDSCALEPD       $0x09, Z1, Z11
-	VCMPPD            $0x00, Z11, Z1, K1
-	VPMOVM2Q          K1, Z11
-	VANDPD            Z11, Z10, Z10
-	VANDPD            Z10, Z0, Z10
-	VANDPD.BCST       vec64_8000000000000000<>+0(SB), Z10, Z10
-	VORPD             Z10, Z3, Z3
+	VANDPD            Z10, Z9, Z9
+	VANDPD            Z9, Z0, Z9
+	VANDPD.BCST       vec64_8000000000000000<>+0(SB), Z9, Z9
+	VORPD             Z9, Z3, Z3
 	VCMPPD.BCST       $0x11, vec64_0<>+0(SB), Z0, K1
+	VPMOVM2Q          K1, Z9
+	VRNDSCALEPD       $0x09, Z1, Z10
+	VCMPPD            $0x04, Z10, Z1, K1
 	VPMOVM2Q          K1, Z10
-	VRNDSCALEPD       $0x09, Z1, Z11
-	VCMPPD            $0x04, Z11, Z1, K1
-	VPMOVM2Q          K1, Z11
-	VANDPD            Z11, Z10, Z10
+	VANDPD            Z10, Z9, Z9
 	VCMPPD.BCST       $0x1e, vec64_fff0000000000000<>+0(SB), Z0, K1
-	VPMOVM2Q          K1, Z11
-	VANDPD            Z11, Z10, Z10
-	VORPD             Z10, Z3, Z3
-	VCMPPD.BCST       $0x00, vec64_0<>+0(SB), Z1, K1
 	VPMOVM2Q          K1, Z10
+	VANDPD            Z10, Z9, Z9
+	VORPD             Z9, Z3, Z3
+	VCMPPD.BCST       $0x00, vec64_0<>+0(SB), Z1, K1
+	VPMOVM2Q          K1, Z9
 	VCMPPD.BCST       $0x00, vec64_3ff0000000000000<>+0(SB), Z0, K1
 	VPMOVM2Q          K1, Z0
-	VORPD             Z0, Z10, Z0
+	VORPD             Z0, Z9, Z0
 	VCMPPD.BCST       $0x00, vec64_3ff0000000000000<>+0(SB), Z2, K1
 	VPMOVM2Q          K1, Z2
 	VANDPD.BCST       vec64_7fffffffffffffff<>+0(SB), Z1, Z1
@@ -3881,8 +3982,8 @@ compute4:
 	VANDPD            Z1, Z2, Z1
 	VORPD             Z1, Z0, Z0
 	VPMOVQ2M          Z0, K1
-	VBLENDMPD.BCST    vec64_3ff0000000000000<>+0(SB), Z3, K1, Z9
-	VMOVAPS           Z9, Z2
+	VBLENDMPD.BCST    vec64_3ff0000000000000<>+0(SB), Z3, K1, Z8
+	VMOVAPS           Z8, Z2
 
 easy6:
 	CMPQ      AX, $-8
@@ -3894,6 +3995,7 @@ easy6:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -3917,6 +4019,7 @@ store5:
 	VCVTPD2PS Z2, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fe6a09e667f3bcd<>+0(SB)/8, $0x3fe6a09e667f3bcd
@@ -3990,12 +4093,6 @@ GLOBL vec64_7ff0000000000000<>(SB), RODATA|NOPTR, $8
 
 DATA vec64_7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
 GLOBL vec64_7fffffffffffffff<>(SB), RODATA|NOPTR, $8
-
-DATA vec64_10000000000000<>+0(SB)/8, $0x0010000000000000
-GLOBL vec64_10000000000000<>(SB), RODATA|NOPTR, $8
-
-DATA vec64_404a000000000000<>+0(SB)/8, $0x404a000000000000
-GLOBL vec64_404a000000000000<>(SB), RODATA|NOPTR, $8
 
 DATA vec64_3fc2f112df3e5244<>+0(SB)/8, $0x3fc2f112df3e5244
 GLOBL vec64_3fc2f112df3e5244<>(SB), RODATA|NOPTR, $8
@@ -4076,8 +4173,9 @@ DATA vec64_8000000000000000<>+0(SB)/8, $0x8000000000000000
 GLOBL vec64_8000000000000000<>(SB), RODATA|NOPTR, $8
 
 // func vecExp2F32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecExp2F32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -4129,6 +4227,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4148,6 +4247,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPS Z10, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_43010000<>+0(SB)/4, $0x43010000
@@ -4160,8 +4260,9 @@ DATA vec32_3f317218<>+0(SB)/4, $0x3f317218
 GLOBL vec32_3f317218<>(SB), RODATA|NOPTR, $4
 
 // func vecLog2F32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLog2F32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -4170,77 +4271,72 @@ TEXT ·vecLog2F32AVX512(SB), NOSPLIT, $0-40
 	MOVQ         a+8(FP), DX
 	LEAQ         (DX)(AX*4), DX
 	NEGQ         AX
-	VBROADCASTSS vec32_800000<>+0(SB), Z0
-	VBROADCASTSS vec32_4b000000<>+0(SB), Z1
-	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z2
-	VBROADCASTSS vec32_7fffff<>+0(SB), Z3
-	VBROADCASTSS vec32_3f800000<>+0(SB), Z4
-	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z5
-	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z6
-	VBROADCASTSS vec32_3def5141<>+0(SB), Z7
-	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z8
-	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z9
-	VBROADCASTSS vec32_be2aada5<>+0(SB), Z10
-	VBROADCASTSS vec32_3e4ccead<>+0(SB), Z11
-	VBROADCASTSS vec32_be7ffffe<>+0(SB), Z12
-	VBROADCASTSS vec32_3eaaaaaa<>+0(SB), Z13
-	VBROADCASTSS vec32_bf000000<>+0(SB), Z14
-	VBROADCASTSS vec32_3fb8aa3b<>+0(SB), Z15
-	VBROADCASTSS vec32_7f800000<>+0(SB), Z16
-	VBROADCASTSS vec32_0<>+0(SB), Z17
-	VBROADCASTSS vec32_ff800000<>+0(SB), Z18
+	VBROADCASTSS vec32_3f3504f3<>+0(SB), Z0
+	VBROADCASTSS vec32_7fffff<>+0(SB), Z1
+	VBROADCASTSS vec32_3f800000<>+0(SB), Z2
+	VBROADCASTSS vec32_3d8ec753<>+0(SB), Z3
+	VBROADCASTSS vec32_bdeb1ade<>+0(SB), Z4
+	VBROADCASTSS vec32_3def5141<>+0(SB), Z5
+	VBROADCASTSS vec32_bdfe7a63<>+0(SB), Z6
+	VBROADCASTSS vec32_3e11e90d<>+0(SB), Z7
+	VBROADCASTSS vec32_be2aada5<>+0(SB), Z8
+	VBROADCASTSS vec32_3e4ccead<>+0(SB), Z9
+	VBROADCASTSS vec32_be7ffffe<>+0(SB), Z10
+	VBROADCASTSS vec32_3eaaaaaa<>+0(SB), Z11
+	VBROADCASTSS vec32_bf000000<>+0(SB), Z12
+	VBROADCASTSS vec32_3fb8aa3b<>+0(SB), Z13
+	VBROADCASTSS vec32_7f800000<>+0(SB), Z14
+	VBROADCASTSS vec32_0<>+0(SB), Z15
+	VBROADCASTSS vec32_ff800000<>+0(SB), Z16
+	VBROADCASTSS vec32_7fc00000<>+0(SB), Z17
 
 loop2:
 	CMPQ    AX, $-16
 	JG      tail3
-	VMOVUPS (DX)(AX*4), Z19
+	VMOVUPS (DX)(AX*4), Z18
 
 compute4:
-	VCMPPS         $0x11, Z0, Z19, K1
-	VMULPS         Z1, Z19, Z20
-	VBLENDMPS      Z20, Z19, K1, Z21
-	VPSUBD         Z2, Z21, Z20
-	VPSRAD         $0x17, Z20, Z26
-	VCVTDQ2PS      Z26, Z26
-	VBROADCASTSS.Z vec32_41b80000<>+0(SB), K1, Z27
-	VSUBPS         Z27, Z26, Z26
-	VANDPS         Z3, Z20, Z20
-	VPADDD         Z2, Z20, Z20
-	VSUBPS         Z4, Z20, Z20
-	VMULPS         Z20, Z20, Z27
-	VMOVAPS        Z5, Z28
-	VFMADD213PS    Z6, Z20, Z28
-	VFMADD213PS    Z7, Z20, Z28
-	VFMADD213PS    Z8, Z20, Z28
-	VFMADD213PS    Z9, Z20, Z28
-	VFMADD213PS    Z10, Z20, Z28
-	VFMADD213PS    Z11, Z20, Z28
-	VFMADD213PS    Z12, Z20, Z28
-	VFMADD213PS    Z13, Z20, Z28
-	VMULPS         Z27, Z28, Z28
-	VMULPS         Z20, Z28, Z28
-	VMOVAPS        Z28, Z28
-	VFMADD231PS    Z14, Z27, Z28
-	VADDPS         Z28, Z20, Z20
-	VMOVAPS        Z15, Z27
-	VMOVAPS        Z26, Z26
-	VFMADD231PS    Z27, Z20, Z26
-	VCMPPS         $0x03, Z19, Z19, K1
-	VBLENDMPS      Z19, Z26, K1, Z22
-	VCMPPS         $0x00, Z16, Z19, K1
-	VBLENDMPS      Z19, Z22, K1, Z23
-	VCMPPS         $0x00, Z17, Z19, K1
-	VBLENDMPS      Z18, Z23, K1, Z24
-	VCMPPS         $0x11, Z17, Z19, K1
-	VBLENDMPS.BCST vec32_7fc00000<>+0(SB), Z24, K1, Z25
-	CMPQ           AX, $-16
-	JG             store5
-	VMOVUPS        Z25, (CX)(AX*4)
-	ADDQ           $0x10, AX
-	JNZ            loop2
+	VPSUBD      Z0, Z18, Z19
+	VPSRAD      $0x17, Z19, Z20
+	VCVTDQ2PS   Z20, Z20
+	VANDPS      Z1, Z19, Z19
+	VPADDD      Z0, Z19, Z19
+	VSUBPS      Z2, Z19, Z19
+	VMULPS      Z19, Z19, Z25
+	VMOVAPS     Z3, Z26
+	VFMADD213PS Z4, Z19, Z26
+	VFMADD213PS Z5, Z19, Z26
+	VFMADD213PS Z6, Z19, Z26
+	VFMADD213PS Z7, Z19, Z26
+	VFMADD213PS Z8, Z19, Z26
+	VFMADD213PS Z9, Z19, Z26
+	VFMADD213PS Z10, Z19, Z26
+	VFMADD213PS Z11, Z19, Z26
+	VMULPS      Z25, Z26, Z26
+	VMULPS      Z19, Z26, Z26
+	VMOVAPS     Z26, Z26
+	VFMADD231PS Z12, Z25, Z26
+	VADDPS      Z26, Z19, Z19
+	VMOVAPS     Z13, Z25
+	VMOVAPS     Z20, Z20
+	VFMADD231PS Z25, Z19, Z20
+	VCMPPS      $0x03, Z18, Z18, K1
+	VBLENDMPS   Z18, Z20, K1, Z21
+	VCMPPS      $0x00, Z14, Z18, K1
+	VBLENDMPS   Z18, Z21, K1, Z22
+	VCMPPS      $0x00, Z15, Z18, K1
+	VBLENDMPS   Z16, Z22, K1, Z23
+	VCMPPS      $0x11, Z15, Z18, K1
+	VBLENDMPS   Z17, Z23, K1, Z24
+	CMPQ        AX, $-16
+	JG          store5
+	VMOVUPS     Z24, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	JNZ         loop2
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4249,7 +4345,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z19
+	VMOVUPS.Z (DX)(AX*4), K1, Z18
 	JMP       compute4
 
 store5:
@@ -4258,21 +4354,23 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPS Z25, K1, (CX)(AX*4)
+	VMOVUPS Z24, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecErfcF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecErfcF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-8
@@ -4355,6 +4453,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4376,6 +4475,7 @@ store5:
 	VCVTPD2PS Z1, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_403c000000000000<>+0(SB)/8, $0x403c000000000000
@@ -4454,16 +4554,17 @@ DATA vec64_3ff40c522d7e4987<>+0(SB)/8, $0x3ff40c522d7e4987
 GLOBL vec64_3ff40c522d7e4987<>(SB), RODATA|NOPTR, $8
 
 // func vecErfInvF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecErfInvF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-8
@@ -4474,41 +4575,36 @@ compute4:
 	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z1
 	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z2
 	VSUBPD           Z1, Z2, Z2
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z2, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z2, Z3
-	VBLENDMPD        Z3, Z2, K1, Z4
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z4, Z3
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z3, Z9
-	VPSRLQ           $0x34, Z9, Z9
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z9, Z9
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z9, Z9
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z10
-	VSUBPD           Z10, Z9, Z9
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z3
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z3, Z4
+	VPSRLQ           $0x34, Z4, Z4
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z4, Z4
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z4, Z4
 	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z3, Z3
 	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z3, Z3
 	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z3, Z3
-	VMULPD           Z3, Z3, Z10
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z3, Z11
-	VDIVPD           Z11, Z3, Z11
-	VMULPD           Z11, Z11, Z12
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z13
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z12, Z13
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z10, Z14
-	VMOVAPS          Z14, Z14
-	VFMADD231PD      Z12, Z13, Z14
-	VMULPD           Z14, Z11, Z11
-	VMOVAPS          Z11, Z11
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z9, Z11
-	VMOVAPS          Z11, Z11
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z10, Z11
-	VADDPD           Z11, Z3, Z3
+	VMULPD           Z3, Z3, Z9
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z3, Z10
+	VDIVPD           Z10, Z3, Z10
+	VMULPD           Z10, Z10, Z11
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z12
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z11, Z12
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z9, Z13
+	VMOVAPS          Z13, Z13
+	VFMADD231PD      Z11, Z12, Z13
+	VMULPD           Z13, Z10, Z10
+	VMOVAPS          Z10, Z10
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z4, Z10
+	VMOVAPS          Z10, Z10
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z9, Z10
+	VADDPD           Z10, Z3, Z3
 	VMOVAPS          Z3, Z3
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z9, Z3
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z4, Z3
 	VCMPPD           $0x03, Z2, Z2, K1
 	VBLENDMPD        Z2, Z3, K1, Z5
 	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z2, K1
@@ -4522,9 +4618,9 @@ compute4:
 	VSQRTPD          Z2, Z2
 	VCMPPD.BCST      $0x1e, vec64_4014000000000000<>+0(SB), Z2, K1
 	VBROADCASTSD     vec64_4014000000000000<>+0(SB), Z3
-	VBROADCASTSD     vec64_3ff999999999999a<>+0(SB), Z9
-	VMOVAPD          Z3, K1, Z9
-	VSUBPD           Z9, Z2, Z2
+	VBROADCASTSD     vec64_3ff999999999999a<>+0(SB), Z4
+	VMOVAPD          Z3, K1, Z4
+	VSUBPD           Z4, Z2, Z2
 	VBROADCASTSD     vec64_3e8afb74d693bf93<>+0(SB), Z3
 	VFMADD213PD.BCST vec64_3efc6ec6cc59e02a<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3f545c1908425345<>+0(SB), Z2, Z3
@@ -4533,16 +4629,16 @@ compute4:
 	VFMADD213PD.BCST vec64_3ffc8ea6461fa445<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_4015daea6e875003<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_401aa1b1c13ee526<>+0(SB), Z2, Z3
-	VBROADCASTSD     vec64_3f49615ac0b7ace9<>+0(SB), Z9
-	VFMADD213PD.BCST vec64_3f9744eb6c45ec67<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_3fcef2abb9b85c37<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_3ff453cc085375b2<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_400d2ecb1a3d02c4<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_401713f71462256a<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_4012857748cab19b<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_3ff6c665fde9526a<>+0(SB), Z2, Z9
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z3, K1, Z9
+	VBROADCASTSD     vec64_3f49615ac0b7ace9<>+0(SB), Z4
+	VFMADD213PD.BCST vec64_3f9744eb6c45ec67<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_3fcef2abb9b85c37<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_3ff453cc085375b2<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_400d2ecb1a3d02c4<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_401713f71462256a<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_4012857748cab19b<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_3ff6c665fde9526a<>+0(SB), Z2, Z4
+	VMOVAPS          Z4, Z4
+	VMOVAPD          Z3, K1, Z4
 	VBROADCASTSD     vec64_3cea0a3fb665cb0a<>+0(SB), Z3
 	VFMADD213PD.BCST vec64_3e8afb693c174d20<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3efb61164a01861a<>+0(SB), Z2, Z3
@@ -4551,44 +4647,44 @@ compute4:
 	VFMADD213PD.BCST vec64_3fc8c975f4d2f24b<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3feb2532d5cd90e5<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3ff6a09e667f3bcd<>+0(SB), Z2, Z3
-	VBROADCASTSD     vec64_3e19876e6013e192<>+0(SB), Z10
-	VFMADD213PD.BCST vec64_3f496042ab9205be<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3f960290af9f12bc<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3fcacf476a756d3d<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3fef371e4f4de1a0<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_4002f7543ff6ba47<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_40073aad9bca5405<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3ff6a09e667f3bcd<>+0(SB), Z2, Z10
-	VMOVAPS          Z10, Z2
+	VBROADCASTSD     vec64_3e19876e6013e192<>+0(SB), Z9
+	VFMADD213PD.BCST vec64_3f496042ab9205be<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3f960290af9f12bc<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3fcacf476a756d3d<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3fef371e4f4de1a0<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_4002f7543ff6ba47<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_40073aad9bca5405<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3ff6a09e667f3bcd<>+0(SB), Z2, Z9
+	VMOVAPS          Z9, Z2
 	VMOVAPD          Z3, K1, Z2
 	VCMPPD.BCST      $0x12, vec64_3feb333333333333<>+0(SB), Z1, K1
 	VMULPD.BCST      vec64_3fd0000000000000<>+0(SB), Z1, Z3
-	VBROADCASTSD     vec64_3fc71eb851eb851f<>+0(SB), Z10
-	VFNMADD231PD     Z1, Z3, Z10
+	VBROADCASTSD     vec64_3fc71eb851eb851f<>+0(SB), Z9
+	VFNMADD231PD     Z1, Z3, Z9
 	VBROADCASTSD     vec64_408bb8c0a7936704<>+0(SB), Z3
-	VFMADD213PD.BCST vec64_40c715bf25ff1d11<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40d73982a6012afb<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40cfb5ee66e5a285<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40b2f6e30b2ec51e<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4085c88056b01502<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4047894dd814bfa3<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_3ff32917a42157d1<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST vec64_40c715bf25ff1d11<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40d73982a6012afb<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40cfb5ee66e5a285<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40b2f6e30b2ec51e<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4085c88056b01502<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4047894dd814bfa3<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_3ff32917a42157d1<>+0(SB), Z9, Z3
 	VMULPD           Z1, Z3, Z3
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z3, K1, Z9
+	VMOVAPS          Z4, Z4
+	VMOVAPD          Z3, K1, Z4
 	VBROADCASTSD     vec64_40b46a7eca984b69<>+0(SB), Z3
-	VFMADD213PD.BCST vec64_40dc0e457cb1ae76<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40e3317caa64f4be<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40d4b772d5d65266<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40b512322e75c89f<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4085797efdc8b3f7<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4045281b386e1ab5<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_3ff0000000000000<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST vec64_40dc0e457cb1ae76<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40e3317caa64f4be<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40d4b772d5d65266<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40b512322e75c89f<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4085797efdc8b3f7<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4045281b386e1ab5<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_3ff0000000000000<>+0(SB), Z9, Z3
 	VMOVAPS          Z2, Z2
 	VMOVAPD          Z3, K1, Z2
 	VCMPPD.BCST      $0x00, vec64_3ff0000000000000<>+0(SB), Z1, K1
 	VBROADCASTSD     vec64_7ff0000000000000<>+0(SB), Z1
-	VDIVPD           Z2, Z9, Z2
+	VDIVPD           Z2, Z4, Z2
 	VMOVAPS          Z2, Z2
 	VMOVAPD          Z1, K1, Z2
 	VANDPD.BCST      vec64_8000000000000000<>+0(SB), Z0, Z0
@@ -4602,6 +4698,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -4623,6 +4720,7 @@ store5:
 	VCVTPD2PS Z0, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4014000000000000<>+0(SB)/8, $0x4014000000000000
@@ -4779,16 +4877,17 @@ DATA vec64_4045281b386e1ab5<>+0(SB)/8, $0x4045281b386e1ab5
 GLOBL vec64_4045281b386e1ab5<>(SB), RODATA|NOPTR, $8
 
 // func vecLgammaF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecLgammaF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-8
@@ -4798,214 +4897,204 @@ loop2:
 compute4:
 	VRNDSCALEPD      $0x08, Z0, Z1
 	VSUBPD           Z1, Z0, Z1
-	VMULPD           Z1, Z1, Z12
-	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z13
-	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z12, Z13
-	VMULPD           Z1, Z13, Z1
+	VMULPD           Z1, Z1, Z10
+	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z11
+	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z10, Z11
+	VMULPD           Z1, Z11, Z1
 	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z1, Z1
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z1, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z1, Z12
-	VBLENDMPD        Z12, Z1, K1, Z2
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z12
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z12, Z13
-	VPSRLQ           $0x34, Z13, Z13
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z13, Z13
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z13, Z13
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z14
-	VSUBPD           Z14, Z13, Z13
-	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z12, Z12
-	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z12, Z12
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z12, Z12
-	VMULPD           Z12, Z12, Z14
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z15
-	VDIVPD           Z15, Z12, Z15
-	VMULPD           Z15, Z15, Z16
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z17
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z16, Z17
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z14, Z18
-	VMOVAPS          Z18, Z18
-	VFMADD231PD      Z16, Z17, Z18
-	VMULPD           Z18, Z15, Z15
-	VMOVAPS          Z15, Z15
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z13, Z15
-	VMOVAPS          Z15, Z15
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z14, Z15
-	VADDPD           Z15, Z12, Z12
-	VMOVAPS          Z12, Z12
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z13, Z12
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z1, Z10
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z10, Z11
+	VPSRLQ           $0x34, Z11, Z11
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z11, Z11
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z11, Z11
+	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z10, Z10
+	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z10, Z10
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z10, Z10
+	VMULPD           Z10, Z10, Z12
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z10, Z13
+	VDIVPD           Z13, Z10, Z13
+	VMULPD           Z13, Z13, Z14
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z15
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z14, Z15
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z12, Z16
+	VMOVAPS          Z16, Z16
+	VFMADD231PD      Z14, Z15, Z16
+	VMULPD           Z16, Z13, Z13
+	VMOVAPS          Z13, Z13
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z11, Z13
+	VMOVAPS          Z13, Z13
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z12, Z13
+	VADDPD           Z13, Z10, Z10
+	VMOVAPS          Z10, Z10
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z11, Z10
 	VCMPPD           $0x03, Z1, Z1, K1
-	VBLENDMPD        Z1, Z12, K1, Z3
+	VBLENDMPD        Z1, Z10, K1, Z2
 	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z1, K1
-	VBLENDMPD        Z1, Z3, K1, Z4
+	VBLENDMPD        Z1, Z2, K1, Z3
 	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z1, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z4, K1, Z5
+	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z3, K1, Z4
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z5, K1, Z6
+	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z4, K1, Z5
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
 	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z1
 	VSUBPD           Z0, Z1, Z1
-	VMOVAPS          Z0, Z12
-	VMOVAPD          Z1, K1, Z12
-	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z1
+	VMOVAPS          Z0, Z10
+	VMOVAPD          Z1, K1, Z10
+	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z10, Z1
 	VRNDSCALEPD      $0x08, Z1, Z1
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z1, Z13
-	VSUBPD           Z13, Z12, Z13
-	VBROADCASTSD     vec64_be6091589d02d1a3<>+0(SB), Z14
-	VFMADD213PD.BCST vec64_3e715fea8732cd9f<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_be79a854795e5fe9<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3e8b1a8c8bf04f15<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_be9e40f95a8192de<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3eb01462b5944f7d<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bec11a85684e8499<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3ed258c9651dbedc<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bee3cbce9a3c4ad1<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3ef580e260121a51<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf078de5a3d2d4d3<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f1a127af44aaf71<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf2d3fd4c7b8f6a9<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f40b36af88b2884<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf538ac5c2bf50a2<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f67add6eadb2c11<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf7e404fc218f61f<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f951322ac7d849b<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bfb13e001a557606<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3fd4a34cc4a60fa6<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3fdb0ee6072093ce<>+0(SB), Z13, Z14
-	VMULPD           Z13, Z14, Z13
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z14
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z1, Z11
+	VSUBPD           Z11, Z10, Z11
+	VBROADCASTSD     vec64_be6091589d02d1a3<>+0(SB), Z12
+	VFMADD213PD.BCST vec64_3e715fea8732cd9f<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_be79a854795e5fe9<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3e8b1a8c8bf04f15<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_be9e40f95a8192de<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3eb01462b5944f7d<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bec11a85684e8499<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3ed258c9651dbedc<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bee3cbce9a3c4ad1<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3ef580e260121a51<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf078de5a3d2d4d3<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f1a127af44aaf71<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf2d3fd4c7b8f6a9<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f40b36af88b2884<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf538ac5c2bf50a2<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f67add6eadb2c11<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf7e404fc218f61f<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f951322ac7d849b<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bfb13e001a557606<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fd4a34cc4a60fa6<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fdb0ee6072093ce<>+0(SB), Z11, Z12
+	VMULPD           Z11, Z12, Z11
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z12
 	VCMPPD.BCST      $0x1d, vec64_3ff0000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4000000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
+	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4008000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
+	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4010000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
+	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4014000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
+	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4018000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
+	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x12, vec64_bff0000000000000<>+0(SB), Z1, K1
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z12, K1, Z14
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z10, K1, Z12
 	VCMPPD.BCST      $0x12, vec64_c000000000000000<>+0(SB), Z1, K1
-	VMOVAPS          Z12, Z15
-	VFMADD231PD      Z12, Z12, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z12, K1
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z12, K1, Z14
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z14, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z14, Z15
-	VBLENDMPD        Z15, Z14, K1, Z7
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z7, Z15
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z15, Z16
-	VPSRLQ           $0x34, Z16, Z16
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z16, Z16
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z16, Z16
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z17
-	VSUBPD           Z17, Z16, Z16
-	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z15, Z15
-	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z15, Z15
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z15, Z15
-	VMULPD           Z15, Z15, Z17
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z15, Z18
-	VDIVPD           Z18, Z15, Z18
-	VMULPD           Z18, Z18, Z19
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z20
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z19, Z20
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z17, Z21
-	VMOVAPS          Z21, Z21
-	VFMADD231PD      Z19, Z20, Z21
-	VMULPD           Z21, Z18, Z18
-	VMOVAPS          Z18, Z18
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z16, Z18
-	VMOVAPS          Z18, Z18
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z17, Z18
-	VADDPD           Z18, Z15, Z15
-	VMOVAPS          Z15, Z15
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z16, Z15
-	VCMPPD           $0x03, Z14, Z14, K1
-	VBLENDMPD        Z14, Z15, K1, Z8
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z14, K1
-	VBLENDMPD        Z14, Z8, K1, Z9
-	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z14, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z9, K1, Z10
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z14, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z10, K1, Z11
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
-	VXORPD.BCST      vec64_8000000000000000<>+0(SB), Z11, Z1
-	VMOVAPS          Z11, Z14
-	VMOVAPD          Z1, K1, Z14
-	VADDPD           Z13, Z14, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z13
-	VDIVPD           Z12, Z13, Z13
-	VMULPD           Z13, Z13, Z14
-	VBROADCASTSD     vec64_bf955b3a71b66a2e<>+0(SB), Z15
-	VFMADD213PD.BCST vec64_3f796db40614b193<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_bf5f5ff2fdcdf048<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_3f4b94f6d6592192<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_bf438137ec070147<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_3f4a01a019ee0dbe<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_bf66c16c16c16b29<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z14, Z15
-	VMOVAPS          Z15, Z14
-	VFMADD213PD.BCST vec64_3fdacfe390c97d68<>+0(SB), Z13, Z14
-	VSUBPD.BCST      vec64_3fe0000000000000<>+0(SB), Z12, Z13
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z11, Z15
-	VMOVAPS          Z14, Z14
-	VFMADD231PD      Z15, Z13, Z14
-	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z12, K1
-	VMOVAPS          Z1, Z1
-	VMOVAPD          Z14, K1, Z1
-	VBROADCASTSD     vec64_3ff250d048e7a1bd<>+0(SB), Z12
-	VSUBPD           Z6, Z12, Z12
-	VCMPPD.BCST      $0x00, vec64_fff0000000000000<>+0(SB), Z6, K1
-	VSUBPD           Z1, Z12, Z13
+	VMOVAPS          Z10, Z13
+	VFMADD231PD      Z10, Z10, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
+	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z10, K1
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z10, K1, Z12
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z12, Z13
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z13, Z14
+	VPSRLQ           $0x34, Z14, Z14
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z14, Z14
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z14, Z14
+	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z13, Z13
+	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z13, Z13
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z13, Z13
+	VMULPD           Z13, Z13, Z15
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z13, Z16
+	VDIVPD           Z16, Z13, Z16
+	VMULPD           Z16, Z16, Z17
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z18
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z17, Z18
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z17, Z18
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z17, Z18
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z17, Z18
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z17, Z18
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z17, Z18
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z15, Z19
+	VMOVAPS          Z19, Z19
+	VFMADD231PD      Z17, Z18, Z19
+	VMULPD           Z19, Z16, Z16
+	VMOVAPS          Z16, Z16
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z14, Z16
+	VMOVAPS          Z16, Z16
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z15, Z16
+	VADDPD           Z16, Z13, Z13
 	VMOVAPS          Z13, Z13
-	VMOVAPD          Z12, K1, Z13
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z14, Z13
+	VCMPPD           $0x03, Z12, Z12, K1
+	VBLENDMPD        Z12, Z13, K1, Z6
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z12, K1
+	VBLENDMPD        Z12, Z6, K1, Z7
+	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z12, K1
+	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z7, K1, Z8
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z12, K1
+	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z8, K1, Z9
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
+	VXORPD.BCST      vec64_8000000000000000<>+0(SB), Z9, Z1
+	VMOVAPS          Z9, Z12
+	VMOVAPD          Z1, K1, Z12
+	VADDPD           Z11, Z12, Z1
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z11
+	VDIVPD           Z10, Z11, Z11
+	VMULPD           Z11, Z11, Z12
+	VBROADCASTSD     vec64_bf955b3a71b66a2e<>+0(SB), Z13
+	VFMADD213PD.BCST vec64_3f796db40614b193<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_bf5f5ff2fdcdf048<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_3f4b94f6d6592192<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_bf438137ec070147<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_3f4a01a019ee0dbe<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_bf66c16c16c16b29<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z12, Z13
+	VMOVAPS          Z13, Z12
+	VFMADD213PD.BCST vec64_3fdacfe390c97d68<>+0(SB), Z11, Z12
+	VSUBPD.BCST      vec64_3fe0000000000000<>+0(SB), Z10, Z11
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z9, Z13
+	VMOVAPS          Z12, Z12
+	VFMADD231PD      Z13, Z11, Z12
+	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z10, K1
+	VMOVAPS          Z1, Z1
+	VMOVAPD          Z12, K1, Z1
+	VBROADCASTSD     vec64_3ff250d048e7a1bd<>+0(SB), Z10
+	VSUBPD           Z5, Z10, Z10
+	VCMPPD.BCST      $0x00, vec64_fff0000000000000<>+0(SB), Z5, K1
+	VSUBPD           Z1, Z10, Z11
+	VMOVAPS          Z11, Z11
+	VMOVAPD          Z10, K1, Z11
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
 	VMOVAPS          Z1, Z1
-	VMOVAPD          Z13, K1, Z1
-	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z12
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z12, K1
+	VMOVAPD          Z11, K1, Z1
+	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z10
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z10, K1
 	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z0
 	VMOVAPS          Z1, Z1
 	VMOVAPD          Z0, K1, Z1
@@ -5018,6 +5107,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -5039,6 +5129,7 @@ store5:
 	VCVTPD2PS Z1, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_be57ed4cd7222586<>+0(SB)/8, $0xbe57ed4cd7222586
@@ -5180,16 +5271,17 @@ DATA vec64_3ff250d048e7a1bd<>+0(SB)/8, $0x3ff250d048e7a1bd
 GLOBL vec64_3ff250d048e7a1bd<>(SB), RODATA|NOPTR, $8
 
 // func vecDigammaF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecDigammaF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-8
@@ -5199,202 +5291,197 @@ loop2:
 compute4:
 	VRNDSCALEPD      $0x08, Z0, Z1
 	VSUBPD           Z1, Z0, Z1
-	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z1, Z7
-	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z8
-	VSUBPD           Z7, Z8, Z7
-	VMULPD           Z7, Z7, Z8
-	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z9
-	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z8, Z9
-	VMULPD           Z7, Z9, Z7
-	VMULPD.BCST      vec64_400921fb54442d18<>+0(SB), Z7, Z7
-	VMULPD           Z1, Z1, Z8
-	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z9
-	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z8, Z9
-	VMULPD           Z1, Z9, Z8
-	VDIVPD           Z8, Z7, Z7
+	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z1, Z6
+	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z7
+	VSUBPD           Z6, Z7, Z6
+	VMULPD           Z6, Z6, Z7
+	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z8
+	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z7, Z8
+	VMULPD           Z6, Z8, Z6
+	VMULPD.BCST      vec64_400921fb54442d18<>+0(SB), Z6, Z6
+	VMULPD           Z1, Z1, Z7
+	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z8
+	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z7, Z8
+	VMULPD           Z1, Z8, Z7
+	VDIVPD           Z7, Z6, Z6
 	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z1, K1
 	VBROADCASTSD     vec64_7ff8000000000001<>+0(SB), Z1
-	VMOVAPS          Z7, Z7
-	VMOVAPD          Z1, K1, Z7
+	VMOVAPS          Z6, Z6
+	VMOVAPD          Z1, K1, Z6
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
 	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z1
 	VSUBPD           Z0, Z1, Z1
-	VMOVAPS          Z0, Z8
-	VMOVAPD          Z1, K1, Z8
-	VRNDSCALEPD      $0x09, Z8, Z1
+	VMOVAPS          Z0, Z7
+	VMOVAPD          Z1, K1, Z7
+	VRNDSCALEPD      $0x09, Z7, Z1
 	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z1, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z9
-	VBROADCASTSD     vec64_0<>+0(SB), Z10
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z8
+	VBROADCASTSD     vec64_0<>+0(SB), Z9
 	VCMPPD.BCST      $0x1d, vec64_3ff0000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
 	VMOVAPS          Z9, Z9
 	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
 	VCMPPD.BCST      $0x1d, vec64_4000000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
+	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
 	VMOVAPS          Z9, Z9
 	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
 	VCMPPD.BCST      $0x1d, vec64_4008000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
+	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
 	VMOVAPS          Z9, Z9
 	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
 	VCMPPD.BCST      $0x1d, vec64_4010000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
+	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
 	VMOVAPS          Z9, Z9
 	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
 	VCMPPD.BCST      $0x1d, vec64_4014000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
+	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
 	VMOVAPS          Z9, Z9
 	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
 	VCMPPD.BCST      $0x1d, vec64_4018000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
+	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
 	VMOVAPS          Z9, Z9
 	VMOVAPD          Z11, K1, Z9
-	VCMPPD.BCST      $0x11, vec64_3ff0000000000000<>+0(SB), Z8, K1
-	VBROADCASTSD     vec64_bff0000000000000<>+0(SB), Z11
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z11, K1, Z10
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x11, vec64_3ff0000000000000<>+0(SB), Z7, K1
+	VBROADCASTSD     vec64_bff0000000000000<>+0(SB), Z10
 	VMOVAPS          Z9, Z9
-	VMOVAPD          Z8, K1, Z9
-	VSUBPD           Z1, Z8, Z1
-	VSUBPD.BCST      vec64_3ff762d86356be3f<>+0(SB), Z1, Z11
-	VSUBPD.BCST      vec64_3c9b86a722197829<>+0(SB), Z11, Z11
+	VMOVAPD          Z10, K1, Z9
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z7, K1, Z8
+	VSUBPD           Z1, Z7, Z1
+	VSUBPD.BCST      vec64_3ff762d86356be3f<>+0(SB), Z1, Z10
+	VSUBPD.BCST      vec64_3c9b86a722197829<>+0(SB), Z10, Z10
 	VSUBPD.BCST      vec64_3ff8000000000000<>+0(SB), Z1, Z1
-	VBROADCASTSD     vec64_3f1f255c4568ac4d<>+0(SB), Z12
-	VFMADD213PD.BCST vec64_bf275c084e78a4cd<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f194e73cc9821e1<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf22fae5cb379bf2<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f353b23429da21b<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf3fd8e50abf2196<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f46a3e76070c135<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf50fb38d217b800<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f599d3f5c0cad5e<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf6336dbe66757c8<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f6cd2011454fd05<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf75a06a5d662cb4<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f803c0adafa529c<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf8863563f44f303<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f92564717896ec6<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf9b9f8b11bfd3d0<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fa4de9aa1779d23<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bfafb44202a2306b<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fb8512e5903903e<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bfc2feeeb98a78ea<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fceca189b8e6f6d<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bfdb1cb63005ee98<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fee6f0cbb873616<>+0(SB), Z1, Z12
-	VMULPD           Z11, Z12, Z1
-	VDIVPD           Z9, Z10, Z9
-	VADDPD           Z1, Z9, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z9
-	VDIVPD           Z8, Z9, Z9
-	VMULPD           Z9, Z9, Z10
-	VBROADCASTSD     vec64_bfd329c9079bcef2<>+0(SB), Z11
-	VFMADD213PD.BCST vec64_3fb47c69710dec6f<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_bf958e68c895ad5b<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3f7f077209c326c0<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_bf711110c0ff8839<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3f70410410195bbf<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_bf81111111110d4f<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z10, Z11
-	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z12
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z8, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z8, Z13
-	VBLENDMPD        Z13, Z8, K1, Z2
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z13
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z13, Z14
-	VPSRLQ           $0x34, Z14, Z14
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z14, Z14
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z14, Z14
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z15
-	VSUBPD           Z15, Z14, Z14
-	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z13, Z13
-	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z13, Z13
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z13, Z13
-	VMULPD           Z13, Z13, Z15
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z13, Z16
-	VDIVPD           Z16, Z13, Z16
-	VMULPD           Z16, Z16, Z17
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z18
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z17, Z18
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z17, Z18
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z17, Z18
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z17, Z18
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z17, Z18
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z17, Z18
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z15, Z19
-	VMOVAPS          Z19, Z19
-	VFMADD231PD      Z17, Z18, Z19
-	VMULPD           Z19, Z16, Z16
-	VMOVAPS          Z16, Z16
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z14, Z16
-	VMOVAPS          Z16, Z16
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z15, Z16
-	VADDPD           Z16, Z13, Z13
-	VMOVAPS          Z13, Z13
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z14, Z13
-	VCMPPD           $0x03, Z8, Z8, K1
-	VBLENDMPD        Z8, Z13, K1, Z3
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z8, K1
-	VBLENDMPD        Z8, Z3, K1, Z4
-	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z8, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z4, K1, Z5
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z8, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z5, K1, Z6
-	VMOVAPS          Z6, Z13
-	VFNMADD231PD     Z12, Z9, Z13
-	VMOVAPS          Z13, Z9
-	VFNMADD231PD     Z10, Z11, Z9
-	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z8, K1
+	VBROADCASTSD     vec64_3f1f255c4568ac4d<>+0(SB), Z11
+	VFMADD213PD.BCST vec64_bf275c084e78a4cd<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f194e73cc9821e1<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf22fae5cb379bf2<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f353b23429da21b<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf3fd8e50abf2196<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f46a3e76070c135<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf50fb38d217b800<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f599d3f5c0cad5e<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf6336dbe66757c8<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f6cd2011454fd05<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf75a06a5d662cb4<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f803c0adafa529c<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf8863563f44f303<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f92564717896ec6<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf9b9f8b11bfd3d0<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fa4de9aa1779d23<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bfafb44202a2306b<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fb8512e5903903e<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bfc2feeeb98a78ea<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fceca189b8e6f6d<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bfdb1cb63005ee98<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fee6f0cbb873616<>+0(SB), Z1, Z11
+	VMULPD           Z10, Z11, Z1
+	VDIVPD           Z8, Z9, Z8
+	VADDPD           Z1, Z8, Z1
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z8
+	VDIVPD           Z7, Z8, Z8
+	VMULPD           Z8, Z8, Z9
+	VBROADCASTSD     vec64_bfd329c9079bcef2<>+0(SB), Z10
+	VFMADD213PD.BCST vec64_3fb47c69710dec6f<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_bf958e68c895ad5b<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_3f7f077209c326c0<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_bf711110c0ff8839<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_3f70410410195bbf<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_bf81111111110d4f<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z9, Z10
+	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z11
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z7, Z12
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z12, Z13
+	VPSRLQ           $0x34, Z13, Z13
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z13, Z13
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z13, Z13
+	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z12, Z12
+	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z12, Z12
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z12, Z12
+	VMULPD           Z12, Z12, Z14
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z15
+	VDIVPD           Z15, Z12, Z15
+	VMULPD           Z15, Z15, Z16
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z17
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z16, Z17
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z14, Z18
+	VMOVAPS          Z18, Z18
+	VFMADD231PD      Z16, Z17, Z18
+	VMULPD           Z18, Z15, Z15
+	VMOVAPS          Z15, Z15
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z13, Z15
+	VMOVAPS          Z15, Z15
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z14, Z15
+	VADDPD           Z15, Z12, Z12
+	VMOVAPS          Z12, Z12
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z13, Z12
+	VCMPPD           $0x03, Z7, Z7, K1
+	VBLENDMPD        Z7, Z12, K1, Z2
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z7, K1
+	VBLENDMPD        Z7, Z2, K1, Z3
+	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z7, K1
+	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z3, K1, Z4
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z7, K1
+	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z4, K1, Z5
+	VMOVAPS          Z5, Z12
+	VFNMADD231PD     Z11, Z8, Z12
+	VMOVAPS          Z12, Z8
+	VFNMADD231PD     Z9, Z10, Z8
+	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z7, K1
 	VMOVAPS          Z1, Z1
-	VMOVAPD          Z9, K1, Z1
+	VMOVAPD          Z8, K1, Z1
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
-	VSUBPD           Z7, Z1, Z0
+	VSUBPD           Z6, Z1, Z0
 	VMOVAPS          Z1, Z1
 	VMOVAPD          Z0, K1, Z1
 	CMPQ             AX, $-8
@@ -5406,6 +5493,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -5427,6 +5515,7 @@ store5:
 	VCVTPD2PS Z1, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3ff762d86356be3f<>+0(SB)/8, $0x3ff762d86356be3f
@@ -5529,16 +5618,17 @@ DATA vec64_bf81111111110d4f<>+0(SB)/8, $0xbf81111111110d4f
 GLOBL vec64_bf81111111110d4f<>(SB), RODATA|NOPTR, $8
 
 // func vecTrigammaF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecTrigammaF32AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ      AX, $-8
@@ -5694,6 +5784,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -5715,6 +5806,7 @@ store5:
 	VCVTPD2PS Z1, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_403e298e2176fc5a<>+0(SB)/8, $0x403e298e2176fc5a
@@ -7155,16 +7247,17 @@ store5:
 	RET
 
 // func vecSignF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSignF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7175,6 +7268,7 @@ compute4:
 	VANDPD.BCST vec64_8000000000000000<>+0(SB), Z0, Z1
 	VORPD.BCST  vec64_3ff0000000000000<>+0(SB), Z1, Z1
 	VCMPPD.BCST $0x0c, vec64_0<>+0(SB), Z0, K1
+	VADDPD      Z0, Z0, Z0
 	VBLENDMPD   Z1, Z0, K1, Z2
 	CMPQ        AX, $-8
 	JG          store5
@@ -7184,6 +7278,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7203,19 +7298,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z2, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSquareF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecSquareF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7232,6 +7329,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7251,19 +7349,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecReciprocalF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecReciprocalF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7281,6 +7381,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7300,19 +7401,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSqrtF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecSqrtF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7329,6 +7432,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7348,19 +7452,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRsqrtF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecRsqrtF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7379,6 +7485,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7398,19 +7505,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecFloorF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecFloorF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7427,6 +7536,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7446,19 +7556,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecCeilF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecCeilF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7475,6 +7587,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7494,19 +7607,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRoundF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecRoundF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7523,6 +7638,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7542,6 +7658,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecReLUF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -7594,16 +7711,17 @@ store5:
 	RET
 
 // func vecIsFiniteF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecIsFiniteF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7622,6 +7740,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7642,24 +7761,26 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_7fefffffffffffff<>+0(SB)/8, $0x7fefffffffffffff
 GLOBL vec64_7fefffffffffffff<>(SB), RODATA|NOPTR, $8
 
 // func vecAddF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecAddF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7677,6 +7798,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7697,21 +7819,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSubF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecSubF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7729,6 +7853,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7749,21 +7874,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecMulF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecMulF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7781,6 +7908,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7801,21 +7929,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecDivF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecDivF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7833,6 +7963,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -7853,6 +7984,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecMinF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -7964,18 +8096,19 @@ store5:
 	RET
 
 // func vecReLUGradF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecReLUGradF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -7994,6 +8127,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8014,21 +8148,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLeakyReLUF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecLeakyReLUF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8048,6 +8184,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8068,21 +8205,23 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z2, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecEqF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecEqF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8101,6 +8240,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8122,21 +8262,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecNeF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecNeF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8155,6 +8297,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8176,21 +8319,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLtF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecLtF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8209,6 +8354,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8230,21 +8376,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecLeF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecLeF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8263,6 +8411,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8284,21 +8433,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecGtF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecGtF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8317,6 +8468,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8338,21 +8490,23 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecGeF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecGeF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8371,6 +8525,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8392,6 +8547,7 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecWhereF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -8514,20 +8670,21 @@ store5:
 	RET
 
 // func vecMulAddF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecMulAddF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	MOVQ  b+16(FP), BX
-	LEAQ  (BX)(AX*8), BX
-	MOVQ  c+24(FP), SI
-	LEAQ  (SI)(AX*8), SI
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	MOVQ    b+16(FP), BX
+	LEAQ    (BX)(AX*8), BX
+	MOVQ    c+24(FP), SI
+	LEAQ    (SI)(AX*8), SI
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -8547,6 +8704,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8568,11 +8726,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z2, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecExpF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecExpF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -8639,6 +8799,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8658,11 +8819,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z17, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecExpm1F64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecExpm1F64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -8688,52 +8851,57 @@ TEXT ·vecExpm1F64AVX512(SB), NOSPLIT, $0-40
 	VBROADCASTSD vec64_3fc5555555555557<>+0(SB), Z14
 	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z15
 	VBROADCASTSD vec64_4338000000000000<>+0(SB), Z16
+	VBROADCASTSD vec64_0<>+0(SB), Z17
 
 loop2:
 	CMPQ    AX, $-8
 	JG      tail3
-	VMOVUPD (DX)(AX*8), Z17
+	VMOVUPD (DX)(AX*8), Z18
 
 compute4:
-	VMOVAPS      Z0, Z18
-	VMOVAPS      Z1, Z19
-	VMAXPD       Z17, Z19, Z17
-	VMINPD       Z17, Z18, Z17
-	VMULPD       Z2, Z17, Z18
-	VRNDSCALEPD  $0x08, Z18, Z18
-	VMOVAPS      Z17, Z17
-	VFNMADD231PD Z3, Z18, Z17
-	VMOVAPS      Z17, Z17
-	VFNMADD231PD Z4, Z18, Z17
-	VMOVAPS      Z5, Z19
-	VFMADD213PD  Z6, Z17, Z19
-	VFMADD213PD  Z7, Z17, Z19
-	VFMADD213PD  Z8, Z17, Z19
-	VFMADD213PD  Z9, Z17, Z19
-	VFMADD213PD  Z10, Z17, Z19
-	VFMADD213PD  Z11, Z17, Z19
-	VFMADD213PD  Z12, Z17, Z19
-	VFMADD213PD  Z13, Z17, Z19
-	VFMADD213PD  Z14, Z17, Z19
-	VFMADD213PD  Z15, Z17, Z19
-	VMULPD       Z17, Z17, Z20
-	VMOVAPS      Z17, Z17
-	VFMADD231PD  Z20, Z19, Z17
-	VADDPD       Z16, Z18, Z18
-	VPSLLQ       $0x34, Z18, Z18
-	VPADDQ       Z15, Z18, Z18
-	VSUBPD       Z15, Z18, Z19
-	VMOVAPS      Z19, Z19
-	VFMADD231PD  Z18, Z17, Z19
-	VADDPD       Z19, Z19, Z17
+	VMOVAPS      Z0, Z19
+	VMOVAPS      Z1, Z20
+	VMAXPD       Z18, Z20, Z18
+	VMINPD       Z18, Z19, Z18
+	VMULPD       Z2, Z18, Z19
+	VRNDSCALEPD  $0x08, Z19, Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PD Z3, Z19, Z20
+	VMOVAPS      Z20, Z20
+	VFNMADD231PD Z4, Z19, Z20
+	VMOVAPS      Z5, Z21
+	VFMADD213PD  Z6, Z20, Z21
+	VFMADD213PD  Z7, Z20, Z21
+	VFMADD213PD  Z8, Z20, Z21
+	VFMADD213PD  Z9, Z20, Z21
+	VFMADD213PD  Z10, Z20, Z21
+	VFMADD213PD  Z11, Z20, Z21
+	VFMADD213PD  Z12, Z20, Z21
+	VFMADD213PD  Z13, Z20, Z21
+	VFMADD213PD  Z14, Z20, Z21
+	VFMADD213PD  Z15, Z20, Z21
+	VMULPD       Z20, Z20, Z22
+	VMOVAPS      Z20, Z20
+	VFMADD231PD  Z22, Z21, Z20
+	VADDPD       Z16, Z19, Z19
+	VPSLLQ       $0x34, Z19, Z19
+	VPADDQ       Z15, Z19, Z19
+	VSUBPD       Z15, Z19, Z21
+	VMOVAPS      Z21, Z21
+	VFMADD231PD  Z19, Z20, Z21
+	VADDPD       Z21, Z21, Z19
+	VCMPPD       $0x00, Z17, Z19, K1
+	VMOVAPD.Z    Z18, K1, Z18
+	VADDPD       Z18, Z19, Z18
 	CMPQ         AX, $-8
 	JG           store5
-	VMOVUPD      Z17, (CX)(AX*8)
+	VMOVUPD      Z18, (CX)(AX*8)
 	ADDQ         $0x08, AX
 	JNZ          loop2
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8742,7 +8910,7 @@ tail3:
 	MOVQ      $-1, SI
 	BZHIQ     BX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z17
+	VMOVUPD.Z (DX)(AX*8), K1, Z18
 	JMP       compute4
 
 store5:
@@ -8751,16 +8919,18 @@ store5:
 	MOVQ    $-1, BX
 	BZHIQ   DX, BX, BX
 	KMOVW   BX, K1
-	VMOVUPD Z17, K1, (CX)(AX*8)
+	VMOVUPD Z18, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_c044000000000000<>+0(SB)/8, $0xc044000000000000
 GLOBL vec64_c044000000000000<>(SB), RODATA|NOPTR, $8
 
 // func vecLogF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLogF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -8769,25 +8939,25 @@ TEXT ·vecLogF64AVX512(SB), NOSPLIT, $0-40
 	MOVQ         a+8(FP), DX
 	LEAQ         (DX)(AX*8), DX
 	NEGQ         AX
-	VBROADCASTSD vec64_10000000000000<>+0(SB), Z0
-	VBROADCASTSD vec64_4330000000000000<>+0(SB), Z1
-	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z2
-	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z3
-	VBROADCASTSD vec64_4330000000000400<>+0(SB), Z4
-	VBROADCASTSD vec64_fffffffffffff<>+0(SB), Z5
-	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z6
-	VBROADCASTSD vec64_3fc2f112df3e5244<>+0(SB), Z7
-	VBROADCASTSD vec64_3fc39a09d078c69f<>+0(SB), Z8
-	VBROADCASTSD vec64_3fc7466496cb03de<>+0(SB), Z9
-	VBROADCASTSD vec64_3fcc71c51d8e78af<>+0(SB), Z10
-	VBROADCASTSD vec64_3fd2492494229359<>+0(SB), Z11
-	VBROADCASTSD vec64_3fd999999997fa04<>+0(SB), Z12
-	VBROADCASTSD vec64_3fe5555555555593<>+0(SB), Z13
-	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z14
-	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z15
-	VBROADCASTSD vec64_bfe0000000000000<>+0(SB), Z16
-	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z17
-	VBROADCASTSD vec64_7ff0000000000000<>+0(SB), Z18
+	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z0
+	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_4330000000000000<>+0(SB), Z2
+	VBROADCASTSD vec64_4330000000000400<>+0(SB), Z3
+	VBROADCASTSD vec64_fffffffffffff<>+0(SB), Z4
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z5
+	VBROADCASTSD vec64_3fc2f112df3e5244<>+0(SB), Z6
+	VBROADCASTSD vec64_3fc39a09d078c69f<>+0(SB), Z7
+	VBROADCASTSD vec64_3fc7466496cb03de<>+0(SB), Z8
+	VBROADCASTSD vec64_3fcc71c51d8e78af<>+0(SB), Z9
+	VBROADCASTSD vec64_3fd2492494229359<>+0(SB), Z10
+	VBROADCASTSD vec64_3fd999999997fa04<>+0(SB), Z11
+	VBROADCASTSD vec64_3fe5555555555593<>+0(SB), Z12
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z13
+	VBROADCASTSD vec64_3dea39ef35793c76<>+0(SB), Z14
+	VBROADCASTSD vec64_bfe0000000000000<>+0(SB), Z15
+	VBROADCASTSD vec64_3fe62e42fee00000<>+0(SB), Z16
+	VBROADCASTSD vec64_7ff0000000000000<>+0(SB), Z17
+	VBROADCASTSD vec64_0<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-8
@@ -8795,48 +8965,43 @@ loop2:
 	VMOVUPD (DX)(AX*8), Z19
 
 compute4:
-	VCMPPD         $0x11, Z0, Z19, K1
-	VMULPD         Z1, Z19, Z20
-	VBLENDMPD      Z20, Z19, K1, Z21
-	VPSUBQ         Z2, Z21, Z20
-	VPADDQ         Z3, Z20, Z26
-	VPSRLQ         $0x34, Z26, Z26
-	VORPD          Z1, Z26, Z26
-	VSUBPD         Z4, Z26, Z26
-	VBROADCASTSD.Z vec64_404a000000000000<>+0(SB), K1, Z27
-	VSUBPD         Z27, Z26, Z26
-	VANDPD         Z5, Z20, Z20
-	VPADDQ         Z2, Z20, Z20
-	VSUBPD         Z6, Z20, Z20
-	VMULPD         Z20, Z20, Z27
-	VADDPD         Z3, Z20, Z28
-	VDIVPD         Z28, Z20, Z28
-	VMULPD         Z28, Z28, Z29
-	VMOVAPS        Z7, Z30
-	VFMADD213PD    Z8, Z29, Z30
-	VFMADD213PD    Z9, Z29, Z30
-	VFMADD213PD    Z10, Z29, Z30
-	VFMADD213PD    Z11, Z29, Z30
-	VFMADD213PD    Z12, Z29, Z30
-	VFMADD213PD    Z13, Z29, Z30
-	VMULPD         Z14, Z27, Z31
-	VMOVAPS        Z31, Z31
-	VFMADD231PD    Z29, Z30, Z31
-	VMULPD         Z31, Z28, Z28
-	VMOVAPS        Z28, Z28
-	VFMADD231PD    Z15, Z26, Z28
-	VMOVAPS        Z28, Z28
-	VFMADD231PD    Z16, Z27, Z28
-	VADDPD         Z28, Z20, Z20
+	VPSUBQ         Z0, Z19, Z20
+	VPADDQ         Z1, Z20, Z21
+	VPSRLQ         $0x34, Z21, Z21
+	VORPD          Z2, Z21, Z21
+	VSUBPD         Z3, Z21, Z21
+	VANDPD         Z4, Z20, Z20
+	VPADDQ         Z0, Z20, Z20
+	VSUBPD         Z5, Z20, Z20
+	VMULPD         Z20, Z20, Z26
+	VADDPD         Z1, Z20, Z27
+	VDIVPD         Z27, Z20, Z27
+	VMULPD         Z27, Z27, Z28
+	VMOVAPS        Z6, Z29
+	VFMADD213PD    Z7, Z28, Z29
+	VFMADD213PD    Z8, Z28, Z29
+	VFMADD213PD    Z9, Z28, Z29
+	VFMADD213PD    Z10, Z28, Z29
+	VFMADD213PD    Z11, Z28, Z29
+	VFMADD213PD    Z12, Z28, Z29
+	VMULPD         Z13, Z26, Z30
+	VMOVAPS        Z30, Z30
+	VFMADD231PD    Z28, Z29, Z30
+	VMULPD         Z30, Z27, Z27
+	VMOVAPS        Z27, Z27
+	VFMADD231PD    Z14, Z21, Z27
+	VMOVAPS        Z27, Z27
+	VFMADD231PD    Z15, Z26, Z27
+	VADDPD         Z27, Z20, Z20
 	VMOVAPS        Z20, Z20
-	VFMADD231PD    Z17, Z26, Z20
+	VFMADD231PD    Z16, Z21, Z20
 	VCMPPD         $0x03, Z19, Z19, K1
 	VBLENDMPD      Z19, Z20, K1, Z22
-	VCMPPD         $0x00, Z18, Z19, K1
+	VCMPPD         $0x00, Z17, Z19, K1
 	VBLENDMPD      Z19, Z22, K1, Z23
-	VCMPPD.BCST    $0x00, vec64_0<>+0(SB), Z19, K1
+	VCMPPD         $0x00, Z18, Z19, K1
 	VBLENDMPD.BCST vec64_fff0000000000000<>+0(SB), Z23, K1, Z24
-	VCMPPD.BCST    $0x11, vec64_0<>+0(SB), Z19, K1
+	VCMPPD         $0x11, Z18, Z19, K1
 	VBLENDMPD.BCST vec64_7ff8000000000001<>+0(SB), Z24, K1, Z25
 	CMPQ           AX, $-8
 	JG             store5
@@ -8846,6 +9011,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8865,11 +9031,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z25, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLog1pF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLog1pF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -8958,6 +9126,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -8977,6 +9146,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z25, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4630000000000000<>+0(SB)/8, $0x4630000000000000
@@ -8989,8 +9159,9 @@ DATA vec64_4044000000000000<>+0(SB)/8, $0x4044000000000000
 GLOBL vec64_4044000000000000<>(SB), RODATA|NOPTR, $8
 
 // func vecTanhF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecTanhF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9035,31 +9206,34 @@ compute4:
 	VMINPD       Z20, Z21, Z20
 	VMULPD       Z4, Z20, Z21
 	VRNDSCALEPD  $0x08, Z21, Z21
-	VMOVAPS      Z20, Z20
-	VFNMADD231PD Z5, Z21, Z20
-	VMOVAPS      Z20, Z20
-	VFNMADD231PD Z6, Z21, Z20
-	VMOVAPS      Z7, Z22
-	VFMADD213PD  Z8, Z20, Z22
-	VFMADD213PD  Z9, Z20, Z22
-	VFMADD213PD  Z10, Z20, Z22
-	VFMADD213PD  Z11, Z20, Z22
-	VFMADD213PD  Z12, Z20, Z22
-	VFMADD213PD  Z13, Z20, Z22
-	VFMADD213PD  Z14, Z20, Z22
-	VFMADD213PD  Z15, Z20, Z22
-	VFMADD213PD  Z16, Z20, Z22
-	VFMADD213PD  Z17, Z20, Z22
-	VMULPD       Z20, Z20, Z23
-	VMOVAPS      Z20, Z20
-	VFMADD231PD  Z23, Z22, Z20
+	VMOVAPS      Z20, Z22
+	VFNMADD231PD Z5, Z21, Z22
+	VMOVAPS      Z22, Z22
+	VFNMADD231PD Z6, Z21, Z22
+	VMOVAPS      Z7, Z23
+	VFMADD213PD  Z8, Z22, Z23
+	VFMADD213PD  Z9, Z22, Z23
+	VFMADD213PD  Z10, Z22, Z23
+	VFMADD213PD  Z11, Z22, Z23
+	VFMADD213PD  Z12, Z22, Z23
+	VFMADD213PD  Z13, Z22, Z23
+	VFMADD213PD  Z14, Z22, Z23
+	VFMADD213PD  Z15, Z22, Z23
+	VFMADD213PD  Z16, Z22, Z23
+	VFMADD213PD  Z17, Z22, Z23
+	VMULPD       Z22, Z22, Z24
+	VMOVAPS      Z22, Z22
+	VFMADD231PD  Z24, Z23, Z22
 	VADDPD       Z18, Z21, Z21
 	VPSLLQ       $0x34, Z21, Z21
 	VPADDQ       Z17, Z21, Z21
-	VSUBPD       Z17, Z21, Z22
-	VMOVAPS      Z22, Z22
-	VFMADD231PD  Z21, Z20, Z22
-	VADDPD       Z22, Z22, Z20
+	VSUBPD       Z17, Z21, Z23
+	VMOVAPS      Z23, Z23
+	VFMADD231PD  Z21, Z22, Z23
+	VADDPD       Z23, Z23, Z21
+	VCMPPD.BCST  $0x00, vec64_0<>+0(SB), Z21, K1
+	VMOVAPD.Z    Z20, K1, Z20
+	VADDPD       Z20, Z21, Z20
 	VADDPD.BCST  vec64_4000000000000000<>+0(SB), Z20, Z21
 	VDIVPD       Z21, Z20, Z20
 	VANDPD.BCST  vec64_8000000000000000<>+0(SB), Z19, Z19
@@ -9072,6 +9246,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9091,11 +9266,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSigmoidF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSigmoidF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9166,6 +9343,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9185,11 +9363,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z18, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecSoftplusF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSoftplusF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9293,6 +9473,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9312,11 +9493,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecAtanF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAtanF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9395,6 +9578,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9414,6 +9598,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3ee04a3628aee536<>+0(SB)/8, $0x3ee04a3628aee536
@@ -9489,8 +9674,9 @@ DATA vec64_3ff921fb54442d18<>+0(SB)/8, $0x3ff921fb54442d18
 GLOBL vec64_3ff921fb54442d18<>(SB), RODATA|NOPTR, $8
 
 // func vecAsinF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAsinF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9566,6 +9752,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9585,6 +9772,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z18, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3f9d72b2bc8155f8<>+0(SB)/8, $0x3f9d72b2bc8155f8
@@ -9627,8 +9815,9 @@ DATA vec64_3fc5555555555556<>+0(SB)/8, $0x3fc5555555555556
 GLOBL vec64_3fc5555555555556<>(SB), RODATA|NOPTR, $8
 
 // func vecAcosF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAcosF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9714,6 +9903,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9733,14 +9923,16 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3ca1a62633145c07<>+0(SB)/8, $0x3ca1a62633145c07
 GLOBL vec64_3ca1a62633145c07<>(SB), RODATA|NOPTR, $8
 
 // func vecSinhF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSinhF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9827,6 +10019,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9846,6 +10039,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4086400000000000<>+0(SB)/8, $0x4086400000000000
@@ -9873,8 +10067,9 @@ DATA vec64_3f81111111111111<>+0(SB)/8, $0x3f81111111111111
 GLOBL vec64_3f81111111111111<>(SB), RODATA|NOPTR, $8
 
 // func vecCoshF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecCoshF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -9944,6 +10139,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -9963,11 +10159,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z18, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecAtan2F64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecAtan2F64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -10070,6 +10268,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10090,11 +10289,13 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z29, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecExp2F64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecExp2F64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -10156,6 +10357,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10175,6 +10377,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z15, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_4090040000000000<>+0(SB)/8, $0x4090040000000000
@@ -10184,8 +10387,9 @@ DATA vec64_c090d00000000000<>+0(SB)/8, $0xc090d00000000000
 GLOBL vec64_c090d00000000000<>(SB), RODATA|NOPTR, $8
 
 // func vecLog2F64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLog2F64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -10194,25 +10398,25 @@ TEXT ·vecLog2F64AVX512(SB), NOSPLIT, $0-40
 	MOVQ         a+8(FP), DX
 	LEAQ         (DX)(AX*8), DX
 	NEGQ         AX
-	VBROADCASTSD vec64_10000000000000<>+0(SB), Z0
-	VBROADCASTSD vec64_4330000000000000<>+0(SB), Z1
-	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z2
-	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z3
-	VBROADCASTSD vec64_4330000000000400<>+0(SB), Z4
-	VBROADCASTSD vec64_fffffffffffff<>+0(SB), Z5
-	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z6
-	VBROADCASTSD vec64_3fc2f112df3e5244<>+0(SB), Z7
-	VBROADCASTSD vec64_3fc39a09d078c69f<>+0(SB), Z8
-	VBROADCASTSD vec64_3fc7466496cb03de<>+0(SB), Z9
-	VBROADCASTSD vec64_3fcc71c51d8e78af<>+0(SB), Z10
-	VBROADCASTSD vec64_3fd2492494229359<>+0(SB), Z11
-	VBROADCASTSD vec64_3fd999999997fa04<>+0(SB), Z12
-	VBROADCASTSD vec64_3fe5555555555593<>+0(SB), Z13
-	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z14
-	VBROADCASTSD vec64_bfe0000000000000<>+0(SB), Z15
-	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z16
-	VBROADCASTSD vec64_7ff0000000000000<>+0(SB), Z17
-	VBROADCASTSD vec64_0<>+0(SB), Z18
+	VBROADCASTSD vec64_3fe6a09e667f3bcd<>+0(SB), Z0
+	VBROADCASTSD vec64_4000000000000000<>+0(SB), Z1
+	VBROADCASTSD vec64_4330000000000000<>+0(SB), Z2
+	VBROADCASTSD vec64_4330000000000400<>+0(SB), Z3
+	VBROADCASTSD vec64_fffffffffffff<>+0(SB), Z4
+	VBROADCASTSD vec64_3ff0000000000000<>+0(SB), Z5
+	VBROADCASTSD vec64_3fc2f112df3e5244<>+0(SB), Z6
+	VBROADCASTSD vec64_3fc39a09d078c69f<>+0(SB), Z7
+	VBROADCASTSD vec64_3fc7466496cb03de<>+0(SB), Z8
+	VBROADCASTSD vec64_3fcc71c51d8e78af<>+0(SB), Z9
+	VBROADCASTSD vec64_3fd2492494229359<>+0(SB), Z10
+	VBROADCASTSD vec64_3fd999999997fa04<>+0(SB), Z11
+	VBROADCASTSD vec64_3fe5555555555593<>+0(SB), Z12
+	VBROADCASTSD vec64_3fe0000000000000<>+0(SB), Z13
+	VBROADCASTSD vec64_bfe0000000000000<>+0(SB), Z14
+	VBROADCASTSD vec64_3ff71547652b82fe<>+0(SB), Z15
+	VBROADCASTSD vec64_7ff0000000000000<>+0(SB), Z16
+	VBROADCASTSD vec64_0<>+0(SB), Z17
+	VBROADCASTSD vec64_fff0000000000000<>+0(SB), Z18
 
 loop2:
 	CMPQ    AX, $-8
@@ -10220,47 +10424,42 @@ loop2:
 	VMOVUPD (DX)(AX*8), Z19
 
 compute4:
-	VCMPPD         $0x11, Z0, Z19, K1
-	VMULPD         Z1, Z19, Z20
-	VBLENDMPD      Z20, Z19, K1, Z21
-	VPSUBQ         Z2, Z21, Z20
-	VPADDQ         Z3, Z20, Z26
-	VPSRLQ         $0x34, Z26, Z26
-	VORPD          Z1, Z26, Z26
-	VSUBPD         Z4, Z26, Z26
-	VBROADCASTSD.Z vec64_404a000000000000<>+0(SB), K1, Z27
-	VSUBPD         Z27, Z26, Z26
-	VANDPD         Z5, Z20, Z20
-	VPADDQ         Z2, Z20, Z20
-	VSUBPD         Z6, Z20, Z20
-	VMULPD         Z20, Z20, Z27
-	VADDPD         Z3, Z20, Z28
-	VDIVPD         Z28, Z20, Z28
-	VMULPD         Z28, Z28, Z29
-	VMOVAPS        Z7, Z30
-	VFMADD213PD    Z8, Z29, Z30
-	VFMADD213PD    Z9, Z29, Z30
-	VFMADD213PD    Z10, Z29, Z30
-	VFMADD213PD    Z11, Z29, Z30
-	VFMADD213PD    Z12, Z29, Z30
-	VFMADD213PD    Z13, Z29, Z30
-	VMULPD         Z14, Z27, Z31
-	VMOVAPS        Z31, Z31
-	VFMADD231PD    Z29, Z30, Z31
-	VMULPD         Z31, Z28, Z28
-	VMOVAPS        Z28, Z28
-	VFMADD231PD    Z15, Z27, Z28
-	VADDPD         Z28, Z20, Z20
-	VMOVAPS        Z16, Z27
-	VMOVAPS        Z26, Z26
-	VFMADD231PD    Z27, Z20, Z26
+	VPSUBQ         Z0, Z19, Z20
+	VPADDQ         Z1, Z20, Z21
+	VPSRLQ         $0x34, Z21, Z21
+	VORPD          Z2, Z21, Z21
+	VSUBPD         Z3, Z21, Z21
+	VANDPD         Z4, Z20, Z20
+	VPADDQ         Z0, Z20, Z20
+	VSUBPD         Z5, Z20, Z20
+	VMULPD         Z20, Z20, Z26
+	VADDPD         Z1, Z20, Z27
+	VDIVPD         Z27, Z20, Z27
+	VMULPD         Z27, Z27, Z28
+	VMOVAPS        Z6, Z29
+	VFMADD213PD    Z7, Z28, Z29
+	VFMADD213PD    Z8, Z28, Z29
+	VFMADD213PD    Z9, Z28, Z29
+	VFMADD213PD    Z10, Z28, Z29
+	VFMADD213PD    Z11, Z28, Z29
+	VFMADD213PD    Z12, Z28, Z29
+	VMULPD         Z13, Z26, Z30
+	VMOVAPS        Z30, Z30
+	VFMADD231PD    Z28, Z29, Z30
+	VMULPD         Z30, Z27, Z27
+	VMOVAPS        Z27, Z27
+	VFMADD231PD    Z14, Z26, Z27
+	VADDPD         Z27, Z20, Z20
+	VMOVAPS        Z15, Z26
+	VMOVAPS        Z21, Z21
+	VFMADD231PD    Z26, Z20, Z21
 	VCMPPD         $0x03, Z19, Z19, K1
-	VBLENDMPD      Z19, Z26, K1, Z22
-	VCMPPD         $0x00, Z17, Z19, K1
+	VBLENDMPD      Z19, Z21, K1, Z22
+	VCMPPD         $0x00, Z16, Z19, K1
 	VBLENDMPD      Z19, Z22, K1, Z23
-	VCMPPD         $0x00, Z18, Z19, K1
-	VBLENDMPD.BCST vec64_fff0000000000000<>+0(SB), Z23, K1, Z24
-	VCMPPD         $0x11, Z18, Z19, K1
+	VCMPPD         $0x00, Z17, Z19, K1
+	VBLENDMPD      Z18, Z23, K1, Z24
+	VCMPPD         $0x11, Z17, Z19, K1
 	VBLENDMPD.BCST vec64_7ff8000000000001<>+0(SB), Z24, K1, Z25
 	CMPQ           AX, $-8
 	JG             store5
@@ -10270,6 +10469,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10289,19 +10489,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z25, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecErfcF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecErfcF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -10383,6 +10585,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10402,19 +10605,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z1, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecErfInvF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecErfInvF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -10425,41 +10630,36 @@ compute4:
 	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z1
 	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z2
 	VSUBPD           Z1, Z2, Z2
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z2, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z2, Z3
-	VBLENDMPD        Z3, Z2, K1, Z4
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z4, Z3
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z3, Z9
-	VPSRLQ           $0x34, Z9, Z9
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z9, Z9
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z9, Z9
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z10
-	VSUBPD           Z10, Z9, Z9
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z3
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z3, Z4
+	VPSRLQ           $0x34, Z4, Z4
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z4, Z4
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z4, Z4
 	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z3, Z3
 	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z3, Z3
 	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z3, Z3
-	VMULPD           Z3, Z3, Z10
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z3, Z11
-	VDIVPD           Z11, Z3, Z11
-	VMULPD           Z11, Z11, Z12
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z13
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z12, Z13
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z10, Z14
-	VMOVAPS          Z14, Z14
-	VFMADD231PD      Z12, Z13, Z14
-	VMULPD           Z14, Z11, Z11
-	VMOVAPS          Z11, Z11
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z9, Z11
-	VMOVAPS          Z11, Z11
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z10, Z11
-	VADDPD           Z11, Z3, Z3
+	VMULPD           Z3, Z3, Z9
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z3, Z10
+	VDIVPD           Z10, Z3, Z10
+	VMULPD           Z10, Z10, Z11
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z12
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z11, Z12
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z9, Z13
+	VMOVAPS          Z13, Z13
+	VFMADD231PD      Z11, Z12, Z13
+	VMULPD           Z13, Z10, Z10
+	VMOVAPS          Z10, Z10
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z4, Z10
+	VMOVAPS          Z10, Z10
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z9, Z10
+	VADDPD           Z10, Z3, Z3
 	VMOVAPS          Z3, Z3
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z9, Z3
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z4, Z3
 	VCMPPD           $0x03, Z2, Z2, K1
 	VBLENDMPD        Z2, Z3, K1, Z5
 	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z2, K1
@@ -10473,9 +10673,9 @@ compute4:
 	VSQRTPD          Z2, Z2
 	VCMPPD.BCST      $0x1e, vec64_4014000000000000<>+0(SB), Z2, K1
 	VBROADCASTSD     vec64_4014000000000000<>+0(SB), Z3
-	VBROADCASTSD     vec64_3ff999999999999a<>+0(SB), Z9
-	VMOVAPD          Z3, K1, Z9
-	VSUBPD           Z9, Z2, Z2
+	VBROADCASTSD     vec64_3ff999999999999a<>+0(SB), Z4
+	VMOVAPD          Z3, K1, Z4
+	VSUBPD           Z4, Z2, Z2
 	VBROADCASTSD     vec64_3e8afb74d693bf93<>+0(SB), Z3
 	VFMADD213PD.BCST vec64_3efc6ec6cc59e02a<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3f545c1908425345<>+0(SB), Z2, Z3
@@ -10484,16 +10684,16 @@ compute4:
 	VFMADD213PD.BCST vec64_3ffc8ea6461fa445<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_4015daea6e875003<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_401aa1b1c13ee526<>+0(SB), Z2, Z3
-	VBROADCASTSD     vec64_3f49615ac0b7ace9<>+0(SB), Z9
-	VFMADD213PD.BCST vec64_3f9744eb6c45ec67<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_3fcef2abb9b85c37<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_3ff453cc085375b2<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_400d2ecb1a3d02c4<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_401713f71462256a<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_4012857748cab19b<>+0(SB), Z2, Z9
-	VFMADD213PD.BCST vec64_3ff6c665fde9526a<>+0(SB), Z2, Z9
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z3, K1, Z9
+	VBROADCASTSD     vec64_3f49615ac0b7ace9<>+0(SB), Z4
+	VFMADD213PD.BCST vec64_3f9744eb6c45ec67<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_3fcef2abb9b85c37<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_3ff453cc085375b2<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_400d2ecb1a3d02c4<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_401713f71462256a<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_4012857748cab19b<>+0(SB), Z2, Z4
+	VFMADD213PD.BCST vec64_3ff6c665fde9526a<>+0(SB), Z2, Z4
+	VMOVAPS          Z4, Z4
+	VMOVAPD          Z3, K1, Z4
 	VBROADCASTSD     vec64_3cea0a3fb665cb0a<>+0(SB), Z3
 	VFMADD213PD.BCST vec64_3e8afb693c174d20<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3efb61164a01861a<>+0(SB), Z2, Z3
@@ -10502,44 +10702,44 @@ compute4:
 	VFMADD213PD.BCST vec64_3fc8c975f4d2f24b<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3feb2532d5cd90e5<>+0(SB), Z2, Z3
 	VFMADD213PD.BCST vec64_3ff6a09e667f3bcd<>+0(SB), Z2, Z3
-	VBROADCASTSD     vec64_3e19876e6013e192<>+0(SB), Z10
-	VFMADD213PD.BCST vec64_3f496042ab9205be<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3f960290af9f12bc<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3fcacf476a756d3d<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3fef371e4f4de1a0<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_4002f7543ff6ba47<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_40073aad9bca5405<>+0(SB), Z2, Z10
-	VFMADD213PD.BCST vec64_3ff6a09e667f3bcd<>+0(SB), Z2, Z10
-	VMOVAPS          Z10, Z2
+	VBROADCASTSD     vec64_3e19876e6013e192<>+0(SB), Z9
+	VFMADD213PD.BCST vec64_3f496042ab9205be<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3f960290af9f12bc<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3fcacf476a756d3d<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3fef371e4f4de1a0<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_4002f7543ff6ba47<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_40073aad9bca5405<>+0(SB), Z2, Z9
+	VFMADD213PD.BCST vec64_3ff6a09e667f3bcd<>+0(SB), Z2, Z9
+	VMOVAPS          Z9, Z2
 	VMOVAPD          Z3, K1, Z2
 	VCMPPD.BCST      $0x12, vec64_3feb333333333333<>+0(SB), Z1, K1
 	VMULPD.BCST      vec64_3fd0000000000000<>+0(SB), Z1, Z3
-	VBROADCASTSD     vec64_3fc71eb851eb851f<>+0(SB), Z10
-	VFNMADD231PD     Z1, Z3, Z10
+	VBROADCASTSD     vec64_3fc71eb851eb851f<>+0(SB), Z9
+	VFNMADD231PD     Z1, Z3, Z9
 	VBROADCASTSD     vec64_408bb8c0a7936704<>+0(SB), Z3
-	VFMADD213PD.BCST vec64_40c715bf25ff1d11<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40d73982a6012afb<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40cfb5ee66e5a285<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40b2f6e30b2ec51e<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4085c88056b01502<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4047894dd814bfa3<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_3ff32917a42157d1<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST vec64_40c715bf25ff1d11<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40d73982a6012afb<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40cfb5ee66e5a285<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40b2f6e30b2ec51e<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4085c88056b01502<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4047894dd814bfa3<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_3ff32917a42157d1<>+0(SB), Z9, Z3
 	VMULPD           Z1, Z3, Z3
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z3, K1, Z9
+	VMOVAPS          Z4, Z4
+	VMOVAPD          Z3, K1, Z4
 	VBROADCASTSD     vec64_40b46a7eca984b69<>+0(SB), Z3
-	VFMADD213PD.BCST vec64_40dc0e457cb1ae76<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40e3317caa64f4be<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40d4b772d5d65266<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_40b512322e75c89f<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4085797efdc8b3f7<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_4045281b386e1ab5<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST vec64_3ff0000000000000<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST vec64_40dc0e457cb1ae76<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40e3317caa64f4be<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40d4b772d5d65266<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_40b512322e75c89f<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4085797efdc8b3f7<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_4045281b386e1ab5<>+0(SB), Z9, Z3
+	VFMADD213PD.BCST vec64_3ff0000000000000<>+0(SB), Z9, Z3
 	VMOVAPS          Z2, Z2
 	VMOVAPD          Z3, K1, Z2
 	VCMPPD.BCST      $0x00, vec64_3ff0000000000000<>+0(SB), Z1, K1
 	VBROADCASTSD     vec64_7ff0000000000000<>+0(SB), Z1
-	VDIVPD           Z2, Z9, Z2
+	VDIVPD           Z2, Z4, Z2
 	VMOVAPS          Z2, Z2
 	VMOVAPD          Z1, K1, Z2
 	VANDPD.BCST      vec64_8000000000000000<>+0(SB), Z0, Z0
@@ -10552,6 +10752,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -10571,19 +10772,21 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z0, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecLgammaF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecLgammaF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -10593,420 +10796,135 @@ loop2:
 compute4:
 	VRNDSCALEPD      $0x08, Z0, Z1
 	VSUBPD           Z1, Z0, Z1
-	VMULPD           Z1, Z1, Z12
-	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z13
-	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z12, Z13
-	VMULPD           Z1, Z13, Z1
+	VMULPD           Z1, Z1, Z10
+	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z11
+	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z10, Z11
+	VMULPD           Z1, Z11, Z1
 	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z1, Z1
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z1, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z1, Z12
-	VBLENDMPD        Z12, Z1, K1, Z2
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z12
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z12, Z13
-	VPSRLQ           $0x34, Z13, Z13
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z13, Z13
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z13, Z13
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z14
-	VSUBPD           Z14, Z13, Z13
-	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z12, Z12
-	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z12, Z12
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z12, Z12
-	VMULPD           Z12, Z12, Z14
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z15
-	VDIVPD           Z15, Z12, Z15
-	VMULPD           Z15, Z15, Z16
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z17
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z16, Z17
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z14, Z18
-	VMOVAPS          Z18, Z18
-	VFMADD231PD      Z16, Z17, Z18
-	VMULPD           Z18, Z15, Z15
-	VMOVAPS          Z15, Z15
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z13, Z15
-	VMOVAPS          Z15, Z15
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z14, Z15
-	VADDPD           Z15, Z12, Z12
-	VMOVAPS          Z12, Z12
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z13, Z12
-	VCMPPD           $0x03, Z1, Z1, K1
-	VBLENDMPD        Z1, Z12, K1, Z3
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z1, K1
-	VBLENDMPD        Z1, Z3, K1, Z4
-	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z1, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z4, K1, Z5
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z5, K1, Z6
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z1
-	VSUBPD           Z0, Z1, Z1
-	VMOVAPS          Z0, Z12
-	VMOVAPD          Z1, K1, Z12
-	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z1
-	VRNDSCALEPD      $0x08, Z1, Z1
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z1, Z13
-	VSUBPD           Z13, Z12, Z13
-	VBROADCASTSD     vec64_be6091589d02d1a3<>+0(SB), Z14
-	VFMADD213PD.BCST vec64_3e715fea8732cd9f<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_be79a854795e5fe9<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3e8b1a8c8bf04f15<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_be9e40f95a8192de<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3eb01462b5944f7d<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bec11a85684e8499<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3ed258c9651dbedc<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bee3cbce9a3c4ad1<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3ef580e260121a51<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf078de5a3d2d4d3<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f1a127af44aaf71<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf2d3fd4c7b8f6a9<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f40b36af88b2884<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf538ac5c2bf50a2<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f67add6eadb2c11<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bf7e404fc218f61f<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3f951322ac7d849b<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_bfb13e001a557606<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3fd4a34cc4a60fa6<>+0(SB), Z13, Z14
-	VFMADD213PD.BCST vec64_3fdb0ee6072093ce<>+0(SB), Z13, Z14
-	VMULPD           Z13, Z14, Z13
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z14
-	VCMPPD.BCST      $0x1d, vec64_3ff0000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4000000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4008000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4010000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4014000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4018000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z12, Z15
-	VMULPD           Z15, Z14, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x12, vec64_bff0000000000000<>+0(SB), Z1, K1
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z12, K1, Z14
-	VCMPPD.BCST      $0x12, vec64_c000000000000000<>+0(SB), Z1, K1
-	VMOVAPS          Z12, Z15
-	VFMADD231PD      Z12, Z12, Z15
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z15, K1, Z14
-	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z12, K1
-	VMOVAPS          Z14, Z14
-	VMOVAPD          Z12, K1, Z14
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z14, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z14, Z15
-	VBLENDMPD        Z15, Z14, K1, Z7
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z7, Z15
-	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z15, Z16
-	VPSRLQ           $0x34, Z16, Z16
-	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z16, Z16
-	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z16, Z16
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z17
-	VSUBPD           Z17, Z16, Z16
-	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z15, Z15
-	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z15, Z15
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z15, Z15
-	VMULPD           Z15, Z15, Z17
-	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z15, Z18
-	VDIVPD           Z18, Z15, Z18
-	VMULPD           Z18, Z18, Z19
-	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z20
-	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z19, Z20
-	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z19, Z20
-	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z17, Z21
-	VMOVAPS          Z21, Z21
-	VFMADD231PD      Z19, Z20, Z21
-	VMULPD           Z21, Z18, Z18
-	VMOVAPS          Z18, Z18
-	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z16, Z18
-	VMOVAPS          Z18, Z18
-	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z17, Z18
-	VADDPD           Z18, Z15, Z15
-	VMOVAPS          Z15, Z15
-	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z16, Z15
-	VCMPPD           $0x03, Z14, Z14, K1
-	VBLENDMPD        Z14, Z15, K1, Z8
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z14, K1
-	VBLENDMPD        Z14, Z8, K1, Z9
-	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z14, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z9, K1, Z10
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z14, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z10, K1, Z11
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
-	VXORPD.BCST      vec64_8000000000000000<>+0(SB), Z11, Z1
-	VMOVAPS          Z11, Z14
-	VMOVAPD          Z1, K1, Z14
-	VADDPD           Z13, Z14, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z13
-	VDIVPD           Z12, Z13, Z13
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z1, Z10
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z10, Z11
+	VPSRLQ           $0x34, Z11, Z11
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z11, Z11
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z11, Z11
+	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z10, Z10
+	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z10, Z10
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z10, Z10
+	VMULPD           Z10, Z10, Z12
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z10, Z13
+	VDIVPD           Z13, Z10, Z13
 	VMULPD           Z13, Z13, Z14
-	VBROADCASTSD     vec64_bf955b3a71b66a2e<>+0(SB), Z15
-	VFMADD213PD.BCST vec64_3f796db40614b193<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_bf5f5ff2fdcdf048<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_3f4b94f6d6592192<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_bf438137ec070147<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_3f4a01a019ee0dbe<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_bf66c16c16c16b29<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z14, Z15
-	VMOVAPS          Z15, Z14
-	VFMADD213PD.BCST vec64_3fdacfe390c97d68<>+0(SB), Z13, Z14
-	VSUBPD.BCST      vec64_3fe0000000000000<>+0(SB), Z12, Z13
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z11, Z15
-	VMOVAPS          Z14, Z14
-	VFMADD231PD      Z15, Z13, Z14
-	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z12, K1
-	VMOVAPS          Z1, Z1
-	VMOVAPD          Z14, K1, Z1
-	VBROADCASTSD     vec64_3ff250d048e7a1bd<>+0(SB), Z12
-	VSUBPD           Z6, Z12, Z12
-	VCMPPD.BCST      $0x00, vec64_fff0000000000000<>+0(SB), Z6, K1
-	VSUBPD           Z1, Z12, Z13
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z15
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z14, Z15
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z12, Z16
+	VMOVAPS          Z16, Z16
+	VFMADD231PD      Z14, Z15, Z16
+	VMULPD           Z16, Z13, Z13
 	VMOVAPS          Z13, Z13
-	VMOVAPD          Z12, K1, Z13
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
-	VMOVAPS          Z1, Z1
-	VMOVAPD          Z13, K1, Z1
-	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z12
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z12, K1
-	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z0
-	VMOVAPS          Z1, Z1
-	VMOVAPD          Z0, K1, Z1
-	CMPQ             AX, $-8
-	JG               store5
-	VMOVUPD          Z1, (CX)(AX*8)
-	ADDQ             $0x08, AX
-	JNZ              loop2
-
-done1:
-	VZEROUPPER
-	RET
-
-tail3:
-	MOVQ      AX, BX
-	NEGQ      BX
-	MOVQ      $-1, SI
-	BZHIQ     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPD.Z (DX)(AX*8), K1, Z0
-	JMP       compute4
-
-store5:
-	MOVQ    AX, DX
-	NEGQ    DX
-	MOVQ    $-1, BX
-	BZHIQ   DX, BX, BX
-	KMOVW   BX, K1
-	VMOVUPD Z1, K1, (CX)(AX*8)
-	VZEROUPPER
-	RET
-
-// func vecDigammaF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·vecDigammaF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
-
-loop2:
-	CMPQ    AX, $-8
-	JG      tail3
-	VMOVUPD (DX)(AX*8), Z0
-
-compute4:
-	VRNDSCALEPD      $0x08, Z0, Z1
-	VSUBPD           Z1, Z0, Z1
-	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z1, Z7
-	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z8
-	VSUBPD           Z7, Z8, Z7
-	VMULPD           Z7, Z7, Z8
-	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z9
-	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z8, Z9
-	VMULPD           Z7, Z9, Z7
-	VMULPD.BCST      vec64_400921fb54442d18<>+0(SB), Z7, Z7
-	VMULPD           Z1, Z1, Z8
-	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z9
-	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z8, Z9
-	VMULPD           Z1, Z9, Z8
-	VDIVPD           Z8, Z7, Z7
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z11, Z13
+	VMOVAPS          Z13, Z13
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z12, Z13
+	VADDPD           Z13, Z10, Z10
+	VMOVAPS          Z10, Z10
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z11, Z10
+	VCMPPD           $0x03, Z1, Z1, K1
+	VBLENDMPD        Z1, Z10, K1, Z2
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z1, K1
+	VBLENDMPD        Z1, Z2, K1, Z3
 	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z1, K1
-	VBROADCASTSD     vec64_7ff8000000000001<>+0(SB), Z1
-	VMOVAPS          Z7, Z7
-	VMOVAPD          Z1, K1, Z7
+	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z3, K1, Z4
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
+	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z4, K1, Z5
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
 	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z1
 	VSUBPD           Z0, Z1, Z1
-	VMOVAPS          Z0, Z8
-	VMOVAPD          Z1, K1, Z8
-	VRNDSCALEPD      $0x09, Z8, Z1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z1, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z9
-	VBROADCASTSD     vec64_0<>+0(SB), Z10
+	VMOVAPS          Z0, Z10
+	VMOVAPD          Z1, K1, Z10
+	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z10, Z1
+	VRNDSCALEPD      $0x08, Z1, Z1
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z1, Z11
+	VSUBPD           Z11, Z10, Z11
+	VBROADCASTSD     vec64_be6091589d02d1a3<>+0(SB), Z12
+	VFMADD213PD.BCST vec64_3e715fea8732cd9f<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_be79a854795e5fe9<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3e8b1a8c8bf04f15<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_be9e40f95a8192de<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3eb01462b5944f7d<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bec11a85684e8499<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3ed258c9651dbedc<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bee3cbce9a3c4ad1<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3ef580e260121a51<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf078de5a3d2d4d3<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f1a127af44aaf71<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf2d3fd4c7b8f6a9<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f40b36af88b2884<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf538ac5c2bf50a2<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f67add6eadb2c11<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bf7e404fc218f61f<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3f951322ac7d849b<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_bfb13e001a557606<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fd4a34cc4a60fa6<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST vec64_3fdb0ee6072093ce<>+0(SB), Z11, Z12
+	VMULPD           Z11, Z12, Z11
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z12
 	VCMPPD.BCST      $0x1d, vec64_3ff0000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z11, K1, Z9
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4000000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z11, K1, Z9
+	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4008000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z11, K1, Z9
+	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4010000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z11, K1, Z9
+	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4014000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z11, K1, Z9
+	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
 	VCMPPD.BCST      $0x1d, vec64_4018000000000000<>+0(SB), Z1, K1
-	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z8, Z11
-	VMOVAPS          Z9, Z12
-	VFMADD231PD      Z11, Z10, Z12
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z12, K1, Z10
-	VMULPD           Z11, Z9, Z11
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z11, K1, Z9
-	VCMPPD.BCST      $0x11, vec64_3ff0000000000000<>+0(SB), Z8, K1
-	VBROADCASTSD     vec64_bff0000000000000<>+0(SB), Z11
-	VMOVAPS          Z10, Z10
-	VMOVAPD          Z11, K1, Z10
-	VMOVAPS          Z9, Z9
-	VMOVAPD          Z8, K1, Z9
-	VSUBPD           Z1, Z8, Z1
-	VSUBPD.BCST      vec64_3ff762d86356be3f<>+0(SB), Z1, Z11
-	VSUBPD.BCST      vec64_3c9b86a722197829<>+0(SB), Z11, Z11
-	VSUBPD.BCST      vec64_3ff8000000000000<>+0(SB), Z1, Z1
-	VBROADCASTSD     vec64_3f1f255c4568ac4d<>+0(SB), Z12
-	VFMADD213PD.BCST vec64_bf275c084e78a4cd<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f194e73cc9821e1<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf22fae5cb379bf2<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f353b23429da21b<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf3fd8e50abf2196<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f46a3e76070c135<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf50fb38d217b800<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f599d3f5c0cad5e<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf6336dbe66757c8<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f6cd2011454fd05<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf75a06a5d662cb4<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f803c0adafa529c<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf8863563f44f303<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3f92564717896ec6<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bf9b9f8b11bfd3d0<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fa4de9aa1779d23<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bfafb44202a2306b<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fb8512e5903903e<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bfc2feeeb98a78ea<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fceca189b8e6f6d<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_bfdb1cb63005ee98<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST vec64_3fee6f0cbb873616<>+0(SB), Z1, Z12
-	VMULPD           Z11, Z12, Z1
-	VDIVPD           Z9, Z10, Z9
-	VADDPD           Z1, Z9, Z1
-	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z9
-	VDIVPD           Z8, Z9, Z9
-	VMULPD           Z9, Z9, Z10
-	VBROADCASTSD     vec64_bfd329c9079bcef2<>+0(SB), Z11
-	VFMADD213PD.BCST vec64_3fb47c69710dec6f<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_bf958e68c895ad5b<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3f7f077209c326c0<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_bf711110c0ff8839<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3f70410410195bbf<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_bf81111111110d4f<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z10, Z11
-	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z12
-	VCMPPD.BCST      $0x11, vec64_10000000000000<>+0(SB), Z8, K1
-	VMULPD.BCST      vec64_4330000000000000<>+0(SB), Z8, Z13
-	VBLENDMPD        Z13, Z8, K1, Z2
-	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z2, Z13
+	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z12, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
+	VCMPPD.BCST      $0x12, vec64_bff0000000000000<>+0(SB), Z1, K1
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z10, K1, Z12
+	VCMPPD.BCST      $0x12, vec64_c000000000000000<>+0(SB), Z1, K1
+	VMOVAPS          Z10, Z13
+	VFMADD231PD      Z10, Z10, Z13
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z13, K1, Z12
+	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z10, K1
+	VMOVAPS          Z12, Z12
+	VMOVAPD          Z10, K1, Z12
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z12, Z13
 	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z13, Z14
 	VPSRLQ           $0x34, Z14, Z14
 	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z14, Z14
 	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z14, Z14
-	VBROADCASTSD.Z   vec64_404a000000000000<>+0(SB), K1, Z15
-	VSUBPD           Z15, Z14, Z14
 	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z13, Z13
 	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z13, Z13
 	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z13, Z13
@@ -11032,23 +10950,51 @@ compute4:
 	VADDPD           Z16, Z13, Z13
 	VMOVAPS          Z13, Z13
 	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z14, Z13
-	VCMPPD           $0x03, Z8, Z8, K1
-	VBLENDMPD        Z8, Z13, K1, Z3
-	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z8, K1
-	VBLENDMPD        Z8, Z3, K1, Z4
-	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z8, K1
-	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z4, K1, Z5
-	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z8, K1
-	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z5, K1, Z6
-	VMOVAPS          Z6, Z13
-	VFNMADD231PD     Z12, Z9, Z13
-	VMOVAPS          Z13, Z9
-	VFNMADD231PD     Z10, Z11, Z9
-	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z8, K1
+	VCMPPD           $0x03, Z12, Z12, K1
+	VBLENDMPD        Z12, Z13, K1, Z6
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z12, K1
+	VBLENDMPD        Z12, Z6, K1, Z7
+	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z12, K1
+	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z7, K1, Z8
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z12, K1
+	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z8, K1, Z9
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z1, K1
+	VXORPD.BCST      vec64_8000000000000000<>+0(SB), Z9, Z1
+	VMOVAPS          Z9, Z12
+	VMOVAPD          Z1, K1, Z12
+	VADDPD           Z11, Z12, Z1
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z11
+	VDIVPD           Z10, Z11, Z11
+	VMULPD           Z11, Z11, Z12
+	VBROADCASTSD     vec64_bf955b3a71b66a2e<>+0(SB), Z13
+	VFMADD213PD.BCST vec64_3f796db40614b193<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_bf5f5ff2fdcdf048<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_3f4b94f6d6592192<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_bf438137ec070147<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_3f4a01a019ee0dbe<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_bf66c16c16c16b29<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z12, Z13
+	VMOVAPS          Z13, Z12
+	VFMADD213PD.BCST vec64_3fdacfe390c97d68<>+0(SB), Z11, Z12
+	VSUBPD.BCST      vec64_3fe0000000000000<>+0(SB), Z10, Z11
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z9, Z13
+	VMOVAPS          Z12, Z12
+	VFMADD231PD      Z13, Z11, Z12
+	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z10, K1
 	VMOVAPS          Z1, Z1
-	VMOVAPD          Z9, K1, Z1
+	VMOVAPD          Z12, K1, Z1
+	VBROADCASTSD     vec64_3ff250d048e7a1bd<>+0(SB), Z10
+	VSUBPD           Z5, Z10, Z10
+	VCMPPD.BCST      $0x00, vec64_fff0000000000000<>+0(SB), Z5, K1
+	VSUBPD           Z1, Z10, Z11
+	VMOVAPS          Z11, Z11
+	VMOVAPD          Z10, K1, Z11
 	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
-	VSUBPD           Z7, Z1, Z0
+	VMOVAPS          Z1, Z1
+	VMOVAPD          Z11, K1, Z1
+	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z10
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z10, K1
+	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z0, Z0
 	VMOVAPS          Z1, Z1
 	VMOVAPD          Z0, K1, Z1
 	CMPQ             AX, $-8
@@ -11059,6 +11005,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -11078,19 +11025,266 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z1, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
+	RET
+
+// func vecDigammaF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·vecDigammaF64AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
+
+loop2:
+	CMPQ    AX, $-8
+	JG      tail3
+	VMOVUPD (DX)(AX*8), Z0
+
+compute4:
+	VRNDSCALEPD      $0x08, Z0, Z1
+	VSUBPD           Z1, Z0, Z1
+	VANDPD.BCST      vec64_7fffffffffffffff<>+0(SB), Z1, Z6
+	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z7
+	VSUBPD           Z6, Z7, Z6
+	VMULPD           Z6, Z6, Z7
+	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z8
+	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z7, Z8
+	VMULPD           Z6, Z8, Z6
+	VMULPD.BCST      vec64_400921fb54442d18<>+0(SB), Z6, Z6
+	VMULPD           Z1, Z1, Z7
+	VBROADCASTSD     vec64_be57ed4cd7222586<>+0(SB), Z8
+	VFMADD213PD.BCST vec64_3eaaabbe3815eb60<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bef6fad488852625<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3f3e8f4338e03a66<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bf7e3074fdc520ea<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_3fb50783487ec19a<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_bfe32d2cce62bd57<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400466bc6775aae2<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_c014abbce625be53<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST vec64_400921fb54442d18<>+0(SB), Z7, Z8
+	VMULPD           Z1, Z8, Z7
+	VDIVPD           Z7, Z6, Z6
+	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z1, K1
+	VBROADCASTSD     vec64_7ff8000000000001<>+0(SB), Z1
+	VMOVAPS          Z6, Z6
+	VMOVAPD          Z1, K1, Z6
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z1
+	VSUBPD           Z0, Z1, Z1
+	VMOVAPS          Z0, Z7
+	VMOVAPD          Z1, K1, Z7
+	VRNDSCALEPD      $0x09, Z7, Z1
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z1, Z1
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z8
+	VBROADCASTSD     vec64_0<>+0(SB), Z9
+	VCMPPD.BCST      $0x1d, vec64_3ff0000000000000<>+0(SB), Z1, K1
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x1d, vec64_4000000000000000<>+0(SB), Z1, K1
+	VSUBPD.BCST      vec64_4000000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x1d, vec64_4008000000000000<>+0(SB), Z1, K1
+	VSUBPD.BCST      vec64_4008000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x1d, vec64_4010000000000000<>+0(SB), Z1, K1
+	VSUBPD.BCST      vec64_4010000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x1d, vec64_4014000000000000<>+0(SB), Z1, K1
+	VSUBPD.BCST      vec64_4014000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x1d, vec64_4018000000000000<>+0(SB), Z1, K1
+	VSUBPD.BCST      vec64_4018000000000000<>+0(SB), Z7, Z10
+	VMOVAPS          Z8, Z11
+	VFMADD231PD      Z10, Z9, Z11
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z11, K1, Z9
+	VMULPD           Z10, Z8, Z10
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z10, K1, Z8
+	VCMPPD.BCST      $0x11, vec64_3ff0000000000000<>+0(SB), Z7, K1
+	VBROADCASTSD     vec64_bff0000000000000<>+0(SB), Z10
+	VMOVAPS          Z9, Z9
+	VMOVAPD          Z10, K1, Z9
+	VMOVAPS          Z8, Z8
+	VMOVAPD          Z7, K1, Z8
+	VSUBPD           Z1, Z7, Z1
+	VSUBPD.BCST      vec64_3ff762d86356be3f<>+0(SB), Z1, Z10
+	VSUBPD.BCST      vec64_3c9b86a722197829<>+0(SB), Z10, Z10
+	VSUBPD.BCST      vec64_3ff8000000000000<>+0(SB), Z1, Z1
+	VBROADCASTSD     vec64_3f1f255c4568ac4d<>+0(SB), Z11
+	VFMADD213PD.BCST vec64_bf275c084e78a4cd<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f194e73cc9821e1<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf22fae5cb379bf2<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f353b23429da21b<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf3fd8e50abf2196<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f46a3e76070c135<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf50fb38d217b800<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f599d3f5c0cad5e<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf6336dbe66757c8<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f6cd2011454fd05<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf75a06a5d662cb4<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f803c0adafa529c<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf8863563f44f303<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3f92564717896ec6<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bf9b9f8b11bfd3d0<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fa4de9aa1779d23<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bfafb44202a2306b<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fb8512e5903903e<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bfc2feeeb98a78ea<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fceca189b8e6f6d<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_bfdb1cb63005ee98<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST vec64_3fee6f0cbb873616<>+0(SB), Z1, Z11
+	VMULPD           Z10, Z11, Z1
+	VDIVPD           Z8, Z9, Z8
+	VADDPD           Z1, Z8, Z1
+	VBROADCASTSD     vec64_3ff0000000000000<>+0(SB), Z8
+	VDIVPD           Z7, Z8, Z8
+	VMULPD           Z8, Z8, Z9
+	VBROADCASTSD     vec64_bfd329c9079bcef2<>+0(SB), Z10
+	VFMADD213PD.BCST vec64_3fb47c69710dec6f<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_bf958e68c895ad5b<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_3f7f077209c326c0<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_bf711110c0ff8839<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_3f70410410195bbf<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_bf81111111110d4f<>+0(SB), Z9, Z10
+	VFMADD213PD.BCST vec64_3fb5555555555555<>+0(SB), Z9, Z10
+	VBROADCASTSD     vec64_3fe0000000000000<>+0(SB), Z11
+	VPSUBQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z7, Z12
+	VPADDQ.BCST      vec64_4000000000000000<>+0(SB), Z12, Z13
+	VPSRLQ           $0x34, Z13, Z13
+	VORPD.BCST       vec64_4330000000000000<>+0(SB), Z13, Z13
+	VSUBPD.BCST      vec64_4330000000000400<>+0(SB), Z13, Z13
+	VANDPD.BCST      vec64_fffffffffffff<>+0(SB), Z12, Z12
+	VPADDQ.BCST      vec64_3fe6a09e667f3bcd<>+0(SB), Z12, Z12
+	VSUBPD.BCST      vec64_3ff0000000000000<>+0(SB), Z12, Z12
+	VMULPD           Z12, Z12, Z14
+	VADDPD.BCST      vec64_4000000000000000<>+0(SB), Z12, Z15
+	VDIVPD           Z15, Z12, Z15
+	VMULPD           Z15, Z15, Z16
+	VBROADCASTSD     vec64_3fc2f112df3e5244<>+0(SB), Z17
+	VFMADD213PD.BCST vec64_3fc39a09d078c69f<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fc7466496cb03de<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fcc71c51d8e78af<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fd2492494229359<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fd999999997fa04<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST vec64_3fe5555555555593<>+0(SB), Z16, Z17
+	VMULPD.BCST      vec64_3fe0000000000000<>+0(SB), Z14, Z18
+	VMOVAPS          Z18, Z18
+	VFMADD231PD      Z16, Z17, Z18
+	VMULPD           Z18, Z15, Z15
+	VMOVAPS          Z15, Z15
+	VFMADD231PD.BCST vec64_3dea39ef35793c76<>+0(SB), Z13, Z15
+	VMOVAPS          Z15, Z15
+	VFMADD231PD.BCST vec64_bfe0000000000000<>+0(SB), Z14, Z15
+	VADDPD           Z15, Z12, Z12
+	VMOVAPS          Z12, Z12
+	VFMADD231PD.BCST vec64_3fe62e42fee00000<>+0(SB), Z13, Z12
+	VCMPPD           $0x03, Z7, Z7, K1
+	VBLENDMPD        Z7, Z12, K1, Z2
+	VCMPPD.BCST      $0x00, vec64_7ff0000000000000<>+0(SB), Z7, K1
+	VBLENDMPD        Z7, Z2, K1, Z3
+	VCMPPD.BCST      $0x00, vec64_0<>+0(SB), Z7, K1
+	VBLENDMPD.BCST   vec64_fff0000000000000<>+0(SB), Z3, K1, Z4
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z7, K1
+	VBLENDMPD.BCST   vec64_7ff8000000000001<>+0(SB), Z4, K1, Z5
+	VMOVAPS          Z5, Z12
+	VFNMADD231PD     Z11, Z8, Z12
+	VMOVAPS          Z12, Z8
+	VFNMADD231PD     Z9, Z10, Z8
+	VCMPPD.BCST      $0x1d, vec64_4020000000000000<>+0(SB), Z7, K1
+	VMOVAPS          Z1, Z1
+	VMOVAPD          Z8, K1, Z1
+	VCMPPD.BCST      $0x11, vec64_0<>+0(SB), Z0, K1
+	VSUBPD           Z6, Z1, Z0
+	VMOVAPS          Z1, Z1
+	VMOVAPD          Z0, K1, Z1
+	CMPQ             AX, $-8
+	JG               store5
+	VMOVUPD          Z1, (CX)(AX*8)
+	ADDQ             $0x08, AX
+	JNZ              loop2
+
+done1:
+	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
+	RET
+
+tail3:
+	MOVQ      AX, BX
+	NEGQ      BX
+	MOVQ      $-1, SI
+	BZHIQ     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (DX)(AX*8), K1, Z0
+	JMP       compute4
+
+store5:
+	MOVQ    AX, DX
+	NEGQ    DX
+	MOVQ    $-1, BX
+	BZHIQ   DX, BX, BX
+	KMOVW   BX, K1
+	VMOVUPD Z1, K1, (CX)(AX*8)
+	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecTrigammaF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecTrigammaF64AVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -11245,6 +11439,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -11264,6 +11459,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z1, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecNegI64AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -12215,16 +12411,17 @@ store5:
 	RET
 
 // func vecCastF32BoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecCastF32BoolAVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-16
@@ -12242,6 +12439,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -12262,19 +12460,21 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecCastF64BoolAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecCastF64BoolAVX512(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*1), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*1), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-8
@@ -12292,6 +12492,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -12312,6 +12513,7 @@ store5:
 	VMOVDQU8.Z vec_ones<>+0(SB), K1, X0
 	VMOVDQU8   X0, K2, (CX)(AX*1)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func vecCastBoolF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
@@ -12814,8 +13016,9 @@ store5:
 	RET
 
 // func vecSinF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSinF32AVX512(SB), NOSPLIT, $0-32
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+16(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -12889,9 +13092,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -12915,6 +13119,7 @@ store5:
 	MOVQ    n+16(FP), CX
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_3f22f983<>+0(SB)/4, $0x3f22f983
@@ -12948,8 +13153,9 @@ DATA vec32_47c35000<>+0(SB)/4, $0x47c35000
 GLOBL vec32_47c35000<>(SB), RODATA|NOPTR, $4
 
 // func vecCosF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecCosF32AVX512(SB), NOSPLIT, $0-32
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+16(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -13025,9 +13231,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13051,11 +13258,13 @@ store5:
 	MOVQ    n+16(FP), CX
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecTanF32AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecTanF32AVX512(SB), NOSPLIT, $0-32
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+16(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -13140,9 +13349,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13166,6 +13376,7 @@ store5:
 	MOVQ    n+16(FP), CX
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_b33c0000<>+0(SB)/4, $0xb33c0000
@@ -13199,8 +13410,9 @@ DATA vec32_3eaaaaab<>+0(SB)/4, $0x3eaaaaab
 GLOBL vec32_3eaaaaab<>(SB), RODATA|NOPTR, $4
 
 // func vecSinF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecSinF64AVX512(SB), NOSPLIT, $0-32
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+16(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -13284,9 +13496,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13310,6 +13523,7 @@ store5:
 	MOVQ    n+16(FP), CX
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fe45f306dc9c883<>+0(SB)/8, $0x3fe45f306dc9c883
@@ -13358,8 +13572,9 @@ DATA vec64_40f86a0000000000<>+0(SB)/8, $0x40f86a0000000000
 GLOBL vec64_40f86a0000000000<>(SB), RODATA|NOPTR, $8
 
 // func vecCosF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecCosF64AVX512(SB), NOSPLIT, $0-32
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+16(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -13444,9 +13659,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13470,11 +13686,13 @@ store5:
 	MOVQ    n+16(FP), CX
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecTanF64AVX512(dst unsafe.Pointer, a unsafe.Pointer, n int) (done int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecTanF64AVX512(SB), NOSPLIT, $0-32
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+16(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -13572,9 +13790,10 @@ compute4:
 
 done1:
 	VZEROUPPER
-	MOVQ n+16(FP), CX
-	ADDQ AX, CX
-	MOVQ CX, done+24(FP)
+	MOVQ    n+16(FP), CX
+	ADDQ    AX, CX
+	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -13598,6 +13817,7 @@ store5:
 	MOVQ    n+16(FP), CX
 	ADDQ    AX, CX
 	MOVQ    CX, done+24(FP)
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3c91a62633000000<>+0(SB)/8, $0x3c91a62633000000
@@ -13931,14 +14151,15 @@ done28:
 	RET
 
 // func vecRowSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·vecRowSumF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14009,6 +14230,7 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRowMaxF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -14234,14 +14456,15 @@ done34:
 	RET
 
 // func vecRowSumF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecRowSumF64AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14311,6 +14534,7 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRowMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -14528,14 +14752,15 @@ done34:
 	RET
 
 // func vecRowSquaresF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecRowSquaresF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14602,17 +14827,19 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecRowSquaresF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·vecRowSquaresF64AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	TESTQ DX, DX
-	JZ    done34
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	TESTQ   DX, DX
+	JZ      done34
 
 row29:
 	MOVQ   BX, SI
@@ -14676,19 +14903,21 @@ settle33:
 
 done34:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnSumF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecColumnSumF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x02, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+64
@@ -14770,19 +14999,21 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnProdF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecColumnProdF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x02, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+64
@@ -14864,6 +15095,7 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnMaxF32AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -15079,16 +15311,17 @@ done32:
 	RET
 
 // func vecColumnSumF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecColumnSumF64AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x03, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x03, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+32
@@ -15170,19 +15403,21 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnProdF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·vecColumnProdF64AVX512(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  rows+16(FP), DX
-	MOVQ  cols+24(FP), BX
-	MOVQ  BX, SI
-	SHLQ  $0x03, SI
-	TESTQ DX, DX
-	JZ    done32
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    rows+16(FP), DX
+	MOVQ    cols+24(FP), BX
+	MOVQ    BX, SI
+	SHLQ    $0x03, SI
+	TESTQ   DX, DX
+	JZ      done32
 
 many29:
 	CMPQ    BX, $+32
@@ -15264,6 +15499,7 @@ row35:
 
 done32:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func vecColumnMaxF64AVX512(dst unsafe.Pointer, src unsafe.Pointer, rows int, cols int)
@@ -15701,3 +15937,9 @@ done51:
 	VZEROUPPER
 	MOVQ     AX, found+24(FP)
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

@@ -33,7 +33,7 @@ func convertFrom[S uint8 | number](from, to DType) Vec {
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[uint8](dst, n), block[S](a, n)
 			for i := range d {
-				d[i] = bit(x[i] != 0)
+				d[i] = bit(flush(x[i]) != 0)
 			}
 		}
 	case I32:

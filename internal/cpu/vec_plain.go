@@ -15,6 +15,26 @@ type float interface{ float32 | float64 }
 
 type number interface{ integer | float }
 
+// Denormal numbers count as zero as in the assembly (see the generator's denormals.go), as far as that is cheap here: as results of arithmetic, and as
+// operands of comparisons and of all functions but sums, products and quotients. There an operand that came from outside is taken as it is.
+
+// flush is x, or a zero of its sign if x is denormal. Integers are as they are.
+func flush[T uint8 | number](x T) T {
+	if denormal(x) {
+		return x * 0
+	}
+	return x
+}
+
+// denormal reports whether x is a float that counts as zero, or is zero.
+func denormal[T uint8 | number](x T) bool {
+	limit := 0x1p-126
+	if unsafe.Sizeof(x) == 8 {
+		limit = 0x1p-1022
+	}
+	return T(1)/T(2) != 0 && math.Abs(float64(x)) < limit // one comparison, which the sign does not make hard to predict
+}
+
 // plainFunction returns the plain Go vector function, or nil if f is not defined for dt.
 func plainFunction(f scalar.Func, dt DType) Vec {
 	switch dt {
@@ -163,42 +183,42 @@ func floatLoop[T float](f scalar.Func) Vec {
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = 1 / x[i]
+				d[i] = flush(1 / flush(x[i]))
 			}
 		}
 	case scalar.Sqrt:
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = T(math.Sqrt(float64(x[i])))
+				d[i] = T(math.Sqrt(float64(flush(x[i]))))
 			}
 		}
 	case scalar.Rsqrt:
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = T(1 / math.Sqrt(float64(x[i])))
+				d[i] = T(1 / math.Sqrt(float64(flush(x[i]))))
 			}
 		}
 	case scalar.Floor:
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = T(math.Floor(float64(x[i])))
+				d[i] = T(math.Floor(float64(flush(x[i]))))
 			}
 		}
 	case scalar.Ceil:
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = T(math.Ceil(float64(x[i])))
+				d[i] = T(math.Ceil(float64(flush(x[i]))))
 			}
 		}
 	case scalar.Round:
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = T(math.RoundToEven(float64(x[i])))
+				d[i] = T(math.RoundToEven(float64(flush(x[i]))))
 			}
 		}
 	case scalar.IsFinite:
@@ -212,18 +232,18 @@ func floatLoop[T float](f scalar.Func) Vec {
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = x[i] / y[i]
+				d[i] = flush(x[i] / y[i])
 			}
 		}
 	case scalar.LeakyReLU:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				if x[i] > 0 {
-					d[i] = x[i]
-				} else {
-					d[i] = x[i] * y[i]
+				v := x[i]
+				if !(v > 0) {
+					v *= y[i]
 				}
+				d[i] = flush(v)
 			}
 		}
 	}
@@ -242,14 +262,14 @@ func floatFunction[T float](f scalar.Func) Vec {
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = T(scalar.F64(f, float64(x[i]), float64(y[i]), 0))
+				d[i] = flush(T(scalar.F64(f, float64(flush(x[i])), float64(flush(y[i])), 0)))
 			}
 		}
 	}
 	return func(dst, a, _, _ unsafe.Pointer, n int) {
 		d, x := block[T](dst, n), block[T](a, n)
 		for i := range d {
-			d[i] = T(scalar.F64(f, float64(x[i]), 0, 0))
+			d[i] = flush(T(scalar.F64(f, float64(flush(x[i])), 0, 0)))
 		}
 	}
 }
@@ -268,13 +288,13 @@ func numberFunction[T number](f scalar.Func) Vec {
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				switch {
-				case x[i] > 0:
+				switch v := flush(x[i]); {
+				case v > 0:
 					d[i] = 1
-				case x[i] < 0:
+				case v < 0:
 					d[i] = -1
 				default:
-					d[i] = x[i]
+					d[i] = v
 				}
 			}
 		}
@@ -282,7 +302,7 @@ func numberFunction[T number](f scalar.Func) Vec {
 		return func(dst, a, _, _ unsafe.Pointer, n int) {
 			d, x := block[T](dst, n), block[T](a, n)
 			for i := range d {
-				d[i] = x[i] * x[i]
+				d[i] = flush(x[i] * x[i])
 			}
 		}
 	case scalar.ReLU:
@@ -296,21 +316,21 @@ func numberFunction[T number](f scalar.Func) Vec {
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = x[i] + y[i]
+				d[i] = flush(x[i] + y[i])
 			}
 		}
 	case scalar.Sub:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = x[i] - y[i]
+				d[i] = flush(x[i] - y[i])
 			}
 		}
 	case scalar.Mul:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = x[i] * y[i]
+				d[i] = flush(x[i] * y[i])
 			}
 		}
 	case scalar.Min:
@@ -331,7 +351,7 @@ func numberFunction[T number](f scalar.Func) Vec {
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[T](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				if y[i] > 0 {
+				if flush(y[i]) > 0 {
 					d[i] = x[i]
 				} else {
 					d[i] = 0
@@ -342,42 +362,42 @@ func numberFunction[T number](f scalar.Func) Vec {
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = bit(x[i] == y[i])
+				d[i] = bit(x[i] == y[i] || denormal(x[i]) && denormal(y[i]))
 			}
 		}
 	case scalar.Ne:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = bit(x[i] != y[i])
+				d[i] = bit(x[i] != y[i] && !(denormal(x[i]) && denormal(y[i])))
 			}
 		}
 	case scalar.Lt:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = bit(x[i] < y[i])
+				d[i] = bit(x[i] < y[i] && !(denormal(x[i]) && denormal(y[i])))
 			}
 		}
 	case scalar.Le:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = bit(x[i] <= y[i])
+				d[i] = bit(x[i] <= y[i] || denormal(x[i]) && denormal(y[i]))
 			}
 		}
 	case scalar.Gt:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = bit(x[i] > y[i])
+				d[i] = bit(x[i] > y[i] && !(denormal(x[i]) && denormal(y[i])))
 			}
 		}
 	case scalar.Ge:
 		return func(dst, a, b, _ unsafe.Pointer, n int) {
 			d, x, y := block[uint8](dst, n), block[T](a, n), block[T](b, n)
 			for i := range d {
-				d[i] = bit(x[i] >= y[i])
+				d[i] = bit(x[i] >= y[i] || denormal(x[i]) && denormal(y[i]))
 			}
 		}
 	case scalar.Where:
@@ -393,7 +413,7 @@ func numberFunction[T number](f scalar.Func) Vec {
 		return func(dst, a, b, c unsafe.Pointer, n int) {
 			d, x, y, z := block[T](dst, n), block[T](a, n), block[T](b, n), block[T](c, n)
 			for i := range d {
-				d[i] = x[i]*y[i] + z[i]
+				d[i] = flush(x[i]*y[i] + z[i])
 			}
 		}
 	}

@@ -5,15 +5,16 @@
 #include "textflag.h"
 
 // func pass4FirstAVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, n int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·pass4FirstAVX2(SB), NOSPLIT, $0-40
-	MOVQ y+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ roots+16(FP), DX
-	MOVQ m+24(FP), BX
-	MOVQ n+32(FP), SI
-	SHLQ $0x04, BX
-	LEAQ (BX)(BX*2), DI
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    n+32(FP), SI
+	SHLQ    $0x04, BX
+	LEAQ    (BX)(BX*2), DI
 
 first1:
 	VMOVUPD        (CX), Y0
@@ -72,6 +73,7 @@ first1:
 	DECQ           SI
 	JNZ            first1
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 DATA fft_turn<>+0(SB)/8, $0x0000000000000000
@@ -81,18 +83,19 @@ DATA fft_turn<>+24(SB)/8, $0x8000000000000000
 GLOBL fft_turn<>(SB), RODATA|NOPTR, $32
 
 // func pass2AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·pass2AVX2(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R8
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R8
 
 group2:
 	VBROADCASTSD (DX), Y0
@@ -119,21 +122,23 @@ run3:
 	DECQ           BX
 	JNZ            group2
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 // func pass3AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·pass3AVX2(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R8
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R8
 
 group4:
 	VBROADCASTSD (DX), Y0
@@ -177,6 +182,7 @@ run5:
 	DECQ           BX
 	JNZ            group4
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_bfdffffffffffffc<>+0(SB)/8, $0xbfdffffffffffffc
@@ -192,18 +198,19 @@ DATA vec64_3febb67ae8584cac<>+24(SB)/8, $0x3febb67ae8584cac
 GLOBL vec64_3febb67ae8584cac<>(SB), RODATA|NOPTR, $32
 
 // func pass4AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·pass4AVX2(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R9
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R9
 
 group6:
 	VBROADCASTSD (DX), Y0
@@ -256,21 +263,23 @@ run7:
 	DECQ           BX
 	JNZ            group6
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 // func pass5AVX2(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, SSE
 TEXT ·pass5AVX2(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R9
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R9
 
 group8:
 	MOVQ SI, R10
@@ -350,6 +359,7 @@ run9:
 	DECQ           BX
 	JNZ            group8
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fd3c6ef372fe950<>+0(SB)/8, $0x3fd3c6ef372fe950
@@ -387,3 +397,9 @@ DATA vec64_bfee6f0e13445500<>+8(SB)/8, $0xbfee6f0e13445500
 DATA vec64_bfee6f0e13445500<>+16(SB)/8, $0xbfee6f0e13445500
 DATA vec64_bfee6f0e13445500<>+24(SB)/8, $0xbfee6f0e13445500
 GLOBL vec64_bfee6f0e13445500<>(SB), RODATA|NOPTR, $32
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

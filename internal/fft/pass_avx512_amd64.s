@@ -5,15 +5,16 @@
 #include "textflag.h"
 
 // func pass4FirstAVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, n int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, SSE
 TEXT ·pass4FirstAVX512(SB), NOSPLIT, $0-40
-	MOVQ y+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ roots+16(FP), DX
-	MOVQ m+24(FP), BX
-	MOVQ n+32(FP), SI
-	SHLQ $0x04, BX
-	LEAQ (BX)(BX*2), DI
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    n+32(FP), SI
+	SHLQ    $0x04, BX
+	LEAQ    (BX)(BX*2), DI
 
 first1:
 	VMOVUPD        (CX), Z0
@@ -76,6 +77,7 @@ first1:
 	DECQ           SI
 	JNZ            first1
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 DATA fft_turn<>+0(SB)/8, $0x0000000000000000
@@ -89,18 +91,19 @@ DATA fft_turn<>+56(SB)/8, $0x8000000000000000
 GLOBL fft_turn<>(SB), RODATA|NOPTR, $64
 
 // func pass2AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, SSE
 TEXT ·pass2AVX512(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R8
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R8
 
 group2:
 	VBROADCASTSD (DX), Z0
@@ -127,21 +130,23 @@ run3:
 	DECQ           BX
 	JNZ            group2
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 // func pass3AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, SSE
 TEXT ·pass3AVX512(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R8
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R8
 
 group4:
 	VBROADCASTSD (DX), Z0
@@ -185,6 +190,7 @@ run5:
 	DECQ             BX
 	JNZ              group4
 	VZEROUPPER
+	LDMXCSR          mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_bfdffffffffffffc<>+0(SB)/8, $0xbfdffffffffffffc
@@ -194,18 +200,19 @@ DATA vec64_3febb67ae8584cac<>+0(SB)/8, $0x3febb67ae8584cac
 GLOBL vec64_3febb67ae8584cac<>(SB), RODATA|NOPTR, $8
 
 // func pass4AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, SSE
 TEXT ·pass4AVX512(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R9
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R9
 
 group6:
 	VBROADCASTSD (DX), Z0
@@ -258,21 +265,23 @@ run7:
 	DECQ           BX
 	JNZ            group6
 	VZEROUPPER
+	LDMXCSR        mode_ieee<>+0(SB)
 	RET
 
 // func pass5AVX512(y unsafe.Pointer, x unsafe.Pointer, roots unsafe.Pointer, m int, run int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, SSE
 TEXT ·pass5AVX512(SB), NOSPLIT, $0-40
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  roots+16(FP), DX
-	MOVQ  m+24(FP), BX
-	MOVQ  run+32(FP), SI
-	SHLQ  $0x04, SI
-	MOVQ  SI, DI
-	IMULQ BX, DI
-	LEAQ  (DI)(DI*2), R8
-	LEAQ  (SI)(SI*2), R9
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    roots+16(FP), DX
+	MOVQ    m+24(FP), BX
+	MOVQ    run+32(FP), SI
+	SHLQ    $0x04, SI
+	MOVQ    SI, DI
+	IMULQ   BX, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (SI)(SI*2), R9
 
 group8:
 	MOVQ SI, R10
@@ -352,6 +361,7 @@ run9:
 	DECQ             BX
 	JNZ              group8
 	VZEROUPPER
+	LDMXCSR          mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fd3c6ef372fe950<>+0(SB)/8, $0x3fd3c6ef372fe950
@@ -371,3 +381,9 @@ GLOBL vec64_3fd3c6ef372fe94c<>(SB), RODATA|NOPTR, $8
 
 DATA vec64_bfee6f0e13445500<>+0(SB)/8, $0xbfee6f0e13445500
 GLOBL vec64_bfee6f0e13445500<>(SB), RODATA|NOPTR, $8
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

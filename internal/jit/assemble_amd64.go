@@ -353,7 +353,7 @@ func (g *generator) constantsOf(in fused) {
 		}
 	case scalar.Expm1:
 		_, high := g.expRange()
-		for _, x := range []float64{-40, high, 0.5} {
+		for _, x := range []float64{-40, high, 0, 0.5} {
 			g.constantOf(x)
 		}
 	case scalar.Tanh, scalar.Erf:

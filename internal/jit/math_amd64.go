@@ -178,13 +178,16 @@ func (g *generator) tanh(d, x int) {
 func (g *generator) expm1(d, x int) {
 	none := masking{}
 	_, high := g.expRange()
-	a, n, q := g.vector(), g.vector(), g.vector()
+	a, n, q, k := g.vector(), g.vector(), g.vector(), g.mask()
 	g.c.regs(g.op(opMax), a, g.constantOf(-40), x, none)
 	g.c.regs(g.op(opMin), a, g.constantOf(high), a, none)
 	g.reduced(n, q, a)
 	g.c.regs(g.op38(opScale), n, g.constantOf(0.5), n, none)
-	g.with(g.op(opSub), a, n, 0.5)
-	g.c.regs(g.op38(opFMA213), q, n, a, none)
+	g.with(g.op(opSub), d, n, 0.5)
+	g.c.regs(g.op38(opFMA213), q, n, d, none)
 	g.c.regs(g.op(opAdd), d, q, q, none)
+	g.compare(k, d, g.constantOf(0), 0)
+	g.c.regs(g.op(opAdd), d, d, a, masking{k: byte(k)}) // the half of the smallest normal number is flushed
 	g.free = append(g.free, a, n, q)
+	g.freeMask = append(g.freeMask, k)
 }

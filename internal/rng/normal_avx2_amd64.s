@@ -5,16 +5,17 @@
 #include "textflag.h"
 
 // func quantileCenterAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·quantileCenterAVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done1
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done1
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop2:
 	CMPQ    AX, $-4
@@ -64,6 +65,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -77,6 +79,7 @@ store5:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fe0000000000000<>+0(SB)/8, $0x3fe0000000000000
@@ -206,16 +209,17 @@ DATA vec_tail<>+60(SB)/4, $0x00000000
 GLOBL vec_tail<>(SB), RODATA|NOPTR, $64
 
 // func quantileCenter32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX
+// Requires: AVX, SSE
 TEXT ·quantileCenter32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done6
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done6
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop7:
 	CMPQ      AX, $-4
@@ -271,6 +275,7 @@ compute9:
 
 done6:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail8:
@@ -288,6 +293,7 @@ store10:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec32_80000000<>+0(SB)/4, $0x80000000
@@ -313,16 +319,17 @@ DATA vec64_3df0000000000000<>+24(SB)/8, $0x3df0000000000000
 GLOBL vec64_3df0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func quantileTailAVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·quantileTailAVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done11
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*8), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*8), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done11
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*8), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*8), DX
+	NEGQ    AX
 
 loop12:
 	CMPQ    AX, $-4
@@ -417,6 +424,7 @@ compute14:
 
 done11:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail13:
@@ -430,6 +438,7 @@ store15:
 	VMOVUPS    32(DX)(AX*8), Y1
 	VMASKMOVPD Y0, Y1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_0<>+0(SB)/8, $0x0000000000000000
@@ -625,16 +634,17 @@ DATA vec64_40006cefbb46a449<>+24(SB)/8, $0x40006cefbb46a449
 GLOBL vec64_40006cefbb46a449<>(SB), RODATA|NOPTR, $32
 
 // func quantileTail32AVX2(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, SSE
 TEXT ·quantileTail32AVX2(SB), NOSPLIT, $0-40
-	MOVQ  n+32(FP), AX
-	TESTQ AX, AX
-	JZ    done16
-	MOVQ  dst+0(FP), CX
-	LEAQ  (CX)(AX*4), CX
-	MOVQ  a+8(FP), DX
-	LEAQ  (DX)(AX*4), DX
-	NEGQ  AX
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    n+32(FP), AX
+	TESTQ   AX, AX
+	JZ      done16
+	MOVQ    dst+0(FP), CX
+	LEAQ    (CX)(AX*4), CX
+	MOVQ    a+8(FP), DX
+	LEAQ    (DX)(AX*4), DX
+	NEGQ    AX
 
 loop17:
 	CMPQ      AX, $-4
@@ -735,6 +745,7 @@ compute19:
 
 done16:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail18:
@@ -752,4 +763,11 @@ store20:
 	VMOVUPS    32(DX)(AX*4), X1
 	VMASKMOVPS X0, X1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR    mode_ieee<>+0(SB)
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

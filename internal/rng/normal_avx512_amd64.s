@@ -5,8 +5,9 @@
 #include "textflag.h"
 
 // func quantileCenterAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·quantileCenterAVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done1
@@ -81,6 +82,7 @@ compute4:
 
 done1:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail3:
@@ -100,6 +102,7 @@ store5:
 	KMOVW   BX, K1
 	VMOVUPD Z18, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3fe0000000000000<>+0(SB)/8, $0x3fe0000000000000
@@ -157,8 +160,9 @@ DATA vec64_3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
 GLOBL vec64_3ff0000000000000<>(SB), RODATA|NOPTR, $8
 
 // func quantileCenter32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·quantileCenter32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done6
@@ -238,6 +242,7 @@ compute9:
 
 done6:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail8:
@@ -259,14 +264,16 @@ store10:
 	VCVTPD2PS Z19, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_3df0000000000000<>+0(SB)/8, $0x3df0000000000000
 GLOBL vec64_3df0000000000000<>(SB), RODATA|NOPTR, $8
 
 // func quantileTailAVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·quantileTailAVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done11
@@ -387,6 +394,7 @@ compute14:
 
 done11:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail13:
@@ -406,6 +414,7 @@ store15:
 	KMOVW   BX, K1
 	VMOVUPD Z19, K1, (CX)(AX*8)
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA vec64_0<>+0(SB)/8, $0x0000000000000000
@@ -505,8 +514,9 @@ DATA vec64_40006cefbb46a449<>+0(SB)/8, $0x40006cefbb46a449
 GLOBL vec64_40006cefbb46a449<>(SB), RODATA|NOPTR, $8
 
 // func quantileTail32AVX512(dst unsafe.Pointer, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, n int)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·quantileTail32AVX512(SB), NOSPLIT, $0-40
+	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         n+32(FP), AX
 	TESTQ        AX, AX
 	JZ           done16
@@ -631,6 +641,7 @@ compute19:
 
 done16:
 	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 tail18:
@@ -652,4 +663,11 @@ store20:
 	VCVTPD2PS Z19, Y0
 	VMOVUPS   Y0, K1, (CX)(AX*4)
 	VZEROUPPER
+	LDMXCSR   mode_ieee<>+0(SB)
 	RET
+
+DATA mode_flush<>+0(SB)/4, $0x00009fc0
+GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
+
+DATA mode_ieee<>+0(SB)/4, $0x00001f80
+GLOBL mode_ieee<>(SB), RODATA|NOPTR, $4

@@ -4,11 +4,43 @@ package scalar
 // stable forms where the textbook form loses digits, and the standard library for the rest. A function that is not defined
 // for the dtype is NaN, zero or false.
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
+
+// Flush returns x, or zero with the sign of x if x is denormal: nearer to zero than the smallest normal number of its type, 2^-126 or 2^-1022.
+func Flush[T float32 | float64](x T) T {
+	limit := 0x1p-126
+	if unsafe.Sizeof(x) == 8 {
+		limit = 0x1p-1022
+	}
+	if math.Abs(float64(x)) < limit {
+		return T(math.Copysign(0, float64(x)))
+	}
+	return x
+}
 
 // F64 is f of up to three float64 arguments; arguments beyond the arity are ignored. Bools are 0 and 1, both as results
 // (comparisons, IsFinite) and as arguments (the condition of Where, the logic functions), where anything but 0 is true.
+// Denormal arguments and results are zero, unless f keeps them.
 func F64(f Func, a, b, c float64) float64 {
+	if f.KeepsDenormals() {
+		return define(f, a, b, c)
+	}
+	return Flush(define(f, Flush(a), Flush(b), Flush(c)))
+}
+
+// F32 is f of float32 arguments: computed in float64 and rounded once. Denormal arguments and results are zero, unless f keeps them.
+func F32(f Func, a, b, c float32) float32 {
+	if f.KeepsDenormals() {
+		return float32(define(f, float64(a), float64(b), float64(c)))
+	}
+	return Flush(float32(define(f, float64(Flush(a)), float64(Flush(b)), float64(Flush(c)))))
+}
+
+// define is f of numbers none of which counts as zero but zero.
+func define(f Func, a, b, c float64) float64 {
 	switch f {
 	case Abs:
 		return math.Abs(a)
@@ -31,7 +63,7 @@ func F64(f Func, a, b, c float64) float64 {
 	case Expm1:
 		return math.Expm1(a)
 	case Log:
-		return log(a)
+		return math.Log(a)
 	case Log1p:
 		return math.Log1p(a)
 	case Sin:
@@ -172,15 +204,6 @@ func common[T int32 | int64 | float64](f Func, a, b, c T) (y T, ok bool) {
 	return 0, false
 }
 
-// log is the natural logarithm. The standard library's assembly for amd64 treats denormal numbers as normal ones, so they are
-// made normal first.
-func log(a float64) float64 {
-	if a > 0 && a < 0x1p-1022 {
-		return math.Log(a*0x1p52) - 52*math.Ln2
-	}
-	return math.Log(a)
-}
-
 // log2 is k + log2(f) of a = f*2^k with sqrt(1/2) <= f < sqrt(2): exact for powers of two, and with all digits near 1, where math.Log2 has lost some.
 func log2(a float64) float64 {
 	if !(a > 0) || math.IsInf(a, 1) {
@@ -255,11 +278,6 @@ func geluPrime(a float64) float64 {
 	}
 	const invSqrt2Pi = 0.39894228040143267793994605993438
 	return 0.5*math.Erfc(-a/math.Sqrt2) + a*invSqrt2Pi*math.Exp(-0.5*a*a)
-}
-
-// F32 is f of float32 arguments: computed in float64 and rounded once.
-func F32(f Func, a, b, c float32) float32 {
-	return float32(F64(f, float64(a), float64(b), float64(c)))
 }
 
 // I32 is f of int32 arguments; see Int.

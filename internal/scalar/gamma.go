@@ -66,11 +66,11 @@ func lgamma(a float64) float64 {
 		if sin == 0 {
 			return math.Inf(1)
 		}
-		return math.Log(math.Pi) - log(math.Abs(sin)) - lgamma(1-a)
+		return math.Log(math.Pi) - math.Log(math.Abs(sin)) - lgamma(1-a)
 	case a < 0.5:
-		return a*polynomial(a, lgammaCoefficients[:]) - log(a*(1+a))
+		return a*polynomial(a, lgammaCoefficients[:]) - math.Log(a*(1+a))
 	case a < 1.5:
-		return (a-1)*polynomial(a-1, lgammaCoefficients[:]) - log(a)
+		return (a-1)*polynomial(a-1, lgammaCoefficients[:]) - math.Log(a)
 	case a <= 2.5:
 		return (a - 2) * polynomial(a-2, lgammaCoefficients[:])
 	}

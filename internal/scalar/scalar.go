@@ -171,3 +171,13 @@ func (f Func) GivesBool() bool {
 	d := infos[f].domain
 	return d == compare || d == logic || d == finite
 }
+
+// KeepsDenormals reports whether the function of floats leaves denormal numbers as they are, because it selects one of its arguments or works
+// on the sign alone. For all others they count as zero.
+func (f Func) KeepsDenormals() bool {
+	switch f {
+	case Neg, Abs, Min, Max, Clip, ReLU, Where:
+		return true
+	}
+	return false
+}

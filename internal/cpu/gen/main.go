@@ -75,6 +75,9 @@ func generate(dir string) ([]string, error) {
 		f.build(c)
 		ir, err := c.Result()
 		if err == nil {
+			err = flushDenormals(ir)
+		}
+		if err == nil {
 			err = pass.Compile.Execute(ir)
 		}
 		if err != nil {

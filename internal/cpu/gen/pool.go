@@ -66,6 +66,7 @@ func (p *poolGen) scan(x, offsets, taps GPVirtual, mask Op, better func(t GPVirt
 // largest emits the kernel that writes the largest elements.
 func (p *poolGen) largest() {
 	p.Function("poolLargest32AVX512")
+	keeping["poolLargest32AVX512"] = true
 	p.Attributes(NOSPLIT)
 	p.Pragma("noescape")
 	p.SignatureExpr("func(y *byte, x *byte, offsets *int, taps int, n int)")

@@ -449,6 +449,8 @@ type vecKernel struct {
 	// of them and returns how many elements it has done.
 	beyond func(m *machine, x []Op) Op
 
+	keeps bool // denormal numbers, see keeping
+
 	hold int // how many constants and tables AVX-512 code keeps in registers
 }
 
@@ -484,6 +486,7 @@ func (m *machine) argument(name string) reg.GPVirtual {
 // function assembles one kernel: the loop over whole vectors, whose last round may be a partial one.
 func (m *machine) function(k vecKernel) {
 	m.Function(k.name + m.level.String())
+	keeping[k.name+m.level.String()] = k.keeps
 	if k.beyond != nil {
 		signature(m.Context, []string{"dst", "a"}, []string{"n"}, "done")
 	} else {

@@ -27,8 +27,8 @@ func castKernels() []vecKernel {
 		{name: "Bool, I64", f64: true, in: "b", out: element, body: func(m *machine, x []Op) Op { return m.keep(x[0], constant(1)) }},
 		{name: "F32, I32", in: "x", out: element, body: func(m *machine, x []Op) Op { return m.truncate(x[0]) }},
 		{name: "I32, F32", in: "x", out: element, body: func(m *machine, x []Op) Op { return m.fromInt(x[0]) }},
-		{name: "F32, F64", f64: true, in: "h", out: element, body: same},
-		{name: "F64, F32", f64: true, in: "x", out: narrower, body: same},
+		{name: "F32, F64", f64: true, in: "h", out: element, body: same, keeps: true},
+		{name: "F64, F32", f64: true, in: "x", out: narrower, body: same, keeps: true},
 	}
 }
 

@@ -117,7 +117,8 @@ func (m *machine) expm1(x Op) Op {
 	n, q := m.expm1Reduced(x, nil)
 	s := m.powerOfTwo(n, 0.5)
 	y := m.fma(q, s, m.sub(s, m.f(0.5)))
-	return m.add(y, y)
+	y = m.add(y, y)
+	return m.add(y, m.keep(m.compare(equal, y, m.f(0)), x)) // the half of the smallest normal number is flushed
 }
 
 // tanh is x times a function in pieces for f32, and e/(e+2) with e = e^(2|x|) - 1 and the sign of x for f64.
@@ -187,18 +188,11 @@ func (m *machine) log(x Op) Op {
 	return m.logEdges(m.logOf(f, k), x, m.f(0))
 }
 
-// splitLog splits off the exponent, x = (1+f) * 2^k, after having made small denormal numbers large.
+// splitLog splits off the exponent, x = (1+f) * 2^k.
 func (m *machine) splitLog(x Op) (f, k Op) {
-	smallest := 0x1p-126
-	if m.f64 {
-		smallest = 0x1p-1022
-	}
-	bits := m.mantissaBits()
-	small := m.compare(less, x, m.f(smallest))
-	scaled := m.choose(small, m.mul(x, m.f(math.Ldexp(1, bits))), x)
-	i := m.isub(scaled, m.sqrtHalf())
-	k = m.sub(m.exponent(i), m.keep(small, m.f(float64(bits))))
-	return m.sub(m.iadd(m.and(i, constant(1)<<bits-1), m.sqrtHalf()), m.f(1)), k
+	i := m.isub(x, m.sqrtHalf())
+	k = m.exponent(i)
+	return m.sub(m.iadd(m.and(i, constant(1)<<m.mantissaBits()-1), m.sqrtHalf()), m.f(1)), k
 }
 
 // logEdges puts y = log(x - zero) right where it is no number: NaN below zero, -infinity at zero, infinity and NaN as they
@@ -211,7 +205,7 @@ func (m *machine) logEdges(y, x, zero Op) Op {
 }
 
 // log1p splits 1+x = (1+f) * 2^k with f = x*2^-k + (2^-k - 1), which does not round 1+x. Numbers from 2^100 on, to which 1
-// adds nothing, are made smaller so that 2^-k is no denormal number.
+// adds nothing, are made smaller so that 2^-k is not denormal.
 func (m *machine) log1p(x Op) Op {
 	large := m.compare(greater, x, m.f(0x1p100))
 	scaled := m.choose(large, m.mul(x, m.f(0x1p-40)), x)
@@ -243,7 +237,7 @@ func (m *machine) softplus(x Op) Op {
 
 // normal returns what GELU and its derivative are made of: a = |x| bounded to where the density is zero, e^(-a^2/2) = e * 2^n,
 // and t = Phi(-a) * e^(a^2/2). The square is kept with its rounding error, which the exponential would enlarge; the factor
-// 2^n comes last, so that a denormal result is rounded once.
+// 2^n comes last, so that no other factor is flushed to zero before.
 func (m *machine) normal(x Op) (a, e, n, t Op) {
 	a = m.smaller(m.load(m.f(14.75)), m.absolute(x))
 	square := m.mul(a, a)
@@ -328,7 +322,7 @@ func (m *machine) sinCos(x Op, quarter uint64) Op {
 // sign is x where it is zero or NaN, else 1 with the sign of x.
 func (m *machine) sign(x Op) Op {
 	one := m.or(m.and(x, m.signBit()), m.f(1))
-	return m.choose(m.compare(differs, x, m.f(0)), one, x)
+	return m.choose(m.compare(differs, x, m.f(0)), one, m.add(x, x)) // zero, with the sign of a denormal number, or NaN
 }
 
 func (m *machine) relu(x Op) Op { return m.keep(m.compare(notLessEqual, x, m.f(0)), x) }
@@ -348,6 +342,10 @@ func floatKernels(f64 bool) []vecKernel {
 	compare := func(name string, how U8) vecKernel {
 		return vecKernel{name: name, f64: f64, in: "xx", out: boolean, body: func(m *machine, x []Op) Op { return m.compare(how, x[0], x[1]) }}
 	}
+	selection := func(k vecKernel) vecKernel {
+		k.keeps = true
+		return k
+	}
 	return []vecKernel{
 		unary("Neg", (*machine).negative),
 		unary("Abs", (*machine).absolute),
@@ -359,7 +357,7 @@ func floatKernels(f64 bool) []vecKernel {
 		unary("Floor", func(m *machine, x Op) Op { return m.round(x, down) }),
 		unary("Ceil", func(m *machine, x Op) Op { return m.round(x, up) }),
 		unary("Round", func(m *machine, x Op) Op { return m.round(x, toNearest) }),
-		unary("ReLU", (*machine).relu),
+		selection(unary("ReLU", (*machine).relu)),
 		{name: "IsFinite", f64: f64, in: "x", out: boolean, body: func(m *machine, x []Op) Op {
 			return m.compare(lessEqual, m.absolute(x[0]), m.f(biggest))
 		}},
@@ -367,8 +365,8 @@ func floatKernels(f64 bool) []vecKernel {
 		binary("Sub", (*machine).sub),
 		binary("Mul", (*machine).mul),
 		binary("Div", (*machine).div),
-		binary("Min", (*machine).minimum),
-		binary("Max", (*machine).maximum),
+		selection(binary("Min", (*machine).minimum)),
+		selection(binary("Max", (*machine).maximum)),
 		binary("ReLUGrad", func(m *machine, x, y Op) Op { return m.keep(m.compare(greater, y, m.f(0)), x) }),
 		binary("LeakyReLU", func(m *machine, x, y Op) Op {
 			return m.choose(m.compare(greater, x, m.f(0)), x, m.mul(x, y))
@@ -376,7 +374,7 @@ func floatKernels(f64 bool) []vecKernel {
 		compare("Eq", equal), compare("Ne", notEqual), compare("Lt", less), compare("Le", lessEqual),
 		compare("Gt", greater), compare("Ge", greaterEqual),
 		{name: "Where", f64: f64, in: "bxx", out: element, body: func(m *machine, x []Op) Op { return m.choose(x[0], x[1], x[2]) }},
-		{name: "Clip", f64: f64, in: "xxx", out: element, body: func(m *machine, x []Op) Op {
+		{name: "Clip", f64: f64, in: "xxx", out: element, keeps: true, body: func(m *machine, x []Op) Op {
 			return m.minimum(m.maximum(x[0], x[1]), x[2])
 		}},
 		{name: "MulAdd", f64: f64, in: "xxx", out: element, body: func(m *machine, x []Op) Op { return m.fma(x[0], x[1], x[2]) }},

@@ -62,6 +62,7 @@ const unroll = 4
 // the identity. A sum of f32 is taken in f64.
 func (m *machine) rows(k rowKernel, name string) {
 	m.Function(name + m.level.String())
+	keeping[name+m.level.String()] = k.kind == "Max" || k.kind == "Min"
 	signature(m.Context, []string{"dst", "src"}, []string{"rows", "cols"})
 	kind := rune(element)
 	from := m.size()
@@ -213,6 +214,7 @@ func (m *machine) settle(k rowKernel, x, nan Op, dst reg.GPVirtual) {
 // pass by.
 func (m *machine) columns(k rowKernel, name string) {
 	m.Function(name + m.level.String())
+	keeping[name+m.level.String()] = k.kind == "Max" || k.kind == "Min"
 	signature(m.Context, []string{"dst", "src"}, []string{"rows", "cols"})
 	dst, src, rows, left := m.argument("dst"), m.argument("src"), m.argument("rows"), m.argument("cols")
 	stride := m.GP64()

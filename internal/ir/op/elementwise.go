@@ -72,7 +72,11 @@ func evalScalar(f scalar.Func, out ir.Array, in []ir.Array, i int) {
 		for j, a := range in {
 			x[j] = a.Float(i)
 		}
-		out.SetFloat(i, scalar.F64(f, x[0], x[1], x[2]))
+		if dtype == ir.F32 {
+			out.SetFloat(i, float64(scalar.F32(f, float32(x[0]), float32(x[1]), float32(x[2]))))
+		} else {
+			out.SetFloat(i, scalar.F64(f, x[0], x[1], x[2]))
+		}
 		return
 	}
 	var x [3]int64
@@ -109,10 +113,15 @@ func (op Cast) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is the reference kernel.
 func (op Cast) Eval(out ir.Array, in []ir.Array) {
 	for i := range out.Size() {
-		if in[0].DType.Float() {
-			out.SetFloat(i, in[0].Float(i))
-		} else {
-			out.SetInt(i, in[0].Int(i))
+		switch x := in[0]; {
+		case x.DType == ir.F32 && op.To == ir.Bool: // a comparison with zero
+			out.SetFloat(i, float64(scalar.F32(scalar.Ne, float32(x.Float(i)), 0, 0)))
+		case x.DType == ir.F64 && op.To == ir.Bool:
+			out.SetFloat(i, scalar.F64(scalar.Ne, x.Float(i), 0, 0))
+		case x.DType.Float():
+			out.SetFloat(i, x.Float(i))
+		default:
+			out.SetInt(i, x.Int(i))
 		}
 	}
 }
