@@ -160,3 +160,45 @@ func TestZeroGradientFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestMomentsReachZero trains until the gradients of all params are 0 and waits for the moments, which may not stop short of 0 at the smallest number of
+// their dtype.
+func TestMomentsReachZero(t *testing.T) {
+	for name, make := range map[string]func() optim.Optimizer{
+		"SGD":   func() optim.Optimizer { o := optim.NewSGD(0.1); o.Momentum = 0.9; return o },
+		"Adam":  func() optim.Optimizer { o := optim.NewAdam(1e-3); o.Beta2 = 0.9; return o },
+		"AdamW": func() optim.Optimizer { o := optim.NewAdamW(1e-3); o.Beta2 = 0.9; return o },
+	} {
+		for dtype, steps := range map[tarn.DType]int{tarn.F32: 1500, tarn.F64: 8000} {
+			p, opt := network(dtype), make()
+			loss := p.loss
+			p.loss = func(g *tarn.Graph, rows int) *tarn.Value {
+				l := loss(g, rows)
+				return l.Mul(g.Runs().Lt(tarn.Num(3)).Cast(l.DType()))
+			}
+			program := p.compile(t, opt, p.rows)
+			for range 3 {
+				run(t, program, p.batch())
+			}
+			moved := 0.0
+			for _, s := range statesOf(t, opt).All() {
+				moved = max(moved, math.Abs(s.Tensor().Float(0)))
+			}
+			batch := p.batch()
+			for range steps {
+				run(t, program, batch)
+			}
+			for state, s := range statesOf(t, opt).All() {
+				for i := range s.Tensor().Size() {
+					if x := s.Tensor().Float(i); x != 0 {
+						t.Errorf("%s %v: %s[%d] is %g after %d steps without a gradient", name, dtype, state, i, x, steps)
+						break
+					}
+				}
+			}
+			if moved == 0 {
+				t.Errorf("%s %v: no moment was ever different from 0", name, dtype)
+			}
+		}
+	}
+}

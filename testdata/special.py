@@ -123,7 +123,7 @@ TORCH = {
     "Erfc edges": (torch.special.erfc, [[-INF, INF, 30, -30, 0]]),
     "ErfInv edges": (lambda x: torch.erfinv(x.detach()), [[-1, 1, 1.5, -2, NAN, 0]]),
     "Exp2 edges": (torch.exp2, [[-INF, INF, -1080, 1024, 3, -4, 0]]),
-    "Log2 edges": (lambda x: torch.log2(x.detach()), [[0, -1, INF, NAN, 8, 0.125, 5e-324]]),
+    "Log2 edges": (lambda x: torch.log2(x.detach()), [[0, -1, INF, NAN, 8, 0.125, 2.2250738585072014e-308]]),
     "Asinh edges": (torch.asinh, [[-INF, INF, 0]]),
     "Acosh edges": (lambda x: torch.acosh(x.detach()), [[1, 0.5, -3, -1e10, INF, NAN]]),
     "Atanh edges": (lambda x: torch.atanh(x.detach()), [[1, -1, 2, 0, NAN]]),

@@ -46,7 +46,7 @@ func goTiles[T float32 | float64](rows, cols, k int, a unsafe.Pointer, aRow, aCo
 			if add {
 				sum += *out
 			}
-			*out = sum
+			*out = flush(sum)
 		}
 	}
 }
@@ -73,6 +73,6 @@ func goTile4x2[T float32 | float64](k int, a unsafe.Pointer, aRow, aCol int, b u
 			r[0] += out[0]
 			r[1] += out[1]
 		}
-		*out = r
+		*out = [2]T{flush(r[0]), flush(r[1])}
 	}
 }

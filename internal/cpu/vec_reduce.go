@@ -87,7 +87,7 @@ func rowReduction[T number](kind Reduce) Rows {
 				for _, v := range s[r*cols : (r+1)*cols] {
 					p *= v
 				}
-				d[r] *= p
+				d[r] = flush(d[r] * p)
 			}
 		}
 	case Max:

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -548,6 +549,39 @@ func TestPair(t *testing.T) {
 					t.Fatalf("%v, output %d at %v: %v, want %v", order, k, x[i], got[k][i], want)
 				}
 			}
+		}
+	}
+}
+
+// TestDenormals asserts that denormal operands and results are zero in generated code, and not in the Go code that follows it.
+func TestDenormals(t *testing.T) {
+	needAVX512(t)
+	runtime.LockOSThread() // the mode is the thread's
+	defer runtime.UnlockOSThread()
+	for _, double := range []bool{false, true} {
+		smallest := 0x1p-126
+		if double {
+			smallest = 0x1p-1022
+		}
+		small := math.Sqrt(smallest) / 2
+		r := &Run{Double: double, Inputs: []Input{{Slot: 0}, {Slot: 1}},
+			Instrs:  []Instr{{Func: scalar.Mul, Args: [3]int{0, 1}}, {Func: scalar.Eq, Args: [3]int{0, 1}}},
+			Outputs: []Output{{Slot: 2, Value: 2}, {Slot: 3, Value: 3}}}
+		x := []float64{small, -small, smallest, smallest / 2, 1 << 20, smallest / 2, -smallest / 2, 2}
+		y := []float64{small, small, 0.5, 1 << 20, smallest / 2, smallest / 4, 0, 3}
+		product := []float64{0, 0, 0, 0, 0, 0, 0, 6}
+		equal := []float64{1, 0, 0, 0, 0, 1, 1, 0}
+		for i, want := range [][]float64{product, equal} {
+			if got := execute(t, r, [][]float64{x, y}, len(x))[i]; !slices.Equal(got, want) {
+				t.Errorf("double %v, output %d: %v, want %v", double, i, got, want)
+			}
+		}
+		half := smallest * x[7] / 4
+		if !double {
+			half = float64(float32(smallest) * float32(x[7]) / 4)
+		}
+		if half == 0 {
+			t.Errorf("double %v: the mode outlived the generated code", double)
 		}
 	}
 }
