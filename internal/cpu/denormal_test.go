@@ -125,6 +125,11 @@ func testDenormals[T float](t *testing.T, l Level, dt DType, smallest T) {
 			}
 		}
 	}
+	places := make([]int64, 1)
+	ordered := append(filled(-smallest / 2)[:n], 0, smallest/4, smallest/2, smallest/4)
+	if ArgMax(places, ordered, Lines{0, 1, len(ordered), 1}); places[0] != n+2 {
+		t.Errorf("the largest element is said to be at %d", places[0])
+	}
 	if dt == F32 {
 		wide := make([]float64, n)
 		Convert(F32, F64)(unsafe.Pointer(&wide[0]), at(tiny), nil, nil, n)

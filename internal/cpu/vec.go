@@ -45,7 +45,8 @@ type kernel struct {
 
 // Function returns the vector function of f that is best at the current level, or nil if f is not defined for dt. dt is the
 // type of the operands, also where the result is Bool; for Where it is the type of the two values, and the condition is
-// Bool.
+// Bool. Denormal operands count as zero and denormal results are zero, unless f keeps them; at the plain level sums, products and quotients take
+// denormal operands as they are.
 func Function(f scalar.Func, dt DType) Vec {
 	if v := fastFunction(Current(), kernel{f, dt}); v != nil {
 		return v
@@ -72,7 +73,7 @@ type conversion struct{ from, to DType }
 
 // Convert returns the cast between two types. Floats are truncated towards zero to integers; NaN and what does not fit gives
 // the smallest integer, which is what x86 does and PyTorch shows there. I64 is cut to the low bits for I32. To Bool, anything but
-// zero is true, NaN too. A cast to the same type copies.
+// zero is true, NaN too; a denormal number counts as zero. A cast to the same type copies, and casts between float types keep denormal numbers.
 func Convert(from, to DType) Vec {
 	if v := fastConvert(Current(), conversion{from, to}); v != nil {
 		return v
