@@ -30,7 +30,7 @@
 //
 // A float nearer to zero than the smallest normal number of its dtype (2^-126 for F32, 2^-1022 for F64) is denormal, and counts as zero. Results of
 // arithmetic that are denormal are 0, comparisons and conversions to Bool take a denormal operand for 0, and so does arithmetic: Log of it is -Inf. So a
-// decaying average reaches 0, and no step slows down because its numbers have become small. XLA and TensorFlow do the same on CPUs; PyTorch
+// decaying average reaches 0, and no vector kernel slows down because its numbers have become small. XLA and TensorFlow do the same on CPUs; PyTorch
 // does it after torch.set_flush_denormal(true). What only moves, selects or negates elements keeps them, as do sorting, Cast between float
 // dtypes, printing and files, unless the compiler has fused it with arithmetic. Where there are no vector instructions (TARN_CPU=go), sums, products and
 // quotients flush results, but take a denormal operand from outside as it is.
