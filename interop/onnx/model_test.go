@@ -237,6 +237,28 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestBranch takes a branch of which the other one does not fit the operands.
+func TestBranch(t *testing.T) {
+	side := func(op string, inputs ...string) message {
+		return message{}.bytes(1, node(op, inputs, "z")).text(2, "side").bytes(12, info("z", "n"))
+	}
+	choice := writtenNode("If", "", "choice", []string{"c"}, []string{"y"}, attrs{"then_branch": side("Neg", "x"), "else_branch": side("MatMul", "x", "v")})
+	file := modelMessage(17, message{}.bytes(1, choice).bytes(11, info("x", "n")).bytes(11, info("v", "m")).bytes(11, writtenInfo("c", typeBool, []int{})).bytes(12, info("y", "n")))
+	m, err := Read(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := map[string]*tarn.Tensor{"x": tarn.Vector([]float32{1, 2}), "v": tarn.Zeros(tarn.F32, 3), "c": tarn.Scalar(true)}
+	out, err := m.Run(context.Background(), inputs)
+	if err != nil || !slices.Equal(out["y"].F32(), []float32{-1, -2}) {
+		t.Errorf("%v, %v", out["y"], err)
+	}
+	inputs["c"] = tarn.Scalar(false)
+	if _, err := m.Run(context.Background(), inputs); err == nil || !strings.Contains(err.Error(), "MatMul") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // TestExternal reads weights that lie beside the model, and no others.
 func TestExternal(t *testing.T) {
 	dir := t.TempDir()

@@ -214,7 +214,7 @@ func (c *call) branch() []*value {
 	var results []*value
 	side := func(p *graphProto) func([]*tarn.Value) []*tarn.Value {
 		return func([]*tarn.Value) []*tarn.Value {
-			results = c.inner(p, nil)
+			results = c.attempt(p)
 			var out []*tarn.Value
 			for _, v := range results {
 				if v.isList || v.none || v.strings != nil {
@@ -228,6 +228,19 @@ func (c *call) branch() []*value {
 	predicate := c.val(0).Reshape()
 	out := tarn.Cond(predicate, []*tarn.Value{predicate}, side(then), side(otherwise))
 	return c.carried(out, results)
+}
+
+// attempt adds a branch that may not be the one that is taken. If it does not fit the operands, the condition must be known.
+func (c *call) attempt(p *graphProto) []*value {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ours := r.(failure); ours && c.at(0).from != 0 {
+				panic(failure{c.unknown(c.at(0), "which branch is taken, of which one does not fit,")})
+			}
+			panic(r)
+		}
+	}()
+	return c.inner(p, nil)
 }
 
 // carried gives the results of a loop or branch the types of the values that they stand for.
