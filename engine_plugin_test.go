@@ -1,3 +1,7 @@
+//go:build !arm64
+
+// On arm64 the tests run emulated, for which their binary must be static: package pjrt makes it a dynamic one.
+
 package tarn_test
 
 import (
