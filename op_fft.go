@@ -47,14 +47,14 @@ type fourier struct {
 func (op fourier) Attrs() string { return fmt.Sprintf("n=%d scale=%g", op.n, op.scale) }
 
 // roots is the table of the constant operand.
-func roots(a ir.Array) []complex128 {
-	x := ir.Slice[float64](a)
-	return unsafe.Slice((*complex128)(unsafe.Pointer(unsafe.SliceData(x))), len(x)/2)
-}
+func roots(a ir.Array) []complex128 { return asComplex(ir.Slice[float64](a)) }
 
-// complexWork is work as complex numbers.
-func complexWork(work []float64) []complex128 {
-	return unsafe.Slice((*complex128)(unsafe.Pointer(unsafe.SliceData(work))), len(work)/2)
+// asComplex is the memory of numbers as complex ones.
+func asComplex(x []float64) []complex128 {
+	if len(x) < 2 { // a pointer to a complex number must not lead beyond the memory
+		return nil
+	}
+	return unsafe.Slice((*complex128)(unsafe.Pointer(unsafe.SliceData(x))), len(x)/2)
 }
 
 // rowsOf is the number of rows of n elements, and 0 if there is none.
@@ -152,7 +152,7 @@ func fftRows[T fft.Element](op fftOp, out ir.Array, in []ir.Array, first, end in
 	y, re, im, n := ir.Slice[T](out), ir.Slice[T](in[0]), ir.Slice[T](in[1]), op.n
 	for r := first; r < end; r++ {
 		at := r * n
-		fft.Complex(y[2*at:2*at+n], y[2*at+n:2*at+2*n], re[at:at+n], im[at:at+n], op.inverse, op.scale, complexWork(work), roots(in[2]))
+		fft.Complex(y[2*at:2*at+n], y[2*at+n:2*at+2*n], re[at:at+n], im[at:at+n], op.inverse, op.scale, asComplex(work), roots(in[2]))
 	}
 }
 
@@ -220,7 +220,7 @@ func (op rfftOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []flo
 func rfftRows[T fft.Element](op rfftOp, out ir.Array, in []ir.Array, first, end int, work []float64) {
 	y, x, n, m := ir.Slice[T](out), ir.Slice[T](in[0]), op.n, op.n/2+1
 	for r := first; r < end; r++ {
-		fft.Real(y[2*r*m:(2*r+1)*m], y[(2*r+1)*m:(2*r+2)*m], x[r*n:(r+1)*n], op.scale, complexWork(work), roots(in[1]))
+		fft.Real(y[2*r*m:(2*r+1)*m], y[(2*r+1)*m:(2*r+2)*m], x[r*n:(r+1)*n], op.scale, asComplex(work), roots(in[1]))
 	}
 }
 
@@ -300,7 +300,7 @@ func (op irfftOp) RunRows(out ir.Array, in []ir.Array, first, end int, work []fl
 func irfftRows[T fft.Element](op irfftOp, out ir.Array, in []ir.Array, first, end int, work []float64) {
 	y, re, im, n, m := ir.Slice[T](out), ir.Slice[T](in[0]), ir.Slice[T](in[1]), op.n, op.n/2+1
 	for r := first; r < end; r++ {
-		fft.RealInverse(y[r*n:(r+1)*n], re[r*m:(r+1)*m], im[r*m:(r+1)*m], op.scale, complexWork(work), roots(in[2]))
+		fft.RealInverse(y[r*n:(r+1)*n], re[r*m:(r+1)*m], im[r*m:(r+1)*m], op.scale, asComplex(work), roots(in[2]))
 	}
 }
 
