@@ -11,9 +11,11 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/internal/rng"
+	"github.com/seed-49005b45/tarn/train"
 )
 
 // This file measures how good answers are.
@@ -135,12 +137,24 @@ func measure(classes []string, threshold float64, truth outcome, answers []float
 		if e.PerClass[1].Rows > 0 {
 			e.Metrics["F1"] = e.PerClass[1].F1
 		}
-		if auc, ok := areaUnderCurve(truth.class, answers); ok {
-			e.Metrics["AUC"] = auc
-		}
+		e.add("AUC", &train.ROCAUC{Probabilities: true})
 	}
-	e.Metrics["calibration error"] = calibrationError(truth.class, answers, k)
+	e.add("calibration error", &train.CalibrationError{Probabilities: true})
 	return e
+}
+
+// add takes a metric of probabilities, unless there is nothing that it can be measured by, such as rows of one class only.
+func (e *Evaluation) add(name string, m train.Metric) {
+	answers, err := tarn.FromSlice(e.answers, e.Rows, len(e.Classes))
+	if err != nil {
+		return
+	}
+	if err := m.Add(answers, tarn.Vector(e.truth.class)); err != nil {
+		return
+	}
+	if v := m.Value(); !math.IsNaN(v) {
+		e.Metrics[name] = v
+	}
 }
 
 // quantities compares quantities.
@@ -167,72 +181,6 @@ func (e *Evaluation) quantities(truth, answers []float64) {
 	if spread > 0 {
 		e.Metrics["R2"] = 1 - square/spread
 	}
-}
-
-// areaUnderCurve is the share of pairs of a row of the second class and one of the first in which the former has the larger probability; ties count half.
-func areaUnderCurve(class []int32, answers []float64) (float64, bool) {
-	n := len(class)
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(answers[2*a+1], answers[2*b+1]) })
-	var positive, negative, ranks float64
-	for i := 0; i < n; {
-		j := i
-		for j < n && answers[2*order[j]+1] == answers[2*order[i]+1] {
-			j++
-		}
-		for _, row := range order[i:j] {
-			if class[row] == 1 {
-				positive++
-				ranks += float64(i+j+1) / 2
-			} else {
-				negative++
-			}
-		}
-		i = j
-	}
-	if positive == 0 || negative == 0 {
-		return 0, false
-	}
-	return (ranks - positive*(positive+1)/2) / (positive * negative), true
-}
-
-// calibrationError is the mean difference between the largest probability and the share of right answers, over 15 bins of equally many rows.
-// (Nixon et al. 2019, Measuring calibration in deep learning: adaptive calibration error, of the top class.)
-func calibrationError(class []int32, answers []float64, k int) float64 {
-	type pair struct {
-		p     float64
-		right float64
-	}
-	var pairs []pair
-	for i, c := range class {
-		best := 0
-		p := answers[i*k : (i+1)*k]
-		for j, v := range p {
-			if v > p[best] {
-				best = j
-			}
-		}
-		q := pair{p: p[best]}
-		if best == int(c) {
-			q.right = 1
-		}
-		pairs = append(pairs, q)
-	}
-	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(a.p, b.p) })
-	bins := min(15, max(1, len(pairs)/10))
-	off := 0.0
-	for b := range bins {
-		part := pairs[b*len(pairs)/bins : (b+1)*len(pairs)/bins]
-		d := 0.0
-		for _, q := range part {
-			d += q.p - q.right
-		}
-		off += math.Abs(d) / float64(len(pairs))
-	}
-	return off
 }
 
 // Evaluate answers the rows of a table whose targets are known, and measures the answers. Rows without a target are left out.

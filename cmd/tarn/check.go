@@ -17,7 +17,7 @@ import (
 
 // checkCommand has the arguments of check.
 type checkCommand struct {
-	What  string `arg:"" name:"what" help:"mnist or gpt, the network and the data of train mnist or train gpt; with --model a table: CSV or TSV, - is the standard input."`
+	What  string `arg:"" name:"what" help:"mnist or gpt, the network and the data of train mnist or train gpt; with --model a table: CSV, TSV, Parquet, or FILE#TABLE of an SQLite database, - is the standard input."`
 	Model string `placeholder:"FILE" help:"A model that tarn fit made: compare the values of a table with those that it has learned from, and find what it cannot read."`
 	JSON  bool   `name:"json" help:"With --model: print the comparison as JSON."`
 	dialectFlags

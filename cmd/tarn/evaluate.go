@@ -20,7 +20,7 @@ import (
 // evaluateCommand has the arguments of evaluate.
 type evaluateCommand struct {
 	Model string `arg:"" help:"A model that tarn fit made."`
-	File  string `arg:"" help:"A table with the model's columns and the target: CSV or TSV; - is the standard input."`
+	File  string `arg:"" help:"A table with the model's columns and the target: CSV, TSV, Parquet, or FILE#TABLE of an SQLite database; - is the standard input."`
 	By    names  `placeholder:"COLUMN,..." help:"Also say how good the answers are for each value of these columns, which the model need not read."`
 	dialectFlags
 	Report    string `placeholder:"DIR" help:"Folder for a report: a page, the same as JSON, pictures and a model card."`

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -26,7 +27,7 @@ import (
 
 // fitCommand has the arguments of fit.
 type fitCommand struct {
-	File   string `arg:"" help:"A table: CSV or TSV, packed with gzip or zstd or not; - is the standard input. Or a folder of pictures, with a folder in it for each class."`
+	File   string `arg:"" help:"A table: CSV or TSV, packed with gzip or zstd or not; a Parquet file; or FILE#TABLE of an SQLite database; - is the standard input. Or a folder of pictures, with a folder in it for each class."`
 	Target string `placeholder:"COLUMN" help:"Column to predict; of pictures, how their class is called (class)."`
 	Out    string `placeholder:"FILE" help:"File of the model, by default that of the table with .tarn at its end."`
 	Report string `placeholder:"DIR" help:"Folder for a report: a page, the same as JSON, pictures and a model card."`
@@ -163,6 +164,8 @@ func (c *networkFlags) set(o *fit.Options) {
 
 // Run makes the model.
 func (c *fitCommand) Run(env *environment) error {
+	// A large table is most of the memory and hardly changes: collecting more often costs little, and keeps what is not used small.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	if done, err := c.media(env); done || err != nil {
 		return err
 	}
@@ -310,8 +313,9 @@ func modelName(path string) string {
 	if path == "-" {
 		return "model.tarn"
 	}
+	path, _, _ = strings.Cut(path, "#") // the table within a database
 	base := filepath.Base(path)
-	for _, ext := range []string{".gz", ".zst", ".csv", ".tsv", ".txt", ".tab", ".data"} {
+	for _, ext := range []string{".gz", ".zst", ".csv", ".tsv", ".txt", ".tab", ".data", ".parquet", ".db", ".sqlite", ".sqlite3"} {
 		if rest, found := strings.CutSuffix(base, ext); found && rest != "" {
 			base = rest
 		}

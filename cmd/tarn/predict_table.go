@@ -24,7 +24,7 @@ import (
 // predictCommand has the arguments of predict.
 type predictCommand struct {
 	Model   string `arg:"" name:"model" help:"A model that tarn fit made, or the folder of a run of train mnist."`
-	File    string `arg:"" optional:"" default:"-" help:"Rows to answer: CSV, TSV or JSON lines, with the model's columns in any order and others; - is the standard input (-). For a run: an IDX or npy file with one or more images of 28 by 28, as bytes or as numbers from 0 to 1; or a PNG, JPEG, GIF or WebP picture of one digit, of any size. The ink may be bright on dark or dark on bright. An orientation in the picture's EXIF data is ignored."`
+	File    string `arg:"" optional:"" default:"-" help:"Rows to answer: CSV, TSV, JSON lines, Parquet, or FILE#TABLE of an SQLite database, with the model's columns in any order and others; - is the standard input (-). For a run: an IDX or npy file with one or more images of 28 by 28, as bytes or as numbers from 0 to 1; or a PNG, JPEG, GIF or WebP picture of one digit, of any size. The ink may be bright on dark or dark on bright. An orientation in the picture's EXIF data is ignored."`
 	Out     string `placeholder:"FILE" help:"File to write the answers to, instead of the standard output."`
 	Proba   bool   `help:"Also write the probability of each class, or the bounds within which 9 of 10 quantities lie."`
 	Keep    names  `placeholder:"COLUMN,..." help:"Write these columns of the rows before the answers."`
@@ -118,6 +118,16 @@ func (a *answering) all(ctx context.Context, w io.Writer) error {
 	options.Schema = a.schema()
 	source := standardInput
 	if a.command.File != "-" {
+		if t, found, err := otherTable(a.command.File, options); found {
+			out := bufio.NewWriter(w)
+			if err == nil {
+				err = a.part(ctx, out, t)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.file, cure(err, a.model))
+			}
+			return out.Flush()
+		}
 		f, _, err := file.Open(a.command.File)
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ import (
 
 // searchCommand has the arguments of search.
 type searchCommand struct {
-	File   string        `arg:"" help:"A table: CSV or TSV, packed with gzip or zstd or not."`
+	File   string        `arg:"" help:"A table: CSV or TSV, packed with gzip or zstd or not; a Parquet file; or FILE#TABLE of an SQLite database."`
 	Target string        `required:"" placeholder:"COLUMN" help:"Column to predict."`
 	Out    string        `placeholder:"FILE" help:"File of the best model so far, by default that of the table with .tarn at its end. The trials go to a file beside it, with .trials.jsonl at its end."`
 	Trials int           `default:"30" help:"Settings to try (30)."`

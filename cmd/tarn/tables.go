@@ -88,6 +88,9 @@ func load(path string, o table.Options) (*table.Table, error) {
 	if isFolder(path) {
 		return nil, fmt.Errorf("%s is a folder, and a table is one file", file.Name(path))
 	}
+	if t, found, err := otherTable(path, o); found {
+		return t, err
+	}
 	return table.Load(path, o)
 }
 

@@ -52,7 +52,7 @@ func (t *Table) Conform(s *Schema) (*Table, error) {
 			}
 			c = numbers
 		case !d.Numbers:
-			c = c.words()
+			c = c.AsWords()
 		}
 		out.Columns = append(out.Columns, c)
 	}

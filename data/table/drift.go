@@ -98,7 +98,7 @@ func (tr *Transform) drift(d *Drift, t *Table, c *Column, desc *Description, lea
 		}
 		old, now = binned(q, present)
 	default:
-		words := c.words()
+		words := c.AsWords()
 		absent := 0
 		count := make([]int, len(words.Levels))
 		for _, k := range words.Codes {

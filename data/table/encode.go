@@ -321,7 +321,7 @@ func (tr *Transform) fit(c *Column, d *Description, t *Table, rows []int, outcom
 			add(name + " missing")
 		}
 	case Bool:
-		words := c.words()
+		words := c.AsWords()
 		count := map[string]int{}
 		for _, k := range words.Codes {
 			if k < 0 {
@@ -348,7 +348,7 @@ func (tr *Transform) fit(c *Column, d *Description, t *Table, rows []int, outcom
 			add(name + " missing")
 		}
 	case Category:
-		tr.fitLevels(c.words(), set)
+		tr.fitLevels(c.AsWords(), set)
 		if outcome != nil && set.TargetLevels > 0 && len(tr.Levels) > set.TargetLevels {
 			if outcome.Values != nil || outcome.Count == 2 {
 				add(name + " target")
@@ -418,7 +418,7 @@ func (tr *Transform) values(t *Table, rows []int, c *Column, d *Description) ([]
 	if tr.Kind == Numeric && c.Numbers != nil {
 		return c.Numbers, nil
 	}
-	words := c.words()
+	words := c.AsWords()
 	levels := make([]float64, len(words.Levels))
 	bad := make([]bool, len(levels))
 	n := t.notation()
@@ -573,7 +573,7 @@ func (tr *Transform) encode(f *Features, t *Table, rows []int, c *Column, d *Des
 			}
 		}
 	case Bool:
-		col := c.words()
+		col := c.AsWords()
 		for i, k := range col.Codes {
 			v, absent := 0.5, k < 0
 			if !absent {
@@ -596,7 +596,7 @@ func (tr *Transform) encode(f *Features, t *Table, rows []int, c *Column, d *Des
 			}
 		}
 	case Category:
-		col := c.words()
+		col := c.AsWords()
 		known := make([]int32, len(col.Levels))
 		for k, w := range col.Levels {
 			if place, ok := slices.BinarySearch(tr.Levels, w); ok {
@@ -620,7 +620,7 @@ func (tr *Transform) encode(f *Features, t *Table, rows []int, c *Column, d *Des
 		}
 	case Text:
 		buckets := make([]float64, len(tr.Parts))
-		col := c.words()
+		col := c.AsWords()
 		for i, k := range col.Codes {
 			clear(buckets)
 			if k >= 0 {

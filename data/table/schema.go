@@ -355,7 +355,7 @@ func (d *Description) force(c *Column, kind Kind, n notation) error {
 			d.Odd = int(math.Round((1 - share) * float64(c.Len()-d.Missing)))
 		}
 	case Date:
-		words := c.words().Levels
+		words := c.AsWords().Levels
 		if d.Layout = layoutOf(words); d.Layout == "" {
 			return refuse("there is no layout that reads all values, such as %s", list.Quote(d.Example))
 		}

@@ -199,8 +199,8 @@ func numberText(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-// words returns the column as one of words, itself if it is one. Numbers that are equal have one level.
-func (c *Column) words() *Column {
+// AsWords returns the column as one of words, itself if it is one. Numbers that are equal have one level.
+func (c *Column) AsWords() *Column {
 	if c.Numbers == nil {
 		return c
 	}

@@ -188,54 +188,29 @@ func (x field) text(to *string) error {
 
 // varints appends a number, or a packed list of them.
 func (x field) varints(to *[]int64) error {
-	switch x.kind {
-	case protowire.VarintType:
-		*to = append(*to, int64(x.value))
-	case protowire.BytesType:
-		for b := x.bytes; len(b) > 0; {
-			v, n := protowire.ConsumeVarint(b)
-			if n < 0 {
-				return errMalformed
-			}
-			*to = append(*to, int64(v))
-			b = b[n:]
-		}
-	default:
-		return errMalformed
-	}
-	return nil
+	return packed(x, protowire.VarintType, protowire.ConsumeVarint, func(v uint64) int64 { return int64(v) }, to)
 }
 
 func (x field) float32s(to *[]float32) error {
-	switch x.kind {
-	case protowire.Fixed32Type:
-		*to = append(*to, math.Float32frombits(uint32(x.value)))
-	case protowire.BytesType:
-		for b := x.bytes; len(b) > 0; {
-			v, n := protowire.ConsumeFixed32(b)
-			if n < 0 {
-				return errMalformed
-			}
-			*to = append(*to, math.Float32frombits(v))
-			b = b[n:]
-		}
-	default:
-		return errMalformed
-	}
-	return nil
+	return packed(x, protowire.Fixed32Type, protowire.ConsumeFixed32, math.Float32frombits, to)
 }
 
 func (x field) float64s(to *[]float64) error {
+	return packed(x, protowire.Fixed64Type, protowire.ConsumeFixed64, math.Float64frombits, to)
+}
+
+// packed appends a number of a kind, or a list of them one after another, each as of makes it of its bits.
+func packed[T any, B uint32 | uint64](x field, kind protowire.Type, consume func(b []byte) (B, int), of func(B) T, to *[]T) error {
 	switch x.kind {
-	case protowire.Fixed64Type:
-		*to = append(*to, math.Float64frombits(x.value))
+	case kind:
+		*to = append(*to, of(B(x.value)))
 	case protowire.BytesType:
 		for b := x.bytes; len(b) > 0; {
-			v, n := protowire.ConsumeFixed64(b)
+			v, n := consume(b)
 			if n < 0 {
 				return errMalformed
 			}
-			*to = append(*to, math.Float64frombits(v))
+			*to = append(*to, of(v))
 			b = b[n:]
 		}
 	default:
