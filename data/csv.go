@@ -24,7 +24,8 @@ import (
 // chosen columns, and the field "label", if there is a label column. Every value must be present, and finite in the type that it
 // becomes: a reader cannot guess what a missing value means, and must not change one.
 
-// CSV says how to read a table. The zero value reads all columns of a comma-separated table with a header.
+// CSV says how to read a table of numbers, and perhaps a label. The zero value reads all columns of a comma-separated table with a header. Package table reads tables with words,
+// dates and missing values, and finds out how they are written.
 //
 // Numbers are decimal, such as 12, -0.5 or 1e-3, with spaces around them or not. Hexadecimal digits, digits with separators, infinity and a number that its
 // type cannot hold are errors with line and column. So are missing values, which are empty or one of ?, NA, N/A, NaN, null and none, in
