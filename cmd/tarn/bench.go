@@ -13,7 +13,7 @@ import (
 
 // benchCommand has the arguments of bench.
 type benchCommand struct {
-	Workloads []string `arg:"" optional:"" name:"workload" help:"Workloads to measure, or ops for those that are single ops; by default all but these. See --list."`
+	Workloads []string `arg:"" optional:"" name:"workload" help:"Workloads to measure, ops for those that are single ops, or products for matrix products of sizes that trainings have; by default all but these. See --list."`
 	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default."`
 	JSON      bool     `name:"json" xor:"form" help:"Print one JSON object per line instead of a table."`
 	List      bool     `xor:"mode,form" help:"List the workloads and exit."`

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,12 +43,9 @@ func child(role string) Command {
 // The first loss of a network that has learned nothing is the entropy of an even guess, or a little above.
 func TestWorkloads(t *testing.T) {
 	first := map[string]float64{"mlp-small": math.Log(3), "mlp-mnist": math.Log(10), "gpt-mini": math.Log(vocabulary), "startup": math.Log(10)}
-	for _, load := range slices.Concat(workloads, ops) {
-		switch load.Name {
-		case "gpt-small", "gemm-1024", "gemm-2048":
-			if os.Getenv("TARN_LONG") == "" {
-				continue // as the smaller ones, and slow on plain Go
-			}
+	for _, load := range everything {
+		if (load.Name == "gpt-small" || load.flop > 1e9) && os.Getenv("TARN_LONG") == "" {
+			continue // as the smaller ones, and slow on plain Go
 		}
 		t.Run(load.Name, func(t *testing.T) {
 			b, err := load.start()
@@ -112,7 +108,11 @@ func TestFind(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error for an unknown name")
 	}
-	for _, part := range append(Names(), `"mlp"`) {
+	parts := []string{`"mlp"`, Ops + " for", Products + " for", "bench --list"}
+	for _, load := range workloads {
+		parts = append(parts, load.Name)
+	}
+	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error %q does not name %s", err, part)
 		}
@@ -121,8 +121,12 @@ func TestFind(t *testing.T) {
 	if err != nil || len(single) != 1+len(ops) || single[1].Name != ops[0].Name {
 		t.Errorf("find(linreg, %s) returns %v, %v", Ops, single, err)
 	}
+	large, err := find(Products)
+	if err != nil || len(large) != 3+len(products) || large[0].Name != "gemm-512" {
+		t.Errorf("find(%s) returns %v, %v", Products, large, err)
+	}
 	seen := map[string]bool{}
-	for _, load := range slices.Concat(workloads, ops) {
+	for _, load := range everything {
 		if seen[load.Name] || load.About == "" || load.make == nil {
 			t.Errorf("workload %q is listed twice or not whole", load.Name)
 		}
@@ -144,7 +148,7 @@ func TestRun(t *testing.T) {
 		if err := json.Unmarshal([]byte(lines[i]), &r); err != nil {
 			t.Fatal(err)
 		}
-		if want := (Result{name, 3, 12.5, 12, 14, 900, 8, 0, 0}); r != want {
+		if want := (Result{Workload: name, Threads: 3, MedianUS: 12.5, MinUS: 12, MaxUS: 14, FirstUS: 900, PeakRSSMiB: 8}); r != want {
 			t.Errorf("line %d is %+v, want %+v", i, r, want)
 		}
 	}
@@ -288,7 +292,7 @@ func TestParsePeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Result{"lbfgs", 2, 8300, 8000, 9000, 1e5, 700.5, 40, 50}); *got != want {
+	if want := (Result{Workload: "lbfgs", Threads: 2, MedianUS: 8300, MinUS: 8000, MaxUS: 9000, FirstUS: 1e5, PeakRSSMiB: 700.5, Iterations: 40, Evaluations: 50}); *got != want {
 		t.Errorf("result %+v, want %+v", *got, want)
 	}
 	for _, bad := range []string{"", "{}", "[]", `[{"workload": "hvp"}]`, `[{"workload": "linreg", "median": 1}]`, `[{"workload": "hvp", "median": "1"}]`} {
@@ -316,6 +320,8 @@ func TestReport(t *testing.T) {
 			{Engine: tarnEngine, Workload: "lbfgs", Result: &Result{Workload: "lbfgs", MedianUS: 100, Iterations: 40, Evaluations: 50}},
 		},
 	}
+	own, numpy := r.Results[2].Result, r.Results[4].Result
+	own.GFlops, own.PeakGFlops, numpy.GFlops = 105, 200, 131
 	dir := filepath.Join(t.TempDir(), "new")
 	if err := r.save(dir); err != nil {
 		t.Fatal(err)
@@ -329,6 +335,7 @@ func TestReport(t *testing.T) {
 		"| workload | Tarn | PyTorch eager | NumPy |\n| --- | ---: | ---: | ---: |\n",
 		"| hvp | 4.00 ms | 8.40 ms (2.1) | - |\n",
 		"| gemm-64 | 5.00 us | - | 4.00 us (0.8) |\n",
+		"reach: 200 GFLOP/s.\n\n| workload | Tarn | PyTorch eager | NumPy |\n| --- | ---: | ---: | ---: |\n| gemm-64 | 105 (52%) | - | 131 (66%) |\n",
 		"| hvp | 9.00 ms | 90.0 ms (10) | - |\n",
 		"| hvp | 20 MiB | 700 MiB (35) | - |\n",
 		"Tarn's search in lbfgs took 40 iterations, 50 evaluations.\n",

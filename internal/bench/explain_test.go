@@ -14,7 +14,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{"GFLOP/s in products", "product 32x64x64", "relu", "workload_model.go:", "temporaries take"} {
+	for _, want := range []string{"GFLOP/s in registers, ", " in products", "product 32x64x64", "relu", "workload_model.go:", "temporaries take"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not mention %q:\n%s", want, text)
 		}

@@ -32,16 +32,16 @@ type peer struct {
 // peers lists, for every engine, each way that is the fastest on some workload.
 var peers = []peer{
 	{name: "PyTorch eager", modules: []string{"torch"}, program: "torch_bench.py", mode: "eager"},
-	{name: "torch.compile", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile", only: withoutOps()},
+	{name: "torch.compile", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile", only: wholes()},
 	{name: "torch.compile, whole step", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile-step", only: trainingOnly()},
-	{name: "JAX", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile", only: withoutOps()},
+	{name: "JAX", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile", only: wholes()},
 	{name: "JAX, loop inside", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile",
 		only: map[string]string{"linreg": "linreg-loop", "mlp-small": "mlp-small-scan"}},
 	{name: "NumPy and SciPy", modules: []string{"numpy", "scipy", "threadpoolctl"}, program: "numpy_bench.py", mode: "eager", only: numpyOnly()},
 }
 
-// withoutOps are the workloads that are more than one op, which is the same however PyTorch calls it.
-func withoutOps() map[string]string {
+// wholes are the workloads that are more than one op or product, which is the same however PyTorch calls it.
+func wholes() map[string]string {
 	only := map[string]string{}
 	for _, load := range workloads {
 		only[load.Name] = load.Name
@@ -59,7 +59,7 @@ func trainingOnly() map[string]string {
 
 func numpyOnly() map[string]string {
 	only := map[string]string{lbfgs.Name: lbfgs.Name}
-	for _, load := range gemms {
+	for _, load := range slices.Concat(gemms, products) {
 		only[load.Name] = load.Name
 	}
 	return only

@@ -99,6 +99,7 @@ func (r *report) compare(ctx context.Context, w io.Writer, o Options, p *python,
 			r.Results = append(r.Results, engineResult{Engine: peer.name, Workload: load.Name, Problem: err.Error()})
 			fmt.Fprintf(w, ", %s failed", peer.name)
 		case result != nil:
+			result.GFlops = load.gflops(*result)
 			r.Results = append(r.Results, engineResult{Engine: peer.name, Workload: load.Name, Result: result})
 			fmt.Fprintf(w, ", %s %s", peer.name, duration(result.MedianUS))
 		}
@@ -158,6 +159,7 @@ func (r *report) markdown() string {
 
 	b.WriteString("\n## Time of one step\n\nMedians. The number in brackets is the engine's time over Tarn's: above 1 Tarn is faster, and a ratio near 1 is a tie.\n\n")
 	r.table(&b, func(x Result) float64 { return x.MedianUS }, duration)
+	r.speeds(&b)
 	b.WriteString("\n## Time to the end of the first step\n\nCompilation included; for startup, the first process.\n\n")
 	r.table(&b, func(x Result) float64 { return x.FirstUS }, duration)
 	b.WriteString("\n## Peak resident memory\n\nOf the whole process.\n\n")
@@ -176,8 +178,36 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
+// speeds writes what the products reach of the register peak, if there are any.
+func (r *report) speeds(b *strings.Builder) {
+	var only report
+	only.Engines = r.Engines
+	peak := 0.0
+	for _, x := range r.Results {
+		if x.Result != nil && x.GFlops > 0 {
+			only.Results = append(only.Results, x)
+			peak = max(peak, x.PeakGFlops)
+		}
+	}
+	if peak == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## Speed of products\n\nAs a share of what multiply-adds between registers alone reach: %.0f GFLOP/s.\n\n", peak)
+	only.cells(b, func(x, _ *Result) string { return fmt.Sprintf("%.0f (%.0f%%)", x.GFlops, 100*x.GFlops/peak) })
+}
+
 // table writes one figure of all results, a row for each workload and a column for each engine.
 func (r *report) table(b *strings.Builder, figure func(Result) float64, print func(float64) string) {
+	r.cells(b, func(x, own *Result) string {
+		if x == own || own == nil || figure(*own) <= 0 {
+			return print(figure(*x))
+		}
+		return fmt.Sprintf("%s (%s)", print(figure(*x)), ratio(figure(*x)/figure(*own)))
+	})
+}
+
+// cells writes a row for each workload and a column for each engine. A cell is made of the engine's result and Tarn's.
+func (r *report) cells(b *strings.Builder, print func(x, own *Result) string) {
 	cells := map[string]map[string]*Result{}
 	var order []string
 	for _, x := range r.Results {
@@ -192,13 +222,10 @@ func (r *report) table(b *strings.Builder, figure func(Result) float64, print fu
 		fmt.Fprintf(b, "| %s |", workload)
 		own := cells[workload][tarnEngine]
 		for _, engine := range r.Engines {
-			switch x := cells[workload][engine]; {
-			case x == nil:
+			if x := cells[workload][engine]; x == nil {
 				b.WriteString(" - |")
-			case engine == tarnEngine || own == nil || figure(*own) <= 0:
-				fmt.Fprintf(b, " %s |", print(figure(*x)))
-			default:
-				fmt.Fprintf(b, " %s (%s) |", print(figure(*x)), ratio(figure(*x)/figure(*own)))
+			} else {
+				fmt.Fprintf(b, " %s |", print(x, own))
 			}
 		}
 		b.WriteByte('\n')

@@ -22,12 +22,24 @@ type Result struct {
 	FirstUS    float64 `json:"first_us"`     // tracing, compiling and the first step; for startup, the first process
 	PeakRSSMiB float64 `json:"peak_rss_mib"` // of the whole process; 0 if the system does not report it
 
+	// If a step is a matrix product: its arithmetic, and what the threads could do in registers alone, per second.
+	GFlops     float64 `json:"gflops,omitempty"`
+	PeakGFlops float64 `json:"register_peak_gflops,omitempty"`
+
 	// If a step is a search for a minimum, what it took.
 	Iterations  int `json:"iterations,omitempty"`
 	Evaluations int `json:"evaluations,omitempty"`
 }
 
 func (r Result) counts() counts { return counts{r.Iterations, r.Evaluations} }
+
+// speed is the arithmetic per second, and its share of the register peak.
+func (r Result) speed() string {
+	if r.PeakGFlops == 0 {
+		return fmt.Sprintf("%.1f GFLOP/s", r.GFlops)
+	}
+	return fmt.Sprintf("%.1f GFLOP/s, %.0f%% of the peak", r.GFlops, 100*r.GFlops/r.PeakGFlops)
+}
 
 // newResult sums up samples in seconds.
 func newResult(workload string, threads int, first float64, samples []float64, rss float64) Result {
@@ -72,18 +84,18 @@ type table struct {
 	w io.Writer
 }
 
-const tableRow = "%-14s %7s  %10s  %10s  %10s  %10s  %9s  %s\n"
+const tableRow = "%-26s %7s  %10s  %10s  %10s  %10s  %9s  %s\n"
 
 func (t table) header() error {
 	_, err := fmt.Fprintf(t.w, tableRow, "workload", "threads", "median", "min", "max", "first", "peak MiB", "")
 	return err
 }
 
-func (t table) row(r Result, flop float64) error {
+func (t table) row(r Result) error {
 	note := ""
 	switch {
-	case flop > 0:
-		note = fmt.Sprintf("%.1f GFLOP/s", flop/r.MedianUS/1e3)
+	case r.GFlops > 0:
+		note = r.speed()
 	case r.Iterations > 0:
 		note = r.counts().String()
 	}
@@ -114,7 +126,7 @@ func duration(us float64) string {
 // WriteNames lists the workloads, and what a step of each is.
 func WriteNames(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, w := range slices.Concat(workloads, ops) {
+	for _, w := range everything {
 		fmt.Fprintf(t, "%s\t%s\n", w.Name, w.About)
 	}
 	return t.Flush()

@@ -68,7 +68,7 @@ func Run(ctx context.Context, w io.Writer, o Options, names ...string) error {
 		if o.JSON {
 			err = r.writeJSON(w)
 		} else {
-			err = t.row(r, load.flop)
+			err = t.row(r)
 		}
 		if err != nil {
 			return err
@@ -91,8 +91,12 @@ func (o Options) measure(ctx context.Context, load workload) (r Result, err erro
 	if err != nil {
 		return Result{}, fmt.Errorf("bench: %s: %w", load.Name, err)
 	}
+	r.GFlops = load.gflops(r)
 	return r, nil
 }
+
+// gflops is the arithmetic of a result per second, 0 if arithmetic is not all that matters.
+func (load workload) gflops(r Result) float64 { return rounded(load.flop / r.MedianUS / 1e3) }
 
 // begun is a workload with its data and weights, ready to run.
 type begun struct {
@@ -143,6 +147,9 @@ func (load workload) measure(ctx context.Context) (Result, error) {
 	}
 	r := newResult(load.Name, runtime.GOMAXPROCS(0), t.first.Seconds(), t.samples, peakRSS())
 	r.Iterations, r.Evaluations = b.counts.iterations, b.counts.evaluations
+	if load.flop > 0 {
+		r.PeakGFlops = rounded(registerPeak(runtime.GOMAXPROCS(0)) / 1e9)
+	}
 	return r, nil
 }
 

@@ -38,7 +38,7 @@ func (c counts) String() string {
 	return fmt.Sprintf("%d iterations, %d evaluations", c.iterations, c.evaluations)
 }
 
-// workloads lists all of them but the single ops, in the order in which they are run and shown.
+// workloads lists all of them but the single ops and products, in the order in which they are run and shown.
 var workloads = slices.Concat(
 	[]workload{linreg},
 	mlps,
@@ -49,10 +49,19 @@ var workloads = slices.Concat(
 	[]workload{elementwise, layerNorm, softmaxCrossEntropy, hvp, lbfgs, startup},
 )
 
-// Names returns the names of the workloads, the single ops last.
+// everything lists all of them.
+var everything = slices.Concat(workloads, ops, products)
+
+// groups are the workloads that a name stands for.
+var groups = map[string][]workload{
+	Ops:      ops,
+	Products: slices.Concat(gemms[3:], products),
+}
+
+// Names returns the names of the workloads, the single ops and products last.
 func Names() []string {
 	var names []string
-	for _, w := range slices.Concat(workloads, ops) {
+	for _, w := range everything {
 		names = append(names, w.Name)
 	}
 	return names
@@ -64,23 +73,27 @@ func Check(names ...string) error {
 	return err
 }
 
-// find returns the workloads of the names, or all but the single ops if there is no name.
+// find returns the workloads of the names, or all but the single ops and products if there is no name.
 func find(names ...string) ([]workload, error) {
 	if len(names) == 0 {
 		return slices.Clone(workloads), nil
 	}
 	var found []workload
-	all := slices.Concat(workloads, ops)
 	for _, name := range names {
-		if name == Ops {
-			found = append(found, ops...)
+		if group, ok := groups[name]; ok {
+			found = append(found, group...)
 			continue
 		}
-		i := slices.IndexFunc(all, func(w workload) bool { return w.Name == name })
+		i := slices.IndexFunc(everything, func(w workload) bool { return w.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("bench: there is no workload %s; choose among %s, or %s for all single ops", list.Quote(name), list.Names(Names()), Ops)
+			var names []string
+			for _, w := range workloads {
+				names = append(names, w.Name)
+			}
+			return nil, fmt.Errorf("bench: there is no workload %s; choose among %s, %s for all single ops and %s for all products of sizes that trainings have, or one of these: see bench --list",
+				list.Quote(name), list.Names(names), Ops, Products)
 		}
-		found = append(found, all[i])
+		found = append(found, everything[i])
 	}
 	return found, nil
 }

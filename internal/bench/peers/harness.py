@@ -93,6 +93,19 @@ def solver(solve, reps=5):
                 rss=peak_mib(), **dict(zip(("iterations", "evaluations", "value", "gnorm"), r)))
 
 
+class WithProducts(dict):
+    """Workloads by name, and every product-KIND-MxNxK: an m by k matrix times a k by n one, nt with the second transposed, tn with the first."""
+    def __init__(self, product, workloads):
+        super().__init__(workloads)
+        self.product = product
+
+    def __missing__(self, name):
+        if not name.startswith("product-"):
+            raise KeyError(name)
+        _, kind, sizes = name.split("-")
+        return self.product(kind, *map(int, sizes.split("x")))
+
+
 def main(engine, workloads, setup, add_args=lambda p: None):
     p = argparse.ArgumentParser()
     p.add_argument("--workload", default="all")

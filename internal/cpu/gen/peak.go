@@ -1,0 +1,45 @@
+// The loop that measures what the arithmetic units of a core can do: fused multiply-adds between registers alone, in more chains than their
+// latency has steps.
+
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+// peakChains is the number of sums in registers, each of which waits for its own last result only.
+const peakChains = 12
+
+func init() {
+	register("peak_amd64", func(c *Context) {
+		for _, t := range gemmTargets {
+			if !t.double {
+				(&gemmGen{c, t}).peak()
+			}
+		}
+	})
+}
+
+func (k *gemmGen) peak() {
+	name := "peak" + k.name
+	k.Function(name)
+	k.Attributes(NOSPLIT)
+	k.SignatureExpr("func(loops int)")
+	k.Doc(fmt.Sprintf("%s does %d fused multiply-adds of vectors in each of a number of loops, at least one.", name, peakChains))
+	loops := k.arg("loops")
+	sums, x, y := k.vectors(peakChains), k.vector(), k.vector()
+	for _, v := range append(sums, x, y) {
+		k.zero(v)
+	}
+	k.Label("loop")
+	for _, v := range sums {
+		k.fma(x, y, v)
+	}
+	k.DECQ(loops)
+	k.JNZ(LabelRef("loop"))
+	k.VZEROUPPER()
+	k.RET()
+}

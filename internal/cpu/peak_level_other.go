@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package cpu
+
+// peakVectors returns 0: there are no vectors.
+func peakVectors(int) (flop int) { return 0 }
