@@ -255,7 +255,7 @@ var mayImport = []struct {
 	{"internal/ir/op", []string{"internal/ir", "internal/scalar", "internal/cpu"}},
 	{"internal/irtest", []string{"internal/ir", "internal/ir/op", "internal/scalar"}},
 	{"internal/cpu", []string{"internal/scalar", "internal/rng"}},
-	{"internal/jit", []string{"internal/scalar"}},
+	{"internal/jit", []string{"internal/cpu", "internal/scalar"}},
 	{"internal/translate", []string{"internal/ir"}},
 	{"internal/pass", []string{"internal/ir", "internal/ir/op", "internal/scalar"}},
 	{"internal/lower", []string{"internal/ir", "internal/scalar", "internal/order"}},

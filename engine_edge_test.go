@@ -198,7 +198,7 @@ func TestUnknownLevel(t *testing.T) {
 	if level := os.Getenv("TARN_CPU"); level == "sse9" {
 		g := tarn.NewGraph()
 		_, err := tarn.Compile(g, tarn.Outputs{"y": g.Num(tarn.F32, 1)})
-		if err == nil || !strings.Contains(err.Error(), `TARN_CPU="sse9" is not a level: choose go, avx2 or avx512`) {
+		if err == nil || !strings.Contains(err.Error(), `TARN_CPU="sse9" is not a level: choose go`) {
 			t.Errorf("the error is %v", err)
 		}
 		return

@@ -477,10 +477,7 @@ func (c *Conv) row(p *convPart, im *image, a int, w, dst unsafe.Pointer, count, 
 		k, blocks, rows = nz*from, ny, 1
 		aNext = y.next*im.stride[1] - k*c.size
 	}
-	wide := 2 * ks.width
-	if count <= ks.wideRows {
-		wide = maxTileVectors * ks.width
-	}
+	wide := ks.across(count)
 	panels := (count + ks.rows - 1) / ks.rows
 	height, taller := count/panels, count%panels
 	for g := range c.Groups {
@@ -552,7 +549,7 @@ func (c *Conv) kernelRange(im *image, n, u int, from, end [3]int, y, out unsafe.
 	if c.Groups == 1 && c.Dilation[2] == 1 {
 		m, taps = m*taps, 1
 	}
-	wide := 2 * ks.width
+	wide := ks.panel * ks.width
 	panels := (m + ks.rows - 1) / ks.rows
 	height, taller := m/panels, m%panels
 	row := 0 // of the gradient

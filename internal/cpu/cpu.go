@@ -1,20 +1,19 @@
 // Package cpu holds the kernels of the CPU engine: functions on raw memory that know nothing of graphs. Each kernel
-// exists at up to three levels: AVX-512 and AVX2 assembly, generated ahead of time by the module in gen, and plain Go
-// for every other processor. The level is chosen once at start from the features of the machine.
+// exists at several levels: AVX-512 and AVX2 assembly on amd64 and NEON assembly on arm64, generated ahead of time by the module in gen, and
+// plain Go for every other processor. The level is chosen once at start from the features of the machine.
 package cpu
 
 import (
 	"fmt"
 	"os"
-	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
-
-	"golang.org/x/sys/cpu"
 )
 
 //go:generate go -C gen run . -out ..
 
-// Level is a set of instructions that kernels may use. A higher level includes the lower ones.
+// Level is a set of instructions that kernels may use. Levels of different architectures are not ordered: Levels lists those of this machine.
 type Level uint8
 
 // The levels.
@@ -22,12 +21,13 @@ const (
 	Go     Level = iota // plain Go, on any processor
 	AVX2                // AVX2 and FMA, 256-bit vectors
 	AVX512              // AVX-512 F, BW, DQ and VL, 512-bit vectors
+	NEON                // arm64's Advanced SIMD, 128-bit vectors
 )
 
-// EnvVar is the environment variable that lowers the level at start: go, avx2 or avx512.
+// EnvVar is the environment variable that chooses another level of this machine at start: go, avx2, avx512 or neon.
 const EnvVar = "TARN_CPU"
 
-var levelNames = [...]string{Go: "go", AVX2: "avx2", AVX512: "avx512"}
+var levelNames = [...]string{Go: "go", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}
 
 // String returns the name of the level as the environment variable spells it.
 func (l Level) String() string {
@@ -38,9 +38,9 @@ func (l Level) String() string {
 }
 
 var (
-	detected = detect()
-	current  atomic.Uint32
-	envError error
+	supported = levels()
+	current   atomic.Uint32
+	envError  error
 )
 
 func init() {
@@ -49,38 +49,40 @@ func init() {
 	envError = err
 }
 
-// detect asks the processor, and through it the operating system, for the highest usable level.
-func detect() Level {
-	x := &cpu.X86
-	switch {
-	case runtime.GOARCH != "amd64" || !x.HasAVX2 || !x.HasFMA:
-		return Go
-	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL:
-		return AVX512
-	default:
-		return AVX2
-	}
-}
-
 // levelFromEnv returns the level that a value of the environment variable asks for, or the detected one and an error.
 func levelFromEnv(value string) (Level, error) {
 	if value == "" {
-		return detected, nil
+		return Detected(), nil
 	}
-	for i, name := range levelNames {
-		if value == name {
-			if l := Level(i); l > detected {
-				return detected, fmt.Errorf("cpu: %s=%s, but this processor supports at most %s: unset it or choose a lower level",
-					EnvVar, value, detected)
-			}
-			return Level(i), nil
-		}
+	i := slices.Index(levelNames[:], value)
+	switch {
+	case i < 0:
+		return Detected(), fmt.Errorf("cpu: %s=%q is not a level: choose %s, or unset it for %s", EnvVar, value, choice(), Detected())
+	case !slices.Contains(supported, Level(i)):
+		return Detected(), fmt.Errorf("cpu: %s=%s, but this processor has no kernels of that level: choose %s, or unset it for %s",
+			EnvVar, value, choice(), Detected())
 	}
-	return detected, fmt.Errorf("cpu: %s=%q is not a level: choose go, avx2 or avx512, or unset it for %s", EnvVar, value, detected)
+	return Level(i), nil
 }
 
-// Detected returns the highest level that this machine supports.
-func Detected() Level { return detected }
+// choice lists the levels of this machine as a sentence does.
+func choice() string {
+	var names []string
+	for _, l := range supported {
+		names = append(names, l.String())
+	}
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+// Levels returns the levels that this machine supports, from plain Go to the best.
+func Levels() []Level { return slices.Clone(supported) }
+
+// Detected returns the best level that this machine supports.
+func Detected() Level { return supported[len(supported)-1] }
 
 // Current returns the level that kernels chosen from now on use.
 func Current() Level { return Level(current.Load()) }
@@ -91,8 +93,8 @@ func EnvError() error { return envError }
 // Force makes l the current level. Kernels that were chosen before keep theirs. It refuses a level that the machine
 // does not support.
 func Force(l Level) error {
-	if l > detected {
-		return fmt.Errorf("cpu: cannot force level %s: this processor supports at most %s", l, detected)
+	if !slices.Contains(supported, l) {
+		return fmt.Errorf("cpu: cannot force level %s: this processor supports %s", l, choice())
 	}
 	current.Store(uint32(l))
 	return nil

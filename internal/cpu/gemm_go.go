@@ -12,7 +12,7 @@ var (
 )
 
 func goGemmKernels[T float32 | float64]() *gemmKernels {
-	ks := &gemmKernels{width: 4, rows: 4, grain: 1 << 13, aliasing: 4096}
+	ks := &gemmKernels{width: 4, rows: 4, panel: 2, grain: 1 << 13, aliasing: 4096}
 	for rows := 1; rows <= 4; rows++ {
 		for vectors := 1; vectors <= 2; vectors++ {
 			ks.tile[rows][vectors] = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int) {

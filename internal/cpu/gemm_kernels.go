@@ -21,7 +21,8 @@ const (
 // gemmKernels is the set of kernels for one level and element type.
 type gemmKernels struct {
 	width    int                                             // elements of a vector
-	rows     int                                             // most rows of a tile of two vectors
+	rows     int                                             // most rows of a tile
+	panel    int                                             // vectors of a tile of that many rows
 	wideRows int                                             // most rows of a tile of maxTileVectors vectors
 	tile     [maxTileRows + 1][maxTileVectors + 1]gemmKernel // by rows and vectors
 	dotRows  int                                             // most rows of a dot kernel, 0 if there are none
@@ -36,4 +37,12 @@ type gemmKernels struct {
 	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
 	// rows fall into so few sets of the first-level cache that a panel evicts itself. Found by measurement.
 	aliasing int
+}
+
+// across returns the columns of a panel of C of the given number of rows.
+func (ks *gemmKernels) across(rows int) int {
+	if rows <= ks.wideRows {
+		return maxTileVectors * ks.width
+	}
+	return ks.panel * ks.width
 }

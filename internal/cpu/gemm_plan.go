@@ -24,10 +24,7 @@ func (g *Gemm) chooseKernel() {
 			return
 		}
 	}
-	g.panel = 2 * ks.width
-	if g.m <= ks.wideRows {
-		g.panel = maxTileVectors * ks.width
-	}
+	g.panel = ks.across(g.m)
 	g.packB = g.b.ColStride != 1
 	if g.n >= copyMinCols {
 		g.copyA = g.copyOf(g.a, g.m, g.k)

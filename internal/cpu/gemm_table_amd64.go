@@ -3,7 +3,7 @@
 package cpu
 
 var gemm32AVX512 = gemmKernels{
-	width: 16, rows: 14, wideRows: 6,
+	width: 16, rows: 14, panel: 2, wideRows: 6,
 	tile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{
 		1:  {1: gemm32AVX512Tile1x1, gemm32AVX512Tile1x2, gemm32AVX512Tile1x3, gemm32AVX512Tile1x4},
 		2:  {1: gemm32AVX512Tile2x1, gemm32AVX512Tile2x2, gemm32AVX512Tile2x3, gemm32AVX512Tile2x4},
@@ -32,7 +32,7 @@ var gemm32AVX512 = gemmKernels{
 }
 
 var gemm64AVX512 = gemmKernels{
-	width: 8, rows: 14, wideRows: 6,
+	width: 8, rows: 14, panel: 2, wideRows: 6,
 	tile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{
 		1:  {1: gemm64AVX512Tile1x1, gemm64AVX512Tile1x2, gemm64AVX512Tile1x3, gemm64AVX512Tile1x4},
 		2:  {1: gemm64AVX512Tile2x1, gemm64AVX512Tile2x2, gemm64AVX512Tile2x3, gemm64AVX512Tile2x4},
@@ -61,7 +61,7 @@ var gemm64AVX512 = gemmKernels{
 }
 
 var gemm32AVX2 = gemmKernels{
-	width: 8, rows: 6, wideRows: 2,
+	width: 8, rows: 6, panel: 2, wideRows: 2,
 	tile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{
 		1: {1: gemm32AVX2Tile1x1, gemm32AVX2Tile1x2, gemm32AVX2Tile1x3, gemm32AVX2Tile1x4},
 		2: {1: gemm32AVX2Tile2x1, gemm32AVX2Tile2x2, gemm32AVX2Tile2x3, gemm32AVX2Tile2x4},
@@ -81,7 +81,7 @@ var gemm32AVX2 = gemmKernels{
 }
 
 var gemm64AVX2 = gemmKernels{
-	width: 4, rows: 6, wideRows: 2,
+	width: 4, rows: 6, panel: 2, wideRows: 2,
 	tile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{
 		1: {1: gemm64AVX2Tile1x1, gemm64AVX2Tile1x2, gemm64AVX2Tile1x3, gemm64AVX2Tile1x4},
 		2: {1: gemm64AVX2Tile2x1, gemm64AVX2Tile2x2, gemm64AVX2Tile2x3, gemm64AVX2Tile2x4},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -338,7 +339,7 @@ func BenchmarkGemm(b *testing.B) {
 	}
 	before := Current()
 	defer Force(before)
-	for l := Detected(); ; l-- {
+	for _, l := range slices.Backward(Levels()) {
 		for _, bytes := range []int{4, 8} {
 			for _, r := range runs {
 				b.Run(fmt.Sprintf("%s/f%d/%s/%dx%dx%d", l, bytes*8, r.kind, r.m, r.n, r.k), func(b *testing.B) {
@@ -361,9 +362,6 @@ func BenchmarkGemm(b *testing.B) {
 					runtime.KeepAlive(x)
 				})
 			}
-		}
-		if l == 0 {
-			return
 		}
 	}
 }

@@ -431,7 +431,7 @@ func BenchmarkBlock(b *testing.B) {
 			b.ReportMetric(rows*cols*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "elem/ns")
 		})
 	}
-	for l := Go; l <= Detected(); l++ {
+	for _, l := range Levels() {
 		Force(l)
 		for _, dt := range []DType{F32, F64} {
 			for kind := Sum; kind <= Min; kind++ {

@@ -405,7 +405,7 @@ func TestFunctionSweep(t *testing.T) {
 			}
 			out := resultDType(f, dt)
 			t.Run(fmt.Sprintf("%v/%v", dt, f), func(t *testing.T) {
-				var worst [AVX512 + 1]struct{ err, at float64 }
+				var worst [len(levelNames)]struct{ err, at float64 }
 				for start := 0; start < 1<<32; start += *sweepStride * n {
 					for _, near := range []bool{false, true} {
 						for i := range n {
@@ -420,7 +420,7 @@ func TestFunctionSweep(t *testing.T) {
 							src.set(dt, i, x)
 							want[i] = define(f, dt, src.number(dt, i), 0, 0)
 						}
-						for l := Go; l <= Detected(); l++ {
+						for _, l := range Levels() {
 							if l > Go && fastFunction(l, kernel{f, dt}) == nil {
 								continue
 							}
@@ -439,7 +439,7 @@ func TestFunctionSweep(t *testing.T) {
 						}
 					}
 				}
-				for l := Go; l <= Detected(); l++ {
+				for _, l := range Levels() {
 					t.Logf("%-8v largest error %.3f ulp at %g", l, worst[l].err, worst[l].at)
 					if worst[l].err > ulpBound(f, dt) {
 						t.Errorf("%v %v(%g) is off by %.3g ulp, allowed %v", l, f, worst[l].at, worst[l].err, ulpBound(f, dt))
@@ -487,7 +487,7 @@ func BenchmarkFunction(b *testing.B) {
 	defer Force(before)
 	for _, dt := range allDTypes {
 		for _, f := range scalar.All() {
-			for l := Go; l <= Detected(); l++ {
+			for _, l := range Levels() {
 				Force(l)
 				v := Function(f, dt)
 				if v == nil || l > Go && fastFunction(l, kernel{f, dt}) == nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/jit"
 	"github.com/seed-49005b45/tarn/internal/lower"
@@ -167,7 +166,7 @@ func memory(bytes int) unsafe.Pointer {
 // makeJobs makes the jobs of all steps, with machine code for runs of instructions where that can be had.
 func (m *Machine) makeJobs() {
 	var code *jit.Assembler
-	if cpu.Current() == cpu.AVX512 && jit.Available() {
+	if jit.Available() {
 		code = &jit.Assembler{}
 	}
 	for _, s := range m.program.Steps {

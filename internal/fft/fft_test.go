@@ -59,7 +59,7 @@ func difference(a, b []complex128) float64 {
 
 // TestTransform compares transforms with their definition at each level of kernels.
 func TestTransform(t *testing.T) {
-	for level := cpu.Go; level <= cpu.Detected(); level++ {
+	for _, level := range cpu.Levels() {
 		t.Run(level.String(), func(t *testing.T) {
 			defer cpu.Force(cpu.Current())
 			if err := cpu.Force(level); err != nil {

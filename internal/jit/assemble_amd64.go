@@ -9,8 +9,7 @@ import (
 	"syscall"
 	"unsafe"
 
-	"golang.org/x/sys/cpu"
-
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -20,10 +19,8 @@ import (
 //go:noescape
 func call(code uintptr, slots *unsafe.Pointer, n int)
 
-// Available reports whether runs can be made into machine code here.
-func Available() bool {
-	return cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL
-}
+// Available reports whether runs can be made into machine code of the current level here.
+func Available() bool { return cpu.Current() == cpu.AVX512 }
 
 // Assembler collects the code of the runs of one program.
 type Assembler struct {

@@ -116,7 +116,7 @@ func gemmTables() string {
 	var s strings.Builder
 	s.WriteString("package cpu\n\n")
 	for _, t := range gemmTargets {
-		fmt.Fprintf(&s, "var gemm%d%s = gemmKernels{\n\twidth: %d, rows: %d, wideRows: %d,\n\ttile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{\n",
+		fmt.Fprintf(&s, "var gemm%d%s = gemmKernels{\n\twidth: %d, rows: %d, panel: 2, wideRows: %d,\n\ttile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{\n",
 			t.bits(), t.name, t.width(), t.rows, t.wideRows)
 		for rows := 1; rows <= t.rows; rows++ {
 			var names []string
