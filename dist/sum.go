@@ -69,6 +69,18 @@ func NewSum[T float32 | float64](c Comm, terms, size int) (*Sum[T], error) {
 // Sent returns the number of bytes that this rank has sent to others.
 func (s *Sum[T]) Sent() int64 { return s.bytes }
 
+// Memory returns the number of bytes of the arrays that the sum keeps.
+func (s *Sum[T]) Memory() int {
+	arrays := len(s.free)
+	for _, root := range s.roots {
+		if root != nil {
+			arrays++
+		}
+	}
+	var zero T
+	return (arrays*s.padded() + cap(s.send) + cap(s.received)) * Of([]T{zero}).Type.Size()
+}
+
 // padded is the size of the arrays in memory, a multiple of the number of ranks.
 func (s *Sum[T]) padded() int {
 	n := s.comm.Size()

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -26,6 +25,7 @@ type Estimate struct {
 	Arena    int // the values of all programs of the training: full and short batches, watched ones, and evaluations
 	Inputs   int // the largest batch
 	Outputs  int // the results of all programs
+	Sums     int // with Loop.Shards, the arrays in which gradients are summed and sent
 
 	Steps    int           // in an epoch; -1 if the source does not know
 	Epochs   int           // of the training
@@ -36,7 +36,7 @@ type Estimate struct {
 
 // Memory is the peak of all, in bytes.
 func (e *Estimate) Memory() int {
-	return e.Weights + e.States + e.Watching + e.Arena + e.Inputs + e.Outputs
+	return e.Weights + e.States + e.Watching + e.Arena + e.Inputs + e.Outputs + e.Sums
 }
 
 // Flops is the number of arithmetic operations of a step.
@@ -57,9 +57,13 @@ func (e *Estimate) Bytes() (n int) {
 
 // Estimate compiles all programs of the training and takes a few steps on its first batches to see how long they take. Then
 // weights, states and the number of runs are as before. It does not touch the folder, and writes nothing.
+//
+// With Loop.Shards all ranks call it together, and each gets the memory that it needs itself. Work is then that of all its shards and the update.
 func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 	if l.Shards != nil {
-		return nil, errors.New("train: Estimate is of a training without Shards: unset it; each rank needs as much memory for weights and states, and less for values")
+		if _, err := l.Shards.join(); err != nil {
+			return nil, err
+		}
 	}
 	folder := l.Folder
 	l.Folder = nil
@@ -81,7 +85,7 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 	}
 	if l.Watch != nil {
 		for _, mode := range []watch.Mode{watch.Remember, watch.Look} {
-			if _, err := l.step.programFor(size, true, mode); err != nil {
+			if err := l.step.prepareMode(size, mode); err != nil {
 				return nil, err
 			}
 		}
@@ -111,11 +115,15 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 	for _, p := range append(slices.Clone(l.step.programs), l.eval.programs...) {
 		m := p.program.Memory()
 		e.Arena, e.Outputs, e.Inputs = e.Arena+m.Arena, e.Outputs+m.Outputs, max(e.Inputs, m.Inputs)
-		if p.updates && p.mode == watch.Plain && (p.size == size || e.Work == nil) && slices.Contains(l.step.programs, p) {
+		if l.Shards == nil && p.updates && p.mode == watch.Plain && (p.size == size || e.Work == nil) && slices.Contains(l.step.programs, p) {
 			e.Work = p.program.Steps()
 		}
 	}
-	return e, nil
+	if l.Shards != nil {
+		e.Sums = l.step.sharded.sumBytes()
+		e.Work, err = l.step.shardWork(size)
+	}
+	return e, err
 }
 
 // bytesOf is the memory of params.
@@ -164,14 +172,23 @@ func (e *Estimate) timeSteps(ctx context.Context, l *Loop, size int) error {
 	defer func() { l.step.Watch = watching }()
 	var times []time.Duration
 	began := time.Now()
-	batches := l.Train.Batches(size, data.Options{Shuffle: true, Weighted: l.Weighted, Seed: l.Seed, Last: data.Drop, Epochs: mostSteps})
+	o := data.Options{Shuffle: true, Weighted: l.Weighted, Seed: l.Seed, Last: data.Drop, Epochs: mostSteps}
+	if l.Shards != nil {
+		o.Part = l.Shards.part()
+	}
+	batches := l.Train.Batches(size, o)
 	start := time.Now()
 	for _, err := range l.step.Over(ctx, batches) {
 		if err != nil {
 			return err
 		}
 		times = append(times, time.Since(start)) // with the batch
-		if n := len(times) - 1; n >= mostSteps || n >= fewestSteps && time.Since(began) > measureTime {
+		n := len(times) - 1
+		enough, err := l.agree(n >= mostSteps || n >= fewestSteps && time.Since(began) > measureTime)
+		if err != nil {
+			return err
+		}
+		if enough {
 			break
 		}
 		start = time.Now()

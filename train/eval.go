@@ -134,7 +134,7 @@ func (e *Eval) measure(ctx context.Context, set data.Source, size, most int, tar
 		m.Reset()
 	}
 	if e.Comm != nil {
-		return e.measureRanks(ctx, set, size, target, metrics)
+		return e.measureRanks(ctx, set, size, most*e.Comm.Size(), target, metrics)
 	}
 	for r, err := range e.Over(ctx, set.Batches(size, data.Options{})) {
 		if err != nil {

@@ -33,7 +33,7 @@ type packed struct {
 }
 
 // measureRanks is measure over ranks.
-func (e *Eval) measureRanks(ctx context.Context, set data.Source, size int, target string, metrics []Metric) (loss mean, n int, err error) {
+func (e *Eval) measureRanks(ctx context.Context, set data.Source, size, most int, target string, metrics []Metric) (loss mean, n int, err error) {
 	if e.team == nil {
 		if e.team, err = newTeam(e.Comm); err != nil {
 			return loss, n, err
@@ -127,6 +127,9 @@ func (e *Eval) measureRanks(ctx context.Context, set data.Source, size int, targ
 			if err := finish(); err != nil {
 				return loss, n, err
 			}
+		}
+		if most--; most == 0 {
+			break
 		}
 	}
 	return loss, n, finish()

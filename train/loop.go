@@ -61,7 +61,8 @@ type Loop struct {
 	// Shards, if it is not nil, spreads the training over the ranks of a communicator, each of which runs the same Loop. The ranks agree on everything that ends a
 	// training: an error of one is the error of all, and if the context of one is canceled all end at the same step. Only rank 0 has the folder, the
 	// records and the loggers; those of others are not used, and what rank 0 resumes from is sent to them. Validation is spread over the
-	// ranks too. Run refuses ranks whose program, kernels, settings, data or weights differ from those of rank 0. Watch measures no steps.
+	// ranks too. Run refuses ranks whose program, kernels, settings, data or weights differ from those of rank 0. Watch must be the same on all ranks; the records
+	// say how long each rank computes and waits.
 	Shards *Shards
 
 	// Loggers are told what the training does, beside the folder.
@@ -269,9 +270,7 @@ func (l *Loop) begin() (err error) {
 		if err := l.Watch.Check(); err != nil {
 			return err
 		}
-		if l.Shards == nil {
-			l.step.Watch = watch.New(*l.Watch)
-		}
+		l.step.Watch = watch.New(*l.Watch)
 	}
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // This file holds how the ranks of a Loop begin: they make sure that all have the same program, settings, data and weights, and rank 0 tells the
@@ -71,6 +72,7 @@ func (l *Loop) facts() ([]fact, error) {
 		{"the optimizer", fmt.Sprintf("%T with the rate %s and %d states", l.Optimizer, rates, states.Len()), settings},
 		{"what is done after a step that is not finite", fmt.Sprint("skip: ", l.SkipNonFinite), settings},
 		{"the metrics", metricNames(l.Metrics), settings},
+		{"what is watched", watchNames(l.Watch), settings},
 	}
 	const files = "give all ranks the same data"
 	for _, s := range []struct {
@@ -120,6 +122,14 @@ func metricNames(metrics []Metric) string {
 		names = append(names, m.Name())
 	}
 	return fmt.Sprint(names)
+}
+
+// watchNames says what is watched.
+func watchNames(o *watch.Options) string {
+	if o == nil {
+		return "nothing"
+	}
+	return fmt.Sprintf("each %d updates with a window of %d, histograms: %v, further values: %v", o.Every, o.Window, o.Histograms, o.Values != nil)
 }
 
 // setSum is a checksum of the names of the fields and of a few thousand examples, which are drawn from all.

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
 )
 
 // This file holds the training step over shards. One program computes the gradients of a shard, in an array, the arrays of all shards are
@@ -28,7 +29,8 @@ import (
 // examples. Random ops draw by step, shard and place. Outputs of the build function beside the loss are not collected.
 //
 // An optimizer must be an optim.Combiner, as all of package optim are. KFAC, NewtonCG, Sophia, SAM and LineSearch need more than the gradient, and are an
-// error. Step.Watch measures nothing.
+// error. Step.Watch, which all ranks have alike or none, measures what it does without Shards: params and their gradients after the sum, and layers as the whole
+// batch is, from what all shards have seen. Watch.Values are means over shards, weighted by the examples.
 type Shards struct {
 	// Comm has the ranks; nil is this process alone.
 	Comm dist.Comm
@@ -102,6 +104,7 @@ type sharded struct {
 	shard    *tarn.Tensor
 	scalars  [3]*tarn.Tensor // loss, count and examples
 	cut      map[cutKey]*tarn.Tensor
+	watching
 }
 
 // cutKey is a part of a tensor of a batch.
@@ -144,6 +147,11 @@ func (s *Step) prepareShards(n int) error {
 	if err := s.beginShards(); err != nil {
 		return err
 	}
+	if err := s.describeShards(n); err != nil {
+		return err
+	}
+	defer func(m watch.Mode) { s.sharded.mode = m }(s.sharded.mode)
+	s.sharded.mode = watch.Plain
 	part := s.Shards.part()
 	for i := range part.Shards { // also those of other ranks, so that the update knows its inputs
 		lo, hi := dist.Shard(n, part.Shards, i)
@@ -164,7 +172,7 @@ func (s *Step) prepareShards(n int) error {
 // gradientProgram finds or compiles the program of a shard of n examples.
 func (s *Step) gradientProgram(n int) (*program, error) {
 	for _, p := range s.programs {
-		if p.size == n && n > 0 {
+		if p.size == n && n > 0 && p.mode == s.sharded.layerMode() {
 			return p, nil
 		}
 	}
@@ -215,6 +223,10 @@ func (s *Step) gradientProgram(n int) (*program, error) {
 	if s.sharded.segments != nil && !slices.Equal(s.sharded.segments, segments) {
 		return nil, fmt.Errorf("train: the build function makes other params or states for %d examples than for other numbers", n)
 	}
+	instruments, err := s.instrumentShard(out, outputs, loss)
+	if err != nil {
+		return nil, err
+	}
 	p, err := compile(g, out, tarn.Guard(guarded...))
 	if err != nil {
 		return nil, err
@@ -224,7 +236,7 @@ func (s *Step) gradientProgram(n int) (*program, error) {
 			return nil, err
 		}
 	}
-	p.size, p.updates = n, true
+	p.size, p.updates, p.mode, p.instruments = n, true, s.sharded.layerMode(), instruments
 	s.programs = append(s.programs, p)
 	return p, nil
 }
@@ -247,7 +259,7 @@ func (s *sharded) arrays(segments []segment, sizes [2]int) (err error) {
 // begins as that of a shard does, so that the random ops of the optimizer are further ones.
 func (s *Step) updateProgram(updates bool) (*program, error) {
 	for _, p := range s.programs {
-		if p.size == 0 && p.updates == updates {
+		if p.size == 0 && p.updates == updates && p.mode == s.sharded.mode {
 			return p, nil
 		}
 	}
@@ -291,11 +303,15 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := compile(g, nil, append(append(assignments, states...), tarn.Guard(value))...)
+	instruments, more, err := s.instrumentUpdate(g, gradients, assignments)
 	if err != nil {
 		return nil, err
 	}
-	p.updates = updates
+	p, err := compile(g, instruments.Outputs, slices.Concat(assignments, states, more, []tarn.Update{tarn.Guard(value)})...)
+	if err != nil {
+		return nil, err
+	}
+	p.updates, p.mode, p.instruments = updates, s.sharded.mode, instruments
 	s.programs = append(s.programs, p)
 	return p, nil
 }
@@ -412,7 +428,7 @@ func (s *Step) runShard(ctx context.Context, b *shardBatch, i int, a32 []float32
 		into(viewsOf(s.sharded, a64, true))
 	}
 	p.program.SetRuns(s.Runs())
-	err = p.program.RunInto(ctx, p.results, p.inputs...)
+	err = s.runTimed(ctx, p, i)
 	var found *tarn.NonFiniteError
 	if errors.As(err, &found) {
 		*status = shardStatus{0, 0, float64(hi - lo), shardBroken}
@@ -426,6 +442,7 @@ func (s *Step) runShard(ctx context.Context, b *shardBatch, i int, a32 []float32
 	if count == 0 {
 		status[0] = 0
 	}
+	s.lookAtShard(p, i, float64(hi-lo), count)
 	return nil
 }
 
@@ -436,6 +453,8 @@ func (s *Step) takeShards(ctx context.Context, b *shardBatch) error {
 		return err
 	}
 	sh, runs := s.sharded, s.Runs()
+	sh.mode, sh.parts = s.mode(updatesAt(s.optimizer, runs)), nil
+	sh.pace.begin(b.batch)
 	part := s.Shards.part()
 	most := (part.Shards + sh.Comm.Size() - 1) / sh.Comm.Size()
 	mine := make([]shardStatus, most)
@@ -473,6 +492,7 @@ func (s *Step) takeShards(ctx context.Context, b *shardBatch) error {
 			return has(&mine[i-part.First]), nil
 		})
 	}()
+	sh.pace.ended(computing)
 	stop := ctx.Err() != nil
 	if canceled(ctx, err) {
 		err = nil
@@ -480,6 +500,7 @@ func (s *Step) takeShards(ctx context.Context, b *shardBatch) error {
 	if err := sh.team.meet("the step after run", runs, stop, err); err != nil {
 		return err
 	}
+	sh.pace.ended(waiting)
 	all := make([]float64, sh.Comm.Size()*most*len(shardStatus{}))
 	flat := make([]float64, 0, most*len(shardStatus{}))
 	for _, status := range mine {
@@ -589,6 +610,10 @@ func (s *Step) updateFrom(b *shardBatch, total32 []float32, total64 []float64, s
 		return s.explain(p, p.inputs, nil, found)
 	}
 	s.result = Result{Run: runs + 1, Loss: loss, Count: sum.count, Batch: b.batch, Outputs: tarn.Results{"loss": sh.scalars[0]}}
+	sh.pace.ended(exchanging)
+	if err := s.lookAtShards(p, runs, b.n); err != nil {
+		return err
+	}
 	s.SetRuns(s.result.Run)
 	s.taken++
 	if finite(loss) {

@@ -301,7 +301,7 @@ func (s *Step) trainOn(ctx context.Context, p *program, inputs []*tarn.Tensor, b
 	err := p.run(ctx, runs, &s.result, inputs, n, s.timed(p, n))
 	s.result.Batch = b
 	if err == nil {
-		if err := s.look(p, runs, n); err != nil {
+		if err := s.measured(p, runs, n); err != nil {
 			return err
 		}
 		if err := s.described(p); err != nil {

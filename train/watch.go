@@ -45,26 +45,34 @@ func (s *Step) updatesBefore(runs int64) int64 {
 	return s.updates
 }
 
-// look takes what the run of a program has measured.
-func (s *Step) look(p *program, run int64, n int) error {
+// measured takes what the run of a program has measured.
+func (s *Step) measured(p *program, run int64, n int) error {
 	update := s.updatesBefore(run)
 	switch p.mode {
 	case watch.Remember:
 		s.Watch.Remembered(update)
 	case watch.Look:
 		l, histograms := s.Watch.Record(p.instruments, s.result.Outputs, update, n)
-		l.Run, l.Loss, l.ClippedNorm, l.Rate = run+1, watch.Number(s.result.Loss), l.GradNorm, watch.Number(math.NaN())
-		if c, ok := s.optimizer.(optim.Clipper); ok {
-			l.ClippedNorm = watch.Number(c.Clipped(float64(l.GradNorm)))
-		}
-		if r, ok := s.optimizer.(optim.Rater); ok {
-			rate, err := r.RateAt(run)
-			if err != nil {
-				return err
-			}
-			l.Rate = watch.Number(rate)
+		if err := s.look(&l, run); err != nil {
+			return err
 		}
 		s.result.Look, s.result.Histograms = &l, histograms
+	}
+	return nil
+}
+
+// look adds to a look what the step knows.
+func (s *Step) look(l *watch.Step, run int64) error {
+	l.Run, l.Loss, l.ClippedNorm, l.Rate = run+1, watch.Number(s.result.Loss), l.GradNorm, watch.Number(math.NaN())
+	if c, ok := s.optimizer.(optim.Clipper); ok {
+		l.ClippedNorm = watch.Number(c.Clipped(float64(l.GradNorm)))
+	}
+	if r, ok := s.optimizer.(optim.Rater); ok {
+		rate, err := r.RateAt(run)
+		if err != nil {
+			return err
+		}
+		l.Rate = watch.Number(rate)
 	}
 	return nil
 }

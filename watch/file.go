@@ -236,6 +236,13 @@ func (d *decoder) check(l Line) error {
 				return fmt.Errorf("a column of the layers has %d numbers; the header lists %d layers", len(column), layers)
 			}
 		}
+		if r := s.Ranks; r != nil {
+			for _, column := range [][]Number{r.Compute, r.Between, r.Wait, r.Exchange} {
+				if len(column) != len(d.header.Ranks) {
+					return fmt.Errorf("a column of the ranks has %d numbers; the header lists %d ranks", len(column), len(d.header.Ranks))
+				}
+			}
+		}
 		if n := len(s.Layers.GradSteps); n != 0 && n != layers {
 			return fmt.Errorf("gradSteps has %d entries; the header lists %d layers", n, layers)
 		}

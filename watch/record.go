@@ -69,7 +69,16 @@ type Header struct {
 	Inputs    []Input `json:"inputs,omitempty"`
 	Optimizer string  `json:"optimizer"`
 	Params    []Param `json:"params"`
-	Layers    []Layer `json:"layers"` // in the order in which they compute
+	Layers    []Layer `json:"layers"`           // in the order in which they compute
+	Ranks     []Rank  `json:"ranks,omitempty"`  // the processes of a training over several
+	Shards    int     `json:"shards,omitempty"` // the parts of each batch in a training over shards
+}
+
+// Rank describes a process of a training over ranks. It computes the shards of each batch from First to before End.
+type Rank struct {
+	Host  string `json:"host"`
+	First int    `json:"first"`
+	End   int    `json:"end"`
 }
 
 // Param describes a trainable param.
@@ -146,6 +155,9 @@ type Step struct {
 	Busy   *Number `json:"busy,omitempty"`
 	Memory *Number `json:"memory,omitempty"`
 
+	// Ranks says where the time of the steps since the look before went, in a training over several ranks.
+	Ranks *RankColumns `json:"ranks,omitempty"`
+
 	Params ParamColumns      `json:"params"`
 	Layers LayerColumns      `json:"layers"`
 	Values map[string]Number `json:"values,omitempty"` // of the user: see Options.Values
@@ -177,6 +189,15 @@ type LayerColumns struct {
 	Saturated []Number `json:"saturated"`
 	// GradSteps has for a recurrent layer the norm of the gradient that arrives at each time step; nil for others.
 	GradSteps [][]Number `json:"gradSteps,omitempty"`
+}
+
+// RankColumns has one number for each of Header.Ranks: seconds of a step, in the mean over a number of steps. The sum of all four is about the same for all ranks.
+type RankColumns struct {
+	Steps    int      `json:"steps"`
+	Compute  []Number `json:"compute"`  // the gradients of the rank's shards
+	Between  []Number `json:"between"`  // from one step to the next: reading the batch, and on rank 0 records and checkpoints
+	Wait     []Number `json:"wait"`     // for other ranks
+	Exchange []Number `json:"exchange"` // sums over ranks, and the update
 }
 
 // Epoch is the end of an epoch.
@@ -227,7 +248,7 @@ type Confusion struct {
 	Counts [][]int `json:"counts"`
 }
 
-// Program describes the program that trains on a full batch: its memory in bytes, and its steps.
+// Program describes the program that trains on a full batch: its memory in bytes, and its steps. In a training over shards it is that of the gradients of a shard.
 type Program struct {
 	Run     int64         `json:"run"`   // the last of the runs that were timed
 	Timed   int           `json:"timed"` // how many those are

@@ -116,13 +116,32 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 		return in, nil
 	}
 	g := loss.Graph()
+	watched := watchedParams(g, params, updates)
+	layers := params.Layers(loss)
+	in.Header = describe(loss, params, layers)
+	d := layerGradients(loss, watched, layers)
+	for i := range watched {
+		watched[i].grad = d[i]
+	}
+	if mode == Remember {
+		w.remember(in, watched)
+		return in, g.Err()
+	}
+	w.addParams(in, watched)
+	w.addPair(in, watched)
+	w.addLayers(in, layers, d[len(watched):])
+	if err := w.addValues(in, outputs, g); err != nil {
+		return nil, err
+	}
+	return in, g.Err()
+}
+
+// watchedParams returns the trainable params in a graph, with what updates do to them.
+func watchedParams(g *tarn.Graph, params *tarn.ParamSet, updates []tarn.Update) (watched []watchedParam) {
 	next := map[*tarn.Param]*tarn.Value{}
 	for _, u := range updates {
 		next[u.Param()] = u.Value()
 	}
-	var watched []watchedParam
-	layers := params.Layers(loss)
-	in.Header = describe(loss, params, layers)
 	for name, p := range params.Trainable().All() {
 		now := p.Value(g)
 		after := next[p]
@@ -131,7 +150,12 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 		}
 		watched = append(watched, watchedParam{name: name, param: p, now: now, step: after.Sub(now)})
 	}
-	// One call for everything, so that one backward pass serves all.
+	return watched
+}
+
+// layerGradients returns the gradients with respect to params, and then to the result of each layer and, if it is recurrent, its steps: one call for
+// everything, so that one backward pass serves all.
+func layerGradients(loss *tarn.Value, watched []watchedParam, layers []tarn.Layer) []*tarn.Value {
 	wrt := make([]*tarn.Value, 0, len(watched)+2*len(layers))
 	for _, p := range watched {
 		wrt = append(wrt, p.now)
@@ -142,30 +166,30 @@ func (w *Watcher) Instrument(mode Mode, outputs tarn.Outputs, loss *tarn.Value, 
 			wrt = append(wrt, l.Steps)
 		}
 	}
-	d := tarn.Grad(loss, wrt...)
-	for i := range watched {
-		watched[i].grad = d[i]
+	return tarn.Grad(loss, wrt...)
+}
+
+// remember keeps gradients and updates for the look that follows.
+func (w *Watcher) remember(in *Instruments, watched []watchedParam) {
+	for _, p := range watched {
+		in.Updates = append(in.Updates, tarn.Assign(w.state(w.gradients, p), p.grad), tarn.Assign(w.state(w.updates, p), p.step))
 	}
-	if mode == Remember {
-		for _, p := range watched {
-			in.Updates = append(in.Updates, tarn.Assign(w.state(w.gradients, p), p.grad), tarn.Assign(w.state(w.updates, p), p.step))
+}
+
+// addValues adds the values of the user.
+func (w *Watcher) addValues(in *Instruments, outputs tarn.Outputs, g *tarn.Graph) error {
+	if w.options.Values == nil {
+		return nil
+	}
+	for name, v := range w.options.Values(outputs) {
+		if v == nil || v.Graph() != g || v.Rank() != 0 {
+			return fmt.Errorf("watch: the value %q is nil, no scalar, or of another graph than the loss", name)
 		}
-		return in, g.Err()
+		in.values = append(in.values, name)
+		in.Outputs[outValue+name] = v.Cast(tarn.F64)
 	}
-	w.addParams(in, watched)
-	w.addPair(in, watched)
-	w.addLayers(in, layers, d[len(watched):])
-	if w.options.Values != nil {
-		for name, v := range w.options.Values(outputs) {
-			if v == nil || v.Graph() != g || v.Rank() != 0 {
-				return nil, fmt.Errorf("watch: the value %q is nil, no scalar, or of another graph than the loss", name)
-			}
-			in.values = append(in.values, name)
-			in.Outputs[outValue+name] = v.Cast(tarn.F64)
-		}
-		slices.Sort(in.values)
-	}
-	return in, g.Err()
+	slices.Sort(in.values)
+	return nil
 }
 
 // Describe returns a header with the params and layers that are watched.
@@ -458,13 +482,26 @@ func (in *Instruments) histograms(out tarn.Results) []Histogram {
 
 // histogramOf sorts the finite elements of t into bins of equal width between the smallest and the largest.
 func histogramOf(of, name string, t *tarn.Tensor) Histogram {
-	h := Histogram{Of: of, Name: name, Limits: make([]Number, bins+1), Counts: make([]int, bins)}
-	lo, hi := math.Inf(1), math.Inf(-1)
+	h := NewHistogram(of, name, Extremes(t))
+	h.Count(t)
+	return h
+}
+
+// Extremes returns the smallest and the largest finite element of t: infinite ones of the opposite sign if there are none.
+func Extremes(t *tarn.Tensor) (e [2]float64) {
+	e = [2]float64{math.Inf(1), math.Inf(-1)}
 	for i := range t.Size() {
 		if x := t.Float(i); !math.IsNaN(x) && !math.IsInf(x, 0) {
-			lo, hi = min(lo, x), max(hi, x)
+			e[0], e[1] = min(e[0], x), max(e[1], x)
 		}
 	}
+	return e
+}
+
+// NewHistogram returns a histogram with bins of equal width between two extremes, in which nothing is counted yet.
+func NewHistogram(of, name string, extremes [2]float64) Histogram {
+	h := Histogram{Of: of, Name: name, Limits: make([]Number, bins+1), Counts: make([]int, bins)}
+	lo, hi := extremes[0], extremes[1]
 	if lo > hi {
 		lo, hi = 0, 0
 	}
@@ -472,6 +509,13 @@ func histogramOf(of, name string, t *tarn.Tensor) Histogram {
 	for i := range h.Limits {
 		h.Limits[i] = Number(lo + float64(i)*width)
 	}
+	return h
+}
+
+// Count counts the finite elements of t, which lie within the limits.
+func (h *Histogram) Count(t *tarn.Tensor) {
+	lo := float64(h.Limits[0])
+	width := (float64(h.Limits[bins]) - lo) / bins
 	for i := range t.Size() {
 		x := t.Float(i)
 		if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -479,11 +523,10 @@ func histogramOf(of, name string, t *tarn.Tensor) Histogram {
 		}
 		bin := 0
 		if width > 0 {
-			bin = min(bins-1, int((x-lo)/width))
+			bin = min(bins-1, max(0, int((x-lo)/width)))
 		}
 		h.Counts[bin]++
 	}
-	return h
 }
 
 // Bytes is the memory that is kept of gradients and updates from one step to the next.

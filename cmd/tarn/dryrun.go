@@ -57,17 +57,24 @@ func (f *lookFlags) apply(loop *train.Loop, settings any) error {
 	return nil
 }
 
-// dryRun prints what a training would take.
+// dryRun prints what a training would take, on rank 0 if there are several.
 func dryRun(env *environment, loop *train.Loop) error {
 	e, err := loop.Estimate(env.ctx)
-	if err != nil {
+	if err != nil || env.rank() > 0 {
 		return err
 	}
 	w := env.stdout
 	fmt.Fprintf(w, "\n%v\n\n", e.Model)
 	fmt.Fprintf(w, "a step on %d examples: %.3g operations, %s read and written\n", min(loop.Batch, loop.Train.Len()), float64(e.Flops()), limit.Size(e.Bytes()))
-	fmt.Fprintf(w, "memory: %s, which is weights %s, optimizer %s, watching %s, values of all programs %s, results %s, batch %s; data sets and the program itself come on top\n",
-		limit.Size(e.Memory()), limit.Size(e.Weights), limit.Size(e.States), limit.Size(e.Watching), limit.Size(e.Arena), limit.Size(e.Outputs), limit.Size(e.Inputs))
+	sums, whose := "", ""
+	if loop.Shards != nil {
+		sums = fmt.Sprintf("sums of gradients %s, ", limit.Size(e.Sums))
+	}
+	if n := env.ranks(); n > 1 {
+		whose = fmt.Sprintf(" of each of %d ranks", n)
+	}
+	fmt.Fprintf(w, "memory%s: %s, which is weights %s, optimizer %s, watching %s, values of all programs %s, results %s, %sbatch %s; data sets and the program itself come on top\n",
+		whose, limit.Size(e.Memory()), limit.Size(e.Weights), limit.Size(e.States), limit.Size(e.Watching), limit.Size(e.Arena), limit.Size(e.Outputs), sums, limit.Size(e.Inputs))
 	tightest(w)
 	if err := least(env, e.Work); err != nil {
 		return err

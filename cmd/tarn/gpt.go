@@ -233,14 +233,11 @@ func (c *gptCommand) Run(env *environment) (err error) {
 	if err := c.apply(loop, settings); err != nil {
 		return err
 	}
-	if c.DryRun {
-		if env.rank() > 0 {
-			return nil
-		}
-		return dryRun(env, loop)
-	}
 	if err := env.spread(loop, settings.Shards); err != nil {
 		return err
+	}
+	if c.DryRun {
+		return dryRun(env, loop)
 	}
 	display := progress.New(env.stdout)
 	for p, err := range loop.Run(env.ctx) {
