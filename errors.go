@@ -227,6 +227,11 @@ func (g *Graph) refuse(op op, name string, in []*Value, err error) *Value {
 	if g == nil {
 		g = lose("%s", err)
 	}
+	for i, x := range in {
+		if x.exists() && !x.failed && x.typ.DType.Storage() { // the cause of whatever else is wrong
+			err = newProblem("operand %d is %v, in which numbers are stored and not computed", i+1, x.typ).WithHint("Cast it to f32")
+		}
+	}
 	v := g.poison(op, in)
 	known := g.lost
 	for _, x := range in {

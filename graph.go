@@ -22,8 +22,11 @@ type Graph struct {
 	randoms uint64 // random ops so far: the second key of their numbers
 	gradOf  *Value // the forward value whose gradient rule is running, or nil
 	eval    bool   // layers are added in evaluation mode
-	states  map[*Param][]attached
-	diags   []*Diagnostic
+
+	precision ir.Precision // of a graph that is not a body
+
+	states map[*Param][]attached
+	diags  []*Diagnostic
 
 	controls int    // loops and branches so far, of a graph that is not a body
 	tracing  *Graph // the innermost body that values are being added to, of a graph that is not a body; nil if there is none
@@ -191,6 +194,7 @@ func (g *Graph) add(op op, in ...*Value) *Value {
 func (g *Graph) insert(op op, in ...*Value) *Value {
 	g, in = g.orLost().meet(in)
 	types := make([]ir.Type, len(in))
+	_, casts := op.(ir.Conversion)
 	for i, v := range in {
 		switch {
 		case !v.exists():
@@ -199,6 +203,8 @@ func (g *Graph) insert(op op, in ...*Value) *Value {
 			return g.fail(op, in, newProblem("operand %d belongs to another graph", i+1))
 		case v.failed:
 			return g.poison(op, in)
+		case v.typ.DType.Storage() && !casts:
+			return g.fail(op, in, nil) // which says so
 		}
 		types[i] = v.typ
 	}

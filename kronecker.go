@@ -200,7 +200,7 @@ func (l *KroneckerLayer) Matrix(weight, bias *Value) *Value {
 	for _, move := range l.moves {
 		m = move.apply(m)
 	}
-	if bias == nil {
+	if bias == nil || m.failed {
 		return m
 	}
 	shape := m.Shape()

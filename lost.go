@@ -68,8 +68,8 @@ func (g *Graph) adopt(v *Value) bool {
 
 // checkType refuses an unknown dtype, a negative size and a shape with too many elements.
 func checkType(t ir.Type) error {
-	if t.DType > ir.F64 {
-		return newProblem("%v is not a dtype", t.DType).WithHint("use tarn.Bool, I32, I64, F32 or F64")
+	if t.DType > ir.F16 {
+		return newProblem("%v is not a dtype", t.DType).WithHint("use tarn.Bool, I32, I64, F32, F64, BF16 or F16")
 	}
 	return checkShape(t.Shape)
 }

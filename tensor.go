@@ -24,6 +24,11 @@ const (
 	I64  DType = DType(ir.I64)
 	F32  DType = DType(ir.F32)
 	F64  DType = DType(ir.F64)
+
+	// BF16 and F16 store numbers in two bytes: Cast, inputs, params and outputs have them, and other ops refuse them. BF16 has the range of F32
+	// and 8 significant bits, F16 (IEEE 754 binary16) has 11 and reaches from 6e-8 to 65504. Their typed memory is Raw.
+	BF16 DType = DType(ir.BF16)
+	F16  DType = DType(ir.F16)
 )
 
 // String is the short name, as in "f32".
@@ -31,7 +36,7 @@ func (d DType) String() string { return ir.DType(d).String() }
 
 // Size is the number of bytes of one element; 0 if d is none of the element types.
 func (d DType) Size() int {
-	if d > F64 {
+	if d > F16 {
 		return 0
 	}
 	return ir.DType(d).Size()
@@ -230,7 +235,8 @@ func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
 	return &Tensor{ir.Array{Type: reshaped, Data: t.array.Data}}, nil
 }
 
-// Cast returns a copy with elements converted to dtype: floats are truncated to integers, and any number but 0 is true.
+// Cast returns a copy with elements converted to dtype: floats are truncated to integers, rounded to the nearest number of a shorter float type, of
+// two the even one, and any number but 0 is true. What is beyond the range of F16 becomes infinite.
 func (t *Tensor) Cast(dtype DType) *Tensor {
 	c := Zeros(dtype, t.array.Shape...)
 	c.fill(t)
@@ -271,7 +277,7 @@ func (t *Tensor) Diff(u *Tensor, tolerance float64) string {
 }
 
 func (t *Tensor) elementEqual(u *Tensor, i int, tolerance float64) bool {
-	if !t.array.DType.Float() {
+	if !t.array.DType.Float() && !t.array.DType.Storage() {
 		return t.array.Int(i) == u.array.Int(i)
 	}
 	a, b := t.array.Float(i), u.array.Float(i)
@@ -331,6 +337,10 @@ func (t *Tensor) printElement(b *strings.Builder, i int) {
 		fmt.Fprint(b, t.array.Int(i))
 	case F32:
 		fmt.Fprintf(b, "%.6g", float32(t.array.Float(i)))
+	case BF16:
+		fmt.Fprintf(b, "%.3g", t.array.Float(i))
+	case F16:
+		fmt.Fprintf(b, "%.4g", t.array.Float(i))
 	default:
 		fmt.Fprintf(b, "%.6g", t.array.Float(i))
 	}

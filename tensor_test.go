@@ -131,6 +131,8 @@ func TestTensorString(t *testing.T) {
 		{tarn.Zeros(tarn.F32, 0, 2), "f32[0 2] []"},
 		{long, "i64[20] [0 1 2 ... 17 18 19]"},
 		{tarn.Zeros(tarn.I32, 7), "i32[7] [0 0 0 0 0 0 0]"},
+		{matrix.Cast(tarn.BF16), "bf16[2 2] [[1 -2.5]\n [1e-10 0.334]]"},
+		{matrix.Cast(tarn.F16), "f16[2 2] [[1 -2.5]\n [0 0.3333]]"},
 		{matrix, "f32[2 2] [[1 -2.5]\n [1e-10 0.333333]]"},
 		{deep, "bool[2 1 2] [[[true false]]\n [[false true]]]"},
 	}
@@ -183,6 +185,8 @@ func TestTensorCast(t *testing.T) {
 		{tarn.I32, []float64{0, 0, 1, -2, 1 << 24, 1<<24 + 1}},
 		{tarn.I64, []float64{0, 0, 1, -2, 1 << 24, 1<<24 + 1}},
 		{tarn.Bool, []float64{0, 1, 1, 1, 1, 1}},
+		{tarn.BF16, []float64{0, -0.5, 1.75, -2.25, 1 << 24, 1 << 24}},
+		{tarn.F16, []float64{0, -0.5, 1.75, -2.25, math.Inf(1), math.Inf(1)}},
 	}
 	for _, tt := range tests {
 		got := x.Cast(tt.dtype)

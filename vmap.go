@@ -56,6 +56,8 @@ func VMap(axis int, xs []*Value, f func(xs []*Value) []*Value) []*Value {
 		switch {
 		case problem != nil:
 			err = problem
+		case x.typ.DType.Storage():
+			err = newProblem("operand %d stores numbers", i+1)
 		case i > 0 && x.Dim(a) != n:
 			err = newProblem("operands 1 and %d have %d and %d examples along axis %d", i+1, n, x.Dim(a), axis)
 		default:

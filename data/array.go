@@ -57,7 +57,7 @@ func (a Array) Check() error {
 	return nil
 }
 
-// FromTensor returns the array that shares the memory of t.
+// FromTensor returns the array that shares the memory of t. BF16 and F16, which arrays do not have, become float32.
 func FromTensor(t *tarn.Tensor) Array {
 	a := Array{Shape: t.Shape()}
 	switch t.DType() {
@@ -69,6 +69,8 @@ func FromTensor(t *tarn.Tensor) Array {
 		a.Data = t.I32()
 	case tarn.I64:
 		a.Data = t.I64()
+	case tarn.BF16, tarn.F16:
+		a.Data = t.Cast(tarn.F32).F32()
 	default:
 		a.Data = t.Bools()
 	}

@@ -40,6 +40,7 @@ type state struct {
 	Seed           uint64           `json:"seed"`
 	Batch          int              `json:"batch"`
 	DropLast       bool             `json:"drop_last"`
+	Precision      tarn.Precision   `json:"precision,omitempty"` // of products
 	Examples       int              `json:"examples"`
 	Weighted       string           `json:"weighted,omitempty"` // see weightedSum
 	LossSum        float64          `json:"loss_sum"`           // over what the losses of the epoch so far are means of
@@ -67,6 +68,9 @@ func (s *state) check(l *Loop) error {
 	if s.Seed != l.Seed || s.Batch != l.Batch || s.DropLast != l.DropLast || s.Examples != l.Train.Len() {
 		return fmt.Errorf("it is of a training with seed %d, batches of %d (last dropped: %t) and %d examples; this one has seed %d, batches of %d (last dropped: %t) and %d examples",
 			s.Seed, s.Batch, s.DropLast, s.Examples, l.Seed, l.Batch, l.DropLast, l.Train.Len())
+	}
+	if s.Precision != l.Precision {
+		return fmt.Errorf("it is of a training whose products have precision %v, and this one has %v (Loop.Precision, --precision on the command line)", s.Precision, l.Precision)
 	}
 	if s.Shards != l.shards() {
 		return fmt.Errorf("it is of a training over %s shards, and this one has %s: another number of ranks may resume it, but not another number of shards (Loop.Shards, --shards on the command line)", orNone(s.Shards), orNone(l.shards()))

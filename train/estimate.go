@@ -73,7 +73,7 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 	}
 	e = &Estimate{Epochs: l.Epochs}
 	size := l.size()
-	graph := tarn.NewGraph()
+	graph := l.step.newGraph()
 	if e.Model, err = tarn.Summary(l.params, l.Build(graph, size)["loss"]); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,9 @@ type Loop struct {
 	Target   string         // the field of the data sets that metrics compare "prediction" with, unless they are bound by On
 	Metrics  []Metric
 
+	// Precision is that of the products, in training and validation: see tarn.Precision. The default is F32. A training resumes with the same.
+	Precision tarn.Precision
+
 	// SkipNonFinite lets the training go on after a run whose loss, gradient or new weights are not finite, as if its batch were not there.
 	// Record.Skipped counts them. Without it such a run ends the training, and so does a validation loss that is not finite.
 	SkipNonFinite bool
@@ -253,19 +256,20 @@ func (l *Loop) begin() (err error) {
 	if s := l.EarlyStopping; s != nil {
 		*s = EarlyStopping{Patience: s.Patience, MinDelta: s.MinDelta}
 	}
-	l.at = state{Shards: l.shards(), Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Examples: l.Train.Len(), Weighted: weightedSum(l.Weighted), Early: l.EarlyStopping}
+	l.at = state{Shards: l.shards(), Seed: l.Seed, Batch: l.Batch, DropLast: l.DropLast, Precision: l.Precision, Examples: l.Train.Len(), Weighted: weightedSum(l.Weighted), Early: l.EarlyStopping}
 	l.history, l.best, l.before = nil, nil, 0
 	if l.params, err = tarn.Params(l.Model); err != nil {
 		return err
 	}
 	seeded := func(g *tarn.Graph, n int) tarn.Outputs {
 		g.Seed(l.Seed)
+		g.SetPrecision(l.Precision)
 		return l.Build(g, n)
 	}
 	if l.step, err = NewStepOf(seeded, l.params, l.Optimizer); err != nil {
 		return err
 	}
-	l.step.SkipNonFinite, l.step.Shards = l.SkipNonFinite, l.Shards
+	l.step.SkipNonFinite, l.step.Shards, l.step.Precision = l.SkipNonFinite, l.Shards, l.Precision
 	if l.Watch != nil {
 		if err := l.Watch.Check(); err != nil {
 			return err

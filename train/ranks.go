@@ -68,6 +68,7 @@ func (l *Loop) facts() ([]fact, error) {
 		{"the number of shards", l.shards(), settings},
 		{"the number of epochs", fmt.Sprint(l.Epochs), settings},
 		{"the batch size", fmt.Sprint(l.Batch, ", last dropped: ", l.DropLast), settings},
+		{"the precision", fmt.Sprint(l.Precision), settings},
 		{"the seed", fmt.Sprint(l.Seed), settings},
 		{"the optimizer", fmt.Sprintf("%T with the rate %s and %d states", l.Optimizer, rates, states.Len()), settings},
 		{"what is done after a step that is not finite", fmt.Sprint("skip: ", l.SkipNonFinite), settings},

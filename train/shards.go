@@ -176,7 +176,7 @@ func (s *Step) gradientProgram(n int) (*program, error) {
 			return p, nil
 		}
 	}
-	g := tarn.NewGraph()
+	g := s.newGraph()
 	g.DrawBy(g.Runs().Mul(tarn.Num(s.Shards.number())).Add(g.Input(shardInput, tarn.I64)))
 	outputs, err := counted(s.build(g, n))
 	if err != nil {
@@ -263,7 +263,7 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 			return p, nil
 		}
 	}
-	g := tarn.NewGraph()
+	g := s.newGraph()
 	outputs, err := counted(s.build(g, 1))
 	if err != nil {
 		return nil, err

@@ -53,6 +53,10 @@ type Step struct {
 	// Watch, if it is not nil, looks at updates at regular intervals: see package watch. It is set before the first run.
 	Watch *watch.Watcher
 
+	// Precision is that of the products of the graphs that Build makes: see tarn.Precision. It is set before the first run and before
+	// Prepare. The graph of NewStep has its own: see tarn.Graph.SetPrecision.
+	Precision tarn.Precision
+
 	// Shards, if it is not nil, spreads the training over ranks. It is set before the first run and before Prepare.
 	Shards *Shards
 
@@ -164,7 +168,7 @@ func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error
 	}
 	outputs := tarn.Outputs{"loss": s.loss}
 	if s.build != nil {
-		outputs = s.build(tarn.NewGraph(), n)
+		outputs = s.build(s.newGraph(), n)
 	}
 	outputs, err := counted(outputs)
 	if err != nil {
@@ -197,6 +201,13 @@ func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error
 	p.size, p.updates, p.mode, p.instruments = n, updates, mode, instruments
 	s.programs = append(s.programs, p)
 	return p, nil
+}
+
+// newGraph returns a graph for Build.
+func (s *Step) newGraph() *tarn.Graph {
+	g := tarn.NewGraph()
+	g.SetPrecision(s.Precision)
+	return g
 }
 
 // updatesAt reports whether a run updates the params, as each does unless the optimizer accumulates.

@@ -31,6 +31,8 @@ type config struct {
 	Seed      uint64  `json:"seed"`
 	Examples  int     `json:"examples"`
 	Shards    int     `json:"shards,omitempty"` // of a batch: see train.Shards
+
+	Precision tarn.Precision `json:"precision,omitempty"` // of products
 }
 
 const task = "mnist"

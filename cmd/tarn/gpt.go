@@ -39,6 +39,7 @@ type gptCommand struct {
 	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet   bool    `short:"q" help:"Print only the result."`
 
+	precisionFlag
 	rankFlags
 	lookFlags
 }
@@ -54,6 +55,8 @@ type gptConfig struct {
 	Rate       float64       `json:"learning_rate"`
 	Seed       uint64        `json:"seed"`
 	Shards     int           `json:"shards,omitempty"` // of a batch: see train.Shards
+
+	Precision tarn.Precision `json:"precision,omitempty"` // of products
 }
 
 const (
@@ -112,7 +115,7 @@ func (c *gptCommand) Validate() error {
 // config returns what the flags ask for; the text determines the rest.
 func (c *gptCommand) config() gptConfig {
 	return gptConfig{
-		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed, Shards: c.Shards,
+		Task: gptTask, Text: c.Text, Epochs: c.Epochs, Batch: c.Batch, Rate: c.LR, Seed: c.Seed, Shards: c.Shards, Precision: c.Precision,
 		Model: nn.GPTOptions{Context: c.Context, Width: c.Width, Layers: c.Layers, Heads: c.Heads, Dropout: c.Dropout},
 	}
 }
@@ -229,6 +232,7 @@ func (c *gptCommand) Run(env *environment) (err error) {
 	}
 	loop := train.NewLoop(gptBuild(model, settings.Model.Context), model, settings.optimizer(set.Len()), set)
 	loop.Epochs, loop.Batch, loop.Seed, loop.Valid, loop.Folder, loop.CheckpointEvery = settings.Epochs, settings.Batch, settings.Seed, valid, folder, 500
+	loop.Precision = settings.Precision
 	loop.Target = "next"
 	if err := c.apply(loop, settings); err != nil {
 		return err
@@ -322,7 +326,7 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *gptCommand) resume(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
-	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed", "shards"} {
+	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed", "shards", "precision"} {
 		if env.given[name] {
 			return settings, "", nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}

@@ -35,6 +35,7 @@ type mnistCommand struct {
 	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
 
+	precisionFlag
 	rankFlags
 	lookFlags
 }
@@ -50,7 +51,7 @@ func (c *mnistCommand) config() config {
 	} else if err == nil {
 		rate = one.rate
 	}
-	return config{task, c.Hidden, c.Epochs, c.Batch, c.Optimizer, rate, c.Seed, c.Examples, c.Shards}
+	return config{task, c.Hidden, c.Epochs, c.Batch, c.Optimizer, rate, c.Seed, c.Examples, c.Shards, c.Precision}
 }
 
 // Validate checks the flags; kong calls it.
@@ -137,6 +138,7 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	}
 	loop := train.NewLoop(model.build, model, optimizer, set)
 	loop.Epochs, loop.Batch, loop.Seed = settings.Epochs, settings.Batch, settings.Seed
+	loop.Precision = settings.Precision
 	loop.Valid, loop.Metrics, loop.Folder = valid, []train.Metric{&train.Accuracy{}}, folder
 	if err := c.apply(loop, settings); err != nil {
 		return err
@@ -255,7 +257,7 @@ func resumeFolder(env *environment, folder *train.Folder, settings any, changed,
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	var settings config
-	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples", "shards"} {
+	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples", "shards", "precision"} {
 		if env.given[name] {
 			return settings, nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}

@@ -19,12 +19,14 @@ const (
 	I64
 	F32
 	F64
+	BF16 // like F16 for conversions only
+	F16
 )
 
 var dtypes = [...]struct {
 	name string
 	size int
-}{Bool: {"bool", 1}, I32: {"i32", 4}, I64: {"i64", 8}, F32: {"f32", 4}, F64: {"f64", 8}}
+}{Bool: {"bool", 1}, I32: {"i32", 4}, I64: {"i64", 8}, F32: {"f32", 4}, F64: {"f64", 8}, BF16: {"bf16", 2}, F16: {"f16", 2}}
 
 // String is the short name, as in "f32".
 func (dt DType) String() string { return dtypes[dt].name }
@@ -73,7 +75,8 @@ type conversion struct{ from, to DType }
 
 // Convert returns the cast between two types. Floats are truncated towards zero to integers; NaN and what does not fit gives
 // the smallest integer, which is what x86 does and PyTorch shows there. I64 is cut to the low bits for I32. To Bool, anything but
-// zero is true, NaN too; a denormal number counts as zero. A cast to the same type copies, and casts between float types keep denormal numbers.
+// zero is true, NaN too; a denormal number counts as zero. A cast to the same type copies, and casts between float types keep denormal numbers. BF16
+// and F16 are rounded to once, to the nearest, of two the even one.
 func Convert(from, to DType) Vec {
 	if v := fastConvert(Current(), conversion{from, to}); v != nil {
 		return v

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/half"
 )
 
 // castInt is what a cast of the float x to an integer of the given bits gives.
@@ -22,8 +24,8 @@ func castInt(x float64, bits uint) int64 {
 
 func TestConvert(t *testing.T) {
 	atEachLevel(t, func(t *testing.T, l Level) {
-		for _, from := range allDTypes {
-			for _, to := range allDTypes {
+		for _, from := range append(allDTypes, BF16, F16) {
+			for _, to := range append(allDTypes, BF16, F16) {
 				v := Convert(from, to)
 				if v == nil {
 					t.Fatalf("%v to %v: no cast", from, to)
@@ -57,6 +59,10 @@ func TestConvert(t *testing.T) {
 							ok = same(dst.number(to, i), float64(float32(x)))
 						case to == F64:
 							ok = same(dst.number(to, i), x)
+						case to == BF16:
+							ok = same(dst.number(to, i), float64(half.BF16(half.ToBF16(half.Odd(x)))))
+						case to == F16:
+							ok = same(dst.number(to, i), float64(half.F16(half.ToF16(half.Odd(x)))))
 						}
 						if !ok {
 							t.Fatalf("%s: %v gives %v", what, x, dst.number(to, i))

@@ -5,9 +5,14 @@ package cpu
 import (
 	"math"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/half"
 )
 
 func plainConvert(from, to DType) Vec {
+	if short(from) || short(to) {
+		return convertShort(from, to)
+	}
 	switch from {
 	case Bool:
 		return convertFrom[uint8](from, to)
@@ -83,4 +88,65 @@ func convertFloat[S float](from, to DType) Vec {
 		}
 	}
 	return convertFrom[S](from, to)
+}
+
+// short reports whether dt is a float type of two bytes.
+func short(dt DType) bool { return dt == BF16 || dt == F16 }
+
+// convertShort casts from or to a type of two bytes, by way of F32, or of F64 where that type is longer than F32.
+func convertShort(from, to DType) Vec {
+	switch {
+	case from == to:
+		return func(dst, a, _, _ unsafe.Pointer, n int) { copy(block[uint16](dst, n), block[uint16](a, n)) }
+	case short(from) && to == F32:
+		return widen[float32](from)
+	case short(from) && to == F64:
+		return widen[float64](from)
+	case short(from):
+		return through(from, to, F32)
+	case from == F32:
+		return narrow[float32](to)
+	case from == F64:
+		return narrow[float64](to)
+	}
+	return through(from, to, F64)
+}
+
+func widen[D float](from DType) Vec {
+	value := half.BF16
+	if from == F16 {
+		value = half.F16
+	}
+	return func(dst, a, _, _ unsafe.Pointer, n int) {
+		d, x := block[D](dst, n), block[uint16](a, n)
+		for i := range d {
+			d[i] = D(value(x[i]))
+		}
+	}
+}
+
+func narrow[S float](to DType) Vec {
+	round := half.ToBF16
+	if to == F16 {
+		round = half.ToF16
+	}
+	return func(dst, a, _, _ unsafe.Pointer, n int) {
+		d, x := block[uint16](dst, n), block[S](a, n)
+		for i := range d {
+			d[i] = round(half.Odd(float64(x[i])))
+		}
+	}
+}
+
+// through casts by way of a third type, a few elements at a time.
+func through(from, to, by DType) Vec {
+	first, second := Convert(from, by), Convert(by, to)
+	return func(dst, a, _, _ unsafe.Pointer, n int) {
+		var buffer [64]float64
+		for i := 0; i < n; i += len(buffer) {
+			m := min(len(buffer), n-i)
+			first(unsafe.Pointer(&buffer), unsafe.Add(a, i*from.Size()), nil, nil, m)
+			second(unsafe.Add(dst, i*to.Size()), unsafe.Pointer(&buffer), nil, nil, m)
+		}
+	}
 }

@@ -13,6 +13,8 @@ func Splat(dt DType) Rows {
 	switch dt.Size() {
 	case 1:
 		return splat[uint8]
+	case 2:
+		return splat[uint16]
 	case 4:
 		return splat[uint32]
 	}
@@ -74,6 +76,8 @@ func Gather(dt DType) func(dst, src unsafe.Pointer, n, stride int) {
 	switch dt.Size() {
 	case 1:
 		return gather[uint8]
+	case 2:
+		return gather[uint16]
 	case 4:
 		return gather[uint32]
 	}
@@ -91,7 +95,7 @@ func gather[T any](dst, src unsafe.Pointer, n, stride int) {
 // TransposeFunc sets dst[c*dstStride+r] = src[r*srcStride+c] for rows x cols elements of src; strides count elements.
 type TransposeFunc func(dst, src unsafe.Pointer, rows, cols, dstStride, srcStride int)
 
-// Transpose returns the transpose for elements of 1, 4 or 8 bytes.
+// Transpose returns the transpose for elements of 1, 2, 4 or 8 bytes.
 func Transpose(elemSize int) TransposeFunc {
 	if t := fastTranspose(Current(), elemSize); t != nil {
 		return t
@@ -99,6 +103,8 @@ func Transpose(elemSize int) TransposeFunc {
 	switch elemSize {
 	case 1:
 		return transpose[uint8]
+	case 2:
+		return transpose[uint16]
 	case 4:
 		return transpose[uint32]
 	case 8:

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/alloctest"
+	"github.com/seed-49005b45/tarn/internal/half"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -62,6 +63,10 @@ func (g guarded) number(dt DType, i int) float64 {
 		return float64(*(*int64)(p))
 	case F32:
 		return float64(*(*float32)(p))
+	case BF16:
+		return float64(half.BF16(*(*uint16)(p)))
+	case F16:
+		return float64(half.F16(*(*uint16)(p)))
 	}
 	return *(*float64)(p)
 }
@@ -107,6 +112,8 @@ func (g guarded) fill(dt DType, rng *rand.Rand) {
 			if special {
 				*(*float32)(p) = float32(specialFloats[rng.IntN(len(specialFloats))])
 			}
+		case BF16, F16:
+			*(*uint16)(p) = uint16(rng.Uint32())
 		case F64:
 			*(*float64)(p) = rng.NormFloat64() * 4
 			if special {
@@ -146,8 +153,11 @@ func ulp(dt DType, x float64) float64 {
 
 // smallestNormal is below which numbers of the type count as zero.
 func smallestNormal(dt DType) float64 {
-	if dt == F32 {
+	switch dt {
+	case F32, BF16:
 		return 0x1p-126
+	case F16:
+		return 0 // by way of F32, in which all are normal
 	}
 	return 0x1p-1022
 }
@@ -354,7 +364,7 @@ func testBlock(t *testing.T, v Vec, f scalar.Func, dt DType, n int) {
 	}
 }
 
-func (dt DType) isFloat() bool { return dt == F32 || dt == F64 }
+func (dt DType) isFloat() bool { return dt >= F32 }
 
 // TestFunctionCut asserts that an element's bits do not depend on where its block begins and ends.
 func TestFunctionCut(t *testing.T) {

@@ -27,6 +27,11 @@ type AttentionForm struct {
 	Dropout  float64 // probability with which a weight is set to 0; the others are divided by the rest of it
 	Seed     uint64  // of the graph, and which of its random ops this is
 	Number   uint64
+
+	// Precision is that of the products. At PrecisionBF16 queries, keys, values, weights and the gradients with respect to the result and to the scores
+	// are rounded where they are multiplied. Weights are rounded as exponentials, before they are divided by their sum, which is that of
+	// the exponentials as they were.
+	Precision Precision
 }
 
 // StepAt is the number of the operand that is the step, if there is dropout.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/seed-49005b45/tarn/internal/half"
 )
 
 // DType is the type of an array's elements.
@@ -21,6 +23,8 @@ const (
 	I64
 	F32
 	F64
+	BF16 // the upper half of an F32; like F16 it is a type of storage, which only conversions read
+	F16  // IEEE 754 binary16
 )
 
 // String is the short name, as in "f32".
@@ -31,13 +35,16 @@ func (d DType) String() string {
 	return fmt.Sprintf("dtype(%d)", uint8(d))
 }
 
-var dtypeNames = [...]string{"bool", "i32", "i64", "f32", "f64"}
+var dtypeNames = [...]string{"bool", "i32", "i64", "f32", "f64", "bf16", "f16"}
 
 // Size is the number of bytes of one element.
-func (d DType) Size() int { return [...]int{1, 4, 8, 4, 8}[d] }
+func (d DType) Size() int { return [...]int{1, 4, 8, 4, 8, 2, 2}[d] }
 
-// Float reports whether d is a floating-point type.
+// Float reports whether d is a floating-point type that is computed in.
 func (d DType) Float() bool { return d == F32 || d == F64 }
+
+// Storage reports whether d only stores numbers: conversions read and write it, and nothing computes in it.
+func (d DType) Storage() bool { return d == BF16 || d == F16 }
 
 // Type is the element type and the shape of an array.
 type Type struct {
@@ -137,6 +144,10 @@ func (a Array) Float(i int) float64 {
 		return float64(Slice[float32](a)[i])
 	case F64:
 		return Slice[float64](a)[i]
+	case BF16:
+		return float64(half.BF16(Slice[uint16](a)[i]))
+	case F16:
+		return float64(half.F16(Slice[uint16](a)[i]))
 	}
 	return float64(a.Int(i))
 }
@@ -162,6 +173,10 @@ func (a Array) SetFloat(i int, v float64) {
 		Slice[float32](a)[i] = float32(v)
 	case F64:
 		Slice[float64](a)[i] = v
+	case BF16:
+		Slice[uint16](a)[i] = half.ToBF16(half.Odd(v))
+	case F16:
+		Slice[uint16](a)[i] = half.ToF16(half.Odd(v))
 	case Bool:
 		a.SetBool(i, v != 0)
 	case I32:
@@ -216,6 +231,8 @@ func (a Array) CopyElement(i int, src Array, j int) {
 	switch a.DType.Size() {
 	case 1:
 		Slice[uint8](a)[i] = Slice[uint8](src)[j]
+	case 2:
+		Slice[uint16](a)[i] = Slice[uint16](src)[j]
 	case 4:
 		Slice[uint32](a)[i] = Slice[uint32](src)[j]
 	default:

@@ -15,7 +15,8 @@ import (
 //	(L E)ᵀ Y = Eᵀ (Lᵀ Y)    as in the gradient with respect to W; Lᵀ adds up rows
 //	Lᵀ (Y W) = (Lᵀ Y) W     as in the gradient with respect to E
 //
-// The first has the same bits, except where the inner axis is so long that a product is cut along it. The others add up in another order.
+// The first has the same bits, except where the inner axis is so long that a product is cut along it. The others add up in another order, and
+// where products round their operands they round sums of rows and not the rows.
 // A row of the table that no index names would count times 0 in the second, which is NaN if the row is not finite, and its gradient in
 // the third would be 0 times W; so it is set to 0 in both. Rows that a loop reads slice by slice are looked up in its steps.
 
@@ -123,6 +124,7 @@ func (l *lookupPass) product(n *ir.Node, op ir.Contraction) {
 		if s := rowsOf(n.In[0]); s != nil {
 			index, width := s.In[1], n.Type.Shape[1]
 			table := l.add(n, n.Op, []int{s.In[0].Type.Shape[0], width}, s.In[0], n.In[1])
+			table.Precision, n.Precision = n.Precision, ir.PrecisionF32
 			found := l.add(s, s.Op, append(slices.Clone(index.Type.Shape), width), table, index)
 			n.Op, n.In = irop.Reshape{Shape: n.Type.Shape}, []*ir.Node{found}
 		}
@@ -172,7 +174,9 @@ func (l *lookupPass) sum(n *ir.Node, op ir.LookupSum, uses map[*ir.Node]int) {
 		return
 	}
 	sums := l.addUp(n, n.Op, n.Type.Shape[0], index, rows.In[0])
-	l.setNamed(n, index, l.add(n, product, n.Type.Shape, sums, rows.In[1]), op)
+	moved := l.add(n, product, n.Type.Shape, sums, rows.In[1])
+	moved.Precision = rows.Precision
+	l.setNamed(n, index, moved, op)
 }
 
 // named returns a table with zeros in the rows that the index does not name; adjoint adds up rows of such a table.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-49005b45/tarn"
-	"github.com/seed-49005b45/tarn/internal/dense"
+	"github.com/seed-49005b45/tarn/internal/half"
 )
 
 // This file holds the formats of elements. Quantized ones are blocks: a scale d as binary16 and small integers, so that an element is
@@ -26,7 +26,7 @@ type format struct {
 // formats has the types that are read by their numbers.
 var formats = map[uint32]*format{
 	0:  {name: "F32", block: 1, bytes: 4, dtype: tarn.F32, floats: func(y []float32, b []byte) { y[0] = math.Float32frombits(order.Uint32(b)) }},
-	1:  {name: "F16", block: 1, bytes: 2, dtype: tarn.F32, floats: func(y []float32, b []byte) { y[0] = half(b) }},
+	1:  {name: "F16", block: 1, bytes: 2, dtype: tarn.F32, floats: func(y []float32, b []byte) { y[0] = f16(b) }},
 	2:  {name: "Q4_0", block: 32, bytes: 18, dtype: tarn.F32, floats: q4x0},
 	3:  {name: "Q4_1", block: 32, bytes: 20, dtype: tarn.F32, floats: q4x1},
 	6:  {name: "Q5_0", block: 32, bytes: 22, dtype: tarn.F32, floats: q5x0},
@@ -40,7 +40,7 @@ var formats = map[uint32]*format{
 	26: {name: "I32", block: 1, bytes: 4, dtype: tarn.I32, ints: func(b []byte) int64 { return int64(int32(order.Uint32(b))) }},
 	27: {name: "I64", block: 1, bytes: 8, dtype: tarn.I64, ints: func(b []byte) int64 { return int64(order.Uint64(b)) }},
 	28: {name: "F64", block: 1, bytes: 8, dtype: tarn.F64},
-	30: {name: "BF16", block: 1, bytes: 2, dtype: tarn.F32, floats: func(y []float32, b []byte) { y[0] = dense.BF16(order.Uint16(b)) }},
+	30: {name: "BF16", block: 1, bytes: 2, dtype: tarn.F32, floats: func(y []float32, b []byte) { y[0] = half.BF16(order.Uint16(b)) }},
 }
 
 // names has the types that are not read.
@@ -67,11 +67,11 @@ func known() string {
 	return strings.Join(all, ", ")
 }
 
-func half(b []byte) float32 { return dense.Half(order.Uint16(b)) }
+func f16(b []byte) float32 { return half.F16(order.Uint16(b)) }
 
 // q4x0 decodes 32 integers of 4 bits around 8.
 func q4x0(y []float32, b []byte) {
-	d := half(b)
+	d := f16(b)
 	for j, q := range b[2:18] {
 		y[j], y[j+16] = d*float32(int(q&15)-8), d*float32(int(q>>4)-8)
 	}
@@ -79,7 +79,7 @@ func q4x0(y []float32, b []byte) {
 
 // q4x1 decodes 32 integers of 4 bits from a least value on.
 func q4x1(y []float32, b []byte) {
-	d, m := half(b), half(b[2:])
+	d, m := f16(b), f16(b[2:])
 	for j, q := range b[4:20] {
 		y[j], y[j+16] = float32(d*float32(q&15))+m, float32(d*float32(q>>4))+m
 	}
@@ -92,7 +92,7 @@ func fifth(bits uint32, j int) (low, high byte) {
 
 // q5x0 decodes 32 integers of 5 bits around 16.
 func q5x0(y []float32, b []byte) {
-	d, bits := half(b), order.Uint32(b[2:])
+	d, bits := f16(b), order.Uint32(b[2:])
 	for j, q := range b[6:22] {
 		low, high := fifth(bits, j)
 		y[j], y[j+16] = d*float32(int(q&15|low)-16), d*float32(int(q>>4|high)-16)
@@ -101,7 +101,7 @@ func q5x0(y []float32, b []byte) {
 
 // q5x1 decodes 32 integers of 5 bits from a least value on.
 func q5x1(y []float32, b []byte) {
-	d, m, bits := half(b), half(b[2:]), order.Uint32(b[4:])
+	d, m, bits := f16(b), f16(b[2:]), order.Uint32(b[4:])
 	for j, q := range b[8:24] {
 		low, high := fifth(bits, j)
 		y[j], y[j+16] = float32(d*float32(q&15|low))+m, float32(d*float32(q>>4|high))+m
@@ -110,7 +110,7 @@ func q5x1(y []float32, b []byte) {
 
 // q8x0 decodes 32 integers of 8 bits.
 func q8x0(y []float32, b []byte) {
-	d := half(b)
+	d := f16(b)
 	for j, q := range b[2:34] {
 		y[j] = d * float32(int8(q))
 	}
@@ -126,7 +126,7 @@ func scales(s []byte, j int) (scale, least float32) {
 
 // q4k decodes 256 integers of 4 bits, 32 of which share a scale and a least value.
 func q4k(y []float32, b []byte) {
-	d, m := half(b), half(b[2:])
+	d, m := f16(b), f16(b[2:])
 	for j := range 8 {
 		scale, least := scales(b[4:16], j)
 		scale, least = d*scale, m*least
@@ -138,7 +138,7 @@ func q4k(y []float32, b []byte) {
 
 // q5k decodes 256 integers of 5 bits as q4k does; the fifth bits of all are in 32 bytes.
 func q5k(y []float32, b []byte) {
-	d, m := half(b), half(b[2:])
+	d, m := f16(b), f16(b[2:])
 	for j := range 8 {
 		scale, least := scales(b[4:16], j)
 		scale, least = d*scale, m*least
@@ -150,7 +150,7 @@ func q5k(y []float32, b []byte) {
 
 // q6k decodes 256 integers of 6 bits around 32, 16 of which share a scale: the lower four bits are in 128 bytes, the upper two in 64.
 func q6k(y []float32, b []byte) {
-	d := half(b[208:])
+	d := f16(b[208:])
 	for i := range y[:256] {
 		part, quarter, l := i/128, i/32%4, i%32 // 128 elements have 64 bytes of lower and 32 of upper bits
 		low := b[part*64+quarter%2*32+l] >> (quarter / 2 * 4) & 15

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/half"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
 
@@ -75,7 +76,7 @@ func read(r io.Reader, fit func(n, size int) error) (data.Array, error) {
 	a := data.Array{Shape: h.shape}
 	switch h.kind {
 	case "f2":
-		a.Data, err = converted(r, h, func(x uint16) (float32, error) { return dense.Half(x), nil })
+		a.Data, err = converted(r, h, func(x uint16) (float32, error) { return half.F16(x), nil })
 	case "i1":
 		a.Data, err = body[int8](r, h)
 	case "i2":
@@ -277,7 +278,7 @@ func rowMajor[T any](src []T, h header) []T {
 
 // SaveOptions say how arrays are written. The zero value writes what Write, Save, WriteZip and SaveZip write.
 type SaveOptions struct {
-	// Half writes floats as f2, IEEE 754 binary16 with 11 significant bits, instead of f4 and f8. Each number becomes the nearest, of two
+	// Half writes floats as f2, IEEE 754 binary16 with 11 significant bits, instead of f4 and f8: the numbers of a tarn.F16 as they are. Each number becomes the nearest, of two
 	// the even one; a finite number beyond 65504 is an error.
 	Half bool
 
@@ -329,14 +330,14 @@ func (o SaveOptions) write(w io.Writer, a data.Array) error {
 
 // writeHalf writes floats as f2.
 func writeHalf[T float32 | float64](w io.Writer, shape []int, elems []T) error {
-	half := make([]uint16, len(elems))
+	halves := make([]uint16, len(elems))
 	for i, x := range elems {
-		half[i] = dense.ToHalf(dense.Odd(float64(x)))
-		if half[i]&0x7fff == 0x7c00 && !math.IsInf(float64(x), 0) {
+		halves[i] = half.ToF16(half.Odd(float64(x)))
+		if halves[i]&0x7fff == 0x7c00 && !math.IsInf(float64(x), 0) {
 			return fmt.Errorf("element %d is %v, beyond the range of f2: write it without Half", i, x)
 		}
 	}
-	return write(w, "<f2", shape, half)
+	return write(w, "<f2", shape, halves)
 }
 
 func write[T dense.Number](w io.Writer, descr string, shape []int, elems []T) error {

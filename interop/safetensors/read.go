@@ -11,10 +11,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/half"
 	"github.com/seed-49005b45/tarn/internal/limit"
 	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/internal/pattern"
@@ -35,6 +37,9 @@ type Options struct {
 
 	// Skip are patterns of the names of tensors that are not read.
 	Skip []string
+
+	// Short leaves F16 and BF16 as they are, as tensors of these dtypes, which take half of the memory.
+	Short bool
 }
 
 const usualBytes = 16 << 30
@@ -56,7 +61,7 @@ func (o Options) Load(path string) (*File, error) {
 	return contents, nil
 }
 
-// Read reads the size bytes of r. F16 and BF16 become F32; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
+// Read reads the size bytes of r. F16 and BF16 become F32, unless Options.Short keeps them; U8, I8, U16 and I16 become I32; U32 becomes I64. U64 and
 // the 8-bit floats fit no such type and are errors. If the file has checksums that do not match, that is an error too.
 func Read(r io.ReaderAt, size int64) (*File, error) { return Options{}.Read(r, size) }
 
@@ -104,6 +109,7 @@ type stored struct {
 	start  int64 // of the data
 	sum    uint32
 	summed bool
+	short  bool // see Options.Short
 }
 
 // Open opens the file at path and reads its header. If the path ends in ".index.json", it is the index of a set of files, as the model hubs
@@ -203,6 +209,7 @@ func (r *Reader) choose(o Options) error {
 	var total int64
 	for _, name := range chosen {
 		t := r.tensors[name]
+		t.short = o.Short
 		if total += t.end - t.begin; total < 0 {
 			total = math.MaxInt64
 		}
@@ -336,7 +343,7 @@ const chunk = 1 << 20
 func checkMemory(tensors []*stored) error {
 	total := float64(chunk) // a sum of sizes that each fit an int need not
 	for _, t := range tensors {
-		if dtype, ok := decoded[t.dtype]; ok {
+		if dtype, ok := t.decoded(); ok {
 			total += float64((t.end-t.begin)/elementSize[t.dtype]) * float64(dtype.Size())
 		}
 	}
@@ -368,6 +375,18 @@ var decoded = map[string]tarn.DType{
 
 var order = binary.LittleEndian
 
+// decoded returns the dtype of the tensor that decode returns, if the format's is one that it reads.
+func (t *stored) decoded() (tarn.DType, bool) {
+	if t.short && t.dtype == BF16 {
+		return tarn.BF16, true
+	}
+	if t.short && t.dtype == F16 {
+		return tarn.F16, true
+	}
+	dtype, ok := decoded[t.dtype]
+	return dtype, ok
+}
+
 // decode reads the elements of a tensor.
 func (t *stored) decode() (*tarn.Tensor, error) {
 	tensor, err := t.elements()
@@ -389,10 +408,16 @@ func (t *stored) elements() (*tarn.Tensor, error) {
 		return fill(t, func(b []byte) int64 { return int64(order.Uint64(b)) })
 	case "BOOL":
 		return fill(t, func(b []byte) bool { return b[0] == 1 })
+	case "F16", "BF16":
+		if t.short {
+			return t.raw()
+		}
+	}
+	switch t.dtype {
 	case "F16":
-		return fill(t, func(b []byte) float32 { return dense.Half(order.Uint16(b)) })
+		return fill(t, func(b []byte) float32 { return half.F16(order.Uint16(b)) })
 	case "BF16":
-		return fill(t, func(b []byte) float32 { return dense.BF16(order.Uint16(b)) })
+		return fill(t, func(b []byte) float32 { return half.BF16(order.Uint16(b)) })
 	case "U8":
 		return fill(t, func(b []byte) int32 { return int32(b[0]) })
 	case "I8":
@@ -407,20 +432,35 @@ func (t *stored) elements() (*tarn.Tensor, error) {
 	return nil, fmt.Errorf("elements of dtype %s are not supported; convert the file to F32, F64, I32, I64 or BOOL", t.dtype)
 }
 
+// raw reads the elements of F16 and BF16 as tensors of these dtypes.
+func (t *stored) raw() (*tarn.Tensor, error) {
+	dtype, _ := t.decoded()
+	tensor := tarn.Zeros(dtype, t.shape...)
+	data := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(tensor.Raw()))), tensor.Size())
+	return tensor, fillInto(t, data, func(b []byte) uint16 { return order.Uint16(b) })
+}
+
 // fill reads the elements, a piece at a time.
 func fill[T tarn.Element](t *stored, element func(b []byte) T) (*tarn.Tensor, error) {
+	data := make([]T, (t.end-t.begin)/elementSize[t.dtype])
+	if err := fillInto(t, data, element); err != nil {
+		return nil, err
+	}
+	return tarn.FromSlice(data, t.shape...)
+}
+
+func fillInto[T any](t *stored, data []T, element func(b []byte) T) error {
 	size := int(elementSize[t.dtype])
-	data := make([]T, int(t.end-t.begin)/size)
 	buffer := make([]byte, min(chunk, t.end-t.begin))
 	sum := uint32(0)
 	for i := 0; i < len(data); {
 		raw := buffer[:min(len(buffer), (len(data)-i)*size)]
 		if err := readFull(t.r, raw, t.start+t.begin+int64(i*size)); err != nil {
-			return nil, err
+			return err
 		}
 		if t.dtype == "BOOL" {
 			if at := slices.IndexFunc(raw, func(b byte) bool { return b > 1 }); at >= 0 {
-				return nil, fmt.Errorf("element %d of a BOOL tensor is the byte %d, want 0 or 1", i+at, raw[at])
+				return fmt.Errorf("element %d of a BOOL tensor is the byte %d, want 0 or 1", i+at, raw[at])
 			}
 		}
 		sum = crc32.Update(sum, castagnoli, raw)
@@ -430,7 +470,7 @@ func fill[T tarn.Element](t *stored, element func(b []byte) T) (*tarn.Tensor, er
 		}
 	}
 	if t.summed && sum != t.sum {
-		return nil, damaged("it does not have its checksum %08x", t.sum)
+		return damaged("it does not have its checksum %08x", t.sum)
 	}
-	return tarn.FromSlice(data, t.shape...)
+	return nil
 }

@@ -50,7 +50,7 @@ type LoadOptions struct {
 }
 
 // LoadWeights reads the file at path, or the files that its index lists, into the params of the model. It is strict: a param without a tensor, a tensor
-// without a param and a tensor of a different dtype or shape are errors, unless the options allow them. The error lists them, as
+// without a param and a tensor of a different dtype or shape are errors, unless the options allow them; a tensor of F16 or BF16 fits a param of F32 too. The error lists them, as
 // far as they fit on a screen, and the model is unchanged.
 func LoadWeights(path string, model any, options LoadOptions) error {
 	params, err := tarn.Params(model)
@@ -71,10 +71,15 @@ func LoadWeights(path string, model any, options LoadOptions) error {
 // assign is LoadWeights for an open file, whose tensors are compared with the model before they are read.
 func (r *Reader) assign(params *tarn.ParamSet, options LoadOptions) error {
 	options.Only, options.Skip = nil, nil // these are chosen
+	short := false
+	for _, p := range params.All() {
+		short = short || isShort(p.DType())
+	}
 	types := map[string]typed{}
 	for _, name := range r.names {
 		t := r.tensors[name]
-		dtype, ok := decoded[t.dtype]
+		t.short = short
+		dtype, ok := t.decoded()
 		if !ok {
 			_, err := t.decode()
 			return err
@@ -97,6 +102,9 @@ type typed struct {
 	shape []int
 }
 
+// isShort reports whether a dtype is one of two bytes, whose numbers F32 holds too.
+func isShort(d tarn.DType) bool { return d == tarn.BF16 || d == tarn.F16 }
+
 // Assign copies each tensor into the param of its name, as strictly as LoadWeights.
 func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options LoadOptions) error {
 	types := map[string]typed{}
@@ -109,7 +117,11 @@ func Assign(tensors map[string]*tarn.Tensor, params *tarn.ParamSet, options Load
 	}
 	for name, p := range params.All() {
 		if old, ok := from[name]; ok {
-			if err := p.Set(tensors[old]); err != nil {
+			t := tensors[old]
+			if isShort(t.DType()) && p.DType() == tarn.F32 {
+				t = t.Cast(tarn.F32)
+			}
+			if err := p.Set(t); err != nil {
 				return err
 			}
 		}
@@ -144,7 +156,7 @@ func match(tensors map[string]typed, params *tarn.ParamSet, options LoadOptions)
 		case !ok && optional.Match(name):
 		case !ok:
 			add("missing: %s %v%v", file.Name(name), p.DType(), p.Shape())
-		case t.dtype != p.DType() || !slices.Equal(t.shape, p.Shape()):
+		case t.dtype != p.DType() && !(isShort(t.dtype) && p.DType() == tarn.F32) || !slices.Equal(t.shape, p.Shape()):
 			add("type: %q is %v%v, the model has %s %v%v", old, t.dtype, t.shape, file.Name(name), p.DType(), p.Shape())
 		}
 	}

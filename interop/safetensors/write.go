@@ -11,10 +11,12 @@ import (
 	"math"
 	"slices"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/dense"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/half"
 )
 
 // This file writes the format.
@@ -29,7 +31,7 @@ const (
 
 // SaveOptions say how to write tensors. The zero value writes what Save and Write write.
 type SaveOptions struct {
-	// Float is the dtype of the format that floats are written as: F16, BF16, F32 or F64. "" keeps F32 and F64 as they are. Each number
+	// Float is the dtype of the format that floats are written as: F16, BF16, F32 or F64. "" keeps all as they are. Each number
 	// becomes the nearest of that dtype, of two the even one; a finite number that is beyond its range is an error. Integers and bools stay.
 	Float string
 
@@ -102,7 +104,7 @@ func (o SaveOptions) Write(w io.Writer, tensors map[string]*tarn.Tensor, metadat
 	return nil
 }
 
-var dtypeName = map[tarn.DType]string{tarn.Bool: "BOOL", tarn.I32: "I32", tarn.I64: "I64", tarn.F32: F32, tarn.F64: F64}
+var dtypeName = map[tarn.DType]string{tarn.Bool: "BOOL", tarn.I32: "I32", tarn.I64: "I64", tarn.F32: F32, tarn.F64: F64, tarn.BF16: BF16, tarn.F16: F16}
 
 // output is a tensor to write.
 type output struct {
@@ -123,7 +125,7 @@ func (o SaveOptions) outputs(tensors map[string]*tarn.Tensor) (all []output, err
 			return nil, fmt.Errorf("tensor %q is nil", name)
 		}
 		dtype := dtypeName[t.DType()]
-		if t.DType().IsFloat() && o.Float != "" {
+		if (t.DType().IsFloat() || isShort(t.DType())) && o.Float != "" {
 			dtype = o.Float
 		}
 		all = append(all, output{name, dtype, t})
@@ -222,17 +224,19 @@ func (t output) encode(w io.Writer) error {
 		return dense.Write(w, x.F32(), order)
 	case t.dtype == F64 && x.DType() == tarn.F64:
 		return dense.Write(w, x.F64(), order)
+	case t.dtype == dtypeName[x.DType()]: // two bytes
+		return dense.Write(w, unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x.Raw()))), x.Size()), order)
 	}
-	at := func(i int) float32 { return dense.Odd(x.Float(i)) } // which is rounded once more
+	at := func(i int) float32 { return half.Odd(x.Float(i)) } // which is rounded once more
 	switch t.dtype {
 	case F16:
-		return convert(w, t, func(i int) uint16 { return dense.ToHalf(at(i)) }, func(h uint16) float64 { return float64(dense.Half(h)) })
+		return convert(w, t, func(i int) uint16 { return half.ToF16(at(i)) }, func(h uint16) float64 { return float64(half.F16(h)) })
 	case BF16:
-		return convert(w, t, func(i int) uint16 { return dense.ToBF16(at(i)) }, func(h uint16) float64 { return float64(dense.BF16(h)) })
+		return convert(w, t, func(i int) uint16 { return half.ToBF16(at(i)) }, func(h uint16) float64 { return float64(half.BF16(h)) })
 	case F32:
-		return convert(w, t, func(i int) float32 { return float32(x.F64()[i]) }, func(f float32) float64 { return float64(f) })
+		return convert(w, t, func(i int) float32 { return float32(x.Float(i)) }, func(f float32) float64 { return float64(f) })
 	}
-	return convert(w, t, func(i int) float64 { return float64(x.F32()[i]) }, func(f float64) float64 { return f })
+	return convert(w, t, func(i int) float64 { return x.Float(i) }, func(f float64) float64 { return f })
 }
 
 // convert writes the elements of a tensor as another type, a piece at a time. back is the value of a number of that type.

@@ -114,11 +114,11 @@ func (op Cast) Infer(in []ir.Type) (ir.Type, error) {
 func (op Cast) Eval(out ir.Array, in []ir.Array) {
 	for i := range out.Size() {
 		switch x := in[0]; {
-		case x.DType == ir.F32 && op.To == ir.Bool: // a comparison with zero
+		case (x.DType == ir.F32 || x.DType.Storage()) && op.To == ir.Bool: // a comparison with zero
 			out.SetFloat(i, float64(scalar.F32(scalar.Ne, float32(x.Float(i)), 0, 0)))
 		case x.DType == ir.F64 && op.To == ir.Bool:
 			out.SetFloat(i, scalar.F64(scalar.Ne, x.Float(i), 0, 0))
-		case x.DType.Float():
+		case x.DType.Float() || x.DType.Storage():
 			out.SetFloat(i, x.Float(i))
 		default:
 			out.SetInt(i, x.Int(i))

@@ -1,0 +1,64 @@
+package tarn
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn/internal/ir"
+)
+
+// This file holds the precision of a program's products, which is the one thing in which a program may compute less exactly than its dtypes say.
+
+// Precision says how exact the operands of products of F32 values are: of matrix products, convolutions, attention and the products in loops, in
+// forward and backward pass. The sums of products are F32 at each, as are weights, optimizer states, norms, softmax, losses, reductions and
+// everything else, so that a model, its optimizer and its loss need no change. Products of F64 values are not affected.
+type Precision uint8
+
+const (
+	// PrecisionF32 takes operands as they are. It is the default.
+	PrecisionF32 Precision = Precision(ir.PrecisionF32)
+	// PrecisionTF32 lets an engine round operands to 11 significant bits if its device has units for that, as GPUs have. The engine for the CPU
+	// computes as with PrecisionF32.
+	PrecisionTF32 Precision = Precision(ir.PrecisionTF32)
+	// PrecisionBF16 rounds operands to BF16: to the nearest number, of two to the even one, with denormal numbers as zero. Every engine and the
+	// reference kernels round alike, also where the processor has no units for such numbers. It is what torch.autocast(dtype=torch.bfloat16) does to
+	// the same ops, except that their results stay F32. BF16 has the range of F32, so that losses need no scaling.
+	PrecisionBF16 Precision = Precision(ir.PrecisionBF16)
+)
+
+var precisions = []Precision{PrecisionF32, PrecisionTF32, PrecisionBF16}
+
+// String returns the name of the precision: f32, tf32 or bf16.
+func (p Precision) String() string {
+	if !slices.Contains(precisions, p) {
+		return fmt.Sprintf("precision(%d)", uint8(p))
+	}
+	return ir.Precision(p).String()
+}
+
+// MarshalText returns the name of the precision.
+func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText sets p to the precision of a name.
+func (p *Precision) UnmarshalText(name []byte) error {
+	for _, q := range precisions {
+		if string(name) == q.String() {
+			*p = q
+			return nil
+		}
+	}
+	return fmt.Errorf("tarn: %q is not a precision; use f32, tf32 or bf16", name)
+}
+
+// SetPrecision sets the precision of all products of programs compiled from the graph, whenever they were added.
+func (g *Graph) SetPrecision(p Precision) {
+	g = g.orLost().root()
+	if !slices.Contains(precisions, p) {
+		g.failAs("SetPrecision", nil, newProblem("%d is not a precision", uint8(p)).WithHint("use tarn.PrecisionF32, PrecisionTF32 or PrecisionBF16"))
+		return
+	}
+	g.precision = ir.Precision(p)
+}
+
+// Precision returns the precision of SetPrecision.
+func (g *Graph) Precision() Precision { return Precision(g.orLost().root().precision) }
