@@ -4,8 +4,8 @@ package cpu
 
 import "github.com/seed-49005b45/tarn/internal/scalar"
 
-// functionTable holds the assembly functions of the levels AVX2 and AVX512.
-var functionTable = map[kernel][2]Vec{
+// functionTable holds the assembly functions of each level.
+var functionTable = map[kernel]perLevel[Vec]{
 	{scalar.Neg, F32}:        {vecNegF32AVX2, vecNegF32AVX512},
 	{scalar.Abs, F32}:        {vecAbsF32AVX2, vecAbsF32AVX512},
 	{scalar.Sign, F32}:       {vecSignF32AVX2, vecSignF32AVX512},
@@ -161,7 +161,7 @@ var functionTable = map[kernel][2]Vec{
 }
 
 // partialTable holds those that end before elements which they cannot do.
-var partialTable = map[kernel][2]partial{
+var partialTable = map[kernel]perLevel[partial]{
 	{scalar.Sin, F32}: {vecSinF32AVX2, vecSinF32AVX512},
 	{scalar.Cos, F32}: {vecCosF32AVX2, vecCosF32AVX512},
 	{scalar.Tan, F32}: {vecTanF32AVX2, vecTanF32AVX512},
@@ -171,7 +171,7 @@ var partialTable = map[kernel][2]partial{
 }
 
 // castTable holds the casts.
-var castTable = map[conversion][2]Vec{
+var castTable = map[conversion]perLevel[Vec]{
 	{F32, Bool}: {vecCastF32BoolAVX2, vecCastF32BoolAVX512},
 	{F64, Bool}: {vecCastF64BoolAVX2, vecCastF64BoolAVX512},
 	{Bool, F32}: {vecCastBoolF32AVX2, vecCastBoolF32AVX512},
@@ -187,7 +187,7 @@ var castTable = map[conversion][2]Vec{
 }
 
 // rowTable holds the reductions of rows.
-var rowTable = map[reduction][2]Rows{
+var rowTable = map[reduction]perLevel[Rows]{
 	{Sum, F32}: {vecRowSumF32AVX2, vecRowSumF32AVX512},
 	{Max, F32}: {vecRowMaxF32AVX2, vecRowMaxF32AVX512},
 	{Min, F32}: {vecRowMinF32AVX2, vecRowMinF32AVX512},
@@ -197,7 +197,7 @@ var rowTable = map[reduction][2]Rows{
 }
 
 // columnTable holds the reductions of columns.
-var columnTable = map[reduction][2]Rows{
+var columnTable = map[reduction]perLevel[Rows]{
 	{Sum, F32}:  {vecColumnSumF32AVX2, vecColumnSumF32AVX512},
 	{Prod, F32}: {vecColumnProdF32AVX2, vecColumnProdF32AVX512},
 	{Max, F32}:  {vecColumnMaxF32AVX2, vecColumnMaxF32AVX512},
@@ -209,13 +209,13 @@ var columnTable = map[reduction][2]Rows{
 }
 
 // squareTable holds the sums of squares of rows.
-var squareTable = map[DType][2]Rows{
+var squareTable = map[DType]perLevel[Rows]{
 	F32: {vecRowSquaresF32AVX2, vecRowSquaresF32AVX512},
 	F64: {vecRowSquaresF64AVX2, vecRowSquaresF64AVX512},
 }
 
 // splatTable holds the spreading of elements by their size.
-var splatTable = map[int][2]Rows{
+var splatTable = map[int]perLevel[Rows]{
 	1: {vecSplat1AVX2, vecSplat1AVX512},
 	4: {vecSplat4AVX2, vecSplat4AVX512},
 	8: {vecSplat8AVX2, vecSplat8AVX512},

@@ -53,3 +53,42 @@ func TestModes(t *testing.T) {
 		t.Errorf("only %d functions flush", all)
 	}
 }
+
+// TestModesNEON asserts the same of the kernels for NEON. Those that keep denormal numbers may work on floats without the mode.
+func TestModesNEON(t *testing.T) {
+	paths, err := filepath.Glob("../../*/*_neon_arm64.s")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	arithmetic := regexp.MustCompile(`// f(add|sub|mul|div|sqrt|mla|mls)\b|\tFADD|\tFMUL`)
+	all := 0
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fn := range strings.Split(string(text), "\nTEXT ")[1:] {
+			name, body, _ := strings.Cut(fn, "(SB)")
+			lines := strings.Split(body, "\n")
+			set, restored, returns := strings.Count(body, "\tMSR R10, FPCR\n"), 0, 0
+			for i, line := range lines {
+				if line == "\tRET" {
+					returns++
+					if lines[i-1] == "\tMSR R26, FPCR" {
+						restored++
+					}
+				}
+			}
+			switch {
+			case set > 1 || returns != 1 || restored != set || strings.Count(body, "FPCR") != 3*set:
+				t.Errorf("%s: %s sets the mode %d times, returns %d times and restores it %d times", path, name, set, returns, restored)
+			case set == 0 && arithmetic.MatchString(body):
+				t.Errorf("%s: %s has arithmetic and does not flush", path, name)
+			}
+			all += set
+		}
+	}
+	if all < 200 {
+		t.Errorf("only %d functions flush", all)
+	}
+}

@@ -24,13 +24,14 @@ import (
 type file struct {
 	name   string // may lead to the folder of another package
 	build  func(*build.Context)
-	source func() string // the text of a Go file, after its heading; build is nil
+	source func() string   // the text of a Go file, after its heading; build is nil
+	neon   func(*neonFile) // writes an assembly file for arm64; build is nil
 }
 
 // files lists what to generate. Each source file of kernels adds its own with register.
 var files []file
 
-// register adds a file to generate. The name ends in _amd64, without extension.
+// register adds a file to generate for amd64. The name ends in _amd64, without extension.
 func register(name string, build func(*build.Context)) {
 	files = append(files, file{name: name, build: build})
 }
@@ -69,6 +70,19 @@ func generate(dir string) ([]string, error) {
 		cfg := printer.Config{Name: "go generate", Pkg: "cpu"}
 		if folder != "." {
 			cfg.Pkg = filepath.Base(folder)
+		}
+		if f.neon != nil {
+			n := &neonFile{symbol: "neonNumbers", places: map[string]int{}}
+			f.neon(n)
+			asm, stubs := n.text(cfg.Pkg)
+			err := write(f.name+".s", []byte(asm))
+			if err == nil {
+				err = write(f.name+".go", []byte(stubs))
+			}
+			if err != nil {
+				return nil, fmt.Errorf("gen: %s: %w", f.name, err)
+			}
+			continue
 		}
 		c := build.NewContext()
 		c.ConstraintExpr("amd64")

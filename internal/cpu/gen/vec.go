@@ -1,8 +1,8 @@
 package main
 
-// The vector machine: one set of operations on vectors of f32 or f64, written once and assembled for AVX2 or AVX-512. The
-// two differ in the width, in where masks live (a vector register or a mask register) and in how a constant becomes an
-// operand (a whole vector in memory, or one element that the load broadcasts).
+// The vector machine: one set of operations on vectors of f32 or f64, written once and assembled for AVX2, AVX-512 or NEON. They
+// differ in the width, in where masks live (a vector register or, with AVX-512, a mask register) and in how a constant becomes an
+// operand (a whole vector in memory, or one element that the load broadcasts). What is particular to NEON is in neon.go.
 //
 // A kernel is a function body on such vectors; the loops around it load, store and treat the last partial vector with
 // masks, through the same body, so that an element's bits do not depend on its place.
@@ -28,9 +28,10 @@ type level int
 const (
 	avx2 level = iota
 	avx512
+	neon
 )
 
-func (l level) String() string { return [...]string{"AVX2", "AVX512"}[l] }
+func (l level) String() string { return [...]string{"AVX2", "AVX512", "NEON"}[l] }
 
 // machine assembles vector operations into the current function of its context.
 type machine struct {
@@ -42,6 +43,9 @@ type machine struct {
 
 	held map[string]Op                             // constants and tables that stay in registers through the loop
 	want func(name string, fill func(*machine) Op) // is told of each that is used, where one wants to know
+
+	out  *neonFile // with NEON, which has no Context
+	body *recorder // with NEON, of the current function
 }
 
 // as returns the machine for the other or the same element type. Both share the data section.
@@ -63,8 +67,11 @@ func (m *machine) size() int {
 
 // width is the number of elements in a vector.
 func (m *machine) width() int {
-	if m.wide() {
+	switch m.level {
+	case avx512:
 		return 64 / m.size()
+	case neon:
+		return 16 / m.size()
 	}
 	return 32 / m.size()
 }
@@ -184,8 +191,16 @@ func (m *machine) emit(name string, ops ...Op) {
 	method.Call(args)
 }
 
+// armNames are the names that instructions of two operands have with NEON.
+var armNames = map[string]string{
+	"VADD": "fadd", "VSUB": "fsub", "VMUL": "fmul", "VDIV": "fdiv", "VMIN": "fmin", "VMAX": "fmax", "VAND": "and", "VOR": "orr", "VXOR": "eor",
+}
+
 // op2 assembles the instruction name with the suffix for the element type: d = x op y.
 func (m *machine) op2(name string, x, y Op) Op {
+	if m.neon() {
+		return m.arm(armNames[name], 0, x, y)
+	}
 	d := m.vector()
 	m.emit(name+m.pick("PS", "PD"), y, m.in(x), d)
 	return d
@@ -193,7 +208,7 @@ func (m *machine) op2(name string, x, y Op) Op {
 
 // in returns x in a register.
 func (m *machine) in(x Op) Op {
-	if c, ok := x.(constant); ok {
+	if c, ok := x.(constant); ok && !m.neon() {
 		if r := m.holding(c); r != nil {
 			return r
 		}
@@ -202,8 +217,11 @@ func (m *machine) in(x Op) Op {
 	return x
 }
 
-// load fills a new register with a constant.
-func (m *machine) load(c constant) reg.VecVirtual {
+// load fills a new register with a constant. With NEON operands are constants as they are.
+func (m *machine) load(c constant) Op {
+	if m.neon() {
+		return c
+	}
 	d := m.vector()
 	if r := m.holding(c); r != nil {
 		m.emit("VMOVAPS", r, d)
@@ -219,6 +237,9 @@ func (m *machine) copyOf(x Op) Op {
 	if c, ok := x.(constant); ok {
 		return m.load(c)
 	}
+	if m.neon() {
+		return x
+	}
 	d := m.vector()
 	m.emit("VMOVAPS", x, d)
 	return d
@@ -232,11 +253,14 @@ func (m *machine) and(x, y Op) Op { return m.op2("VAND", x, y) }
 func (m *machine) or(x, y Op) Op  { return m.op2("VOR", x, y) }
 func (m *machine) xor(x, y Op) Op { return m.op2("VXOR", x, y) }
 
-// smaller and larger give y if either is NaN, which is what the instructions do.
+// smaller and larger return y if either is NaN, which is what the instructions do, or with NEON NaN.
 func (m *machine) smaller(x, y Op) Op { return m.op2("VMIN", x, y) }
 func (m *machine) larger(x, y Op) Op  { return m.op2("VMAX", x, y) }
 
 func (m *machine) sqrt(x Op) Op {
+	if m.neon() {
+		return m.arm("fsqrt", 0, x)
+	}
 	d := m.vector()
 	m.emit("VSQRT"+m.pick("PS", "PD"), x, d)
 	return d
@@ -244,6 +268,9 @@ func (m *machine) sqrt(x Op) Op {
 
 // fma is x*y + z, rounded once. At most one of y and z is a constant.
 func (m *machine) fma(x, y, z Op) Op {
+	if m.neon() {
+		return m.arm("fmla", 0, x, y, z)
+	}
 	suffix := m.pick("PS", "PD")
 	if _, ok := z.(constant); ok {
 		d := m.copyOf(x)
@@ -257,6 +284,9 @@ func (m *machine) fma(x, y, z Op) Op {
 
 // fnma is z - x*y, rounded once.
 func (m *machine) fnma(x, y, z Op) Op {
+	if m.neon() {
+		return m.arm("fmls", 0, x, y, z)
+	}
 	d := m.copyOf(z)
 	m.emit("VFNMADD231"+m.pick("PS", "PD"), y, m.in(x), d)
 	return d
@@ -264,6 +294,9 @@ func (m *machine) fnma(x, y, z Op) Op {
 
 // fms is x*y - z, rounded once.
 func (m *machine) fms(x, y, z Op) Op {
+	if m.neon() {
+		return m.fma(x, y, m.arm("fneg", 0, z))
+	}
 	d := m.copyOf(x)
 	m.emit("VFMSUB213"+m.pick("PS", "PD"), z, y, d)
 	return d
@@ -271,6 +304,13 @@ func (m *machine) fms(x, y, z Op) Op {
 
 // polynomial evaluates c[0] + c[1]*x + c[2]*x^2 + ... by Horner's rule.
 func (m *machine) polynomial(x Op, c []float64) Op {
+	if m.neon() {
+		var y Op = m.f(c[len(c)-1])
+		for i := len(c) - 2; i >= 0; i-- {
+			y = m.fma(y, x, m.f(c[i]))
+		}
+		return y
+	}
 	d := m.load(m.f(c[len(c)-1]))
 	for i := len(c) - 2; i >= 0; i-- {
 		m.emit("VFMADD213"+m.pick("PS", "PD"), m.f(c[i]), x, d)
@@ -286,6 +326,9 @@ const (
 )
 
 func (m *machine) round(x Op, how U8) Op {
+	if m.neon() {
+		return m.arm(map[U8]string{toNearest: "frintn", down: "frintm", up: "frintp"}[how], 0, x)
+	}
 	d := m.vector()
 	if m.wide() {
 		m.emit("VRNDSCALE"+m.pick("PS", "PD"), how, x, d)
@@ -317,6 +360,9 @@ const (
 
 // compare returns a mask.
 func (m *machine) compare(how U8, x, y Op) Op {
+	if m.neon() {
+		return m.armCompare(how, x, y)
+	}
 	var d Op = m.vector()
 	if m.wide() {
 		d = m.K()
@@ -327,6 +373,9 @@ func (m *machine) compare(how U8, x, y Op) Op {
 
 // choose returns yes where the mask is set and no elsewhere.
 func (m *machine) choose(mask, yes, no Op) Op {
+	if m.neon() {
+		return m.arm("select", 0, mask, yes, no)
+	}
 	d := m.vector()
 	if m.wide() {
 		m.emit("VBLENDM"+m.pick("PS", "PD"), yes, m.in(no), mask, d)
@@ -338,6 +387,9 @@ func (m *machine) choose(mask, yes, no Op) Op {
 
 // keep returns x where the mask is set and 0 elsewhere.
 func (m *machine) keep(mask, x Op) Op {
+	if m.neon() {
+		return m.and(mask, x)
+	}
 	d := m.vector()
 	switch {
 	case !m.wide():
@@ -358,18 +410,27 @@ func isConstant(x Op) bool {
 // Integer operations on the bits of the elements.
 
 func (m *machine) iadd(x, y Op) Op {
+	if m.neon() {
+		return m.arm("add", 0, x, y)
+	}
 	d := m.vector()
 	m.emit(m.pick("VPADDD", "VPADDQ"), y, m.in(x), d)
 	return d
 }
 
 func (m *machine) isub(x, y Op) Op {
+	if m.neon() {
+		return m.arm("sub", 0, x, y)
+	}
 	d := m.vector()
 	m.emit(m.pick("VPSUBD", "VPSUBQ"), y, m.in(x), d)
 	return d
 }
 
 func (m *machine) shiftLeft(x Op, n int) Op {
+	if m.neon() {
+		return m.arm("shl", n, x)
+	}
 	d := m.vector()
 	m.emit(m.pick("VPSLLD", "VPSLLQ"), U8(n), x, d)
 	return d
@@ -377,18 +438,49 @@ func (m *machine) shiftLeft(x Op, n int) Op {
 
 // shiftRight keeps the sign.
 func (m *machine) shiftRight(x Op, n int) Op {
+	if m.neon() {
+		return m.arm("sshr", n, x)
+	}
 	d := m.vector()
 	m.emit(m.pick("VPSRAD", "VPSRAQ"), U8(n), x, d)
 	return d
 }
 
-// toInt rounds f32 to i32, to nearest; truncate cuts; fromInt is exact or rounds to nearest.
-func (m *machine) toInt(x Op) Op    { d := m.vector(); m.emit("VCVTPS2DQ", x, d); return d }
-func (m *machine) truncate(x Op) Op { d := m.vector(); m.emit("VCVTTPS2DQ", x, d); return d }
-func (m *machine) fromInt(x Op) Op  { d := m.vector(); m.emit("VCVTDQ2PS", x, d); return d }
+// shiftDown fills with zeros from above.
+func (m *machine) shiftDown(x Op, n int) Op {
+	if m.neon() {
+		return m.arm("ushr", n, x)
+	}
+	d := m.vector()
+	m.emit(m.pick("VPSRLD", "VPSRLQ"), U8(n), x, d)
+	return d
+}
+
+// toInt rounds f32 that are i32 to nearest; truncate cuts, and what does not fit becomes the smallest integer; fromInt is exact or rounds to nearest.
+func (m *machine) toInt(x Op) Op { return m.converted("VCVTPS2DQ", "fcvtns", x) }
+func (m *machine) truncate(x Op) Op {
+	y := m.converted("VCVTTPS2DQ", "fcvtzs", x)
+	if m.neon() {
+		y = m.choose(m.compare(less, m.absolute(x), m.f(1<<31)), y, m.signBit())
+	}
+	return y
+}
+func (m *machine) fromInt(x Op) Op { return m.converted("VCVTDQ2PS", "scvtf", x) }
+
+func (m *machine) converted(name, arm string, x Op) Op {
+	if m.neon() {
+		return m.arm(arm, 0, x)
+	}
+	d := m.vector()
+	m.emit(name, x, d)
+	return d
+}
 
 // signMask is a mask of the elements whose top bit is set.
 func (m *machine) signMask(x Op) Op {
+	if m.neon() {
+		return m.shiftRight(x, m.size()*8-1)
+	}
 	if !m.wide() {
 		return x
 	}
@@ -404,6 +496,9 @@ func (m *machine) withSign(x, s Op) Op { return m.or(x, m.and(s, m.signBit())) }
 
 // minimum and maximum propagate NaN and order -0 below +0.
 func (m *machine) minimum(x, y Op) Op {
+	if m.neon() {
+		return m.smaller(x, y)
+	}
 	if m.wide() {
 		return m.ranged(rangeMin, x, y)
 	}
@@ -412,6 +507,9 @@ func (m *machine) minimum(x, y Op) Op {
 }
 
 func (m *machine) maximum(x, y Op) Op {
+	if m.neon() {
+		return m.larger(x, y)
+	}
 	if m.wide() {
 		return m.ranged(rangeMax, x, y)
 	}

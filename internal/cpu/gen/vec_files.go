@@ -11,7 +11,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-var levels = []level{avx2, avx512}
+var levels = []level{avx2, avx512} // of amd64
 
 // castKernels are the casts, named by their two types.
 func castKernels() []vecKernel {
@@ -109,44 +109,82 @@ func init() {
 			}
 		})
 	}
-	registerGo("../jit/coefficients_linux_amd64", coefficients)
-	registerGo("vec_table_amd64", func() string {
-		var b strings.Builder
-		b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
-		b.WriteString("\n// functionTable holds the assembly functions of the levels AVX2 and AVX512.\nvar functionTable = map[kernel][2]Vec{\n")
-		for _, k := range functionKernels() {
-			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, k.dtype(), functionName(k), functionName(k))
-		}
-		for _, k := range byteKernels() {
-			fmt.Fprintf(&b, "{scalar.%s, Bool}: {vec%sBoolAVX2, vec%sBoolAVX512},\n", k.name, k.name, k.name)
-		}
-		b.WriteString("}\n\n// partialTable holds those that end before elements which they cannot do.\nvar partialTable = map[kernel][2]partial{\n")
-		for _, k := range partialKernels() {
-			fmt.Fprintf(&b, "{scalar.%s, %s}: {%sAVX2, %sAVX512},\n", k.name, k.dtype(), functionName(k), functionName(k))
-		}
-		b.WriteString("}\n\n// castTable holds the casts.\nvar castTable = map[conversion][2]Vec{\n")
-		for _, k := range castKernels() {
-			fmt.Fprintf(&b, "{%s}: {%sAVX2, %sAVX512},\n", k.name, castFunction(k), castFunction(k))
-		}
-		reductions := func(name, what string, kernels []rowKernel, function func(rowKernel) string) {
-			fmt.Fprintf(&b, "}\n\n// %s holds the reductions of %s.\nvar %s = map[reduction][2]Rows{\n", name, what, name)
-			for _, k := range kernels {
-				fmt.Fprintf(&b, "{%s, %s}: {%sAVX2, %sAVX512},\n", k.kind, elementName(k.f64), function(k), function(k))
+	registerNEON("vec_neon_arm64", func(f *neonFile) {
+		for _, list := range [][]vecKernel{functionKernels(), partialKernels()} {
+			for _, k := range list {
+				k.name = functionName(k)
+				neonMachine(f, k.f64).neonFunction(k)
 			}
 		}
-		reductions("rowTable", "rows", reductionKernels(), rowFunction)
-		reductions("columnTable", "columns", columnKernels(), columnFunction)
-		b.WriteString("}\n\n// squareTable holds the sums of squares of rows.\nvar squareTable = map[DType][2]Rows{\n")
-		for _, k := range squareKernels() {
-			fmt.Fprintf(&b, "%s: {%sAVX2, %sAVX512},\n", elementName(k.f64), rowFunction(k), rowFunction(k))
+		for _, k := range castKernels() {
+			k.name = castFunction(k)
+			neonMachine(f, k.f64).neonFunction(k)
 		}
-		b.WriteString("}\n\n// splatTable holds the spreading of elements by their size.\nvar splatTable = map[int][2]Rows{\n")
+		for _, k := range byteKernels() {
+			neonMachine(f, false).neonBytes(k)
+		}
+		for _, k := range append(reductionKernels(), squareKernels()...) {
+			neonMachine(f, k.f64).neonRows(k, rowFunction(k))
+		}
+		for _, k := range columnKernels() {
+			neonMachine(f, k.f64).neonColumns(k, columnFunction(k))
+		}
 		for _, size := range splatSizes {
-			fmt.Fprintf(&b, "%d: {vecSplat%dAVX2, vecSplat%dAVX512},\n", size, size, size)
+			neonMachine(f, false).neonSplat(size, fmt.Sprintf("vecSplat%d", size))
 		}
-		b.WriteString("}\n")
-		return b.String()
+		for _, i64 := range []bool{false, true} {
+			neonMachine(f, i64).neonOutside(outsideFunction(i64))
+		}
 	})
+	registerGo("../jit/coefficients_linux_amd64", coefficients)
+	registerGo("vec_table_amd64", func() string { return vecTables(levels...) })
+	registerGo("vec_table_arm64", func() string { return vecTables(neon) })
+}
+
+// vecTables is the text of the tables by which Go code finds the functions of the levels of an architecture.
+func vecTables(levels ...level) string {
+	var b strings.Builder
+	entry := func(key, function string) {
+		var names []string
+		for _, l := range levels {
+			names = append(names, function+l.String())
+		}
+		fmt.Fprintf(&b, "%s: {%s},\n", key, strings.Join(names, ", "))
+	}
+	b.WriteString("package cpu\n\nimport \"github.com/seed-49005b45/tarn/internal/scalar\"\n")
+	b.WriteString("\n// functionTable holds the assembly functions of each level.\nvar functionTable = map[kernel]perLevel[Vec]{\n")
+	for _, k := range functionKernels() {
+		entry(fmt.Sprintf("{scalar.%s, %s}", k.name, k.dtype()), functionName(k))
+	}
+	for _, k := range byteKernels() {
+		entry(fmt.Sprintf("{scalar.%s, Bool}", k.name), "vec"+k.name+"Bool")
+	}
+	b.WriteString("}\n\n// partialTable holds those that end before elements which they cannot do.\nvar partialTable = map[kernel]perLevel[partial]{\n")
+	for _, k := range partialKernels() {
+		entry(fmt.Sprintf("{scalar.%s, %s}", k.name, k.dtype()), functionName(k))
+	}
+	b.WriteString("}\n\n// castTable holds the casts.\nvar castTable = map[conversion]perLevel[Vec]{\n")
+	for _, k := range castKernels() {
+		entry("{"+k.name+"}", castFunction(k))
+	}
+	reductions := func(name, what string, kernels []rowKernel, function func(rowKernel) string) {
+		fmt.Fprintf(&b, "}\n\n// %s holds the reductions of %s.\nvar %s = map[reduction]perLevel[Rows]{\n", name, what, name)
+		for _, k := range kernels {
+			entry(fmt.Sprintf("{%s, %s}", k.kind, elementName(k.f64)), function(k))
+		}
+	}
+	reductions("rowTable", "rows", reductionKernels(), rowFunction)
+	reductions("columnTable", "columns", columnKernels(), columnFunction)
+	b.WriteString("}\n\n// squareTable holds the sums of squares of rows.\nvar squareTable = map[DType]perLevel[Rows]{\n")
+	for _, k := range squareKernels() {
+		entry(elementName(k.f64), rowFunction(k))
+	}
+	b.WriteString("}\n\n// splatTable holds the spreading of elements by their size.\nvar splatTable = map[int]perLevel[Rows]{\n")
+	for _, size := range splatSizes {
+		entry(fmt.Sprint(size), fmt.Sprintf("vecSplat%d", size))
+	}
+	b.WriteString("}\n")
+	return b.String()
 }
 
 // coefficients is the text of those that the machine code made at run time needs, too.

@@ -6,6 +6,9 @@ package main
 import . "github.com/mmcloughlin/avo/operand"
 
 func (m *machine) integer(name string, x, y Op) Op {
+	if m.neon() {
+		return m.arm(map[string]string{"VPMULLD": "mul", "VPMINSD": "smin", "VPMAXSD": "smax"}[name], 0, x, y)
+	}
 	d := m.vector()
 	m.emit(name, y, m.in(x), d)
 	return d
@@ -17,6 +20,11 @@ func (m *machine) imax(x, y Op) Op { return m.integer("VPMAXSD", x, y) }
 
 // shiftRightBy keeps the sign. AVX2 has no such shift of i64: numbers below zero are negated bit by bit before and after.
 func (m *machine) shiftRightBy(x, n Op) Op {
+	if m.neon() {
+		most := constant(m.size()*8 - 1)
+		n = m.choose(m.arm("cmhi", 0, most, n), n, most)
+		return m.arm("sshl", 0, x, m.arm("neg", 0, n))
+	}
 	if m.wide() || !m.f64 {
 		return m.integer(m.pick("VPSRAVD", "VPSRAVQ"), x, n)
 	}
@@ -24,7 +32,18 @@ func (m *machine) shiftRightBy(x, n Op) Op {
 	return m.xor(m.integer("VPSRLVQ", m.xor(x, negative), n), negative)
 }
 
+// shiftLeftBy is 0 for shifts by as many bits as there are, or more.
+func (m *machine) shiftLeftBy(x, n Op) Op {
+	if m.neon() { // of the shift it takes 8 bits, with a sign
+		return m.and(m.arm("ushl", 0, x, n), m.arm("cmhi", 0, constant(m.size()*8), n))
+	}
+	return m.integer(m.pick("VPSLLVD", "VPSLLVQ"), x, n)
+}
+
 func (m *machine) iabs(x Op) Op {
+	if m.neon() {
+		return m.arm("abs", 0, x)
+	}
 	d := m.vector()
 	m.emit("VPABSD", x, d)
 	return d
@@ -42,6 +61,9 @@ const (
 
 // icompare returns a mask. AVX2 knows equal and greater only, and the others by exchange and negation.
 func (m *machine) icompare(how U8, x, y Op) Op {
+	if m.neon() {
+		return m.armIntegerCompare(how, x, y)
+	}
 	if m.wide() {
 		d := m.K()
 		m.emit(m.pick("VPCMPD", "VPCMPQ"), how, y, x, d)
@@ -82,7 +104,7 @@ func integerKernels(i64 bool) []vecKernel {
 		kernel("BitAnd", "xx", element, func(m *machine, x []Op) Op { return m.and(x[0], x[1]) }),
 		kernel("BitOr", "xx", element, func(m *machine, x []Op) Op { return m.or(x[0], x[1]) }),
 		kernel("BitXor", "xx", element, func(m *machine, x []Op) Op { return m.xor(x[0], x[1]) }),
-		kernel("ShiftL", "xx", element, func(m *machine, x []Op) Op { return m.integer(m.pick("VPSLLVD", "VPSLLVQ"), x[0], x[1]) }),
+		kernel("ShiftL", "xx", element, func(m *machine, x []Op) Op { return m.shiftLeftBy(x[0], x[1]) }),
 		kernel("ShiftR", "xx", element, func(m *machine, x []Op) Op { return m.shiftRightBy(x[0], x[1]) }),
 		kernel("ReLUGrad", "xx", element, func(m *machine, x []Op) Op { return m.keep(m.icompare(iGreater, x[1], zero), x[0]) }),
 		kernel("Where", "bxx", element, func(m *machine, x []Op) Op { return m.choose(x[0], x[1], x[2]) }),

@@ -174,12 +174,11 @@ func (m *machine) sqrtHalf() constant { return m.f(math.Sqrt(0.5)) }
 
 // exponent is the signed number in the exponent's place of i, in float form.
 func (m *machine) exponent(i Op) Op {
-	if !m.f64 {
-		return m.fromInt(m.shiftRight(i, 23))
+	if !m.f64 || m.neon() {
+		return m.fromInt(m.shiftRight(i, m.mantissaBits()))
 	}
 	// AVX2 can neither shift i64 keeping the sign nor convert them: made positive, moved under the exponent of 2^52.
-	d := m.vector()
-	m.emit("VPSRLQ", U8(52), m.iadd(i, constant(1<<62)), d)
+	d := m.shiftDown(m.iadd(i, constant(1<<62)), 52)
 	return m.sub(m.or(d, m.f(1<<52)), m.f(1<<52+1<<10))
 }
 

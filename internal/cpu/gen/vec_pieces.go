@@ -45,24 +45,30 @@ func (m *machine) piecewise(a Op, p pieces) Op {
 	} else {
 		w = m.fma(a, m.load(m.f(1/p.unit)), m.f(1))
 	}
-	index := m.vector()
-	shift := U8(22)
+	shift := 22
 	if m.wide() {
 		shift = 21
 	}
-	m.emit("VPSRLD", shift, w, index)
+	index := m.shiftDown(w, shift)
 	tables := p.tables(m.wide())
 	lookUp := func(i int) Op { return m.lookUp(index, fmt.Sprint(p.name, i), tables[i]) }
 	r := m.sub(a, lookUp(0))
 	y := lookUp(len(tables) - 1)
 	for i := len(tables) - 2; i > 0; i-- {
-		m.emit("VFMADD213PS", lookUp(i), r, y)
+		if m.neon() {
+			y = m.fma(y, r, lookUp(i))
+		} else {
+			m.emit("VFMADD213PS", lookUp(i), r, y)
+		}
 	}
 	return y
 }
 
 // lookUp picks for each element the number of a table that the low bits of its index name.
 func (m *machine) lookUp(index Op, name string, numbers []float64) Op {
+	if m.neon() {
+		return m.armLookUp(index, name, numbers)
+	}
 	d := m.vector()
 	m.emit("VPERMPS", m.table("vec_"+name, numbers), index, d)
 	return d

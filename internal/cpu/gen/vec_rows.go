@@ -4,6 +4,7 @@ package main
 
 import (
 	"math"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -53,7 +54,13 @@ func columnKernels() []rowKernel {
 }
 
 // into assembles x into the register d.
-func (m *machine) into(d, x Op) { m.emit("VMOVAPS", x, d) }
+func (m *machine) into(d, x Op) {
+	if m.neon() {
+		m.armInto(d, x)
+		return
+	}
+	m.emit("VMOVAPS", x, d)
+}
 
 // unroll is the number of independent accumulators: what hides the latency of an addition.
 const unroll = 4
@@ -368,6 +375,9 @@ type bitwise struct {
 }
 
 func (b *bitwise) op(vector, scalar string, x, y Op) Op {
+	if b.neon() {
+		return b.op2(strings.TrimSuffix(vector, "PS"), x, y)
+	}
 	if b.single {
 		d := b.GP32()
 		b.MOVL(x, d)

@@ -215,18 +215,30 @@ func (m *machine) pow32(a, b Op) Op {
 	y := m.add(m.fma(m.polynomial(r, powExpCoefficients), m.mul(r, r), r), m.f(1))
 	y = m.iadd(y, m.shiftLeft(m.add(n, m.f(3<<51)), 52))
 
-	easy, bits := m.label("easy"), m.GP32()
 	positive, bounded, finite := m.compareVector(greater, a, m.f(0)), m.compareVector(less, a, infinity), m.compareVector(less, m.absolute(b), infinity)
 	all := m.and(m.and(positive, bounded), finite)
+	m.unlessAll(all, func() { m.into(y, m.pow(a, b)) })
+	return y
+}
+
+// unlessAll assembles what is done unless all elements of a mask, in a vector register, are set.
+func (m *machine) unlessAll(mask Op, rest func()) {
+	if m.neon() {
+		label := m.out.newLabel("easy")
+		m.armJump("jumpAll", mask, label)
+		rest()
+		m.body.code = append(m.body.code, instruction{op: "label", label: label})
+		return
+	}
+	easy, bits := m.label("easy"), m.GP32()
 	if m.wide() {
-		m.KMOVW(m.signMask(all), bits)
+		m.KMOVW(m.signMask(mask), bits)
 		m.CMPL(bits, I32(0xff))
 	} else {
-		m.VMOVMSKPD(all, bits)
+		m.VMOVMSKPD(mask, bits)
 		m.CMPL(bits, I32(0xf))
 	}
 	m.JEQ(LabelRef(easy))
-	m.into(y, m.pow(a, b))
+	rest()
 	m.Label(easy)
-	return y
 }
