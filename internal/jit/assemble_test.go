@@ -1,5 +1,3 @@
-//go:build linux && amd64
-
 package jit
 
 import (
@@ -12,6 +10,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/scalar"
 )
 
@@ -74,15 +73,24 @@ func number(r *rand.Rand) float64 {
 	return float64(float32(r.NormFloat64() * 3))
 }
 
-// needAVX512 skips a test on processors that run no code of this package, but not if AVX-512 is what is to be tested.
-func needAVX512(t *testing.T) {
+// onEach runs a test for each instruction set of this processor. That of TARN_CPU must be among them.
+func onEach(t *testing.T, test func(t *testing.T, target *target)) {
 	t.Helper()
-	switch {
-	case Available():
-	case os.Getenv("TARN_CPU") == "avx512":
-		t.Fatal("TARN_CPU is avx512, and this processor has no AVX-512")
-	default:
-		t.Skip("this processor has no AVX-512")
+	before := cpu.Current()
+	defer cpu.Force(before)
+	ran := false
+	for _, target := range targets {
+		if cpu.Force(target.level) != nil {
+			continue
+		}
+		ran = true
+		t.Run(target.level.String(), func(t *testing.T) { test(t, target) })
+	}
+	if level := os.Getenv(cpu.EnvVar); targetOf(before) == nil && level != "" && level != "go" {
+		t.Fatalf("%s is %s, for which there is no code", cpu.EnvVar, level)
+	}
+	if !ran {
+		t.Skip("no code can be made for this processor")
 	}
 }
 
@@ -101,9 +109,9 @@ func finish(t *testing.T, a *Assembler) *Memory {
 }
 
 // execute assembles and runs a run on data, with guards behind every output.
-func execute(t *testing.T, r *Run, inputs [][]float64, n int) [][]float64 {
+func execute(t *testing.T, target *target, r *Run, inputs [][]float64, n int) [][]float64 {
 	t.Helper()
-	var a Assembler
+	a := Assembler{target: target}
 	id, ok := a.Add(r)
 	if !ok {
 		t.Fatalf("the run needs too many registers")
@@ -135,7 +143,6 @@ func execute(t *testing.T, r *Run, inputs [][]float64, n int) [][]float64 {
 		}
 		slots[in.Slot] = unsafe.Pointer(&b[0])
 	}
-	g := generator{run: r}
 	var blocks [][]byte
 	for _, o := range r.Outputs {
 		b := make([]byte, n*size+64)
@@ -152,7 +159,7 @@ func execute(t *testing.T, r *Run, inputs [][]float64, n int) [][]float64 {
 		end := n * size
 		for i := range x {
 			switch {
-			case g.typeOf(o.Value) == Bool:
+			case r.typeOf(o.Value) == Bool:
 				x[i] = float64(blocks[k][i])
 				end = n
 			case r.Double:
@@ -179,9 +186,9 @@ func terms(f scalar.Func, x, want float64) float64 {
 	return math.Abs(want)
 }
 
-func check(t *testing.T, r *Run, inputs [][]float64, n int, tolerance float64) {
+func check(t *testing.T, target *target, r *Run, inputs [][]float64, n int, tolerance float64) {
 	t.Helper()
-	want, got := reference(r, inputs, n), execute(t, r, inputs, n)
+	want, got := reference(r, inputs, n), execute(t, target, r, inputs, n)
 	for k := range want {
 		for i := range want[k] {
 			w, g := want[k][i], got[k][i]
@@ -210,8 +217,9 @@ func tolerance(f scalar.Func, double bool) float64 {
 	return 2.5e-7
 }
 
-func TestFunctions(t *testing.T) {
-	needAVX512(t)
+func TestFunctions(t *testing.T) { onEach(t, testFunctions) }
+
+func testFunctions(t *testing.T, target *target) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, f := range simple32 {
 		for _, double := range []bool{false, true} {
@@ -248,7 +256,7 @@ func TestFunctions(t *testing.T) {
 							}
 							r.Instrs = []Instr{in}
 							r.Outputs = []Output{{Slot: 9, Value: f.Arity()}}
-							check(t, r, inputs, n, tolerance(f, double))
+							check(t, target, r, inputs, n, tolerance(f, double))
 						}
 					})
 				}
@@ -258,8 +266,9 @@ func TestFunctions(t *testing.T) {
 }
 
 // TestRuns checks random runs, long enough to need many registers, against the definitions.
-func TestRuns(t *testing.T) {
-	needAVX512(t)
+func TestRuns(t *testing.T) { onEach(t, testRuns) }
+
+func testRuns(t *testing.T, target *target) {
 	safe := []scalar.Func{scalar.Neg, scalar.Abs, scalar.Add, scalar.Sub, scalar.Mul, scalar.Min, scalar.Max, scalar.ReLU, scalar.ReLUGrad, scalar.Lt, scalar.Where, scalar.And, scalar.MulAdd, scalar.Square}
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
@@ -307,17 +316,57 @@ func TestRuns(t *testing.T) {
 		for k := range 1 + rnd.IntN(4) {
 			r.Outputs = append(r.Outputs, Output{Slot: 40 + k, Value: len(r.Inputs) + rnd.IntN(len(r.Instrs))})
 		}
-		var a Assembler
+		a := Assembler{target: target}
 		if _, ok := a.Add(r); !ok {
-			continue
+			t.Fatalf("seed %d: the run needs too many registers", seed)
 		}
-		check(t, r, inputs, n, 1e-9)
+		check(t, target, r, inputs, n, 1e-9)
+	}
+}
+
+// TestSpills computes more values than there are registers before it needs any of them, and far too many, which is refused.
+func TestSpills(t *testing.T) { onEach(t, testSpills) }
+
+func testSpills(t *testing.T, target *target) {
+	rnd := rand.New(rand.NewPCG(6, 7))
+	for _, double := range []bool{false, true} {
+		for _, extra := range []int{0, 1, 5, frameVectors - 4, 100} {
+			live := target.vectors + extra
+			r := &Run{Double: double, Inputs: []Input{{Slot: 0}, {Slot: 1, Single: true}, {Slot: 2, Type: Bool}}}
+			n := target.lanes(double)*2 + 3
+			inputs := [][]float64{make([]float64, n), {3}, make([]float64, n)}
+			for i := range n {
+				inputs[0][i], inputs[2][i] = float64(i%11-5), float64(rnd.IntN(2))
+			}
+			add := func(f scalar.Func, args ...int) int {
+				in := Instr{Func: f}
+				copy(in.Args[:], args)
+				r.Instrs = append(r.Instrs, in)
+				return len(r.Inputs) + len(r.Instrs) - 1
+			}
+			values := []int{add(scalar.Add, 0, 1)}
+			for range live {
+				values = append(values, add(scalar.Add, values[len(values)-1], 1))
+			}
+			sum := add(scalar.Where, 2, values[0], 1)
+			for _, v := range values[1:] {
+				sum = add(scalar.Sub, v, sum)
+			}
+			r.Outputs = []Output{{Slot: 3, Value: sum}, {Slot: 4, Value: add(scalar.Lt, values[3], 0)}}
+			a := Assembler{target: target}
+			if _, ok := a.Add(r); ok != (extra < 100) {
+				t.Fatalf("%d values at a time: accepted %v", live, ok)
+			} else if ok {
+				check(t, target, r, inputs, n, 1e-6)
+			}
+		}
 	}
 }
 
 // TestReductions holds reductions of x*y against sums and extremes of the products.
-func TestReductions(t *testing.T) {
-	needAVX512(t)
+func TestReductions(t *testing.T) { onEach(t, testReductions) }
+
+func testReductions(t *testing.T, target *target) {
 	rnd := rand.New(rand.NewPCG(4, 5))
 	for _, double := range []bool{false, true} {
 		for _, n := range []int{1, 5, 8, 9, 16, 17, 31, 64, 1000} {
@@ -326,7 +375,7 @@ func TestReductions(t *testing.T) {
 				for k := RowSum; k <= Columns; k++ {
 					r.Reductions = append(r.Reductions, Reduction{Kind: k, Value: 2, Slot: 2 + int(k)})
 				}
-				var a Assembler
+				a := Assembler{target: target}
 				id, ok := a.Add(r)
 				if !ok {
 					t.Fatal("too many registers")
@@ -409,8 +458,9 @@ func TestReductions(t *testing.T) {
 }
 
 // TestIntegers checks comparisons of Ints and conversions against what they should be.
-func TestIntegers(t *testing.T) {
-	needAVX512(t)
+func TestIntegers(t *testing.T) { onEach(t, testIntegers) }
+
+func testIntegers(t *testing.T, target *target) {
 	a, b := []int32{1, 2, 3, -4, 1 << 30, 7, 8}, []int32{1, 3, 2, -4, -(1 << 30), 7, 9}
 	for f := scalar.Eq; f <= scalar.Ge; f++ {
 		r := &Run{
@@ -418,7 +468,7 @@ func TestIntegers(t *testing.T) {
 			Instrs:  []Instr{{Func: f, Args: [3]int{0, 1}}, {Convert: true, Args: [3]int{2}}, {Convert: true, Args: [3]int{0}}},
 			Outputs: []Output{{Slot: 2, Value: 3}, {Slot: 3, Value: 4}},
 		}
-		var as Assembler
+		as := Assembler{target: target}
 		id, _ := as.Add(r)
 		memory := finish(t, &as)
 		y, z := make([]float32, len(a)), make([]float32, len(a))
@@ -435,8 +485,9 @@ func TestIntegers(t *testing.T) {
 
 // TestSweep checks the exponential and what is made of it against the definitions over the whole range, denormal results and
 // overflow included.
-func TestSweep(t *testing.T) {
-	needAVX512(t)
+func TestSweep(t *testing.T) { onEach(t, testSweep) }
+
+func testSweep(t *testing.T, target *target) {
 	for _, f := range []scalar.Func{scalar.Exp, scalar.Expm1, scalar.Sigmoid, scalar.Tanh, scalar.Erf, scalar.GELU, scalar.GELUPrime} {
 		for _, double := range []bool{false, true} {
 			if !Simple(f, double) {
@@ -451,7 +502,7 @@ func TestSweep(t *testing.T) {
 				x = append(x, float64(float32(v)), float64(float32(v/1000)))
 			}
 			r := &Run{Double: double, Inputs: []Input{{Slot: 0}}, Instrs: []Instr{{Func: f}}, Outputs: []Output{{Slot: 1, Value: 1}}}
-			got := execute(t, r, [][]float64{x}, len(x))[0]
+			got := execute(t, target, r, [][]float64{x}, len(x))[0]
 			for i, v := range x {
 				want := define(f, double, v, 0, 0)
 				ulp := math.Max(terms(f, v, want)*0x1p-52, 0x1p-1074)
@@ -468,8 +519,9 @@ func TestSweep(t *testing.T) {
 
 // TestAway stores past the caches to blocks that begin anywhere in a cache line, with a reduction whose sums pass several
 // flushes.
-func TestAway(t *testing.T) {
-	needAVX512(t)
+func TestAway(t *testing.T) { onEach(t, testAway) }
+
+func testAway(t *testing.T, target *target) {
 	for _, double := range []bool{false, true} {
 		size := 4
 		if double {
@@ -477,7 +529,7 @@ func TestAway(t *testing.T) {
 		}
 		r := &Run{Double: double, Inputs: []Input{{Slot: 0}}, Instrs: []Instr{{Func: scalar.Neg}, {Func: scalar.Gt, Args: [3]int{0, 1}}},
 			Outputs: []Output{{Slot: 1, Value: 1, Away: true}, {Slot: 2, Value: 2}}, Reductions: []Reduction{{Kind: RowSum, Value: 0, Slot: 3}}}
-		var a Assembler
+		a := Assembler{target: target}
 		id, ok := a.Add(r)
 		if !ok {
 			t.Fatal("too many registers")
@@ -523,8 +575,9 @@ func TestAway(t *testing.T) {
 
 // TestPair checks GELU and its derivative of one value, which share a computation, against each alone, among other
 // instructions and with the derivative first, too.
-func TestPair(t *testing.T) {
-	needAVX512(t)
+func TestPair(t *testing.T) { onEach(t, testPair) }
+
+func testPair(t *testing.T, target *target) {
 	var x []float64
 	for v := -16.0; v < 16; v += 0.01 {
 		x = append(x, float64(float32(v)))
@@ -534,7 +587,7 @@ func TestPair(t *testing.T) {
 	alone := map[scalar.Func][]float64{}
 	for _, f := range []scalar.Func{scalar.GELU, scalar.GELUPrime} {
 		r := &Run{Inputs: inputs, Instrs: []Instr{{Func: f}}, Outputs: []Output{{Slot: 1, Value: 1}}}
-		alone[f] = execute(t, r, [][]float64{x}, len(x))[0]
+		alone[f] = execute(t, target, r, [][]float64{x}, len(x))[0]
 	}
 	for _, order := range [][2]scalar.Func{{scalar.GELU, scalar.GELUPrime}, {scalar.GELUPrime, scalar.GELU}} {
 		r := &Run{
@@ -542,7 +595,7 @@ func TestPair(t *testing.T) {
 			Instrs:  []Instr{{Func: order[0]}, {Func: scalar.Neg, Args: [3]int{1}}, {Func: order[1]}, {Func: scalar.Neg, Args: [3]int{3}}},
 			Outputs: []Output{{Slot: 1, Value: 1}, {Slot: 2, Value: 2}, {Slot: 3, Value: 4}},
 		}
-		got := execute(t, r, [][]float64{x}, len(x))
+		got := execute(t, target, r, [][]float64{x}, len(x))
 		for i := range x {
 			for k, want := range []float64{alone[order[0]][i], -alone[order[0]][i], -alone[order[1]][i]} {
 				if math.Float64bits(got[k][i]) != math.Float64bits(want) && !math.IsNaN(want) {
@@ -554,8 +607,9 @@ func TestPair(t *testing.T) {
 }
 
 // TestDenormals asserts that denormal operands and results are zero in generated code, and not in the Go code that follows it.
-func TestDenormals(t *testing.T) {
-	needAVX512(t)
+func TestDenormals(t *testing.T) { onEach(t, testDenormals) }
+
+func testDenormals(t *testing.T, target *target) {
 	runtime.LockOSThread() // the mode is the thread's
 	defer runtime.UnlockOSThread()
 	for _, double := range []bool{false, true} {
@@ -572,7 +626,7 @@ func TestDenormals(t *testing.T) {
 		product := []float64{0, 0, 0, 0, 0, 0, 0, 6}
 		equal := []float64{1, 0, 0, 0, 0, 1, 1, 0}
 		for i, want := range [][]float64{product, equal} {
-			if got := execute(t, r, [][]float64{x, y}, len(x))[i]; !slices.Equal(got, want) {
+			if got := execute(t, target, r, [][]float64{x, y}, len(x))[i]; !slices.Equal(got, want) {
 				t.Errorf("double %v, output %d: %v, want %v", double, i, got, want)
 			}
 		}

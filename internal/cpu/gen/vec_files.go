@@ -136,7 +136,7 @@ func init() {
 			neonMachine(f, i64).neonOutside(outsideFunction(i64))
 		}
 	})
-	registerGo("../jit/coefficients_linux_amd64", coefficients)
+	registerGo("../jit/coefficients", coefficients)
 	registerGo("vec_table_amd64", func() string { return vecTables(levels...) })
 	registerGo("vec_table_arm64", func() string { return vecTables(neon) })
 }
@@ -211,11 +211,15 @@ func coefficients() string {
 	}
 	fmt.Fprintf(&b, "powers = table%s\n", numbers(powers, rounded))
 	for _, p := range []pieces{tailPieces, erfPieces, tanhPieces} {
-		fmt.Fprintf(&b, "%sPieces = pieces{unit: %v, tables: []table{\n", p.name, p.unit)
-		for _, row := range p.tables(true) {
-			fmt.Fprintf(&b, "%s,\n", numbers(row, rounded))
+		fmt.Fprintf(&b, "%sPieces = pieces{unit: %v", p.name, p.unit)
+		for _, wide := range []bool{true, false} {
+			fmt.Fprintf(&b, ", %s: []table{\n", map[bool]string{true: "wide", false: "narrow"}[wide])
+			for _, row := range p.tables(wide) {
+				fmt.Fprintf(&b, "%s,\n", numbers(row, rounded))
+			}
+			b.WriteString("}")
 		}
-		b.WriteString("}}\n")
+		b.WriteString("}\n")
 	}
 	b.WriteString(")\n")
 	return b.String()

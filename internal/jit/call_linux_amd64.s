@@ -1,12 +1,10 @@
-//go:build linux && amd64
-
 #include "textflag.h"
 
 // func call(code uintptr, slots *unsafe.Pointer, n int)
 //
-// The code is given the slots in DI and n in CX. It may change every register but SP and BP. It runs in the mode in which denormal numbers are
-// zero, as the kernels of package cpu do.
-TEXT ·call(SB), NOSPLIT, $0-24
+// The code is given the slots in DI and n in CX, and the frame above its return address: eight words and 16 vectors of 64 bytes. It may change
+// every register but SP and BP. It runs in the mode in which denormal numbers are zero, as the kernels of package cpu do.
+TEXT ·call(SB), 0, $1088-24
 	MOVQ code+0(FP), AX
 	MOVQ slots+8(FP), DI
 	MOVQ n+16(FP), CX
