@@ -153,12 +153,13 @@ func (j *loopJob) Do(id, task int) {
 	for i := range j.fixed {
 		f := &j.fixed[i]
 		if f.constant != nil {
-			p[f.slot] = f.constant
+			p.set(f.slot, f.constant)
 			continue
 		}
-		p[f.slot] = unsafe.Add(w.scratch, f.offset)
+		block := unsafe.Add(w.scratch, f.offset)
+		p.set(f.slot, block)
 		if f.fill != nil {
-			j.fillFixed(f, p[f.slot])
+			j.fillFixed(f, block)
 		}
 	}
 	for chunk := task * j.perTask; chunk < min(j.chunks, (task+1)*j.perTask); chunk++ {
@@ -176,7 +177,7 @@ func (j *loopJob) fillFixed(f *fixed, dst unsafe.Pointer) {
 }
 
 // chunk runs the units of one chunk.
-func (j *loopJob) chunk(p []unsafe.Pointer, chunk int) {
+func (j *loopJob) chunk(p slots, chunk int) {
 	down, side := chunk/j.across, chunk%j.across
 	row0 := down/j.perGroup*j.group + down%j.perGroup*j.chunkRows
 	row1 := min(row0+j.chunkRows, (down/j.perGroup+1)*j.group)
@@ -184,8 +185,9 @@ func (j *loopJob) chunk(p []unsafe.Pointer, chunk int) {
 	col1 := min(col0+j.chunkCols, j.loop.Cols)
 	for i := range j.totals {
 		s := &j.totals[i]
-		p[s.slot] = unsafe.Add(j.m.shared, s.offset+chunk*s.acc.Size())
-		s.fill(p[s.slot], s.identity, 1)
+		part := unsafe.Add(j.m.shared, s.offset+chunk*s.acc.Size())
+		p.set(s.slot, part)
+		s.fill(part, s.identity, 1)
 	}
 	for i := range j.columns {
 		s := &j.columns[i]
@@ -193,10 +195,11 @@ func (j *loopJob) chunk(p []unsafe.Pointer, chunk int) {
 		if s.chunks == 1 {
 			base = j.m.bases[s.store.ID]
 		}
-		p[s.slot] = unsafe.Add(base, down*j.loop.Cols*s.acc.Size())
-		s.fill(unsafe.Add(p[s.slot], col0*s.acc.Size()), s.identity, col1-col0)
+		part := unsafe.Add(base, down*j.loop.Cols*s.acc.Size())
+		p.set(s.slot, part)
+		s.fill(unsafe.Add(part, col0*s.acc.Size()), s.identity, col1-col0)
 		if s.units >= 0 {
-			s.fill(p[s.units], s.identity, j.unitRows*j.unitCols)
+			s.fill(p.at(s.units), s.identity, j.unitRows*j.unitCols)
 		}
 	}
 	for row := row0; row < row1; row += j.unitRows {
@@ -207,13 +210,13 @@ func (j *loopJob) chunk(p []unsafe.Pointer, chunk int) {
 	}
 	for i := range j.columns {
 		if s := &j.columns[i]; s.units >= 0 {
-			s.combine(p[s.slot], p[s.units], j.unitRows, j.unitCols)
+			s.combine(p.at(s.slot), p.at(s.units), j.unitRows, j.unitCols)
 		}
 	}
 }
 
 // unit runs the instructions on one unit.
-func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
+func (j *loopJob) unit(p slots, row, rows, col, cols int) {
 	bases := j.m.bases
 	for i := range j.moving {
 		v := &j.moving[i]
@@ -221,11 +224,11 @@ func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
 		if v.source != nil && v.source.RowShape != nil {
 			offset += rowOffset(v.source, row) * v.buffer.DType.Size()
 		}
-		p[v.slot] = unsafe.Add(bases[v.buffer.ID], offset)
+		p.set(v.slot, unsafe.Add(bases[v.buffer.ID], offset))
 	}
 	for i := range j.shifted {
 		s := &j.shifted[i]
-		p[s.slot] = unsafe.Add(p[s.row], col*s.size)
+		p.set(s.slot, unsafe.Add(p.at(s.row), col*s.size))
 	}
 	for i := range j.ops {
 		op := &j.ops[i]
@@ -237,24 +240,24 @@ func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
 		case opVector:
 			var b, c unsafe.Pointer
 			if op.b >= 0 {
-				b = p[op.b]
+				b = p.at(int(op.b))
 			}
 			if op.c >= 0 {
-				c = p[op.c]
+				c = p.at(int(op.c))
 			}
-			op.vec(p[op.dst], p[op.a], b, c, n)
+			op.vec(p.at(int(op.dst)), p.at(int(op.a)), b, c, n)
 		case opRows:
-			op.rows(p[op.dst], p[op.a], rows, cols)
+			op.rows(p.at(int(op.dst)), p.at(int(op.a)), rows, cols)
 		case opReduce:
-			op.fill(p[op.acc], op.identity, rows)
-			op.rows(p[op.acc], p[op.a], rows, cols)
+			op.fill(p.at(int(op.acc)), op.identity, rows)
+			op.rows(p.at(int(op.acc)), p.at(int(op.a)), rows, cols)
 			if op.convert != nil {
-				op.convert(p[op.dst], p[op.acc], nil, nil, rows)
+				op.convert(p.at(int(op.dst)), p.at(int(op.acc)), nil, nil, rows)
 			}
 		case opColumns:
-			op.rows(unsafe.Add(p[op.acc], col*op.size), p[op.a], rows, cols)
+			op.rows(unsafe.Add(p.at(int(op.acc)), col*op.size), p.at(int(op.a)), rows, cols)
 		case opTotal:
-			op.rows(p[op.acc], p[op.a], 1, n)
+			op.rows(p.at(int(op.acc)), p.at(int(op.a)), 1, n)
 		case opRun:
 			if len(op.away) > 1 && !alike(p, op.away) {
 				op.plain.Call(p, n)
@@ -262,7 +265,7 @@ func (j *loopJob) unit(p []unsafe.Pointer, row, rows, col, cols int) {
 			}
 			op.run.Call(p, n)
 		case opGather:
-			j.gather(op, p[op.dst], row, rows)
+			j.gather(op, p.at(int(op.dst)), row, rows)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"slices"
-	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/jit"
@@ -92,10 +91,10 @@ func (j *loopJob) bindRun(s segment) {
 	}
 }
 
-// alike reports whether the blocks of the slots begin at one distance from a cache line.
-func alike(p []unsafe.Pointer, slots []int) bool {
-	for _, s := range slots[1:] {
-		if (uintptr(p[s])^uintptr(p[slots[0]]))%64 != 0 {
+// alike reports whether the blocks of some slots begin at one distance from a cache line.
+func alike(p slots, stored []int) bool {
+	for _, s := range stored[1:] {
+		if (p[s]^p[stored[0]])%64 != 0 {
 			return false
 		}
 	}

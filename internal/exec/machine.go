@@ -38,7 +38,7 @@ type Machine struct {
 // worker is what a worker of the pool has for itself.
 type worker struct {
 	scratch unsafe.Pointer
-	slots   []unsafe.Pointer // the blocks that a loop's instructions work on
+	slots   slots // the blocks that a loop's instructions work on
 }
 
 // job is one step of the program, ready to run.
@@ -137,9 +137,9 @@ func (m *Machine) scratch() int {
 
 // addScratch allocates scratch for the machine and for those of bodies.
 func (m *Machine) addScratch() {
-	shared, own, slots := m.needs()
+	shared, own, n := m.needs()
 	for i := range m.workers {
-		m.workers[i] = worker{memory(own), make([]unsafe.Pointer, slots)}
+		m.workers[i] = worker{memory(own), make(slots, n)}
 	}
 	m.share(memory(shared), m.workers)
 }
@@ -275,9 +275,6 @@ func (m *Machine) release() {
 		m.bases[id] = nil
 	}
 	m.done = nil
-	for i := range m.workers {
-		clear(m.workers[i].slots)
-	}
 	for _, h := range m.holders {
 		h.release()
 	}

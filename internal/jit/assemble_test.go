@@ -108,6 +108,20 @@ func finish(t *testing.T, a *Assembler) *Memory {
 	return memory
 }
 
+// alive keeps the blocks of a call off the stack, which may move.
+var alive []unsafe.Pointer
+
+// invoke calls code with blocks.
+func invoke(f Func, blocks []unsafe.Pointer, n int) {
+	alive = blocks
+	slots := make([]uintptr, len(blocks))
+	for i, b := range blocks {
+		slots[i] = uintptr(b)
+	}
+	f.Call(slots, n)
+	runtime.KeepAlive(alive)
+}
+
 // execute assembles and runs a run on data, with guards behind every output.
 func execute(t *testing.T, target *target, r *Run, inputs [][]float64, n int) [][]float64 {
 	t.Helper()
@@ -152,7 +166,7 @@ func execute(t *testing.T, target *target, r *Run, inputs [][]float64, n int) []
 		blocks = append(blocks, b)
 		slots[o.Slot] = unsafe.Pointer(&b[0])
 	}
-	a.Func(id).Call(slots, n)
+	invoke(a.Func(id), slots, n)
 	var out [][]float64
 	for k, o := range r.Outputs {
 		x := make([]float64, n)
@@ -428,7 +442,7 @@ func testReductions(t *testing.T, target *target) {
 				}
 				slots[5] = unsafe.Pointer(&total)
 				before := append([]float64(nil), columns...)
-				a.Func(id).Call(slots, n)
+				invoke(a.Func(id), slots, n)
 				runtime.KeepAlive(memory)
 				if !double {
 					for k := range results {
@@ -472,7 +486,7 @@ func testIntegers(t *testing.T, target *target) {
 		id, _ := as.Add(r)
 		memory := finish(t, &as)
 		y, z := make([]float32, len(a)), make([]float32, len(a))
-		as.Func(id).Call([]unsafe.Pointer{unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), unsafe.Pointer(&y[0]), unsafe.Pointer(&z[0])}, len(a))
+		invoke(as.Func(id), []unsafe.Pointer{unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), unsafe.Pointer(&y[0]), unsafe.Pointer(&z[0])}, len(a))
 		runtime.KeepAlive(memory)
 		for i := range a {
 			want := float32(scalar.F64(f, float64(a[i]), float64(b[i]), 0))
@@ -557,7 +571,7 @@ func testAway(t *testing.T, target *target) {
 					}
 				}
 				total := make([]float64, 1)
-				a.Func(id).Call([]unsafe.Pointer{unsafe.Pointer(&x[0]), out, unsafe.Pointer(&positive[0]), unsafe.Pointer(&total[0])}, n)
+				invoke(a.Func(id), []unsafe.Pointer{unsafe.Pointer(&x[0]), out, unsafe.Pointer(&positive[0]), unsafe.Pointer(&total[0])}, n)
 				runtime.KeepAlive(memory)
 				for i := range n {
 					v := float64(i%7 - 3)

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// func call(code uintptr, slots *unsafe.Pointer, n int)
+// func call(code uintptr, slots *uintptr, n int)
 //
 // The code is given the slots in DI and n in CX, and the frame above its return address: eight words and 16 vectors of 64 bytes. It may change
 // every register but SP and BP. It runs in the mode in which denormal numbers are zero, as the kernels of package cpu do.

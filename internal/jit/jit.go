@@ -87,8 +87,8 @@ type Memory struct{ bytes []byte }
 // Func is the machine code of a run.
 type Func struct{ code uintptr }
 
-// Call computes n elements; slots holds the addresses of the blocks. Outputs may lie over inputs, element by element.
-func (f Func) Call(slots []unsafe.Pointer, n int) {
+// Call computes n elements; slots holds the addresses of the blocks, which the caller keeps alive. Outputs may lie over inputs, element by element.
+func (f Func) Call(slots []uintptr, n int) {
 	if n > 0 {
 		call(f.code, unsafe.SliceData(slots), n)
 	}

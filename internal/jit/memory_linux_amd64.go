@@ -1,12 +1,9 @@
 package jit
 
-import (
-	"syscall"
-	"unsafe"
-)
+import "syscall"
 
 //go:noescape
-func call(code uintptr, slots *unsafe.Pointer, n int)
+func call(code uintptr, slots *uintptr, n int)
 
 // executable copies code into memory of its own, which is writable first and executable afterwards, never both.
 func executable(code []byte) (b []byte, ok bool) {

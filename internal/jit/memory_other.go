@@ -2,8 +2,6 @@
 
 package jit
 
-import "unsafe"
-
 // targets is empty: no code is made here.
 var targets []*target
 
@@ -11,4 +9,4 @@ func executable([]byte) (b []byte, ok bool) { return nil, false }
 
 func unmap([]byte) {}
 
-func call(uintptr, *unsafe.Pointer, int) { panic("jit: no code can be run on this machine") }
+func call(uintptr, *uintptr, int) { panic("jit: no code can be run on this machine") }
