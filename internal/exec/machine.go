@@ -165,7 +165,7 @@ func memory(bytes int) unsafe.Pointer {
 
 // makeJobs makes the jobs of all steps, with machine code for runs of instructions where that can be had.
 func (m *Machine) makeJobs() {
-	code := jit.New(cpu.Current())
+	code := jit.New()
 	for _, s := range m.program.Steps {
 		m.jobs = append(m.jobs, m.newJob(s, code))
 	}

@@ -17,9 +17,9 @@ type Assembler struct {
 	base   uintptr
 }
 
-// New returns an assembler of code for a level that this processor has, or nil if no code can be made for it here.
-func New(level cpu.Level) *Assembler {
-	if t := targetOf(level); t != nil {
+// New returns an assembler of code for the current level of package cpu, or nil if none can be made for it here.
+func New() *Assembler {
+	if t := targetOf(cpu.Current()); t != nil {
 		return &Assembler{target: t}
 	}
 	return nil
