@@ -104,6 +104,8 @@ func TestAnswers(t *testing.T) {
 		{"/api/series?run=mlp-1&name=rate&axis=epoch&from=3&to=4", "application/json", []string{`"step":[280,300,320,340,360,380,400,420]`}},
 		{"/api/flow?run=deep/mlp-2&measure=gradNorm&points=5", "application/json", []string{`"rows":["blocks.00","blocks.01"`, `"step":[240,480,720,960,1200]`}},
 		{"/api/flow?run=deep/mlp-2&measure=ratio", "application/json", []string{`"rows":["blocks.00.weight"`}},
+		{"/api/flow?run=lstm&measure=waiting&points=5", "application/json", []string{`"rows":["rank 0 on a1","rank 1 on a2"]`, `"values":[[0.01,`}},
+		{"/api/series?run=lstm&name=rank/1/computing", "application/json", []string{`"y":[0.03,`}},
 		{"/api/flow?run=lstm&layer=blocks.00", "application/json", []string{`"rows":["step 1","step 2"`}},
 		{"/api/histograms?run=mlp-1&name=weight/head.weight", "application/json", []string{`"limits":[-1,`}},
 		{"/api/picture?run=mlp-1&name=curve.png", "image/png", []string{"PNG"}},

@@ -98,6 +98,14 @@ func (r *recorder) step(run int64, loss float64) {
 			s.Layers.GradSteps[0] = append(s.Layers.GradSteps[0], watch.Number(math.Pow(0.75, float64(r.times-1-i))*(1+float64(run)/400)))
 		}
 	}
+	for i := range r.header.Ranks {
+		if i == 0 {
+			s.Ranks = &watch.RankColumns{Steps: 20}
+		}
+		slow := watch.Number(i % 2)
+		s.Ranks.Compute, s.Ranks.Between = append(s.Ranks.Compute, 0.02+0.01*slow), append(s.Ranks.Between, 0.001)
+		s.Ranks.Wait, s.Ranks.Exchange = append(s.Ranks.Wait, 0.01*(1-slow)), append(s.Ranks.Exchange, 0.005)
+	}
 	r.write(watch.Line{Step: &s})
 }
 
@@ -160,6 +168,8 @@ func recorded(t testing.TB) string {
 	b.train(1200, 0.02)
 	c := record(t, filepath.Join(dir, "lstm"), 2, map[string]any{"task": "text", "lr": 0.002, "seed": 1, "checksum": "crc32c 2"})
 	c.times = 24
+	c.header.Shards, c.header.Ranks = 8, []watch.Rank{{Host: "a1", First: 0, End: 4}, {Host: "a2", First: 4, End: 8}}
+	c.write(watch.Line{Header: &c.header})
 	for run := int64(20); run <= 800; run += 20 {
 		c.step(run, 3*math.Exp(-float64(run)/900)+0.4)
 	}

@@ -2,6 +2,7 @@ package board
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path"
@@ -235,6 +236,15 @@ func (r *records) addStep(s *watch.Step) {
 			c.set(prefix+"/"+name, float64(column[i]))
 		}
 	}
+	if t := s.Ranks; t != nil {
+		for i := range r.header.Ranks {
+			prefix := fmt.Sprintf("rank/%d", i)
+			set(i, prefix, "computing", t.Compute)
+			set(i, prefix, "between", t.Between)
+			set(i, prefix, "waiting", t.Wait)
+			set(i, prefix, "exchanging", t.Exchange)
+		}
+	}
 	for i, l := range r.header.Layers {
 		prefix := "layer/" + l.Path
 		set(i, prefix, "gradNorm", s.Layers.GradNorm)
@@ -444,24 +454,30 @@ func (c *columns) mean(name string, from, to int) *watch.Number {
 	return &mean
 }
 
-// measures says which records a heat map can show, and whether its rows are layers or params.
+// measures says which records a heat map can show, and whether its rows are layers, params or ranks.
 var measures = map[string]string{
 	"gradNorm": "layer", "dead": "layer", "saturated": "layer", "mean": "layer", "std": "layer",
 	"ratio": "param", "norm": "param", "weightGradNorm": "param", "zeros": "param", "gradZeros": "param", "nonFinite": "param",
+	"computing": "rank", "between": "rank", "waiting": "rank", "exchanging": "rank",
 }
 
-// flow returns the heat map of a measure: the layers, or the params, by depth.
+// flow returns the heat map of a measure: the layers, or the params, by depth, or the ranks.
 func (r *records) flow(measure string, w window) heat {
 	if r.header == nil {
 		return heat{}
 	}
 	var rows, names []string
 	column := strings.Replace(measure, "weightGradNorm", "gradNorm", 1)
-	if measures[measure] == "layer" {
+	switch measures[measure] {
+	case "layer":
 		for _, l := range r.header.Layers {
 			rows, names = append(rows, l.Path), append(names, "layer/"+l.Path+"/"+column)
 		}
-	} else {
+	case "rank":
+		for i, rank := range r.header.Ranks {
+			rows, names = append(rows, fmt.Sprintf("rank %d on %s", i, rank.Host)), append(names, fmt.Sprintf("rank/%d/%s", i, column))
+		}
+	default:
 		for _, p := range r.header.Params {
 			rows, names = append(rows, p.Name), append(names, "param/"+p.Name+"/"+column)
 		}

@@ -50,6 +50,8 @@ var Rules = []Rule{
 	{"unrelated-labels", "the targets of nearest neighbors among the inputs", "if they agree no more than those of any two examples, and the training gets nowhere", "Cover and Hart 1967, Nearest neighbor pattern classification", unrelated, rest},
 	{"underfitting", "the loss beside chance and beside what nearest neighbors allow", "if the training has come to rest high up, and nothing else explains it", "Goodfellow et al. 2016, Deep Learning, 5.2; Cover and Hart 1967", underfitting, rest},
 	{"plateau", "the loss", "if it stays at that of a constant prediction for long, and nothing else explains it", "", plateau, rest},
+	{"slow-rank", "the times that the ranks compute, read, and wait", "if one takes 1.3 times the median of the others, and these wait for it 15 % of a step", "", slowRank, looked},
+	{"slow-exchange", "the times that the ranks compute and exchange", "if the exchange takes more than half of a step", "", slowExchange, looked},
 }
 
 // verdict makes a fault.

@@ -29,6 +29,8 @@ const flowMeasures = {
   std: {label: "deviation of outputs", log: true}, mean: {label: "mean of outputs"},
   weightGradNorm: {label: "gradient norm of weights", log: true}, norm: {label: "norm of weights", log: true},
   zeros: {label: "zeros in weights", share: true}, gradZeros: {label: "zeros in gradients", share: true}, nonFinite: {label: "non-finite gradients", log: true},
+  computing: {label: "ranks: seconds of computing", rank: true}, between: {label: "ranks: seconds of reading and writing", rank: true},
+  waiting: {label: "ranks: seconds of waiting", rank: true}, exchanging: {label: "ranks: seconds of exchanging", rank: true},
 };
 
 // nameOf is what a record is called.
@@ -38,6 +40,7 @@ function nameOf(name) {
   const kind = name.slice(0, name.indexOf("/")), rest = name.slice(kind.length + 1);
   if (kind === "epoch") return rest + " by epoch";
   if (kind === "value") return rest;
+  if (kind === "rank") return `rank ${rest.replace("/", ": seconds ")}`;
   const cut = rest.lastIndexOf("/"), measure = rest.slice(cut + 1);
   return `${rest.slice(0, cut)}: ${{gradNorm: "gradient norm", updateNorm: "update norm", ratio: "update / weight", nonFinite: "non-finite", gradZeros: "zero gradients", std: "deviation"}[measure] ?? measure}`;
 }
@@ -290,7 +293,10 @@ function chooseRun(select, runs, was) {
 }
 
 async function drawFlow(runs) {
-  const run = state.flowRun = chooseRun($("flow-run"), runs, state.flowRun), d = state.details.get(run), name = $("measure").value, measure = flowMeasures[name];
+  const run = state.flowRun = chooseRun($("flow-run"), runs, state.flowRun), d = state.details.get(run);
+  for (const o of $("measure").options) o.hidden = flowMeasures[o.value].rank && !d?.header?.ranks;
+  if ($("measure").selectedOptions[0]?.hidden) $("measure").value = "gradNorm";
+  const name = $("measure").value, measure = flowMeasures[name];
   if (!run || !d?.header) {
     flowMap.set({rows: [], x: [], values: []}, measure);
     $("flow-legend").replaceChildren();
@@ -305,7 +311,7 @@ async function drawFlow(runs) {
     return exact >= 0 ? exact : flow.rows.findIndex(r => r.startsWith(path + ".") || path.startsWith(r + "."));
   };
   const values = flow.values.map(row => (row ?? []).map(number)), verdicts = d.verdicts.filter(v => v.rule);
-  const pins = verdicts.flatMap((v, i) => {
+  const pins = measure.rank ? [] : verdicts.flatMap((v, i) => {
     const rows = (v.layers ?? []).map(layerOf).filter(r => r >= 0);
     return (rows.length ? [...new Set(rows)] : [0]).slice(0, 8).map(row => ({row, x: v.run, name: String(i + 1), severity: v.severity, text: `verdict ${i + 1}: ${v.headline}`, chosen: () => showVerdict(i)}));
   });
@@ -335,14 +341,14 @@ function showVerdict(i) {
 
 // drawNow is the last column of the map as a table, which needs no eyes for colors.
 function drawNow(d, flow, values, measure) {
-  const layers = new Map(d.header.layers.map(l => [l.path, l])), params = new Map(d.header.params.map(p => [p.name, p]));
-  $("now").tHead.replaceChildren(element("tr", {}, ...["", "operation", "shape", measure.label].map((t, i) => element("th", {scope: "col", className: i === 3 ? "number" : undefined, textContent: t || "layer"})), element("td", {})));
+  const layers = new Map(d.header.layers.map(l => [l.path, l])), params = new Map(d.header.params.map(p => [p.name, p])), ranks = measure.rank && d.header.ranks;
+  $("now").tHead.replaceChildren(element("tr", {}, ...(ranks ? ["rank", "host", "shards", measure.label] : ["layer", "operation", "shape", measure.label]).map((t, i) => element("th", {scope: "col", className: i === 3 ? "number" : undefined, textContent: t})), element("td", {})));
   const last = values.map(row => row.at(-1)), size = v => measure.log ? Math.log10(v) : Math.abs(v);
   const finite = last.filter(v => v !== null && Number.isFinite(v) && (!measure.log || v > 0)).map(size), low = measure.log ? Math.min(...finite) - 0.5 : 0, high = measure.share ? 1 : Math.max(...finite);
   $("now").tBodies[0].replaceChildren(...flow.rows.map((name, i) => {
     const l = layers.get(name), p = params.get(name), meter = element("div", {className: "meter", "aria-hidden": "true"}), v = last[i];
     meter.style.width = v !== null && Number.isFinite(v) && high > low && (!measure.log || v > 0) ? Math.max(2, 100 * (size(v) - low) / (high - low)) + "%" : 0;
-    return element("tr", {}, element("th", {scope: "row", textContent: name}), element("td", {textContent: l ? l.op + (l.activation ? ", " + l.activation : "") : "weights"}), element("td", {textContent: (l ?? p)?.shape.join(" × ") ?? ""}),
+    return element("tr", {}, element("th", {scope: "row", textContent: name}), element("td", {textContent: ranks ? ranks[i].host : l ? l.op + (l.activation ? ", " + l.activation : "") : "weights"}), element("td", {textContent: ranks ? `${ranks[i].first} to ${ranks[i].end - 1}` : (l ?? p)?.shape.join(" × ") ?? ""}),
       element("td", {className: "number", textContent: shown(v)}), element("td", {className: "bars"}, meter));
   }));
 }

@@ -58,6 +58,7 @@ func (c *doctorCommand) Run(env *environment) error {
 			fmt.Fprintf(w, ", of the best constant prediction %.4g", float64(*chance))
 		}
 		fmt.Fprintln(w)
+		fmt.Fprint(w, printable(doctor.Ranks(h)))
 	}
 	switch {
 	case len(verdicts) > 0:

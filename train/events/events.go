@@ -5,6 +5,7 @@ package events
 
 import (
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/seed-49005b45/tarn/interop/tensorboard"
@@ -100,6 +101,14 @@ func (l *Logger) step(s *watch.Step) {
 		l.scalar("output_gradient_norm/"+layer.Path, s.Run, s.Layers.GradNorm[i])
 		l.scalar("dead/"+layer.Path, s.Run, s.Layers.Dead[i])
 		l.scalar("saturated/"+layer.Path, s.Run, s.Layers.Saturated[i])
+	}
+	if r := s.Ranks; r != nil {
+		for i := range l.header.Ranks {
+			l.scalar(fmt.Sprintf("seconds_computing/rank_%d", i), s.Run, r.Compute[i])
+			l.scalar(fmt.Sprintf("seconds_between_steps/rank_%d", i), s.Run, r.Between[i])
+			l.scalar(fmt.Sprintf("seconds_waiting/rank_%d", i), s.Run, r.Wait[i])
+			l.scalar(fmt.Sprintf("seconds_exchanging/rank_%d", i), s.Run, r.Exchange[i])
+		}
 	}
 	for name, x := range s.Values {
 		l.scalar("value/"+name, s.Run, x)

@@ -207,3 +207,18 @@ func TestLines(t *testing.T) {
 		t.Error("a logger that has ended logs")
 	}
 }
+
+// TestRanks writes the times of ranks.
+func TestRanks(t *testing.T) {
+	dir := t.TempDir()
+	l := events.New(dir, nil)
+	columns := []watch.Number{0.25, 0.5}
+	err := errors.Join(l.Begin(watch.Header{Ranks: make([]watch.Rank, 2)}),
+		l.Log(watch.Line{Step: &watch.Step{Run: 7, Ranks: &watch.RankColumns{Compute: columns, Between: columns, Wait: columns, Exchange: columns}}}), l.End(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, dir)["seconds_waiting/rank_1"]; len(got) != 1 || got[0].run != 7 || got[0].value != 0.5 {
+		t.Errorf("the waits of rank 1 are %v", got)
+	}
+}
