@@ -14,6 +14,9 @@
 // Hessian-vector product, and from residuals FromResiduals the products with their Jacobian. Missing derivatives are
 // computed by differences, and counted as the evaluations that they cost. Differences never step over bounds.
 //
+// A Sum is a function that is a sum of terms, as of examples, which the ranks of package dist share: they find the same minimum, with the same bits for any
+// number of ranks.
+//
 // # How
 //
 // Each method is a struct; its fields have useful zero values. GradientDescent, ConjugateGradient, BFGS, LBFGS and LBFGSB

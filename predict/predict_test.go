@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/dist/disttest"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/predict"
 )
@@ -196,5 +200,55 @@ func BenchmarkPredict(b *testing.B) {
 			}
 			b.ReportMetric(float64(c.n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
+	}
+}
+
+// TestOver answers the examples of a data set with several numbers of ranks: rank 0 gets the same bits.
+func TestOver(t *testing.T) {
+	x, code := rows(75)
+	set, err := data.NewSet(data.Field{Name: "code", Array: data.Array{Data: code.I32(), Shape: code.Shape()}}, data.Field{Name: "x", Array: data.Array{Data: x.F32(), Shape: x.Shape()}},
+		data.Field{Name: "label", Array: data.Array{Data: code.I32(), Shape: code.Shape()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := func(ranks int, set *data.Set, ctx context.Context) (all []float32, errs []error) {
+		errs = disttest.Run(ranks, disttest.Options{}, func(c dist.Comm) error {
+			p, err := predict.New(newNetwork().build, predict.Options{Sizes: []int{1, 8}})
+			if err != nil {
+				return err
+			}
+			return p.Over(ctx, c, set, 10, func(out tarn.Results) error {
+				all = append(all, out["logits"].F32()...)
+				return nil
+			})
+		})
+		return all, errs
+	}
+	want, errs := answers(1, set, t.Context())
+	if errs[0] != nil || len(want) != 75*3 {
+		t.Fatalf("%d numbers, %v", len(want), errs[0])
+	}
+	for _, ranks := range []int{2, 3, 4} {
+		got, errs := answers(ranks, set, t.Context())
+		if err := errors.Join(errs...); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d ranks: %d numbers, %v", ranks, len(got), err)
+		}
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	other, err := data.NewSet(data.Field{Name: "x", Array: data.Array{Data: x.F32(), Shape: x.Shape()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, test := range map[string]struct {
+		set *data.Set
+		ctx context.Context
+	}{"no field of that name": {other, t.Context()}, "canceled": {set, canceled}} {
+		_, errs := answers(3, test.set, test.ctx)
+		for r, err := range errs {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("rank %d: %v, want %q", r, err, want)
+			}
+		}
 	}
 }

@@ -109,30 +109,7 @@ func (t *team) meet(place string, number int64, stop bool, mine error) error {
 }
 
 // gather returns what each rank gives, of any length.
-func (t *team) gather(mine []byte) ([][]byte, error) {
-	n := t.comm.Size()
-	lengths, length := make([]int64, n), []int64{int64(len(mine))}
-	if err := t.comm.AllGather(dist.Bytes(lengths), dist.Bytes(length)); err != nil {
-		return nil, err
-	}
-	most := 0
-	for _, l := range lengths {
-		most = max(most, int(l))
-	}
-	out := make([][]byte, n)
-	if most == 0 {
-		return out, nil
-	}
-	padded, all := make([]byte, most), make([]byte, n*most)
-	copy(padded, mine)
-	if err := t.comm.AllGather(all, padded); err != nil {
-		return nil, err
-	}
-	for r, l := range lengths {
-		out[r] = all[r*most:][:l]
-	}
-	return out, nil
-}
+func (t *team) gather(mine []byte) ([][]byte, error) { return dist.Gather(t.comm, mine) }
 
 // broadcast returns what rank root gives, of any length.
 func (t *team) broadcast(mine []byte, root int) ([]byte, error) {
