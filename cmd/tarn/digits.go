@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"hash/crc32"
 	"math"
 	"slices"
 	"strconv"
@@ -191,4 +192,18 @@ func loadRun(dir string) (m *network, c config, from string, err error) {
 	m = newNetwork(c.Hidden)
 	from, err = folder.LoadWeights(m)
 	return m, c, from, err
+}
+
+// weightSum is a checksum of the weights of a model, 0 if it is none.
+func weightSum(model any) uint32 {
+	params, err := tarn.Params(model)
+	if err != nil {
+		return 0
+	}
+	h := crc32.NewIEEE()
+	for name, p := range params.All() {
+		fmt.Fprint(h, name, p.Shape())
+		h.Write(p.Tensor().Raw())
+	}
+	return h.Sum32()
 }

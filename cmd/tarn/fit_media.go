@@ -166,7 +166,7 @@ func picturesOf(dir, target string) (*table.Table, error) {
 func (a *answering) pictures(ctx context.Context, w io.Writer) error {
 	c := a.command
 	if len(c.Keep) > 0 {
-		return usageError{errors.New("--keep has no effect on pictures, whose names are written anyway")}
+		return a.fail(usageError{errors.New("--keep has no effect on pictures, whose names are written anyway")})
 	}
 	var paths []string
 	err := filepath.WalkDir(c.File, func(path string, e os.DirEntry, err error) error {
@@ -175,28 +175,35 @@ func (a *answering) pictures(ctx context.Context, w io.Writer) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("%s has no pictures", a.file)
 	}
-	if len(paths) == 0 {
-		return fmt.Errorf("%s has no pictures", a.file)
+	if err != nil {
+		return a.fail(err)
 	}
 	c.Keep = names{"file"}
-	out := bufio.NewWriter(w)
-	for part := range slices.Chunk(paths, 64) {
-		t, err := fit.Pictures(&images.Folder{Paths: part}, "")
-		if err != nil {
-			return err
-		}
-		if err := a.part(ctx, out, t.With(table.Words("file", part...))); err != nil {
-			var cell *table.CellError
-			if errors.As(err, &cell) {
-				return fmt.Errorf("%s: %s", file.Name(part[cell.Row]), cell.Problem)
+	return a.spread(w, func(yield func(part, error) bool) {
+		for some := range slices.Chunk(paths, 64) {
+			if ctx.Err() != nil {
+				yield(part{}, context.Cause(ctx))
+				return
 			}
-			return err
+			t, err := fit.Pictures(&images.Folder{Paths: some}, "")
+			if err == nil {
+				t = t.With(table.Words("file", some...))
+			}
+			if !yield(part{table: t}, err) || err != nil {
+				return
+			}
 		}
-	}
-	return out.Flush()
+	}, func(p part) (*answered, error) {
+		made, err := a.part(ctx, p)
+		var cell *table.CellError
+		if errors.As(err, &cell) {
+			err = fmt.Errorf("%s: %s", file.Name(p.table.Column("file").Text(cell.Row)), cell.Problem)
+		}
+		return made, err
+	})
 }
 
 // series answers the rows of a table whose target is missing; if there are none, it forecasts what comes after the table.
@@ -225,10 +232,11 @@ func (a *answering) series(ctx context.Context, w io.Writer) error {
 			return fail(err)
 		}
 		a.command.Keep = later.Names()
-		if err := a.show(out, later, answers); err != nil {
+		made, err := a.show(later, answers)
+		if err != nil {
 			return err
 		}
-		return out.Flush()
+		return a.write(out, made)
 	}
 	answers, err := a.model.Predict(ctx, t)
 	if err != nil {
@@ -239,8 +247,9 @@ func (a *answering) series(ctx context.Context, w io.Writer) error {
 			return fail(fmt.Errorf("there is no column %s to keep; there are %s", list.Quote(name), list.Names(t.Names())))
 		}
 	}
-	if err := a.show(out, t, answers); err != nil {
+	made, err := a.show(t, answers)
+	if err != nil {
 		return err
 	}
-	return out.Flush()
+	return a.write(out, made)
 }

@@ -10,12 +10,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // The exit codes.
@@ -136,8 +138,8 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 		return complain(ctx, stderr, usageError{err}), true
 	}
 	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, args: args, given: given, comm: c}
-	if training := parsed.Command(); env.ranks() > 1 && training != "train mnist" && training != "train gpt" {
-		return complain(ctx, stderr, usageError{fmt.Errorf("%d processes were started, and only train mnist and train gpt share their work between processes", env.ranks())}), true
+	if env.ranks() > 1 && !slices.ContainsFunc(shared, func(c string) bool { return strings.HasPrefix(parsed.Command()+" ", c+" ") }) {
+		return complain(ctx, stderr, usageError{fmt.Errorf("%d processes were started, and only %s share their work between processes", env.ranks(), list.Names(shared))}), true
 	}
 	if err := parsed.Run(env); err != nil {
 		var common agreedError
@@ -145,6 +147,9 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 	}
 	return 0, true
 }
+
+// shared are the commands that share their work between ranks.
+var shared = []string{"train mnist", "train gpt", "eval", "predict"}
 
 // valueOf returns the value of an argument on the command line, nil for the word of a command.
 func valueOf(p *kong.Path) *kong.Value {

@@ -177,7 +177,7 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	if err := draw(folder, loop); err != nil {
 		return err
 	}
-	loss, accuracy, err := measure(env.ctx, model, test)
+	loss, accuracy, err := measure(env.ctx, nil, model, test)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/interop/npy"
 )
@@ -21,27 +22,33 @@ import (
 // readDigits reads digits from a file with a trained network, and prints one per line, with its probability.
 func readDigits(env *environment, dir, path string, limit int64) error {
 	of, err := taskOf(dir)
-	if err != nil {
+	if err := env.agree(err); err != nil {
 		return err
 	}
 	if of == gptTask {
-		return usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; to write text: tarn generate %s", dir, dir)}
+		return agreedError{usageError{fmt.Errorf("%s is a run of train gpt, which reads no digits; to write text: tarn generate %s", dir, dir)}}
 	}
 	m, _, _, err := loadRun(dir)
-	if err != nil {
-		return err
+	var images []float32
+	var turned bool
+	if err == nil {
+		if images, turned, err = loadImages(path, limit); err != nil {
+			err = fmt.Errorf("%s: %w", file.Name(path), err)
+		}
 	}
-	images, turned, err := loadImages(path, limit)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file.Name(path), err)
+	if err := env.agree(err); err != nil {
+		return err
 	}
 	if turned {
 		fmt.Fprintf(env.stderr, "tarn: %s says that it is to be shown turned or mirrored (EXIF orientation), which is ignored: turn it first if the digit lies on its side\n", file.Name(path))
 	}
+	if err := env.same("the network of "+file.Name(dir), weightSum(m)); err != nil {
+		return err
+	}
 	return m.predict(env, images)
 }
 
-// predict prints the digit in each image.
+// predict prints the digit in each image. The ranks, if there are several, read images by turns.
 func (m *network) predict(env *environment, images []float32) error {
 	n := len(images) / pixels
 	size := min(n, 500)
@@ -49,20 +56,28 @@ func (m *network) predict(env *environment, images []float32) error {
 	g.Eval()
 	p := m.Forward(g.Input("image", tarn.F32, size, pixels)).Softmax(-1)
 	program, err := tarn.Compile(g, tarn.Outputs{"p": p})
-	if err != nil {
+	if err := env.agree(err); err != nil {
 		return err
 	}
 	batch := tarn.Zeros(tarn.F32, size, pixels)
-	for first := 0; first < n; first += size {
-		if env.ctx.Err() != nil {
-			return context.Cause(env.ctx)
+	err = dist.Turns(env.ranksOf(), func(yield func(first int, err error) bool) {
+		for first := 0; first < n; first += size {
+			var err error
+			if env.ctx.Err() != nil {
+				err = context.Cause(env.ctx)
+			}
+			if !yield(first, err) || err != nil {
+				return
+			}
 		}
+	}, func(first int) ([]byte, error) {
 		clear(batch.F32())
 		count := copy(batch.F32(), images[first*pixels:]) / pixels
 		out, err := program.Run(batch)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		var text []byte
 		for i := range count {
 			row := out["p"].F32()[i*mnist.Classes : (i+1)*mnist.Classes]
 			digit := 0
@@ -71,10 +86,14 @@ func (m *network) predict(env *environment, images []float32) error {
 					digit = d
 				}
 			}
-			fmt.Fprintf(env.stdout, "%d  probability %.4f\n", digit, row[digit])
+			text = fmt.Appendf(text, "%d  probability %.4f\n", digit, row[digit])
 		}
-	}
-	return nil
+		return text, nil
+	}, func(text []byte) error {
+		_, err := env.stdout.Write(text)
+		return err
+	})
+	return env.agree(err)
 }
 
 // loadImages reads images of 28 by 28 pixels from a file that unpacks to at most limit bytes, from 0 (background) to 1 (ink). The

@@ -5,14 +5,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/fit"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
@@ -49,52 +52,93 @@ func (c *predictCommand) Run(env *environment) error {
 	if isFolder(c.Model) {
 		for _, flag := range []string{"out", "proba", "keep", "format", "explain", "strict", "sep", "decimal", "na", "no-header", "force"} {
 			if env.given[flag] {
-				return usageError{fmt.Errorf("--%s has no effect on digits: %s is the folder of a run", flag, c.Model)}
+				return agreedError{usageError{fmt.Errorf("--%s has no effect on digits: %s is the folder of a run", flag, c.Model)}}
 			}
 		}
 		if c.File == "-" {
-			return usageError{fmt.Errorf("expected a file of images, as in tarn predict %s digit.png", c.Model)}
+			return agreedError{usageError{fmt.Errorf("expected a file of images, as in tarn predict %s digit.png", c.Model)}}
 		}
 		return readDigits(env, c.Model, c.File, int64(c.Limit)<<20)
 	}
 	if env.given["limit"] {
-		return usageError{errors.New("--limit has no effect on tables, which are read part by part")}
+		return agreedError{usageError{errors.New("--limit has no effect on tables, which are read part by part")}}
+	}
+	if c.File == "-" && env.ranks() > 1 {
+		return agreedError{usageError{errors.New("the launcher gives the standard input to rank 0 alone: name a file that all ranks can read")}}
 	}
 	m, err := loadModel(c.Model)
-	if err != nil {
+	if err == nil && env.rank() == 0 {
+		err = free(c.Out, c.Force)
+	}
+	if err := env.agree(err); err != nil {
 		return err
 	}
-	if err := free(c.Out, c.Force); err != nil {
+	if err := env.sameFile("the model", c.Model); err != nil {
 		return err
 	}
-	a := &answering{command: c, model: m, unseen: map[string]int{}, file: shownName(c.File)}
+	a := &answering{command: c, env: env, model: m, unseen: map[string]int{}, file: shownName(c.File)}
 	if c.Explain && m.About.Linear == nil {
-		return usageError{errors.New("--explain is for models of tables: one of pictures, texts or series has no shares of columns")}
+		return agreedError{usageError{errors.New("--explain is for models of tables: one of pictures, texts or series has no shares of columns")}}
 	}
+	answer := a.all
 	switch {
 	case m.ReadsPictures() && c.File != "-" && (isFolder(c.File) || isPicture(c.File)):
-		return writeTo(env, c.Out, func(w io.Writer) error { return a.pictures(env.ctx, w) })
+		answer = a.pictures
+	case m.ReadsSeries() && env.ranks() > 1:
+		return agreedError{usageError{fmt.Errorf("%d processes were started, and a forecast, which goes through its table in order, is made by one", env.ranks())}}
 	case m.ReadsSeries():
-		return writeTo(env, c.Out, func(w io.Writer) error { return a.series(env.ctx, w) })
+		answer = a.series
 	}
-	if err := writeTo(env, c.Out, func(w io.Writer) error { return a.all(env.ctx, w) }); err != nil {
+	if err := env.agree(a.answer(answer)); err != nil {
 		return err
 	}
 	a.summary(env.stderr)
 	return nil
 }
 
-// answering answers a table part by part.
+// answering answers a table part by part. The ranks, if there are several, answer parts by turns, and rank 0 writes them.
 type answering struct {
 	command *predictCommand
+	env     *environment
 	model   *fit.Model
 	file    string
-	keep    []string // the columns as they are
 	rows    int
 	unseen  map[string]int // rows by what they have that was never seen
-	write   func(values []string, kept int) error
-	head    []string
-	flush   func() error
+}
+
+// answer calls one of the functions below, on rank 0 with the place for the answers.
+func (a *answering) answer(all func(ctx context.Context, w io.Writer) error) error {
+	if a.env.rank() > 0 {
+		return all(a.env.ctx, io.Discard)
+	}
+	begun := false
+	err := writeTo(a.env, a.command.Out, func(w io.Writer) error {
+		begun = true
+		return all(a.env.ctx, w)
+	})
+	if !begun {
+		return a.fail(err) // to the other ranks, which have begun
+	}
+	return err
+}
+
+// fail ends what spread has begun on other ranks.
+func (a *answering) fail(err error) error {
+	return a.spread(io.Discard, func(yield func(part, error) bool) { yield(part{}, err) }, nil)
+}
+
+// part is a part of a table.
+type part struct {
+	table *table.Table
+	first int // rows before it
+}
+
+// answered is what comes of a part: the names of the columns, its rows as they are written, and what they have that was never seen.
+type answered struct {
+	Head   []string
+	Text   []byte
+	Rows   int
+	Unseen map[string]int
 }
 
 // schema is that of the model, with the columns to keep, as words.
@@ -112,58 +156,110 @@ func (a *answering) schema() *table.Schema {
 	return out
 }
 
+// partRows is the number of rows of a part.
+const partRows = 8192
+
 // all answers all rows.
 func (a *answering) all(ctx context.Context, w io.Writer) error {
-	options := a.command.dialectFlags.options()
-	options.Schema = a.schema()
-	source := standardInput
-	if a.command.File != "-" {
-		if t, found, err := otherTable(a.command.File, options); found {
-			out := bufio.NewWriter(w)
-			if err == nil {
-				err = a.part(ctx, out, t)
+	return a.spread(w, func(yield func(part, error) bool) {
+		first := 0
+		for t, err := range a.tables() {
+			if err == nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", a.file, cure(err, a.model))
+				yield(part{}, fmt.Errorf("%s: %w", a.file, cure(err, a.model)))
+				return
 			}
-			return out.Flush()
+			if t.Rows() > 0 && !yield(part{t, first}, nil) {
+				return
+			}
+			first += t.Rows()
 		}
-		f, _, err := file.Open(a.command.File)
+		if first == 0 {
+			yield(part{}, fmt.Errorf("%s has no rows", a.file))
+		}
+	}, func(p part) (*answered, error) {
+		made, err := a.part(ctx, p)
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("%s: %w", a.file, cure(err, a.model))
 		}
-		defer f.Close()
-		source = f
-	}
-	text := bufio.NewReaderSize(source, 64<<10)
-	head, _ := text.Peek(512)
+		return made, nil
+	})
+}
+
+// spread works on parts, by turns if there are ranks, and writes what comes of them.
+func (a *answering) spread(w io.Writer, parts iter.Seq2[part, error], work func(p part) (*answered, error)) error {
 	out := bufio.NewWriter(w)
-	if isJSON(head) {
-		t, err := table.ReadJSON(text, options)
-		if err == nil {
-			err = a.part(ctx, out, t)
-		}
+	err := dist.Turns(a.env.ranksOf(), parts, func(p part) ([]byte, error) {
+		made, err := work(p)
 		if err != nil {
-			return fmt.Errorf("%s: %w", a.file, cure(err, a.model))
+			return nil, err
 		}
-		return out.Flush()
-	}
-	const rows = 8192
-	for t, err := range table.Stream(text, options, rows) {
-		if err == nil {
-			err = a.part(ctx, out, t)
+		var b bytes.Buffer
+		err = gob.NewEncoder(&b).Encode(made)
+		return b.Bytes(), err
+	}, func(text []byte) error {
+		var made answered
+		if err := gob.NewDecoder(bytes.NewReader(text)).Decode(&made); err != nil {
+			return fmt.Errorf("the answers of a rank cannot be read: %w", err)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", a.file, cure(err, a.model))
-		}
-		if err := out.Flush(); err != nil {
-			return err
-		}
-	}
-	if a.rows == 0 {
-		return fmt.Errorf("%s has no rows", a.file)
+		return a.write(out, &made)
+	})
+	if err != nil {
+		return err
 	}
 	return out.Flush()
+}
+
+// tables reads the table in parts.
+func (a *answering) tables() iter.Seq2[*table.Table, error] {
+	return func(yield func(*table.Table, error) bool) {
+		options := a.command.dialectFlags.options()
+		options.Schema = a.schema()
+		source := standardInput
+		if a.command.File != "-" {
+			if t, found, err := otherTable(a.command.File, options); found {
+				cutTable(t, err, yield)
+				return
+			}
+			f, _, err := file.Open(a.command.File)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			defer f.Close()
+			source = f
+		}
+		text := bufio.NewReaderSize(source, 64<<10)
+		if head, _ := text.Peek(512); isJSON(head) {
+			t, err := table.ReadJSON(text, options)
+			cutTable(t, err, yield)
+			return
+		}
+		for t, err := range table.Stream(text, options, partRows) {
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
+}
+
+// cutTable cuts a table into parts.
+func cutTable(t *table.Table, err error, yield func(*table.Table, error) bool) {
+	if err != nil || t.Rows() <= partRows {
+		yield(t, err)
+		return
+	}
+	rows := make([]int, t.Rows())
+	for i := range rows {
+		rows[i] = i
+	}
+	for some := range slices.Chunk(rows, partRows) {
+		if !yield(t.Take(some), nil) {
+			return
+		}
+	}
 }
 
 // cure adds to an error about a table what one can do.
@@ -175,40 +271,59 @@ func cure(err error, m *fit.Model) error {
 }
 
 // part answers some rows.
-func (a *answering) part(ctx context.Context, w *bufio.Writer, t *table.Table) error {
-	if t.Rows() == 0 {
-		return nil
-	}
+func (a *answering) part(ctx context.Context, p part) (*answered, error) {
 	ask := ctx
 	if a.command.Explain {
 		ask = predict.WithShares(ctx)
 	}
-	answers, err := a.model.Predict(ask, t)
+	answers, err := a.model.Predict(ask, p.table)
 	if err != nil {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
-		return err
+		return nil, err
 	}
+	unseen := map[string]int{}
 	for row, notes := range answers.Notes {
 		for _, n := range notes {
 			if a.command.Strict {
-				place := fmt.Sprintf("row %d", a.rows+row+1)
-				if line := t.Line(row); line > 0 {
+				place := fmt.Sprintf("row %d", p.first+row+1)
+				if line := p.table.Line(row); line > 0 {
 					place = fmt.Sprintf("line %d", line)
 				}
-				return fmt.Errorf("%s: %s: leave --strict out to answer all the same", place, n)
+				return nil, fmt.Errorf("%s: %s: leave --strict out to answer all the same", place, n)
 			}
-			a.unseen[n]++
+			unseen[n]++
 		}
 	}
-	return a.show(w, t, answers)
+	made, err := a.show(p.table, answers)
+	if err == nil {
+		made.Unseen = unseen
+	}
+	return made, err
 }
 
-// show writes the answers about the rows of t.
-func (a *answering) show(w *bufio.Writer, t *table.Table, answers *predict.Answers) error {
-	if a.write == nil {
-		a.begin(w, answers)
+// show shows the answers about the rows of t.
+func (a *answering) show(t *table.Table, answers *predict.Answers) (*answered, error) {
+	header := predict.Header(answers)
+	if !a.command.Proba {
+		header = header[:1]
+	}
+	kept := len(a.command.Keep)
+	made := &answered{Head: append(slices.Clone(a.command.Keep), header...), Rows: t.Rows()}
+	if a.command.Explain {
+		for _, name := range a.model.Schema().Features() {
+			made.Head = append(made.Head, "share_"+name)
+		}
+	}
+	var b bytes.Buffer
+	separated := a.separated(&b)
+	write := separated.Write
+	if a.command.Format == "jsonl" {
+		write = func(values []string) error {
+			writeJSON(&b, made.Head, values, func(i int) bool { return i < kept || i == kept && answers.Labels != nil })
+			return nil
+		}
 	}
 	var values []string
 	for row := range answers.Rows() {
@@ -226,67 +341,62 @@ func (a *answering) show(w *bufio.Writer, t *table.Table, answers *predict.Answe
 				values = append(values, fmt.Sprintf("%.6g", s))
 			}
 		}
-		if err := a.write(values, len(a.command.Keep)); err != nil {
-			return err
+		if err := write(values); err != nil {
+			return nil, err
 		}
 	}
-	a.rows += t.Rows()
-	return a.flush()
+	separated.Flush()
+	made.Text = b.Bytes()
+	return made, separated.Error()
 }
 
-// begin writes the names of the columns, and decides how rows are written.
-func (a *answering) begin(w *bufio.Writer, answers *predict.Answers) {
-	header := predict.Header(answers)
-	if !a.command.Proba {
-		header = header[:1]
-	}
-	a.head = append(slices.Clone(a.command.Keep), header...)
-	if a.command.Explain {
-		for _, name := range a.model.Schema().Features() {
-			a.head = append(a.head, "share_"+name)
-		}
-	}
-	if a.command.Format == "jsonl" {
-		words := map[int]bool{}
-		for i := range a.command.Keep {
-			words[i] = true
-		}
-		words[len(a.command.Keep)] = answers.Labels != nil
-		a.flush = func() error { return nil }
-		a.write = func(values []string, kept int) error {
-			var b bytes.Buffer
-			e := json.NewEncoder(&b)
-			e.SetEscapeHTML(false)
-			text := func(s string) {
-				e.Encode(s)
-				b.Truncate(b.Len() - 1) // the newline
-			}
-			for i, v := range values {
-				b.WriteString(map[bool]string{true: "{", false: ", "}[i == 0])
-				text(a.head[i])
-				b.WriteString(": ")
-				if words[i] {
-					text(v)
-				} else {
-					b.WriteString(v)
-				}
-			}
-			b.WriteString("}\n")
-			_, err := w.Write(b.Bytes())
-			return err
-		}
-		return
-	}
+// separated returns a writer of values with separators.
+func (a *answering) separated(w io.Writer) *csv.Writer {
 	out := csv.NewWriter(w)
 	if a.command.Format == "tsv" {
 		out.Comma = '\t'
 	}
-	out.Write(a.head)
-	a.write = func(values []string, kept int) error { return out.Write(values) }
-	a.flush = func() error {
-		out.Flush()
-		return out.Error()
+	return out
+}
+
+// writeJSON writes a row as a JSON object. Words says which values are words; the others are numbers.
+func writeJSON(b *bytes.Buffer, head, values []string, words func(i int) bool) {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	text := func(s string) {
+		e.Encode(s)
+		b.Truncate(b.Len() - 1) // the newline
 	}
+	for i, v := range values {
+		b.WriteString(map[bool]string{true: "{", false: ", "}[i == 0])
+		text(head[i])
+		b.WriteString(": ")
+		if words(i) {
+			text(v)
+		} else {
+			b.WriteString(v)
+		}
+	}
+	b.WriteString("}\n")
+}
+
+// write writes what has come of a part, after the names of the columns if it is the first.
+func (a *answering) write(w *bufio.Writer, made *answered) error {
+	if a.rows == 0 && a.command.Format != "jsonl" {
+		head := a.separated(w)
+		if err := head.Write(made.Head); err != nil {
+			return err
+		}
+		head.Flush()
+	}
+	a.rows += made.Rows
+	for n, rows := range made.Unseen {
+		a.unseen[n] += rows
+	}
+	if _, err := w.Write(made.Text); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // summary says what was unusual.

@@ -188,7 +188,7 @@ func (c *raceCommand) run(env *environment, one contender, seed uint64, epochs i
 		}
 	}
 	err = optim.WithAverages(optimizer, func() (err error) {
-		a.loss, a.accuracy, err = measure(env.ctx, model, others)
+		a.loss, a.accuracy, err = measure(env.ctx, nil, model, others)
 		return err
 	})
 	return a, err

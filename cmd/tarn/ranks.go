@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/train"
 )
 
@@ -125,6 +128,54 @@ func (env *environment) share(settings any, mine error) error {
 		return json.Unmarshal(message.Settings, settings)
 	}
 	return nil
+}
+
+// agree returns an error on all ranks if one of them has one.
+func (env *environment) agree(mine error) error {
+	if env.ranks() == 1 {
+		return mine
+	}
+	if err := dist.Agree(env.comm, mine); err != nil {
+		return agreedError{err}
+	}
+	return nil
+}
+
+// sameFile refuses a file that is not the same on all ranks.
+func (env *environment) sameFile(what, path string) error {
+	if env.ranks() == 1 {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err := env.agree(err); err != nil {
+		return err
+	}
+	return env.same(what+" "+file.Name(path), crc32.ChecksumIEEE(text))
+}
+
+// same refuses what has another checksum on a rank than on rank 0.
+func (env *environment) same(what string, sum uint32) error {
+	if env.ranks() == 1 {
+		return nil
+	}
+	all, err := dist.Gather(env.comm, binary.LittleEndian.AppendUint32(nil, sum))
+	if err != nil {
+		return err
+	}
+	for r, theirs := range all {
+		if !bytes.Equal(theirs, all[0]) {
+			return agreedError{fmt.Errorf("%s on rank %d differs from that on rank 0: give all ranks the same files", what, r)}
+		}
+	}
+	return nil
+}
+
+// ranksOf returns the ranks that share the work, or this process alone.
+func (env *environment) ranksOf() dist.Comm {
+	if env.comm == nil {
+		return dist.Single()
+	}
+	return env.comm
 }
 
 // shards is the number of shards of a new run.

@@ -114,7 +114,7 @@ func drawSamples(w io.Writer, set *data.Set, all []reading) error {
 // showSamples draws digits of a set into the folder of a run.
 func showSamples(ctx context.Context, folder *train.Folder, m *network, set *data.Set) error {
 	r := &readings{}
-	if _, _, err := measure(ctx, m, set, r); err != nil {
+	if _, _, err := measure(ctx, nil, m, set, r); err != nil {
 		return err
 	}
 	return folder.Write(samplesFile, func(w io.Writer) error { return drawSamples(w, set, r.sorted()) })
