@@ -3,11 +3,14 @@ package tarn_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/pages"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 )
@@ -209,5 +212,61 @@ func TestProgramMemory(t *testing.T) {
 	}
 	if (*tarn.Program)(nil).Memory().Arena != 0 {
 		t.Error("no program takes memory")
+	}
+}
+
+// TestProgramsFreed compiles, clones, runs and drops programs with large temporaries in several goroutines while garbage is collected: all results
+// are right, and in the end no memory is left.
+func TestProgramsFreed(t *testing.T) {
+	const rows, cols = 300, 1024
+	collect := func() {
+		runtime.GC()
+		pages.Collect()
+	}
+	collect()
+	before := pages.InUse()
+	x := tarn.Zeros(tarn.F32, rows, cols)
+	for i := range x.F32() {
+		x.F32()[i] = 1
+	}
+	var group sync.WaitGroup
+	for goroutine := range 4 {
+		group.Go(func() {
+			for i := range 6 {
+				add := float64(1 + goroutine + i)
+				g := tarn.NewGraph()
+				in := g.Input("x", tarn.F32, rows, cols)
+				last, _ := tarn.Scan([]*tarn.Value{in.CumSum(0).AddNum(add).CumSum(1)}, nil, tarn.ScanOptions{Steps: 2}, func(c, _ []*tarn.Value) (next, ys []*tarn.Value) {
+					return []*tarn.Value{c[0].CumSum(0).CumSum(0).Scale(0.5)}, nil
+				})
+				p, err := tarn.Compile(g, tarn.Outputs{"y": last[0].Slice(0, 0, 1).Slice(1, 0, 1)})
+				if err == nil && i%2 == 1 {
+					p, err = p.Clone()
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if runtime.GOOS == "linux" && pages.InUse() <= before {
+					t.Error("the program has no memory outside of the heap: this tests nothing")
+				}
+				for range 2 {
+					out, err := p.Run(x)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got, want := out["y"].Item(), (1+add)/4; got != want {
+						t.Errorf("the result is %v, want %v", got, want)
+					}
+				}
+				collect()
+			}
+		})
+	}
+	group.Wait()
+	collect()
+	if got := pages.InUse(); got > before {
+		t.Errorf("%d bytes of programs are in use that nobody has, %d before", got, before)
 	}
 }

@@ -2,11 +2,13 @@ package exec
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/jit"
 	"github.com/seed-49005b45/tarn/internal/lower"
+	"github.com/seed-49005b45/tarn/internal/pages"
 	"github.com/seed-49005b45/tarn/internal/plan"
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
@@ -33,6 +35,7 @@ type Machine struct {
 	workers []worker
 	tracer  *tracer // while a run is traced
 	code    *jit.Memory
+	blocks  []*pages.Block // memory outside of the heap, which lasts as long as the machine
 }
 
 // worker is what a worker of the pool has for itself.
@@ -93,7 +96,7 @@ func bind(p *lower.Program, variables []ir.Array, workers *pool.Pool) *Machine {
 		ids = max(ids, b.ID+1)
 	}
 	m.bases = make([]unsafe.Pointer, ids)
-	place := memory(p.Arena)
+	place := m.memory(p.Arena)
 	for _, b := range p.Buffers {
 		switch b.Storage {
 		case lower.Temporary:
@@ -139,9 +142,9 @@ func (m *Machine) scratch() int {
 func (m *Machine) addScratch() {
 	shared, own, n := m.needs()
 	for i := range m.workers {
-		m.workers[i] = worker{memory(own), make(slots, n)}
+		m.workers[i] = worker{m.memory(own), make(slots, n)}
 	}
-	m.share(memory(shared), m.workers)
+	m.share(m.memory(shared), m.workers)
 }
 
 // share makes the machine, and those of bodies, use some scratch.
@@ -156,10 +159,24 @@ func (m *Machine) share(shared unsafe.Pointer, workers []worker) {
 	}
 }
 
-// memory returns zeroed memory that starts at a cache line.
+// leastBlock is the number of bytes from which memory of a machine is in large pages.
+const leastBlock = pages.Size / 2
+
+// memory returns zeroed memory of the machine's own, which starts at a cache line.
+func (m *Machine) memory(bytes int) unsafe.Pointer {
+	if bytes < leastBlock {
+		return memory(bytes)
+	}
+	b := pages.New(bytes + slack)
+	m.blocks = append(m.blocks, b)
+	return b.Start()
+}
+
+// memory returns zeroed memory of the heap that starts at a cache line.
 func memory(bytes int) unsafe.Pointer {
 	words := make([]uint64, (bytes+64+slack)/8)
 	p := unsafe.Pointer(unsafe.SliceData(words))
+	pages.Touch(p, 8*len(words))
 	return unsafe.Add(p, -uintptr(p)&63)
 }
 
@@ -228,6 +245,7 @@ func (m *Machine) Run(c Call) error {
 	m.begin(c)
 	err := m.walk()
 	m.release()
+	runtime.KeepAlive(m) // the memory of its blocks is used until here
 	return err
 }
 

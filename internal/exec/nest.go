@@ -43,7 +43,7 @@ func (m *Machine) newNest(w *lower.Nest) job {
 		var ids []int
 		var home []unsafe.Pointer
 		for _, b := range p.Outputs {
-			ids, home = append(ids, b.ID), append(home, memory(b.Bytes()))
+			ids, home = append(ids, b.ID), append(home, m.memory(b.Bytes()))
 		}
 		j.targets, j.home = append(j.targets, ids), append(j.home, home)
 		j.placeAtHome(len(j.bodies) - 1)
@@ -51,7 +51,7 @@ func (m *Machine) newNest(w *lower.Nest) job {
 	for i, t := range w.Types {
 		j.stack, j.start = append(j.stack, t.Bytes()), append(j.start, 0)
 		if i < c.Carries {
-			j.spare = append(j.spare, [2]unsafe.Pointer{memory(t.Bytes()), memory(t.Bytes())})
+			j.spare = append(j.spare, [2]unsafe.Pointer{m.memory(t.Bytes()), m.memory(t.Bytes())})
 		}
 	}
 	for i, s := range w.Shared {

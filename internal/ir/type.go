@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/half"
+	"github.com/seed-49005b45/tarn/internal/pages"
 )
 
 // DType is the type of an array's elements.
@@ -116,17 +117,8 @@ type Array struct {
 func NewArray(t Type) Array {
 	// Allocated as 8-byte words so that every element type is aligned.
 	words := make([]uint64, (t.Bytes()+7)/8+1)
-	touch(words)
+	pages.Touch(unsafe.Pointer(unsafe.SliceData(words)), 8*len(words))
 	return Array{t, unsafe.Pointer(unsafe.SliceData(words))}
-}
-
-// touch writes to every page of fresh memory. A page that is read first is mapped to the system's page of zeros, and a later
-// write must change the mapping in all threads, which costs more than the page.
-func touch(words []uint64) {
-	const page = 4096 / 8
-	for i := page; i < len(words); i += page {
-		words[i] = 0
-	}
 }
 
 // Slice returns the elements of a as a slice of T, which must have the size of a's dtype. It is nil if a has no memory.

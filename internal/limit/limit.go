@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/seed-49005b45/tarn/internal/pages"
 )
 
 // Variable is the environment variable that takes the place of all limits of the system: off for none, or a size such as 8GiB.
@@ -62,7 +64,13 @@ func Check(bytes int) *Error {
 		return nil
 	}
 	unchecked.Store(0)
-	return check(bytes, limits, inUse, runtime.GC)
+	return check(bytes, limits, inUse, collect)
+}
+
+// collect collects garbage: that of the heap, and the blocks that nobody has any more.
+func collect() {
+	runtime.GC()
+	pages.Collect()
 }
 
 // check finds the limit that is exceeded by most, and collects garbage if that can help: it begins threads, which fail if there is no
@@ -143,11 +151,11 @@ func EnvError() error {
 	return err
 }
 
-// inUse is the number of bytes that the Go heap and the runtime have in use, with garbage that has not been collected.
+// inUse is the number of bytes that the Go heap and the runtime have in use, with garbage that has not been collected, and programs outside of it.
 func inUse() int {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
-	return int(samples[0].Value.Uint64() - samples[1].Value.Uint64() - samples[2].Value.Uint64())
+	return int(samples[0].Value.Uint64()-samples[1].Value.Uint64()-samples[2].Value.Uint64()) + pages.InUse()
 }
 
 // idle is the number of bytes that the heap has mapped and does not use.
