@@ -78,3 +78,13 @@ func fillWords(dst []uint32, key Key, i uint64) {
 		dst[j] = word(key, 4*b+uint64(j))
 	}
 }
+
+// vectorSet is a set of vector instructions that words are computed with.
+type vectorSet uint8
+
+const (
+	plain vectorSet = iota // none
+	avx2
+	avx512
+	neon
+)

@@ -15,20 +15,27 @@ func init() {
 	for _, l := range levels {
 		register("../rng/normal_"+strings.ToLower(l.String())+"_amd64", func(c *build.Context) {
 			m := &machine{Context: c, level: l, f64: true, constants: map[string]Mem{}}
-			for _, k := range []struct {
-				name string
-				body func(m *machine, p Op) Op
-			}{{"quantileCenter", (*machine).quantileCenter}, {"quantileTail", (*machine).quantileTail}} {
-				m.function(vecKernel{name: k.name, f64: true, in: "x", out: element, hold: holds, body: func(m *machine, x []Op) Op {
-					return k.body(m, x[0])
-				}})
-				// The same of words, as the numbers in the open interval (0, 1) that they stand for, to f32.
-				m.function(vecKernel{name: k.name + "32", f64: true, in: "w", out: narrower, hold: holds, body: func(m *machine, x []Op) Op {
-					return k.body(m, m.mul(m.add(x[0], m.f(0.5)), m.f(0x1p-32)))
-				}})
+			for _, k := range normalKernels() {
+				m.function(k)
 			}
 		})
 	}
+}
+
+// normalKernels are the two parts of the function, of numbers and of words, as the numbers in the open interval (0, 1) that they stand for, to f32.
+func normalKernels() []vecKernel {
+	var all []vecKernel
+	for _, k := range []struct {
+		name string
+		body func(m *machine, p Op) Op
+	}{{"quantileCenter", (*machine).quantileCenter}, {"quantileTail", (*machine).quantileTail}} {
+		all = append(all,
+			vecKernel{name: k.name, f64: true, in: "x", out: element, hold: holds, body: func(m *machine, x []Op) Op { return k.body(m, x[0]) }},
+			vecKernel{name: k.name + "32", f64: true, in: "w", out: narrower, hold: holds, body: func(m *machine, x []Op) Op {
+				return k.body(m, m.mul(m.add(x[0], m.f(0.5)), m.f(0x1p-32)))
+			}})
+	}
+	return all
 }
 
 // The coefficients of AS 241: |p - 1/2| <= 0.425, then sqrt(-ln min(p, 1-p)) up to 5.
