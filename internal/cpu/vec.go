@@ -53,7 +53,11 @@ func Function(f scalar.Func, dt DType) Vec {
 	if v := fastFunction(Current(), kernel{f, dt}); v != nil {
 		return v
 	}
-	return plainFunction(f, dt)
+	v := plainFunction(f, dt)
+	if v != nil {
+		chosePlain("function", f, dt)
+	}
+	return v
 }
 
 // ByDefinition reports whether the function that Function returns applies the definition of f to one element after the other, which is slow.
@@ -81,6 +85,7 @@ func Convert(from, to DType) Vec {
 	if v := fastConvert(Current(), conversion{from, to}); v != nil {
 		return v
 	}
+	chosePlain("cast to", to, from)
 	return plainConvert(from, to)
 }
 
@@ -118,7 +123,11 @@ func RowReduction(kind Reduce, dt DType) Rows {
 	if r := fastRowReduction(Current(), reduction{kind, dt}); r != nil {
 		return r
 	}
-	return plainRowReduction(kind, dt)
+	r := plainRowReduction(kind, dt)
+	if r != nil {
+		chosePlain("rows", kind, dt)
+	}
+	return r
 }
 
 // RowSquares returns the function that sets the F64 dst[r] = dst[r] + sum of the squares of row r, for F32 and F64. The squares of F32 are added
