@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/seed-49005b45/tarn/internal/bench"
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
@@ -22,7 +23,10 @@ type benchCommand struct {
 	Profile   string   `xor:"mode,form" placeholder:"FILE" help:"Write what each worker does in one step of one workload, as a trace that ui.perfetto.dev shows."`
 	Once      bool     `xor:"mode,form" help:"Take one step of each workload, print the loss and exit."`
 	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; internal/bench/peers/setup.sh in the source makes an environment with them."`
+	Level     string   `placeholder:"LEVEL" help:"Measure with the kernels of another level, as TARN_CPU chooses, and hold --peers to its instructions: avx2 on processors with AVX-512."`
 	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
+
+	level cpu.Level // of Level
 }
 
 // Validate checks the arguments; kong calls it.
@@ -36,12 +40,25 @@ func (c *benchCommand) Validate() error {
 	if (c.Explain || c.Profile != "") && len(c.Workloads) != 1 {
 		return fmt.Errorf("--explain and --profile take one workload; %d are named", len(c.Workloads))
 	}
+	if c.Level != "" {
+		level, err := cpu.Named(c.Level)
+		if err != nil {
+			return fmt.Errorf("--level: %w", err)
+		}
+		c.level = level
+	}
 	return bench.Check(c.Workloads...)
 }
 
 // Run measures.
 func (c *benchCommand) Run(env *environment) error {
-	options := bench.Options{Threads: c.Threads, JSON: c.JSON, Here: c.Here}
+	options := bench.Options{Threads: c.Threads, JSON: c.JSON, Here: c.Here, Level: c.Level}
+	if c.Level != "" {
+		defer cpu.Force(cpu.Current())
+		if err := cpu.Force(c.level); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.List:
 		return bench.WriteNames(env.stdout)

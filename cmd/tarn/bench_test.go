@@ -23,6 +23,10 @@ func TestBench(t *testing.T) {
 	if !strings.Contains(stdout, "linreg: loss ") {
 		t.Errorf("--once printed %q", stdout)
 	}
+	stdout, _ = command(t, 0, "bench", "--level", "go", "--json", "startup") // by processes of that level
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || !(r.MedianUS > 0) {
+		t.Errorf("--level go printed %q", stdout)
+	}
 	stdout, _ = command(t, 0, "bench", "--list")
 	for _, name := range bench.Names() {
 		if !strings.Contains(stdout, name+" ") {
@@ -35,6 +39,7 @@ func TestBenchRefuses(t *testing.T) {
 	for args, want := range map[string]string{
 		"bench mlp":                   "choose among linreg, mlp-small",
 		"bench linreg --threads=-1":   "should be from 1",
+		"bench linreg --level=sse":    `--level: cpu: "sse" is not a level of this processor: choose go`,
 		"bench --list --json":         "can't be used together",
 		"bench --once --peers python": "can't be used together",
 	} {
@@ -44,5 +49,8 @@ func TestBenchRefuses(t *testing.T) {
 	}
 	if _, stderr := command(t, exitFailure, "bench", "linreg", "--peers", t.TempDir()+"/python"); !strings.Contains(stderr, "cannot run") {
 		t.Errorf("without an interpreter: %q", stderr)
+	}
+	if _, stderr := command(t, exitFailure, "bench", "linreg", "--level", "go", "--peers", "python"); !strings.Contains(stderr, "no peer can be held to the level go") {
+		t.Errorf("with peers at level go: %q", stderr)
 	}
 }

@@ -158,7 +158,7 @@ var withoutEffect = []struct {
 	{"doctor", []string{"json"}, func(l *commandLine) bool { return l.Doctor.Try }, "with --try, which prints a table"},
 	{"fit", []string{"hidden", "epochs", "periodic", "members", "rate", "decay", "dropout"}, func(l *commandLine) bool { return l.Fit.Family == "linear" }, "with --family linear, which has no network"},
 	{"bench", []string{"out"}, func(l *commandLine) bool { return l.Bench.Peers == "" }, "without --peers, whose report it is for"},
-	{"bench", []string{"threads"}, func(l *commandLine) bool { return l.Bench.List }, "with --list, which measures nothing"},
+	{"bench", []string{"threads", "level"}, func(l *commandLine) bool { return l.Bench.List }, "with --list, which measures nothing"},
 }
 
 // uses reports whether one of the methods is among those of --method.

@@ -51,7 +51,7 @@ var nonsensical = map[string][]string{
 	"group": {""}, "labels": {""}, "network": {"", "\x1b[31m"}, "horizon": {"0", "10001"},
 	"token-file": {""}, "cert": {"", "x"}, "key": {"", "x"}, "log": {"", "foo", "JSON"},
 	"listen": {"", "6007", "0.0.0.0:6007", ":6007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},
-	"precision": {"", "foo", "BF16", "bf16 ", "f64", "\x1b[31m"},
+	"level": {"", "foo", "AVX2", "\x1b[31m"}, "precision": {"", "foo", "BF16", "bf16 ", "f64", "\x1b[31m"},
 }
 
 // TestNonsense gives each flag each value.
@@ -155,6 +155,7 @@ func TestWithoutEffect(t *testing.T) {
 		{"--through and --path can't be used together", []string{"landscape", "run", "--through", "a,b", "--path"}},
 		{"--out has no effect without --peers", []string{"bench", "linreg", "--out", "x"}},
 		{"--threads has no effect with --list", []string{"bench", "--list", "--threads", "2"}},
+		{"--level has no effect with --list", []string{"bench", "--list", "--level", "go"}},
 		{"leave out linreg", []string{"bench", "--list", "linreg"}},
 		{"--json and --list can't be used together", []string{"bench", "--list", "--json"}},
 		{"--watch-histograms has no effect with --watch 0", []string{"train", "mnist", "--watch", "0", "--watch-histograms"}},

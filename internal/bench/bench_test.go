@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ func TestMain(m *testing.M) {
 		fmt.Printf(`{"workload":%q,"threads":3,"median_us":12.5,"min_us":12,"max_us":14,"first_us":900,"peak_rss_mib":8}`+"\n", os.Args[3])
 	case "nonsense":
 		fmt.Println("hello")
+	case "arguments":
+		fmt.Println(strings.Join(os.Args[1:], " "))
 	case "failure":
 		fmt.Fprintln(os.Stderr, "something\nbench: the cause")
 		os.Exit(3)
@@ -172,6 +175,7 @@ func TestRun(t *testing.T) {
 		{"threads", t.Context(), Options{Threads: -1}, "-1 threads"},
 		{"nonsense", t.Context(), Options{Command: child("nonsense")}, `printed "hello\n"`},
 		{"failure", t.Context(), Options{Command: child("failure")}, "linreg: exit status 3: bench: the cause"},
+		{"level", t.Context(), Options{Command: child("arguments"), Level: "avx2"}, `--here --json linreg --threads ` + strconv.Itoa(runtime.NumCPU()) + ` --level avx2`},
 		{"canceled", canceled, Options{Command: child("result")}, context.Canceled.Error()},
 	} {
 		err := Run(c.ctx, &b, c.o, "linreg")

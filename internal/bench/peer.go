@@ -75,6 +75,7 @@ type python struct {
 	versions    map[string]string
 	peers       []peer   // those that can run
 	lacks       []string // the others, each with what it needs
+	environment []string // variables that hold the peers to a level
 }
 
 const versionScript = `
@@ -86,13 +87,25 @@ for name in "torch", "jax", "jaxlib", "optax", "numpy", "scipy", "threadpoolctl"
 print(json.dumps(v))
 `
 
-// newPython asks an interpreter which peers it has, and writes the programs into dir.
-func newPython(ctx context.Context, interpreter, dir string) (*python, error) {
+// holding are the variables that hold the peers' libraries to the instructions of a level.
+var holding = map[string][]string{
+	"":       nil,
+	"avx512": nil,
+	"avx2": {"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "OPENBLAS_CORETYPE=Haswell",
+		"XLA_FLAGS=--xla_cpu_max_isa=AVX2"},
+}
+
+// newPython asks an interpreter which peers it has, and writes the programs into dir. It holds the peers to a level, if it is not empty.
+func newPython(ctx context.Context, interpreter, dir, level string) (*python, error) {
+	environment, ok := holding[level]
+	if !ok {
+		return nil, fmt.Errorf("bench: no peer can be held to the level %s: compare at another level", level)
+	}
 	output, err := exec.CommandContext(ctx, interpreter, "-c", versionScript).Output()
 	if err != nil {
 		return nil, fmt.Errorf("bench: cannot run %s: %w", interpreter, processError(ctx, err))
 	}
-	p := &python{interpreter: interpreter, dir: dir}
+	p := &python{interpreter: interpreter, dir: dir, environment: environment}
 	if err := json.Unmarshal(output, &p.versions); err != nil {
 		return nil, fmt.Errorf("bench: %s printed %q instead of versions; is it Python 3?", interpreter, output)
 	}
@@ -123,6 +136,7 @@ func (p *python) measure(ctx context.Context, peer peer, workload string, thread
 	name := filepath.Join(p.dir, "result.json")
 	cmd := exec.CommandContext(limited, p.interpreter, filepath.Join(p.dir, "peers", peer.program),
 		"--workload", own, "--threads", strconv.Itoa(threads), "--mode", peer.mode, "--json", name)
+	cmd.Env = append(cmd.Environ(), p.environment...)
 	cmd.WaitDelay = time.Second
 	if _, err := cmd.Output(); err != nil {
 		if ctx.Err() == nil && limited.Err() != nil {

@@ -24,7 +24,8 @@ type report struct {
 	Machine  machine           `json:"machine"`
 	Versions map[string]string `json:"versions"`
 	Threads  int               `json:"threads"`
-	Engines  []string          `json:"engines"` // Tarn first
+	Held     []string          `json:"held,omitempty"` // what holds the peers to the level of Tarn
+	Engines  []string          `json:"engines"`        // Tarn first
 	Results  []engineResult    `json:"results"`
 }
 
@@ -52,7 +53,7 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 		return fmt.Errorf("bench: %w", err)
 	}
 	defer os.RemoveAll(temporary)
-	p, err := newPython(ctx, interpreter, temporary)
+	p, err := newPython(ctx, interpreter, temporary, o.Level)
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,9 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 		fmt.Fprintf(w, "without %s\n", strings.Join(p.lacks, "; without "))
 	}
 	report := newReport(o.threads(), p)
+	if o.Level != "" {
+		report.Machine.Level, report.Held = o.Level, p.environment
+	}
 	for _, load := range list {
 		if err = report.compare(ctx, w, o, p, load); err != nil {
 			break
@@ -150,6 +154,9 @@ func (r *report) markdown() string {
 	}
 	if m.Level != "" {
 		fmt.Fprintf(&b, " TARN_CPU=%s.", m.Level)
+	}
+	if len(r.Held) > 0 {
+		fmt.Fprintf(&b, " The peers are held to it by %s.", strings.Join(r.Held, ", "))
 	}
 	var versions []string
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {

@@ -35,6 +35,7 @@ type Options struct {
 	Threads int     // goroutines that run at the same time; 0 means all processors
 	JSON    bool    // write JSON lines instead of a table
 	Here    bool    // measure in this process, one workload after the other, as for a profiler
+	Level   string  // of the kernels, for processes and peers; empty means the usual one. This process must be at it already
 	Command Command // how to start a process; nil means Self
 }
 
@@ -158,7 +159,11 @@ func (o Options) command(ctx context.Context, arguments ...string) (*exec.Cmd, e
 	if start == nil {
 		start = Self
 	}
-	return start(ctx, append(arguments, "--threads", strconv.Itoa(o.threads()))...)
+	arguments = append(arguments, "--threads", strconv.Itoa(o.threads()))
+	if o.Level != "" {
+		arguments = append(arguments, "--level", o.Level)
+	}
+	return start(ctx, arguments...)
 }
 
 // measureElsewhere runs `bench --here --json NAME` and reads the line it prints.

@@ -90,6 +90,15 @@ func Current() Level { return Level(current.Load()) }
 // EnvError returns what was wrong with the environment variable at start, or nil. The detected level is used then.
 func EnvError() error { return envError }
 
+// Named returns the level of a name, if this machine supports it.
+func Named(name string) (Level, error) {
+	i := slices.Index(levelNames[:], name)
+	if i < 0 || !slices.Contains(supported, Level(i)) {
+		return 0, fmt.Errorf("cpu: %q is not a level of this processor: choose %s", name, choice())
+	}
+	return Level(i), nil
+}
+
 // Force makes l the current level. Kernels that were chosen before keep theirs. It refuses a level that the machine
 // does not support.
 func Force(l Level) error {

@@ -50,7 +50,13 @@ func TestForce(t *testing.T) {
 		if Current() != l {
 			t.Errorf("current level %s, want %s", Current(), l)
 		}
+		if named, err := Named(l.String()); err != nil || named != l {
+			t.Errorf("level %s by its name is %s: %v", l, named, err)
+		}
 	})
+	if _, err := Named("sse"); err == nil || !strings.Contains(err.Error(), "choose go") {
+		t.Errorf("an unknown name: error %v", err)
+	}
 	if err := Force(Level(len(levelNames))); err == nil {
 		t.Error("an unknown level was accepted")
 	}
