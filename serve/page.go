@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"sync"
 
 	"github.com/seed-49005b45/tarn/data/table"
 )
@@ -14,7 +15,7 @@ import (
 //go:embed page/page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pageTemplate = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
 
 // page shows a form made of the schema of the model ?model=NAME, or of the first one.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +58,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		target = t.Name
 	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, map[string]any{"Model": m.entry.Name, "Models": names, "Target": target, "Fields": fields, "Token": s.options.Tokens != nil}); err != nil {
+	if err := pageTemplate().Execute(&b, map[string]any{"Model": m.entry.Name, "Models": names, "Target": target, "Fields": fields, "Token": s.options.Tokens != nil}); err != nil {
 		s.fail(w, &failure{status: http.StatusInternalServerError, Error: "the page cannot be made"})
 		return
 	}

@@ -77,6 +77,7 @@ type environment struct {
 type usageError struct{ error }
 
 func main() {
+	collectLater()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if len(os.Args) < 2 || os.Args[1] != "serve" { // which reads its models again
 		ctx = withHangup(ctx)
@@ -114,7 +115,8 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 		}
 	}()
 	var line commandLine
-	parser, err := kong.New(&line, append(numbers(),
+	grammar, finish := grammarFor(args, &line)
+	parser, err := kong.New(grammar, append(numbers(),
 		kong.Name("tarn"), kong.Description("Tarn trains neural networks. If a flag is given more than once, the last one counts."),
 		kong.Vars{"optimizers": strings.Join(contenderNames(), ", ")},
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(leave(code)) }),
@@ -133,6 +135,7 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 	if err != nil {
 		return complain(ctx, stderr, usageError{err}), true
 	}
+	finish()
 	given, err := checkGiven(parsed, &line)
 	if err != nil {
 		return complain(ctx, stderr, usageError{err}), true

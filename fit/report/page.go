@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 
 	"github.com/seed-49005b45/tarn/fit"
 )
@@ -15,11 +16,13 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"number": number, "percent": percent, "metric": metric, "kind": func(a fit.About) string { return kind(&a) },
-	"add":  func(a, b int) int { return a + b },
-	"head": func(n int, names []string) []string { return names[:min(n, len(names))] },
-}).Parse(pageText))
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"number": number, "percent": percent, "metric": metric, "kind": func(a fit.About) string { return kind(&a) },
+		"add":  func(a, b int) int { return a + b },
+		"head": func(n int, names []string) []string { return names[:min(n, len(names))] },
+	}).Parse(pageText))
+})
 
 // writePage writes the page, with the pictures in it.
 func (r *Report) writePage(w io.Writer, pictures []picture) error {
@@ -40,7 +43,7 @@ func (r *Report) writePage(w io.Writer, pictures []picture) error {
 			out++
 		}
 	}
-	if err := pageTemplate.Execute(w, map[string]any{"R": r, "Names": r.About.MetricNames(), "Pictures": all, "Features": features, "LeftOut": out}); err != nil {
+	if err := pageTemplate().Execute(w, map[string]any{"R": r, "Names": r.About.MetricNames(), "Pictures": all, "Features": features, "LeftOut": out}); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
