@@ -57,7 +57,7 @@ type AttentionArrays struct {
 }
 
 // Sizes of blocks of scores, found by measurement on a Zen 4 processor: the block, and the operands of its products, stay
-// in the caches that a core has for itself.
+// in the caches that a core has for itself. The kernels of blocks are made for so many queries.
 const (
 	blockQueries = 32
 	blockKeys    = 64
@@ -69,9 +69,8 @@ type attention struct {
 	size      int // bytes of an element
 	bq, bk    int // queries and keys of a block
 	scores    *Gemm
+	passes    scorePasses
 	transpose TransposeFunc
-	tile      Rows
-	exp       Vec
 	mul, add  Vec
 	where     Vec
 	maskTurn  TransposeFunc
@@ -99,9 +98,9 @@ func newAttention(spec AttentionSpec) attention {
 	}
 	a := attention{
 		AttentionSpec: spec, size: dt.Size(), bq: min(blockQueries, spec.Queries), bk: min(blockKeys, spec.Keys),
-		transpose: Transpose(dt.Size()), tile: Tile(dt), exp: Function(scalar.Exp, dt), mul: Function(scalar.Mul, dt),
-		add: Function(scalar.Add, dt), where: Function(scalar.Where, dt), maskTurn: Transpose(dt.Size()), total: RowReduction(Sum, dt),
+		transpose: Transpose(dt.Size()), mul: Function(scalar.Mul, dt), add: Function(scalar.Add, dt), where: Function(scalar.Where, dt), maskTurn: Transpose(dt.Size()), total: RowReduction(Sum, dt),
 	}
+	a.passes = scorePasses{scoreKernelsFor(Current(), spec.Float64), a.size, ColumnReduction(Max, dt), ColumnReduction(Sum, dt), Function(scalar.Exp, dt), a.mul, a.add}
 	if spec.Mask == BoolMask {
 		a.maskTurn = Transpose(1)
 	}

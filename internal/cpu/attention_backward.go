@@ -26,6 +26,7 @@ type AttentionGrad struct {
 	logSum     int // minus the logarithms of the sums
 	weight     int // minus scale d
 	sums       int
+	unused     int // sums of weights, which are 1
 	shared     int
 }
 
@@ -49,7 +50,7 @@ func NewAttentionGrad(spec AttentionSpec) *AttentionGrad {
 	if spec.Dropout > 0 {
 		a.left = a.room(a.bq * a.bk)
 	}
-	a.sums = a.room(a.bq * 8 / a.size)
+	a.sums, a.unused = a.room(a.bq*8/a.size), a.room(a.bq)
 	if a.bk > 0 {
 		a.keyBlocks = (spec.Keys + a.bk - 1) / a.bk
 	}
@@ -157,23 +158,20 @@ func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end 
 		v, lv := a.at(x.V, a.V, b, kv, j0)
 		dk, ldk := a.at(x.DK, a.DK, b, kv, j0)
 		dv, ldv := a.at(x.DV, a.DV, b, kv, j0)
-		a.tile(s, logSum, m, n)
-		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, true, products)
+		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, false, products)
 		a.maskBlock(s, worker, x.Mask, b, h, i0, j0, m, n)
-		a.exp(s, s, nil, nil, m*n)
+		a.passes.exp(s, logSum, unsafe.Add(worker, a.unused), m, n)
 		if a.Dropout > 0 {
 			factors, left := a.drop(worker, x.Drop, b, h, i0, j0, m, n), unsafe.Add(worker, a.left)
 			a.mul(left, s, factors, nil, m*n)
 			a.byValues.wholeBlock(m, n, a.ValueSize, left, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
 			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, false, products)
 			a.mul(ds, ds, factors, nil, m*n)
-			a.raise(ds, weight, m, n)
 		} else {
 			a.byValues.wholeBlock(m, n, a.ValueSize, s, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
-			a.tile(ds, weight, m, n)
-			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, true, products)
+			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, false, products)
 		}
-		a.mul(ds, ds, s, nil, m*n)
+		a.passes.gradient(ds, s, weight, m, n)
 		a.byKeys.wholeBlock(m, n, a.Size, ds, a.rows(n), q, lq, dk, ldk.RowStride, true, products)
 		a.byQueries.wholeBlock(n, m, a.Size, ds, Layout{a.size, n * a.size}, k, lk, dq, ldq.RowStride, j0 > first, products)
 	}

@@ -12,16 +12,15 @@ import (
 // Attention is a planned attention. It is immutable, so any number of goroutines may run its tasks.
 type Attention struct {
 	attention
-	values       *Gemm
-	maxima, sums Rows
-	log          Vec
-	splat        Rows
-	blocks       int // of queries
-	out          int // places in the scratch: the sum of the weighted values
-	spread       int // a number a query, spread over the row
-	shift        int // minus the maximum that is taken away from a query's scores
-	divisor      int // the sum of its exponentials
-	top          int // the maximum, or the sum, over a block
+	values  *Gemm
+	log     Vec
+	splat   Rows
+	blocks  int // of queries
+	out     int // places in the scratch: the sum of the weighted values
+	spread  int // a number a query, spread over the row
+	shift   int // minus the maximum that is taken away from a query's scores
+	divisor int // the sum of its exponentials
+	top     int // the maximum, or the sum, over a block
 }
 
 // NewAttention plans an attention for the current level.
@@ -31,7 +30,7 @@ func NewAttention(spec AttentionSpec) *Attention {
 	if spec.Float64 {
 		dt = F64
 	}
-	a.maxima, a.sums, a.log, a.splat = ColumnReduction(Max, dt), ColumnReduction(Sum, dt), Function(scalar.Log, dt), Splat(dt)
+	a.log, a.splat = Function(scalar.Log, dt), Splat(dt)
 	a.values = a.product(a.bq, spec.ValueSize, a.bk, Layout{1, a.bq})
 	a.out, a.spread = a.room(a.bq*spec.ValueSize), a.room(a.bq*spec.ValueSize)
 	a.shift, a.divisor, a.top = a.room(a.bq), a.room(a.bq), a.room(a.bq)
@@ -72,25 +71,15 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 		m := min(a.bk, keys-j0)
 		k, lk := a.at(x.K, a.K, b, kv, j0)
 		v, lv := a.at(x.V, a.V, b, kv, j0)
-		if j0 > 0 {
-			a.tile(s, shift, m, n)
-		}
-		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, j0 > 0, products)
+		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, false, products)
 		a.maskBlock(s, worker, x.Mask, b, h, i0, j0, m, n)
-		copy(unsafe.Slice((*byte)(top), n*a.size), unsafe.Slice((*byte)(a.infinite), n*a.size))
-		a.maxima(top, s, m, n)
+		a.passes.top(top, s, m, n)
 		if j0 == 0 {
 			first(block[T](shift, n), block[T](top, n))
-			a.raise(s, shift, m, n)
-		} else if higher(block[T](shift, n), totals, block[T](top, n), block[T](out, n*a.ValueSize), a.ValueSize) {
-			a.raise(s, top, m, n)
+		} else {
+			higher(block[T](shift, n), totals, block[T](top, n), block[T](out, n*a.ValueSize), a.ValueSize)
 		}
-		a.exp(s, s, nil, nil, m*n)
-		clear(block[T](top, n))
-		a.sums(top, s, m, n)
-		for i, t := range block[T](top, n) {
-			totals[i] += t
-		}
+		a.passes.exp(s, shift, total, m, n)
 		if a.Dropout > 0 {
 			a.mul(s, s, a.drop(worker, x.Drop, b, h, i0, j0, m, n), nil, m*n)
 		}
@@ -127,14 +116,6 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 	}
 }
 
-// raise adds a number a query to m keys of scores.
-func (a *attention) raise(s, by unsafe.Pointer, m, n int) {
-	for j := range m {
-		row := unsafe.Add(s, j*n*a.size)
-		a.add(row, row, by, nil, n)
-	}
-}
-
 // first takes the maximum over the first block as what is taken away from all scores. Where no key has counted it stays 0.
 func first[T float32 | float64](shift, top []T) {
 	for i, t := range top {
@@ -149,37 +130,22 @@ func first[T float32 | float64](shift, top []T) {
 // blocks exceed it, so that what has been summed up is seldom scaled.
 const tolerable = 8
 
-// higher looks at the maxima over a block, from which shift has been taken away. Where one is too large, or is the first at
-// all, it becomes the new maximum: shift, the sums and the rows of out are brought to it, top becomes what is to be added to the
-// scores. It reports whether there are any such.
-func higher[T float32 | float64](shift, total, top, out []T, size int) bool {
-	any := false
+// higher looks at the maxima over a block. Where one exceeds what is taken away by too much, or is the first at all, it is taken away from now on:
+// shift, the sums and the rows of out are brought to it.
+func higher[T float32 | float64](shift, total, top, out []T, size int) {
 	for i, t := range top {
-		if t > tolerable || total[i] == 0 && !math.IsInf(float64(t), -1) {
-			any = true
-			break
+		above := t + shift[i]
+		switch {
+		case total[i] == 0 && !math.IsInf(float64(t), -1):
+			shift[i] = -t
+		case above > tolerable:
+			shift[i] = -t
+			factor := T(math.Exp(float64(-above)))
+			total[i] *= factor
+			row := out[i*size : (i+1)*size]
+			for c := range row {
+				row[c] *= factor
+			}
 		}
 	}
-	if !any {
-		return false
-	}
-	for i, t := range top {
-		unset := total[i] == 0 && !math.IsInf(float64(t), -1)
-		if !unset && !(t > tolerable) {
-			top[i] = 0
-			continue
-		}
-		top[i] = -t
-		shift[i] -= t
-		if unset {
-			continue
-		}
-		factor := T(math.Exp(float64(-t)))
-		total[i] *= factor
-		row := out[i*size : (i+1)*size]
-		for c := range row {
-			row[c] *= factor
-		}
-	}
-	return true
 }
