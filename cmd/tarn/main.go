@@ -111,7 +111,10 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 			if !ok {
 				panic(r)
 			}
-			code = int(exit)
+			code, agreed = int(exit), true
+			if different := sameCommand(c, "--help", nil); different != nil {
+				code = complain(ctx, stderr, different)
+			}
 		}
 	}()
 	var line commandLine
@@ -132,12 +135,14 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 	if stdout.err != nil { // of the help
 		return complain(ctx, stderr, stdout.err), false
 	}
-	if err != nil {
-		return complain(ctx, stderr, usageError{err}), true
+	var given map[string]bool
+	name := ""
+	if err == nil {
+		finish()
+		name = parsed.Command()
+		given, err = checkGiven(parsed, &line)
 	}
-	finish()
-	given, err := checkGiven(parsed, &line)
-	if err != nil {
+	if err := sameCommand(c, name, err); err != nil {
 		return complain(ctx, stderr, usageError{err}), true
 	}
 	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, args: args, given: given, comm: c}

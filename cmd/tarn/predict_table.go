@@ -64,7 +64,7 @@ func (c *predictCommand) Run(env *environment) error {
 		return agreedError{usageError{errors.New("--limit has no effect on tables, which are read part by part")}}
 	}
 	if c.File == "-" && env.ranks() > 1 {
-		return agreedError{usageError{errors.New("the launcher gives the standard input to rank 0 alone: name a file that all ranks can read")}}
+		return agreedError{usageError{errors.New("- is the standard input, which launchers give to rank 0 alone: name a file that all ranks can read")}}
 	}
 	m, err := loadModel(c.Model)
 	if err == nil && env.rank() == 0 {

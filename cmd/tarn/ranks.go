@@ -64,6 +64,26 @@ func mainRanks(do func(c dist.Comm, stdout, stderr io.Writer) (code int, agreed 
 	return code
 }
 
+// sameCommand returns an error on all ranks if one of them is to run another command than rank 0, or has an error.
+func sameCommand(c dist.Comm, name string, mine error) error {
+	if c == nil || c.Size() == 1 {
+		return mine
+	}
+	if err := dist.Agree(c, mine); err != nil {
+		return err
+	}
+	all, err := dist.Gather(c, []byte(name))
+	if err != nil {
+		return err
+	}
+	for r, theirs := range all {
+		if !bytes.Equal(theirs, all[0]) {
+			return fmt.Errorf("rank %d is to run %q and rank 0 %q: start all ranks with the same command", r, theirs, all[0])
+		}
+	}
+	return nil
+}
+
 // rank is that of this process, and ranks how many there are.
 func (env *environment) rank() int {
 	if env.comm == nil {

@@ -53,7 +53,10 @@ func Run(f func(c dist.Comm) error) error {
 		return errors.Join(err, failed)
 	}
 	note()
-	return errors.Join(err, w.close())
+	if err = errors.Join(err, w.close()); err != nil && w.rank > 0 {
+		time.Sleep(forwarding) // launchers end all with the first that fails, and rank 0 has to say why
+	}
+	return err
 }
 
 // ErrAgreed marks an error that f returns on all ranks: with it, Run ends in order and returns the error. A *dist.RankError is taken for one too.

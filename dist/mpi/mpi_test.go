@@ -8,10 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -154,28 +152,12 @@ func dying(end func(c dist.Comm) error) func(c dist.Comm) error {
 	}
 }
 
-// launch is a way to start ranks.
-type launch struct {
-	name string
-	line []string // before -n
-	env  []string
-}
-
-// launchesHere returns those that are installed. With TARN_MPI_REQUIRED set, which names some, none of these may be missing.
-func launchesHere(t *testing.T) (found []launch) {
+// launchersHere returns those that are installed.
+func launchersHere(t *testing.T) []disttest.Launcher {
 	t.Helper()
-	for _, l := range []launch{
-		{"openmpi", []string{"mpirun.openmpi", "--oversubscribe"}, []string{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"}},
-		{"mpich", []string{"mpirun.mpich"}, nil},
-	} {
-		if _, err := exec.LookPath(l.line[0]); err == nil {
-			found = append(found, l)
-		} else if strings.Contains(os.Getenv("TARN_MPI_REQUIRED"), l.name) {
-			t.Fatalf("%s is not installed", l.line[0])
-		}
-	}
-	if file := os.Getenv("TARN_MPI_STANDARD"); file != "" { // the library with the standard ABI, beside its launcher
-		found = append(found, launch{"standard", []string{strings.TrimSuffix(file, "/lib/libmpi_abi.so.1") + "/bin/mpiexec"}, []string{"TARN_MPI=" + file}})
+	found, err := disttest.Launchers()
+	if err != nil {
+		t.Fatal(err)
 	}
 	if len(found) == 0 {
 		t.Skip("no MPI launcher is installed: apt-get install openmpi-bin mpich")
@@ -184,7 +166,7 @@ func launchesHere(t *testing.T) (found []launch) {
 }
 
 // start runs the case on ranks, and returns what it printed, its exit code and how long it took.
-func (l launch) start(t *testing.T, name string, ranks int, env ...string) (out string, code int, took time.Duration) {
+func start(t *testing.T, l disttest.Launcher, name string, ranks int, env ...string) (out string, code int, took time.Duration) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -192,9 +174,8 @@ func (l launch) start(t *testing.T, name string, ranks int, env ...string) (out 
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	line := append(l.line[1:len(l.line):len(l.line)], "-n", strconv.Itoa(ranks), self)
-	c := exec.CommandContext(ctx, l.line[0], line...)
-	c.Env = append(append(append(os.Environ(), l.env...), caseVariable+"="+name, "GOMAXPROCS=2"), env...)
+	c := l.Command(ctx, ranks, self)
+	c.Env = append(append(c.Env, caseVariable+"="+name, "GOMAXPROCS=2"), env...)
 	var b bytes.Buffer
 	c.Stdout, c.Stderr = &b, &b
 	begun := time.Now()
@@ -206,18 +187,23 @@ func (l launch) start(t *testing.T, name string, ranks int, env ...string) (out 
 
 // TestRanks lets ranks work together.
 func TestRanks(t *testing.T) {
-	for _, l := range launchesHere(t) {
-		for _, test := range []struct{ name, want string }{{"conform", "conforms"}, {"signals", "signals arrive"}, {"goroutines", "all sums are right"}} {
-			for _, ranks := range []int{1, 2, 4} {
-				if ranks == 1 && test.name == "conform" || l.name == "standard" && ranks > 2 {
-					continue // the case needs a library; MPICH 5 may kill ranks that have finished
-				}
-				out, code, _ := l.start(t, test.name, ranks)
-				if code != 0 || strings.Count(out, test.want) != 1 {
-					t.Errorf("%s with %d ranks of %s: exit code %d\n%s", test.name, ranks, l.name, code, out)
+	for _, l := range launchersHere(t) {
+		t.Run(l.Name, func(t *testing.T) {
+			for _, test := range []struct{ name, want string }{{"conform", "conforms"}, {"signals", "signals arrive"}, {"goroutines", "all sums are right"}} {
+				for _, ranks := range []int{1, 2, 4} {
+					if ranks == 1 && test.name == "conform" || strings.HasPrefix(l.Name, "mpich5") && ranks > 2 {
+						continue // the case needs a library; the launcher of MPICH 5 may kill ranks that have finished if they are more than two
+					}
+					out, code, _ := start(t, l, test.name, ranks)
+					if code != 0 || strings.Count(out, test.want) != 1 {
+						t.Errorf("%s with %d ranks: exit code %d\n%s", test.name, ranks, code, out)
+					}
+					if test.name == "conform" && ranks == 2 {
+						t.Logf("%s", out)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -227,43 +213,45 @@ func TestDeath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range launchesHere(t) {
-		for _, test := range []struct {
-			name, want string
-			code       int // 0 for any but 0: launchers differ if they end the others before they hear how a rank ended
-		}{
-			{"exit 0", "rank 1 on host HOST ended with exit code 0 before", 0}, {"exit 7", "rank 1 on host HOST ended with exit code 7\n", 0},
-			{"kill", "rank 1 on host HOST was ended by signal 9 (killed)", 0},
-			{"panic", "rank 1 on host HOST: panic: a bug", 2}, {"crash", "rank 1 on host HOST ended with exit code 2\n", 0},
-			{"error", "rank 1 on host HOST: the disk is full\n", 1}, {"abort 42", "rank 1 on host HOST: enough\n", 42}, {"mistake", "MPI_ERR_ROOT|nvalid root", 1}, {"agreed", "refused by all", 1},
-		} {
-			out, code, took := l.start(t, test.name, 2)
-			said := false
-			for _, want := range strings.Split(test.want, "|") {
-				said = said || strings.Contains(out, strings.ReplaceAll(want, "HOST", host))
+	for _, l := range launchersHere(t) {
+		t.Run(l.Name, func(t *testing.T) {
+			for _, test := range []struct {
+				name, want string
+				code       int // 0 for any but 0: launchers differ if they end the others before they hear how a rank ended, and the standard ABI of Intel MPI returns no errors
+			}{
+				{"exit 0", "rank 1 on host HOST ended with exit code 0 before", 0}, {"exit 7", "rank 1 on host HOST ended with exit code 7\n", 0},
+				{"kill", "rank 1 on host HOST was ended by signal 9 (killed)", 0},
+				{"panic", "rank 1 on host HOST: panic: a bug", 2}, {"crash", "rank 1 on host HOST ended with exit code 2\n", 0},
+				{"error", "rank 1 on host HOST: the disk is full\n", 1}, {"abort 42", "rank 1 on host HOST: enough\n", 42}, {"mistake", "MPI_ERR_ROOT|nvalid root", 0}, {"agreed", "refused by all", 1},
+			} {
+				out, code, took := start(t, l, test.name, 2)
+				said := false
+				for _, want := range strings.Split(test.want, "|") {
+					said = said || strings.Contains(out, strings.ReplaceAll(want, "HOST", host))
+				}
+				if code == 0 || test.code != 0 && code != test.code || took > 10*time.Second || !said {
+					t.Errorf("%s: exit code %d after %v, want %d\n%s", test.name, code, took, test.code, out)
+				}
 			}
-			if code == 0 || test.code != 0 && code != test.code || took > 10*time.Second || !said {
-				t.Errorf("%s on %s: exit code %d after %v, want %d\n%s", test.name, l.name, code, took, test.code, out)
-			}
-		}
+		})
 	}
 }
 
 // TestWrongLauncher opens the library of one launcher under another: the processes would be groups of one.
 func TestWrongLauncher(t *testing.T) {
-	all := launchesHere(t)
+	all := launchersHere(t)
 	if len(all) < 2 {
 		t.Skip("needs two MPI libraries")
 	}
-	out, code, _ := all[0].start(t, "conform", 2, "TARN_MPI=libmpich.so.12")
+	out, code, _ := start(t, all[0], "conform", 2, "TARN_MPI=libmpich.so.12")
 	if code == 0 || !strings.Contains(out, "belongs to another launcher") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	out, code, _ = all[1].start(t, "conform", 2, "TARN_MPI=libmpi.so.40")
+	out, code, _ = start(t, all[1], "conform", 2, "TARN_MPI=libmpi.so.40")
 	if code == 0 || !strings.Contains(out, "belongs to another launcher") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	out, code, _ = all[0].start(t, "conform", 2, "TARN_MPI=/nowhere/libmpi.so")
+	out, code, _ = start(t, all[0], "conform", 2, "TARN_MPI=/nowhere/libmpi.so")
 	if code == 0 || !strings.Contains(out, "no MPI library can be opened") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
