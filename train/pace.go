@@ -14,10 +14,9 @@ import (
 type phase uint8
 
 const (
-	between    phase = iota // from the step before: reading the batch, and what rank 0 writes
-	computing               // gradients
-	waiting                 // for other ranks
-	exchanging              // sums over ranks, and the update
+	between   phase = iota // from the step before: reading the batch, and what rank 0 writes
+	computing              // gradients, and what is sent meanwhile
+	together               // waiting for other ranks, sums over them, and the update
 	phases
 )
 
@@ -56,11 +55,15 @@ func (p *pace) tell(c dist.Comm) (*watch.RankColumns, error) {
 	if err := c.AllGather(dist.Bytes(all), dist.Bytes(mine)); err != nil {
 		return nil, err
 	}
+	// The rank that is the last to come waits for nobody, so what it is together with others is an exchange.
+	exchange := all[together]
+	for i := 0; i < len(all); i += len(mine) {
+		exchange = min(exchange, all[i+int(together)])
+	}
 	r := &watch.RankColumns{Steps: p.steps}
 	for i := 0; i < len(all); i += len(mine) {
-		at := func(of phase) watch.Number { return watch.Number(all[i+int(of)]) }
-		r.Between, r.Compute = append(r.Between, at(between)), append(r.Compute, at(computing))
-		r.Wait, r.Exchange = append(r.Wait, at(waiting)), append(r.Exchange, at(exchanging))
+		r.Between, r.Compute = append(r.Between, watch.Number(all[i+int(between)])), append(r.Compute, watch.Number(all[i+int(computing)]))
+		r.Wait, r.Exchange = append(r.Wait, watch.Number(all[i+int(together)]-exchange)), append(r.Exchange, watch.Number(exchange))
 	}
 	p.steps, p.spent = 0, [phases]time.Duration{}
 	return r, nil

@@ -500,7 +500,6 @@ func (s *Step) takeShards(ctx context.Context, b *shardBatch) error {
 	if err := sh.team.meet("the step after run", runs, stop, err); err != nil {
 		return err
 	}
-	sh.pace.ended(waiting)
 	all := make([]float64, sh.Comm.Size()*most*len(shardStatus{}))
 	flat := make([]float64, 0, most*len(shardStatus{}))
 	for _, status := range mine {
@@ -610,7 +609,7 @@ func (s *Step) updateFrom(b *shardBatch, total32 []float32, total64 []float64, s
 		return s.explain(p, p.inputs, nil, found)
 	}
 	s.result = Result{Run: runs + 1, Loss: loss, Count: sum.count, Batch: b.batch, Outputs: tarn.Results{"loss": sh.scalars[0]}}
-	sh.pace.ended(exchanging)
+	sh.pace.ended(together)
 	if err := s.lookAtShards(p, runs, b.n); err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ type RankColumns struct {
 	Compute  []Number `json:"compute"`  // the gradients of the rank's shards
 	Between  []Number `json:"between"`  // from one step to the next: reading the batch, and on rank 0 records and checkpoints
 	Wait     []Number `json:"wait"`     // for other ranks
-	Exchange []Number `json:"exchange"` // sums over ranks, and the update
+	Exchange []Number `json:"exchange"` // sums over ranks as far as they take longer than computing, and the update
 }
 
 // Epoch is the end of an epoch.
