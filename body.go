@@ -116,8 +116,8 @@ func (g *Graph) capture(v *Value) *Value {
 		v = g.around.capture(v)
 	}
 	// A number is a constant in the body too. Other constants are captured: one may differentiate with respect to them.
-	if c, ok := v.op.(constOp); ok && v.Rank() == 0 && v == v.graph.scalar(&Tensor{c.Array}) {
-		return g.scalar(&Tensor{c.Array})
+	if c, ok := v.op.(constOp); ok && v.Rank() == 0 && v == v.graph.scalar(newTensor(c.Array)) {
+		return g.scalar(newTensor(c.Array))
 	}
 	c := g.control
 	k, known := c.capturedAt[v]

@@ -110,7 +110,7 @@ func (m *mover) out(v *Value) *Value {
 	case constOp:
 		o = around.leaf(op, v.typ)
 		if v.Rank() == 0 {
-			o = around.scalar(&Tensor{op.Array})
+			o = around.scalar(newTensor(op.Array))
 		}
 	default:
 		operands := func() []*Value {

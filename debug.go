@@ -52,20 +52,21 @@ func readDebug() (d debug, err error) {
 }
 
 // load compiles a graph for an engine, or for the CPU if the switches ask for it or e is nil. A panic on the way, which is a fault of the compiler or of an
-// op, becomes an error with the stage, the node and the user's place.
-func (d debug) load(e Engine, g *ir.Graph, variables []ir.Array) (r exec.Runner, err error) {
+// op, becomes an error with the stage, the node and the user's place. device is whether the engine has loaded it.
+func (d debug) load(e Engine, g *ir.Graph, params []*Param) (r exec.Runner, device bool, err error) {
 	defer func() {
 		if p, ok := recover().(*ir.Panic); ok {
 			r, err = nil, fmt.Errorf("tarn: Compile: %w", p)
 		}
 	}()
+	variables := memoryOf(params)
 	w := ir.Watch{Stage: "binding"}
 	defer w.Report()
 	if d.reference {
 		if err := exec.CheckNodes(g); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return exec.NewReference(g, variables), nil
+		return exec.NewReference(g, variables), false, nil
 	}
 	var seen func(name string, g *ir.Graph)
 	if d.dump || d.verify {
@@ -80,24 +81,25 @@ func (d debug) load(e Engine, g *ir.Graph, variables []ir.Array) (r exec.Runner,
 	}
 	pass.Run(g, seen)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if d.check {
 		c, err := exec.NewChecker(g, variables, pool.Default())
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return c, nil
+		return c, false, nil
 	}
 	if e != nil {
-		return loadOn(e, g, variables)
+		r, err := loadOn(e, g, storagesOf(params))
+		return r, true, err
 	}
 	m, err := exec.NewMachine(g, variables, pool.Default())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if d.dump {
 		fmt.Fprintf(os.Stderr, "--- lowered\n%v", m)
 	}
-	return m, nil
+	return m, false, nil
 }

@@ -14,8 +14,8 @@ import (
 // Engine compiles programs for a device. The engine for the CPU needs none; package pjrt has one for accelerators. The types in its method
 // are the compiler's, so that engines are packages of this module.
 type Engine interface {
-	// Load compiles a graph that reads and assigns variables in the given memory.
-	Load(g *ir.Graph, variables []ir.Array) (exec.Runner, error)
+	// Load compiles a graph that reads and assigns variables in the given storages, between the device and the host's memory.
+	Load(g *ir.Graph, variables []*exec.Storage) (exec.Runner, error)
 }
 
 // inUse is the engine of Use.
@@ -31,7 +31,7 @@ func CompileOn(e Engine, g *Graph, outputs Outputs, updates ...Update) (*Program
 }
 
 // loadOn compiles an optimized graph for an engine.
-func loadOn(e Engine, g *ir.Graph, variables []ir.Array) (exec.Runner, error) {
+func loadOn(e Engine, g *ir.Graph, variables []*exec.Storage) (exec.Runner, error) {
 	r, err := e.Load(g, variables)
 	if err != nil {
 		return nil, fmt.Errorf("tarn: Compile: %v: %w", e, err)

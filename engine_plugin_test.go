@@ -88,8 +88,8 @@ type lowering struct{ text string }
 
 var errNotRun = errors.New("translated")
 
-func (l *lowering) Load(g *ir.Graph, _ []ir.Array) (exec.Runner, error) {
-	m, err := hlo.Lower(g)
+func (l *lowering) Load(g *ir.Graph, _ []*exec.Storage) (exec.Runner, error) {
+	m, err := hlo.Lower(g, hlo.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 func ZerosFor(p *Program) []*Tensor {
 	var zeros []*Tensor
 	for _, in := range p.inputs {
-		zeros = append(zeros, &Tensor{ir.NewArray(in.typ)})
+		zeros = append(zeros, newTensor(ir.NewArray(in.typ)))
 	}
 	return zeros
 }

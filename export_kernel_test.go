@@ -52,13 +52,13 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 			// The algorithms of the factorizations and of Fourier transforms are others than the definitions, and need memory.
 			_, factors := reflect.TypeOf(op).FieldByName("matrices")
 			if _, transforms := reflect.TypeOf(op).FieldByName("fourier"); factors || transforms {
-				if diff := (&Tensor{got}).Diff(&Tensor{want}, 1e-6); diff != "" {
+				if diff := (newTensor(got)).Diff(newTensor(want), 1e-6); diff != "" {
 					return 0, 0, fmt.Errorf("%v: kernel and reference: %s", v, diff)
 				}
 				continue
 			}
 			if !bytes.Equal(got.Raw(), want.Raw()) {
-				return 0, 0, fmt.Errorf("%v: the kernel gives\n%v\nand the reference\n%v", v, &Tensor{got}, &Tensor{want})
+				return 0, 0, fmt.Errorf("%v: the kernel gives\n%v\nand the reference\n%v", v, newTensor(got), newTensor(want))
 			}
 			if _, worker := op.(ir.Worker); worker { // whose Run takes the memory that a machine keeps
 				continue
@@ -72,7 +72,7 @@ func Strided(r *rand.Rand, data map[string]*Tensor, values ...*Value) (kernels, 
 			if moved, ok := op.Move(view); ok {
 				views++
 				if got := gatherFrom(memory, moved); !bytes.Equal(got.Raw(), want.Raw()) {
-					return 0, 0, fmt.Errorf("%v: of %+v the view is %+v, which has\n%v\nand not\n%v", v, view, moved, &Tensor{got}, &Tensor{want})
+					return 0, 0, fmt.Errorf("%v: of %+v the view is %+v, which has\n%v\nand not\n%v", v, view, moved, newTensor(got), newTensor(want))
 				}
 			}
 		}
@@ -184,7 +184,7 @@ func Evaluate(v *Value, data map[string]*Tensor) *Tensor {
 			v.op.Eval(results[v], in)
 		}
 	}
-	return &Tensor{results[v]}
+	return newTensor(results[v])
 }
 
 // OneByOne returns the ops, with the types of their operands, that values are computed from and that a program computes element by element: by their reference

@@ -21,7 +21,7 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 		return nil, err
 	}
 	t := translate(g, names, outputs, nil, nil)
-	r := exec.NewReference(t.graph, t.variables)
+	r := exec.NewReference(t.graph, memoryOf(t.params))
 	var arrays []ir.Array
 	for _, in := range t.inputs {
 		arrays = append(arrays, inputs[in.name].array)
@@ -29,7 +29,7 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	results := Results{}
 	var out []ir.Array
 	for _, name := range names {
-		results[name] = &Tensor{ir.NewArray(outputs[name].typ)}
+		results[name] = newTensor(ir.NewArray(outputs[name].typ))
 		out = append(out, results[name].array)
 	}
 	return results, r.Run(exec.Call{Inputs: arrays, Outputs: out, Step: step})

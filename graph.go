@@ -104,7 +104,7 @@ func (g *Graph) Const(t *Tensor) *Value {
 	if err != nil {
 		return g.failAs("Const", nil, err)
 	}
-	copy(c.array.Raw(), t.array.Raw())
+	copy(c.array.Raw(), t.read().Raw())
 	return g.leaf(constOp{ir.Const{Array: c.array}}, c.array.Type)
 }
 
@@ -122,7 +122,7 @@ func (g *Graph) Num(dtype DType, x float64) *Value {
 }
 
 func (g *Graph) scalar(t *Tensor) *Value {
-	key := t.DType().String() + string(t.Raw())
+	key := t.DType().String() + string(t.read().Raw())
 	v := g.consts[key]
 	if v == nil {
 		c := t.Clone()

@@ -139,6 +139,16 @@ func (p *Program) Origin(inputs ...*Tensor) (*Origin, error) {
 
 func (p *Program) origin(inputs []ir.Array, run int64) (*Origin, error) {
 	t := p.traced
+	for _, s := range p.storages {
+		if err := s.Read(); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range p.lent {
+		if err := s.Read(); err != nil {
+			return nil, err
+		}
+	}
 	found, err := exec.FindOrigin(t.graph, t.variables, inputs, run, pool.Default())
 	if found == nil || err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func (p *Param) Set(t *Tensor) error {
 // Initialized reports whether something has filled the param: it is false if the param has an initializer, and is all zeros as NewParam has made it.
 func (p *Param) Initialized() bool {
 	p = p.orEmpty()
-	return p.init == nil || p.filled.Load() || slices.ContainsFunc(p.tensor.Raw(), func(b byte) bool { return b != 0 })
+	return p.init == nil || p.filled.Load() || slices.ContainsFunc(p.tensor.read().Raw(), func(b byte) bool { return b != 0 })
 }
 
 // Value returns the param as a value of g.
@@ -121,6 +121,7 @@ func Init(model any, seed uint64) error {
 		return err
 	}
 	for name, p := range params.All() {
+		p.tensor.storage.Drop()
 		clear(p.tensor.array.Raw())
 		if p.init != nil {
 			r := NewRandom(seed, name)

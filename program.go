@@ -61,6 +61,10 @@ type Program struct {
 	written  []span     // the memory of those, by address
 	copies   []ir.Array // of inputs that lie where a run writes, once there have been any
 	runner   exec.Runner
+	storages []*exec.Storage // of the params
+	device   bool            // the runner is that of an engine with memory of its own
+	lent     []*exec.Storage // for such a runner, those of the inputs of the run in progress, and of the outputs
+	stored   []*exec.Storage
 	runs     atomic.Int64
 	traced   *traced // nil if Origin is not to be had
 }
@@ -116,7 +120,7 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 	if len(guards) > 0 {
 		// Passes change the graph of t.
 		again := translate(g, names, outputs, updates, guards)
-		p.traced = &traced{graph: again.graph, variables: again.variables, always: switches.nan}
+		p.traced = &traced{graph: again.graph, variables: memoryOf(again.params), always: switches.nan}
 	}
 	for _, name := range names {
 		p.outputs = append(p.outputs, signature{name, outputs[name].typ})
@@ -125,7 +129,8 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 		p.assigned = append(p.assigned, u.param)
 	}
 	p.memory, p.written = spansOf(p.params), spansOf(p.assigned)
-	if p.runner, err = switches.load(e, t.graph, t.variables); err != nil {
+	p.storages = storagesOf(p.params)
+	if p.runner, p.device, err = switches.load(e, t.graph, t.params); err != nil {
 		return nil, p.tooLarge(err)
 	}
 	return p.ready(), nil
@@ -135,6 +140,7 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 func (p *Program) ready() *Program {
 	p.given, p.returned = make([]ir.Array, len(p.inputs)), make([]ir.Array, len(p.outputs))
 	p.from, p.to = make([]uintptr, len(p.inputs)), make([]uintptr, len(p.outputs))
+	p.lent, p.stored = make([]*exec.Storage, len(p.inputs)), make([]*exec.Storage, len(p.outputs))
 	for i, in := range p.inputs {
 		p.given[i].Type = in.typ
 	}
@@ -152,7 +158,7 @@ func (p *Program) Clone() (*Program, error) {
 		return nil, errNoProgram
 	}
 	c := &Program{inputs: p.inputs, all: p.all, among: p.among, outputs: p.outputs, params: p.params, memory: p.memory,
-		assigned: p.assigned, written: p.written, traced: p.traced}
+		assigned: p.assigned, written: p.written, traced: p.traced, storages: p.storages, device: p.device}
 	var err error
 	if c.runner, err = p.runner.Clone(); err != nil {
 		return nil, p.tooLarge(err)
@@ -167,6 +173,24 @@ type span struct{ start, end uintptr }
 func spanOf(a ir.Array) span {
 	start := uintptr(a.Data)
 	return span{start, start + uintptr(a.Bytes())}
+}
+
+// memoryOf returns the memory of params.
+func memoryOf(params []*Param) []ir.Array {
+	all := make([]ir.Array, len(params))
+	for i, p := range params {
+		all[i] = p.tensor.array
+	}
+	return all
+}
+
+// storagesOf returns the storages of params.
+func storagesOf(params []*Param) []*exec.Storage {
+	all := make([]*exec.Storage, len(params))
+	for i, p := range params {
+		all[i] = p.tensor.storage
+	}
+	return all
 }
 
 // spansOf returns the memory of params, by address.
@@ -259,10 +283,9 @@ func checkExamples(outputs Outputs, updates []Update) error {
 
 // translation is a graph in the compiler's form.
 type translation struct {
-	graph     *ir.Graph
-	inputs    []signature
-	params    []*Param
-	variables []ir.Array // the memory of the params
+	graph  *ir.Graph
+	inputs []signature
+	params []*Param
 }
 
 // translate copies what the outputs and updates need into the compiler's form.
@@ -283,9 +306,8 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update, guar
 			t.inputs = append(t.inputs, signature{v.label, v.typ})
 			t.graph.Inputs = append(t.graph.Inputs, n)
 		case variableOp:
-			n.Op, n.Label = ir.Variable{Index: len(t.variables)}, op.param.label()
+			n.Op, n.Label = ir.Variable{Index: len(t.params)}, op.param.label()
 			t.params = append(t.params, op.param)
-			t.variables = append(t.variables, op.param.tensor.array)
 			t.graph.Variables = append(t.graph.Variables, n)
 		}
 	}, t.graph)
@@ -341,7 +363,7 @@ func (p *Program) RunContext(ctx context.Context, inputs ...*Tensor) (Results, e
 		return nil, errNoProgram
 	}
 	results := make(Results, len(p.outputs))
-	if err := p.run(ctx, results, inputs, p.runner.Run, 1); err != nil {
+	if err := p.run(ctx, results, inputs, nil, 1); err != nil {
 		return nil, fmt.Errorf("tarn: Run: %w", err)
 	}
 	return results, nil
@@ -358,13 +380,13 @@ func (p *Program) RunInto(ctx context.Context, results Results, inputs ...*Tenso
 	if results == nil {
 		return errors.New("tarn: RunInto: the results are nil; pass tarn.Results{}")
 	}
-	if err := p.run(ctx, results, inputs, p.runner.Run, 1); err != nil {
+	if err := p.run(ctx, results, inputs, nil, 1); err != nil {
 		return fmt.Errorf("tarn: RunInto: %w", err)
 	}
 	return nil
 }
 
-// run calls do, which takes the given number of runs of the program, with the outputs in results.
+// run calls do, which takes the given number of runs of the program in the host's memory, with the outputs in results; nil is one run of the engine.
 func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do func(c exec.Call) error, runs int64) error {
 	if err := p.check(inputs); err != nil {
 		return err
@@ -380,12 +402,25 @@ func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do
 	if err := p.place(results); err != nil {
 		return err
 	}
-	p.take(inputs)
 	if err := p.claim(); err != nil {
 		return err
 	}
 	before := p.runs.Load()
-	if err := do(exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: done}); err != nil {
+	call := exec.Call{Inputs: p.given, Outputs: p.returned, Step: before, Done: done}
+	if do == nil {
+		do = p.runner.Run
+	}
+	if p.device {
+		p.lend(inputs)
+		call.From, call.To = p.lent, p.stored
+	}
+	if !p.device || runs == 0 {
+		if err := p.bring(inputs, runs > 0); err != nil {
+			return err
+		}
+		p.take(inputs)
+	}
+	if err := do(call); err != nil {
 		if errors.Is(err, exec.ErrCanceled) {
 			return context.Cause(ctx)
 		}
@@ -432,6 +467,8 @@ func (p *Program) unlock() {
 	for i := range p.returned {
 		p.returned[i].Data = nil
 	}
+	clear(p.lent)
+	clear(p.stored)
 	for _, q := range p.assigned[:p.claimed] {
 		q.assigned.Store(false)
 	}
@@ -494,7 +531,7 @@ func (p *Program) place(results Results) error {
 			missing++
 			continue
 		}
-		p.returned[i].Data = t.array.Data
+		p.returned[i].Data, p.stored[i] = t.array.Data, t.storage
 		p.note(i)
 	}
 	if missing > 0 {
@@ -541,12 +578,47 @@ func (p *Program) placeMissing(results Results, missing int) error {
 		clear(p.to)
 		return fmt.Errorf("the outputs: %w; %s", err, limit.Hint)
 	}
-	tensors := make([]Tensor, missing)
+	tensors, storages := make([]Tensor, missing), make([]exec.Storage, missing)
 	for k, a := range exec.NewArrays(types...) {
-		tensors[k].array = a
-		p.returned[at[k]].Data = a.Data
+		storages[k].Init(a)
+		tensors[k] = Tensor{a, &storages[k]}
+		p.returned[at[k]].Data, p.stored[at[k]] = a.Data, &storages[k]
 		p.note(at[k])
 		results[p.outputs[at[k]].name] = &tensors[k]
+	}
+	return nil
+}
+
+// lend gives the storages of the inputs to an engine with memory of its own, which copies what it overwrites.
+func (p *Program) lend(inputs []*Tensor) {
+	for i := range p.inputs {
+		t := p.needed(inputs, i)
+		p.lent[i], p.given[i].Data = t.storage, t.array.Data
+	}
+}
+
+// bring brings params and inputs to the host's memory for a run there, which writes the outputs and, if it stores, the params that are assigned.
+func (p *Program) bring(inputs []*Tensor, stores bool) error {
+	if !exec.Devices() {
+		return nil
+	}
+	for _, s := range p.storages {
+		if err := s.Read(); err != nil {
+			return err
+		}
+	}
+	for i := range p.inputs {
+		if err := p.needed(inputs, i).storage.Read(); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.stored {
+		s.Drop()
+	}
+	if stores {
+		for _, q := range p.assigned {
+			q.tensor.storage.Drop()
+		}
 	}
 	return nil
 }

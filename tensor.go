@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/ir"
 	irop "github.com/seed-49005b45/tarn/internal/ir/op"
 	"github.com/seed-49005b45/tarn/internal/limit"
@@ -69,8 +70,53 @@ func dtypeOf[T Element]() DType {
 
 // Tensor is an n-dimensional array in row-major order. A tensor without axes is a scalar. The zero Tensor is not useful;
 // make tensors with Zeros, FromSlice, Vector or Scalar.
+//
+// The elements of a param or a result are where they were last written: an engine for an accelerator leaves them on the device, and the methods of Tensor
+// fetch them. A slice that F32, F64, I32, I64, Bools or Raw returns shares the memory of the tensor until the next run of a program that assigns it: after that, ask for the slice again.
 type Tensor struct {
-	array ir.Array
+	array   ir.Array
+	storage *exec.Storage // of array's memory; nil for the zero Tensor
+}
+
+// newTensor returns a tensor whose memory is that of a.
+func newTensor(a ir.Array) *Tensor {
+	t := &struct {
+		Tensor
+		storage exec.Storage
+	}{}
+	t.storage.Init(a)
+	t.Tensor = Tensor{a, &t.storage}
+	return &t.Tensor
+}
+
+// read makes the elements in memory current, which may be on an accelerator.
+func (t *Tensor) read() ir.Array {
+	if err := t.storage.Read(); err != nil {
+		panic(lost(err))
+	}
+	return t.array
+}
+
+// write is read for a caller who may change the elements.
+func (t *Tensor) write() ir.Array {
+	if err := t.storage.Write(); err != nil {
+		panic(lost(err))
+	}
+	return t.array
+}
+
+// lost is what an accessor panics with if a device has failed.
+func lost(err error) string {
+	return "tarn: the elements of a tensor cannot be read from the device: " + err.Error()
+}
+
+// Fetch waits for the elements of a tensor that is on an accelerator and copies them to memory; of others it does nothing. All methods do that by themselves, and
+// panic if the device has failed in the meantime. Fetch returns the error.
+func (t *Tensor) Fetch() error {
+	if t == nil {
+		return nil
+	}
+	return t.storage.Read()
 }
 
 // exists reports whether t is a tensor that a constructor has made.
@@ -94,7 +140,7 @@ func zeros(t ir.Type) (*Tensor, error) {
 		return nil, newProblem("%v is too large: %v; %s", t, err, limit.Hint)
 	}
 	t.Shape = slices.Clone(t.Shape)
-	return &Tensor{ir.NewArray(t)}, nil
+	return newTensor(ir.NewArray(t)), nil
 }
 
 // FromSlice returns a tensor that uses data as its memory, in row-major order. It is an error if the shape does
@@ -120,7 +166,7 @@ func wrap[T Element](data []T, shape []int) *Tensor {
 		return Zeros(dtypeOf[T](), shape...)
 	}
 	t := ir.Type{DType: ir.DType(dtypeOf[T]()), Shape: shape}
-	return &Tensor{ir.Array{Type: t, Data: unsafe.Pointer(unsafe.SliceData(data))}}
+	return newTensor(ir.Array{Type: t, Data: unsafe.Pointer(unsafe.SliceData(data))})
 }
 
 // checkShape refuses negative sizes and shapes whose element count overflows.
@@ -169,19 +215,19 @@ func elements[T Element](t *Tensor) []T {
 	if want := dtypeOf[T](); t.DType() != want {
 		panic(fmt.Sprintf("tarn: the tensor's elements are %v, not %v; convert it with Cast", t.DType(), want))
 	}
-	return ir.Slice[T](t.array)
+	return ir.Slice[T](t.write())
 }
 
 // Float returns element i, counted in row-major order, as a float64; a bool is 0 or 1.
 func (t *Tensor) Float(i int) float64 {
 	t.checkIndex(i)
-	return t.array.Float(i)
+	return t.read().Float(i)
 }
 
 // SetFloat stores v, rounded to the dtype, as element i, counted in row-major order.
 func (t *Tensor) SetFloat(i int, v float64) {
 	t.checkIndex(i)
-	t.array.SetFloat(i, v)
+	t.write().SetFloat(i, v)
 }
 
 func (t *Tensor) checkIndex(i int) {
@@ -195,14 +241,15 @@ func (t *Tensor) Item() float64 {
 	if t.Size() != 1 {
 		panic(fmt.Sprintf("tarn: Item of a tensor of shape %s, which does not hold exactly one element", ir.ShapeString(t.array.Shape)))
 	}
-	return t.array.Float(0)
+	return t.read().Float(0)
 }
 
 // Floats returns all elements as float64, in a new slice.
 func (t *Tensor) Floats() []float64 {
 	out := make([]float64, t.Size())
+	a := t.read()
 	for i := range out {
-		out[i] = t.array.Float(i)
+		out[i] = a.Float(i)
 	}
 	return out
 }
@@ -210,7 +257,7 @@ func (t *Tensor) Floats() []float64 {
 // Clone returns a copy with its own memory.
 func (t *Tensor) Clone() *Tensor {
 	c := Zeros(t.DType(), t.array.Shape...)
-	copy(c.array.Raw(), t.array.Raw())
+	copy(c.array.Raw(), t.read().Raw())
 	return c
 }
 
@@ -222,7 +269,9 @@ func (t *Tensor) CopyFrom(src *Tensor) error {
 	if !t.array.Type.Equal(src.array.Type) {
 		return fmt.Errorf("tarn: CopyFrom: cannot copy %v into %v", src.array.Type, t.array.Type)
 	}
-	copy(t.array.Raw(), src.array.Raw())
+	from := src.read()
+	t.storage.Drop()
+	copy(t.array.Raw(), from.Raw())
 	return nil
 }
 
@@ -232,7 +281,7 @@ func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tarn: Reshape: %w", err)
 	}
-	return &Tensor{ir.Array{Type: reshaped, Data: t.array.Data}}, nil
+	return &Tensor{ir.Array{Type: reshaped, Data: t.array.Data}, t.storage}, nil
 }
 
 // Cast returns a copy with elements converted to dtype: floats are truncated to integers, rounded to the nearest number of a shorter float type, of
@@ -245,11 +294,11 @@ func (t *Tensor) Cast(dtype DType) *Tensor {
 
 // fill stores the elements of src, which has as many, converted to the dtype of t.
 func (t *Tensor) fill(src *Tensor) {
-	irop.Cast{To: t.array.DType}.Eval(t.array, []ir.Array{src.array})
+	irop.Cast{To: t.array.DType}.Eval(t.write(), []ir.Array{src.read()})
 }
 
 // Raw returns the memory of the elements, in the machine's byte order, sharing it.
-func (t *Tensor) Raw() []byte { return t.array.Raw() }
+func (t *Tensor) Raw() []byte { return t.write().Raw() }
 
 // Equal reports whether t and u have one dtype, one shape and elements that differ by at most
 // tolerance + tolerance*|u|. A NaN equals a NaN, and an infinity only itself.
@@ -261,6 +310,8 @@ func (t *Tensor) Diff(u *Tensor, tolerance float64) string {
 		return fmt.Sprintf("types differ: %v and %v", t.array.Type, u.array.Type)
 	}
 	first, count := -1, 0
+	t.read()
+	u.read()
 	for i := range t.Size() {
 		if !t.elementEqual(u, i, tolerance) {
 			if first < 0 {
@@ -298,6 +349,7 @@ func (t *Tensor) String() string {
 		b.WriteString("[]")
 		return b.String()
 	}
+	t.read()
 	t.print(&b, 0, 0, 1)
 	return b.String()
 }

@@ -15,11 +15,14 @@ func init() {
 			return nil, err
 		}
 		t := translate(g, names, named, nil, nil)
-		out := &shown.Translation{Graph: t.graph, Outputs: names, Values: t.variables}
+		out := &shown.Translation{Graph: t.graph, Outputs: names, Values: memoryOf(t.params)}
 		for _, in := range t.inputs {
 			out.Inputs = append(out.Inputs, in.name)
 		}
 		for _, p := range t.params {
+			if err := p.tensor.Fetch(); err != nil {
+				return nil, err
+			}
 			out.Params = append(out.Params, p)
 		}
 		return out, nil

@@ -31,7 +31,7 @@ func (m *mapping) inBody(c *control, b *Graph, in, states, parts []mapped) *mapp
 		op, ok := v.op.(argumentOp)
 		if !ok {
 			if number, ok := v.op.(constOp); ok && v.Rank() == 0 {
-				return mapped{v: b.scalar(&Tensor{number.Array})}
+				return mapped{v: b.scalar(newTensor(number.Array))}
 			}
 			return mapped{v: b.leaf(v.op, v.typ)}
 		}

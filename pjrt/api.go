@@ -5,6 +5,7 @@ package pjrt
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -138,9 +139,32 @@ type oneHandle struct {
 	h handle
 }
 
+// slot is an args struct that is used again, with the list that a call takes, so that a call allocates nothing.
+type slot[T any] struct {
+	args T
+	list [1]uintptr
+}
+
+// call calls a function of the table that is known to be there. h is the header within the args.
+func (s *slot[T]) call(a *api, fn int, h *header) error {
+	h.size = unsafe.Sizeof(s.args)
+	s.list[0] = uintptr(unsafe.Pointer(&s.args))
+	r, _, _ := purego.SyscallN(a.fn[fn], s.list[:]...)
+	runtime.KeepAlive(s)
+	if r == 0 {
+		return nil
+	}
+	return a.takeError(handle(r))
+}
+
+var oneHandles = sync.Pool{New: func() any { return new(slot[oneHandle]) }}
+
 func (a *api) on(fn int, h handle) error {
-	args := &oneHandle{h: h}
-	return call(a, fn, args, &args.header)
+	s := oneHandles.Get().(*slot[oneHandle])
+	s.args = oneHandle{h: h}
+	err := s.call(a, fn, &s.args.header)
+	oneHandles.Put(s)
+	return err
 }
 
 // await waits for an event and frees it. The goroutine's thread blocks in C meanwhile; other goroutines go on.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -113,11 +114,22 @@ type executable struct {
 	outputs int
 }
 
-// compileOptions is the serialized CompileOptionsProto: one replica on a device, and flags of XLA for this program.
-func compileOptions(device int, flags map[string]bool) []byte {
-	build := varintField(varintField(nil, 4, 1), 5, 1) // num_replicas, num_partitions
-	ids := bytesField(nil, 1, varint(nil, uint64(device)))
-	build = bytesField(build, 9, bytesField(varintField(varintField(nil, 1, 1), 2, 1), 3, ids)) // device_assignment
+// compileOptions is the serialized CompileOptionsProto: one program on devices, among which XLA's partitioner divides the work if there are several, and
+// flags of XLA for this program.
+func compileOptions(devices []int, flags map[string]bool) []byte {
+	n := uint64(len(devices))
+	build := varintField(varintField(nil, 4, 1), 5, n) // num_replicas, num_partitions
+	assignment := varintField(varintField(nil, 1, 1), 2, n)
+	for _, id := range devices { // a list of one replica for each partition
+		assignment = bytesField(assignment, 3, bytesField(nil, 1, varint(nil, uint64(id))))
+	}
+	if n > 1 {
+		build = varintField(build, 6, 1) // use_spmd_partitioning
+	}
+	build = bytesField(build, 9, assignment) // device_assignment
+	if n > 1 {
+		build = varintField(build, 19, 1) // use_shardy_partitioner
+	}
 	all := bytesField(nil, 3, build)
 	for name, v := range flags { // env_option_overrides, a map
 		n := uint64(0)
@@ -152,8 +164,8 @@ type program struct {
 }
 
 // compile compiles StableHLO as text.
-func (c *client) compile(text string, device int, flags map[string]bool) (*executable, error) {
-	code, format, options := []byte(text), []byte("mlir"), compileOptions(device, flags)
+func (c *client) compile(text string, devices []int, flags map[string]bool) (*executable, error) {
+	code, format, options := []byte(text), []byte("mlir"), compileOptions(devices, flags)
 	p := &program{code: unsafe.Pointer(&code[0]), codeSize: uintptr(len(code)), format: unsafe.Pointer(&format[0]), formatSize: uintptr(len(format))}
 	p.header.size = unsafe.Sizeof(*p)
 	args := &struct {
@@ -229,58 +241,90 @@ func (e *executable) close() error { return e.client.api.on(fnLoadedDestroy, e.h
 // kinds are the plugin's numbers of the element types.
 var kinds = [...]int32{ir.Bool: 1, ir.I32: 4, ir.I64: 5, ir.F32: 11, ir.F64: 12}
 
-// put copies an array to a device. It returns once the memory may be changed again.
-func (c *client) put(device handle, a ir.Array) (handle, error) {
-	dims := make([]int64, len(a.Shape)+1)
-	for i, d := range a.Shape {
-		dims[i] = int64(d)
-	}
-	args := &struct {
-		header
-		client       handle
-		data         unsafe.Pointer
-		kind         int32
-		_            int32
-		dims         unsafe.Pointer
-		numDims      uintptr
-		strides      unsafe.Pointer
-		numStrides   uintptr
-		semantics    int32 // 0: copied before the call returns
-		_            int32
-		device       handle
-		memory       handle
-		layout       uintptr
-		done, buffer handle
-		_            spare
-	}{client: c.h, data: a.Data, kind: kinds[a.DType], dims: unsafe.Pointer(&dims[0]), numDims: uintptr(len(a.Shape)), device: device}
-	if a.Size() == 0 {
-		args.data = unsafe.Pointer(&dims[0]) // nothing is read, and nil is refused
-	}
-	if err := call(c.api, fnBufferFromHost, args, &args.header); err != nil {
-		return 0, err
-	}
-	return args.buffer, c.api.await(args.done)
+// fromHost is PJRT_Client_BufferFromHostBuffer_Args.
+type fromHost struct {
+	header
+	client       handle
+	data         unsafe.Pointer
+	kind         int32
+	_            int32
+	dims         unsafe.Pointer
+	numDims      uintptr
+	strides      unsafe.Pointer
+	numStrides   uintptr
+	semantics    int32 // 0: copied before the call returns
+	_            int32
+	device       handle
+	memory       handle
+	layout       uintptr
+	done, buffer handle
+	_            spare
 }
 
-// get copies a buffer to an array and waits.
-func (c *client) get(buffer handle, a ir.Array) error {
-	if a.Size() == 0 {
+// fromHosts are slots with room for dims.
+var fromHosts = sync.Pool{New: func() any {
+	return &struct {
+		slot[fromHost]
+		dims []int64
+	}{dims: make([]int64, 1)}
+}}
+
+// put copies the elements at data, which have a type, to a device. It returns once the memory may be changed again.
+func (c *client) put(device handle, t ir.Type, data unsafe.Pointer) (handle, error) {
+	s := fromHosts.Get().(*struct {
+		slot[fromHost]
+		dims []int64
+	})
+	defer fromHosts.Put(s)
+	for len(s.dims) <= len(t.Shape) {
+		s.dims = append(s.dims, 0)
+	}
+	for i, d := range t.Shape {
+		s.dims[i] = int64(d)
+	}
+	s.args = fromHost{client: c.h, data: data, kind: kinds[t.DType], dims: unsafe.Pointer(&s.dims[0]), numDims: uintptr(len(t.Shape)), device: device}
+	if t.Size() == 0 {
+		s.args.data = unsafe.Pointer(&s.dims[0]) // nothing is read, and nil is refused
+	}
+	if err := s.call(c.api, fnBufferFromHost, &s.args.header); err != nil {
+		return 0, err
+	}
+	s.args.data = nil
+	if s.args.done != 0 {
+		if err := c.api.on(fnEventDestroy, s.args.done); err != nil {
+			return 0, err
+		}
+	}
+	return s.args.buffer, nil
+}
+
+// toHost is PJRT_Buffer_ToHostBuffer_Args.
+type toHost struct {
+	header
+	src    handle
+	layout uintptr
+	dst    unsafe.Pointer
+	size   uintptr
+	event  handle
+	_      spare
+}
+
+var toHosts = sync.Pool{New: func() any { return new(slot[toHost]) }}
+
+// get copies a buffer of some bytes to memory and waits.
+func (c *client) get(buffer handle, data unsafe.Pointer, bytes int) error {
+	if bytes == 0 {
 		return nil
 	}
-	args := &struct {
-		header
-		src    handle
-		layout uintptr
-		dst    unsafe.Pointer
-		size   uintptr
-		event  handle
-		_      spare
-	}{src: buffer, dst: a.Data, size: uintptr(a.Bytes())}
-	if err := call(c.api, fnToHost, args, &args.header); err != nil {
+	s := toHosts.Get().(*slot[toHost])
+	defer toHosts.Put(s)
+	s.args = toHost{src: buffer, dst: data, size: uintptr(bytes)}
+	if err := s.call(c.api, fnToHost, &s.args.header); err != nil {
 		return err
 	}
-	err := c.api.await(args.event)
-	runtime.KeepAlive(a.Data)
+	err := c.api.await(s.args.event)
+	s.args.dst = nil
+	runtime.KeepAlive(data)
 	return err
 }
 
@@ -315,37 +359,33 @@ type execute struct {
 	numDevices uintptr
 	numArgs    uintptr
 	outputs    unsafe.Pointer // [device][output], written
-	events     unsafe.Pointer // [device], written
+	events     unsafe.Pointer // [device], written; nil for none
 	device     handle
 	_          spare
 }
 
-// prepared is a run on one device: its memory is used again by every run.
+// prepared is a run on all devices of an engine: its memory is used again by every run.
 type prepared struct {
+	slot[execute]
 	client       *client
-	args         execute
 	options      executeOptions
-	in, out      []handle
-	event        [1]handle
-	inRow, outOf [1]unsafe.Pointer
+	in, out      [][]handle // [device][argument or result]
+	inRow, outOf []unsafe.Pointer
 }
 
-// prepare makes room for runs with so many arguments.
-func (e *executable) prepare(arguments int) *prepared {
-	p := &prepared{client: e.client, in: make([]handle, arguments), out: make([]handle, e.outputs)}
-	p.inRow[0], p.outOf[0] = unsafe.Pointer(unsafe.SliceData(p.in)), unsafe.Pointer(unsafe.SliceData(p.out))
+// prepare makes room for runs on a number of devices with a number of arguments.
+func (e *executable) prepare(devices, arguments int) *prepared {
+	p := &prepared{client: e.client}
+	for range devices {
+		in, out := make([]handle, arguments), make([]handle, e.outputs)
+		p.in, p.out = append(p.in, in), append(p.out, out)
+		p.inRow, p.outOf = append(p.inRow, unsafe.Pointer(unsafe.SliceData(in))), append(p.outOf, unsafe.Pointer(unsafe.SliceData(out)))
+	}
 	p.options.header.size = unsafe.Sizeof(p.options)
-	p.args = execute{executable: e.h, options: &p.options, arguments: unsafe.Pointer(&p.inRow[0]), numDevices: 1, numArgs: uintptr(arguments),
-		outputs: unsafe.Pointer(&p.outOf[0]), events: unsafe.Pointer(&p.event[0])}
+	p.args = execute{executable: e.h, options: &p.options, arguments: unsafe.Pointer(&p.inRow[0]), numDevices: uintptr(devices), numArgs: uintptr(arguments),
+		outputs: unsafe.Pointer(&p.outOf[0])}
 	return p
 }
 
-// run starts a run and waits for it. The outputs are handles that must be freed.
-func (p *prepared) run() error {
-	if err := call(p.client.api, fnExecute, &p.args, &p.args.header); err != nil {
-		return err
-	}
-	err := p.client.api.await(p.event[0])
-	p.event[0] = 0
-	return err
-}
+// run starts a run, and does not wait for it. The results are handles that must be freed.
+func (p *prepared) run() error { return p.call(p.client.api, fnExecute, &p.args.header) }

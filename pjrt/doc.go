@@ -21,6 +21,8 @@ type Options struct {
 	Plugin string
 	// Device is the number of the device among those of the plugin that this process can use.
 	Device int
+	// Devices is the number of devices, from Device on, that compute each program together; 0 is 1. See Engine.
+	Devices int
 	// MemoryFraction is the part of a GPU's memory that is taken at once and kept; 0 takes memory when it is needed.
 	MemoryFraction float64
 	// Settings are further settings of the plugin's client by their names, such as "allocator" for a GPU: strings, bools, ints, float64s

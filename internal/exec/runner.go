@@ -22,6 +22,9 @@ type Call struct {
 	Outputs []ir.Array      // memory for the outputs, which shares nothing with inputs, variables and each other
 	Step    int64           // the number of runs completed
 	Done    <-chan struct{} // closed to cancel the run
+
+	// For an engine with memory of its own: the storages of the inputs and outputs, whose memory on the host is that above. It stores the outputs there.
+	From, To []*Storage
 }
 
 // NewArrays returns memory for arrays of the given types, which starts at a cache line for each. Small arrays share a block.

@@ -12,15 +12,51 @@ import (
 )
 
 // Module is a program as text. The arguments of its function main are the variables, the inputs, and the number of the run as an i64
-// scalar. Its results are the values that are assigned, the outputs, and, if there are any, the flags, in one array of bools.
+// scalar. Its results are the values that are assigned, the outputs, the number of the next run, and, if there are any, the flags, in one array of
+// bools. The variables that are assigned and the number of the run give their memory to these results. If a flag is false, they keep their contents.
 type Module struct {
-	Text    string
-	Donated []int // by variable, the number of the result that may take its memory, or -1
+	Text string
 	// Flags are what may stop a run: the first is false if a Checked op found its operand's contents wrong, if Checked is true; the
 	// others are each false if a guard or a value to be assigned is not finite, in the order of Guards.
 	Flags   int
 	Checked bool
 	Guards  []*ir.Node
+}
+
+// Options say how a graph is written. The zero value is for one device.
+type Options struct {
+	// Devices is the number of devices that compute a program together. Each has all variables, and of the inputs that Split the part of its number along
+	// the first axis. What is computed is the same: XLA divides the work and adds the sums over what was divided.
+	Devices int
+}
+
+// Split reports whether an input is divided among devices: along its first axis, which is that of the examples in a batch.
+func (o Options) Split(t ir.Type) bool {
+	return o.Devices > 1 && len(t.Shape) > 0 && t.Shape[0] > 0 && t.Shape[0]%o.Devices == 0
+}
+
+// sharding says, as an attribute, how an array lies on the devices; "" if there is one device.
+func (o Options) sharding(rank int, split bool) string {
+	if o.Devices < 2 {
+		return ""
+	}
+	axes := make([]string, rank)
+	for i := range axes {
+		axes[i] = "{}"
+	}
+	if split {
+		axes[0] = `{"batch"}`
+	}
+	return "sdy.sharding = #sdy.sharding<@devices, [" + strings.Join(axes, ", ") + "]>"
+}
+
+// attributes puts attributes behind a type.
+func attributes(all ...string) string {
+	all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	if len(all) == 0 {
+		return ""
+	}
+	return " {" + strings.Join(all, ", ") + "}"
 }
 
 // scope is what has been written of a graph.
@@ -30,30 +66,30 @@ type scope struct {
 }
 
 // Lower writes a graph. The error says, for every op that cannot be written, its name and the user's place.
-func Lower(g *ir.Graph) (*Module, error) {
+func Lower(g *ir.Graph, o Options) (*Module, error) {
 	m := &Module{}
 	b := &text{}
 	s := &scope{known: map[*ir.Node]value{}}
 	var args []string
-	argument := func(n *ir.Node) value {
+	argument := func(n *ir.Node, attributes string) {
 		v := typeOf(n.Type)
 		v.name = fmt.Sprintf("%%arg%d", len(args))
-		args = append(args, v.name+": "+v.typ())
+		args = append(args, v.name+": "+v.typ()+attributes)
 		s.known[n] = v
-		return v
 	}
+	donated := func(result int) string { return fmt.Sprintf("tf.aliasing_output = %d : i32", result) }
 	for _, n := range g.Variables {
-		argument(n)
-		at := slices.IndexFunc(g.Assigns, func(a ir.Assign) bool { return a.Variable == n })
-		if m.Donated = append(m.Donated, at); at >= 0 {
-			args[len(args)-1] += fmt.Sprintf(" {tf.aliasing_output = %d : i32}", at)
+		alias := ""
+		if at := slices.IndexFunc(g.Assigns, func(a ir.Assign) bool { return a.Variable == n }); at >= 0 {
+			alias = donated(at)
 		}
+		argument(n, attributes(alias, o.sharding(len(n.Type.Shape), false)))
 	}
 	for _, n := range g.Inputs {
-		argument(n)
+		argument(n, attributes(o.sharding(len(n.Type.Shape), o.Split(n.Type))))
 	}
 	step := value{name: "%step", elem: "i64"}
-	args = append(args, "%step: tensor<i64>")
+	args = append(args, step.name+": "+step.typ()+attributes(donated(len(g.Assigns)+len(g.Outputs)), o.sharding(0, false)))
 	for _, n := range g.Nodes {
 		if _, ok := n.Op.(ir.Step); ok {
 			s.known[n] = step
@@ -64,17 +100,31 @@ func Lower(g *ir.Graph) (*Module, error) {
 		return nil, errors.Join(b.refused...)
 	}
 	var results []value
+	flags := b.flags(g, s, m)
+	store := func(next, before value) value { return next }
+	if m.Flags > 0 {
+		fine := b.all(flags)
+		store = func(next, before value) value { return b.choose(fine, next, before) }
+	}
 	for _, a := range g.Assigns {
-		results = append(results, s.known[a.Value])
+		results = append(results, store(s.known[a.Value], s.known[a.Variable]))
 	}
 	for _, n := range g.Outputs {
 		results = append(results, s.known[n])
 	}
-	if flags := b.flags(g, s, m); m.Flags > 0 {
+	results = append(results, store(b.op("add", step, b.num(1, step)), step))
+	if m.Flags > 0 {
 		results = append(results, flags)
 	}
-	m.Text = fmt.Sprintf("module @tarn {\nfunc.func public @main(%s) -> (%s) {\n%s  return %s : %s\n}\n}\n",
-		strings.Join(args, ", "), types(results), b, names(results), types(results))
+	header, returned := "module @tarn {\n", make([]string, len(results))
+	if o.Devices > 1 {
+		header = fmt.Sprintf("module @tarn attributes {mhlo.num_partitions = %d : i32, mhlo.num_replicas = 1 : i32} {\nsdy.mesh @devices = <[\"batch\"=%[1]d]>\n", o.Devices)
+	}
+	for i, v := range results {
+		returned[i] = v.typ() + attributes(o.sharding(len(v.shape), false))
+	}
+	m.Text = fmt.Sprintf("%sfunc.func public @main(%s) -> (%s) {\n%s  return %s : %s\n}\n}\n",
+		header, strings.Join(args, ", "), strings.Join(returned, ", "), b, names(results), types(results))
 	return m, nil
 }
 

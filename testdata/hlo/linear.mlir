@@ -1,5 +1,5 @@
 module @tarn {
-func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %arg1: tensor<4x3xf32>, %step: tensor<i64>) -> (tensor<3x2xf32>, tensor<f32>, tensor<2xi1>) {
+func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %arg1: tensor<4x3xf32>, %step: tensor<i64> {tf.aliasing_output = 2 : i32}) -> (tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<2xi1>) {
   %v1 = stablehlo.dot_general %arg1, %arg0, batching_dims = [] x [], contracting_dims = [1] x [0], precision = [HIGHEST, HIGHEST] : (tensor<4x3xf32>, tensor<3x2xf32>) -> tensor<4x2xf32>
   %v2 = stablehlo.multiply %v1, %v1 : tensor<4x2xf32>
   %v3 = stablehlo.constant dense<0x00000000> : tensor<f32>
@@ -28,6 +28,12 @@ func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %a
   %v26 = stablehlo.reshape %v19 : (tensor<i1>) -> tensor<1xi1>
   %v27 = stablehlo.reshape %v25 : (tensor<i1>) -> tensor<1xi1>
   %v28 = stablehlo.concatenate %v26, %v27, dim = 0 : (tensor<1xi1>, tensor<1xi1>) -> tensor<2xi1>
-  return %v18, %v6, %v28 : tensor<3x2xf32>, tensor<f32>, tensor<2xi1>
+  %v29 = stablehlo.constant dense<true> : tensor<i1>
+  %v30 = stablehlo.reduce(%v28 init: %v29) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
+  %v31 = stablehlo.select %v30, %v18, %arg0 : tensor<i1>, tensor<3x2xf32>
+  %v32 = stablehlo.constant dense<1> : tensor<i64>
+  %v33 = stablehlo.add %step, %v32 : tensor<i64>
+  %v34 = stablehlo.select %v30, %v33, %step : tensor<i1>, tensor<i64>
+  return %v31, %v6, %v34, %v28 : tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<2xi1>
 }
 }
