@@ -265,7 +265,7 @@ var mayImport = []struct {
 	{"internal/exec", []string{"internal/..."}},
 	{"internal/bench", []string{".", "nn", "optim", "minimize/...", "data/...", "train/...", "internal/cpu", "internal/file", "internal/list", "internal/plot", "internal/version"}},
 	{"internal/hlo", []string{"internal/ir", "internal/scalar", "internal/rng"}},
-	{"pjrt", []string{"internal/exec", "internal/hlo", "internal/ir", "internal/pool"}},
+	{"pjrt", []string{".", "internal/exec", "internal/hlo", "internal/ir", "internal/pool"}},
 	{".", []string{"internal/..."}},
 	{"tarntest", []string{"."}},
 	{"nn", []string{"."}},
@@ -287,7 +287,7 @@ var mayImport = []struct {
 	{"interop/onnx", []string{".", "internal/file", "internal/ir/...", "internal/limit", "internal/scalar", "internal/translate"}}, // it writes graphs as the compiler sees them
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/half", "internal/limit", "internal/list", "internal/pattern"}},
 	{"train/...", []string{".", "nn", "optim", "data/...", "dist", "interop/...", "train/...", "watch", "doctor", "internal/file", "internal/list", "internal/plot"}},
-	{"cmd/...", []string{".", "predict", "fit/...", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
+	{"cmd/...", []string{".", "predict", "fit/...", "serve", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "board", "dist/...", "pjrt", "internal/bench", "internal/cpu", "internal/decimal", "internal/file", "internal/limit", "internal/list", "internal/plot", "internal/version", "cmd/..."}},
 	{"examples/...", []string{".", "nn", "optim", "curvature", "minimize/...", "data/...", "interop/...", "train/...", "watch", "doctor/...", "predict", "fit", "serve", "dist/..."}},
 }
 

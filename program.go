@@ -79,11 +79,11 @@ var errNoProgram = errors.New("tarn: the program is nil or was not made by Compi
 
 // Compile turns the part of g that the outputs and updates need into a Program. The error holds every independent mistake
 // that was made while g was built, each with its place in the source: see GraphError. Updates that are attached to what the
-// program computes are added, see Graph.Attach. The program runs on the CPU, or on the engine of Use.
+// program computes are added, see Graph.Attach. The program runs on the CPU, or on the engine of Use or of TARN_ENGINE.
 func Compile(g *Graph, outputs Outputs, updates ...Update) (*Program, error) {
-	var e Engine
-	if used := inUse.Load(); used != nil {
-		e = *used
+	e, err := engineInUse()
+	if err != nil {
+		return nil, err
 	}
 	return compile(e, g, outputs, updates)
 }

@@ -62,6 +62,7 @@ type Batches struct {
 	size    int
 	options Options
 	err     error
+	ready   func(*Batch) error // see Prepared
 }
 
 // Batch is some examples of a set, converted to tensors. It is valid until the loop asks for the next batch, whose
@@ -126,6 +127,22 @@ func (b *Batches) check() error {
 		return fmt.Errorf("data: batches cannot begin at %+v", o.Start)
 	}
 	return nil
+}
+
+// Prepared returns the batches with f called for each as soon as it is prepared, in the background and some batches ahead of the loop, which an error of f ends. The
+// tensors do not change until the loop is done with the batch.
+func (b *Batches) Prepared(f func(*Batch) error) *Batches {
+	c := *b
+	c.ready = f
+	return &c
+}
+
+// dealTo has d fill a slot.
+func (b *Batches) dealTo(d walker, s *slot) (more bool, err error) {
+	if more, err = d.deal(s); more && err == nil && b.ready != nil {
+		err = b.ready(&s.batch)
+	}
+	return more, err
 }
 
 // Err returns the error of the options, if any.
@@ -239,7 +256,7 @@ func (b *Batches) prepare(ctx context.Context, start Position, end int) (next fu
 	if depth < 0 {
 		d, s := b.walker(ctx, start, end), b.slot()
 		return func() (*Batch, error) {
-			if more, err := d.deal(s); !more || err != nil {
+			if more, err := b.dealTo(d, s); !more || err != nil {
 				return nil, err
 			}
 			return &s.batch, nil
@@ -271,7 +288,7 @@ func (b *Batches) prepare(ctx context.Context, start Position, end int) (next fu
 				if ctx.Err() != nil {
 					return
 				}
-				more, err := d.deal(s)
+				more, err := b.dealTo(d, s)
 				if failed = err; !more || err != nil {
 					return
 				}

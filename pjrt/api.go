@@ -48,8 +48,10 @@ const (
 	fnExecute            = 55
 	fnBufferDestroy      = 58
 	fnToHost             = 70
+	fnReadyEvent         = 72
+	fnUnsafePointer      = 73
 	fnMemoryStats        = 96
-	fnNeeded             = fnToHost // the last that must be there
+	fnNeeded             = fnUnsafePointer // the last that must be there
 )
 
 // api is a loaded plugin.

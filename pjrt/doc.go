@@ -6,12 +6,56 @@
 //	...
 //	tarn.Use(engine) // all programs compiled from here on
 //
+// or, without a line of code beside the import, the environment variable TARN_ENGINE=pjrt: see Parse.
+//
 // Everything else stays as it is: models, losses, optimizers, package train. A program for the engine is translated to StableHLO, with all
-// of a training step in one computation. Params are copied to the device for a run and back after it. An op that the engine does not have
+// of a training step in one computation. Params and results stay on the device, and move when their tensors are read. An op that the engine does not have
 // is an error of Compile, which names it and its place.
 package pjrt
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/seed-49005b45/tarn"
+)
+
+func init() {
+	tarn.RegisterEngine("pjrt", func(settings string) (tarn.Engine, error) {
+		o, err := Parse(settings)
+		if err != nil {
+			return nil, err
+		}
+		e, err := Open(o)
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	})
+}
+
+// Parse returns the options that stand behind "pjrt:" in the name of an engine: what Options.Plugin takes, a colon, and the number of devices, each of which may
+// be missing, as in "cuda", "cuda:4", "4" or "/opt/plugin.so:2".
+func Parse(settings string) (Options, error) {
+	var o Options
+	plugin, number := settings, ""
+	if at := strings.LastIndexByte(settings, ':'); at >= 0 {
+		plugin, number = settings[:at], settings[at+1:]
+	} else if _, err := strconv.Atoi(settings); err == nil {
+		plugin, number = "", settings
+	}
+	o.Plugin = plugin
+	if number == "" {
+		return o, nil
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		return o, fmt.Errorf("pjrt: the number of devices in %q is %q and should be a whole number of at least 1", settings, number)
+	}
+	o.Devices = n
+	return o, nil
+}
 
 // Options says which plugin is opened, and how. The zero value opens the plugin that is found, for its first device.
 type Options struct {

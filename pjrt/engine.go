@@ -52,6 +52,8 @@ func Open(o Options) (*Engine, error) {
 		}
 	case is(file, "cpu") && o.Devices > 1: // as many as are asked for: they share the cores
 		settings["cpu_device_count"] = o.Device + o.Devices
+	case is(file, "cpu"): // to compute in a thread of its own takes a small program longer than the computation
+		settings["asynchronous"] = false
 	}
 	maps.Copy(settings, o.Settings)
 	c, err := a.newClient(settings)
@@ -62,6 +64,8 @@ func Open(o Options) (*Engine, error) {
 	e.all, err = c.describe()
 	switch n := o.Device + max(1, o.Devices); {
 	case err != nil:
+	case slices.ContainsFunc(platforms, func(p platform) bool { return p.name == o.Plugin }) && c.platform != o.Plugin:
+		err = fmt.Errorf("pjrt: %s is a plugin for %s and not for %s; set %s to the file of one", file, c.platform, o.Plugin, variable)
 	case o.Device < 0 || o.Device >= len(e.all):
 		err = fmt.Errorf("pjrt: there is no device %d; %s has %d", o.Device, c.platform, len(e.all))
 	case n > len(e.all):

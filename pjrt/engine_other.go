@@ -27,4 +27,6 @@ func (e *Engine) Devices() []Device { return nil }
 func (e *Engine) String() string { return "pjrt" }
 
 // Load returns an error.
-func (e *Engine) Load(g *ir.Graph, variables []*exec.Storage) (exec.Runner, error) { return nil, errSystem }
+func (e *Engine) Load(g *ir.Graph, variables []*exec.Storage) (exec.Runner, error) {
+	return nil, errSystem
+}

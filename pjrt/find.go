@@ -1,7 +1,6 @@
 package pjrt
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,7 +29,12 @@ const variable = "TARN_PJRT_PLUGIN"
 
 // Find returns the file of the plugin that Open opens for Options.Plugin.
 func Find(plugin string) (file string, err error) {
-	plugin = cmp.Or(plugin, os.Getenv(variable))
+	fallback := ""
+	if set := os.Getenv(variable); plugin == "" {
+		plugin = set
+	} else if strings.ContainsRune(set, filepath.Separator) {
+		fallback = set
+	}
 	wanted := platforms
 	if at := slices.IndexFunc(platforms, func(p platform) bool { return p.name == plugin }); at >= 0 {
 		wanted = platforms[at : at+1]
@@ -56,6 +60,10 @@ func Find(plugin string) (file string, err error) {
 			}
 		}
 		get = append(get, fmt.Sprintf("pip install %q", p.get))
+	}
+	if fallback != "" { // Open refuses it if it is for another platform
+		_, err := os.Stat(fallback)
+		return fallback, err
 	}
 	where := "no folder of Python packages was found"
 	if len(looked) > 0 {

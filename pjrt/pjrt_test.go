@@ -65,6 +65,7 @@ func TestFind(t *testing.T) {
 		{name: "the variable's platform", venv: "venv", path: "gpu/bin", variable: "cpu", want: cpu},
 		{name: "the variable's file", variable: own, want: own},
 		{name: "the option before the variable", venv: "venv", variable: own, plugin: "cpu", want: cpu},
+		{name: "the variable's file if no other is found", venv: "venv", variable: own, plugin: "tpu", want: own},
 		{name: "none of that platform", venv: "venv", plugin: "tpu", report: `there is no plugin for tpu: looked in ` + filepath.Join(root, "venv")},
 		{name: "how to get it", venv: "venv", plugin: "tpu", report: `pip install "libtpu", or set TARN_PJRT_PLUGIN to its file`},
 		{name: "no Python", report: "no folder of Python packages was found"},

@@ -24,6 +24,7 @@ type Eval struct {
 	build    Build
 	programs []*program
 	result   Result
+	ahead    ahead
 }
 
 // NewEval makes an evaluation of what build describes, which is the function that NewStepOf takes. Its graphs are marked
@@ -54,6 +55,7 @@ func (e *Eval) programFor(n int) (*program, error) {
 	}
 	p.size = n
 	e.programs = append(e.programs, p)
+	e.ahead.need(p)
 	return p, nil
 }
 
@@ -113,7 +115,7 @@ func (e *Eval) explain(ctx context.Context, set data.Source, size int) error {
 
 // Over evaluates one batch after the other, as Step.Over trains. Padding (data.Pad) counts in the loss like any example.
 func (e *Eval) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Result, error] {
-	return over(ctx, batches, e.take)
+	return over(ctx, batches.Prepared(e.ahead.upload), e.take)
 }
 
 // Measure evaluates the model over a whole data set or an epoch of a stream, in batches of the given size and a last one of what is left, so that

@@ -401,6 +401,8 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 	taking := ctx
 	if l.Shards != nil {
 		taking = context.WithoutCancel(ctx) // the ranks are interrupted together, by the step
+	} else {
+		batches = batches.Prepared(l.step.ahead.upload)
 	}
 	p := Progress{Epoch: l.at.Position.Epoch + 1, Epochs: l.Epochs, Batches: batches.PerEpoch()}
 	for b, err := range batches.Epoch(taking, l.at.Position.Epoch) {

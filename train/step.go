@@ -7,6 +7,8 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"slices"
+	"sync/atomic"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
@@ -76,6 +78,7 @@ type Step struct {
 	taken     int64   // runs of this step
 	timing    timing
 	sharded   *sharded // nil without Shards
+	ahead     ahead
 	offset    int      // the row of the batch that is the first of the inputs being explained
 }
 
@@ -200,6 +203,7 @@ func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error
 	}
 	p.size, p.updates, p.mode, p.instruments = n, updates, mode, instruments
 	s.programs = append(s.programs, p)
+	s.ahead.need(p)
 	return p, nil
 }
 
@@ -260,6 +264,39 @@ func compile(g *tarn.Graph, outputs tarn.Outputs, updates ...tarn.Update) (*prog
 	return &program{program: compiled, names: names, inputs: make([]*tarn.Tensor, len(names)), results: tarn.Results{}}, nil
 }
 
+// ahead copies batches to an accelerator while the steps before them run.
+type ahead struct{ names atomic.Pointer[[]string] }
+
+// need adds the inputs of a program to what is copied.
+func (a *ahead) need(p *program) {
+	var names []string
+	if before := a.names.Load(); before != nil {
+		names = slices.Clone(*before)
+	}
+	for _, name := range p.names {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	a.names.Store(&names)
+}
+
+// upload begins to copy what programs need of a batch.
+func (a *ahead) upload(b *data.Batch) error {
+	names := a.names.Load()
+	if names == nil {
+		return nil
+	}
+	for _, name := range *names {
+		if t := b.Tensor(name); t != nil {
+			if err := tarn.Upload(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // bind finds the program's inputs among the fields of a batch.
 func (p *program) bind(b *data.Batch) error {
 	for i, name := range p.names {
@@ -278,6 +315,9 @@ func (p *program) run(ctx context.Context, runs int64, into *Result, inputs []*t
 		err = times.run(ctx, p.program, p.results, inputs)
 	} else {
 		err = p.program.RunInto(ctx, p.results, inputs...)
+	}
+	if err == nil {
+		err = p.results["loss"].Fetch()
 	}
 	if err != nil {
 		*into = Result{Run: runs, Loss: math.NaN(), Skipped: true}
@@ -457,6 +497,9 @@ func canceled(ctx context.Context, err error) bool {
 //		fmt.Println(r.Run, r.Loss)
 //	}
 func (s *Step) Over(ctx context.Context, batches *data.Batches) iter.Seq2[*Result, error] {
+	if s.Shards == nil {
+		batches = batches.Prepared(s.ahead.upload)
+	}
 	return over(ctx, batches, s.take)
 }
 

@@ -25,6 +25,7 @@ type benchCommand struct {
 	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; internal/bench/peers/setup.sh in the source makes an environment with them."`
 	Level     string   `placeholder:"LEVEL" help:"Measure with the kernels of another level, as TARN_CPU chooses, and hold --peers to its instructions: avx2 on processors with AVX-512."`
 	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
+	engineFlags
 
 	level cpu.Level // of Level
 }
@@ -52,7 +53,7 @@ func (c *benchCommand) Validate() error {
 
 // Run measures.
 func (c *benchCommand) Run(env *environment) error {
-	options := bench.Options{Threads: c.Threads, JSON: c.JSON, Here: c.Here, Level: c.Level}
+	options := bench.Options{Threads: c.Threads, Engine: c.Engine, JSON: c.JSON, Here: c.Here, Level: c.Level}
 	if c.Level != "" {
 		defer cpu.Force(cpu.Current())
 		if err := cpu.Force(c.level); err != nil {

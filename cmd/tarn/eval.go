@@ -19,6 +19,7 @@ import (
 // evalCommand has the arguments of eval.
 type evalCommand struct {
 	Dir string `arg:"" name:"run" help:"Folder of a run of train mnist or train gpt."`
+	engineFlags
 }
 
 // Run measures the network on held-out data.

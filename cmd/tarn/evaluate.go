@@ -23,6 +23,7 @@ type evaluateCommand struct {
 	File  string `arg:"" help:"A table with the model's columns and the target: CSV, TSV, Parquet, or FILE#TABLE of an SQLite database; - is the standard input."`
 	By    names  `placeholder:"COLUMN,..." help:"Also say how good the answers are for each value of these columns, which the model need not read."`
 	dialectFlags
+	engineFlags
 	Report    string `placeholder:"DIR" help:"Folder for a report: a page, the same as JSON, pictures and a model card."`
 	JSON      bool   `name:"json" help:"Print everything as JSON."`
 	FailUnder bounds `placeholder:"METRIC=VALUE,..." help:"Fail with exit code 1 if a metric is worse, as in auc=0.85,accuracy=0.8: below the value, or above it if smaller is better, as of rmse, mae, log-loss and calibration-error."`

@@ -36,6 +36,7 @@ type fitCommand struct {
 	networkFlags
 	dialectFlags
 	mediaFlags
+	engineFlags
 	Time   string `placeholder:"2m" help:"Stop learning after this time and keep what has been learned so far. The result then depends on the speed of the machine. With --horizon: the column of times."`
 	DryRun bool   `help:"Say what the columns are and how the rows are split, and learn nothing."`
 	Schema string `placeholder:"FILE" help:"Take what the columns are from a file, as --dry-run --json prints it, instead of finding it out."`

@@ -22,6 +22,7 @@ type generateCommand struct {
 	TopK        int     `name:"top-k" default:"0" help:"Draw among this number of the likeliest characters; 0 means all."`
 	Seed        uint64  `default:"1" help:"Seed of the draws."`
 	Threads     int     `placeholder:"N" help:"Number of processor cores to use; all by default."`
+	engineFlags
 }
 
 // Validate checks the flags; kong calls it.

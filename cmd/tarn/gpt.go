@@ -41,6 +41,7 @@ type gptCommand struct {
 
 	precisionFlag
 	rankFlags
+	engineFlags
 	lookFlags
 }
 

@@ -19,6 +19,7 @@ type linregCommand struct {
 	Seed  uint64  `default:"1" help:"Seed of the data."`
 
 	DryRun bool `help:"Print what the training would take, of memory and of time, and end."`
+	engineFlags
 }
 
 // Validate checks the flags; kong calls it.

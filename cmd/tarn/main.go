@@ -149,6 +149,9 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 	if env.ranks() > 1 && !slices.ContainsFunc(shared, func(c string) bool { return strings.HasPrefix(parsed.Command()+" ", c+" ") }) {
 		return complain(ctx, stderr, usageError{fmt.Errorf("%d processes were started, and only %s share their work between processes", env.ranks(), list.Names(shared))}), true
 	}
+	if err := useEngine(parsed); err != nil {
+		return complain(ctx, stderr, err), true
+	}
 	if err := parsed.Run(env); err != nil {
 		var common agreedError
 		return complain(ctx, stderr, err), errors.As(err, &common)

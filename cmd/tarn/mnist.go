@@ -37,6 +37,7 @@ type mnistCommand struct {
 
 	precisionFlag
 	rankFlags
+	engineFlags
 	lookFlags
 }
 

@@ -35,6 +35,7 @@ type predictCommand struct {
 	Explain bool   `help:"Also write the share of each column in the answer. That takes some hundred times as long."`
 	Strict  bool   `help:"Fail at a row with a word that was never seen in training, instead of counting it."`
 	dialectFlags
+	engineFlags
 	Force bool `help:"Replace the file of --out if it is there already."`
 	Limit int  `default:"256" placeholder:"MIB" help:"Largest size to which a file of images may unpack, in MiB; a pixel of a picture counts 8 bytes (256)."`
 }

@@ -32,6 +32,7 @@ type searchCommand struct {
 	Resume bool          `help:"Go on with the trials that are there."`
 	dataFlags
 	dialectFlags
+	engineFlags
 	JSON  bool `name:"json" help:"Print the result as JSON."`
 	Force bool `help:"Begin anew, and replace the files that are there."`
 	Quiet bool `short:"q" help:"Say nothing but errors and the best command."`

@@ -38,6 +38,7 @@ type serveCommand struct {
 	Cert      string        `placeholder:"FILE" help:"Certificate for TLS, as PEM; with --key."`
 	Key       string        `placeholder:"FILE" help:"Private key of --cert, as PEM."`
 	Log       string        `enum:"none,text,json" default:"none" placeholder:"FORM" help:"Write a line for each request to the standard error: none, text or json; never values of rows (none)."`
+	engineFlags
 }
 
 // Validate checks the flags; kong calls it.

@@ -200,8 +200,9 @@ func TestProcesses(t *testing.T) {
 }
 
 func TestMeasure(t *testing.T) {
+	done := func() error { return nil }
 	firsts, steps := 0, 0
-	got, err := measure(t.Context(), func() error { firsts++; return nil }, func() error { steps++; time.Sleep(time.Millisecond); return nil })
+	got, err := measure(t.Context(), func() error { firsts++; return nil }, func() error { steps++; time.Sleep(time.Millisecond); return nil }, done)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,15 +216,15 @@ func TestMeasure(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	fail := func() error { return broken }
-	if _, err := measure(t.Context(), fail, fail); err != broken {
+	if _, err := measure(t.Context(), fail, fail, done); err != broken {
 		t.Errorf("error %v, want that of the first step", err)
 	}
-	if _, err := measure(t.Context(), func() error { return nil }, fail); err != broken {
+	if _, err := measure(t.Context(), done, fail, done); err != broken {
 		t.Errorf("error %v, want that of the step", err)
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := measure(canceled, func() error { return nil }, func() error { return nil }); err != context.Canceled {
+	if _, err := measure(canceled, done, done, done); err != context.Canceled {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }

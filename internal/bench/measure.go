@@ -27,8 +27,8 @@ type timing struct {
 	samples []float64 // seconds a step, of the quietest try
 }
 
-// measure times step, of which first is the first call.
-func measure(ctx context.Context, first, step func() error) (timing, error) {
+// measure times step, of which first is the first call. On an accelerator a step may return before it is finished: wait waits for it.
+func measure(ctx context.Context, first, step, wait func() error) (timing, error) {
 	var t timing
 	start := time.Now()
 	if err := first(); err != nil {
@@ -39,7 +39,11 @@ func measure(ctx context.Context, first, step func() error) (timing, error) {
 	start = time.Now()
 	for n := 0; n < warmUpRuns || time.Since(start) < warmUp; n++ {
 		begin := time.Now()
-		if err := step(); err != nil {
+		err := step()
+		if err == nil {
+			err = wait()
+		}
+		if err != nil {
 			return t, err
 		}
 		fastest = min(fastest, time.Since(begin))
@@ -51,7 +55,7 @@ func measure(ctx context.Context, first, step func() error) (timing, error) {
 	least := 2.0
 	for range tries {
 		before := machineUse()
-		samples, err := sample(ctx, step, inner)
+		samples, err := sample(ctx, step, wait, inner)
 		if err != nil {
 			return t, err
 		}
@@ -71,7 +75,7 @@ func repeats(step time.Duration) int {
 }
 
 // sample takes samples of inner steps, in seconds a step.
-func sample(ctx context.Context, step func() error, inner int) ([]float64, error) {
+func sample(ctx context.Context, step, wait func() error, inner int) ([]float64, error) {
 	var samples []float64
 	for start := time.Now(); len(samples) < minSamples || len(samples) < maxSamples && time.Since(start) < budget; {
 		begin := time.Now()
@@ -79,6 +83,9 @@ func sample(ctx context.Context, step func() error, inner int) ([]float64, error
 			if err := step(); err != nil {
 				return nil, err
 			}
+		}
+		if err := wait(); err != nil {
+			return nil, err
 		}
 		samples = append(samples, time.Since(begin).Seconds()/float64(inner))
 		if err := context.Cause(ctx); err != nil {

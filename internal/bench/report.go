@@ -64,6 +64,9 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 	if o.Level != "" {
 		report.Machine.Level, report.Held = o.Level, p.environment
 	}
+	if o.Engine != "" {
+		report.Versions["Tarn's engine"] = o.Engine
+	}
 	for _, load := range list {
 		if err = report.compare(ctx, w, o, p, load); err != nil {
 			break

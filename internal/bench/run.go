@@ -33,6 +33,7 @@ func Self(ctx context.Context, arguments ...string) (*exec.Cmd, error) {
 // Options says how to run workloads. The zero value measures each in a process of its own, on all processors.
 type Options struct {
 	Threads int     // goroutines that run at the same time; 0 means all processors
+	Engine  string  // the engine that this process uses and those that it starts shall use, for tarn.OpenEngine; empty for the usual one
 	JSON    bool    // write JSON lines instead of a table
 	Here    bool    // measure in this process, one workload after the other, as for a profiler
 	Level   string  // of the kernels, for processes and peers; empty means the usual one. This process must be at it already
@@ -103,6 +104,7 @@ func (load workload) gflops(r Result) float64 { return rounded(load.flop / r.Med
 type begun struct {
 	first  func() error // the first step, which compiles
 	step   func() error // those after it
+	wait   func() error // waits until the last step is finished
 	out    tarn.Results // of the last step
 	counts counts       // of the last step, if it was a search
 }
@@ -123,6 +125,14 @@ func (load workload) start() (*begun, error) {
 		}
 		return err
 	}
+	b.wait = func() error {
+		for _, t := range b.out {
+			if err := t.Fetch(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	b.first = func() (err error) {
 		if job.trace != nil {
 			program, err = job.trace()
@@ -132,7 +142,10 @@ func (load workload) start() (*begun, error) {
 		if err != nil {
 			return err
 		}
-		return b.step()
+		if err := b.step(); err != nil {
+			return err
+		}
+		return b.wait()
 	}
 	return b, nil
 }
@@ -142,7 +155,7 @@ func (load workload) measure(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	t, err := measure(ctx, b.first, b.step)
+	t, err := measure(ctx, b.first, b.step, b.wait)
 	if err != nil {
 		return Result{}, err
 	}
@@ -162,6 +175,9 @@ func (o Options) command(ctx context.Context, arguments ...string) (*exec.Cmd, e
 	arguments = append(arguments, "--threads", strconv.Itoa(o.threads()))
 	if o.Level != "" {
 		arguments = append(arguments, "--level", o.Level)
+	}
+	if o.Engine != "" {
+		arguments = append(arguments, "--engine", o.Engine)
 	}
 	return start(ctx, arguments...)
 }
