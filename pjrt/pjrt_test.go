@@ -1,6 +1,7 @@
 package pjrt_test
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -18,15 +19,18 @@ import (
 )
 
 var open = sync.OnceValues(func() (*pjrt.Engine, error) {
-	plugin := os.Getenv("TARN_PJRT_PLUGIN")
-	if plugin == "" {
-		plugin = "cpu"
-	}
-	return pjrt.Open(pjrt.Options{Plugin: plugin})
+	return pjrt.Open(pjrt.Options{Plugin: cmp.Or(os.Getenv("TARN_PJRT_PLUGIN"), "cpu")})
 })
 
+// pluginName is the plugin for Options. Without one the test is skipped, or fails if TARN_PJRT_PLUGIN names one.
+func pluginName(t *testing.T) string {
+	t.Helper()
+	engine(t)
+	return cmp.Or(os.Getenv("TARN_PJRT_PLUGIN"), "cpu")
+}
+
 // engine opens the plugin. Without one the test is skipped, or fails if TARN_PJRT_PLUGIN names one.
-func engine(t *testing.T) *pjrt.Engine {
+func engine(t testing.TB) *pjrt.Engine {
 	t.Helper()
 	e, err := open()
 	if err != nil {
@@ -113,10 +117,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.plugin {
-				engine(t)
-				if test.options.Plugin = os.Getenv("TARN_PJRT_PLUGIN"); test.options.Plugin == "" {
-					test.options.Plugin = "cpu"
-				}
+				test.options.Plugin = pluginName(t)
 			}
 			if _, err := pjrt.Open(test.options); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("got %v, want an error with %q", err, test.want)
