@@ -146,6 +146,11 @@ func TestTranslations(t *testing.T) {
 			})
 			return tarn.Outputs{"sum": last[0]}, nil
 		},
+		"precision": func(g *tarn.Graph) (tarn.Outputs, []tarn.Update) { // products of bf16, the second of which is no longer in f32
+			g.SetPrecision(tarn.PrecisionBF16)
+			x, y := g.Input("x", tarn.F32, 4, 3), g.Input("y", tarn.F64, 4, 3)
+			return tarn.Outputs{"x": x.Permute(1, 0).MatMul(x), "y": y.Permute(1, 0).MatMul(y)}, nil
+		},
 		"checkpoint": func(g *tarn.Graph) (tarn.Outputs, []tarn.Update) { // fences are barriers
 			x := g.Input("x", tarn.F32, 4)
 			y := tarn.Checkpoint(func(in ...*tarn.Value) *tarn.Value { return in[0].Exp().Sin() }, x)

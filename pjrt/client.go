@@ -241,7 +241,7 @@ func (e *executable) temporary() int {
 func (e *executable) close() error { return e.client.api.on(fnLoadedDestroy, e.h) }
 
 // kinds are the plugin's numbers of the element types.
-var kinds = [...]int32{ir.Bool: 1, ir.I32: 4, ir.I64: 5, ir.F32: 11, ir.F64: 12}
+var kinds = [...]int32{ir.Bool: 1, ir.I32: 4, ir.I64: 5, ir.F32: 11, ir.F64: 12, ir.BF16: 13, ir.F16: 10}
 
 // fromHost is PJRT_Client_BufferFromHostBuffer_Args.
 type fromHost struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-49005b45/tarn/internal/half"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
@@ -19,7 +20,7 @@ type value struct {
 	shape []int
 }
 
-var elems = [...]string{ir.Bool: "i1", ir.I32: "i32", ir.I64: "i64", ir.F32: "f32", ir.F64: "f64"}
+var elems = [...]string{ir.Bool: "i1", ir.I32: "i32", ir.I64: "i64", ir.F32: "f32", ir.F64: "f64", ir.BF16: "bf16", ir.F16: "f16"}
 
 // String is the name.
 func (v value) String() string { return v.name }
@@ -50,6 +51,8 @@ type text struct {
 	count   int
 	fine    []value // scalars of the region being written that are false if an operand's contents are wrong
 	refused []error
+
+	precision ir.Precision // of the products of the node being written
 }
 
 // name is a new name.
@@ -129,6 +132,10 @@ func literal(elem string, v float64) string {
 		return fmt.Sprintf("0x%08X", math.Float32bits(float32(v)))
 	case "f64":
 		return fmt.Sprintf("0x%016X", math.Float64bits(v))
+	case "bf16":
+		return fmt.Sprintf("0x%04X", half.ToBF16(half.Odd(v)))
+	case "f16":
+		return fmt.Sprintf("0x%04X", half.ToF16(half.Odd(v)))
 	case "i1":
 		return fmt.Sprint(v != 0)
 	}
@@ -272,8 +279,19 @@ func (b *text) all(x value) value {
 	return b.fold("and", "true", x, axes...)
 }
 
-// dot contracts axis cx of x with axis cy of y. The first axes are those of a batch. Products are computed as exactly as the type allows:
-// accelerators would otherwise round operands of f32 to less than 16 bits.
+// factors are the operands of a product as its precision has them, and what the product is told of it. Without a precision accelerators would round operands
+// of f32 to less than 16 bits. HIGH is TF32 on GPUs, and no less on TPUs.
+func (b *text) factors(x, y value) (fx, fy value, precision string) {
+	switch {
+	case x.elem == "f32" && b.precision == ir.PrecisionBF16:
+		return b.convert(x, "bf16"), b.convert(y, "bf16"), "DEFAULT"
+	case x.elem == "f32" && b.precision == ir.PrecisionTF32:
+		return x, y, "HIGH"
+	}
+	return x, y, "HIGHEST"
+}
+
+// dot contracts axis cx of x with axis cy of y. The first axes are those of a batch.
 func (b *text) dot(x, y value, batch, cx, cy int) value {
 	t := x.of(slices.Clone(x.shape[:batch])...)
 	axes := make([]int, batch)
@@ -290,6 +308,7 @@ func (b *text) dot(x, y value, batch, cx, cy int) value {
 			t.shape = append(t.shape, y.shape[a])
 		}
 	}
-	return b.emit(t, "stablehlo.dot_general %s, %s, batching_dims = %s x %s, contracting_dims = [%d] x [%d], precision = [HIGHEST, HIGHEST] : (%s) -> %s",
-		x, y, ints(axes), ints(axes), cx, cy, types([]value{x, y}), t.typ())
+	x, y, precision := b.factors(x, y)
+	return b.emit(t, "stablehlo.dot_general %s, %s, batching_dims = %s x %[3]s, contracting_dims = [%d] x [%d], precision = [%s, %[6]s] : (%s) -> %s",
+		x, y, ints(axes), cx, cy, precision, types([]value{x, y}), t.typ())
 }

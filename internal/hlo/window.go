@@ -147,6 +147,7 @@ func (b *text) convolution(numbers string, x, w, out value, stride, spread, dila
 	for a := range low {
 		padding[a] = fmt.Sprintf("[%d, %d]", low[a], high[a])
 	}
-	return b.emit(out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = {stride = %s, pad = [%s], lhs_dilate = %s, rhs_dilate = %s} {batch_group_count = %d : i64, feature_group_count = %d : i64, precision_config = [#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]} : (%s) -> %s",
-		x, w, numbers, ints(stride), strings.Join(padding, ", "), ints(spread), ints(dilation), batches, groups, types([]value{x, w}), out.typ())
+	x, w, precision := b.factors(x, w)
+	return b.emit(out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = {stride = %s, pad = [%s], lhs_dilate = %s, rhs_dilate = %s} {batch_group_count = %d : i64, feature_group_count = %d : i64, precision_config = [#stablehlo<precision %s>, #stablehlo<precision %[10]s>]} : (%s) -> %s",
+		x, w, numbers, ints(stride), strings.Join(padding, ", "), ints(spread), ints(dilation), batches, groups, precision, types([]value{x, w}), out.typ())
 }
