@@ -2,7 +2,9 @@ package pjrt_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/pjrt"
@@ -19,14 +22,17 @@ import (
 )
 
 var open = sync.OnceValues(func() (*pjrt.Engine, error) {
-	return pjrt.Open(pjrt.Options{Plugin: cmp.Or(os.Getenv("TARN_PJRT_PLUGIN"), "cpu")})
+	return pjrt.Open(pjrt.Options{Plugin: pluginFile()})
 })
+
+// pluginFile is the plugin of the tests.
+func pluginFile() string { return cmp.Or(os.Getenv("TARN_PJRT_PLUGIN"), "cpu") }
 
 // pluginName is the plugin for Options. Without one the test is skipped, or fails if TARN_PJRT_PLUGIN names one.
 func pluginName(t *testing.T) string {
 	t.Helper()
 	engine(t)
-	return cmp.Or(os.Getenv("TARN_PJRT_PLUGIN"), "cpu")
+	return pluginFile()
 }
 
 // engine opens the plugin. Without one the test is skipped, or fails if TARN_PJRT_PLUGIN names one.
@@ -282,4 +288,80 @@ func TestClones(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestCheckpoints interrupts a training after 10 of 20 steps on one engine and resumes it from its folder on another.
+func TestCheckpoints(t *testing.T) {
+	e := engine(t)
+	const examples, features, batch, steps = 80, 8, 16, 20
+	r := rand.New(rand.NewPCG(1, 2))
+	x, y := tarn.Zeros(tarn.F64, examples, features), tarn.Zeros(tarn.I32, examples)
+	for i := range x.Size() {
+		x.SetFloat(i, r.NormFloat64())
+	}
+	for i := range examples {
+		y.SetFloat(i, float64(r.IntN(3)))
+	}
+	defer tarn.Use(nil)
+	// run trains from where the folder stands, until the steps are taken.
+	run := func(t *testing.T, e tarn.Engine, dtype tarn.DType, dir string, until int64) (losses []float64) {
+		t.Helper()
+		tarn.Use(e)
+		set, err := data.NewSet(data.Field{Name: "x", Array: data.FromTensor(x.Cast(dtype))}, data.Field{Name: "label", Array: data.FromTensor(y)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		model := &network{nn.NewLinear(features, 32), nn.NewLinear(32, 3), nn.NewDropout(0.1)}
+		if err := errors.Join(tarn.Cast(model, dtype), tarn.Init(model, 7)); err != nil {
+			t.Fatal(err)
+		}
+		l := train.NewLoop(func(g *tarn.Graph, n int) tarn.Outputs {
+			out := model.Forward(g.Input("x", dtype, n, features))
+			return tarn.Outputs{"loss": nn.CrossEntropy(out, g.Input("label", tarn.I32, n))}
+		}, model, optim.NewAdam(1e-2), set)
+		l.Epochs, l.Batch, l.Seed = steps*batch/examples, batch, 3
+		if l.Folder, err = train.OpenFolder(dir); err != nil {
+			if l.Folder, err = train.CreateFolder(dir, struct{}{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for p, err := range l.Run(ctx) {
+			if errors.Is(err, context.Canceled) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Record == nil {
+				losses = append(losses, p.Loss)
+			}
+			if p.Runs == until {
+				cancel()
+			}
+		}
+		return losses
+	}
+	for _, dtype := range []tarn.DType{tarn.F64, tarn.F32} {
+		tolerance := map[tarn.DType]float64{tarn.F64: 1e-12, tarn.F32: 1e-5}[dtype]
+		want := run(t, nil, dtype, filepath.Join(t.TempDir(), "run"), -1)
+		if len(want) != steps {
+			t.Fatalf("%d steps", len(want))
+		}
+		for name, engines := range map[string][2]tarn.Engine{"from the CPU": {nil, e}, "to the CPU": {e, nil}} {
+			t.Run(fmt.Sprint(dtype, " ", name), func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "run")
+				got := append(run(t, engines[0], dtype, dir, steps/2-1), run(t, engines[1], dtype, dir, -1)...)
+				if len(got) != steps {
+					t.Fatalf("%d steps", len(got))
+				}
+				for i := range want {
+					if math.Abs(got[i]-want[i]) > tolerance {
+						t.Errorf("the loss of step %d is %v and on the CPU %v", i, got[i], want[i])
+					}
+				}
+			})
+		}
+	}
 }
