@@ -18,7 +18,7 @@ import (
 
 // functions are the exported functions, a generic one with the types that it is used with.
 var functions = map[string][]any{
-	"Assign": {tarn.Assign}, "Cast": {tarn.Cast}, "Checkpoint": {tarn.Checkpoint}, "Compile": {tarn.Compile}, "CompileOn": {tarn.CompileOn}, "Use": {tarn.Use}, "Kernels": {tarn.Kernels}, "Concat": {tarn.Concat}, "Cond": {tarn.Cond},
+	"Assign": {tarn.Assign}, "Cast": {tarn.Cast}, "Checkpoint": {tarn.Checkpoint}, "Compile": {tarn.Compile}, "CompileOn": {tarn.CompileOn}, "OpenEngine": {tarn.OpenEngine}, "RegisterEngine": {tarn.RegisterEngine}, "Upload": {tarn.Upload}, "Use": {tarn.Use}, "Kernels": {tarn.Kernels}, "Concat": {tarn.Concat}, "Cond": {tarn.Cond},
 	"Einsum": {tarn.Einsum}, "Embedding": {tarn.Embedding}, "FromSlice": {tarn.FromSlice[float32], tarn.FromSlice[bool]},
 	"GNVP": {tarn.GNVP[*tarn.Value], tarn.GNVP[*tarn.Param], tarn.GNVP[tarn.Operand]},
 	"Grad": {tarn.Grad[*tarn.Value], tarn.Grad[*tarn.Param], tarn.Grad[tarn.Operand]}, "Graphviz": {tarn.Graphviz},
