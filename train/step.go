@@ -79,7 +79,7 @@ type Step struct {
 	timing    timing
 	sharded   *sharded // nil without Shards
 	ahead     ahead
-	offset    int      // the row of the batch that is the first of the inputs being explained
+	offset    int // the row of the batch that is the first of the inputs being explained
 }
 
 // program is a compiled step for one batch size.
