@@ -226,7 +226,7 @@ func (g *generator) prologue(stay int) {
 			g.constantsOf(in)
 		}
 	}
-	if slices.ContainsFunc(g.run.Outputs, func(o Output) bool { return g.run.typeOf(o.Value) == Bool }) {
+	if len(g.t.masks) > 0 && slices.ContainsFunc(g.run.Outputs, func(o Output) bool { return g.run.typeOf(o.Value) == Bool }) {
 		g.byteOnes()
 	}
 	g.beginReductions()

@@ -1,3 +1,5 @@
+//go:build (linux && (amd64 || arm64)) || (darwin && arm64)
+
 package jit
 
 import "syscall"
@@ -12,6 +14,7 @@ func executable(code []byte) (b []byte, ok bool) {
 		return nil, false
 	}
 	copy(b, code)
+	synchronize(b)
 	if err := syscall.Mprotect(b, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
 		unmap(b)
 		return nil, false
