@@ -4,6 +4,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -46,7 +47,9 @@ var (
 func init() {
 	level, err := levelFromEnv(os.Getenv(EnvVar))
 	current.Store(uint32(level))
-	envError = err
+	use, blasErr := blasFromEnv(os.Getenv(BLASVar))
+	useBLAS = use
+	envError = errors.Join(err, blasErr)
 }
 
 // levelFromEnv returns the level that a value of the environment variable asks for, or the detected one and an error.
@@ -87,7 +90,7 @@ func Detected() Level { return supported[len(supported)-1] }
 // Current returns the level that kernels chosen from now on use.
 func Current() Level { return Level(current.Load()) }
 
-// EnvError returns what was wrong with the environment variable at start, or nil. The detected level is used then.
+// EnvError returns what was wrong with the environment variables at start, or nil. The detected level, or no library, is used then.
 func EnvError() error { return envError }
 
 // Named returns the level of a name, if this machine supports it.

@@ -30,6 +30,7 @@ type Gemm struct {
 	accumulate bool
 	swap       bool // the caller's operands are exchanged: C is one column, computed as the row Bᵀ·Aᵀ
 
+	blas    *blasProduct // a library computes it all, or nil
 	kernels *gemmKernels
 	dot     bool // use the kernels that vectorize along K
 	packB   bool // copy each panel of B before use, to the worker's scratch
@@ -69,6 +70,10 @@ func NewGemm(spec GemmSpec) *Gemm {
 	}
 	if spec.Float64 {
 		g.size = 8
+	}
+	if g.blas = planBLAS(&spec); g.blas != nil {
+		g.tiles, g.phases = []gemmTile{{0, g.m, 0, g.n}}, []gemmPhase{multiplyPhase}
+		return g
 	}
 	// One contiguous column C = A·b, with A contiguous down its columns, is the row Cᵀ = bᵀ·Aᵀ: full vectors.
 	if g.n == 1 && g.ldc == 1 && g.m > 1 && g.a.RowStride == 1 {
@@ -132,6 +137,10 @@ func (g *Gemm) Tile(task int) (row0, row1, col0, col1 int) {
 // Run does one task of a phase. The scratch areas are as large as SharedScratch and WorkerScratch say and aligned to 64
 // bytes; an area of size 0 may be nil.
 func (g *Gemm) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
+	if g.blas != nil {
+		g.blas.multiply(a, b, c)
+		return
+	}
 	if g.k == 0 {
 		g.clear(&g.tiles[task], c)
 		return

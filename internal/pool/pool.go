@@ -8,6 +8,7 @@ package pool
 
 import (
 	"math"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -69,10 +70,21 @@ func New(workers int) *Pool {
 	return p
 }
 
-// Default is the pool of the process, with as many workers as GOMAXPROCS was at the first call. It is never closed.
+// Default is the pool of the process, with as many workers as GOMAXPROCS was at the first call, or as the processor has fast cores if it has slow ones,
+// too, and the environment does not set GOMAXPROCS. It is never closed.
 func Default() *Pool { return shared() }
 
-var shared = sync.OnceValue(func() *Pool { return New(runtime.GOMAXPROCS(0)) })
+var shared = sync.OnceValue(func() *Pool {
+	return New(defaultWorkers(runtime.GOMAXPROCS(0), fastCores(), os.Getenv("GOMAXPROCS")))
+})
+
+// defaultWorkers leaves slow cores out: a job ends when its last task does, which may be on one of them. No number of fast cores is 0.
+func defaultWorkers(procs, fast int, set string) int {
+	if fast > 0 && set == "" {
+		return min(procs, fast)
+	}
+	return procs
+}
 
 // Workers is the number of workers, the caller of Run included.
 func (p *Pool) Workers() int { return len(p.workers) + 1 }

@@ -21,6 +21,21 @@ func init() {
 			}
 		}
 	})
+	registerNEON("peak_neon_arm64", func(f *neonFile) {
+		const chains = 24 // more than four units with a latency of four cycles need
+		at := f.begin("peakNEON", fmt.Sprintf("peakNEON does %d fused multiply-adds of vectors in each of a number of loops, at least one.", chains), []string{"loops int"})
+		f.line("MOVD %s, R4", at["loops"])
+		f.flush()
+		for v := range chains + 2 {
+			f.word("movi0", false, v, 0, 0, 0)
+		}
+		f.while(1, func() {
+			for v := range chains {
+				f.word("fmla", false, v, chains, chains+1, 0)
+			}
+		})
+		f.end(true)
+	})
 }
 
 func (k *gemmGen) peak() {
