@@ -31,8 +31,7 @@ block1:
 	SUBS $4, R16
 	BLT few1
 along1:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F81101F // fmla v31.4s, v0.4s, v1.s[0]
@@ -149,8 +148,7 @@ block2:
 	SUBS $4, R16
 	BLT few2
 along2:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -283,8 +281,7 @@ block3:
 	SUBS $4, R16
 	BLT few3
 along3:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -433,8 +430,7 @@ block4:
 	SUBS $4, R16
 	BLT few4
 along4:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -597,10 +593,8 @@ block5:
 	SUBS $4, R16
 	BLT few5
 along5:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F81101E // fmla v30.4s, v0.4s, v1.s[0]
@@ -761,10 +755,8 @@ block6:
 	SUBS $4, R16
 	BLT few6
 along6:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -951,10 +943,8 @@ block7:
 	SUBS $4, R16
 	BLT few7
 along7:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -1167,10 +1157,8 @@ block8:
 	SUBS $4, R16
 	BLT few8
 along8:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -1403,12 +1391,9 @@ block9:
 	SUBS $4, R16
 	BLT few9
 along9:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F81101D // fmla v29.4s, v0.4s, v1.s[0]
@@ -1613,12 +1598,9 @@ block10:
 	SUBS $4, R16
 	BLT few10
 along10:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -1859,12 +1841,9 @@ block11:
 	SUBS $4, R16
 	BLT few11
 along11:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -2141,12 +2120,9 @@ block12:
 	SUBS $4, R16
 	BLT few12
 along12:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
-	ADD R14, R20, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -2449,14 +2425,10 @@ block13:
 	SUBS $4, R16
 	BLT few13
 along13:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F81101C // fmla v28.4s, v0.4s, v1.s[0]
@@ -2720,14 +2692,10 @@ block14:
 	SUBS $4, R16
 	BLT few14
 along14:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -3042,14 +3010,10 @@ block15:
 	SUBS $4, R16
 	BLT few15
 along15:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -3415,14 +3379,10 @@ block16:
 	SUBS $4, R16
 	BLT few16
 along16:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
-	ADD R14, R20, R10
-	FMOVQ (R10), F6
-	ADD R14, R21, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -3825,16 +3785,11 @@ block17:
 	SUBS $4, R16
 	BLT few17
 along17:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
-	ADD R14, R22, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F81101B // fmla v27.4s, v0.4s, v1.s[0]
@@ -4144,16 +4099,11 @@ block18:
 	SUBS $4, R16
 	BLT few18
 along18:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
-	ADD R14, R22, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -4525,16 +4475,11 @@ block19:
 	SUBS $4, R16
 	BLT few19
 along19:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
-	ADD R14, R22, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -4968,16 +4913,11 @@ block20:
 	SUBS $4, R16
 	BLT few20
 along20:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
-	ADD R14, R20, R10
-	FMOVQ (R10), F6
-	ADD R14, R21, R10
-	FMOVQ (R10), F7
-	ADD R14, R22, R10
-	FMOVQ (R10), F8
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
+	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -5455,18 +5395,12 @@ block21:
 	SUBS $4, R16
 	BLT few21
 along21:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
-	ADD R14, R22, R10
-	FMOVQ (R10), F5
-	ADD R14, R23, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F81101A // fmla v26.4s, v0.4s, v1.s[0]
@@ -5821,18 +5755,12 @@ block22:
 	SUBS $4, R16
 	BLT few22
 along22:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
-	ADD R14, R22, R10
-	FMOVQ (R10), F6
-	ADD R14, R23, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -6260,18 +6188,12 @@ block23:
 	SUBS $4, R16
 	BLT few23
 along23:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
-	ADD R14, R22, R10
-	FMOVQ (R10), F7
-	ADD R14, R23, R10
-	FMOVQ (R10), F8
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -7195,20 +7117,13 @@ block25:
 	SUBS $4, R16
 	BLT few25
 along25:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
-	ADD R14, R22, R10
-	FMOVQ (R10), F5
-	ADD R14, R23, R10
-	FMOVQ (R10), F6
-	ADD R14, R24, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
+	WORD $0x3CEE6B07 // ldr q7, [x24, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4F811019 // fmla v25.4s, v0.4s, v1.s[0]
@@ -7608,20 +7523,13 @@ block26:
 	SUBS $4, R16
 	BLT few26
 along26:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
-	ADD R14, R22, R10
-	FMOVQ (R10), F6
-	ADD R14, R23, R10
-	FMOVQ (R10), F7
-	ADD R14, R24, R10
-	FMOVQ (R10), F8
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
+	WORD $0x3CEE6B08 // ldr q8, [x24, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -8105,20 +8013,13 @@ block27:
 	SUBS $4, R16
 	BLT few27
 along27:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
-	ADD R14, R22, R10
-	FMOVQ (R10), F7
-	ADD R14, R23, R10
-	FMOVQ (R10), F8
-	ADD R14, R24, R10
-	FMOVQ (R10), F9
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
+	WORD $0x3CEE6B09 // ldr q9, [x24, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -8641,21 +8542,26 @@ TEXT ·gemm32NEONDot1x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E409 // movi v9.2d, #0
 	WORD $0x6F00E40A // movi v10.2d, #0
 	WORD $0x6F00E40B // movi v11.2d, #0
+	MOVD $0, R14
 	SUBS $16, R4
 	BLT done29
 loop28:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC89 // fmla v9.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8A // fmla v10.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8B // fmla v11.4s, v4.4s, v0.4s
+	ADD $16, R14
 	SUBS $16, R4
 	BGE loop28
 done29:
@@ -8663,9 +8569,10 @@ done29:
 	SUBS $4, R4
 	BLT done31
 loop30:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop30
 done31:
@@ -8673,9 +8580,10 @@ done31:
 	SUBS $1, R4
 	BLT done33
 loop32:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop32
 done33:
@@ -8718,29 +8626,34 @@ TEXT ·gemm32NEONDot1x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $16, R4
 	BLT done36
 loop35:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8A // fmla v10.4s, v4.4s, v0.4s
 	WORD $0x4E21CC8B // fmla v11.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
 	WORD $0x4E21CC8D // fmla v13.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8E // fmla v14.4s, v4.4s, v0.4s
 	WORD $0x4E21CC8F // fmla v15.4s, v4.4s, v1.4s
+	ADD $16, R14
 	SUBS $16, R4
 	BGE loop35
 done36:
@@ -8748,11 +8661,12 @@ done36:
 	SUBS $4, R4
 	BLT done38
 loop37:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop37
 done38:
@@ -8760,11 +8674,12 @@ done38:
 	SUBS $1, R4
 	BLT done40
 loop39:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop39
 done40:
@@ -8814,23 +8729,26 @@ TEXT ·gemm32NEONDot1x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done43
 loop42:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8B // fmla v11.4s, v4.4s, v0.4s
 	WORD $0x4E21CC8C // fmla v12.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8D // fmla v13.4s, v4.4s, v2.4s
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop42
 done43:
@@ -8838,13 +8756,14 @@ done43:
 	SUBS $4, R4
 	BLT done45
 loop44:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop44
 done45:
@@ -8852,13 +8771,14 @@ done45:
 	SUBS $1, R4
 	BLT done47
 loop46:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop46
 done47:
@@ -8913,27 +8833,30 @@ TEXT ·gemm32NEONDot1x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done50
 loop49:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
 	WORD $0x4E21CC8D // fmla v13.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8E // fmla v14.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8F // fmla v15.4s, v4.4s, v3.4s
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop49
 done50:
@@ -8941,15 +8864,16 @@ done50:
 	SUBS $4, R4
 	BLT done52
 loop51:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop51
 done52:
@@ -8957,15 +8881,16 @@ done52:
 	SUBS $1, R4
 	BLT done54
 loop53:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R24), F3
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R24)(R14), F3
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop53
 done54:
@@ -9024,29 +8949,34 @@ TEXT ·gemm32NEONDot2x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $16, R4
 	BLT done57
 loop56:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8A // fmla v10.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAD // fmla v13.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8E // fmla v14.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAF // fmla v15.4s, v5.4s, v0.4s
+	ADD $16, R14
 	SUBS $16, R4
 	BGE loop56
 done57:
@@ -9054,11 +8984,12 @@ done57:
 	SUBS $4, R4
 	BLT done59
 loop58:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop58
 done59:
@@ -9066,11 +8997,12 @@ done59:
 	SUBS $1, R4
 	BLT done61
 loop60:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop60
 done61:
@@ -9124,25 +9056,28 @@ TEXT ·gemm32NEONDot2x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done64
 loop63:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
 	WORD $0x4E21CC8D // fmla v13.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAE // fmla v14.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAF // fmla v15.4s, v5.4s, v1.4s
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop63
 done64:
@@ -9150,14 +9085,15 @@ done64:
 	SUBS $4, R4
 	BLT done66
 loop65:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop65
 done66:
@@ -9165,14 +9101,15 @@ done66:
 	SUBS $1, R4
 	BLT done68
 loop67:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop67
 done68:
@@ -9233,20 +9170,22 @@ TEXT ·gemm32NEONDot2x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done71
 loop70:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop70
 done71:
@@ -9254,17 +9193,18 @@ done71:
 	SUBS $1, R4
 	BLT done73
 loop72:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop72
 done73:
@@ -9334,23 +9274,25 @@ TEXT ·gemm32NEONDot2x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done76
 loop75:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
 	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop75
 done76:
@@ -9358,20 +9300,21 @@ done76:
 	SUBS $1, R4
 	BLT done78
 loop77:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R24), F3
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R24)(R14), F3
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
 	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop77
 done78:
@@ -9447,23 +9390,26 @@ TEXT ·gemm32NEONDot3x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done81
 loop80:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8B // fmla v11.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCD // fmla v13.4s, v6.4s, v0.4s
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop80
 done81:
@@ -9471,13 +9417,14 @@ done81:
 	SUBS $4, R4
 	BLT done83
 loop82:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop82
 done83:
@@ -9485,13 +9432,14 @@ done83:
 	SUBS $1, R4
 	BLT done85
 loop84:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop84
 done85:
@@ -9548,20 +9496,22 @@ TEXT ·gemm32NEONDot3x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done88
 loop87:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop87
 done88:
@@ -9569,17 +9519,18 @@ done88:
 	SUBS $1, R4
 	BLT done90
 loop89:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop89
 done90:
@@ -9652,24 +9603,26 @@ TEXT ·gemm32NEONDot3x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
 	WORD $0x6F00E410 // movi v16.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done93
 loop92:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop92
 done93:
@@ -9677,21 +9630,22 @@ done93:
 	SUBS $1, R4
 	BLT done95
 loop94:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop94
 done95:
@@ -9783,28 +9737,30 @@ TEXT ·gemm32NEONDot3x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E411 // movi v17.2d, #0
 	WORD $0x6F00E412 // movi v18.2d, #0
 	WORD $0x6F00E413 // movi v19.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done98
 loop97:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
 	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
 	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
 	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop97
 done98:
@@ -9812,25 +9768,26 @@ done98:
 	SUBS $1, R4
 	BLT done100
 loop99:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R24), F3
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R24)(R14), F3
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
 	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
 	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
 	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop99
 done100:
@@ -9931,27 +9888,30 @@ TEXT ·gemm32NEONDot4x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done103
 loop102:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E20CCEB // fmla v11.4s, v7.4s, v0.4s
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAD // fmla v13.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E20CCEF // fmla v15.4s, v7.4s, v0.4s
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop102
 done103:
@@ -9959,15 +9919,16 @@ done103:
 	SUBS $4, R4
 	BLT done105
 loop104:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E20CCEB // fmla v11.4s, v7.4s, v0.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop104
 done105:
@@ -9975,15 +9936,16 @@ done105:
 	SUBS $1, R4
 	BLT done107
 loop106:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	FMOVS.P 4(R21), F7
+	FMOVS (R21)(R14), F7
 	WORD $0x4E20CCEB // fmla v11.4s, v7.4s, v0.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop106
 done107:
@@ -10051,23 +10013,25 @@ TEXT ·gemm32NEONDot4x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done110
 loop109:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E20CCEE // fmla v14.4s, v7.4s, v0.4s
 	WORD $0x4E21CCEF // fmla v15.4s, v7.4s, v1.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop109
 done110:
@@ -10075,20 +10039,21 @@ done110:
 	SUBS $1, R4
 	BLT done112
 loop111:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
-	FMOVS.P 4(R21), F7
+	FMOVS (R21)(R14), F7
 	WORD $0x4E20CCEE // fmla v14.4s, v7.4s, v0.4s
 	WORD $0x4E21CCEF // fmla v15.4s, v7.4s, v1.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop111
 done112:
@@ -10177,28 +10142,30 @@ TEXT ·gemm32NEONDot4x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E411 // movi v17.2d, #0
 	WORD $0x6F00E412 // movi v18.2d, #0
 	WORD $0x6F00E413 // movi v19.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done115
 loop114:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E20CCF1 // fmla v17.4s, v7.4s, v0.4s
 	WORD $0x4E21CCF2 // fmla v18.4s, v7.4s, v1.4s
 	WORD $0x4E22CCF3 // fmla v19.4s, v7.4s, v2.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop114
 done115:
@@ -10206,25 +10173,26 @@ done115:
 	SUBS $1, R4
 	BLT done117
 loop116:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
 	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
-	FMOVS.P 4(R21), F7
+	FMOVS (R21)(R14), F7
 	WORD $0x4E20CCF1 // fmla v17.4s, v7.4s, v0.4s
 	WORD $0x4E21CCF2 // fmla v18.4s, v7.4s, v1.4s
 	WORD $0x4E22CCF3 // fmla v19.4s, v7.4s, v2.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop116
 done117:
@@ -10338,33 +10306,35 @@ TEXT ·gemm32NEONDot4x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E415 // movi v21.2d, #0
 	WORD $0x6F00E416 // movi v22.2d, #0
 	WORD $0x6F00E417 // movi v23.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done120
 loop119:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
 	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
 	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
 	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E20CCF4 // fmla v20.4s, v7.4s, v0.4s
 	WORD $0x4E21CCF5 // fmla v21.4s, v7.4s, v1.4s
 	WORD $0x4E22CCF6 // fmla v22.4s, v7.4s, v2.4s
 	WORD $0x4E23CCF7 // fmla v23.4s, v7.4s, v3.4s
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop119
 done120:
@@ -10372,30 +10342,31 @@ done120:
 	SUBS $1, R4
 	BLT done122
 loop121:
-	FMOVS.P 4(R11), F0
-	FMOVS.P 4(R22), F1
-	FMOVS.P 4(R23), F2
-	FMOVS.P 4(R24), F3
-	FMOVS.P 4(R1), F4
+	FMOVS (R11)(R14), F0
+	FMOVS (R22)(R14), F1
+	FMOVS (R23)(R14), F2
+	FMOVS (R24)(R14), F3
+	FMOVS (R1)(R14), F4
 	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
 	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
 	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
 	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVS.P 4(R19), F5
+	FMOVS (R19)(R14), F5
 	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
 	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
 	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
 	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	FMOVS.P 4(R20), F6
+	FMOVS (R20)(R14), F6
 	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
 	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
 	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
 	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
-	FMOVS.P 4(R21), F7
+	FMOVS (R21)(R14), F7
 	WORD $0x4E20CCF4 // fmla v20.4s, v7.4s, v0.4s
 	WORD $0x4E21CCF5 // fmla v21.4s, v7.4s, v1.4s
 	WORD $0x4E22CCF6 // fmla v22.4s, v7.4s, v2.4s
 	WORD $0x4E23CCF7 // fmla v23.4s, v7.4s, v3.4s
+	ADD $4, R14
 	SUBS $1, R4
 	BGE loop121
 done122:
@@ -10567,8 +10538,7 @@ block126:
 	SUBS $2, R16
 	BLT few126
 along126:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC1101F // fmla v31.2d, v0.2d, v1.d[0]
@@ -10661,8 +10631,7 @@ block127:
 	SUBS $2, R16
 	BLT few127
 along127:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -10767,8 +10736,7 @@ block128:
 	SUBS $2, R16
 	BLT few128
 along128:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -10885,8 +10853,7 @@ block129:
 	SUBS $2, R16
 	BLT few129
 along129:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -11013,10 +10980,8 @@ block130:
 	SUBS $2, R16
 	BLT few130
 along130:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC1101E // fmla v30.2d, v0.2d, v1.d[0]
@@ -11152,10 +11117,8 @@ block131:
 	SUBS $2, R16
 	BLT few131
 along131:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -11314,10 +11277,8 @@ block132:
 	SUBS $2, R16
 	BLT few132
 along132:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -11499,10 +11460,8 @@ block133:
 	SUBS $2, R16
 	BLT few133
 along133:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -11701,12 +11660,9 @@ block134:
 	SUBS $2, R16
 	BLT few134
 along134:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC1101D // fmla v29.2d, v0.2d, v1.d[0]
@@ -11874,12 +11830,9 @@ block135:
 	SUBS $2, R16
 	BLT few135
 along135:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -12079,12 +12032,9 @@ block136:
 	SUBS $2, R16
 	BLT few136
 along136:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -12316,12 +12266,9 @@ block137:
 	SUBS $2, R16
 	BLT few137
 along137:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
-	ADD R14, R20, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -12575,14 +12522,10 @@ block138:
 	SUBS $2, R16
 	BLT few138
 along138:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC1101C // fmla v28.2d, v0.2d, v1.d[0]
@@ -12781,14 +12724,10 @@ block139:
 	SUBS $2, R16
 	BLT few139
 along139:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -13028,14 +12967,10 @@ block140:
 	SUBS $2, R16
 	BLT few140
 along140:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -13316,14 +13251,10 @@ block141:
 	SUBS $2, R16
 	BLT few141
 along141:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
-	ADD R14, R20, R10
-	FMOVQ (R10), F6
-	ADD R14, R21, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -13631,16 +13562,11 @@ block142:
 	SUBS $2, R16
 	BLT few142
 along142:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
-	ADD R14, R22, R10
-	FMOVQ (R10), F5
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC1101B // fmla v27.2d, v0.2d, v1.d[0]
@@ -13871,16 +13797,11 @@ block143:
 	SUBS $2, R16
 	BLT few143
 along143:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
-	ADD R14, R22, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -14161,16 +14082,11 @@ block144:
 	SUBS $2, R16
 	BLT few144
 along144:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
-	ADD R14, R22, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -14501,16 +14417,11 @@ block145:
 	SUBS $2, R16
 	BLT few145
 along145:
-	ADD R14, R1, R10
-	FMOVQ (R10), F4
-	ADD R14, R19, R10
-	FMOVQ (R10), F5
-	ADD R14, R20, R10
-	FMOVQ (R10), F6
-	ADD R14, R21, R10
-	FMOVQ (R10), F7
-	ADD R14, R22, R10
-	FMOVQ (R10), F8
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
+	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -14873,18 +14784,12 @@ block146:
 	SUBS $2, R16
 	BLT few146
 along146:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
-	ADD R14, R22, R10
-	FMOVQ (R10), F5
-	ADD R14, R23, R10
-	FMOVQ (R10), F6
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC1101A // fmla v26.2d, v0.2d, v1.d[0]
@@ -15146,18 +15051,12 @@ block147:
 	SUBS $2, R16
 	BLT few147
 along147:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
-	ADD R14, R22, R10
-	FMOVQ (R10), F6
-	ADD R14, R23, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -15478,18 +15377,12 @@ block148:
 	SUBS $2, R16
 	BLT few148
 along148:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
-	ADD R14, R22, R10
-	FMOVQ (R10), F7
-	ADD R14, R23, R10
-	FMOVQ (R10), F8
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -16215,20 +16108,13 @@ block150:
 	SUBS $2, R16
 	BLT few150
 along150:
-	ADD R14, R1, R10
-	FMOVQ (R10), F1
-	ADD R14, R19, R10
-	FMOVQ (R10), F2
-	ADD R14, R20, R10
-	FMOVQ (R10), F3
-	ADD R14, R21, R10
-	FMOVQ (R10), F4
-	ADD R14, R22, R10
-	FMOVQ (R10), F5
-	ADD R14, R23, R10
-	FMOVQ (R10), F6
-	ADD R14, R24, R10
-	FMOVQ (R10), F7
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
+	WORD $0x3CEE6B07 // ldr q7, [x24, x14]
 	FMOVQ 0(R15), F0
 	ADD R5, R15
 	WORD $0x4FC11019 // fmla v25.2d, v0.2d, v1.d[0]
@@ -16522,20 +16408,13 @@ block151:
 	SUBS $2, R16
 	BLT few151
 along151:
-	ADD R14, R1, R10
-	FMOVQ (R10), F2
-	ADD R14, R19, R10
-	FMOVQ (R10), F3
-	ADD R14, R20, R10
-	FMOVQ (R10), F4
-	ADD R14, R21, R10
-	FMOVQ (R10), F5
-	ADD R14, R22, R10
-	FMOVQ (R10), F6
-	ADD R14, R23, R10
-	FMOVQ (R10), F7
-	ADD R14, R24, R10
-	FMOVQ (R10), F8
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
+	WORD $0x3CEE6B08 // ldr q8, [x24, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	ADD R5, R15
@@ -16897,20 +16776,13 @@ block152:
 	SUBS $2, R16
 	BLT few152
 along152:
-	ADD R14, R1, R10
-	FMOVQ (R10), F3
-	ADD R14, R19, R10
-	FMOVQ (R10), F4
-	ADD R14, R20, R10
-	FMOVQ (R10), F5
-	ADD R14, R21, R10
-	FMOVQ (R10), F6
-	ADD R14, R22, R10
-	FMOVQ (R10), F7
-	ADD R14, R23, R10
-	FMOVQ (R10), F8
-	ADD R14, R24, R10
-	FMOVQ (R10), F9
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
+	WORD $0x3CEE6B09 // ldr q9, [x24, x14]
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
@@ -17295,21 +17167,26 @@ TEXT ·gemm64NEONDot1x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E409 // movi v9.2d, #0
 	WORD $0x6F00E40A // movi v10.2d, #0
 	WORD $0x6F00E40B // movi v11.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done154
 loop153:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC89 // fmla v9.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8A // fmla v10.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8B // fmla v11.2d, v4.2d, v0.2d
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop153
 done154:
@@ -17317,9 +17194,10 @@ done154:
 	SUBS $2, R4
 	BLT done156
 loop155:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop155
 done156:
@@ -17327,9 +17205,10 @@ done156:
 	SUBS $1, R4
 	BLT done158
 loop157:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop157
 done158:
@@ -17371,29 +17250,34 @@ TEXT ·gemm64NEONDot1x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done161
 loop160:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8A // fmla v10.2d, v4.2d, v0.2d
 	WORD $0x4E61CC8B // fmla v11.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
 	WORD $0x4E61CC8D // fmla v13.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8E // fmla v14.2d, v4.2d, v0.2d
 	WORD $0x4E61CC8F // fmla v15.2d, v4.2d, v1.2d
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop160
 done161:
@@ -17401,11 +17285,12 @@ done161:
 	SUBS $2, R4
 	BLT done163
 loop162:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop162
 done163:
@@ -17413,11 +17298,12 @@ done163:
 	SUBS $1, R4
 	BLT done165
 loop164:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop164
 done165:
@@ -17465,23 +17351,26 @@ TEXT ·gemm64NEONDot1x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done168
 loop167:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8B // fmla v11.2d, v4.2d, v0.2d
 	WORD $0x4E61CC8C // fmla v12.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8D // fmla v13.2d, v4.2d, v2.2d
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop167
 done168:
@@ -17489,13 +17378,14 @@ done168:
 	SUBS $2, R4
 	BLT done170
 loop169:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop169
 done170:
@@ -17503,13 +17393,14 @@ done170:
 	SUBS $1, R4
 	BLT done172
 loop171:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop171
 done172:
@@ -17561,27 +17452,30 @@ TEXT ·gemm64NEONDot1x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done175
 loop174:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
 	WORD $0x4E61CC8D // fmla v13.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8E // fmla v14.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8F // fmla v15.2d, v4.2d, v3.2d
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop174
 done175:
@@ -17589,15 +17483,16 @@ done175:
 	SUBS $2, R4
 	BLT done177
 loop176:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop176
 done177:
@@ -17605,15 +17500,16 @@ done177:
 	SUBS $1, R4
 	BLT done179
 loop178:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R24), F3
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R24)(R14), F3
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop178
 done179:
@@ -17668,29 +17564,34 @@ TEXT ·gemm64NEONDot2x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $8, R4
 	BLT done182
 loop181:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8A // fmla v10.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAD // fmla v13.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8E // fmla v14.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAF // fmla v15.2d, v5.2d, v0.2d
+	ADD $16, R14
 	SUBS $8, R4
 	BGE loop181
 done182:
@@ -17698,11 +17599,12 @@ done182:
 	SUBS $2, R4
 	BLT done184
 loop183:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop183
 done184:
@@ -17710,11 +17612,12 @@ done184:
 	SUBS $1, R4
 	BLT done186
 loop185:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop185
 done186:
@@ -17766,25 +17669,28 @@ TEXT ·gemm64NEONDot2x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done189
 loop188:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
 	WORD $0x4E61CC8D // fmla v13.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAE // fmla v14.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAF // fmla v15.2d, v5.2d, v1.2d
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop188
 done189:
@@ -17792,14 +17698,15 @@ done189:
 	SUBS $2, R4
 	BLT done191
 loop190:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop190
 done191:
@@ -17807,14 +17714,15 @@ done191:
 	SUBS $1, R4
 	BLT done193
 loop192:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop192
 done193:
@@ -17871,20 +17779,22 @@ TEXT ·gemm64NEONDot2x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done196
 loop195:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop195
 done196:
@@ -17892,17 +17802,18 @@ done196:
 	SUBS $1, R4
 	BLT done198
 loop197:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop197
 done198:
@@ -17966,23 +17877,25 @@ TEXT ·gemm64NEONDot2x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done201
 loop200:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
 	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop200
 done201:
@@ -17990,20 +17903,21 @@ done201:
 	SUBS $1, R4
 	BLT done203
 loop202:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R24), F3
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R24)(R14), F3
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
 	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop202
 done203:
@@ -18071,23 +17985,26 @@ TEXT ·gemm64NEONDot3x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done206
 loop205:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8B // fmla v11.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCD // fmla v13.2d, v6.2d, v0.2d
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop205
 done206:
@@ -18095,13 +18012,14 @@ done206:
 	SUBS $2, R4
 	BLT done208
 loop207:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop207
 done208:
@@ -18109,13 +18027,14 @@ done208:
 	SUBS $1, R4
 	BLT done210
 loop209:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop209
 done210:
@@ -18169,20 +18088,22 @@ TEXT ·gemm64NEONDot3x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40B // movi v11.2d, #0
 	WORD $0x6F00E40C // movi v12.2d, #0
 	WORD $0x6F00E40D // movi v13.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done213
 loop212:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop212
 done213:
@@ -18190,17 +18111,18 @@ done213:
 	SUBS $1, R4
 	BLT done215
 loop214:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop214
 done215:
@@ -18267,24 +18189,26 @@ TEXT ·gemm64NEONDot3x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
 	WORD $0x6F00E410 // movi v16.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done218
 loop217:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop217
 done218:
@@ -18292,21 +18216,22 @@ done218:
 	SUBS $1, R4
 	BLT done220
 loop219:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop219
 done220:
@@ -18389,28 +18314,30 @@ TEXT ·gemm64NEONDot3x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E411 // movi v17.2d, #0
 	WORD $0x6F00E412 // movi v18.2d, #0
 	WORD $0x6F00E413 // movi v19.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done223
 loop222:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
 	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
 	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
 	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop222
 done223:
@@ -18418,25 +18345,26 @@ done223:
 	SUBS $1, R4
 	BLT done225
 loop224:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R24), F3
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R24)(R14), F3
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
 	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
 	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
 	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop224
 done225:
@@ -18525,27 +18453,30 @@ TEXT ·gemm64NEONDot4x1(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done228
 loop227:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E60CCEB // fmla v11.2d, v7.2d, v0.2d
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	ADD $16, R14
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAD // fmla v13.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E60CCEF // fmla v15.2d, v7.2d, v0.2d
+	ADD $16, R14
 	SUBS $4, R4
 	BGE loop227
 done228:
@@ -18553,15 +18484,16 @@ done228:
 	SUBS $2, R4
 	BLT done230
 loop229:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E60CCEB // fmla v11.2d, v7.2d, v0.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop229
 done230:
@@ -18569,15 +18501,16 @@ done230:
 	SUBS $1, R4
 	BLT done232
 loop231:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	FMOVD.P 8(R21), F7
+	FMOVD (R21)(R14), F7
 	WORD $0x4E60CCEB // fmla v11.2d, v7.2d, v0.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop231
 done232:
@@ -18641,23 +18574,25 @@ TEXT ·gemm64NEONDot4x2(SB), NOSPLIT, $0-57
 	WORD $0x6F00E40D // movi v13.2d, #0
 	WORD $0x6F00E40E // movi v14.2d, #0
 	WORD $0x6F00E40F // movi v15.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done235
 loop234:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E60CCEE // fmla v14.2d, v7.2d, v0.2d
 	WORD $0x4E61CCEF // fmla v15.2d, v7.2d, v1.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop234
 done235:
@@ -18665,20 +18600,21 @@ done235:
 	SUBS $1, R4
 	BLT done237
 loop236:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
-	FMOVD.P 8(R21), F7
+	FMOVD (R21)(R14), F7
 	WORD $0x4E60CCEE // fmla v14.2d, v7.2d, v0.2d
 	WORD $0x4E61CCEF // fmla v15.2d, v7.2d, v1.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop236
 done237:
@@ -18759,28 +18695,30 @@ TEXT ·gemm64NEONDot4x3(SB), NOSPLIT, $0-57
 	WORD $0x6F00E411 // movi v17.2d, #0
 	WORD $0x6F00E412 // movi v18.2d, #0
 	WORD $0x6F00E413 // movi v19.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done240
 loop239:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E60CCF1 // fmla v17.2d, v7.2d, v0.2d
 	WORD $0x4E61CCF2 // fmla v18.2d, v7.2d, v1.2d
 	WORD $0x4E62CCF3 // fmla v19.2d, v7.2d, v2.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop239
 done240:
@@ -18788,25 +18726,26 @@ done240:
 	SUBS $1, R4
 	BLT done242
 loop241:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
 	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
-	FMOVD.P 8(R21), F7
+	FMOVD (R21)(R14), F7
 	WORD $0x4E60CCF1 // fmla v17.2d, v7.2d, v0.2d
 	WORD $0x4E61CCF2 // fmla v18.2d, v7.2d, v1.2d
 	WORD $0x4E62CCF3 // fmla v19.2d, v7.2d, v2.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop241
 done242:
@@ -18908,33 +18847,35 @@ TEXT ·gemm64NEONDot4x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E415 // movi v21.2d, #0
 	WORD $0x6F00E416 // movi v22.2d, #0
 	WORD $0x6F00E417 // movi v23.2d, #0
+	MOVD $0, R14
 	SUBS $2, R4
 	BLT done245
 loop244:
-	FMOVQ.P 16(R11), F0
-	FMOVQ.P 16(R22), F1
-	FMOVQ.P 16(R23), F2
-	FMOVQ.P 16(R24), F3
-	FMOVQ.P 16(R1), F4
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
+	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
+	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVQ.P 16(R19), F5
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
 	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	FMOVQ.P 16(R20), F6
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
 	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
 	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
-	FMOVQ.P 16(R21), F7
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4E60CCF4 // fmla v20.2d, v7.2d, v0.2d
 	WORD $0x4E61CCF5 // fmla v21.2d, v7.2d, v1.2d
 	WORD $0x4E62CCF6 // fmla v22.2d, v7.2d, v2.2d
 	WORD $0x4E63CCF7 // fmla v23.2d, v7.2d, v3.2d
+	ADD $16, R14
 	SUBS $2, R4
 	BGE loop244
 done245:
@@ -18942,30 +18883,31 @@ done245:
 	SUBS $1, R4
 	BLT done247
 loop246:
-	FMOVD.P 8(R11), F0
-	FMOVD.P 8(R22), F1
-	FMOVD.P 8(R23), F2
-	FMOVD.P 8(R24), F3
-	FMOVD.P 8(R1), F4
+	FMOVD (R11)(R14), F0
+	FMOVD (R22)(R14), F1
+	FMOVD (R23)(R14), F2
+	FMOVD (R24)(R14), F3
+	FMOVD (R1)(R14), F4
 	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
 	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
 	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
 	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVD.P 8(R19), F5
+	FMOVD (R19)(R14), F5
 	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
 	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
 	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
 	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	FMOVD.P 8(R20), F6
+	FMOVD (R20)(R14), F6
 	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
 	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
 	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
 	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
-	FMOVD.P 8(R21), F7
+	FMOVD (R21)(R14), F7
 	WORD $0x4E60CCF4 // fmla v20.2d, v7.2d, v0.2d
 	WORD $0x4E61CCF5 // fmla v21.2d, v7.2d, v1.2d
 	WORD $0x4E62CCF6 // fmla v22.2d, v7.2d, v2.2d
 	WORD $0x4E63CCF7 // fmla v23.2d, v7.2d, v3.2d
+	ADD $8, R14
 	SUBS $1, R4
 	BGE loop246
 done247:

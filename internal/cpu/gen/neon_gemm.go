@@ -11,6 +11,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -107,6 +108,19 @@ func neonTables() string {
 	return strings.TrimSuffix(s.String(), "\n")
 }
 
+// loadAt loads a vector or one element, as the letter of the move says, from the sum of a register and R14. Go's assembler has no such load of vectors.
+func (f *neonFile) loadAt(letter, base string, d int) {
+	if letter != "Q" {
+		f.line("FMOV%s (%s)(R14), F%d", letter, base, d)
+		return
+	}
+	n, err := strconv.Atoi(base[1:])
+	if err != nil {
+		panic(err)
+	}
+	f.line("WORD $0x%08X // ldr q%d, [x%d, x14]", 0x3CEE6800|n<<5|d, d, n)
+}
+
 // tile writes the kernel of one tile size.
 func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 	name := t.tileName(rows, vectors)
@@ -155,7 +169,7 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 	}
 	step := func() {
 		for r := range rows {
-			f.line("FMOV%s (%s)(R14), F%d", t.scalar(), row(r), vectors+r%spare)
+			f.loadAt(t.scalar(), row(r), vectors+r%spare)
 			multiply(r, vectors+r%spare, 0)
 		}
 		advance()
@@ -173,8 +187,7 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 		f.line("BLT %s", label("few"))
 		f.label(label("along"))
 		for r := range rows {
-			f.line("ADD R14, %s, R10", row(r))
-			f.line("FMOVQ (R10), F%d", vectors+r)
+			f.loadAt("Q", row(r), vectors+r)
 		}
 		for lane := range lanes {
 			loads(vectors)
@@ -332,16 +345,18 @@ func (t neonTarget) dot(f *neonFile, rows, cols int) {
 			}
 		}
 	}
+	f.line("MOVD $0, R14") // offset of the elements along K
 	step := func(p int, letter string, bytes int) {
 		for c := range cols {
-			f.line("FMOV%s.P %d(%s), F%d", letter, bytes, b(c), c)
+			f.loadAt(letter, b(c), c)
 		}
 		for r := range rows {
-			f.line("FMOV%s.P %d(%s), F%d", letter, bytes, a(r), 4+r)
+			f.loadAt(letter, a(r), 4+r)
 			for c := range cols {
 				f.word("fmla", t.double, sum(p, r, c), 4+r, c, 0)
 			}
 		}
+		f.line("ADD $%d, R14", bytes)
 	}
 	if parts > 1 {
 		f.while(parts*t.width(), func() {
