@@ -24,6 +24,7 @@ import (
 //	TARN_DEBUG=reference  run only the reference kernels, node by node
 //	TARN_CPU=go|avx2|avx512|neon  use the kernels of one level (package internal/cpu reads it)
 //	TARN_ENGINE=pjrt:cuda    run programs on another engine (OpenEngine)
+//	TARN_BLAS=accelerate     hand large matrix products to macOS's Accelerate (package internal/cpu reads it)
 //	TARN_MEMORY=off|8GiB     refuse nothing for its size, or what exceeds so much memory (package internal/limit reads it)
 //
 // Several words are separated by commas.

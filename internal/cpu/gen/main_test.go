@@ -32,6 +32,9 @@ func TestCommittedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range committed {
+		if filepath.Base(path) == "blas_darwin_arm64.s" { // calls of C functions, written by hand
+			continue
+		}
 		if _, err := os.Stat(filepath.Join(dir, filepath.Base(path))); err != nil {
 			t.Errorf("%s is not written by the generator: delete it", filepath.Base(path))
 		}
