@@ -87,12 +87,12 @@ for name in "torch", "jax", "jaxlib", "optax", "numpy", "scipy", "threadpoolctl"
 print(json.dumps(v))
 `
 
-// holding are the variables that hold the peers' libraries to the instructions of a level.
+// holding are the variables that hold the peers' libraries to the instructions of a level. Among those of XLA, YNNPACK alone knows no limit.
 var holding = map[string][]string{
 	"":       nil,
 	"avx512": nil,
 	"avx2": {"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "OPENBLAS_CORETYPE=Haswell",
-		"XLA_FLAGS=--xla_cpu_max_isa=AVX2"},
+		"XLA_FLAGS=--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type="},
 }
 
 // newPython asks an interpreter which peers it has, and writes the programs into dir. It holds the peers to a level, if it is not empty.
