@@ -1,6 +1,6 @@
 package cpu
 
-// The plain Go level of the vector functions: tight loops for what is cheap, the scalar definitions for the rest.
+// The plain Go level of the vector functions: tight loops for what is cheap, polynomials for the usual functions of f32, and the scalar definitions for the rest.
 
 import (
 	"math"
@@ -245,6 +245,11 @@ func floatLoop[T float](f scalar.Func) Vec {
 				}
 				d[i] = flush(v)
 			}
+		}
+	}
+	if unsafe.Sizeof(T(0)) == 4 {
+		if v := plainMathLoop(f); v != nil {
+			return v
 		}
 	}
 	return numberFunction[T](f)

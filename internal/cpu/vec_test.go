@@ -223,8 +223,12 @@ func checkFloat(t *testing.T, f scalar.Func, dt DType, got, a, b, c float64) {
 			e = min(e, floatError(f, dt, got, ieee(f, a, b, c), a, b, c))
 		}
 	}
-	if e > ulpBound(f, dt) {
-		t.Fatalf("%v %v(%v, %v, %v) = %v, want %v (off by %.3g ulp, allowed %v)", dt, f, a, b, c, got, want, e, ulpBound(f, dt))
+	bound := ulpBound(f, dt)
+	if dt == F32 && plainMath[f] != nil && fastFunction(Current(), kernel{f, dt}) == nil {
+		bound = 0.51 // computed in float64 and rounded once
+	}
+	if e > bound {
+		t.Fatalf("%v %v(%v, %v, %v) = %v, want %v (off by %.3g ulp, allowed %v)", dt, f, a, b, c, got, want, e, bound)
 	}
 }
 
