@@ -1,10 +1,13 @@
 package tarn
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/exec"
@@ -22,6 +25,7 @@ import (
 //	TARN_DEBUG=check      check every node of every run against its reference kernel
 //	TARN_DEBUG=nan        end a run with an output or a new value of a param that is not finite, store nothing and say where that comes from
 //	TARN_DEBUG=reference  run only the reference kernels, node by node
+//	TARN_DEBUG=perf       name the steps in profiles: machine code in /tmp/perf-PID.map, which perf reads, and all by the label "tarn" in those of pprof
 //	TARN_CPU=go|avx2|avx512|neon  use the kernels of one level (package internal/cpu reads it)
 //	TARN_ENGINE=pjrt:cuda    run programs on another engine (OpenEngine)
 //	TARN_BLAS=accelerate     hand large matrix products to macOS's Accelerate (package internal/cpu reads it)
@@ -29,9 +33,9 @@ import (
 //
 // Several words are separated by commas.
 
-var debugWords = []string{"dump", "verify", "check", "nan", "reference"}
+var debugWords = []string{"dump", "verify", "check", "nan", "reference", "perf"}
 
-type debug struct{ dump, verify, check, nan, reference bool }
+type debug struct{ dump, verify, check, nan, reference, perf bool }
 
 // readDebug reads the switches anew at each Compile, so that a test or a debugger can set them while the program runs.
 func readDebug() (d debug, err error) {
@@ -49,6 +53,7 @@ func readDebug() (d debug, err error) {
 		d.check = d.check || word == "check"
 		d.nan = d.nan || word == "nan"
 		d.reference = d.reference || word == "reference"
+		d.perf = d.perf || word == "perf"
 	}
 	return d, nil
 }
@@ -97,6 +102,9 @@ func (d debug) load(e Engine, g *ir.Graph, params []*Param) (r exec.Runner, devi
 		return r, true, err
 	}
 	m, err := exec.NewMachine(g, variables, pool.Default())
+	if err == nil {
+		err = d.name(m)
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -105,3 +113,38 @@ func (d debug) load(e Engine, g *ir.Graph, params []*Param) (r exec.Runner, devi
 	}
 	return m, false, nil
 }
+
+// perfMap is where perf looks for the names of machine code that a process has made.
+func perfMap() string { return fmt.Sprintf("/tmp/perf-%d.map", os.Getpid()) }
+
+// name gives the steps of a machine their names in profiles, if the switch is on.
+func (d debug) name(r exec.Runner) error {
+	m, ok := r.(*exec.Machine)
+	if !ok || !d.perf {
+		return nil
+	}
+	m.Label()
+	regions := m.Regions()
+	if len(regions) == 0 || runtime.GOOS != "linux" {
+		return nil
+	}
+	var lines strings.Builder
+	for _, c := range regions {
+		fmt.Fprintf(&lines, "%x %x %s\n", c.Start, c.Size, c.Name)
+	}
+	// A new file must not be one that somebody else has put there, and later programs add to it.
+	mode := os.O_APPEND | os.O_WRONLY
+	perfOnce.Do(func() { mode |= os.O_CREATE | os.O_EXCL })
+	f, err := os.OpenFile(perfMap(), mode, 0o600)
+	if err == nil {
+		_, err = f.WriteString(lines.String())
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("tarn: TARN_DEBUG=perf: %w; remove the file, or leave the word out", err)
+	}
+	return nil
+}
+
+// perfOnce makes the file.
+var perfOnce sync.Once

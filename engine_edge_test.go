@@ -1,10 +1,17 @@
 package tarn_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -166,6 +173,67 @@ func TestSharedParam(t *testing.T) {
 	}
 }
 
+// TestPerf takes names for profiles: those of machine code from the file that perf reads, and those of steps from the labels in a profile of Go.
+func TestPerf(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("perf is for Linux")
+	}
+	t.Setenv("TARN_DEBUG", "perf")
+	name := fmt.Sprintf("/tmp/perf-%d.map", os.Getpid())
+	t.Cleanup(func() { os.Remove(name) })
+	g := tarn.NewGraph()
+	x := g.Input("x", tarn.F32, 1000, 1000)
+	program, err := tarn.Compile(g, tarn.Outputs{"y": x.GELU().Mul(x).Sum()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clone, err := program.Clone() // whose code is elsewhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	var profile bytes.Buffer
+	if err := pprof.StartCPUProfile(&profile); err != nil {
+		t.Fatal(err)
+	}
+	input := tarn.Zeros(tarn.F32, 1000, 1000)
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		mustRun(t, program, input)
+		mustRun(t, clone, input)
+	}
+	pprof.StopCPUProfile()
+	unpacked, err := gzip.NewReader(&profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const step = "Sum engine_edge_test.go:" // of a loop, whose last op it is
+	if !bytes.Contains(text, []byte(step)) {
+		t.Errorf("the profile has no step %q", step)
+	}
+	regions, err := os.ReadFile(name)
+	if level := tarn.Kernels(); level != "avx2" && level != "avx512" || runtime.GOARCH != "amd64" {
+		return // no code is made at run time
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	starts := map[string]bool{}
+	for line := range strings.Lines(string(regions)) {
+		var start, size uint64
+		var rest string
+		if n, err := fmt.Sscanf(line, "%x %x %s", &start, &size, &rest); n != 3 || start == 0 || size == 0 || !strings.Contains(line, step) {
+			t.Errorf("the line %q is not that of a step: %v", line, err)
+		}
+		starts[strings.Fields(line)[0]] = true
+	}
+	if len(starts) < 2 {
+		t.Errorf("the code of a program and its clone is at %v", starts)
+	}
+}
+
 func TestDebugSwitches(t *testing.T) {
 	build := func() (*tarn.Program, error) {
 		g := tarn.NewGraph()
@@ -188,7 +256,7 @@ func TestDebugSwitches(t *testing.T) {
 		checkNear(t, "with TARN_DEBUG="+words, mustRun(t, p, x)["y"], want, 1e-6)
 	}
 	t.Setenv("TARN_DEBUG", "verify,chekc")
-	if _, err := build(); err == nil || !strings.Contains(err.Error(), `TARN_DEBUG has the unknown word "chekc"; it takes dump, verify, check, nan, reference`) {
+	if _, err := build(); err == nil || !strings.Contains(err.Error(), `TARN_DEBUG has the unknown word "chekc"; it takes dump, verify, check, nan, reference, perf`) {
 		t.Errorf("the error for an unknown word is %v", err)
 	}
 }

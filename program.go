@@ -159,9 +159,15 @@ func (p *Program) Clone() (*Program, error) {
 	}
 	c := &Program{inputs: p.inputs, all: p.all, among: p.among, outputs: p.outputs, params: p.params, memory: p.memory,
 		assigned: p.assigned, written: p.written, traced: p.traced, storages: p.storages, device: p.device}
-	var err error
+	switches, err := readDebug()
+	if err != nil {
+		return nil, err
+	}
 	if c.runner, err = p.runner.Clone(); err != nil {
 		return nil, p.tooLarge(err)
+	}
+	if err := switches.name(c.runner); err != nil {
+		return nil, err
 	}
 	c.runs.Store(p.Runs())
 	return c.ready(), nil

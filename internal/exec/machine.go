@@ -33,7 +33,8 @@ type Machine struct {
 
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
-	tracer  *tracer // while a run is traced
+	tracer  *tracer   // while a run is traced
+	named   *namedJob // that runs, of a machine whose steps have labels
 	code    *jit.Memory
 	blocks  []*pages.Block // memory outside of the heap, which lasts as long as the machine
 }

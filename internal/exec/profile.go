@@ -91,5 +91,9 @@ func (m *Machine) fork(tasks int, j pool.Job) {
 		t.job, t.forked = j, tasks > 0
 		j = t
 	}
+	if n := m.named; n != nil {
+		n.tasks = j
+		j = n
+	}
 	m.pool.Run(tasks, j)
 }

@@ -54,4 +54,10 @@ func (a *Assembler) Finish() (*Memory, bool) {
 }
 
 // Func is the code of a run that was added, once finished.
-func (a *Assembler) Func(id int) Func { return Func{a.base + uintptr(a.starts[id])} }
+func (a *Assembler) Func(id int) Func {
+	end := len(a.code.b)
+	if id+1 < len(a.starts) {
+		end = a.starts[id+1]
+	}
+	return Func{a.base + uintptr(a.starts[id]), end - a.starts[id]}
+}

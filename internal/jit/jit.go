@@ -85,7 +85,13 @@ type Run struct {
 type Memory struct{ bytes []byte }
 
 // Func is the machine code of a run.
-type Func struct{ code uintptr }
+type Func struct {
+	code uintptr
+	size int
+}
+
+// Region returns where the code is, for profilers.
+func (f Func) Region() (start uintptr, size int) { return f.code, f.size }
 
 // Call computes n elements; slots holds the addresses of the blocks, which the caller keeps alive. Outputs may lie over inputs, element by element.
 func (f Func) Call(slots []uintptr, n int) {
