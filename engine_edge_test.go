@@ -214,7 +214,7 @@ func TestPerf(t *testing.T) {
 		t.Errorf("the profile has no step %q", step)
 	}
 	regions, err := os.ReadFile(name)
-	if level := tarn.Kernels(); level != "avx2" && level != "avx512" || runtime.GOARCH != "amd64" {
+	if tarn.Kernels() == "go" {
 		return // no code is made at run time
 	}
 	if err != nil {
