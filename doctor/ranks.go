@@ -12,10 +12,12 @@ import (
 
 // This file judges how the ranks of a training share their work: which of them the others wait for, and why.
 
-// recentLooks is the number of looks that say how fast the ranks are now, and fewestRankLooks that below which nothing is said.
+// recentLooks is the number of looks that say how fast the ranks are now, and fewestRankLooks that below which nothing is said. A rank that is
+// later than the others by less than leastDelay seconds a step may be so by chance.
 const (
 	recentLooks     = 20
-	fewestRankLooks = 3
+	fewestRankLooks = 8
+	leastDelay      = 1e-3
 )
 
 // rankTimes are the seconds of a step of each rank: medians over recent looks.
@@ -35,8 +37,8 @@ func timesOf(h *watch.History) *rankTimes {
 	if h.Header == nil || len(h.Header.Ranks) < 2 || len(recent) == 0 {
 		return nil
 	}
-	if len(recent) > fewestRankLooks {
-		recent = recent[:len(recent)-1] // the first look comes after a single step, in which programs are compiled
+	if n := len(recent); n > 1 && recent[n-1].Steps == 1 {
+		recent = recent[:n-1] // the first look comes after a single step, in which programs are compiled
 	}
 	t := &rankTimes{looks: len(recent)}
 	for r := range h.Header.Ranks {
@@ -86,7 +88,7 @@ func slowRank(v *view) *watch.Verdict {
 		}
 	}
 	usual, waiting := others(busy, slow), others(t.wait, slow)/t.step()
-	if !(busy[slow] > 1.3*usual && waiting > 0.15) {
+	if !(busy[slow] > 1.3*usual && busy[slow]-usual > leastDelay && waiting > 0.15) {
 		return nil
 	}
 	ranks := v.Header.Ranks

@@ -22,7 +22,7 @@ func rankHistory(looks int, shards []int, compute, between []float64, exchange f
 	h.Header.Shards = first
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range looks {
-		c := &watch.RankColumns{Steps: 20}
+		c := &watch.RankColumns{Steps: min(20, 1+20*i)}
 		most := 0.0
 		var busy []float64
 		for r := range shards {
@@ -56,17 +56,18 @@ func TestSlowRanks(t *testing.T) {
 		h    *watch.History
 		want string // in the headline, or "" for no verdict
 	}{
-		{"even", rankHistory(10, []int{2, 2, 2, 2}, same(4, 0.1), same(4, 0.01), 0.01), ""},
-		{"a bit slower", rankHistory(10, []int{2, 2, 2, 2}, with(same(4, 0.1), 1, 0.12), same(4, 0.01), 0.01), ""},
-		{"slow processor", rankHistory(10, []int{2, 2, 2, 2}, with(same(4, 0.1), 3, 0.19), same(4, 0.01), 0.01), "rank 3 on host node1 takes 1.8 times the median of the other ranks, which wait for it 43 % of each step, because it computes slower"},
-		{"slow processor of two", rankHistory(10, []int{4, 4}, with(same(2, 0.1), 1, 0.2), same(2, 0.01), 0.01), "rank 1 on host node0 takes 1.9 times the median of the other ranks"},
-		{"slow disk", rankHistory(10, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 2, 0.1), 0.01), "rank 2 on host node1 takes 1.8 times the median of the other ranks, which wait for it 42 % of each step, because it reads its part"},
-		{"slow records", rankHistory(10, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 0, 0.1), 0.01), "because it writes records and checkpoints"},
-		{"uneven shards", rankHistory(10, []int{2, 3, 3}, []float64{0.2, 0.3, 0.3}, same(3, 0.01), 0.01), ""}, // two of three are busy
-		{"uneven shards of many", rankHistory(10, []int{1, 1, 2, 1}, []float64{0.1, 0.1, 0.2, 0.1}, same(4, 0.01), 0.01), "because it has 2 of the 5 shards of a batch and they have 1"},
-		{"too early", rankHistory(2, []int{2, 2}, []float64{0.1, 0.3}, same(2, 0.01), 0.01), ""},
-		{"slow network", rankHistory(10, []int{2, 2, 2, 2}, same(4, 0.1), same(4, 0.01), 0.3), "the 4 ranks spend 72 % of each step on summing gradients"},
-		{"one process", rankHistory(10, []int{8}, same(1, 0.1), same(1, 0.1), 0.1), ""},
+		{"even", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), same(4, 0.01), 0.01), ""},
+		{"a bit slower", rankHistory(12, []int{2, 2, 2, 2}, with(same(4, 0.1), 1, 0.12), same(4, 0.01), 0.01), ""},
+		{"slow processor", rankHistory(12, []int{2, 2, 2, 2}, with(same(4, 0.1), 3, 0.19), same(4, 0.01), 0.01), "rank 3 on host node1 takes 1.8 times the median of the other ranks, which wait for it 43 % of each step, because it computes slower"},
+		{"slow processor of two", rankHistory(12, []int{4, 4}, with(same(2, 0.1), 1, 0.2), same(2, 0.01), 0.01), "rank 1 on host node0 takes 1.9 times the median of the other ranks"},
+		{"slow disk", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 2, 0.1), 0.01), "rank 2 on host node1 takes 1.8 times the median of the other ranks, which wait for it 42 % of each step, because it reads its part"},
+		{"slow records", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 0, 0.1), 0.01), "because it writes records and checkpoints"},
+		{"uneven shards", rankHistory(12, []int{2, 3, 3}, []float64{0.2, 0.3, 0.3}, same(3, 0.01), 0.01), ""}, // two of three are busy
+		{"uneven shards of many", rankHistory(12, []int{1, 1, 2, 1}, []float64{0.1, 0.1, 0.2, 0.1}, same(4, 0.01), 0.01), "because it has 2 of the 5 shards of a batch and they have 1"},
+		{"milliseconds", rankHistory(12, []int{2, 2}, []float64{0.0003, 0.001}, same(2, 0), 0.0001), ""},
+		{"too early", rankHistory(7, []int{2, 2}, []float64{0.1, 0.3}, same(2, 0.01), 0.01), ""},
+		{"slow network", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), same(4, 0.01), 0.3), "the 4 ranks spend 72 % of each step on summing gradients"},
+		{"one process", rankHistory(12, []int{8}, same(1, 0.1), same(1, 0.1), 0.1), ""},
 	} {
 		got := ""
 		for _, v := range doctor.Judge(test.h) {
@@ -86,13 +87,13 @@ func TestSlowRanks(t *testing.T) {
 			}
 		}
 	}
-	report := doctor.Ranks(rankHistory(10, []int{3, 3, 2}, []float64{0.1, 0.1, 0.2}, same(3, 0), 0))
-	for _, want := range []string{"3 ranks on 2 hosts share the 8 shards of each batch; a step takes 0.2", "node0     3-5     49 %", "node1     6-7     99 %", "53 %"} {
+	report := doctor.Ranks(rankHistory(12, []int{3, 3, 2}, []float64{0.1, 0.1, 0.2}, same(3, 0), 0))
+	for _, want := range []string{"3 ranks on 2 hosts share the 8 shards of each batch; a step takes 0.2", "node0     0-2     48 %", "node1     6-7    100 %", "53 %"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("no %q in\n%s", want, report)
 		}
 	}
-	if report := doctor.Ranks(rankHistory(10, []int{8}, same(1, 0.1), same(1, 0.1), 0.1)); report != "" {
+	if report := doctor.Ranks(rankHistory(12, []int{8}, same(1, 0.1), same(1, 0.1), 0.1)); report != "" {
 		t.Errorf("one process: %s", report)
 	}
 }

@@ -45,6 +45,7 @@ type commandLine struct {
 	Inspect   inspectCommand   `cmd:"" help:"List the weights in a safetensors file, or tell what a model of a table is."`
 	Board     boardCommand     `cmd:"" help:"Show runs in the browser: curves, the flow of gradients through the layers, verdicts, pictures; live while they train."`
 	Bench     benchCommand     `cmd:"" help:"Measure how fast Tarn is here, on standard workloads."`
+	Scale     scaleCommand     `cmd:"" help:"Predict how a training gets faster with more machines, from the speed of this one and of the network."`
 	Minimize  minimizeCommand  `cmd:"" help:"Find the minimum of a formula."`
 	Grad      gradCommand      `cmd:"" help:"Differentiate a formula."`
 	Fitcurve  fitcurveCommand  `cmd:"" help:"Fit a curve to data by nonlinear least squares."`
@@ -160,7 +161,7 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 }
 
 // shared are the commands that share their work between ranks.
-var shared = []string{"train mnist", "train gpt", "eval", "predict"}
+var shared = []string{"train mnist", "train gpt", "eval", "predict", "scale"}
 
 // valueOf returns the value of an argument on the command line, nil for the word of a command.
 func valueOf(p *kong.Path) *kong.Value {

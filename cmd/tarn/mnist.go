@@ -165,7 +165,7 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 			display.Show(p)
 		}
 		if p.Record != nil && env.rank() == 0 && time.Since(drawn) > 10*time.Second {
-			if err := errors.Join(draw(folder, loop), showSamples(env.ctx, folder, model, valid)); err != nil {
+			if err := errors.Join(draw(folder, loop), showSamples(env.ctx, folder, model, valid)); err != nil && env.ctx.Err() == nil { // else the next step ends the training
 				return err
 			}
 			drawn = time.Now()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	Seed  uint64        // of the delays
 	Delay time.Duration // each call of a rank begins later, by a random time of at most this
+	// Network makes each call last as long as over that network.
+	Network *dist.Network
 	// Die returns whether a rank dies in its given call, counted from 0.
 	Die func(rank, call int) bool
 }
@@ -71,6 +74,7 @@ type call struct {
 	bytes      int // that must be equal on all ranks
 	in         []byte
 	color, key int
+	took       float64 // seconds over the network of Options
 }
 
 func newWorld(members []int) *world {
@@ -141,6 +145,9 @@ func (c *comm) Size() int { return len(c.world.slots) }
 func (c *comm) collective(mine call, do func(all []call)) error {
 	n := *c.calls
 	*c.calls++
+	if network := c.options.Network; network != nil && c.Size() > 1 {
+		mine.took = over(network, mine.name, c.Size(), mine.bytes)
+	}
 	if d := c.options.Delay; d > 0 {
 		time.Sleep(time.Duration(c.random.Int64N(int64(d))))
 	}
@@ -151,6 +158,7 @@ func (c *comm) collective(mine call, do func(all []call)) error {
 	if err := c.world.meet(c.rank, &mine); err != nil {
 		return err
 	}
+	time.Sleep(time.Duration(mine.took * 1e9))
 	all := c.world.slots // which nobody writes until all are here again
 	var wrong error
 	for r, other := range all {
@@ -166,6 +174,21 @@ func (c *comm) collective(mine call, do func(all []call)) error {
 		return err
 	}
 	return wrong
+}
+
+// over returns how long a collective takes over a network.
+func over(n *dist.Network, name string, ranks, bytes int) float64 {
+	switch {
+	case name == "AllToAll":
+		return n.AllToAll(ranks, bytes/ranks)
+	case name == "AllGather":
+		return n.AllGather(ranks, bytes)
+	case strings.HasPrefix(name, "AllReduce"):
+		return n.AllToAll(ranks, bytes/ranks) + n.AllGather(ranks, bytes/ranks)
+	case strings.HasPrefix(name, "ReduceScatter"):
+		return n.AllToAll(ranks, bytes/ranks)
+	}
+	return n.AllGather(2, bytes) // one message
 }
 
 // AllReduce sums in the order of the ranks.
