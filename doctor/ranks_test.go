@@ -60,7 +60,7 @@ func TestSlowRanks(t *testing.T) {
 		{"a bit slower", rankHistory(12, []int{2, 2, 2, 2}, with(same(4, 0.1), 1, 0.12), same(4, 0.01), 0.01), ""},
 		{"slow processor", rankHistory(12, []int{2, 2, 2, 2}, with(same(4, 0.1), 3, 0.19), same(4, 0.01), 0.01), "rank 3 on host node1 takes 1.8 times the median of the other ranks, which wait for it 43 % of each step, because it computes slower"},
 		{"slow processor of two", rankHistory(12, []int{4, 4}, with(same(2, 0.1), 1, 0.2), same(2, 0.01), 0.01), "rank 1 on host node0 takes 1.9 times the median of the other ranks"},
-		{"slow disk", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 2, 0.1), 0.01), "rank 2 on host node1 takes 1.8 times the median of the other ranks, which wait for it 42 % of each step, because it reads its part"},
+		{"slow disk", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 2, 0.1), 0.01), "rank 2 on host node1 takes 1.8 times the median of the other ranks, which wait for it 43 % of each step, because it reads its part"},
 		{"slow records", rankHistory(12, []int{2, 2, 2, 2}, same(4, 0.1), with(same(4, 0.01), 0, 0.1), 0.01), "because it writes records and checkpoints"},
 		{"uneven shards", rankHistory(12, []int{2, 3, 3}, []float64{0.2, 0.3, 0.3}, same(3, 0.01), 0.01), ""}, // two of three are busy
 		{"uneven shards of many", rankHistory(12, []int{1, 1, 2, 1}, []float64{0.1, 0.1, 0.2, 0.1}, same(4, 0.01), 0.01), "because it has 2 of the 5 shards of a batch and they have 1"},

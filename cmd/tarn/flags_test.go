@@ -17,7 +17,7 @@ import (
 // complete are the arguments with which each command would run.
 var complete = map[string][]string{
 	"train mnist": nil, "train gpt": nil, "train linreg": nil, "runs": {"run"}, "doctor": {"run"}, "check": {"mnist"}, "eval": {"run"}, "predict": {"run", "digit.png"}, "generate": {"run"}, "inspect": {"file"}, "bench": {"linreg"},
-	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil, "board": {"run"},
+	"minimize": {"x^2", "--start", "x=1"}, "grad": {"x^2", "--at", "x=1"}, "fitcurve": {"data.csv", "a*x", "--start", "a=1"}, "lr": nil, "sharpness": {"run"}, "landscape": {"run"}, "race": nil, "board": {"run"}, "scale": nil,
 	"fit": {"data.csv", "--target", "y"}, "evaluate": {"m.tarn", "data.csv"}, "serve": {"m.tarn"}, "search": {"data.csv", "--target", "y"},
 	"export": {"m.tarn", "--to", "onnx"}, "import": {"m.onnx"},
 }
@@ -47,7 +47,7 @@ var nonsensical = map[string][]string{
 	"valid": {"1", "2"}, "members": {"0", "65"}, "decay": {"0", "1001"}, "trials": {"0", "1000001"}, "space": {""}, "cv": {"1", "101"}, "repeats": {"0", "101"}, "test": {""}, "split-by": {"", "foo", "time", "time:", "group:", "order:x", "\x1b[31m"}, "weights": {""}, "threshold": {"", "0", "1", "2", "x", "nan", "cost", "cost:1", "cost:0:1", "cost:1:x", "\x1b[31m"},
 	"family": {"", "foo", "Both"}, "sep": {"", "ab", "\"", "ü"}, "decimal": {"", ";", "x"}, "na": {"", "a,,b"}, "time": {"", "x", "5", "-1s", "\x1b[31m"}, "fit schema": {""}, "keep": {"", "a,,b", "a,a"}, "format": {"", "foo", "CSV"},
 	"fail-under": {"", "x", "auc", "auc=", "auc=x", "auc=nan", "foo=1", "auc=0.5,"}, "model": {""}, "addr": {"", "8080", "localhost"}, "unix": {""}, "wait": {"", "x", "2", "-1ms", "2m"}, "timeout": {"", "x", "0s", "-1s", "25h"}, "max-body": {"0"}, "max-queue": {"0"},
-	"export to": {"", "foo", "ONNX"}, "opset": {"0", "16", "22"},
+	"latency": {"", "x", "1", "-1us", "2m"}, "bandwidth": {"1000001"}, "export to": {"", "foo", "ONNX"}, "opset": {"0", "16", "22"},
 	"group": {""}, "labels": {""}, "network": {"", "\x1b[31m"}, "horizon": {"0", "10001"},
 	"token-file": {""}, "cert": {"", "x"}, "key": {"", "x"}, "log": {"", "foo", "JSON"},
 	"listen": {"", "6007", "0.0.0.0:6007", ":6007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},

@@ -19,7 +19,7 @@ type scaleCommand struct {
 	Latency   time.Duration `placeholder:"TIME" help:"Latency of the network, as in 30us, with --bandwidth. Without both, the network between the ranks that mpirun or srun has started is measured, or usual networks are assumed if there is one process."`
 	Bandwidth float64       `placeholder:"GB/S" help:"Bandwidth of the network in gigabytes a second, with --latency."`
 	Threads   int           `placeholder:"N" help:"Number of processor cores of a rank; all by default."`
-	Picture   string        `placeholder:"FILE" help:"Draw the predicted speedup into this PNG file."`
+	Plot      string        `placeholder:"FILE.png" help:"Draw the predicted speedup."`
 }
 
 // Validate checks the arguments; kong calls it.
@@ -27,12 +27,14 @@ func (c *scaleCommand) Validate() error {
 	switch {
 	case c.Threads < 0 || c.Threads > 1024:
 		return fmt.Errorf("--threads is %d and should be from 1 to 1024", c.Threads)
+	case c.Latency < 0 || c.Latency > time.Minute:
+		return fmt.Errorf("--latency is %v and should be more than 0 and at most a minute", c.Latency)
+	case !(c.Bandwidth >= 0) || c.Bandwidth > 1e6:
+		return fmt.Errorf("--bandwidth is %v and should be more than 0 and at most 1000000 GB/s", c.Bandwidth)
 	case (c.Latency != 0) != (c.Bandwidth != 0):
 		return errors.New("--latency and --bandwidth go together, as in --latency 30us --bandwidth 1.1")
-	case c.Latency < 0 || c.Latency > time.Minute || !(c.Bandwidth >= 0) || c.Bandwidth > 1e6:
-		return fmt.Errorf("--latency is %v and --bandwidth %v; they should be more than 0, and at most a minute and 1000000 GB/s", c.Latency, c.Bandwidth)
 	}
-	return nil
+	return checkPicture(c.Plot)
 }
 
 // Run predicts.
@@ -61,12 +63,12 @@ func (c *scaleCommand) Run(env *environment) error {
 	if env.rank() > 0 {
 		return nil
 	}
-	if err := bench.WriteScaling(env.stdout, models, networks); err != nil || c.Picture == "" {
+	if err := bench.WriteScaling(env.stdout, models, networks); err != nil || c.Plot == "" {
 		return err
 	}
-	if err := file.Replace(file.Disk, c.Picture, func(w io.Writer) error { return bench.DrawScaling(w, models, networks) }); err != nil {
-		return fmt.Errorf("--picture %s: %w", c.Picture, err)
+	if err := file.Replace(file.Disk, c.Plot, func(w io.Writer) error { return bench.DrawScaling(w, models, networks) }); err != nil {
+		return fmt.Errorf("--plot %s: %w", c.Plot, err)
 	}
-	_, err = fmt.Fprintf(env.stdout, "wrote %s\n", file.Name(c.Picture))
+	_, err = fmt.Fprintf(env.stdout, "wrote %s\n", file.Name(c.Plot))
 	return err
 }
