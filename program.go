@@ -331,7 +331,7 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update, guar
 
 // Kernels returns the level of the kernels that programs compiled from now on use, such as "avx512". Results have the same bits on all processors
 // with the same level and architecture.
-func Kernels() string { return fmt.Sprint(cpu.Current()) }
+func Kernels() string { return cpu.Name() }
 
 // Inputs returns the names of the inputs that the program needs, in the order in which the graph declared them. An input that no
 // output or update depends on is not needed, such as a label that only the loss of another program reads, or the operand of a

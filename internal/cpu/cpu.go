@@ -25,7 +25,8 @@ const (
 	NEON                // arm64's Advanced SIMD, 128-bit vectors
 )
 
-// EnvVar is the environment variable that chooses another level of this machine at start: go, avx2, avx512 or neon.
+// EnvVar is the environment variable that chooses another level of this machine at start: go, avx2, avx512 or neon. With
+// "+" and the name of a unit, as in avx512+bf16, it chooses what multiplies bfloat16 numbers: see BF16Unit.
 const EnvVar = "TARN_CPU"
 
 var levelNames = [...]string{Go: "go", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}
@@ -45,8 +46,13 @@ var (
 )
 
 func init() {
-	level, err := levelFromEnv(os.Getenv(EnvVar))
+	name, asked, err := unitFromEnv(os.Getenv(EnvVar))
+	level, wrong := levelFromEnv(name)
+	if wrong != nil {
+		err = wrong
+	}
 	current.Store(uint32(level))
+	unit.Store(asked)
 	use, blasErr := blasFromEnv(os.Getenv(BLASVar))
 	useBLAS = use
 	envError = errors.Join(err, blasErr)

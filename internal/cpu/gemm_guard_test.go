@@ -45,15 +45,19 @@ func TestGemmTouchesNothingElse(t *testing.T) {
 		{"TT", func(m, n, k int) (a, b Layout) { return Layout{1, m}, Layout{1, k} }},
 	}
 	shapes := [][3]int{{1, 1, 1}, {1, 5, 3}, {5, 1, 37}, {1, 70, 37}, {3, 10, 9}, {7, 17, 33}, {14, 33, 5}, {20, 65, 40}, {15, 48, 130}, {13, 3, 100}, {60, 136, 1024}}
-	atEachLevel(t, func(t *testing.T, l Level) {
+	atEachUnit(t, func(t *testing.T) {
 		for _, kind := range kinds {
 			for _, s := range shapes {
-				for _, bytes := range []int{4, 8} {
+				for _, bytes := range []int{4, 8, 2} {
 					for _, atEnd := range []bool{false, true} {
 						t.Run(fmt.Sprintf("%s/%v/f%d/%v", kind.name, s, bytes*8, atEnd), func(t *testing.T) {
 							m, n, k := s[0], s[1], s[2]
 							la, lb := kind.lay(m, n, k)
-							g := NewGemm(GemmSpec{M: m, N: n, K: k, A: la, B: lb, LDC: n, Float64: bytes == 8, Accumulate: true})
+							spec := GemmSpec{M: m, N: n, K: k, A: la, B: lb, LDC: n, Float64: bytes == 8, Accumulate: true}
+							var g planned = NewGemm(spec)
+							if bytes == 2 { // float32 operands of a product in bfloat16
+								g, bytes = NewGemmBF16(spec), 4
+							}
 							a, b := pageEdge(t, m*k*bytes, atEnd), pageEdge(t, k*n*bytes, atEnd)
 							c := pageEdge(t, m*n*bytes, atEnd)
 							shared := pageEdge(t, align(g.SharedScratch()), atEnd)

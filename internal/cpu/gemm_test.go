@@ -60,6 +60,14 @@ func newProduct[T float32 | float64](spec GemmSpec, seed uint64) *product[T] {
 		}
 	}
 	p.c = make([]T, len(p.fillC))
+	p.expect(func(x T) T { return x })
+	return p
+}
+
+// expect computes the reference, with operands that round has rounded.
+func (p *product[T]) expect(round func(T) T) {
+	spec := &p.spec
+	m, n, k := spec.M, spec.N, spec.K
 	p.want, p.absolute = make([]float64, m*n), make([]float64, m*n)
 	for i := range m {
 		for j := range n {
@@ -69,14 +77,13 @@ func newProduct[T float32 | float64](spec GemmSpec, seed uint64) *product[T] {
 				abs = math.Abs(sum)
 			}
 			for x := range k {
-				v := float64(p.a[p.a0+i*spec.A.RowStride+x*spec.A.ColStride]) * float64(p.b[p.b0+x*spec.B.RowStride+j*spec.B.ColStride])
+				v := float64(round(p.a[p.a0+i*spec.A.RowStride+x*spec.A.ColStride])) * float64(round(p.b[p.b0+x*spec.B.RowStride+j*spec.B.ColStride]))
 				sum += v
 				abs += math.Abs(v)
 			}
 			p.want[i*n+j], p.absolute[i*n+j] = sum, abs
 		}
 	}
-	return p
 }
 
 // aligned returns scratch of the given number of bytes, aligned to a cache line and filled with a pattern that is a NaN.
@@ -94,8 +101,17 @@ func aligned(bytes int) unsafe.Pointer {
 
 func at[T any](s []T, i int) unsafe.Pointer { return unsafe.Pointer(&s[i]) }
 
+// planned is a Gemm or a GemmBF16.
+type planned interface {
+	Phases() int
+	Tasks(phase int) int
+	SharedScratch() int
+	WorkerScratch() int
+	Run(phase, task int, a, b, c, shared, worker unsafe.Pointer)
+}
+
 // run computes the product with the given number of goroutines; order permutes the tasks.
-func (p *product[T]) run(g *Gemm, workers int, order func(n int) []int) {
+func (p *product[T]) run(g planned, workers int, order func(n int) []int) {
 	copy(p.c, p.fillC)
 	shared := aligned(g.SharedScratch())
 	for phase := range g.Phases() {

@@ -20,6 +20,7 @@ type target struct {
 	name   string // part of the names of functions
 	avx512 bool
 	double bool // float64 elements
+	pairs  bool // an element is two bfloat16 numbers, see bf16.go
 	// Sizes of tiles: rows of a tile of up to two vectors, and of up to four.
 	rows, wideRows   int
 	dotRows, dotCols int
@@ -324,6 +325,7 @@ const ahead = 8
 // tile emits the kernel of one tile size.
 func (k *gemmGen) tile(rows, vectors int) {
 	name := k.tileName(rows, vectors)
+	replaced[name] = k.pairs
 	k.Function(name)
 	k.Attributes(NOSPLIT)
 	k.Pragma("noescape")
@@ -396,7 +398,7 @@ func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b
 	k.ADDQ(bRow, far)
 	k.ADDQ(bRow, b)
 	for i := range acc {
-		if k.avx512 && vectors == 1 {
+		if k.avx512 && vectors == 1 && !k.pairs {
 			k.fmaBroadcast(a.at(i), row[0], acc[i][0])
 			continue
 		}

@@ -94,6 +94,9 @@ func generate(dir string) ([]string, error) {
 		if err == nil {
 			err = pass.Compile.Execute(ir)
 		}
+		if err == nil {
+			err = replaceBF16(ir)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("gen: %s: %w", f.name, err)
 		}

@@ -40,6 +40,7 @@ func init() {
 
 func (k *gemmGen) peak() {
 	name := "peak" + k.name
+	replaced[name] = k.pairs
 	k.Function(name)
 	k.Attributes(NOSPLIT)
 	k.SignatureExpr("func(loops int)")
