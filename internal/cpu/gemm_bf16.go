@@ -36,6 +36,7 @@ type packing struct {
 	offset    int    // in the shared scratch
 	tasks     int    // that it is packed in; 0 if the caller has packed it
 	lines     int    // what the tasks share: lines, or panels
+	kept      bool   // the caller packs the operand, and gives Run what it is packed as
 	layout    Layout // of the operand, in bytes, with lines along the columns
 	across    bool   // the lines run across K
 	to        int    // bytes from one line, or from one panel, to the next
@@ -210,7 +211,7 @@ func (g *GemmBF16) Tasks(phase int) int {
 	}
 	switch g.phases[phase] {
 	case copyPhase:
-		return g.a.tasks + g.b.tasks
+		return g.a.due() + g.b.due()
 	case multiplyPhase:
 		return len(g.tiles) * g.slices
 	}
@@ -237,6 +238,62 @@ func (g *GemmBF16) WorkerScratch() int {
 // gatherBytes is the scratch in which numbers that do not follow each other are gathered before they are packed.
 const gatherBytes = 32 * 32 * 4
 
+// due is the number of tasks of the copying phase that pack the operand.
+func (p *packing) due() int {
+	if p.kept {
+		return 0
+	}
+	return p.tasks
+}
+
+// in is where the packed operand lies, x being what Run was given for it.
+func (p *packing) in(x, shared unsafe.Pointer) unsafe.Pointer {
+	if p.kept {
+		return x
+	}
+	return unsafe.Add(shared, p.offset)
+}
+
+// Operand names an operand of a product.
+type Operand uint8
+
+// The operands of a product A·B.
+const (
+	OperandA Operand = iota
+	OperandB
+)
+
+// packing returns that of an operand of the caller.
+func (g *GemmBF16) packing(o Operand) *packing {
+	if (o == OperandA) != g.swap {
+		return &g.a
+	}
+	return &g.b
+}
+
+// Keep makes packing an operand the business of the caller, who can then multiply by it many times: Run is given what Pack has made of the operand in
+// its place. It returns how many bytes that takes, aligned to 64; 0 if nothing is packed. It belongs to the planning, before the first Run.
+func (g *GemmBF16) Keep(o Operand) (bytes int) {
+	if len(g.phases) == 0 {
+		return 0
+	}
+	p := g.packing(o)
+	p.kept = true
+	return align(p.bytes)
+}
+
+// PackTasks returns the number of tasks that pack an operand, which may run in any order and at the same time.
+func (g *GemmBF16) PackTasks(o Operand) int { return g.packing(o).tasks }
+
+// Pack does one task of packing the operand x, with the worker's scratch.
+func (g *GemmBF16) Pack(o Operand, task int, x, packed, worker unsafe.Pointer) {
+	if p := g.packing(o); p == &g.a {
+		g.packA(task, x, packed, worker)
+	} else {
+		g.packB(task, x, packed, worker)
+	}
+}
+
 // Run does one task of a phase. The scratch areas are as large as SharedScratch and WorkerScratch say and aligned to 64 bytes.
 func (g *GemmBF16) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) {
 	if g.swap {
@@ -244,17 +301,17 @@ func (g *GemmBF16) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) 
 	}
 	if g.inner != nil && phase >= len(g.phases) {
 		if len(g.phases) > 0 {
-			a, b = unsafe.Add(shared, g.a.offset), unsafe.Add(shared, g.b.offset)
+			a, b = g.a.in(a, shared), g.b.in(b, shared)
 		}
 		g.inner.Run(phase-len(g.phases), task, a, b, c, shared, worker)
 		return
 	}
 	switch g.phases[phase] {
 	case copyPhase:
-		if task < g.a.tasks {
+		if task < g.a.due() {
 			g.packA(task, a, unsafe.Add(shared, g.a.offset), worker)
 		} else {
-			g.packB(task-g.a.tasks, b, unsafe.Add(shared, g.b.offset), worker)
+			g.packB(task-g.a.due(), b, unsafe.Add(shared, g.b.offset), worker)
 		}
 	case multiplyPhase:
 		s, tile := task/len(g.tiles), task%len(g.tiles)
@@ -262,7 +319,7 @@ func (g *GemmBF16) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) 
 		if g.slices > 1 {
 			c, ldc, add = unsafe.Add(shared, g.parts+s*g.m*g.n*4), g.n*4, false
 		}
-		g.multiply(&g.tiles[tile], g.slice(s), g.slice(s+1), unsafe.Add(shared, g.a.offset), unsafe.Add(shared, g.b.offset), c, ldc, add)
+		g.multiply(&g.tiles[tile], g.slice(s), g.slice(s+1), g.a.in(a, shared), g.b.in(b, shared), c, ldc, add)
 	case sumPhase:
 		sum := Gemm{m: g.m, n: g.n, ldc: g.ldc, size: 4, slices: g.slices, accumulate: g.accumulate}
 		addSlices[float32](&sum, &g.sums[task], c, unsafe.Add(shared, g.parts))

@@ -54,7 +54,7 @@ func (s *Step) Bytes() int {
 func (s *Step) Summary() string {
 	switch w := s.Work.(type) {
 	case *Product:
-		text := fmt.Sprintf("product %dx%dx%d", w.M, w.N, w.K)
+		text := fmt.Sprintf("product%s %dx%dx%d", precision(w.Precision), w.M, w.N, w.K)
 		if batch := ir.Size(w.A.View.Shape[:len(w.A.View.Shape)-2]); batch != 1 {
 			text = fmt.Sprintf("%d %s", batch, text)
 		}

@@ -105,10 +105,20 @@ type Product struct {
 	M, N, K int
 	A, B    Ref
 	C       *Buffer
+
+	Precision ir.Precision // of the operands
 }
 
 func (p *Product) describe() string {
-	return fmt.Sprintf("product %dx%dx%d batch %v: %v x %v -> %v", p.M, p.N, p.K, p.A.View.Shape[:len(p.A.View.Shape)-2], p.A, p.B, p.C)
+	return fmt.Sprintf("product%s %dx%dx%d batch %v: %v x %v -> %v", precision(p.Precision), p.M, p.N, p.K, p.A.View.Shape[:len(p.A.View.Shape)-2], p.A, p.B, p.C)
+}
+
+// precision says that operands are rounded.
+func precision(p ir.Precision) string {
+	if p == ir.PrecisionBF16 {
+		return " in bf16"
+	}
+	return ""
 }
 
 func (p *Product) buffers(see func(b **Buffer)) {

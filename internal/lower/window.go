@@ -18,11 +18,12 @@ type Conv struct {
 	Offsets                  [2]int  // where A and B begin, in elements
 	X, W, Y                  []int   // the shapes of the three arrays
 	DType                    ir.DType
+	Precision                ir.Precision // of the operands
 }
 
 func (c *Conv) describe() string {
-	return fmt.Sprintf("conv %v x %v -> %v: x %v w %v y %v stride %v dilation %v before %v groups %d",
-		c.A, c.B, c.C, c.X, c.W, c.Y, c.Stride, c.Dilation, c.Before, c.Groups)
+	return fmt.Sprintf("conv%s %v x %v -> %v: x %v w %v y %v stride %v dilation %v before %v groups %d",
+		precision(c.Precision), c.A, c.B, c.C, c.X, c.W, c.Y, c.Stride, c.Dilation, c.Before, c.Groups)
 }
 
 func (c *Conv) buffers(see func(b **Buffer)) {
@@ -42,7 +43,7 @@ func (c *Conv) summary() string {
 
 // convolution makes the work of a convolution whose operands are contiguous.
 func convolution(n *ir.Node, op ir.Convolution, a, b Ref, out *Buffer) Work {
-	c := &Conv{A: a.Buffer, B: b.Buffer, C: out, Offsets: [2]int{a.View.Offset, b.View.Offset}, DType: n.Type.DType}
+	c := &Conv{A: a.Buffer, B: b.Buffer, C: out, Offsets: [2]int{a.View.Offset, b.View.Offset}, DType: n.Type.DType, Precision: n.Precision}
 	c.Kind, c.Stride, c.Dilation, c.Before, c.Groups = op.Convolves()
 	switch c.Kind {
 	case ir.ConvOutput:
@@ -53,6 +54,7 @@ func convolution(n *ir.Node, op ir.Convolution, a, b Ref, out *Buffer) Work {
 		c.X, c.W, c.Y = a.View.Shape, n.Type.Shape, b.View.Shape
 	}
 	if p := c.product(a, b); p != nil {
+		p.Precision = n.Precision
 		return p
 	}
 	return c
