@@ -66,7 +66,7 @@ func (op controlOp) Eval(out ir.Array, in []ir.Array) {
 func (c *control) translate() *ir.Control {
 	t := &ir.Control{Kind: c.kind, Carries: c.carries, Slices: c.slices, Steps: c.steps, Reverse: c.reverse}
 	for i := range c.bodies {
-		body := &ir.Graph{Precision: c.bodies[i].root().precision}
+		body := &ir.Graph{}
 		nodes := translateNodes(reachable(c.outputs[i]), func(v *Value, n *ir.Node) {
 			n.Op = ir.Input{Index: v.op.(argumentOp).input()}
 			body.Inputs = append(body.Inputs, n)
@@ -111,9 +111,6 @@ func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Grap
 			if _, ok := v.op.(controlOp); ok {
 				shared[&v.in[0]] = n.In
 			}
-		}
-		if v.typ.DType == ir.F32 && ir.Multiplies(n.Op) {
-			n.Precision = g.Precision
 		}
 		nodes[v] = n
 		g.Nodes = append(g.Nodes, n)

@@ -467,7 +467,7 @@ func (s *scanGradient) sum(d *Value) func() *Value {
 				if op.TransB {
 					y = y.Transpose(-2, -1)
 				}
-				return g.add(matMul(true, false), x.Flatten(0, 1), y.Flatten(0, 1))
+				return g.add(matMul(true, false, op.At), x.Flatten(0, 1), y.Flatten(0, 1))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package tarn
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/seed-49005b45/tarn/internal/exec"
@@ -75,4 +76,29 @@ func WithoutBatch(g *Graph) (types []string) {
 		}
 	}
 	return types
+}
+
+// Multiplies reports whether what outputs need multiplies rounded numbers, in the bodies of loops too.
+func Multiplies(outputs Outputs) bool {
+	var roots []*Value
+	for _, v := range outputs {
+		roots = append(roots, v)
+	}
+	for _, v := range reachable(roots) {
+		if n := (ir.Node{Op: v.op, Type: v.typ}); n.Precision() == ir.PrecisionBF16 {
+			return true
+		}
+		if op, ok := v.op.(controlOp); ok {
+			for _, values := range op.outputs {
+				inside := Outputs{}
+				for i, v := range values {
+					inside[fmt.Sprint(i)] = v
+				}
+				if Multiplies(inside) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

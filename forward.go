@@ -110,7 +110,10 @@ func (g *Graph) forward(ys []*Value, rates map[*Value]*Value) []*Value {
 	on := dependents(order, ends)
 	nested := applications(order)
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
+	given := g.root().precision
+	defer g.at(given)()
 	for _, v := range order {
+		g.root().precision = rulePrecision(v.op, given)
 		if rates[v] != nil || !on[v] && nested[v] == nil {
 			continue
 		}

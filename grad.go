@@ -202,6 +202,8 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 	}
 	nested := applications(order)
 	defer func(before *Value) { g.gradOf = before }(g.gradOf)
+	given := g.root().precision
+	defer g.at(given)()
 	for _, v := range slices.Backward(order) {
 		if slices.Contains(border, v) || !between(v) {
 			continue
@@ -211,23 +213,24 @@ func (g *Graph) backward(ys, dys, ends, border []*Value) []*Value {
 		if several { // the results of a loop are differentiated together, when the first of them is met, which comes last
 			together = nested[v]
 		}
-		var results, given []*Value
+		var results, dys []*Value
 		for _, y := range together {
 			if parts[y] != nil && on[y] {
 				d := sumParts(parts[y])
 				parts[y] = []*Value{d}
-				results, given = append(results, y), append(given, d)
+				results, dys = append(results, y), append(dys, d)
 			}
 		}
 		if len(results) == 0 {
 			continue
 		}
 		g.gradOf = v
+		g.root().precision = rulePrecision(v.op, given)
 		var ds []*Value
 		if several {
-			ds = control.gradients(results, given)
+			ds = control.gradients(results, dys)
 		} else {
-			ds = v.op.grad(v, given[0])
+			ds = v.op.grad(v, dys[0])
 		}
 		for i, di := range ds {
 			in := v.in[i]

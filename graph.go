@@ -23,7 +23,7 @@ type Graph struct {
 	gradOf  *Value // the forward value whose gradient rule is running, or nil
 	eval    bool   // layers are added in evaluation mode
 
-	precision ir.Precision // of a graph that is not a body
+	precision ir.Precision // of the products that are added, of a graph that is not a body
 
 	states map[*Param][]attached
 	diags  []*Diagnostic

@@ -154,6 +154,7 @@ func (w *weightUses) layer(examples int) *KroneckerLayer {
 	l := &KroneckerLayer{Weight: w.param, Bias: w.bias, Groups: w.groups, Examples: examples, moves: w.uses[0].moves,
 		outputs: w.outputs, inputs: w.inputs}
 	rows := 0
+	defer w.uses[0].x.exactly()()
 	for _, u := range w.uses {
 		use := LinearUse{X: u.x, Y: u.y, DY: u.dy, Input: u.rows(u.x), Gradient: u.results(u.dy)}
 		if w.bias != nil {

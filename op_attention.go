@@ -306,6 +306,7 @@ func (g *Graph) attend(op attendedOp, sources []*Value, dropout float64) *Value 
 		sources = append(sources, g.drawStep())
 	}
 	q, k, v, mask, step := op.operands(sources)
+	op.form.Precision = q.precision()
 	flat := g.add(attentionOp{op.form}, some(q, k, v, mask, step)...)
 	batch, heads, queries, size := q.Dim(0), q.Dim(1), q.Dim(2), v.Dim(3)
 	out := flat.Slice(0, 0, batch*queries*heads*size).Reshape(batch, queries, heads, size).Transpose(1, 2)
@@ -342,6 +343,9 @@ func formAttrs(f ir.AttentionForm) string {
 	}
 	if f.Dropout > 0 {
 		s += fmt.Sprintf(" dropout=%v seed=%d number=%d", f.Dropout, f.Seed, f.Number)
+	}
+	if f.Precision != ir.PrecisionF32 {
+		s += " " + f.Precision.String()
 	}
 	return s
 }
@@ -467,6 +471,7 @@ func (op attendedOp) support(source, keyCount int, dy, mask *Value) *support {
 // composed is the attention of the sources as a composition of other ops.
 func (op attendedOp) composed(sources []*Value) *Value {
 	q, k, v, mask, step := op.operands(sources)
+	defer q.graph.at(op.form.Precision)()
 	k, v = k.repeatHeads(q.Dim(1)), v.repeatHeads(q.Dim(1))
 	return attentionWeights(op.form, q, k, mask, step).MatMul(v)
 }

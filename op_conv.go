@@ -17,6 +17,7 @@ type convOp struct {
 	stride, dilation, before []int
 	groups                   int
 	size                     []int // the spatial sizes of the result, where they do not follow: of x or of w
+	at                       ir.Precision
 }
 
 func (op convOp) Name() string {
@@ -28,11 +29,16 @@ func (op convOp) Attrs() string {
 	if op.groups != 1 {
 		s += fmt.Sprintf(" groups=%d", op.groups)
 	}
+	if op.at != ir.PrecisionF32 {
+		s += " " + op.at.String()
+	}
 	if op.kind == ir.ConvOutput {
 		return s + fmt.Sprintf(" places=%v", op.size)
 	}
 	return s + fmt.Sprintf(" size=%v", op.size)
 }
+
+func (op convOp) Precision() ir.Precision { return op.at }
 
 func (op convOp) Convolves() (kind ir.ConvKind, stride, dilation, before []int, groups int) {
 	return op.kind, op.stride, op.dilation, op.before, op.groups
@@ -81,6 +87,7 @@ func (op convOp) Infer(in []ir.Type) (ir.Type, error) {
 
 // Eval adds up the products of all elements that meet.
 func (op convOp) Eval(out ir.Array, in []ir.Array) {
+	in = op.at.Operands(in)
 	x, w, y := in[0], in[1], out
 	switch op.kind {
 	case ir.ConvInput:
@@ -205,7 +212,7 @@ func (v *Value) ConvTranspose(kernel Operand, o ConvOptions) *Value {
 // conv begins the op of v and a kernel w and gives the spatial sizes of both; it is false where one has failed, or fails now.
 func (v *Value) conv(kind ir.ConvKind, w *Value, o ConvOptions) (op convOp, space, size []int, ok bool) {
 	v = v.orLost()
-	op = convOp{kind: kind, groups: max(o.Groups, 1)}
+	op = convOp{kind: kind, groups: max(o.Groups, 1), at: v.precision()}
 	in := []*Value{v, w}
 	if !w.exists() {
 		v.graph.fail(op, in, newProblem("the kernel is nil"))

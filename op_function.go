@@ -23,6 +23,7 @@ func (v *Value) MatrixPower(n int) *Value {
 	if err := checkSquare(v.typ); err != nil {
 		return v.graph.failAs("MatrixPower", []*Value{v}, err)
 	}
+	defer v.exactly()()
 	left, square := uint(n), v
 	if n < 0 {
 		left, square = -left, v.Inverse()

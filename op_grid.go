@@ -218,6 +218,7 @@ func (v *Value) AffineGrid(alignCorners bool, size ...int) *Value {
 		}
 		places.SetFloat(i*(rank+1)+rank, 1)
 	}
+	defer v.exactly()()
 	return v.graph.Const(places).MatMulT(v).Reshape(slices.Concat([]int{v.Dim(0)}, size, []int{rank})...)
 }
 

@@ -13,8 +13,8 @@ import (
 // matMulOp is a batched matrix product; a transposed operand has its last two axes swapped.
 type matMulOp struct{ irop.MatMul }
 
-func matMul(transA, transB bool) matMulOp {
-	return matMulOp{irop.MatMul{TransA: transA, TransB: transB}}
+func matMul(transA, transB bool, at ir.Precision) matMulOp {
+	return matMulOp{irop.MatMul{TransA: transA, TransB: transB, At: at}}
 }
 
 // For C = A B: dA = dC Bᵀ and dB = Aᵀ dC; for transposed operands likewise, transposed.
@@ -22,14 +22,14 @@ func (op matMulOp) grad(y, dy *Value) []*Value {
 	a, b, g := y.in[0], y.in[1], dy.graph
 	var da, db *Value
 	if op.TransA {
-		da = g.add(matMul(op.TransB, true), b, dy)
+		da = g.add(matMul(op.TransB, true, op.At), b, dy)
 	} else {
-		da = g.add(matMul(false, !op.TransB), dy, b)
+		da = g.add(matMul(false, !op.TransB, op.At), dy, b)
 	}
 	if op.TransB {
-		db = g.add(matMul(true, op.TransA), dy, a)
+		db = g.add(matMul(true, op.TransA, op.At), dy, a)
 	} else {
-		db = g.add(matMul(!op.TransA, false), a, dy)
+		db = g.add(matMul(!op.TransA, false, op.At), a, dy)
 	}
 	return []*Value{da, db}
 }
@@ -109,7 +109,7 @@ func (v *Value) TMatMul(o Operand) *Value { return v.matMul(o, true, false) }
 
 func (v *Value) matMul(o Operand, transA, transB bool) *Value {
 	v = v.orLost()
-	op, w := matMul(transA, transB), v.operand(o)
+	op, w := matMul(transA, transB, v.precision()), v.operand(o)
 	if !w.exists() || v.failed || w.failed || v.Rank() < 2 || w.Rank() < 2 {
 		return v.graph.add(op, v, w)
 	}

@@ -21,6 +21,7 @@ func (v *Value) eachAxis(name string, size []int, rows func(weights []float64, i
 	if err != nil {
 		return v.graph.failAs(name, []*Value{v}, err)
 	}
+	defer v.exactly()()
 	y := v
 	for a, d := range space {
 		n := size[a]

@@ -50,7 +50,9 @@ func (p *Precision) UnmarshalText(name []byte) error {
 	return fmt.Errorf("tarn: %q is not a precision; use f32, tf32 or bf16", name)
 }
 
-// SetPrecision sets the precision of all products of programs compiled from the graph, whenever they were added.
+// SetPrecision sets the precision of the products that are added from now on. The products of a gradient have the precision of the product that they are
+// the gradient of, wherever the gradient is taken. Factorizations of matrices, solutions of linear systems, interpolation and the updates of
+// package optim have PrecisionF32 at any setting.
 func (g *Graph) SetPrecision(p Precision) {
 	g = g.orLost().root()
 	if !slices.Contains(precisions, p) {
@@ -60,5 +62,33 @@ func (g *Graph) SetPrecision(p Precision) {
 	g.precision = ir.Precision(p)
 }
 
-// Precision returns the precision of SetPrecision.
+// Precision returns the precision of products that are added now.
 func (g *Graph) Precision() Precision { return Precision(g.orLost().root().precision) }
+
+// precision is that of a product of v.
+func (v *Value) precision() ir.Precision {
+	if v.typ.DType != ir.F32 {
+		return ir.PrecisionF32
+	}
+	return v.graph.root().precision
+}
+
+// at sets the precision of what is added until the function that it returns is called.
+func (g *Graph) at(p ir.Precision) (restore func()) {
+	root := g.orLost().root()
+	before := root.precision
+	root.precision = p
+	return func() { root.precision = before }
+}
+
+// exactly is PrecisionF32 for what a composition adds that is no product for its user.
+func (v *Value) exactly() (restore func()) { return v.orLost().graph.at(ir.PrecisionF32) }
+
+// rulePrecision is the precision while the gradient rule of an op runs, given that of the gradient: only rules of the user's own have that. Rules of
+// products know theirs, and all others add products that the user has not written.
+func rulePrecision(op op, given ir.Precision) ir.Precision {
+	if _, custom := op.(customGradOp); custom {
+		return given
+	}
+	return ir.PrecisionF32
+}

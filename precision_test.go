@@ -2,15 +2,18 @@ package tarn_test
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/cpu"
 )
 
-// This file tests the types of two bytes, which ops refuse and conversions read and write.
+// This file tests the types of two bytes, which ops refuse and conversions read and write, and products of numbers rounded to one of them.
 
 var short = []tarn.DType{tarn.BF16, tarn.F16}
 
@@ -91,5 +94,103 @@ func TestShortStored(t *testing.T) {
 				t.Errorf("%v and %v: the param: %s", dtype, other, diff)
 			}
 		}
+	}
+}
+
+// inBF16 are tolerances of a chain of products: numbers that differ in their last bits may be rounded to neighbors that differ by 2^-8.
+var inBF16 = map[tarn.DType]float64{tarn.F64: 1e-8, tarn.F32: 0.02}
+
+// TestOpPrecision compares each op of the table and its gradients with the reference, with products of rounded operands, on every unit that the
+// processor has for them.
+func TestOpPrecision(t *testing.T) {
+	multiplied := map[string]bool{}
+	defer cpu.ForceBF16(cpu.CurrentBF16())
+	for _, unit := range cpu.BF16Units() {
+		if err := cpu.ForceBF16(unit); err != nil {
+			t.Fatal(err)
+		}
+		eachCase(t, func(t *testing.T, c opCase, shapes [][]int, r *rand.Rand) {
+			if !c.has(tarn.F32) {
+				return
+			}
+			g := tarn.NewGraph()
+			data, in := map[string]*tarn.Tensor{}, []*tarn.Value{}
+			for i, o := range c.in {
+				x := o.draw(r, tarn.F32, shapes[i])
+				name := fmt.Sprint(i)
+				data[name] = x
+				in = append(in, g.Input(name, x.DType(), x.Shape()...))
+			}
+			g.SetPrecision(tarn.PrecisionBF16)
+			y := c.build(in...)
+			outputs := tarn.Outputs{"y": y}
+			if !c.flat && y.DType().IsFloat() {
+				dy := g.Input("dy", y.DType(), y.Shape()...)
+				data["dy"] = between(-1, 1).draw(r, y.DType(), y.Shape())
+				for i, x := range in {
+					if x.DType().IsFloat() {
+						outputs[fmt.Sprint("d", i)] = tarn.VJP(y, dy, x)[0]
+					}
+				}
+			}
+			if !tarn.Multiplies(outputs) {
+				return
+			}
+			multiplied[c.op] = true
+			compareWithin(t, g, outputs, data, inBF16)
+		})
+	}
+	// Those with factorizations have cases that make the matrix as a product.
+	want := strings.Fields("Attention AttentionWeights Cholesky CholeskySolve Conv ConvTranspose EigH LU LogDet MatMul MatMulT Pinv SVD SelfAttention TMatMul")
+	want = append(want, "func Cond", "func Einsum", "func Implicit", "func Scan", "func VMap")
+	if got := slices.Sorted(maps.Keys(multiplied)); !slices.Equal(got, want) {
+		t.Errorf("ops that multiply rounded numbers are %v, want %v", got, want)
+	}
+}
+
+// TestPrecisionRounds multiplies numbers that bfloat16 tells apart from their neighbors, and those that it does not.
+func TestPrecisionRounds(t *testing.T) {
+	x := []float32{1, 1 + 0x1p-7, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-12, 0x1p-130}
+	want := map[tarn.Precision][]float32{
+		tarn.PrecisionF32:  {1, 1 + 0x1p-7, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-12, 0},
+		tarn.PrecisionTF32: {1, 1 + 0x1p-7, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-12, 0},
+		tarn.PrecisionBF16: {1, 1 + 0x1p-7, 1, 1 + 0x1p-6, 1, 0},
+	}
+	for p, w := range want {
+		for _, column := range []bool{true, false} {
+			g := tarn.NewGraph()
+			g.SetPrecision(p)
+			a, b := g.Input("a", tarn.F32, len(x), 1), g.Const(tarn.Vector([]float32{1})).Reshape(1, 1)
+			y := a.MatMul(b)
+			if !column {
+				y = b.MatMul(a.Reshape(1, len(x)))
+			}
+			in, _ := tarn.FromSlice(slices.Clone(x), len(x), 1)
+			out := mustRun(t, mustCompile(t, g, tarn.Outputs{"y": y}), in)["y"].F32()
+			for i := range w {
+				if math.Float32bits(out[i]) != math.Float32bits(w[i]) {
+					t.Errorf("%v: %v times 1 is %v, want %v", p, x[i], out[i], w[i])
+				}
+			}
+		}
+	}
+}
+
+// TestPrecisionText converts precisions to text and back.
+func TestPrecisionText(t *testing.T) {
+	for _, p := range []tarn.Precision{tarn.PrecisionF32, tarn.PrecisionTF32, tarn.PrecisionBF16} {
+		text, err := p.MarshalText()
+		var q tarn.Precision
+		if err != nil || q.UnmarshalText(text) != nil || q != p {
+			t.Errorf("%v becomes %q and %v", p, text, q)
+		}
+	}
+	q := tarn.PrecisionBF16
+	if err := q.UnmarshalText([]byte("BF16")); err == nil || q != tarn.PrecisionBF16 {
+		t.Errorf("%v, %v", q, err)
+	}
+	g := tarn.NewGraph()
+	if g.SetPrecision(7); g.Err() == nil || g.Precision() != tarn.PrecisionF32 {
+		t.Errorf("precision 7 is accepted: %v", g.Precision())
 	}
 }

@@ -304,7 +304,7 @@ func translate(g *Graph, names []string, outputs Outputs, updates []Update, guar
 		roots = append(roots, u.value, g.variable(u.param))
 	}
 	roots = append(roots, guards...)
-	t := translation{graph: &ir.Graph{Precision: g.precision}}
+	t := translation{graph: &ir.Graph{}}
 	nodes := translateNodes(reachable(roots), func(v *Value, n *ir.Node) {
 		switch op := v.op.(type) {
 		case inputOp:

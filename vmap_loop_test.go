@@ -12,9 +12,9 @@ func TestVMapWithoutRule(t *testing.T) {
 	outputs := Outputs{
 		"sum":      VMap(0, []*Value{x}, func(in []*Value) []*Value { return []*Value{g.add(ruleless{cumSumOp{axis: 0}}, in[0])} })[0],
 		"sums":     x.CumSum(1),
-		"right":    VMap(0, []*Value{x}, func(in []*Value) []*Value { return []*Value{g.add(ruleless{matMul(false, false)}, y, in[0])} })[0],
+		"right":    VMap(0, []*Value{x}, func(in []*Value) []*Value { return []*Value{g.add(ruleless{matMul(false, false, 0)}, y, in[0])} })[0],
 		"rights":   y.MatMul(x),
-		"squares":  VMap(0, []*Value{x}, func(in []*Value) []*Value { return []*Value{g.add(ruleless{matMul(false, false)}, in[0], in[0])} })[0],
+		"squares":  VMap(0, []*Value{x}, func(in []*Value) []*Value { return []*Value{g.add(ruleless{matMul(false, false, 0)}, in[0], in[0])} })[0],
 		"squaress": x.MatMul(x),
 	}
 	p, err := Compile(g, outputs)

@@ -185,7 +185,7 @@ func (op matMulOp) batch(m *mapping, v *Value, in []mapped) mapped {
 		return mapped{m.to.insert(op, rows, b.v).Reshape(m.n, v.Dim(0), v.Dim(1)), true}
 	case v.Rank() == 2 && !a.wide && op.TransB:
 		rows := b.v.Reshape(m.n*v.Dim(1), b.v.Dim(2))
-		return mapped{m.to.insert(matMul(false, !op.TransA), rows, a.v).Reshape(m.n, v.Dim(1), v.Dim(0)).T(), true}
+		return mapped{m.to.insert(matMul(false, !op.TransA, op.At), rows, a.v).Reshape(m.n, v.Dim(1), v.Dim(0)).T(), true}
 	}
 	return m.all(op, in)
 }

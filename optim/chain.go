@@ -174,6 +174,7 @@ func (o *Chain) update(loss *tarn.Value, given []*tarn.Value, params *tarn.Param
 		return nil, err
 	}
 	u := c.gradients()
+	defer c.multiplyAt(tarn.PrecisionF32)()
 	if o.MicroBatches > 1 {
 		u = c.meanGradients(u)
 	}

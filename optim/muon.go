@@ -24,13 +24,16 @@ import (
 //
 // Equal to optax.contrib.scale_by_muon and the scaling by shape that follows it in optax.contrib.muon, with
 // MuonDimensionNumbers(reduction_axis=1, output_axis=0) and consistent_rms=MatchRMS. torch.optim.Muon leaves out the
-// corrections by 1 - Beta^t, iterates in bfloat16 whatever the dtype, and compares |x| with Epsilon in place of adding it.
+// corrections by 1 - Beta^t, iterates in bfloat16 whatever the dtype, in which also results of products are rounded, and compares |x| with Epsilon in place of adding it.
 type ScaleByMuon struct {
 	Beta       float64
 	Nesterov   bool
 	Epsilon    float64
 	Iterations int
 	MatchRMS   float64 // the root mean square that a step should have; 0 is the scaling by rows/columns
+	// Precision is that of the products of the iteration, for params of F32. The iteration only brings singular values near 1, so that BF16
+	// serves it as well (Jordan et al. 2024).
+	Precision tarn.Precision
 }
 
 // NewScaleByMuon returns ScaleByMuon with a Nesterov momentum of Beta 0.95, Epsilon 1e-8 and 5 Iterations.
@@ -48,6 +51,7 @@ func (m ScaleByMuon) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Iterations is %d and should lie between 1 and 100", m.Iterations)
 		return u
 	}
+	defer c.multiplyAt(m.Precision)()
 	now := c.correction(m.Beta)
 	next := c.Graph.Num(tarn.F64, m.Beta).Pow(c.Count().AddNum(1)).Neg().AddNum(1).Reciprocal()
 	return c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {

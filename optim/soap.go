@@ -33,6 +33,9 @@ type ScaleBySOAP struct {
 	Every                 int
 	MaxSize               int
 	Vectors               bool
+	// Precision is that of the products: of turning gradients and steps, of the second moments and of the power iteration, for params of F32. Eigenvectors
+	// and orthogonal factors are exact at each.
+	Precision tarn.Precision
 }
 
 // NewScaleBySOAP returns ScaleBySOAP with Beta1, Beta2 and MomentsBeta 0.95, Epsilon 1e-8, Every 10 and MaxSize 10000.
@@ -58,6 +61,7 @@ func (o ScaleBySOAP) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("Every is %d and MaxSize %d; both should be at least 1", o.Every, o.MaxSize)
 		return u
 	}
+	defer c.multiplyAt(o.Precision)()
 	begun := c.begun("soap.begun")
 	// The first step is none of Adam's, so that their number is that of the steps before this one.
 	correction := func(beta float64) *tarn.Value { return c.Graph.Num(tarn.F64, beta).Pow(c.Step).Neg().AddNum(1) }

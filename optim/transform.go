@@ -276,6 +276,13 @@ func (c *Context) scaleRest(u []*tarn.Value) []*tarn.Value {
 	})
 }
 
+// multiplyAt sets the precision of the products of an update until the function that it returns is called.
+func (c *Context) multiplyAt(p tarn.Precision) (restore func()) {
+	before := c.Graph.Precision()
+	c.Graph.SetPrecision(p)
+	return func() { c.Graph.SetPrecision(before) }
+}
+
 // gradients returns the gradients of the loss.
 func (c *Context) gradients() []*tarn.Value {
 	u := c.given

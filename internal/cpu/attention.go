@@ -39,6 +39,7 @@ type AttentionSpec struct {
 	Causal                bool    // key j counts for query i only if j <= i
 	Dropout               float64 // probability with which a weight is set to 0; the others are divided by 1-Dropout
 	Float64               bool    // elements are float64, else float32
+	BF16                  bool    // what is multiplied, which is float32, is rounded to bfloat16
 	Mask                  MaskKind
 	MaskStrides           [4]int // by example, head, query and key, in elements
 	Q, K, V, Out          HeadLayout
@@ -89,6 +90,7 @@ type attention struct {
 	kept      unsafe.Pointer // the factor of a kept weight, repeated for every element of a block
 	dropped   unsafe.Pointer // and 0, the factor of a dropped weight
 	products  int            // what the products need
+	rounded   [4]int         // places of rounded copies of a block: keys, values, queries, gradients with respect to the result
 }
 
 func newAttention(spec AttentionSpec) attention {
@@ -115,6 +117,11 @@ func newAttention(spec AttentionSpec) attention {
 		a.boolTurn = Transpose(1)
 		a.draws, a.drawn, a.factors = a.room(a.bq*a.bk), a.room(a.bq*a.bk), a.room(a.bq*a.bk)
 		a.kept, a.dropped = a.constant(1/(1-spec.Dropout), a.bq*a.bk), a.constant(0, a.bq*a.bk)
+	}
+	if spec.BF16 {
+		for i, n := range [...]int{keysCopy: a.bk * spec.Size, valuesCopy: a.bk * spec.ValueSize, queriesCopy: a.bq * spec.Size, gradientsCopy: a.bq * spec.ValueSize} {
+			a.rounded[i] = a.room(n)
+		}
 	}
 	a.scores = a.product(a.bk, a.bq, spec.Size, Layout{spec.K.Row, 1})
 	return a
@@ -173,6 +180,7 @@ func (a *attention) at(base unsafe.Pointer, l HeadLayout, b, h, r int) (unsafe.P
 // turn transposes n rows of a block, multiplied by Scale.
 func (a *attention) turn(dst, src unsafe.Pointer, l HeadLayout, n, size int) {
 	a.transpose(dst, src, n, size, n, l.Row)
+	a.round(dst, n*size)
 	a.mul(dst, dst, a.scales, nil, n*size)
 }
 

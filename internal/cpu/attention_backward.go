@@ -47,7 +47,7 @@ func NewAttentionGrad(spec AttentionSpec) *AttentionGrad {
 	a.byQueries = a.product(a.bq, spec.Size, a.bk, Layout{1, a.bq})
 	a.turnedOut, a.gradient = a.room(a.bq*spec.ValueSize), a.room(a.bq*a.bk)
 	a.rowProduct, a.logSum, a.weight = a.room(a.bq*spec.ValueSize), a.room(a.bq), a.room(a.bq)
-	if spec.Dropout > 0 {
+	if spec.Dropout > 0 || spec.BF16 {
 		a.left = a.room(a.bq * a.bk)
 	}
 	a.sums, a.unused = a.room(a.bq*8/a.size), a.room(a.bq)
@@ -146,6 +146,8 @@ func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end 
 	}
 	clear(block[float64](sums, n))
 	a.rowSums(sums, rowProduct, n, a.ValueSize)
+	q, lq = a.roundedRows(queriesCopy, worker, q, lq, n, a.Size)
+	do, ldo = a.roundedRows(gradientsCopy, worker, do, ldo, n, a.ValueSize)
 	logs := unsafe.Add(x.LogSums, ((b*a.Heads+h)*a.Queries+i0)*a.size)
 	if a.size == 8 {
 		shifts(block[float64](logSum, n), block[float64](logs, n), block[float64](weight, n), block[float64](sums, n), a.Scale)
@@ -156,6 +158,8 @@ func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end 
 		m := min(a.bk, end-j0)
 		k, lk := a.at(x.K, a.K, b, kv, j0)
 		v, lv := a.at(x.V, a.V, b, kv, j0)
+		k, lk = a.roundedRows(keysCopy, worker, k, lk, m, a.Size)
+		v, lv = a.roundedRows(valuesCopy, worker, v, lv, m, a.ValueSize)
 		dk, ldk := a.at(x.DK, a.DK, b, kv, j0)
 		dv, ldv := a.at(x.DV, a.DV, b, kv, j0)
 		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, false, products)
@@ -164,14 +168,21 @@ func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end 
 		if a.Dropout > 0 {
 			factors, left := a.drop(worker, x.Drop, b, h, i0, j0, m, n), unsafe.Add(worker, a.left)
 			a.mul(left, s, factors, nil, m*n)
+			a.round(left, m*n)
 			a.byValues.wholeBlock(m, n, a.ValueSize, left, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
 			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, false, products)
 			a.mul(ds, ds, factors, nil, m*n)
 		} else {
-			a.byValues.wholeBlock(m, n, a.ValueSize, s, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
+			weights := s
+			if a.BF16 {
+				weights = unsafe.Add(worker, a.left)
+				RoundBF16(weights, s, m*n)
+			}
+			a.byValues.wholeBlock(m, n, a.ValueSize, weights, a.rows(n), do, ldo, dv, ldv.RowStride, true, products)
 			a.weighted.wholeBlock(m, a.ValueSize, n, v, lv, turnedOut, a.rows(n), ds, n*a.size, false, products)
 		}
 		a.passes.gradient(ds, s, weight, m, n)
+		a.round(ds, m*n)
 		a.byKeys.wholeBlock(m, n, a.Size, ds, a.rows(n), q, lq, dk, ldk.RowStride, true, products)
 		a.byQueries.wholeBlock(n, m, a.Size, ds, Layout{a.size, n * a.size}, k, lk, dq, ldq.RowStride, j0 > first, products)
 	}

@@ -71,6 +71,8 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 		m := min(a.bk, keys-j0)
 		k, lk := a.at(x.K, a.K, b, kv, j0)
 		v, lv := a.at(x.V, a.V, b, kv, j0)
+		k, lk = a.roundedRows(keysCopy, worker, k, lk, m, a.Size)
+		v, lv = a.roundedRows(valuesCopy, worker, v, lv, m, a.ValueSize)
 		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, false, products)
 		a.maskBlock(s, worker, x.Mask, b, h, i0, j0, m, n)
 		a.passes.top(top, s, m, n)
@@ -83,6 +85,7 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 		if a.Dropout > 0 {
 			a.mul(s, s, a.drop(worker, x.Drop, b, h, i0, j0, m, n), nil, m*n)
 		}
+		a.round(s, m*n)
 		a.values.wholeBlock(n, m, a.ValueSize, s, Layout{a.size, n * a.size}, v, lv, out, a.ValueSize*a.size, j0 > 0, products)
 	}
 	o, lo := a.at(x.Out, a.Out, b, h, i0)

@@ -34,6 +34,7 @@ type ConvSpec struct {
 	Space, Places, Window, Stride, Dilation, Before [3]int
 	In, Out, Groups                                 int // channels of x in a group, channels of y in all, groups
 	Float64                                         bool
+	BF16                                            bool // operands, which are float32, are rounded to bfloat16
 }
 
 // Conv is a planned convolution. It is immutable, so any number of goroutines may run its tasks.
@@ -65,6 +66,8 @@ type Conv struct {
 	add        Vec
 	transpose  TransposeFunc
 	depthwise  *depthwise // where each channel is its own group, else nil
+	rounded    [2]int     // elements of the operands that are copied with their numbers rounded, and where the copies begin in the shared scratch
+	roundedAt  [2]int
 }
 
 type convPhase uint8
@@ -72,7 +75,8 @@ type convPhase uint8
 const (
 	convPack convPhase = iota // transpose the kernel
 	convMain
-	convSum // add up the slices
+	convSum   // add up the slices
+	convRound // round the operands
 )
 
 // convAxis is the taps of one axis that certain places of the result meet.
@@ -127,6 +131,9 @@ func NewConv(spec ConvSpec) *Conv {
 		dt = F64
 	}
 	c.planDepthwise(Function(scalar.Mul, dt), Function(scalar.MulAdd, dt), dt)
+	if spec.BF16 {
+		c.planRounded()
+	}
 	return c
 }
 
@@ -313,6 +320,8 @@ func (c *Conv) Phases() int { return len(c.phases) }
 // Tasks returns the number of tasks of a phase. They may run in any order and at the same time.
 func (c *Conv) Tasks(phase int) int {
 	switch c.phases[phase] {
+	case convRound:
+		return c.roundTasks()
 	case convPack:
 		return len(c.packTaps)
 	case convSum:
@@ -332,6 +341,13 @@ func (c *Conv) WorkerScratch() int { return c.worker }
 
 // Run does one task of a phase. a and b are the operands in the order of the kind's description.
 func (c *Conv) Run(phase, task int, a, b, out, shared, worker unsafe.Pointer) {
+	if c.rounded[0] > 0 {
+		if c.phases[phase] == convRound {
+			c.round(task, a, b, shared)
+			return
+		}
+		a, b = unsafe.Add(shared, c.roundedAt[0]), unsafe.Add(shared, c.roundedAt[1])
+	}
 	switch {
 	case c.phases[phase] == convPack:
 		c.pack(task, b, shared)

@@ -29,7 +29,7 @@ func (m *Machine) newAttention(w *lower.Attention) job {
 	}
 	spec := cpu.AttentionSpec{
 		Batch: batch, Heads: heads, KVHeads: groups, Queries: queries, Keys: keys, Size: size, ValueSize: valueSize,
-		Scale: w.Form.Scale, Causal: w.Form.Causal, Dropout: w.Form.Dropout, Float64: w.Out.DType == ir.F64,
+		Scale: w.Form.Scale, Causal: w.Form.Causal, Dropout: w.Form.Dropout, Float64: w.Out.DType == ir.F64, BF16: w.Form.Precision == ir.PrecisionBF16,
 		Q: headLayout(w.In[0]), K: headLayout(w.In[1]), V: headLayout(w.In[2]), Out: rows(queries, heads, valueSize),
 	}
 	if w.Form.Masked {

@@ -31,6 +31,8 @@ type Machine struct {
 	guard   *guardJob // nil if the program has none
 	vars    []ir.Array
 
+	firstSame int // of the body of a loop: the first of the inputs that are the same in all steps; 0 if there are none
+
 	shared  unsafe.Pointer // scratch of the job that runs
 	workers []worker
 	tracer  *tracer   // while a run is traced
@@ -74,7 +76,7 @@ func load(p *lower.Program, variables []ir.Array, workers *pool.Pool) (*Machine,
 	if err := checkMemory(p, bound(p)+outputBytes(p)); err != nil {
 		return nil, err
 	}
-	m := bind(p, variables, workers)
+	m := bind(p, variables, workers, 0)
 	if err := checkMemory(p, m.scratch()); err != nil {
 		return nil, err
 	}
@@ -89,9 +91,9 @@ func load(p *lower.Program, variables []ir.Array, workers *pool.Pool) (*Machine,
 // Clone returns a machine with the same program and variables and memory of its own otherwise.
 func (m *Machine) Clone() (Runner, error) { return load(m.program, m.vars, m.pool) }
 
-// bind binds a planned program to memory, but for scratch and outputs.
-func bind(p *lower.Program, variables []ir.Array, workers *pool.Pool) *Machine {
-	m := &Machine{program: p, pool: workers, counter: make([]int64, 1), workers: make([]worker, workers.Workers()), vars: variables}
+// bind binds a planned program to memory, but for scratch and outputs. firstSame is that of the Machine.
+func bind(p *lower.Program, variables []ir.Array, workers *pool.Pool, firstSame int) *Machine {
+	m := &Machine{program: p, firstSame: firstSame, pool: workers, counter: make([]int64, 1), workers: make([]worker, workers.Workers()), vars: variables}
 	ids := 0
 	for _, b := range p.Buffers {
 		ids = max(ids, b.ID+1)
@@ -136,7 +138,7 @@ func (m *Machine) needs() (shared, worker, slots int) {
 // scratch is the number of bytes that addScratch takes.
 func (m *Machine) scratch() int {
 	shared, own, slots := m.needs()
-	return shared + len(m.workers)*(own+8*slots)
+	return shared + len(m.workers)*(own+8*slots) + m.keptBytes()
 }
 
 // addScratch allocates scratch for the machine and for those of bodies.
@@ -146,6 +148,7 @@ func (m *Machine) addScratch() {
 		m.workers[i] = worker{m.memory(own), make(slots, n)}
 	}
 	m.share(m.memory(shared), m.workers)
+	m.addKept()
 }
 
 // share makes the machine, and those of bodies, use some scratch.

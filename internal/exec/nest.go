@@ -38,7 +38,11 @@ func (m *Machine) newNest(w *lower.Nest) job {
 		now: make([]unsafe.Pointer, c.Carries), next: make([]unsafe.Pointer, c.Carries),
 	}
 	for _, p := range w.Parts {
-		body := bind(p, nil, m.pool)
+		same := 0
+		if c.Kind != ir.Branch {
+			same = 1 + c.Carries + c.Slices
+		}
+		body := bind(p, nil, m.pool, same)
 		j.bodies = append(j.bodies, body)
 		var ids []int
 		var home []unsafe.Pointer
@@ -106,6 +110,7 @@ func (j *nestJob) run() error {
 			j.out[i] = j.m.at(b, 0)
 		}
 	}
+	j.begin()
 	switch j.control.Kind {
 	case ir.Branch:
 		return j.branch()

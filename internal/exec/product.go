@@ -15,12 +15,24 @@ import (
 type productJob struct {
 	m       *Machine
 	work    *lower.Product
-	gemm    *cpu.Gemm
-	aOffset []int // of each product's operands, in bytes
+	gemm    productPlan
+	bf16    *cpu.GemmBF16 // gemm, if the operands are rounded to bfloat16
+	aOffset []int         // of each product's operands, in bytes
 	bOffset []int
 	cStride int  // bytes from one product's result to the next
 	whole   bool // a task is a whole product
 	phase   int  // the phase that runs, where a task is not
+	kept    []keptOperand
+	packing *keptOperand // what the tasks pack, if they do
+}
+
+// productPlan is a *cpu.Gemm or a *cpu.GemmBF16.
+type productPlan interface {
+	Phases() int
+	Tasks(phase int) int
+	SharedScratch() int
+	WorkerScratch() int
+	Run(phase, task int, a, b, c, shared, worker unsafe.Pointer)
 }
 
 func (m *Machine) newProduct(w *lower.Product) job {
@@ -36,11 +48,18 @@ func (m *Machine) newProduct(w *lower.Product) job {
 	if len(j.aOffset) == 0 {
 		return j
 	}
-	j.gemm = cpu.NewGemm(cpu.GemmSpec{
+	spec := cpu.GemmSpec{
 		M: w.M, N: w.N, K: w.K, LDC: w.N, Float64: w.C.DType == ir.F64,
 		A: cpu.Layout{RowStride: w.A.View.Strides[rank-2], ColStride: w.A.View.Strides[rank-1]},
 		B: cpu.Layout{RowStride: w.B.View.Strides[rank-2], ColStride: w.B.View.Strides[rank-1]},
-	})
+	}
+	if w.Precision == ir.PrecisionBF16 {
+		j.bf16 = cpu.NewGemmBF16(spec)
+		j.keep(j.bf16)
+		j.gemm = j.bf16
+	} else {
+		j.gemm = cpu.NewGemm(spec)
+	}
 	j.whole = len(j.aOffset) > 1 && (j.gemm.Phases() > 1 || len(j.aOffset) >= 16)
 	return j
 }
@@ -76,6 +95,7 @@ func (j *productJob) run() error {
 	case j.whole:
 		j.m.fork(len(j.aOffset), j)
 	default:
+		j.pack()
 		for j.phase = 0; j.phase < j.gemm.Phases(); j.phase++ {
 			j.m.fork(len(j.aOffset)*j.gemm.Tasks(j.phase), j)
 		}
@@ -86,6 +106,10 @@ func (j *productJob) run() error {
 // Do runs one task.
 func (j *productJob) Do(worker, task int) {
 	scratch := j.m.workers[worker].scratch
+	if k := j.packing; k != nil {
+		j.bf16.Pack(k.operand, task, j.operand(k.operand), k.packed, scratch)
+		return
+	}
 	if j.whole {
 		shared := unsafe.Add(scratch, j.gemm.WorkerScratch())
 		for phase := range j.gemm.Phases() {
@@ -101,8 +125,17 @@ func (j *productJob) Do(worker, task int) {
 
 func (j *productJob) product(b, phase, task int, shared, scratch unsafe.Pointer) {
 	bases := j.m.bases
-	j.gemm.Run(phase, task,
-		unsafe.Add(bases[j.work.A.Buffer.ID], j.aOffset[b]),
-		unsafe.Add(bases[j.work.B.Buffer.ID], j.bOffset[b]),
-		unsafe.Add(bases[j.work.C.ID], b*j.cStride), shared, scratch)
+	at := [2]unsafe.Pointer{unsafe.Add(bases[j.work.A.Buffer.ID], j.aOffset[b]), unsafe.Add(bases[j.work.B.Buffer.ID], j.bOffset[b])}
+	for i := range j.kept {
+		at[j.kept[i].operand] = j.kept[i].packed
+	}
+	j.gemm.Run(phase, task, at[cpu.OperandA], at[cpu.OperandB], unsafe.Add(bases[j.work.C.ID], b*j.cStride), shared, scratch)
+}
+
+// operand is where an operand of a single product lies.
+func (j *productJob) operand(o cpu.Operand) unsafe.Pointer {
+	if o == cpu.OperandA {
+		return unsafe.Add(j.m.bases[j.work.A.Buffer.ID], j.aOffset[0])
+	}
+	return unsafe.Add(j.m.bases[j.work.B.Buffer.ID], j.bOffset[0])
 }

@@ -34,7 +34,7 @@ func convSpec(w *lower.Conv) cpu.ConvSpec {
 	return cpu.ConvSpec{
 		Kind: cpu.ConvKind(w.Kind), Batch: w.X[0], Space: three(w.X[1:rank+1], 1), Places: three(w.Y[1:rank+1], 1), Window: three(w.W[:rank], 1),
 		Stride: three(w.Stride, 1), Dilation: three(w.Dilation, 1), Before: three(w.Before, 0),
-		In: w.W[rank], Out: w.W[rank+1], Groups: w.Groups, Float64: w.DType == ir.F64,
+		In: w.W[rank], Out: w.W[rank+1], Groups: w.Groups, Float64: w.DType == ir.F64, BF16: w.Precision == ir.PrecisionBF16,
 	}
 }
 

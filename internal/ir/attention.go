@@ -2,7 +2,9 @@ package ir
 
 import (
 	"math"
+	"slices"
 
+	"github.com/seed-49005b45/tarn/internal/half"
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
 
@@ -75,6 +77,7 @@ func (f AttentionForm) Eval(out Array, in []Array) {
 
 // values is the reference of the attention.
 func (f AttentionForm) values(out Array, in []Array) {
+	in = f.rounded(in)
 	q, v := in[0], in[2]
 	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], v.Shape[3]
 	keys := v.Shape[2]
@@ -86,6 +89,7 @@ func (f AttentionForm) values(out Array, in []Array) {
 				for j, factor := range f.kept(in, b, h, i) {
 					weights[j] *= factor
 				}
+				f.roundExponentials(weights)
 				for c := range size {
 					sum := 0.0
 					for j, w := range weights {
@@ -148,7 +152,11 @@ func (f AttentionForm) weights(in []Array, b, h, i int) (weights []float64, logS
 // gradients is the reference of the gradient. Keys with the weight 0, and queries whose results have the gradient 0, have no part in it, NaN
 // or not. The formulas: with w the weights of query i and dw_j = dout_i·v_j, ds_j = w_j (dw_j - sum(w dw)), dq_i = scale sum(ds_j k_j), dk_j =
 // scale sum(ds_j q_i) and dv_j = sum(w_j dout_i).
+//
+// Where products are rounded, sum(w dw) is computed as the kernels do, which multiply the gradient with respect to the result by the result.
 func (f AttentionForm) gradients(out Array, in []Array) {
+	given, result := in[len(in)-1], in[len(in)-2]
+	in = f.rounded(in)
 	q, k, v, dout := in[0], in[1], in[2], in[len(in)-1]
 	batch, heads, queries, size := q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]
 	groups, keys, valueSize := k.Shape[1], k.Shape[2], v.Shape[3]
@@ -185,15 +193,21 @@ func (f AttentionForm) gradients(out Array, in []Array) {
 							g *= kept[j]
 						}
 						dw[j] += g * v.Float(((b*groups+group)*keys+j)*valueSize+c)
-						dv[(b*keys+j)*rowV+group*valueSize+c] += w * g
+						dv[(b*keys+j)*rowV+group*valueSize+c] += f.round(w*factor(kept, j)) * dout.Float(row*valueSize+c)
 					}
 					mean += w * dw[j]
+				}
+				if f.Precision == PrecisionBF16 {
+					mean = 0
+					for c := range valueSize {
+						mean += given.Float(row*valueSize+c) * result.Float(((b*queries+i)*heads+h)*valueSize+c)
+					}
 				}
 				for j, w := range weights {
 					if w == 0 {
 						continue
 					}
-					ds := f.Scale * w * (dw[j] - mean)
+					ds := f.round(f.Scale * w * (dw[j] - mean))
 					for c := range size {
 						dq[(b*queries+i)*rowQ+h*size+c] += ds * k.Float(((b*groups+group)*keys+j)*size+c)
 						dk[(b*keys+j)*rowK+group*size+c] += ds * q.Float(row*size+c)
@@ -204,6 +218,50 @@ func (f AttentionForm) gradients(out Array, in []Array) {
 	}
 	for i, s := range sums {
 		out.SetFloat(i, s)
+	}
+}
+
+// factor is what dropout multiplies weight j by.
+func factor(kept []float64, j int) float64 {
+	if kept == nil {
+		return 1
+	}
+	return kept[j]
+}
+
+// rounded returns the operands as they are multiplied.
+func (f AttentionForm) rounded(in []Array) []Array {
+	if f.Precision != PrecisionBF16 {
+		return in
+	}
+	in = slices.Clone(in)
+	for i := range 3 {
+		in[i] = RoundBF16(in[i])
+	}
+	if last := len(in) - 1; f.Gradient {
+		in[last] = RoundBF16(in[last])
+	}
+	return in
+}
+
+// round rounds a number that is multiplied.
+func (f AttentionForm) round(x float64) float64 {
+	if f.Precision != PrecisionBF16 {
+		return x
+	}
+	return float64(half.RoundBF16(float32(x)))
+}
+
+// roundExponentials rounds the weights of a query as exponentials, of which the largest is 1.
+func (f AttentionForm) roundExponentials(weights []float64) {
+	if f.Precision != PrecisionBF16 || len(weights) == 0 {
+		return
+	}
+	top := slices.Max(weights)
+	for j, w := range weights {
+		if w != 0 {
+			weights[j] = f.round(w/top) * top
+		}
 	}
 }
 

@@ -214,7 +214,7 @@ func Evaluate(n *Node, in []Array, stop func() error) (Array, error) {
 		}
 	}
 	out := NewArray(n.Type)
-	n.Eval(out, in)
+	n.Op.Eval(out, in)
 	return out, nil
 }
 

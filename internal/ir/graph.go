@@ -13,8 +13,6 @@ type Node struct {
 	Type  Type
 	Label string        // the user's name for it, or a parameter's path, or ""
 	Where func() string // the position in the user's program, for reports; may be nil
-
-	Precision Precision // of the operands, if the op multiplies F32 arrays
 }
 
 // Place is the position in the user's program, or "unknown place".
@@ -42,9 +40,6 @@ func (n *Node) String() string {
 	if a := n.Op.Attrs(); a != "" {
 		fmt.Fprintf(&b, "{%s}", a)
 	}
-	if n.Precision != PrecisionF32 {
-		fmt.Fprintf(&b, " at %v", n.Precision)
-	}
 	fmt.Fprintf(&b, " %v", n.Type)
 	if n.Label != "" {
 		fmt.Fprintf(&b, " %q", n.Label)
@@ -63,8 +58,6 @@ type Graph struct {
 	// Inputs and Variables are the leaves by index: what Input{i} and Variable{i} refer to. All are kept, used or not.
 	Inputs    []*Node
 	Variables []*Node
-	// Precision is that of the nodes that multiply F32 arrays, for engines that set one for all.
-	Precision Precision
 }
 
 // Assign stores a value into a variable once the whole step has been computed: every read in the step sees the old value.

@@ -5,7 +5,7 @@ import "github.com/seed-49005b45/tarn/internal/half"
 // This file holds the precision of products: what becomes of the operands of a matrix product, a convolution or an attention before they are
 // multiplied. Everything else computes in the dtype of its operands.
 
-// Precision says how exact the operands of products of F32 arrays are. The sums of products are F32 at each.
+// Precision says how exact the operands of a product of F32 arrays are. The sums of products are F32 at each.
 type Precision uint8
 
 // The precisions.
@@ -18,32 +18,36 @@ const (
 // String is the name of the precision, as in "bf16".
 func (p Precision) String() string { return [...]string{"f32", "tf32", "bf16"}[p] }
 
-// Multiplies reports whether op is a product that a precision applies to, if its operands are F32.
-func Multiplies(op Op) bool {
-	switch op.(type) {
-	case Contraction, Convolution, Attention:
-		return true
-	}
-	return false
+// Precise is a product with a precision, which is that of F32 operands. An Attention has it in its form.
+type Precise interface {
+	Op
+	Precision() Precision
 }
 
-// Eval computes the node by its reference kernel, at its precision. out is zeroed; no operand shares its memory.
-func (n *Node) Eval(out Array, in []Array) {
-	if n.Precision != PrecisionBF16 {
-		n.Op.Eval(out, in)
-		return
+// Precision returns the precision of a product; other nodes and products of other types have PrecisionF32.
+func (n *Node) Precision() Precision {
+	if n.Type.DType != F32 {
+		return PrecisionF32
 	}
-	if op, ok := n.Op.(Attention); ok {
-		form := op.Attends()
-		form.Precision = n.Precision
-		form.Eval(out, in)
-		return
+	switch op := n.Op.(type) {
+	case Precise:
+		return op.Precision()
+	case Attention:
+		return op.Attends().Precision
+	}
+	return PrecisionF32
+}
+
+// Operands returns the operands of a product as they are multiplied.
+func (p Precision) Operands(in []Array) []Array {
+	if p != PrecisionBF16 || in[0].DType != F32 {
+		return in
 	}
 	rounded := make([]Array, len(in))
 	for i, a := range in {
 		rounded[i] = RoundBF16(a)
 	}
-	n.Op.Eval(out, rounded)
+	return rounded
 }
 
 // RoundBF16 returns a copy of an F32 array with its elements rounded as PrecisionBF16 says.

@@ -392,13 +392,12 @@ func (l *lowering) step(c *group) *Step {
 	}
 	if op, ok := n.Op.(ir.Contraction); ok && n.Type.DType.Float() {
 		p := product(op, l.ref(operands[0]), l.ref(operands[1]), out)
-		p.Precision = n.Precision
+		p.Precision = n.Precision()
 		s.Work = p
 		return s
 	}
 	if op, ok := n.Op.(ir.Attention); ok {
 		a := &Attention{Form: op.Attends(), Out: out}
-		a.Form.Precision = n.Precision
 		for _, o := range operands {
 			a.In = append(a.In, l.ref(o))
 		}

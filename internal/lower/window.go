@@ -43,7 +43,7 @@ func (c *Conv) summary() string {
 
 // convolution makes the work of a convolution whose operands are contiguous.
 func convolution(n *ir.Node, op ir.Convolution, a, b Ref, out *Buffer) Work {
-	c := &Conv{A: a.Buffer, B: b.Buffer, C: out, Offsets: [2]int{a.View.Offset, b.View.Offset}, DType: n.Type.DType, Precision: n.Precision}
+	c := &Conv{A: a.Buffer, B: b.Buffer, C: out, Offsets: [2]int{a.View.Offset, b.View.Offset}, DType: n.Type.DType, Precision: n.Precision()}
 	c.Kind, c.Stride, c.Dilation, c.Before, c.Groups = op.Convolves()
 	switch c.Kind {
 	case ir.ConvOutput:
@@ -54,7 +54,7 @@ func convolution(n *ir.Node, op ir.Convolution, a, b Ref, out *Buffer) Work {
 		c.X, c.W, c.Y = a.View.Shape, n.Type.Shape, b.View.Shape
 	}
 	if p := c.product(a, b); p != nil {
-		p.Precision = n.Precision
+		p.Precision = n.Precision()
 		return p
 	}
 	return c

@@ -124,7 +124,6 @@ func (l *lookupPass) product(n *ir.Node, op ir.Contraction) {
 		if s := rowsOf(n.In[0]); s != nil {
 			index, width := s.In[1], n.Type.Shape[1]
 			table := l.add(n, n.Op, []int{s.In[0].Type.Shape[0], width}, s.In[0], n.In[1])
-			table.Precision, n.Precision = n.Precision, ir.PrecisionF32
 			found := l.add(s, s.Op, append(slices.Clone(index.Type.Shape), width), table, index)
 			n.Op, n.In = irop.Reshape{Shape: n.Type.Shape}, []*ir.Node{found}
 		}
@@ -174,9 +173,7 @@ func (l *lookupPass) sum(n *ir.Node, op ir.LookupSum, uses map[*ir.Node]int) {
 		return
 	}
 	sums := l.addUp(n, n.Op, n.Type.Shape[0], index, rows.In[0])
-	moved := l.add(n, product, n.Type.Shape, sums, rows.In[1])
-	moved.Precision = rows.Precision
-	l.setNamed(n, index, moved, op)
+	l.setNamed(n, index, l.add(n, product, n.Type.Shape, sums, rows.In[1]), op)
 }
 
 // named returns a table with zeros in the rows that the index does not name; adjoint adds up rows of such a table.

@@ -162,7 +162,7 @@ func fold(g *ir.Graph) {
 			return n // the run reports it
 		}
 		out := ir.NewArray(n.Type)
-		n.Eval(out, in)
+		n.Op.Eval(out, in)
 		return replaceBy(n, ir.Const{Array: out})
 	})
 }
@@ -185,7 +185,7 @@ func constant(n *ir.Node) (ir.Array, bool) {
 
 // replaceBy turns n into a leaf.
 func replaceBy(n *ir.Node, op ir.Op) *ir.Node {
-	n.Op, n.In, n.Precision = op, nil, ir.PrecisionF32
+	n.Op, n.In = op, nil
 	return n
 }
 

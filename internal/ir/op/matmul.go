@@ -2,6 +2,7 @@ package op
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
@@ -9,23 +10,33 @@ import (
 // This file holds the matrix product.
 
 // MatMul is a batched matrix product; a transposed operand has its last two axes swapped.
-type MatMul struct{ TransA, TransB bool }
+type MatMul struct {
+	TransA, TransB bool
+	At             ir.Precision // of F32 operands
+}
 
 // Name is "MatMul".
 func (MatMul) Name() string { return "MatMul" }
 
 // Attrs says which operands are transposed.
 func (op MatMul) Attrs() string {
+	s := ""
 	switch {
 	case op.TransA && op.TransB:
-		return "transposed both"
+		s = "transposed both"
 	case op.TransA:
-		return "transposed first"
+		s = "transposed first"
 	case op.TransB:
-		return "transposed second"
+		s = "transposed second"
 	}
-	return ""
+	if op.At != ir.PrecisionF32 {
+		s = strings.TrimPrefix(s+" "+op.At.String(), " ")
+	}
+	return s
 }
+
+// Precision returns the precision of F32 operands.
+func (op MatMul) Precision() ir.Precision { return op.At }
 
 // Contracts says which operands are transposed.
 func (op MatMul) Contracts() (transposeA, transposeB bool) { return op.TransA, op.TransB }
@@ -82,6 +93,7 @@ func (op MatMul) Infer(in []ir.Type) (ir.Type, error) {
 
 // Eval is the reference kernel. Floats are summed in float64.
 func (op MatMul) Eval(out ir.Array, in []ir.Array) {
+	in = op.At.Operands(in)
 	a, b := in[0], in[1]
 	m, k, _, n := op.Sizes(a.Shape, b.Shape)
 	at := func(rows, cols, row, col int, transposed bool) int {
