@@ -45,7 +45,7 @@ var receivers = map[string]reflect.Type{
 	"Tensor": reflect.TypeFor[*tarn.Tensor](), "Random": reflect.TypeFor[*tarn.Random](), "DType": reflect.TypeFor[tarn.DType](),
 	"KroneckerLayer": reflect.TypeFor[*tarn.KroneckerLayer](), "Diagnostic": reflect.TypeFor[*tarn.Diagnostic](), "GraphError": reflect.TypeFor[*tarn.GraphError](), "Update": reflect.TypeFor[tarn.Update](), "ModelSummary": reflect.TypeFor[*tarn.ModelSummary](),
 	"NonFiniteError": reflect.TypeFor[*tarn.NonFiniteError](), "Origin": reflect.TypeFor[*tarn.Origin](),
-	"MemoryUse": reflect.TypeFor[tarn.MemoryUse](),
+	"MemoryUse": reflect.TypeFor[tarn.MemoryUse](), "Precision": reflect.TypeFor[tarn.Precision](),
 }
 
 func TestNothingPanics(t *testing.T) {
@@ -169,7 +169,7 @@ func newHostile(seed uint64) *hostile {
 	h.params = []*tarn.Param{nil, {}, tarn.NewParam(tarn.F32, nil, 3, 3), tarn.NewParam(tarn.DType(99), nil), tarn.NewState(tarn.F64, nil, -1), tarn.NewParam(tarn.F64, nil)}
 	x := h.g.Input("x", tarn.F32, 3, 3)
 	h.values = []*tarn.Value{nil, {}, x, x, x.Square().Sum(), h.params[2].Value(h.g), h.g.Input("n", tarn.I32, 2), h.g.Input("image", tarn.F32, 1, 4, 4, 2),
-		h.g.Num(tarn.F64, 2), h.g.Iota(tarn.I64, 0, 3).Eq(tarn.Num(1)), h.h.Input("other", tarn.F32, 3, 3), (*tarn.Value)(nil).Sin(), h.g.Input("empty", tarn.F32, 0, 3)}
+		h.g.Num(tarn.F64, 2), h.g.Iota(tarn.I64, 0, 3).Eq(tarn.Num(1)), h.h.Input("other", tarn.F32, 3, 3), (*tarn.Value)(nil).Sin(), h.g.Input("empty", tarn.F32, 0, 3), h.g.Input("short", tarn.BF16, 3, 3)}
 	if seed%3 == 0 {
 		h.values = append(h.values, x.Reshape(7), h.h.Input("other", tarn.F32, 5)) // failed
 	}
@@ -199,7 +199,9 @@ func (h *hostile) draw(typ reflect.Type, depth int) reflect.Value {
 		p, _ := tarn.Compile(h.g, tarn.Outputs{"x": h.values[2]})
 		return pick(h, nil, &tarn.Program{}, p)
 	case reflect.TypeFor[tarn.DType]():
-		return pick(h, tarn.DType(99), tarn.Bool, tarn.I32, tarn.F32, tarn.F64)
+		return pick(h, tarn.DType(99), tarn.Bool, tarn.I32, tarn.F32, tarn.F64, tarn.BF16, tarn.F16)
+	case reflect.TypeFor[tarn.Precision]():
+		return pick(h, tarn.Precision(99), tarn.PrecisionF32, tarn.PrecisionBF16)
 	case reflect.TypeFor[tarn.Operand]():
 		return pick[tarn.Operand](h, nil, (*tarn.Value)(nil), (*tarn.Param)(nil), h.values[2], h.values[len(h.values)-1], h.params[2], h.params[1], tarn.Num(0.5), tarn.Num(math.NaN()))
 	case reflect.TypeFor[tarn.Update]():
