@@ -170,7 +170,7 @@ func (b *text) nodes(g *ir.Graph, s *scope) {
 			lo, hi := op.Range(typesOf(n))
 			b.fine = append(b.fine, b.all(b.inside(in[op.Checks()], lo, hi)))
 		}
-		b.precision = n.Precision
+		b.precision = n.Precision()
 		v, ok := b.node(s, n, in, typeOf(n.Type))
 		if !ok {
 			b.refused = append(b.refused, fmt.Errorf("%s: %s is not to be had on this engine; compute it on the CPU engine", n.Place(), n.Op.Name()))
