@@ -283,6 +283,7 @@ var mayImport = []struct {
 	{"fit/search", []string{"data/table", "fit", "internal/file"}},
 	{"fit/report", []string{"data/table", "fit", "internal/file", "internal/plot"}},
 	{"serve", []string{"nn", "data", "data/table", "predict", "interop/npy"}},
+	{"dist", []string{"internal/cpu", "internal/pool", "internal/scalar"}},
 	{"dist/...", []string{"dist/..."}},
 	{"interop/onnx", []string{".", "internal/file", "internal/ir/...", "internal/limit", "internal/scalar", "internal/translate"}}, // it writes graphs as the compiler sees them
 	{"interop/...", []string{".", "data/...", "interop/...", "internal/dense", "internal/file", "internal/half", "internal/limit", "internal/list", "internal/pattern"}},

@@ -48,6 +48,16 @@ func NewParam(dtype DType, init Initializer, shape ...int) *Param {
 	return &Param{tensor: t, init: init, err: err}
 }
 
+// ParamOf returns a weight that shares the memory of t: what a program assigns to it is visible in t, and in whatever else shares that memory.
+func ParamOf(t *Tensor) *Param {
+	if !t.exists() {
+		return (*Param)(nil).orEmpty()
+	}
+	p := &Param{tensor: t}
+	p.filled.Store(true)
+	return p
+}
+
 // NewState returns a param that is part of a model or an optimizer but not trained: it gets no gradient and no update
 // by an optimizer, yet is saved with the weights.
 func NewState(dtype DType, init Initializer, shape ...int) *Param {

@@ -246,3 +246,54 @@ func TestMistakeOfAnotherGraph(t *testing.T) {
 		t.Errorf("the error is %v; it should be the mistake of the other graph", err)
 	}
 }
+
+// TestRunEach takes outputs as soon as a run has completed them, and overwrites them: the others are as those of a plain run.
+func TestRunEach(t *testing.T) {
+	g := tarn.NewGraph()
+	x, w, v := g.Input("x", tarn.F32, 5, 7), tarn.NewParam(tarn.F32, nil, 7, 6), tarn.NewParam(tarn.F32, nil, 6, 4)
+	for i, p := range []*tarn.Param{w, v} {
+		tarn.NewRandom(1, fmt.Sprint(i)).Normal(p.Tensor(), 0, 1)
+	}
+	hidden := x.MatMul(w).ReLU()
+	loss := hidden.MatMul(v).Square().Mean()
+	d := tarn.Grad(loss, w, v)
+	// The gradient with respect to hidden is needed for that with respect to w.
+	outputs := tarn.Outputs{"loss": loss, "w": d[0], "v": d[1], "hidden": tarn.Grad(loss, hidden)[0], "x": x.Scale(1)}
+	program, err := tarn.Compile(g, outputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := program.OutputOrder()
+	if len(order) != len(outputs) || slices.Index(order, "v") > slices.Index(order, "w") || slices.Index(order, "loss") > slices.Index(order, "w") {
+		t.Errorf("the order is %v", order)
+	}
+	in := tarn.Zeros(tarn.F32, 5, 7)
+	tarn.NewRandom(2, "").Normal(in, 0, 1)
+	want, err := program.Run(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, got := tarn.Results{}, tarn.Results{}
+	var called []string
+	for range 2 {
+		called = nil
+		err := program.RunEach(t.Context(), results, func(name string) {
+			called, got[name] = append(called, name), results[name].Clone()
+			clear(results[name].F32())
+		}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(called, order) {
+			t.Errorf("called for %v, and the order is %v", called, order)
+		}
+		for name := range want {
+			if !slices.Equal(got[name].F32(), want[name].F32()) {
+				t.Errorf("%s: got %v, want %v", name, got[name], want[name])
+			}
+		}
+	}
+	if err := program.RunEach(t.Context(), nil, func(string) {}, in); err == nil || !strings.Contains(err.Error(), "the results are nil") {
+		t.Errorf("without results: %v", err)
+	}
+}

@@ -52,8 +52,10 @@ func Alloc(c Comm, n int) []byte {
 	if a, ok := c.(Allocator); ok && n > 0 {
 		return a.Alloc(n)
 	}
-	words := make([]uint64, (n+7)/8) // aligned for all types of Buffer
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), n)
+	const line = 64 // of the cache, to which vector instructions want their operands aligned
+	b := make([]byte, n+line)
+	at := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (line - 1)
+	return b[at : at+n : at+n]
 }
 
 // Type is the type of the numbers of a Buffer.

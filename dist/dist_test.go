@@ -100,7 +100,7 @@ func TestSum(t *testing.T) {
 func TestSent(t *testing.T) {
 	for ranks, most := range map[int]float64{2: 1, 3: 1.7, 4: 1, 8: 1} {
 		each(t, ranks, func(c dist.Comm) error {
-			const size = 3 * 8 * 100
+			const size = 3 * 8 * dist.Block
 			s, err := dist.NewSum[float32](c, 8, size)
 			if err != nil {
 				return err

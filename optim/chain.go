@@ -133,6 +133,7 @@ type memory struct {
 	joined   map[string]int64             // the updates before a param was there, by its name, unless it was from the first on
 	averages map[*tarn.Param]*tarn.Param  // of a param, the state with the weights for evaluation
 	trained  map[*tarn.Param]*tarn.Tensor // the weights before TakeAverages
+	division *Division                    // nil if the updates are those of all params
 }
 
 // stateKey identifies a state by its name and the param that it belongs to, which is nil if it belongs to all.
@@ -364,6 +365,7 @@ func (o *Chain) open(loss *tarn.Value, given []*tarn.Value, params *tarn.ParamSe
 			c.Slots = append(c.Slots, o.slot(c, name, p))
 		}
 	}
+	c.all = len(c.Slots)
 	switch {
 	case len(c.Slots) == 0:
 		c.Errorf("none of the %d params is trainable: all are frozen or states", params.Len())
@@ -373,7 +375,7 @@ func (o *Chain) open(loss *tarn.Value, given []*tarn.Value, params *tarn.ParamSe
 		c.Errorf("the loss made at %s depends on none of the %d trainable params in a way that a gradient can follow: was it computed from another model, or through StopGradient or integers?", loss.Place(), len(c.Slots))
 	}
 	for i, g := range o.groups {
-		if g.match != nil && !c.matches(g.match) {
+		if divided := o.memory.division != nil && o.memory.division.Parts != nil; g.match != nil && !divided && !c.matches(g.match) {
 			c.Errorf("group %d matches none of the %d params, which are %s", i, params.Len(), c.someNames())
 		}
 	}

@@ -33,7 +33,13 @@ type ClipByNorm float64
 // Apply limits the updates.
 func (x ClipByNorm) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("the limit", float64(x))
-	l := lengths(u)[0]
+	var l length
+	if d := c.chain.memory.division; d != nil && len(c.Slots) == c.all {
+		norm := d.Norm(u)
+		l = length{norm, norm.Num(1)}
+	} else {
+		l = lengths(u)[0]
+	}
 	factor := c.Graph.Num(tarn.F64, float64(x)).Div(l.norm.Add(l.unit.Scale(1e-6))).Minimum(l.unit.Reciprocal())
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value { return s.scale(u, l.unit, factor) })
 }

@@ -69,7 +69,7 @@ func (o Only) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	var slots []*Slot
 	var some []*tarn.Value
 	for i, s := range all {
-		if o.Match(s.Name, s.Param) {
+		if s.matches(o.Match) {
 			at, slots, some = append(at, i), append(slots, s), append(some, u[i])
 		}
 	}
@@ -125,7 +125,7 @@ func (o *Chain) slot(c *Context, name string, p *tarn.Param) *Slot {
 			c.Errorf("group %d has no Match", i)
 			continue
 		}
-		if g.match(name, p) {
+		if s.matches(g.match) {
 			s.rate *= g.Rate
 			s.decay *= g.Decay
 		}

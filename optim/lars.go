@@ -27,16 +27,16 @@ func (r ScaleByTrustRatio) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	c.notNegative("Epsilon", r.Epsilon)
 	var lists [][]*tarn.Value
 	for i, s := range c.Slots {
-		if r.Match == nil || r.Match(s.Name, s.Param) {
+		if r.Match == nil || s.matches(r.Match) {
 			lists = append(lists, []*tarn.Value{s.Value}, []*tarn.Value{u[i]})
 		}
 	}
 	if len(lists) == 0 {
 		return u
 	}
-	found := lengths(lists...)
+	found := c.lengthsOf(lists...)
 	return c.Each(u, func(s *Slot, u *tarn.Value) *tarn.Value {
-		if r.Match != nil && !r.Match(s.Name, s.Param) {
+		if r.Match != nil && !s.matches(r.Match) {
 			return u
 		}
 		weight, update := found[0], found[1]

@@ -46,7 +46,7 @@ func (o *MARS) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	for i := range u {
 		lists[i] = u[i : i+1 : i+1]
 	}
-	norms, at := lengths(lists...), 0
+	norms, at := c.lengthsOf(lists...), 0
 	u = c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value {
 		l := norms[at]
 		at++

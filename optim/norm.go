@@ -75,6 +75,17 @@ func lengths(lists ...[]*tarn.Value) []length {
 	return out
 }
 
+// lengthsOf is lengths of the params one by one if others update a part of them, so that none has to know whether a norm of another is extreme.
+func (c *Context) lengthsOf(lists ...[]*tarn.Value) (out []length) {
+	if c.chain.memory.division == nil {
+		return lengths(lists...)
+	}
+	for _, list := range lists {
+		out = append(out, lengths(list)...)
+	}
+	return out
+}
+
 // sumOfSquares adds the squares of all elements of values up, each of which is changed before, as an F64 scalar.
 func sumOfSquares(values []*tarn.Value, change func(v *tarn.Value) *tarn.Value) *tarn.Value {
 	var sum *tarn.Value

@@ -40,6 +40,7 @@ type Context struct {
 	updates []tarn.Update
 	errs    []error
 	joins   bool // a param that is new has joined others
+	all     int  // the number of params to update
 }
 
 // Slot is one param to update, with its states.
@@ -336,7 +337,7 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 		return u
 	}
 	defer func(name string) { c.name = name }(c.name)
-	c.name = "optim: " + strings.TrimPrefix(strings.TrimPrefix(fmt.Sprintf("%T", t), "*"), "optim.")
+	c.name = "optim: " + transformName(t)
 	finals := make([]string, len(c.Slots))
 	for i, s := range c.Slots {
 		finals[i] = s.final

@@ -65,7 +65,7 @@ type Loop struct {
 	// training: an error of one is the error of all, and if the context of one is canceled all end at the same step. Only rank 0 has the folder, the
 	// records and the loggers; those of others are not used, and what rank 0 resumes from is sent to them. Validation is spread over the
 	// ranks too. Run refuses ranks whose program, kernels, settings, data or weights differ from those of rank 0. Watch must be the same on all ranks; the records
-	// say how long each rank computes and waits.
+	// say how long each rank computes and waits. With Shards.ZeRO no steps are measured.
 	Shards *Shards
 
 	// Loggers are told what the training does, beside the folder.
@@ -77,6 +77,8 @@ type Loop struct {
 	at      state
 	history []Record
 	best    map[string]*tarn.Tensor // the weights of the best epoch
+	saves   bool                    // there is a folder, of rank 0
+	whole   *tarn.ParamSet          // while ranks that have split their states begin: the states of all, on rank 0
 	records *watch.File             // nil if nothing is written
 	logging []Logger                // those that have begun
 	watched watch.History           // what the file has, and what it would have
@@ -179,7 +181,7 @@ func (l *Loop) train(ctx context.Context, show func(*Progress) bool) (err error)
 	for l.at.Position.Epoch < l.Epochs && !l.stopped() {
 		if err := l.epoch(ctx, show); err != nil {
 			var other interruptedError
-			if l.Folder != nil && (canceled(ctx, err) || errors.As(err, &other)) {
+			if l.saves && (canceled(ctx, err) || errors.As(err, &other)) {
 				return l.interrupted(err)
 			}
 			return err
@@ -274,7 +276,9 @@ func (l *Loop) begin() (err error) {
 		if err := l.Watch.Check(); err != nil {
 			return err
 		}
-		l.step.Watch = watch.New(*l.Watch)
+		if l.Shards == nil || !l.Shards.ZeRO {
+			l.step.Watch = watch.New(*l.Watch)
+		}
 	}
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err
@@ -289,6 +293,7 @@ func (l *Loop) begin() (err error) {
 	if err := l.tryEvaluation(); err != nil {
 		return err
 	}
+	l.saves = l.Folder != nil
 	if l.Shards != nil {
 		return l.beginRanks()
 	}
@@ -336,9 +341,13 @@ func (l *Loop) resume() error {
 			l.Folder.report("%s has no checkpoint: the run begins", file.Name(l.Folder.Dir()))
 		}
 		l.begun = time.Now()
-		return l.checkpoint()
+		states, err := l.states()
+		if err != nil {
+			return err
+		}
+		return l.writeCheckpoint(states)
 	}
-	states, err := l.Optimizer.States()
+	states, err := l.states()
 	if err != nil {
 		return err
 	}
@@ -375,6 +384,14 @@ func (l *Loop) resume() error {
 	}
 	l.history, err = l.Folder.resumeLog(s.Position.Epoch, s.Last)
 	return err
+}
+
+// states returns the optimizer's states with which the training begins: those of all ranks, if they have split them.
+func (l *Loop) states() (*tarn.ParamSet, error) {
+	if l.whole != nil {
+		return l.whole, nil
+	}
+	return l.Optimizer.States()
 }
 
 // continueFrom makes the training be at s.
@@ -426,7 +443,7 @@ func (l *Loop) epoch(ctx context.Context, show func(*Progress) bool) error {
 				return err
 			}
 		}
-		if l.Folder != nil && l.CheckpointEvery > 0 && !r.Skipped && r.Run%int64(l.CheckpointEvery) == 0 {
+		if l.saves && l.CheckpointEvery > 0 && !r.Skipped && r.Run%int64(l.CheckpointEvery) == 0 {
 			if err := l.checkpoint(); err != nil {
 				return err
 			}
@@ -477,7 +494,7 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	var err error
 	metrics, confused := l.metrics()
 	if !none(l.Valid) {
-		err = optim.WithAverages(l.Optimizer, func() (err error) {
+		err = l.step.withAverages(func() (err error) {
 			m, _, err := l.eval.measure(ctx, l.Valid, l.Batch, 0, l.Target, metrics)
 			r.ValLoss = m.value()
 			if err == nil && !finite(r.ValLoss) && m.count != 0 && !l.SkipNonFinite {
@@ -519,23 +536,29 @@ func (l *Loop) endEpoch(ctx context.Context) (Record, error) {
 	l.at.Position = data.Position{Epoch: r.Epoch}
 	l.at.LossSum, l.at.Counted, l.at.Count, l.at.SkippedInEpoch, l.at.Seconds, l.at.Last, l.before = 0, 0, 0, 0, 0, &r, 0
 	l.begun = time.Now()
-	if l.Folder == nil {
-		return r, nil
+	if l.Folder != nil {
+		if err := l.Folder.appendLog(r); err != nil {
+			return r, err
+		}
 	}
-	if err := l.Folder.appendLog(r); err != nil {
-		return r, err
+	if !l.saves {
+		return r, nil
 	}
 	return r, l.checkpoint()
 }
 
-// checkpoint writes where the training stands.
+// checkpoint writes where the training stands. Ranks that have no folder take part, because they may have some of the states.
 func (l *Loop) checkpoint() error {
-	s := l.at
-	s.Seconds += time.Since(l.begun).Seconds()
-	states, err := l.Optimizer.States()
-	if err != nil {
+	states, err := l.step.wholeStates()
+	if err != nil || l.Folder == nil {
 		return err
 	}
+	return l.writeCheckpoint(states)
+}
+
+func (l *Loop) writeCheckpoint(states *tarn.ParamSet) error {
+	s := l.at
+	s.Seconds += time.Since(l.begun).Seconds()
 	return l.Folder.writeCheckpoint(s, l.params, states, l.KeepCheckpoints)
 }
 
@@ -544,13 +567,16 @@ func (l *Loop) interrupted(cause error) error {
 	if err := l.checkpoint(); err != nil {
 		return errors.Join(cause, err)
 	}
+	if l.Folder == nil {
+		return cause
+	}
 	return fmt.Errorf("train: interrupted in epoch %d after %d batches, checkpoint written to %s: %w", l.at.Position.Epoch+1, l.at.Position.Batch, file.Name(l.Folder.Dir()), cause)
 }
 
 // weights copies the weights that evaluations use: those of the params, or averages that the optimizer keeps.
 func (l *Loop) weights() (map[string]*tarn.Tensor, error) {
 	weights := map[string]*tarn.Tensor{}
-	err := optim.WithAverages(l.Optimizer, func() error {
+	err := l.step.withAverages(func() error {
 		for name, p := range l.params.All() {
 			weights[name] = p.Tensor().Clone()
 		}

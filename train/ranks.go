@@ -38,6 +38,12 @@ func (l *Loop) beginRanks() error {
 	if err := t.compare(facts); err != nil {
 		return err
 	}
+	if l.step.sharded.split != nil {
+		if l.whole, err = l.step.wholeStates(); err != nil {
+			return err
+		}
+		defer func() { l.whole = nil }()
+	}
 	err = l.beginFolder() // of rank 0; the others have none
 	if err := t.meet("the checkpoint", 0, false, err); err != nil {
 		return err
@@ -60,6 +66,12 @@ func (l *Loop) facts() ([]fact, error) {
 		}
 		rates = fmt.Sprint(first)
 	}
+	optimizer := fmt.Sprintf("%T with the rate %s", l.Optimizer, rates)
+	if l.step.sharded.split == nil {
+		optimizer += fmt.Sprintf(" and %d states", states.Len())
+	} else { // and all ranks write checkpoints together
+		optimizer += fmt.Sprintf(", split states and checkpoints every %d steps", l.CheckpointEvery)
+	}
 	const settings = "start all ranks with the same settings"
 	facts := []fact{
 		{"the program", executableSum(), "start the same executable file on all hosts"},
@@ -70,7 +82,7 @@ func (l *Loop) facts() ([]fact, error) {
 		{"the batch size", fmt.Sprint(l.Batch, ", last dropped: ", l.DropLast), settings},
 		{"the precision", fmt.Sprint(l.Precision), settings},
 		{"the seed", fmt.Sprint(l.Seed), settings},
-		{"the optimizer", fmt.Sprintf("%T with the rate %s and %d states", l.Optimizer, rates, states.Len()), settings},
+		{"the optimizer", optimizer, settings},
 		{"what is done after a step that is not finite", fmt.Sprint("skip: ", l.SkipNonFinite), settings},
 		{"the metrics", metricNames(l.Metrics), settings},
 		{"what is watched", watchNames(l.Watch), settings},
@@ -162,6 +174,7 @@ type shared struct {
 	Early   []byte // EarlyStopping
 	Best    []byte // a file of weights, or none
 	Weights []byte // likewise, of params and states
+	Saves   bool
 }
 
 // shareState brings the other ranks to where rank 0 is.
@@ -180,6 +193,8 @@ func (l *Loop) shareState(t *team) error {
 	all, err := t.broadcast(mine.Bytes(), 0)
 	if err == nil && t.comm.Rank() != 0 {
 		err = l.takeShare(all)
+	} else if err == nil && l.whole != nil {
+		err = l.step.takeStates(func(name string) (*tarn.Tensor, error) { return l.whole.Lookup(name).Tensor(), nil })
 	}
 	return t.meet("the first step", 0, false, err)
 }
@@ -206,7 +221,8 @@ func (l *Loop) share() (s shared, err error) {
 		}
 		s.Best = bytes.Clone(file.Bytes())
 	}
-	states, err := l.Optimizer.States()
+	s.Saves = l.saves
+	states, err := l.states()
 	if err != nil {
 		return s, err
 	}
@@ -261,26 +277,21 @@ func (l *Loop) takeShare(all []byte) error {
 	if err != nil {
 		return err
 	}
-	states, err := l.Optimizer.States()
-	if err != nil {
-		return err
-	}
-	set := func(name string, p *tarn.Param) error {
-		t := tensors[name]
-		if t == nil {
-			return fmt.Errorf("train: rank 0 has sent no tensor %q", name)
+	l.saves = s.Saves
+	find := func(name string) (*tarn.Tensor, error) {
+		if t := tensors[name]; t != nil {
+			return t, nil
 		}
-		return p.Set(t)
+		return nil, fmt.Errorf("train: rank 0 has sent no tensor %q", name)
 	}
 	for name, p := range l.params.All() {
-		if err := set(name, p); err != nil {
+		t, err := find(name)
+		if err == nil {
+			err = p.Set(t)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for name, p := range states.All() {
-		if err := set(statePrefix+name, p); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.step.takeStates(func(name string) (*tarn.Tensor, error) { return find(statePrefix + name) })
 }

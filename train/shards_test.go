@@ -148,7 +148,10 @@ func rankSteps(t *testing.T, m rankModel, optimizer func() optim.Optimizer, s tr
 			}
 			fmt.Fprintf(&b, "%d %x %v %v\n", r.Run, math.Float64bits(r.Loss), r.Count, r.Skipped)
 		}
-		fmt.Fprintf(&b, "%x", rankSums(must(tarn.Params(model)), must(o.States())))
+		fmt.Fprintf(&b, "%x", rankSums(must(tarn.Params(model))))
+		if !s.ZeRO { // with it the states of ranks differ
+			fmt.Fprintf(&b, " %x", rankSums(must(o.States())))
+		}
 		results[c.Rank()] = b.String()
 		return nil
 	}) {
@@ -180,6 +183,15 @@ var optimizersOverShards = map[string]func() optim.Optimizer{
 	"soap":   func() optim.Optimizer { return optim.NewSOAP(1e-2) },
 	"l-bfgs": func() optim.Optimizer { return optim.NewLBFGS(0.1) },
 	"muon":   func() optim.Optimizer { return optim.NewMuon(1e-2) },
+	"lamb":   func() optim.Optimizer { return optim.NewLAMB(1e-2) },
+	"lion":   func() optim.Optimizer { return optim.NewLion(1e-3) },
+	"adamw, clipped, in micro-batches": func() optim.Optimizer {
+		o := optim.NewAdamW(1e-2)
+		o.WeightDecay, o.ClipNorm, o.MicroBatches = 0.1, 0.5, 2
+		o.Group(optim.Vectors).Decay = 0
+		o.After = []optim.Transform{optim.EMA{Decay: 0.9}}
+		return o
+	},
 }
 
 // TestShardsBits trains with several numbers of ranks: weights, states and losses have the same bits.
@@ -197,9 +209,20 @@ func TestShardsBits(t *testing.T) {
 				if got := rankSteps(t, m, o, train.Shards{}, ranks); got != want {
 					t.Errorf("%s, %s: %d ranks:\n%s\nand one:\n%s", m.name, name, ranks, got, want)
 				}
+				if divider := o().(optim.Divider); reachOf(divider) == optim.ReachAll {
+					continue
+				}
+				if got := rankSteps(t, m, o, train.Shards{ZeRO: true}, ranks); !strings.HasPrefix(want, got) {
+					t.Errorf("%s, %s: %d ranks with ZeRO:\n%s\nand one:\n%s", m.name, name, ranks, got, want)
+				}
 			}
 		}
 	}
+}
+
+func reachOf(d optim.Divider) optim.Reach {
+	r, _ := d.Divisible()
+	return r
 }
 
 // TestShardsMean compares the first steps with those without shards: a mean over shards is the mean over the batch, also over what is not
@@ -350,19 +373,19 @@ func TestShardsNonFinite(t *testing.T) {
 }
 
 // rankLoop makes the training of a model on a rank.
-func rankLoop(m rankModel, c dist.Comm, dir string) (*train.Loop, error) {
+func rankLoop(m rankModel, c dist.Comm, dir string, zero bool) (*train.Loop, error) {
 	model, build := m.make()
 	if err := tarn.Init(model, 3); err != nil {
 		return nil, err
 	}
 	o := optim.NewAdamW(1e-2)
-	o.After = []optim.Transform{optim.EMA{Decay: 0.9}}
+	o.ClipNorm, o.After = 0.5, []optim.Transform{optim.EMA{Decay: 0.9}}
 	set := m.set()
 	l := train.NewLoop(build, model, o, must(set.Slice(0, 29)))
 	l.Valid, l.Target, l.Metrics = must(set.Slice(29, set.Len())), m.label, []train.Metric{&train.Accuracy{}, &train.TopK{K: 2}}
 	l.Epochs, l.Batch, l.Seed, l.CheckpointEvery = 3, 8, 4, 3
 	l.EarlyStopping = &train.EarlyStopping{Patience: 5}
-	l.Shards = &train.Shards{Comm: c}
+	l.Shards = &train.Shards{Comm: c, ZeRO: zero}
 	if dir != "" && c.Rank() == 0 {
 		folder, err := train.OpenFolder(dir)
 		if err != nil {
@@ -376,21 +399,24 @@ func rankLoop(m rankModel, c dist.Comm, dir string) (*train.Loop, error) {
 }
 
 // rankHistory is what a training has logged, and its weights.
-func rankHistory(l *train.Loop) string {
+func rankHistory(l *train.Loop, states bool) string {
 	var b strings.Builder
 	for _, r := range l.History() {
 		fmt.Fprintf(&b, "%d %d %x %x %v %v\n", r.Epoch, r.Step, math.Float64bits(r.TrainLoss), math.Float64bits(r.ValLoss), r.Metrics, r.LR)
 	}
-	fmt.Fprintf(&b, "%x", rankSums(must(tarn.Params(l.Model)), must(l.Optimizer.States())))
+	fmt.Fprintf(&b, "%x", rankSums(must(tarn.Params(l.Model))))
+	if states {
+		fmt.Fprintf(&b, " %x", rankSums(must(l.Optimizer.States())))
+	}
 	return b.String()
 }
 
 // rankTraining trains on ranks and returns the log, which all ranks must have. After stop steps, if that is not 0, the last rank is interrupted.
-func rankTraining(t *testing.T, m rankModel, ranks int, dir string, stop int64) string {
+func rankTraining(t *testing.T, m rankModel, ranks int, zero bool, dir string, stop int64) string {
 	t.Helper()
 	logs := make([]string, ranks)
 	for r, err := range disttest.Run(ranks, disttest.Options{}, func(c dist.Comm) error {
-		l, err := rankLoop(m, c, dir)
+		l, err := rankLoop(m, c, dir, zero)
 		if err != nil {
 			return err
 		}
@@ -407,7 +433,7 @@ func rankTraining(t *testing.T, m rankModel, ranks int, dir string, stop int64) 
 				cancel()
 			}
 		}
-		logs[c.Rank()] = rankHistory(l)
+		logs[c.Rank()] = rankHistory(l, !zero)
 		return nil
 	}) {
 		if err != nil {
@@ -426,18 +452,25 @@ func rankTraining(t *testing.T, m rankModel, ranks int, dir string, stop int64) 
 // weights have the same bits.
 func TestShardsLoop(t *testing.T) {
 	for _, m := range rankModels {
-		want := rankTraining(t, m, 1, "", 0)
+		want := rankTraining(t, m, 1, false, "", 0)
 		for _, ranks := range []int{2, 3, 4} {
-			if got := rankTraining(t, m, ranks, "", 0); got != want {
-				t.Errorf("%s: %d ranks:\n%s\nand one:\n%s", m.name, ranks, got, want)
+			for _, zero := range []bool{false, true} {
+				if got := rankTraining(t, m, ranks, zero, "", 0); !strings.HasPrefix(want, got) {
+					t.Errorf("%s: %d ranks, ZeRO %v:\n%s\nand one:\n%s", m.name, ranks, zero, got, want)
+				}
 			}
 		}
 		for _, ranks := range [][]int{{1, 2, 4}, {3, 1, 2}} {
-			dir := t.TempDir() + "/run"
-			rankTraining(t, m, ranks[0], dir, 2)
-			rankTraining(t, m, ranks[1], dir, 7)
-			if got := rankTraining(t, m, ranks[2], dir, 0); got != want {
-				t.Errorf("%s: resumed with %v ranks:\n%s\nand uninterrupted:\n%s", m.name, ranks, got, want)
+			for zero := range 1 << 3 { // of which of the three parts
+				if zero != 0 && zero != 5 && zero != 2 {
+					continue
+				}
+				dir := t.TempDir() + "/run"
+				rankTraining(t, m, ranks[0], zero&1 != 0, dir, 2)
+				rankTraining(t, m, ranks[1], zero&2 != 0, dir, 7)
+				if got := rankTraining(t, m, ranks[2], zero&4 != 0, dir, 0); !strings.HasPrefix(want, got) {
+					t.Errorf("%s: resumed with %v ranks, ZeRO %b:\n%s\nand uninterrupted:\n%s", m.name, ranks, zero, got, want)
+				}
 			}
 		}
 	}
@@ -461,7 +494,7 @@ func TestShardsDiffer(t *testing.T) {
 		"the validation set": func(l *train.Loop) error { l.Valid = must(pictures(43)().Slice(30, 43)); return nil },
 	} {
 		for r, err := range disttest.Run(3, disttest.Options{}, func(c dist.Comm) error {
-			l, err := rankLoop(m, c, "")
+			l, err := rankLoop(m, c, "", false)
 			if err == nil && c.Rank() == 1 {
 				err = change(l)
 			}
@@ -485,7 +518,7 @@ func TestShardsDiffer(t *testing.T) {
 // TestShardsFailures lets ranks fail by themselves, die and be slow, at random: all end, and the training resumes to the same bits.
 func TestShardsFailures(t *testing.T) {
 	m := rankModels[0]
-	want := rankTraining(t, m, 1, "", 0)
+	want := rankTraining(t, m, 1, false, "", 0)
 	trials := 200
 	if testing.Short() {
 		trials = 20
@@ -493,7 +526,7 @@ func TestShardsFailures(t *testing.T) {
 	for seed := range uint64(trials) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		ranks, how, at := 2+random.IntN(3), random.IntN(4), random.IntN(100)
-		dead := random.IntN(ranks)
+		dead, zero := random.IntN(ranks), random.IntN(2) == 0
 		o := disttest.Options{Seed: seed, Delay: time.Duration(random.IntN(2)) * 20 * time.Microsecond}
 		if how == 0 {
 			o.Die = func(rank, call int) bool { return rank == dead && call == at }
@@ -502,7 +535,7 @@ func TestShardsFailures(t *testing.T) {
 		done := make(chan []error, 1)
 		go func() {
 			done <- disttest.Run(ranks, o, func(c dist.Comm) error {
-				l, err := rankLoop(m, c, dir)
+				l, err := rankLoop(m, c, dir, zero)
 				if err != nil {
 					return err
 				}
@@ -543,7 +576,7 @@ func TestShardsFailures(t *testing.T) {
 			}
 		}
 		if seed%10 == 0 {
-			if got := rankTraining(t, m, 1+random.IntN(4), dir, 0); got != want {
+			if got := rankTraining(t, m, 1+random.IntN(4), false, dir, 0); got != want {
 				t.Errorf("seed %d: resumed:\n%s\nwant\n%s", seed, got, want)
 			}
 		}

@@ -84,8 +84,10 @@ type Step struct {
 
 // program is a compiled step for one batch size.
 type program struct {
-	size    int  // 0 for the program of a step of one graph
-	updates bool // whether it updates the params or only accumulates gradients
+	size    int        // 0 for the program of a step of one graph
+	updates bool       // whether it updates the params or only accumulates gradients
+	guarded bool       // of a shard: its gradients are guarded
+	phases  []*program // of an update: what the ranks compute before, see norms
 	program *tarn.Program
 	names   []string
 	inputs  []*tarn.Tensor

@@ -56,11 +56,8 @@ func (s *Step) describeShards(n int) error {
 	return nil
 }
 
-// instrumentShard adds to the outputs of a shard's program what a look needs, if this run is one.
+// instrumentShard adds to the outputs of a shard's program what a look needs.
 func (s *Step) instrumentShard(out, outputs tarn.Outputs, loss *tarn.Value) (*watch.Instruments, error) {
-	if s.sharded.layerMode() == watch.Plain {
-		return nil, nil
-	}
 	// Which layers have results that do not grow with the number of examples, two small graphs tell.
 	var sizes [2][]int
 	for i := range sizes {
@@ -100,10 +97,17 @@ func (s *Step) instrumentUpdate(g *tarn.Graph, gradients []*tarn.Value, assignme
 
 // runTimed runs the program of shard i. On rank 0 the steps of that of its first shard are timed in a few runs.
 func (s *Step) runTimed(ctx context.Context, p *program, i int) error {
-	if t := s.timed(p, p.size); t != nil && i == 0 {
-		return t.run(ctx, p.program, p.results, p.inputs)
+	t := s.timed(p, p.size)
+	if t == nil || i != 0 {
+		return p.program.RunEach(ctx, p.results, s.sharded.term.done, p.inputs...)
 	}
-	return p.program.RunInto(ctx, p.results, p.inputs...)
+	err := t.run(ctx, p.program, p.results, p.inputs)
+	if err == nil {
+		for _, name := range p.program.OutputOrder() {
+			s.completed(name)
+		}
+	}
+	return err
 }
 
 // lookAtShard keeps what the program of shard i has measured, if this run is a look.
@@ -188,7 +192,7 @@ func (s *Step) gatherParts(n int) (parts []watch.Part, layers *watch.Instruments
 		}
 	}
 	if layers == nil { // this rank has none of its own
-		p, err := s.gradientProgram(max(1, n/shards))
+		p, err := s.gradientProgram(max(1, n/shards), false)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -263,7 +267,7 @@ func (s *Step) shardSteps(n int) (all []*program, err error) {
 	part := s.Shards.part()
 	for i := part.First; i < part.End; i++ {
 		if lo, hi := dist.Shard(n, part.Shards, i); hi > lo {
-			p, err := s.gradientProgram(hi - lo)
+			p, err := s.gradientProgram(hi-lo, false)
 			if err != nil {
 				return nil, err
 			}
@@ -291,11 +295,8 @@ func (s *Step) shardWork(n int) (work []tarn.StepProfile, err error) {
 
 // sumBytes is the memory of the sums over shards.
 func (s *sharded) sumBytes() (n int) {
-	if s.sum32 != nil {
-		n += s.sum32.Memory()
-	}
-	if s.sum64 != nil {
-		n += s.sum64.Memory()
+	for _, a := range s.arrays {
+		n += a.memory()
 	}
 	return n
 }

@@ -163,7 +163,7 @@ func near(t *testing.T, at string, got, want any) {
 func TestShardsPace(t *testing.T) {
 	dir := t.TempDir() + "/run"
 	for r, err := range disttest.Run(3, disttest.Options{}, func(c dist.Comm) error {
-		l, err := rankLoop(rankModels[0], c, dir)
+		l, err := rankLoop(rankModels[0], c, dir, false)
 		if err != nil {
 			return err
 		}
@@ -195,11 +195,11 @@ func TestShardsPace(t *testing.T) {
 // TestShardsEstimate estimates a training on ranks: each gets its own memory, and the training is not changed.
 func TestShardsEstimate(t *testing.T) {
 	m := rankModels[1]
-	want := rankTraining(t, m, 1, "", 0)
+	want := rankTraining(t, m, 1, false, "", 0)
 	for _, ranks := range []int{1, 3} {
 		estimates, logs := make([]*train.Estimate, ranks), make([]string, ranks)
 		for r, err := range disttest.Run(ranks, disttest.Options{}, func(c dist.Comm) error {
-			l, err := rankLoop(m, c, "")
+			l, err := rankLoop(m, c, "", false)
 			if err != nil {
 				return err
 			}
@@ -211,14 +211,14 @@ func TestShardsEstimate(t *testing.T) {
 					return err
 				}
 			}
-			logs[c.Rank()] = rankHistory(l)
+			logs[c.Rank()] = rankHistory(l, true)
 			return nil
 		}) {
 			if err != nil {
 				t.Fatalf("rank %d of %d: %v", r, ranks, err)
 			}
 		}
-		weights := must(tarn.Params(must(rankLoop(m, dist.Single(), "")).Model))
+		weights := must(tarn.Params(must(rankLoop(m, dist.Single(), "", false)).Model))
 		bytes := 0
 		for _, p := range weights.All() {
 			bytes += p.DType().Size() * p.Tensor().Size()

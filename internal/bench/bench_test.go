@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 	case "failure":
 		fmt.Fprintln(os.Stderr, "something\nbench: the cause")
 		os.Exit(3)
+	case "rank":
+		runRank()
 	default:
 		os.Exit(m.Run())
 	}

@@ -13,9 +13,7 @@ var images = []workload{
 		Name:  "cnn-mnist",
 		About: "conv 32, conv 64, pool, dropout, 128, 10, batch 64, Adam",
 		make: func(r *tarn.Random) (job, error) {
-			model := nn.NewSequential(nn.NewConv2d(1, 32, 3), nn.ReLU{}, nn.NewConv2d(32, 64, 3), nn.ReLU{}, nn.NewMaxPool(2), nn.NewDropout(0.25),
-				nn.Flatten{}, nn.NewLinear(9216, 128), nn.ReLU{}, nn.NewDropout(0.5), nn.NewLinear(128, 10))
-			return training(model, optim.NewAdam(1e-3), normal(r, 64, 28, 28, 1), classes(r, 10, 64))
+			return training(newCNN(), optim.NewAdam(1e-3), normal(r, 64, 28, 28, 1), classes(r, 10, 64))
 		},
 	},
 	{
@@ -27,6 +25,12 @@ var images = []workload{
 			return training(newResNet(3, 16, 32, 64), opt, normal(r, 32, 32, 32, 3), classes(r, 10, 32))
 		},
 	},
+}
+
+// newCNN returns a network of two convolutions for images of 28x28.
+func newCNN() *nn.Sequential {
+	return nn.NewSequential(nn.NewConv2d(1, 32, 3), nn.ReLU{}, nn.NewConv2d(32, 64, 3), nn.ReLU{}, nn.NewMaxPool(2), nn.NewDropout(0.25),
+		nn.Flatten{}, nn.NewLinear(9216, 128), nn.ReLU{}, nn.NewDropout(0.5), nn.NewLinear(128, 10))
 }
 
 // resNet is a residual network for small images: a convolution, stages of blocks of two convolutions each, of which the first

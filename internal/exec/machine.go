@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -29,6 +30,8 @@ type Machine struct {
 	done    <-chan struct{} // closed to cancel the run
 	holders []holder
 	guard   *guardJob // nil if the program has none
+	finals  [][]int   // by job, and after the last for all others: the outputs that are final after it
+	final   func(output int)
 	vars    []ir.Array
 
 	firstSame int // of the body of a loop: the first of the inputs that are the same in all steps; 0 if there are none
@@ -85,8 +88,31 @@ func load(p *lower.Program, variables []ir.Array, workers *pool.Pool) (*Machine,
 		m.outputs = append(m.outputs, b.ID)
 	}
 	m.undo = m.newUndo()
+	m.finals = m.findFinals()
 	return m, nil
 }
+
+// findFinals finds out which step is the last that writes or reads each output.
+func (m *Machine) findFinals() [][]int {
+	last := map[*lower.Buffer]int{}
+	for i, s := range m.program.Steps {
+		for _, b := range slices.Concat(s.Writes, s.Reads) {
+			last[b] = i
+		}
+	}
+	finals := make([][]int, len(m.jobs)+1)
+	for i, b := range m.program.Outputs {
+		at, written := last[b]
+		if !written {
+			at = len(m.jobs)
+		}
+		finals[at] = append(finals[at], i)
+	}
+	return finals
+}
+
+// Order returns the outputs in the order in which a run completes them.
+func (m *Machine) Order() []int { return slices.Concat(m.finals...) }
 
 // Clone returns a machine with the same program and variables and memory of its own otherwise.
 func (m *Machine) Clone() (Runner, error) { return load(m.program, m.vars, m.pool) }
@@ -269,8 +295,21 @@ func (m *Machine) walk() error {
 			m.undo.restore()
 			return err
 		}
+		if m.final != nil {
+			m.complete(i)
+		}
+	}
+	if m.final != nil {
+		m.complete(len(m.jobs))
 	}
 	return m.settle()
+}
+
+// complete reports the outputs that are final after a job.
+func (m *Machine) complete(job int) {
+	for _, output := range m.finals[job] {
+		m.final(output)
+	}
 }
 
 // begin sets what differs from run to run.
@@ -284,6 +323,7 @@ func (m *Machine) begin(c Call) {
 		m.bases[id] = c.Outputs[i].Data
 	}
 	m.counter[0], m.done, m.undo.saved = c.Step, c.Done, 0
+	m.final = c.Final
 }
 
 // release forgets the inputs and outputs of the last run, which are the caller's.
@@ -296,7 +336,7 @@ func (m *Machine) release() {
 	for _, id := range m.outputs {
 		m.bases[id] = nil
 	}
-	m.done = nil
+	m.done, m.final = nil, nil
 	for _, h := range m.holders {
 		h.release()
 	}

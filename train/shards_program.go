@@ -1,0 +1,333 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/optim"
+	"github.com/seed-49005b45/tarn/watch"
+)
+
+// This file makes the programs of a training over shards, and the arrays that they share.
+
+// The inputs and outputs of the two programs beside those of the build function.
+const (
+	shardInput    = "tarn.shard"
+	lossInput     = "tarn.loss"
+	countInput    = "tarn.count"
+	examplesInput = "tarn.examples"
+)
+
+// segment is a place in the arrays that are summed: of the gradient of a param, or of a state.
+type segment struct {
+	name   string // of the output of one program and of the input of the other
+	param  *tarn.Param
+	state  bool
+	array  int // of the arrays
+	offset int // in it
+	size   int
+}
+
+// sharded is the part of a Step that trains over shards.
+type sharded struct {
+	*Shards
+	team     *team
+	segments []segment
+	arrays   []array
+	places   map[string]int // of the outputs among the segments
+	shard    *tarn.Tensor
+	scalars  [3]*tarn.Tensor // loss, count and examples
+	cut      map[cutKey]*tarn.Tensor
+	watching
+	buckets *buckets
+	term    term
+	norms   norms
+	split   *split // nil unless the updates are split
+}
+
+// cutKey is a part of a tensor of a batch.
+type cutKey struct {
+	of     *tarn.Tensor
+	lo, hi int
+}
+
+// beginShards checks what a training over shards needs.
+func (s *Step) beginShards() error {
+	if s.sharded != nil {
+		return nil
+	}
+	if s.build == nil {
+		return errors.New("train: a training over Shards makes programs for parts of a batch: use NewStepOf instead of NewStep")
+	}
+	if _, ok := s.optimizer.(optim.Combiner); !ok {
+		return fmt.Errorf("train: the optimizer %T is no optim.Combiner, and a training over Shards gives it gradients: embed an optim.Chain", s.optimizer)
+	}
+	t, err := s.Shards.join()
+	if err != nil {
+		return err
+	}
+	s.sharded = &sharded{Shards: s.Shards, team: t, cut: map[cutKey]*tarn.Tensor{},
+		shard: tarn.Zeros(tarn.I64), scalars: [3]*tarn.Tensor{tarn.Zeros(tarn.F64), tarn.Zeros(tarn.F64), tarn.Zeros(tarn.F64)}}
+	s.sharded.term.done, s.sharded.norms.sharded = s.completed, s.sharded
+	return nil
+}
+
+// prepareShards compiles the programs for batches of n examples.
+func (s *Step) prepareShards(n int) error {
+	if err := s.beginShards(); err != nil {
+		return err
+	}
+	if s.Watch != nil && s.Shards.ZeRO {
+		return errors.New("train: Step.Watch measures whole params and gradients, and with Shards.ZeRO no rank has them all: unset one of them")
+	}
+	if err := s.describeShards(n); err != nil {
+		return err
+	}
+	defer func(m watch.Mode) { s.sharded.mode = m }(s.sharded.mode)
+	s.sharded.mode = watch.Plain
+	part := s.Shards.part()
+	for i := range part.Shards { // also those of other ranks, so that the update knows its inputs
+		lo, hi := dist.Shard(n, part.Shards, i)
+		if hi > lo && (i >= part.First && i < part.End || len(s.sharded.segments) == 0) {
+			if _, err := s.gradientProgram(hi-lo, false); err != nil {
+				return err
+			}
+		}
+	}
+	for _, updates := range []bool{true, updatesAt(s.optimizer, 0)} {
+		if _, err := s.updateProgram(updates); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gradientProgram finds or compiles the program of a shard of n examples. A guarded one ends with an error if a gradient is not finite.
+func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
+	mode := s.sharded.layerMode()
+	if guarded {
+		mode = watch.Plain
+	}
+	for _, p := range s.programs {
+		if p.size == n && n > 0 && p.guarded == guarded && p.mode == mode {
+			return p, nil
+		}
+	}
+	g := s.newGraph()
+	g.DrawBy(g.Runs().Mul(tarn.Num(s.Shards.number())).Add(g.Input(shardInput, tarn.I64)))
+	outputs, err := counted(s.build(g, n))
+	if err != nil {
+		return nil, err
+	}
+	loss, trained := outputs["loss"], s.params.Trainable().List()
+	if loss.Graph() != g {
+		return nil, errors.New("train: the build function made its loss in another graph than the one that it was given")
+	}
+	if len(trained) > 0 && !tarn.Depends(loss, trained...) {
+		return nil, fmt.Errorf("train: the loss made at %s depends on none of the %d trainable params in a way that a gradient can follow", loss.Place(), len(trained))
+	}
+	weight := g.Num(tarn.F64, float64(n))
+	if count := loss.Count(); count != nil {
+		weight = count.Cast(tarn.F64)
+	}
+	// The sum over what the loss is a mean of, so that no gradient has to be multiplied.
+	sum := loss.Mul(weight.Cast(loss.DType()).StopGradient())
+	segments, out := s.sharded.segments, tarn.Outputs{"loss": loss, countOutput: weight}
+	var made []segment
+	add := func(kind string, p *tarn.Param, v *tarn.Value) {
+		sg := segment{name: fmt.Sprintf("tarn.%s.%d", kind, len(made)), param: p, state: kind == "state", size: v.Size()}
+		switch {
+		case sg.state:
+			sg.array = arrayStates
+		case v.DType() == tarn.F64:
+			sg.array = arrayF64
+		}
+		made, out[sg.name] = append(made, sg), v
+	}
+	for i, d := range tarn.Grad(sum, trained...) {
+		add("gradient", trained[i], d)
+	}
+	for _, u := range g.TakeAttached(outputs) {
+		add("state", u.Param(), u.Value().StopGradient().Cast(tarn.F64).Scale(float64(n)))
+	}
+	for _, sg := range made {
+		if segments != nil && (len(segments) != len(made) || !slices.ContainsFunc(segments, func(other segment) bool { other.offset = 0; return other == sg })) {
+			return nil, fmt.Errorf("train: the build function makes other params or states for %d examples than for other numbers", n)
+		}
+	}
+	var guards []tarn.Update
+	if guarded {
+		finite := []*tarn.Value{}
+		for _, v := range out {
+			finite = append(finite, weight.Gt(tarn.Num(0)).Where(v, v.Num(0)))
+		}
+		guards = append(guards, tarn.Guard(finite...))
+	}
+	var instruments *watch.Instruments
+	if mode != watch.Plain {
+		if instruments, err = s.instrumentShard(out, outputs, loss); err != nil {
+			return nil, err
+		}
+	}
+	p, err := compile(g, out, guards...)
+	if err != nil {
+		return nil, err
+	}
+	if segments == nil {
+		if err := s.sharded.layOut(made, p.program.OutputOrder()); err != nil {
+			return nil, err
+		}
+	}
+	p.size, p.updates, p.guarded, p.mode, p.instruments = n, true, guarded, mode, instruments
+	s.programs = append(s.programs, p)
+	return p, nil
+}
+
+// layOut gives the segments their places in arrays, in the order in which a program completes them, and makes the memory of the sums.
+func (s *sharded) layOut(segments []segment, order []string) error {
+	slices.SortFunc(segments, func(a, b segment) int { return slices.Index(order, a.name) - slices.Index(order, b.name) })
+	s.places = map[string]int{}
+	var sizes [3]int
+	for i := range segments {
+		sg := &segments[i]
+		s.places[sg.name], sg.offset = i, sizes[sg.array]
+		sizes[sg.array] += (sg.size + dist.Block - 1) / dist.Block * dist.Block
+	}
+	s.segments = segments
+	for kind, size := range sizes {
+		var a array
+		var err error
+		if kind == arrayF32 {
+			a, err = newArray[float32](s.stream, s.number(), size)
+		} else {
+			a, err = newArray[float64](s.stream, s.number(), size)
+		}
+		if err != nil {
+			return err
+		}
+		s.arrays = append(s.arrays, a)
+	}
+	s.buckets = newBuckets(s)
+	return nil
+}
+
+// updateProgram finds or compiles the program that updates the params from sums of gradients, or adds them to those of earlier micro-batches. Its graph
+// begins as that of a shard does, so that the random ops of the optimizer are further ones.
+func (s *Step) updateProgram(updates bool) (*program, error) {
+	for _, p := range s.programs {
+		if p.size == 0 && p.updates == updates && p.mode == s.sharded.mode {
+			return p, nil
+		}
+	}
+	sh := s.sharded
+	if err := s.divide(); err != nil {
+		return nil, err
+	}
+	g := s.newGraph()
+	outputs, err := counted(s.build(g, 1))
+	if err != nil {
+		return nil, err
+	}
+	g.TakeAttached(outputs)
+	value, count, examples := g.Input(lossInput, tarn.F64), g.Input(countInput, tarn.F64), g.Input(examplesInput, tarn.F64)
+	share := count.Gt(tarn.Num(0)).Where(count.Reciprocal(), tarn.Num(0))
+	params := s.params
+	if sh.split != nil {
+		params = sh.split.params
+	}
+	trained := params.Trainable().List()
+	var gradients []*tarn.Value
+	for _, p := range trained {
+		name := sh.gradientOf(p)
+		if sh.split != nil {
+			name = sh.split.input(p)
+		}
+		gradients = append(gradients, g.Input(name, p.DType(), p.Shape()...).Mul(share.Cast(p.DType())))
+	}
+	loss := tarn.WithGradient(value, trained, func(dy *tarn.Value) []*tarn.Value {
+		failed := g.Fail("Grad", []*tarn.Value{dy}, "in a training over shards the optimizer has the value of the loss and its gradient, and cannot differentiate it again")
+		return slices.Repeat([]*tarn.Value{failed}, len(trained))
+	})
+	if outputs["loss"].Count() != nil {
+		loss = loss.WithCount(count)
+	}
+	var states []tarn.Update
+	for _, sg := range sh.segments {
+		if sg.state {
+			mean := g.Input(sg.name, tarn.F64, sg.param.Shape()...).Div(examples).Cast(sg.param.DType())
+			states = append(states, tarn.Assign(sg.param, examples.Gt(tarn.Num(0)).Where(mean, sg.param.Value(g))))
+		}
+	}
+	sh.norms.begin(g)
+	o := s.optimizer.(optim.Combiner)
+	from := o.UpdateFrom
+	if !updates {
+		from = o.AccumulateFrom
+	}
+	assignments, err := from(loss, gradients, params)
+	if err != nil {
+		return nil, err
+	}
+	phases, err := sh.norms.programs(gradients)
+	if err != nil {
+		return nil, err
+	}
+	instruments, more, err := s.instrumentUpdate(g, gradients, assignments)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compile(g, instruments.Outputs, slices.Concat(assignments, states, more, []tarn.Update{tarn.Guard(value)})...)
+	if err != nil {
+		return nil, err
+	}
+	p.updates, p.phases, p.mode, p.instruments = updates, phases, sh.mode, instruments
+	s.programs = append(s.programs, p)
+	return p, nil
+}
+
+// gradientOf returns the name of the gradient of a param.
+func (s *sharded) gradientOf(p *tarn.Param) string {
+	for _, sg := range s.segments {
+		if sg.param == p && !sg.state {
+			return sg.name
+		}
+	}
+	return ""
+}
+
+// rowsOf returns the rows from lo to before hi of a tensor, which share its memory.
+func (s *sharded) rowsOf(t *tarn.Tensor, lo, hi int) (*tarn.Tensor, error) {
+	key := cutKey{t, lo, hi}
+	if c := s.cut[key]; c != nil {
+		return c, nil
+	}
+	if len(s.cut) > 1<<12 { // of batches that are new each time
+		clear(s.cut)
+	}
+	shape := t.Shape()
+	width := 1
+	for _, d := range shape[1:] {
+		width *= d
+	}
+	shape[0] = hi - lo
+	lo, hi = lo*width, hi*width
+	var c *tarn.Tensor
+	var err error
+	switch t.DType() {
+	case tarn.F32:
+		c, err = tarn.FromSlice(t.F32()[lo:hi], shape...)
+	case tarn.F64:
+		c, err = tarn.FromSlice(t.F64()[lo:hi], shape...)
+	case tarn.I32:
+		c, err = tarn.FromSlice(t.I32()[lo:hi], shape...)
+	case tarn.I64:
+		c, err = tarn.FromSlice(t.I64()[lo:hi], shape...)
+	default:
+		c, err = tarn.FromSlice(t.Bools()[lo:hi], shape...)
+	}
+	s.cut[key] = c
+	return c, err
+}
