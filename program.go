@@ -61,15 +61,12 @@ type Program struct {
 	written  []span     // the memory of those, by address
 	copies   []ir.Array // of inputs that lie where a run writes, once there have been any
 	runner   exec.Runner
-<<<<<<< HEAD
 	storages []*exec.Storage // of the params
 	device   bool            // the runner is that of an engine with memory of its own
 	lent     []*exec.Storage // for such a runner, those of the inputs of the run in progress, and of the outputs
 	stored   []*exec.Storage
-=======
 	final    func(output int) // calls done of RunEach, in a run of it
 	done     func(name string)
->>>>>>> 45fcdf6 (Send gradients while others are computed, and split updates among ranks)
 	runs     atomic.Int64
 	traced   *traced // nil if Origin is not to be had
 }
@@ -145,11 +142,8 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 func (p *Program) ready() *Program {
 	p.given, p.returned = make([]ir.Array, len(p.inputs)), make([]ir.Array, len(p.outputs))
 	p.from, p.to = make([]uintptr, len(p.inputs)), make([]uintptr, len(p.outputs))
-<<<<<<< HEAD
 	p.lent, p.stored = make([]*exec.Storage, len(p.inputs)), make([]*exec.Storage, len(p.outputs))
-=======
 	p.final = func(output int) { p.done(p.outputs[output].name) }
->>>>>>> 45fcdf6 (Send gradients while others are computed, and split updates among ranks)
 	for i, in := range p.inputs {
 		p.given[i].Type = in.typ
 	}
@@ -401,9 +395,6 @@ func (p *Program) RunInto(ctx context.Context, results Results, inputs ...*Tenso
 	return nil
 }
 
-<<<<<<< HEAD
-// run calls do, which takes the given number of runs of the program in the host's memory, with the outputs in results; nil is one run of the engine.
-=======
 // RunEach is RunInto, and calls done with the name of each output as soon as the run needs it no more, so that it can be used, and overwritten, while the rest is computed. The
 // calls come in the order of OutputOrder, on the goroutine of the caller, and the run waits for them. If the run fails, some are left out.
 func (p *Program) RunEach(ctx context.Context, results Results, done func(name string), inputs ...*Tensor) error {
@@ -413,22 +404,22 @@ func (p *Program) RunEach(ctx context.Context, results Results, done func(name s
 	if results == nil {
 		return errors.New("tarn: RunEach: the results are nil; pass tarn.Results{}")
 	}
-	do := func(c exec.Call) error {
-		if _, ok := p.runner.(exec.Finisher); ok {
+	var do func(c exec.Call) error
+	_, finishes := p.runner.(exec.Finisher)
+	if finishes {
+		do = func(c exec.Call) error {
 			p.done, c.Final = done, p.final
 			defer func() { p.done = nil }()
 			return p.runner.Run(c)
 		}
-		err := p.runner.Run(c)
-		if err == nil {
-			for _, out := range p.outputs {
-				done(out.name)
-			}
-		}
-		return err
 	}
 	if err := p.run(ctx, results, inputs, do, 1); err != nil {
 		return fmt.Errorf("tarn: RunEach: %w", err)
+	}
+	if !finishes {
+		for _, out := range p.outputs {
+			done(out.name)
+		}
 	}
 	return nil
 }
@@ -451,8 +442,7 @@ func (p *Program) OutputOrder() []string {
 	return names
 }
 
-// run calls do, which takes the given number of runs of the program, with the outputs in results.
->>>>>>> 45fcdf6 (Send gradients while others are computed, and split updates among ranks)
+// run calls do, which takes the given number of runs of the program in the host's memory, with the outputs in results; nil is one run of the engine.
 func (p *Program) run(ctx context.Context, results Results, inputs []*Tensor, do func(c exec.Call) error, runs int64) error {
 	if err := p.check(inputs); err != nil {
 		return err

@@ -22,11 +22,10 @@ type Call struct {
 	Outputs []ir.Array      // memory for the outputs, which shares nothing with inputs, variables and each other
 	Step    int64           // the number of runs completed
 	Done    <-chan struct{} // closed to cancel the run
-<<<<<<< HEAD
 
 	// For an engine with memory of its own: the storages of the inputs and outputs, whose memory on the host is that above. It stores the outputs there.
 	From, To []*Storage
-=======
+
 	// Final, if it is not nil, is called with the number of each output once the run neither writes nor reads it any more, on the goroutine of the run
 	// between two steps. An engine that is no Finisher does not call it.
 	Final func(output int)
@@ -36,7 +35,6 @@ type Call struct {
 type Finisher interface {
 	// Order returns the outputs in the order in which a run completes them.
 	Order() []int
->>>>>>> 45fcdf6 (Send gradients while others are computed, and split updates among ranks)
 }
 
 // NewArrays returns memory for arrays of the given types, which starts at a cache line for each. Small arrays share a block.
