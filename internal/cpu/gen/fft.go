@@ -28,6 +28,9 @@ const complexSize = 16
 
 // swapped returns complex numbers with their real and imaginary parts exchanged.
 func (m *machine) swapped(x Op) Op {
+	if m.neon() {
+		return m.arm("ext8", 0, x, x)
+	}
 	d := m.vector()
 	m.emit("VPERMILPD", U8(0x55), x, d)
 	return d
@@ -43,6 +46,9 @@ func (m *machine) timesRoot(x, re, im Op) Op {
 
 // turned multiplies complex numbers by -i.
 func (m *machine) turned(x Op) Op {
+	if m.neon() {
+		return m.xor(m.swapped(x), literal{high: 1 << 63})
+	}
 	var signs []Constant
 	for range m.width() / 2 {
 		signs = append(signs, U64(0), U64(1<<63))

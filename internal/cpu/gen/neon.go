@@ -138,26 +138,26 @@ func (f *neonFile) table(name string, numbers []float64) int {
 }
 
 // value is an operand: an input or the result of an instruction.
-type value struct{ input bool }
+type value struct{ from string }
 
 // Asm makes a value an operand.
-func (v *value) Asm() string { return "value" }
+func (v *value) Asm() string { return v.from }
+
+// newInput returns a value that the code around a body puts into a register.
+func newInput() *value { return &value{from: "input"} }
+
+// literal is a constant vector.
+type literal struct{ low, high uint64 }
+
+// Asm makes a literal an operand.
+func (l literal) Asm() string { return fmt.Sprintf("literal %#x %#x", l.high, l.low) }
 
 // splat is a constant in all lanes of a vector.
-type splat struct {
-	bits   uint64
-	double bool
-}
-
-// Asm makes a splat an operand.
-func (s splat) Asm() string { return fmt.Sprintf("constant %#x", s.bits) }
-
-// words are those of the vector.
-func (s splat) words() uint64 {
-	if s.double {
-		return s.bits
+func splat(c constant, double bool) literal {
+	if !double {
+		c |= c << 32
 	}
-	return s.bits<<32 | s.bits
+	return literal{uint64(c), uint64(c)}
 }
 
 // instruction is a recorded operation.
@@ -192,10 +192,10 @@ func (m *machine) neon() bool { return m.level == neon }
 
 // arm records an instruction on the operands n, m and the old destination.
 func (m *machine) arm(op string, imm int, x ...Op) Op {
-	in := instruction{op: op, double: m.f64, imm: imm, d: &value{}}
+	in := instruction{op: op, double: m.f64, imm: imm, d: &value{from: op}}
 	for i, x := range x {
 		if c, ok := x.(constant); ok {
-			x = splat{uint64(c), m.f64}
+			x = splat(c, m.f64)
 		}
 		in.src[i] = x
 	}
@@ -294,26 +294,27 @@ func (r *recorder) flushes() bool {
 type allocation struct {
 	file      *neonFile
 	registers map[*value]int
-	constants map[splat]int // that stay in registers
+	constants map[literal]int // that stay in registers
 	tables    map[string]int
 	free      []int
 	text      []string
 }
 
-// assemble writes the body: what is done once in front of the loop, and the code in it. Constants stay in registers as far as there are some.
-func (r *recorder) assemble(f *neonFile, inputs []*value, result *value) (once, code []string, registers map[*value]int) {
-	var wanted []splat // except by instructions that overwrite them, which would need a copy as well
-	seen := map[splat]bool{}
+// assemble writes the body: what is done once in front of the loop, and the code in it. Constants stay in registers as far as there are some. The
+// values to keep, such as results, are in their registers at the end of the body.
+func (r *recorder) assemble(f *neonFile, inputs []*value, keep ...*value) (once, code []string, registers map[*value]int) {
+	var wanted []literal // except by instructions that overwrite them, which would need a copy as well
+	seen := map[literal]bool{}
 	for _, in := range r.code {
 		for j, s := range in.src {
-			if c, ok := s.(splat); ok && c.bits != 0 && !seen[c] && !(j == 2 && readsDestination(in.op)) {
+			if c, ok := s.(literal); ok && c != (literal{}) && !seen[c] && !(j == 2 && readsDestination(in.op)) {
 				seen[c] = true
 				wanted = append(wanted, c)
 			}
 		}
 	}
 	for hold := min(len(wanted), 24); hold >= 0; hold-- {
-		a := &allocation{file: f, registers: map[*value]int{}, constants: map[splat]int{}, tables: map[string]int{}}
+		a := &allocation{file: f, registers: map[*value]int{}, constants: map[literal]int{}, tables: map[string]int{}}
 		top := 32
 		for _, t := range r.tables {
 			top -= 2
@@ -323,7 +324,7 @@ func (r *recorder) assemble(f *neonFile, inputs []*value, result *value) (once, 
 			top--
 			a.constants[c] = top
 		}
-		if top < len(inputs)+1 || !a.run(r, inputs, result, top) {
+		if top < len(inputs)+1 || !a.run(r, inputs, keep, top) {
 			continue
 		}
 		for _, t := range r.tables {
@@ -331,7 +332,7 @@ func (r *recorder) assemble(f *neonFile, inputs []*value, result *value) (once, 
 			once = append(once, fmt.Sprintf("FMOVQ %d(R9), F%d", at, a.tables[t.name]), fmt.Sprintf("FMOVQ %d(R9), F%d", at+16, a.tables[t.name]+1))
 		}
 		for _, c := range wanted[:hold] {
-			once = append(once, fmt.Sprintf("FMOVQ %d(R9), F%d", f.vector(c.words(), c.words()), a.constants[c]))
+			once = append(once, fmt.Sprintf("FMOVQ %d(R9), F%d", f.vector(c.low, c.high), a.constants[c]))
 		}
 		return once, a.text, a.registers
 	}
@@ -339,7 +340,7 @@ func (r *recorder) assemble(f *neonFile, inputs []*value, result *value) (once, 
 }
 
 // run gives registers below top to the values and writes the code. It reports false if there are too few.
-func (a *allocation) run(r *recorder, inputs []*value, result *value, top int) bool {
+func (a *allocation) run(r *recorder, inputs, keep []*value, top int) bool {
 	for i := top - 1; i >= 0; i-- {
 		a.free = append(a.free, i)
 	}
@@ -364,7 +365,9 @@ func (a *allocation) run(r *recorder, inputs []*value, result *value, top int) b
 			last[in.d] = i
 		}
 	}
-	last[result] = len(r.code)
+	for _, v := range keep {
+		last[v] = len(r.code)
+	}
 	for _, v := range inputs {
 		a.registers[v] = take()
 	}
@@ -385,23 +388,23 @@ func (a *allocation) run(r *recorder, inputs []*value, result *value, top int) b
 		var mine [3]bool
 		for j, s := range in.src {
 			switch s := s.(type) {
-			case splat:
+			case literal:
 				if at, ok := a.constants[s]; ok {
 					reg[j] = at
 					break
 				}
 				reg[j], mine[j] = take(), true
-				if s.bits == 0 {
+				if s == (literal{}) {
 					word("movi0", false, reg[j], 0, 0, 0)
 				} else {
-					a.text = append(a.text, fmt.Sprintf("FMOVQ %d(R9), F%d", a.file.vector(s.words(), s.words()), reg[j]))
+					a.text = append(a.text, fmt.Sprintf("FMOVQ %d(R9), F%d", a.file.vector(s.low, s.high), reg[j]))
 				}
 			case tableOf:
 				reg[j] = a.tables[string(s)]
 			case *value:
 				at, ok := a.registers[s]
 				if !ok {
-					panic("a value is used before it is computed: " + in.op)
+					panic(in.op + " uses a value before it is computed, of " + s.from)
 				}
 				reg[j] = at
 				mine[j] = last[s] == i && (in.op != "into" || in.d != s)

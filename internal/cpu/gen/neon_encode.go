@@ -50,14 +50,14 @@ var encodings = map[string]encoding{
 	"umaxv": {0x6EB0A800, "sD, N.4s"}, "uminv": {0x6EB1A800, "sD, N.4s"}, "fmaxv": {0x6E30F800, "sD, N.4s"}, "fminv": {0x6EB0F800, "sD, N.4s"},
 	"faddp32": {0x7E30D800, "sD, N.2s"}, "faddp64": {0x7E70D800, "dD, N.2d"}, "fmaxp64": {0x7E70F800, "dD, N.2d"}, "fminp64": {0x7EF0F800, "dD, N.2d"},
 	"umull": {0x2EA0C000, "D.2d, N.2s, M.2s"}, "umull2": {0x6EA0C000, "D.2d, N.4s, M.4s"}, "dup0": {0x4E040400, "D.4s, N.s[0]"},
-	"dup0d": {0x4E080400, "D.2d, N.d[0]"},
+	"dup0d": {0x4E080400, "D.2d, N.d[0]"}, "dup1d": {0x4E180400, "D.2d, N.d[1]"},
 }
 
 // mnemonics are the names of those that are not written as they are called here.
 var mnemonics = map[string]string{
 	"fmla.e": "fmla", "fmul.e": "fmul", "movi0": "movi", "tbl2": "tbl", "ext8": "ext", "xtn32": "xtn", "xtn16": "xtn", "xtn8": "xtn",
 	"uxtl8": "ushll", "uxtl16": "ushll", "uxtl32": "ushll", "faddp32": "faddp", "faddp64": "faddp", "fmaxp64": "fmaxp", "fminp64": "fminp",
-	"dup0": "dup", "dup0d": "dup",
+	"dup0": "dup", "dup0d": "dup", "dup1d": "dup",
 }
 
 // encode returns the word and the text of an instruction on the registers d, n and m; imm is a shift or the index of an element.

@@ -227,7 +227,7 @@ func (m *machine) neonBytes(k byteKernel) {
 	var x []Op
 	var inputs []*value
 	for range k.arity {
-		v := &value{input: true}
+		v := newInput()
 		x, inputs = append(x, v), append(inputs, v)
 	}
 	var result *value

@@ -27,7 +27,7 @@ func (m *machine) neonFunction(k vecKernel) {
 	var x []Op
 	var inputs []*value
 	for range k.in {
-		v := &value{input: true}
+		v := newInput()
 		x, inputs = append(x, v), append(inputs, v)
 	}
 	finish, loop, compute, tail, part := f.newLabel("done"), f.newLabel("loop"), f.newLabel("compute"), f.newLabel("tail"), f.newLabel("part")
