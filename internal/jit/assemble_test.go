@@ -531,6 +531,49 @@ func testSweep(t *testing.T, target *target) {
 	}
 }
 
+// TestSameBits asserts that all instruction sets compute the same bits, but in functions of pieces, whose tables have 16 pieces or 8.
+func TestSameBits(t *testing.T) {
+	pieced := []scalar.Func{scalar.Tanh, scalar.Erf, scalar.GELU, scalar.GELUPrime}
+	for _, f := range simple32 {
+		for _, double := range []bool{false, true} {
+			if !Simple(f, double) || f.Logical() || !double && slices.Contains(pieced, f) {
+				continue
+			}
+			rnd := rand.New(rand.NewPCG(8, 9))
+			const n = 1000
+			r := &Run{Double: double, Instrs: []Instr{{Func: f}}, Outputs: []Output{{Slot: 9, Value: f.Arity()}}}
+			var inputs [][]float64
+			for a := range f.Arity() {
+				kind := Float
+				if f == scalar.Where && a == 0 {
+					kind = Bool
+				}
+				r.Inputs = append(r.Inputs, Input{Slot: a, Type: kind})
+				r.Instrs[0].Args[a] = a
+				x := make([]float64, n)
+				for i := range x {
+					if x[i] = number(rnd); kind == Bool {
+						x[i] = float64(rnd.IntN(2))
+					}
+				}
+				inputs = append(inputs, x)
+			}
+			var first []float64
+			onEach(t, func(t *testing.T, target *target) {
+				got := execute(t, target, r, inputs, n)[0]
+				if first == nil {
+					first = got
+				}
+				for i := range got {
+					if math.Float64bits(got[i]) != math.Float64bits(first[i]) && got[i] == got[i] {
+						t.Fatalf("%v, double %v, element %d: %v, and %v with other instructions", f, double, i, got[i], first[i])
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestAway stores past the caches to blocks that begin anywhere in a cache line, with a reduction whose sums pass several
 // flushes.
 func TestAway(t *testing.T) { onEach(t, testAway) }
