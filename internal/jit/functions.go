@@ -6,13 +6,34 @@ import "math"
 // formulas and coefficients are those of the vector functions in package cpu (see its generator, vec_math.go, which writes the
 // coefficients here, too), so that both give results of the same quality.
 
-// expRange is where e^x has become zero and infinite.
-func (g *generator) expRange() (low, high float64) {
+// infinite is where e^x has become infinite.
+func (g *generator) infinite() float64 {
 	if g.run.Double {
-		return -746, 710
+		return 710
 	}
-	return -105, 89
+	return 89
 }
+
+// expRange is where e^x has become zero and infinite. If the exponent of float32 is added to, it is where the result has become denormal, and the
+// last x whose result is finite.
+func (g *generator) expRange() (low, high float64) {
+	switch {
+	case g.run.Double:
+		low = -746
+	case g.addsExponent():
+		return -88, lastExp
+	default:
+		low = -105
+	}
+	return low, g.infinite()
+}
+
+// lastExp is the largest float32 whose exponential is one, too.
+const lastExp = 88.72283172607422
+
+// addsExponent reports whether e^x = 2^n * y of float32 is made by adding n to the exponent of y: 1/sqrt(2) < y < sqrt(2), so that between the bounds of expRange it
+// takes no more than a denormal result beside the normal ones.
+func (g *generator) addsExponent() bool { return !g.t.scales && !g.run.Double }
 
 // ln2 is ln 2 in two parts, of which the first is cut so that its product with an exponent is exact.
 func (g *generator) ln2() (high, low float64) {
@@ -105,17 +126,30 @@ func (g *generator) exp(d, x int) {
 	a, t := g.vector(), g.vector()
 	g.arith(opMin, t, g.constant(high), x)
 	g.arith(opMax, a, g.constant(low), t)
-	g.release(t)
 	g.expBounded(d, a)
-	g.release(a)
+	if g.addsExponent() { // beyond the last x the factor is not 1, but at least 8; and the product flushes a denormal result
+		const steep = 1 << 20
+		g.e.constant(t, g.number(-steep*lastExp))
+		g.e.constant(a, g.number(steep))
+		g.arith(opAddMul, t, x, a)
+		g.arith(opMax, a, g.number(1), t)
+		g.arith(opMul, d, d, a)
+	}
+	g.release(a, t)
 }
 
-// expBounded writes d = e^a for a within the range; a is lost.
+// expBounded writes d = e^a for a within the range; a is lost. A result may be denormal.
 func (g *generator) expBounded(d, a int) {
 	n := g.vector()
 	g.reduced(n, d, a)
 	g.arith(opAdd, d, d, g.number(1))
-	g.scale(d, d, n)
+	if g.addsExponent() {
+		g.e.apply(opToInt, n, n)
+		g.e.shift(n, n, 23)
+		g.arith(opAddBits, d, d, n)
+	} else {
+		g.scale(d, d, n)
+	}
 	g.release(n)
 }
 
@@ -165,10 +199,9 @@ func (g *generator) tanh(d, x int) {
 
 // expm1 writes d = e^x - 1 = 2*(q*s + (s - 1/2)) with s = 2^(n-1). From -40 on it is -1.
 func (g *generator) expm1(d, x int) {
-	_, high := g.expRange()
 	a, n, q, s := g.vector(), g.vector(), g.vector(), g.vector()
 	g.arith(opMax, s, g.constant(-40), x)
-	g.arith(opMin, a, g.constant(high), s)
+	g.arith(opMin, a, g.constant(g.infinite()), s)
 	g.reduced(n, q, a)
 	g.powerOfTwo(s, n, 0.5)
 	g.arith(opSub, n, s, g.number(0.5))

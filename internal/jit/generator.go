@@ -266,8 +266,7 @@ func (g *generator) constantsOf(in fused) {
 			g.constant(x)
 		}
 	case scalar.Expm1:
-		_, high := g.expRange()
-		for _, x := range []float64{-40, high, 0, 0.5} {
+		for _, x := range []float64{-40, g.infinite(), 0, 0.5} {
 			g.constant(x)
 		}
 	case scalar.Tanh, scalar.Erf:
