@@ -151,7 +151,7 @@ func WriteScaling(w io.Writer, models []Model, networks []NamedNetwork) error {
 func DrawScaling(w io.Writer, models []Model, networks []NamedNetwork) error {
 	var charts []plot.Chart
 	for _, m := range models {
-		c := plot.Chart{Title: m.Name + ": predicted speedup", X: "ranks", Y: "speedup", LogX: true, LogY: true}
+		c := plot.Chart{Title: m.Name + ", predicted", X: "ranks", Y: "speedup", LogX: true, LogY: true}
 		for _, n := range networks {
 			l := plot.Line{Name: n.Name, Knots: true}
 			for _, ranks := range scaleRanks() {
