@@ -7,202 +7,202 @@ package cpu
 // gemm32BF16Tile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile3x3 computes 3 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile3x4 computes 3 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile4x3 computes 4 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile4x4 computes 4 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile5x3 computes 5 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile5x4 computes 5 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile6x3 computes 6 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile6x4 computes 6 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile7x1 computes 7 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile7x2 computes 7 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile8x1 computes 8 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile8x2 computes 8 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile9x1 computes 9 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile9x2 computes 9 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile10x1 computes 10 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile10x2 computes 10 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile11x1 computes 11 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile11x2 computes 11 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile12x1 computes 12 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile12x2 computes 12 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile13x1 computes 13 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile13x2 computes 13 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile14x1 computes 14 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32BF16Tile14x2 computes 14 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32BF16Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32BF16Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // peakBF16 does 12 fused multiply-adds of vectors in each of a number of loops, at least one.
 func peakBF16(loops int)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gemm32BF16Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile1x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile1x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -22,20 +22,31 @@ TEXT ·gemm32BF16Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z1
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z1
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z2
 
 	// VDPBF16PS Z2, Z1, Z0
@@ -71,9 +82,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile1x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile1x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -90,23 +101,35 @@ TEXT ·gemm32BF16Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z2
-	VMOVUPS.Z    64(DX), K1, Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z2
+	VMOVUPS.Z  64(DX), K1, Z3
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z4
 
 	// VDPBF16PS Z4, Z2, Z0
@@ -149,9 +172,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile1x3(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile1x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -169,26 +192,39 @@ TEXT ·gemm32BF16Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 128(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z3
-	VMOVUPS      64(DX), Z4
-	VMOVUPS.Z    128(DX), K1, Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z3
+	VMOVUPS    64(DX), Z4
+	VMOVUPS.Z  128(DX), K1, Z5
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	PREFETCHT1 128(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z6
 
 	// VDPBF16PS Z6, Z3, Z0
@@ -238,9 +274,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile1x4(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile1x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -259,29 +295,43 @@ TEXT ·gemm32BF16Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 128(R8)
-	PREFETCHT0 192(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	VMOVUPS      128(DX), Z6
-	VMOVUPS.Z    192(DX), K1, Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z4
+	VMOVUPS    64(DX), Z5
+	VMOVUPS    128(DX), Z6
+	VMOVUPS.Z  192(DX), K1, Z7
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	PREFETCHT1 128(R8)
+	PREFETCHT1 192(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z8
 
 	// VDPBF16PS Z8, Z4, Z0
@@ -338,9 +388,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile2x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile2x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -357,22 +407,33 @@ TEXT ·gemm32BF16Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z2
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z2
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z3
 
 	// VDPBF16PS Z3, Z2, Z0
@@ -419,9 +480,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile2x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile2x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -440,26 +501,38 @@ TEXT ·gemm32BF16Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z4
-	VMOVUPS.Z    64(DX), K1, Z5
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z4
+	VMOVUPS.Z  64(DX), K1, Z5
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z6
 
 	// VDPBF16PS Z6, Z4, Z0
@@ -520,9 +593,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile2x3(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile2x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -543,30 +616,43 @@ TEXT ·gemm32BF16Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z6
-	VMOVUPS      64(DX), Z7
-	VMOVUPS.Z    128(DX), K1, Z8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z6
+	VMOVUPS    64(DX), Z7
+	VMOVUPS.Z  128(DX), K1, Z8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z9
 
 	// VDPBF16PS Z9, Z6, Z0
@@ -641,9 +727,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile2x4(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile2x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -666,34 +752,48 @@ TEXT ·gemm32BF16Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
-	VMOVUPS      128(DX), Z10
-	VMOVUPS.Z    192(DX), K1, Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   192(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z8
+	VMOVUPS    64(DX), Z9
+	VMOVUPS    128(DX), Z10
+	VMOVUPS.Z  192(DX), K1, Z11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	PREFETCHT1 192(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 
 	// VDPBF16PS Z12, Z8, Z0
@@ -782,9 +882,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile3x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile3x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -802,24 +902,35 @@ TEXT ·gemm32BF16Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z3
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z3
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z4
 
 	// VDPBF16PS Z4, Z3, Z0
@@ -877,9 +988,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile3x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile3x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -900,29 +1011,41 @@ TEXT ·gemm32BF16Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z6
-	VMOVUPS.Z    64(DX), K1, Z7
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z6
+	VMOVUPS.Z  64(DX), K1, Z7
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z8
 
 	// VDPBF16PS Z8, Z6, Z0
@@ -1001,9 +1124,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile3x3(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile3x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1027,34 +1150,47 @@ TEXT ·gemm32BF16Tile3x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z9
-	VMOVUPS      64(DX), Z10
-	VMOVUPS.Z    128(DX), K1, Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z9
+	VMOVUPS    64(DX), Z10
+	VMOVUPS.Z  128(DX), K1, Z11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 
 	// VDPBF16PS Z12, Z9, Z0
@@ -1154,9 +1290,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile3x4(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile3x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1183,39 +1319,53 @@ TEXT ·gemm32BF16Tile3x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	VMOVUPS      128(DX), Z14
-	VMOVUPS.Z    192(DX), K1, Z15
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   192(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z12
+	VMOVUPS    64(DX), Z13
+	VMOVUPS    128(DX), Z14
+	VMOVUPS.Z  192(DX), K1, Z15
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	PREFETCHT1 192(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z16
 
 	// VDPBF16PS Z16, Z12, Z0
@@ -1336,9 +1486,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile4x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile4x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1358,26 +1508,37 @@ TEXT ·gemm32BF16Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z4
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z4
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z5
 
 	// VDPBF16PS Z5, Z4, Z0
@@ -1446,9 +1607,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile4x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile4x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1472,32 +1633,44 @@ TEXT ·gemm32BF16Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z8
-	VMOVUPS.Z    64(DX), K1, Z9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z8
+	VMOVUPS.Z  64(DX), K1, Z9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z10
 
 	// VDPBF16PS Z10, Z8, Z0
@@ -1594,9 +1767,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile4x3(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile4x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1624,38 +1797,51 @@ TEXT ·gemm32BF16Tile4x3(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	VMOVUPS.Z    128(DX), K1, Z14
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z12
+	VMOVUPS    64(DX), Z13
+	VMOVUPS.Z  128(DX), K1, Z14
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z15
 
 	// VDPBF16PS Z15, Z12, Z0
@@ -1780,9 +1966,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile4x4(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile4x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1814,44 +2000,58 @@ TEXT ·gemm32BF16Tile4x4(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
-	VMOVUPS      128(DX), Z18
-	VMOVUPS.Z    192(DX), K1, Z19
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z16
+	VMOVUPS    64(DX), Z17
+	VMOVUPS    128(DX), Z18
+	VMOVUPS.Z  192(DX), K1, Z19
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	PREFETCHT1 192(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z20
 
 	// VDPBF16PS Z20, Z16, Z0
@@ -2004,9 +2204,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile5x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile5x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2027,28 +2227,39 @@ TEXT ·gemm32BF16Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z5
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z5
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z6
 
 	// VDPBF16PS Z6, Z5, Z0
@@ -2128,9 +2339,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile5x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile5x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2156,35 +2367,47 @@ TEXT ·gemm32BF16Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z10
-	VMOVUPS.Z    64(DX), K1, Z11
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z10
+	VMOVUPS.Z  64(DX), K1, Z11
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 
 	// VDPBF16PS Z12, Z10, Z0
@@ -2299,9 +2522,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile5x3(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile5x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2332,42 +2555,55 @@ TEXT ·gemm32BF16Tile5x3(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z15
-	VMOVUPS      64(DX), Z16
-	VMOVUPS.Z    128(DX), K1, Z17
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z15
+	VMOVUPS    64(DX), Z16
+	VMOVUPS.Z  128(DX), K1, Z17
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z18
 
 	// VDPBF16PS Z18, Z15, Z0
@@ -2517,9 +2753,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile5x4(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile5x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2555,49 +2791,63 @@ TEXT ·gemm32BF16Tile5x4(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
-	VMOVUPS      128(DX), Z22
-	VMOVUPS.Z    192(DX), K1, Z23
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z20
+	VMOVUPS    64(DX), Z21
+	VMOVUPS    128(DX), Z22
+	VMOVUPS.Z  192(DX), K1, Z23
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	PREFETCHT1 192(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z24
 
 	// VDPBF16PS Z24, Z20, Z0
@@ -2782,9 +3032,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile6x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile6x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2807,30 +3057,41 @@ TEXT ·gemm32BF16Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z6
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z6
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z7
 
 	// VDPBF16PS Z7, Z6, Z0
@@ -2921,9 +3182,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile6x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile6x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2952,38 +3213,50 @@ TEXT ·gemm32BF16Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS.Z    64(DX), K1, Z13
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z12
+	VMOVUPS.Z  64(DX), K1, Z13
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z14
 
 	// VDPBF16PS Z14, Z12, Z0
@@ -3116,9 +3389,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile6x3(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile6x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3153,46 +3426,59 @@ TEXT ·gemm32BF16Tile6x3(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z18
-	VMOVUPS      64(DX), Z19
-	VMOVUPS.Z    128(DX), K1, Z20
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   128(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z18
+	VMOVUPS    64(DX), Z19
+	VMOVUPS.Z  128(DX), K1, Z20
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z21
 
 	// VDPBF16PS Z21, Z18, Z0
@@ -3367,9 +3653,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile6x4(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile6x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3410,54 +3696,68 @@ TEXT ·gemm32BF16Tile6x4(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
-	VMOVUPS      128(DX), Z26
-	VMOVUPS.Z    192(DX), K1, Z27
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   128(R10)
-	PREFETCHT0   192(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z24
+	VMOVUPS    64(DX), Z25
+	VMOVUPS    128(DX), Z26
+	VMOVUPS.Z  192(DX), K1, Z27
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z28
 
 	// VDPBF16PS Z28, Z24, Z0
@@ -3674,9 +3974,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile7x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile7x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3700,32 +4000,43 @@ TEXT ·gemm32BF16Tile7x1(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z7
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z7
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z8
 
 	// VDPBF16PS Z8, Z7, Z0
@@ -3827,9 +4138,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile7x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile7x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3860,41 +4171,53 @@ TEXT ·gemm32BF16Tile7x2(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z14
-	VMOVUPS.Z    64(DX), K1, Z15
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z14
+	VMOVUPS.Z  64(DX), K1, Z15
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z16
 
 	// VDPBF16PS Z16, Z14, Z0
@@ -4045,9 +4368,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile8x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile8x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4074,34 +4397,45 @@ TEXT ·gemm32BF16Tile8x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z8
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z8
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z9
 
 	// VDPBF16PS Z9, Z8, Z0
@@ -4216,9 +4550,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile8x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile8x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4253,44 +4587,56 @@ TEXT ·gemm32BF16Tile8x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z16
-	VMOVUPS.Z    64(DX), K1, Z17
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z16
+	VMOVUPS.Z  64(DX), K1, Z17
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z18
 
 	// VDPBF16PS Z18, Z16, Z0
@@ -4461,9 +4807,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile9x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile9x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4491,36 +4837,47 @@ TEXT ·gemm32BF16Tile9x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z9
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z9
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z10
 
 	// VDPBF16PS Z10, Z9, Z0
@@ -4646,9 +5003,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile9x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile9x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4685,47 +5042,59 @@ TEXT ·gemm32BF16Tile9x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z18
-	VMOVUPS.Z    64(DX), K1, Z19
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z18
+	VMOVUPS.Z  64(DX), K1, Z19
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z20
 
 	// VDPBF16PS Z20, Z18, Z0
@@ -4914,9 +5283,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile10x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile10x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4945,38 +5314,49 @@ TEXT ·gemm32BF16Tile10x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z10
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z10
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z11
 
 	// VDPBF16PS Z11, Z10, Z0
@@ -5113,9 +5493,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile10x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile10x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5154,50 +5534,62 @@ TEXT ·gemm32BF16Tile10x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z20
-	VMOVUPS.Z    64(DX), K1, Z21
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z20
+	VMOVUPS.Z  64(DX), K1, Z21
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z22
 
 	// VDPBF16PS Z22, Z20, Z0
@@ -5404,9 +5796,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile11x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile11x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5436,40 +5828,51 @@ TEXT ·gemm32BF16Tile11x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 
 	// VDPBF16PS Z12, Z11, Z0
@@ -5617,9 +6020,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile11x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile11x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5660,53 +6063,65 @@ TEXT ·gemm32BF16Tile11x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z22
-	VMOVUPS.Z    64(DX), K1, Z23
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z22
+	VMOVUPS.Z  64(DX), K1, Z23
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z24
 
 	// VDPBF16PS Z24, Z22, Z0
@@ -5931,9 +6346,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile12x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile12x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5964,42 +6379,53 @@ TEXT ·gemm32BF16Tile12x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z12
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z13
 
 	// VDPBF16PS Z13, Z12, Z0
@@ -6158,9 +6584,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile12x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile12x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -6203,56 +6629,68 @@ TEXT ·gemm32BF16Tile12x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z24
-	VMOVUPS.Z    64(DX), K1, Z25
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z24
+	VMOVUPS.Z  64(DX), K1, Z25
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z26
 
 	// VDPBF16PS Z26, Z24, Z0
@@ -6495,9 +6933,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile13x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile13x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -6529,44 +6967,55 @@ TEXT ·gemm32BF16Tile13x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z13
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z13
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z14
 
 	// VDPBF16PS Z14, Z13, Z0
@@ -6736,9 +7185,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile13x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile13x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -6783,59 +7232,71 @@ TEXT ·gemm32BF16Tile13x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z26
-	VMOVUPS.Z    64(DX), K1, Z27
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z26
+	VMOVUPS.Z  64(DX), K1, Z27
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z28
 
 	// VDPBF16PS Z28, Z26, Z0
@@ -7096,9 +7557,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile14x1(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile14x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -7131,46 +7592,57 @@ TEXT ·gemm32BF16Tile14x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z    (DX), K1, Z14
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS.Z  (DX), K1, Z14
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z15
 
 	// VDPBF16PS Z15, Z14, Z0
@@ -7351,9 +7823,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32BF16Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32BF16Tile14x2(SB), NOSPLIT, $0-104
+// func gemm32BF16Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32BF16Tile14x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -7400,62 +7872,74 @@ TEXT ·gemm32BF16Tile14x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z28
-	VMOVUPS.Z    64(DX), K1, Z29
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z28
+	VMOVUPS.Z  64(DX), K1, Z29
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z30
 
 	// VDPBF16PS Z30, Z28, Z0

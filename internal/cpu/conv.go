@@ -513,7 +513,7 @@ func (c *Conv) row(p *convPart, im *image, a int, w, dst unsafe.Pointer, count, 
 					for ty := range rows {
 						at := ag + tx*x.next*im.stride[0] + ty*y.next*im.stride[1]
 						ks.tile[h][vectors](k, (*byte)(unsafe.Add(im.base, at)), aRow, c.size, (*byte)(unsafe.Add(w, b)), bRow,
-							(*byte)(unsafe.Add(dst, cg)), cRow, lanes, add, blocks, aNext, 0)
+							(*byte)(unsafe.Add(dst, cg)), cRow, lanes, add, blocks, aNext, 0, nil)
 						b += k * blocks * bRow
 						add = true
 					}
@@ -587,7 +587,7 @@ func (c *Conv) kernelRange(im *image, n, u int, from, end [3]int, y, out unsafe.
 							vectors := (cols + ks.width - 1) / ks.width
 							lanes := cols - (vectors-1)*ks.width
 							ks.tile[h][vectors](k, (*byte)(unsafe.Add(im.base, at)), c.size, aCol, (*byte)(unsafe.Add(dy, (g*group+j)*c.size)), pixel,
-								(*byte)(unsafe.Add(out, to+j*c.size)), pixel, lanes, add, blocks, aNext, bNext)
+								(*byte)(unsafe.Add(out, to+j*c.size)), pixel, lanes, add, blocks, aNext, bNext, nil)
 						}
 						at, to = at+h*c.size, to+h*pixel
 					}

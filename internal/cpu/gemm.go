@@ -34,6 +34,7 @@ type Gemm struct {
 	kernels *gemmKernels
 	dot     bool // use the kernels that vectorize along K
 	packB   bool // copy each panel of B before use, to the worker's scratch
+	fetch   bool // fetch the next panel of B during the passes over this one
 	panel   int  // columns of a panel of B
 	kc      int  // length of a block of K
 

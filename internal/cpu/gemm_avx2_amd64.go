@@ -7,82 +7,82 @@ package cpu
 // gemm32AVX2Tile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Tile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX2Dot1x1 computes 1 rows by 1 columns of C along K.
 //
@@ -137,82 +137,82 @@ func gemm32Transpose(dst *byte, dstRow int, src *byte, srcRow int, rows int, col
 // gemm64AVX2Tile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Tile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX2Dot1x1 computes 1 rows by 1 columns of C along K.
 //

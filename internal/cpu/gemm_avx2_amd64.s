@@ -14,9 +14,9 @@ DATA gemmLanes32<>+24(SB)/4, $0x00000006
 DATA gemmLanes32<>+28(SB)/4, $0x00000007
 GLOBL gemmLanes32<>(SB), RODATA|NOPTR, $32
 
-// func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -31,11 +31,16 @@ TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x08
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x08
 	JNE          masked
 
 fullBlock:
@@ -43,11 +48,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSS (CX), Y2
 	VFMADD231PS  Y2, Y0, Y1
 	ADDQ         BX, CX
@@ -85,11 +96,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPS   (DX), Y0, Y2
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMASKMOVPS (DX), Y0, Y2
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         BX, CX
@@ -122,9 +139,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -140,11 +157,16 @@ TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x08
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x08
 	JNE          masked
 
 fullBlock:
@@ -152,12 +174,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y3
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y4, Y0, Y1
 	VFMADD231PS  Y4, Y3, Y2
@@ -199,12 +227,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y3
-	VMASKMOVPS   32(DX), Y0, Y4
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS 32(DX), Y0, Y4
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y3, Y1
 	VFMADD231PS  Y5, Y4, Y2
@@ -241,9 +275,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -260,12 +294,17 @@ TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x08
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x08
 	JNE          masked
 
 fullBlock:
@@ -273,14 +312,21 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y4
-	VMOVUPS      64(DX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y4
+	VMOVUPS    64(DX), Y5
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y0, Y1
 	VFMADD231PS  Y6, Y4, Y2
@@ -326,14 +372,21 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	VMASKMOVPS   64(DX), Y0, Y6
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y4
+	VMOVUPS    32(DX), Y5
+	VMASKMOVPS 64(DX), Y0, Y6
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y7, Y4, Y1
 	VFMADD231PS  Y7, Y5, Y2
@@ -374,9 +427,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -394,12 +447,17 @@ TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x08
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x08
 	JNE          masked
 
 fullBlock:
@@ -407,15 +465,22 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y5
-	VMOVUPS      64(DX), Y6
-	VMOVUPS      96(DX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y5
+	VMOVUPS    64(DX), Y6
+	VMOVUPS    96(DX), Y7
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y8, Y0, Y1
 	VFMADD231PS  Y8, Y5, Y2
@@ -465,15 +530,22 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y5
-	VMOVUPS      32(DX), Y6
-	VMOVUPS      64(DX), Y7
-	VMASKMOVPS   96(DX), Y0, Y8
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y5
+	VMOVUPS    32(DX), Y6
+	VMOVUPS    64(DX), Y7
+	VMASKMOVPS 96(DX), Y0, Y8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Y9
 	VFMADD231PS  Y9, Y5, Y1
 	VFMADD231PS  Y9, Y6, Y2
@@ -518,9 +590,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -536,13 +608,18 @@ TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x08
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x08
 	JNE          masked
 
 fullBlock:
@@ -550,11 +627,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y3, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y3
@@ -599,11 +682,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPS   (DX), Y0, Y3
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMASKMOVPS (DX), Y0, Y3
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y4, Y3, Y1
 	VBROADCASTSS (CX)(DI*1), Y4
@@ -644,9 +733,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -664,13 +753,18 @@ TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x08
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x08
 	JNE          masked
 
 fullBlock:
@@ -678,12 +772,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y5
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y5
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y0, Y1
 	VFMADD231PS  Y6, Y5, Y2
@@ -736,12 +836,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y5
-	VMASKMOVPS   32(DX), Y0, Y6
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS 32(DX), Y0, Y6
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y7, Y5, Y1
 	VFMADD231PS  Y7, Y6, Y2
@@ -790,9 +896,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -812,15 +918,20 @@ TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x08
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x08
 	JNE          masked
 
 fullBlock:
@@ -828,14 +939,21 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y7
-	VMOVUPS      64(DX), Y8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y7
+	VMOVUPS    64(DX), Y8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSS (CX), Y9
 	VFMADD231PS  Y9, Y0, Y1
 	VFMADD231PS  Y9, Y7, Y2
@@ -896,14 +1014,21 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y7
-	VMOVUPS      32(DX), Y8
-	VMASKMOVPS   64(DX), Y0, Y9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y7
+	VMOVUPS    32(DX), Y8
+	VMASKMOVPS 64(DX), Y0, Y9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y8, Y2
@@ -960,9 +1085,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -984,15 +1109,20 @@ TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x08
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x08
 	JNE          masked
 
 fullBlock:
@@ -1000,15 +1130,22 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y9
-	VMOVUPS      64(DX), Y10
-	VMOVUPS      96(DX), Y11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y9
+	VMOVUPS    64(DX), Y10
+	VMOVUPS    96(DX), Y11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y12, Y0, Y1
 	VFMADD231PS  Y12, Y9, Y2
@@ -1077,15 +1214,22 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y9
-	VMOVUPS      32(DX), Y10
-	VMOVUPS      64(DX), Y11
-	VMASKMOVPS   96(DX), Y0, Y12
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y9
+	VMOVUPS    32(DX), Y10
+	VMOVUPS    64(DX), Y11
+	VMASKMOVPS 96(DX), Y0, Y12
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Y13
 	VFMADD231PS  Y13, Y9, Y1
 	VFMADD231PS  Y13, Y10, Y2
@@ -1150,9 +1294,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -1169,15 +1313,20 @@ TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x08
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x08
 	JNE          masked
 
 fullBlock:
@@ -1185,11 +1334,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y4, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y4
@@ -1241,11 +1396,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPS   (DX), Y0, Y4
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMASKMOVPS (DX), Y0, Y4
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y1
 	VBROADCASTSS (CX)(DI*1), Y5
@@ -1294,9 +1455,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -1316,15 +1477,20 @@ TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x08
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x08
 	JNE          masked
 
 fullBlock:
@@ -1332,12 +1498,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y7
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y7
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y8, Y0, Y1
 	VFMADD231PS  Y8, Y7, Y2
@@ -1401,12 +1573,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y7
-	VMASKMOVPS   32(DX), Y0, Y8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS 32(DX), Y0, Y8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Y9
 	VFMADD231PS  Y9, Y7, Y1
 	VFMADD231PS  Y9, Y8, Y2
@@ -1467,9 +1645,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -1488,17 +1666,22 @@ TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x08
 	JNE          masked
 
 fullBlock:
@@ -1506,11 +1689,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y5
@@ -1569,11 +1758,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPS   (DX), Y0, Y5
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMASKMOVPS (DX), Y0, Y5
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y5, Y1
 	VBROADCASTSS (CX)(DI*1), Y6
@@ -1630,9 +1825,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -1655,17 +1850,22 @@ TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x08
 	JNE          masked
 
 fullBlock:
@@ -1673,12 +1873,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y10, Y0, Y1
 	VFMADD231PS  Y10, Y9, Y2
@@ -1753,12 +1959,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y9
-	VMASKMOVPS   32(DX), Y0, Y10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y9
+	VMASKMOVPS 32(DX), Y0, Y10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Y11
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y2
@@ -1831,9 +2043,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -1853,19 +2065,24 @@ TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x08
 	JNE          masked
 
 fullBlock:
@@ -1873,11 +2090,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y6
@@ -1943,11 +2166,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPS   (DX), Y0, Y6
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMASKMOVPS (DX), Y0, Y6
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y7, Y6, Y1
 	VBROADCASTSS (CX)(DI*1), Y7
@@ -2012,9 +2241,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -2039,19 +2268,24 @@ TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x08
 	JNE          masked
 
 fullBlock:
@@ -2059,12 +2293,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y11
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y11
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y12, Y0, Y1
 	VFMADD231PS  Y12, Y11, Y2
@@ -2150,12 +2390,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y11
-	VMASKMOVPS   32(DX), Y0, Y12
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y11
+	VMASKMOVPS 32(DX), Y0, Y12
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Y13
 	VFMADD231PS  Y13, Y11, Y1
 	VFMADD231PS  Y13, Y12, Y2
@@ -2240,9 +2486,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -2264,21 +2510,26 @@ TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
-	MOVQ         c+48(FP), R11
-	MOVQ         cRow+56(FP), R12
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	MOVQ         lanes+64(FP), R11
-	CMPQ         R11, $0x08
+	MOVQ         next+104(FP), R11
+	MOVQ         $0x00000003, R12
+	MOVQ         $-1, R13
+	TESTQ        R11, R11
+	CMOVQEQ      R13, R12
+	MOVQ         c+48(FP), R13
+	MOVQ         cRow+56(FP), R14
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	MOVQ         lanes+64(FP), R13
+	CMPQ         R13, $0x08
 	JNE          masked
 
 fullBlock:
@@ -2286,11 +2537,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        fullNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+fullNear:
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y7, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y7
@@ -2363,11 +2620,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPS   (DX), Y0, Y7
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMASKMOVPS (DX), Y0, Y7
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y8, Y7, Y1
 	VBROADCASTSS (CX)(DI*1), Y8
@@ -2440,9 +2703,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-104
+// func gemm32AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -2470,21 +2733,26 @@ TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
-	MOVQ         c+48(FP), R11
-	MOVQ         cRow+56(FP), R12
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	MOVQ         lanes+64(FP), R11
-	CMPQ         R11, $0x08
+	MOVQ         next+104(FP), R11
+	MOVQ         $0x00000003, R12
+	MOVQ         $-1, R13
+	TESTQ        R11, R11
+	CMOVQEQ      R13, R12
+	MOVQ         c+48(FP), R13
+	MOVQ         cRow+56(FP), R14
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	MOVQ         lanes+64(FP), R13
+	CMPQ         R13, $0x08
 	JNE          masked
 
 fullBlock:
@@ -2492,12 +2760,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPS      (DX), Y0
-	VMOVUPS      32(DX), Y13
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y13
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        fullNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+fullNear:
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y14, Y0, Y1
 	VFMADD231PS  Y14, Y13, Y2
@@ -2594,12 +2868,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Y13
-	VMASKMOVPS   32(DX), Y0, Y14
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Y13
+	VMASKMOVPS 32(DX), Y0, Y14
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Y15
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
@@ -3653,9 +3933,9 @@ DATA gemmLanes64<>+16(SB)/8, $0x0000000000000002
 DATA gemmLanes64<>+24(SB)/8, $0x0000000000000003
 GLOBL gemmLanes64<>(SB), RODATA|NOPTR, $32
 
-// func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -3670,11 +3950,16 @@ TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x04
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x04
 	JNE          masked
 
 fullBlock:
@@ -3682,11 +3967,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSD (CX), Y2
 	VFMADD231PD  Y2, Y0, Y1
 	ADDQ         BX, CX
@@ -3724,11 +4015,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPD   (DX), Y0, Y2
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMASKMOVPD (DX), Y0, Y2
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y3, Y2, Y1
 	ADDQ         BX, CX
@@ -3761,9 +4058,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -3779,11 +4076,16 @@ TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x04
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x04
 	JNE          masked
 
 fullBlock:
@@ -3791,12 +4093,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y3
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y3
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y4, Y0, Y1
 	VFMADD231PD  Y4, Y3, Y2
@@ -3838,12 +4146,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y3
-	VMASKMOVPD   32(DX), Y0, Y4
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y3
+	VMASKMOVPD 32(DX), Y0, Y4
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y5, Y3, Y1
 	VFMADD231PD  Y5, Y4, Y2
@@ -3880,9 +4194,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -3899,12 +4213,17 @@ TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x04
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x04
 	JNE          masked
 
 fullBlock:
@@ -3912,14 +4231,21 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y4
-	VMOVUPD      64(DX), Y5
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y4
+	VMOVUPD    64(DX), Y5
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y0, Y1
 	VFMADD231PD  Y6, Y4, Y2
@@ -3965,14 +4291,21 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y4
-	VMOVUPD      32(DX), Y5
-	VMASKMOVPD   64(DX), Y0, Y6
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y4
+	VMOVUPD    32(DX), Y5
+	VMASKMOVPD 64(DX), Y0, Y6
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y7, Y4, Y1
 	VFMADD231PD  Y7, Y5, Y2
@@ -4013,9 +4346,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4033,12 +4366,17 @@ TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), DI
-	MOVQ         c+48(FP), R8
-	MOVQ         cRow+56(FP), R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	MOVQ         lanes+64(FP), R8
-	CMPQ         R8, $0x04
+	MOVQ         next+104(FP), R8
+	MOVQ         $0x00000003, R9
+	MOVQ         $-1, R10
+	TESTQ        R8, R8
+	CMOVQEQ      R10, R9
+	MOVQ         c+48(FP), R10
+	MOVQ         cRow+56(FP), R11
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	MOVQ         lanes+64(FP), R10
+	CMPQ         R10, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4046,15 +4384,22 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y5
-	VMOVUPD      64(DX), Y6
-	VMOVUPD      96(DX), Y7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y5
+	VMOVUPD    64(DX), Y6
+	VMOVUPD    96(DX), Y7
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        fullNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+fullNear:
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y8, Y0, Y1
 	VFMADD231PD  Y8, Y5, Y2
@@ -4104,15 +4449,22 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y5
-	VMOVUPD      32(DX), Y6
-	VMOVUPD      64(DX), Y7
-	VMASKMOVPD   96(DX), Y0, Y8
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y5
+	VMOVUPD    32(DX), Y6
+	VMOVUPD    64(DX), Y7
+	VMASKMOVPD 96(DX), Y0, Y8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Y9
 	VFMADD231PD  Y9, Y5, Y1
 	VFMADD231PD  Y9, Y6, Y2
@@ -4157,9 +4509,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4175,13 +4527,18 @@ TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x04
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4189,11 +4546,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y3, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y3
@@ -4238,11 +4601,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPD   (DX), Y0, Y3
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMASKMOVPD (DX), Y0, Y3
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y4, Y3, Y1
 	VBROADCASTSD (CX)(DI*1), Y4
@@ -4283,9 +4652,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4303,13 +4672,18 @@ TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x04
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4317,12 +4691,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y5
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y5
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y0, Y1
 	VFMADD231PD  Y6, Y5, Y2
@@ -4375,12 +4755,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y5
-	VMASKMOVPD   32(DX), Y0, Y6
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y5
+	VMASKMOVPD 32(DX), Y0, Y6
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y7, Y5, Y1
 	VFMADD231PD  Y7, Y6, Y2
@@ -4429,9 +4815,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4451,15 +4837,20 @@ TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x04
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4467,14 +4858,21 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y7
-	VMOVUPD      64(DX), Y8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y7
+	VMOVUPD    64(DX), Y8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSD (CX), Y9
 	VFMADD231PD  Y9, Y0, Y1
 	VFMADD231PD  Y9, Y7, Y2
@@ -4535,14 +4933,21 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y7
-	VMOVUPD      32(DX), Y8
-	VMASKMOVPD   64(DX), Y0, Y9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y7
+	VMOVUPD    32(DX), Y8
+	VMASKMOVPD 64(DX), Y0, Y9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y10, Y7, Y1
 	VFMADD231PD  Y10, Y8, Y2
@@ -4599,9 +5004,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4623,15 +5028,20 @@ TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x04
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4639,15 +5049,22 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y9
-	VMOVUPD      64(DX), Y10
-	VMOVUPD      96(DX), Y11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y9
+	VMOVUPD    64(DX), Y10
+	VMOVUPD    96(DX), Y11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y12, Y0, Y1
 	VFMADD231PD  Y12, Y9, Y2
@@ -4716,15 +5133,22 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y9
-	VMOVUPD      32(DX), Y10
-	VMOVUPD      64(DX), Y11
-	VMASKMOVPD   96(DX), Y0, Y12
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y9
+	VMOVUPD    32(DX), Y10
+	VMOVUPD    64(DX), Y11
+	VMASKMOVPD 96(DX), Y0, Y12
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Y13
 	VFMADD231PD  Y13, Y9, Y1
 	VFMADD231PD  Y13, Y10, Y2
@@ -4789,9 +5213,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4808,15 +5232,20 @@ TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x04
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4824,11 +5253,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y4, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y4
@@ -4880,11 +5315,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPD   (DX), Y0, Y4
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMASKMOVPD (DX), Y0, Y4
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y5, Y4, Y1
 	VBROADCASTSD (CX)(DI*1), Y5
@@ -4933,9 +5374,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -4955,15 +5396,20 @@ TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ         bRow+40(FP), SI
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DX)(SI*8), R8
-	MOVQ         c+48(FP), R9
-	MOVQ         cRow+56(FP), R10
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	ADDQ         R10, R9
-	PREFETCHT0   (R9)
-	MOVQ         lanes+64(FP), R9
-	CMPQ         R9, $0x04
+	MOVQ         next+104(FP), R9
+	MOVQ         $0x00000003, R10
+	MOVQ         $-1, R11
+	TESTQ        R9, R9
+	CMOVQEQ      R11, R10
+	MOVQ         c+48(FP), R11
+	MOVQ         cRow+56(FP), R12
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	ADDQ         R12, R11
+	PREFETCHT0   (R11)
+	MOVQ         lanes+64(FP), R11
+	CMPQ         R11, $0x04
 	JNE          masked
 
 fullBlock:
@@ -4971,12 +5417,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y7
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y7
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        fullNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+fullNear:
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y8, Y0, Y1
 	VFMADD231PD  Y8, Y7, Y2
@@ -5040,12 +5492,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y7
-	VMASKMOVPD   32(DX), Y0, Y8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y7
+	VMASKMOVPD 32(DX), Y0, Y8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Y9
 	VFMADD231PD  Y9, Y7, Y1
 	VFMADD231PD  Y9, Y8, Y2
@@ -5106,9 +5564,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -5127,17 +5585,22 @@ TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x04
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x04
 	JNE          masked
 
 fullBlock:
@@ -5145,11 +5608,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y5, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y5
@@ -5208,11 +5677,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPD   (DX), Y0, Y5
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMASKMOVPD (DX), Y0, Y5
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y5, Y1
 	VBROADCASTSD (CX)(DI*1), Y6
@@ -5269,9 +5744,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -5294,17 +5769,22 @@ TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x04
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x04
 	JNE          masked
 
 fullBlock:
@@ -5312,12 +5792,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y10, Y0, Y1
 	VFMADD231PD  Y10, Y9, Y2
@@ -5392,12 +5878,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y9
-	VMASKMOVPD   32(DX), Y0, Y10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y9
+	VMASKMOVPD 32(DX), Y0, Y10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Y11
 	VFMADD231PD  Y11, Y9, Y1
 	VFMADD231PD  Y11, Y10, Y2
@@ -5470,9 +5962,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -5492,19 +5984,24 @@ TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x04
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x04
 	JNE          masked
 
 fullBlock:
@@ -5512,11 +6009,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y6
@@ -5582,11 +6085,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPD   (DX), Y0, Y6
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMASKMOVPD (DX), Y0, Y6
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y7, Y6, Y1
 	VBROADCASTSD (CX)(DI*1), Y7
@@ -5651,9 +6160,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -5678,19 +6187,24 @@ TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ         aRow+16(FP), DI
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DX)(SI*8), R9
-	MOVQ         c+48(FP), R10
-	MOVQ         cRow+56(FP), R11
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	ADDQ         R11, R10
-	PREFETCHT0   (R10)
-	MOVQ         lanes+64(FP), R10
-	CMPQ         R10, $0x04
+	MOVQ         next+104(FP), R10
+	MOVQ         $0x00000003, R11
+	MOVQ         $-1, R12
+	TESTQ        R10, R10
+	CMOVQEQ      R12, R11
+	MOVQ         c+48(FP), R12
+	MOVQ         cRow+56(FP), R13
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	ADDQ         R13, R12
+	PREFETCHT0   (R12)
+	MOVQ         lanes+64(FP), R12
+	CMPQ         R12, $0x04
 	JNE          masked
 
 fullBlock:
@@ -5698,12 +6212,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y11
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y11
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        fullNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+fullNear:
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y12, Y0, Y1
 	VFMADD231PD  Y12, Y11, Y2
@@ -5789,12 +6309,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y11
-	VMASKMOVPD   32(DX), Y0, Y12
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y11
+	VMASKMOVPD 32(DX), Y0, Y12
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Y13
 	VFMADD231PD  Y13, Y11, Y1
 	VFMADD231PD  Y13, Y12, Y2
@@ -5879,9 +6405,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -5903,21 +6429,26 @@ TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
-	MOVQ         c+48(FP), R11
-	MOVQ         cRow+56(FP), R12
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	MOVQ         lanes+64(FP), R11
-	CMPQ         R11, $0x04
+	MOVQ         next+104(FP), R11
+	MOVQ         $0x00000003, R12
+	MOVQ         $-1, R13
+	TESTQ        R11, R11
+	CMOVQEQ      R13, R12
+	MOVQ         c+48(FP), R13
+	MOVQ         cRow+56(FP), R14
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	MOVQ         lanes+64(FP), R13
+	CMPQ         R13, $0x04
 	JNE          masked
 
 fullBlock:
@@ -5925,11 +6456,17 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        fullNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+fullNear:
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y7, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y7
@@ -6002,11 +6539,17 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMASKMOVPD   (DX), Y0, Y7
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMASKMOVPD (DX), Y0, Y7
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y8, Y7, Y1
 	VBROADCASTSD (CX)(DI*1), Y8
@@ -6079,9 +6622,9 @@ maskedStore:
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-104
+// func gemm64AVX2Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-112
 	LDMXCSR      mode_flush<>+0(SB)
 	MOVQ         lanes+64(FP), AX
 	VMOVQ        AX, X0
@@ -6109,21 +6652,26 @@ TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ         (DI)(DI*2), R8
 	LEAQ         (DI)(DI*4), R9
 	LEAQ         (DX)(SI*8), R10
-	MOVQ         c+48(FP), R11
-	MOVQ         cRow+56(FP), R12
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	ADDQ         R12, R11
-	PREFETCHT0   (R11)
-	MOVQ         lanes+64(FP), R11
-	CMPQ         R11, $0x04
+	MOVQ         next+104(FP), R11
+	MOVQ         $0x00000003, R12
+	MOVQ         $-1, R13
+	TESTQ        R11, R11
+	CMOVQEQ      R13, R12
+	MOVQ         c+48(FP), R13
+	MOVQ         cRow+56(FP), R14
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	ADDQ         R14, R13
+	PREFETCHT0   (R13)
+	MOVQ         lanes+64(FP), R13
+	CMPQ         R13, $0x04
 	JNE          masked
 
 fullBlock:
@@ -6131,12 +6679,18 @@ fullBlock:
 	JZ    fullDone
 
 fullLoop:
-	VMOVUPD      (DX), Y0
-	VMOVUPD      32(DX), Y13
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y0
+	VMOVUPD    32(DX), Y13
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        fullNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+fullNear:
 	VBROADCASTSD (CX), Y14
 	VFMADD231PD  Y14, Y0, Y1
 	VFMADD231PD  Y14, Y13, Y2
@@ -6233,12 +6787,18 @@ maskedBlock:
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Y13
-	VMASKMOVPD   32(DX), Y0, Y14
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Y13
+	VMASKMOVPD 32(DX), Y0, Y14
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSD (CX), Y15
 	VFMADD231PD  Y15, Y13, Y1
 	VFMADD231PD  Y15, Y14, Y2

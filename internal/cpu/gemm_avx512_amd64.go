@@ -7,202 +7,202 @@ package cpu
 // gemm32AVX512Tile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile3x3 computes 3 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile3x4 computes 3 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile4x3 computes 4 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile4x4 computes 4 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile5x3 computes 5 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile5x4 computes 5 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile6x3 computes 6 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile6x4 computes 6 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile7x1 computes 7 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile7x2 computes 7 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile8x1 computes 8 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile8x2 computes 8 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile9x1 computes 9 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile9x2 computes 9 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile10x1 computes 10 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile10x2 computes 10 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile11x1 computes 11 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile11x2 computes 11 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile12x1 computes 12 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile12x2 computes 12 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile13x1 computes 13 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile13x2 computes 13 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile14x1 computes 14 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Tile14x2 computes 14 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32AVX512Dot1x1 computes 1 rows by 1 columns of C along K.
 //
@@ -287,202 +287,202 @@ func gemm32AVX512Dot4x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cR
 // gemm64AVX512Tile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile3x3 computes 3 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile3x4 computes 3 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile4x3 computes 4 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile4x4 computes 4 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile5x3 computes 5 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile5x4 computes 5 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile6x3 computes 6 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile6x4 computes 6 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile7x1 computes 7 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile7x2 computes 7 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile8x1 computes 8 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile8x2 computes 8 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile9x1 computes 9 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile9x2 computes 9 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile10x1 computes 10 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile10x2 computes 10 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile11x1 computes 11 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile11x2 computes 11 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile12x1 computes 12 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile12x2 computes 12 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile13x1 computes 13 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile13x2 computes 13 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile14x1 computes 14 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Tile14x2 computes 14 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64AVX512Dot1x1 computes 1 rows by 1 columns of C along K.
 //

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -22,20 +22,31 @@ TEXT ·gemm32AVX512Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z1
-	PREFETCHT0       (DI)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, DI
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z1
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z1, Z0
 	ADDQ             BX, CX
 	DECQ             AX
@@ -67,9 +78,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -86,23 +97,35 @@ TEXT ·gemm32AVX512Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z2
-	VMOVUPS.Z    64(DX), K1, Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z2
+	VMOVUPS.Z  64(DX), K1, Z3
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
@@ -139,9 +162,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -159,26 +182,39 @@ TEXT ·gemm32AVX512Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 128(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z3
-	VMOVUPS      64(DX), Z4
-	VMOVUPS.Z    128(DX), K1, Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z3
+	VMOVUPS    64(DX), Z4
+	VMOVUPS.Z  128(DX), K1, Z5
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	PREFETCHT1 128(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z6, Z3, Z0
 	VFMADD231PS  Z6, Z4, Z1
@@ -219,9 +255,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -240,29 +276,43 @@ TEXT ·gemm32AVX512Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 128(R8)
-	PREFETCHT0 192(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	VMOVUPS      128(DX), Z6
-	VMOVUPS.Z    192(DX), K1, Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z4
+	VMOVUPS    64(DX), Z5
+	VMOVUPS    128(DX), Z6
+	VMOVUPS.Z  192(DX), K1, Z7
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	PREFETCHT1 128(R8)
+	PREFETCHT1 192(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z8, Z4, Z0
 	VFMADD231PS  Z8, Z5, Z1
@@ -307,9 +357,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -326,22 +376,33 @@ TEXT ·gemm32AVX512Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z2
-	PREFETCHT0       (R8)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R8
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z2
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z2, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z2, Z1
 	ADDQ             BX, CX
@@ -380,9 +441,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -401,26 +462,38 @@ TEXT ·gemm32AVX512Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z4
-	VMOVUPS.Z    64(DX), K1, Z5
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z4
+	VMOVUPS.Z  64(DX), K1, Z5
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z6, Z4, Z0
 	VFMADD231PS  Z6, Z5, Z1
@@ -469,9 +542,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -492,30 +565,43 @@ TEXT ·gemm32AVX512Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z6
-	VMOVUPS      64(DX), Z7
-	VMOVUPS.Z    128(DX), K1, Z8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z6
+	VMOVUPS    64(DX), Z7
+	VMOVUPS.Z  128(DX), K1, Z8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z9, Z6, Z0
 	VFMADD231PS  Z9, Z7, Z1
@@ -572,9 +658,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -597,34 +683,48 @@ TEXT ·gemm32AVX512Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
-	VMOVUPS      128(DX), Z10
-	VMOVUPS.Z    192(DX), K1, Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   192(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z8
+	VMOVUPS    64(DX), Z9
+	VMOVUPS    128(DX), Z10
+	VMOVUPS.Z  192(DX), K1, Z11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	PREFETCHT1 192(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z12, Z8, Z0
 	VFMADD231PS  Z12, Z9, Z1
@@ -689,9 +789,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -709,24 +809,35 @@ TEXT ·gemm32AVX512Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z3
-	PREFETCHT0       (R8)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R8
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z3
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z3, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z3, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z3, Z2
@@ -772,9 +883,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -795,29 +906,41 @@ TEXT ·gemm32AVX512Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z6
-	VMOVUPS.Z    64(DX), K1, Z7
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z6
+	VMOVUPS.Z  64(DX), K1, Z7
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z1
@@ -878,9 +1001,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -904,34 +1027,47 @@ TEXT ·gemm32AVX512Tile3x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z9
-	VMOVUPS      64(DX), Z10
-	VMOVUPS.Z    128(DX), K1, Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z9
+	VMOVUPS    64(DX), Z10
+	VMOVUPS.Z  128(DX), K1, Z11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z12, Z9, Z0
 	VFMADD231PS  Z12, Z10, Z1
@@ -1004,9 +1140,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1033,39 +1169,53 @@ TEXT ·gemm32AVX512Tile3x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	VMOVUPS      128(DX), Z14
-	VMOVUPS.Z    192(DX), K1, Z15
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   192(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z12
+	VMOVUPS    64(DX), Z13
+	VMOVUPS    128(DX), Z14
+	VMOVUPS.Z  192(DX), K1, Z15
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	PREFETCHT1 192(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z16, Z12, Z0
 	VFMADD231PS  Z16, Z13, Z1
@@ -1150,9 +1300,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1172,26 +1322,37 @@ TEXT ·gemm32AVX512Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z4
-	PREFETCHT0       (R9)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R9
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z4
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z4, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z4, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z4, Z2
@@ -1244,9 +1405,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1270,32 +1431,44 @@ TEXT ·gemm32AVX512Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z8
-	VMOVUPS.Z    64(DX), K1, Z9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z8
+	VMOVUPS.Z  64(DX), K1, Z9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z10, Z8, Z0
 	VFMADD231PS  Z10, Z9, Z1
@@ -1368,9 +1541,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1398,38 +1571,51 @@ TEXT ·gemm32AVX512Tile4x3(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	VMOVUPS.Z    128(DX), K1, Z14
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z12
+	VMOVUPS    64(DX), Z13
+	VMOVUPS.Z  128(DX), K1, Z14
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z15
 	VFMADD231PS  Z15, Z12, Z0
 	VFMADD231PS  Z15, Z13, Z1
@@ -1518,9 +1704,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1552,44 +1738,58 @@ TEXT ·gemm32AVX512Tile4x4(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
-	VMOVUPS      128(DX), Z18
-	VMOVUPS.Z    192(DX), K1, Z19
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z16
+	VMOVUPS    64(DX), Z17
+	VMOVUPS    128(DX), Z18
+	VMOVUPS.Z  192(DX), K1, Z19
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	PREFETCHT1 192(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z20, Z16, Z0
 	VFMADD231PS  Z20, Z17, Z1
@@ -1694,9 +1894,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1717,28 +1917,39 @@ TEXT ·gemm32AVX512Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z5
-	PREFETCHT0       (R9)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R9
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z5
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z5, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z5, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z5, Z2
@@ -1798,9 +2009,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1826,35 +2037,47 @@ TEXT ·gemm32AVX512Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z10
-	VMOVUPS.Z    64(DX), K1, Z11
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z10
+	VMOVUPS.Z  64(DX), K1, Z11
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z1
@@ -1939,9 +2162,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -1972,42 +2195,55 @@ TEXT ·gemm32AVX512Tile5x3(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z15
-	VMOVUPS      64(DX), Z16
-	VMOVUPS.Z    128(DX), K1, Z17
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z15
+	VMOVUPS    64(DX), Z16
+	VMOVUPS.Z  128(DX), K1, Z17
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z18, Z15, Z0
 	VFMADD231PS  Z18, Z16, Z1
@@ -2112,9 +2348,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2150,49 +2386,63 @@ TEXT ·gemm32AVX512Tile5x4(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
-	VMOVUPS      128(DX), Z22
-	VMOVUPS.Z    192(DX), K1, Z23
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z20
+	VMOVUPS    64(DX), Z21
+	VMOVUPS    128(DX), Z22
+	VMOVUPS.Z  192(DX), K1, Z23
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	PREFETCHT1 192(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z24, Z20, Z0
 	VFMADD231PS  Z24, Z21, Z1
@@ -2317,9 +2567,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2342,30 +2592,41 @@ TEXT ·gemm32AVX512Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z6
-	PREFETCHT0       (R10)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R10
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z6
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z6, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z6, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z6, Z2
@@ -2432,9 +2693,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2463,38 +2724,50 @@ TEXT ·gemm32AVX512Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS.Z    64(DX), K1, Z13
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z12
+	VMOVUPS.Z  64(DX), K1, Z13
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z14, Z12, Z0
 	VFMADD231PS  Z14, Z13, Z1
@@ -2591,9 +2864,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2628,46 +2901,59 @@ TEXT ·gemm32AVX512Tile6x3(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z18
-	VMOVUPS      64(DX), Z19
-	VMOVUPS.Z    128(DX), K1, Z20
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   128(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z18
+	VMOVUPS    64(DX), Z19
+	VMOVUPS.Z  128(DX), K1, Z20
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z21
 	VFMADD231PS  Z21, Z18, Z0
 	VFMADD231PS  Z21, Z19, Z1
@@ -2788,9 +3074,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -2831,54 +3117,68 @@ TEXT ·gemm32AVX512Tile6x4(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
-	VMOVUPS      128(DX), Z26
-	VMOVUPS.Z    192(DX), K1, Z27
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   128(R10)
-	PREFETCHT0   192(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z24
+	VMOVUPS    64(DX), Z25
+	VMOVUPS    128(DX), Z26
+	VMOVUPS.Z  192(DX), K1, Z27
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z28, Z24, Z0
 	VFMADD231PS  Z28, Z25, Z1
@@ -3023,9 +3323,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3049,32 +3349,43 @@ TEXT ·gemm32AVX512Tile7x1(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z7
-	PREFETCHT0       (R10)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R10
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z7
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z7, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z7, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z7, Z2
@@ -3148,9 +3459,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3181,41 +3492,53 @@ TEXT ·gemm32AVX512Tile7x2(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z14
-	VMOVUPS.Z    64(DX), K1, Z15
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z14
+	VMOVUPS.Z  64(DX), K1, Z15
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z1
@@ -3324,9 +3647,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3353,34 +3676,45 @@ TEXT ·gemm32AVX512Tile8x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z8
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z8
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z8, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z8, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z8, Z2
@@ -3463,9 +3797,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3500,44 +3834,56 @@ TEXT ·gemm32AVX512Tile8x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z16
-	VMOVUPS.Z    64(DX), K1, Z17
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z16
+	VMOVUPS.Z  64(DX), K1, Z17
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
@@ -3660,9 +4006,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3690,36 +4036,47 @@ TEXT ·gemm32AVX512Tile9x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z9
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z9
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z9, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z9, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z9, Z2
@@ -3809,9 +4166,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -3848,47 +4205,59 @@ TEXT ·gemm32AVX512Tile9x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z18
-	VMOVUPS.Z    64(DX), K1, Z19
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z18
+	VMOVUPS.Z  64(DX), K1, Z19
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z1
@@ -4023,9 +4392,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4054,38 +4423,49 @@ TEXT ·gemm32AVX512Tile10x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z10
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z10
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z10, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z10, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z10, Z2
@@ -4182,9 +4562,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4223,50 +4603,62 @@ TEXT ·gemm32AVX512Tile10x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z20
-	VMOVUPS.Z    64(DX), K1, Z21
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z20
+	VMOVUPS.Z  64(DX), K1, Z21
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z22, Z20, Z0
 	VFMADD231PS  Z22, Z21, Z1
@@ -4413,9 +4805,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4445,40 +4837,51 @@ TEXT ·gemm32AVX512Tile11x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z11
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z11, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z11, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z11, Z2
@@ -4582,9 +4985,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4625,53 +5028,65 @@ TEXT ·gemm32AVX512Tile11x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z22
-	VMOVUPS.Z    64(DX), K1, Z23
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z22
+	VMOVUPS.Z  64(DX), K1, Z23
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z1
@@ -4830,9 +5245,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -4863,42 +5278,53 @@ TEXT ·gemm32AVX512Tile12x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z12
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z12, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z12, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z12, Z2
@@ -5009,9 +5435,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5054,56 +5480,68 @@ TEXT ·gemm32AVX512Tile12x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z24
-	VMOVUPS.Z    64(DX), K1, Z25
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z24
+	VMOVUPS.Z  64(DX), K1, Z25
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
@@ -5274,9 +5712,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5308,44 +5746,55 @@ TEXT ·gemm32AVX512Tile13x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z13
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z13
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z13, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z13, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z13, Z2
@@ -5463,9 +5912,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5510,59 +5959,71 @@ TEXT ·gemm32AVX512Tile13x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z26
-	VMOVUPS.Z    64(DX), K1, Z27
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z26
+	VMOVUPS.Z  64(DX), K1, Z27
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z28
 	VFMADD231PS  Z28, Z26, Z0
 	VFMADD231PS  Z28, Z27, Z1
@@ -5745,9 +6206,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5780,46 +6241,57 @@ TEXT ·gemm32AVX512Tile14x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS.Z        (DX), K1, Z14
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPS.Z  (DX), K1, Z14
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PS.BCST (CX), Z14, Z0
 	VFMADD231PS.BCST (CX)(DI*1), Z14, Z1
 	VFMADD231PS.BCST (CX)(DI*2), Z14, Z2
@@ -5944,9 +6416,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-104
+// func gemm32AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -5993,62 +6465,74 @@ TEXT ·gemm32AVX512Tile14x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPS      (DX), Z28
-	VMOVUPS.Z    64(DX), K1, Z29
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPS    (DX), Z28
+	VMOVUPS.Z  64(DX), K1, Z29
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z30, Z28, Z0
 	VFMADD231PS  Z30, Z29, Z1
@@ -8471,9 +8955,9 @@ store:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8489,20 +8973,31 @@ TEXT ·gemm64AVX512Tile1x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z1
-	PREFETCHT0       (DI)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, DI
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z1
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z1, Z0
 	ADDQ             BX, CX
 	DECQ             AX
@@ -8534,9 +9029,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8553,23 +9048,35 @@ TEXT ·gemm64AVX512Tile1x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z2
-	VMOVUPD.Z    64(DX), K1, Z3
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z2
+	VMOVUPD.Z  64(DX), K1, Z3
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Z4
 	VFMADD231PD  Z4, Z2, Z0
 	VFMADD231PD  Z4, Z3, Z1
@@ -8606,9 +9113,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8626,26 +9133,39 @@ TEXT ·gemm64AVX512Tile1x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 128(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z3
-	VMOVUPD      64(DX), Z4
-	VMOVUPD.Z    128(DX), K1, Z5
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z3
+	VMOVUPD    64(DX), Z4
+	VMOVUPD.Z  128(DX), K1, Z5
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	PREFETCHT1 128(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z6, Z3, Z0
 	VFMADD231PD  Z6, Z4, Z1
@@ -8686,9 +9206,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8707,29 +9227,43 @@ TEXT ·gemm64AVX512Tile1x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), DI
-	MOVQ       c+48(FP), R8
-	MOVQ       cRow+56(FP), R9
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 128(R8)
-	PREFETCHT0 192(R8)
+	MOVQ       next+104(FP), R8
+	MOVQ       $0x00000003, R9
+	MOVQ       $-1, R10
+	TESTQ      R8, R8
+	CMOVQEQ    R10, R9
+	MOVQ       c+48(FP), R10
+	MOVQ       cRow+56(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z4
-	VMOVUPD      64(DX), Z5
-	VMOVUPD      128(DX), Z6
-	VMOVUPD.Z    192(DX), K1, Z7
-	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	PREFETCHT0   128(DI)
-	PREFETCHT0   192(DI)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, DI
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z4
+	VMOVUPD    64(DX), Z5
+	VMOVUPD    128(DX), Z6
+	VMOVUPD.Z  192(DX), K1, Z7
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 192(DI)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, DI
+	ADDQ       SI, DX
+	TESTQ      R9, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	PREFETCHT1 128(R8)
+	PREFETCHT1 192(R8)
+	ADDQ       SI, R8
+
+maskedNear:
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z8, Z4, Z0
 	VFMADD231PD  Z8, Z5, Z1
@@ -8774,9 +9308,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8793,22 +9327,33 @@ TEXT ·gemm64AVX512Tile2x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z2
-	PREFETCHT0       (R8)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R8
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z2
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z2, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z2, Z1
 	ADDQ             BX, CX
@@ -8847,9 +9392,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8868,26 +9413,38 @@ TEXT ·gemm64AVX512Tile2x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z4
-	VMOVUPD.Z    64(DX), K1, Z5
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z4
+	VMOVUPD.Z  64(DX), K1, Z5
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Z6
 	VFMADD231PD  Z6, Z4, Z0
 	VFMADD231PD  Z6, Z5, Z1
@@ -8936,9 +9493,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -8959,30 +9516,43 @@ TEXT ·gemm64AVX512Tile2x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z6
-	VMOVUPD      64(DX), Z7
-	VMOVUPD.Z    128(DX), K1, Z8
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z6
+	VMOVUPD    64(DX), Z7
+	VMOVUPD.Z  128(DX), K1, Z8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Z9
 	VFMADD231PD  Z9, Z6, Z0
 	VFMADD231PD  Z9, Z7, Z1
@@ -9039,9 +9609,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9064,34 +9634,48 @@ TEXT ·gemm64AVX512Tile2x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z8
-	VMOVUPD      64(DX), Z9
-	VMOVUPD      128(DX), Z10
-	VMOVUPD.Z    192(DX), K1, Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   192(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z8
+	VMOVUPD    64(DX), Z9
+	VMOVUPD    128(DX), Z10
+	VMOVUPD.Z  192(DX), K1, Z11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	PREFETCHT1 192(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z12, Z8, Z0
 	VFMADD231PD  Z12, Z9, Z1
@@ -9156,9 +9740,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9176,24 +9760,35 @@ TEXT ·gemm64AVX512Tile3x1(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z3
-	PREFETCHT0       (R8)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R8
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z3
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z3, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z3, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z3, Z2
@@ -9239,9 +9834,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9262,29 +9857,41 @@ TEXT ·gemm64AVX512Tile3x2(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z6
-	VMOVUPD.Z    64(DX), K1, Z7
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z6
+	VMOVUPD.Z  64(DX), K1, Z7
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Z8
 	VFMADD231PD  Z8, Z6, Z0
 	VFMADD231PD  Z8, Z7, Z1
@@ -9345,9 +9952,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9371,34 +9978,47 @@ TEXT ·gemm64AVX512Tile3x3(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z9
-	VMOVUPD      64(DX), Z10
-	VMOVUPD.Z    128(DX), K1, Z11
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z9
+	VMOVUPD    64(DX), Z10
+	VMOVUPD.Z  128(DX), K1, Z11
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z12, Z9, Z0
 	VFMADD231PD  Z12, Z10, Z1
@@ -9471,9 +10091,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9500,39 +10120,53 @@ TEXT ·gemm64AVX512Tile3x4(SB), NOSPLIT, $0-104
 	MOVQ       bRow+40(FP), SI
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DX)(SI*8), R8
-	MOVQ       c+48(FP), R9
-	MOVQ       cRow+56(FP), R10
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
-	ADDQ       R10, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	PREFETCHT0 128(R9)
-	PREFETCHT0 192(R9)
+	MOVQ       next+104(FP), R9
+	MOVQ       $0x00000003, R10
+	MOVQ       $-1, R11
+	TESTQ      R9, R9
+	CMOVQEQ    R11, R10
+	MOVQ       c+48(FP), R11
+	MOVQ       cRow+56(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	PREFETCHT0 192(R11)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z12
-	VMOVUPD      64(DX), Z13
-	VMOVUPD      128(DX), Z14
-	VMOVUPD.Z    192(DX), K1, Z15
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	PREFETCHT0   128(R8)
-	PREFETCHT0   192(R8)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R8
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z12
+	VMOVUPD    64(DX), Z13
+	VMOVUPD    128(DX), Z14
+	VMOVUPD.Z  192(DX), K1, Z15
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R8
+	ADDQ       SI, DX
+	TESTQ      R10, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	PREFETCHT1 128(R9)
+	PREFETCHT1 192(R9)
+	ADDQ       SI, R9
+
+maskedNear:
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z16, Z12, Z0
 	VFMADD231PD  Z16, Z13, Z1
@@ -9617,9 +10251,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9639,26 +10273,37 @@ TEXT ·gemm64AVX512Tile4x1(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z4
-	PREFETCHT0       (R9)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R9
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z4
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z4, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z4, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z4, Z2
@@ -9711,9 +10356,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9737,32 +10382,44 @@ TEXT ·gemm64AVX512Tile4x2(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z8
-	VMOVUPD.Z    64(DX), K1, Z9
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z8
+	VMOVUPD.Z  64(DX), K1, Z9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Z10
 	VFMADD231PD  Z10, Z8, Z0
 	VFMADD231PD  Z10, Z9, Z1
@@ -9835,9 +10492,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -9865,38 +10522,51 @@ TEXT ·gemm64AVX512Tile4x3(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z12
-	VMOVUPD      64(DX), Z13
-	VMOVUPD.Z    128(DX), K1, Z14
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z12
+	VMOVUPD    64(DX), Z13
+	VMOVUPD.Z  128(DX), K1, Z14
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Z15
 	VFMADD231PD  Z15, Z12, Z0
 	VFMADD231PD  Z15, Z13, Z1
@@ -9985,9 +10655,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10019,44 +10689,58 @@ TEXT ·gemm64AVX512Tile4x4(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z16
-	VMOVUPD      64(DX), Z17
-	VMOVUPD      128(DX), Z18
-	VMOVUPD.Z    192(DX), K1, Z19
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z16
+	VMOVUPD    64(DX), Z17
+	VMOVUPD    128(DX), Z18
+	VMOVUPD.Z  192(DX), K1, Z19
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	PREFETCHT1 192(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z20, Z16, Z0
 	VFMADD231PD  Z20, Z17, Z1
@@ -10161,9 +10845,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10184,28 +10868,39 @@ TEXT ·gemm64AVX512Tile5x1(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z5
-	PREFETCHT0       (R9)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R9
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z5
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z5, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z5, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z5, Z2
@@ -10265,9 +10960,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10293,35 +10988,47 @@ TEXT ·gemm64AVX512Tile5x2(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z10
-	VMOVUPD.Z    64(DX), K1, Z11
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z10
+	VMOVUPD.Z  64(DX), K1, Z11
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Z12
 	VFMADD231PD  Z12, Z10, Z0
 	VFMADD231PD  Z12, Z11, Z1
@@ -10406,9 +11113,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10439,42 +11146,55 @@ TEXT ·gemm64AVX512Tile5x3(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z15
-	VMOVUPD      64(DX), Z16
-	VMOVUPD.Z    128(DX), K1, Z17
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z15
+	VMOVUPD    64(DX), Z16
+	VMOVUPD.Z  128(DX), K1, Z17
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z18, Z15, Z0
 	VFMADD231PD  Z18, Z16, Z1
@@ -10579,9 +11299,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10617,49 +11337,63 @@ TEXT ·gemm64AVX512Tile5x4(SB), NOSPLIT, $0-104
 	MOVQ       aRow+16(FP), DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DX)(SI*8), R9
-	MOVQ       c+48(FP), R10
-	MOVQ       cRow+56(FP), R11
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	ADDQ       R11, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
+	MOVQ       next+104(FP), R10
+	MOVQ       $0x00000003, R11
+	MOVQ       $-1, R12
+	TESTQ      R10, R10
+	CMOVQEQ    R12, R11
+	MOVQ       c+48(FP), R12
+	MOVQ       cRow+56(FP), R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z20
-	VMOVUPD      64(DX), Z21
-	VMOVUPD      128(DX), Z22
-	VMOVUPD.Z    192(DX), K1, Z23
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R9
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z20
+	VMOVUPD    64(DX), Z21
+	VMOVUPD    128(DX), Z22
+	VMOVUPD.Z  192(DX), K1, Z23
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R9
+	ADDQ       SI, DX
+	TESTQ      R11, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	PREFETCHT1 128(R10)
+	PREFETCHT1 192(R10)
+	ADDQ       SI, R10
+
+maskedNear:
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z24, Z20, Z0
 	VFMADD231PD  Z24, Z21, Z1
@@ -10784,9 +11518,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10809,30 +11543,41 @@ TEXT ·gemm64AVX512Tile6x1(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z6
-	PREFETCHT0       (R10)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R10
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z6
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z6, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z6, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z6, Z2
@@ -10899,9 +11644,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -10930,38 +11675,50 @@ TEXT ·gemm64AVX512Tile6x2(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z12
-	VMOVUPD.Z    64(DX), K1, Z13
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z12
+	VMOVUPD.Z  64(DX), K1, Z13
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSD (CX), Z14
 	VFMADD231PD  Z14, Z12, Z0
 	VFMADD231PD  Z14, Z13, Z1
@@ -11058,9 +11815,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -11095,46 +11852,59 @@ TEXT ·gemm64AVX512Tile6x3(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z18
-	VMOVUPD      64(DX), Z19
-	VMOVUPD.Z    128(DX), K1, Z20
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   128(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z18
+	VMOVUPD    64(DX), Z19
+	VMOVUPD.Z  128(DX), K1, Z20
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSD (CX), Z21
 	VFMADD231PD  Z21, Z18, Z0
 	VFMADD231PD  Z21, Z19, Z1
@@ -11255,9 +12025,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -11298,54 +12068,68 @@ TEXT ·gemm64AVX512Tile6x4(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	PREFETCHT0 128(R11)
-	PREFETCHT0 192(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	PREFETCHT0 192(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z24
-	VMOVUPD      64(DX), Z25
-	VMOVUPD      128(DX), Z26
-	VMOVUPD.Z    192(DX), K1, Z27
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   128(R10)
-	PREFETCHT0   192(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z24
+	VMOVUPD    64(DX), Z25
+	VMOVUPD    128(DX), Z26
+	VMOVUPD.Z  192(DX), K1, Z27
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	PREFETCHT1 128(R11)
+	PREFETCHT1 192(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z28, Z24, Z0
 	VFMADD231PD  Z28, Z25, Z1
@@ -11490,9 +12274,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -11516,32 +12300,43 @@ TEXT ·gemm64AVX512Tile7x1(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z7
-	PREFETCHT0       (R10)
-	PREFETCHT0       64(CX)
-	ADDQ             SI, R10
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z7
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z7, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z7, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z7, Z2
@@ -11615,9 +12410,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -11648,41 +12443,53 @@ TEXT ·gemm64AVX512Tile7x2(SB), NOSPLIT, $0-104
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	LEAQ       (DX)(SI*8), R10
-	MOVQ       c+48(FP), R11
-	MOVQ       cRow+56(FP), R12
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       R12, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	MOVQ       next+104(FP), R11
+	MOVQ       $0x00000003, R12
+	MOVQ       $-1, R13
+	TESTQ      R11, R11
+	CMOVQEQ    R13, R12
+	MOVQ       c+48(FP), R13
+	MOVQ       cRow+56(FP), R14
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R14, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z14
-	VMOVUPD.Z    64(DX), K1, Z15
-	PREFETCHT0   (R10)
-	PREFETCHT0   64(R10)
-	PREFETCHT0   64(CX)
-	ADDQ         SI, R10
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z14
+	VMOVUPD.Z  64(DX), K1, Z15
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 64(CX)
+	ADDQ       SI, R10
+	ADDQ       SI, DX
+	TESTQ      R12, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       SI, R11
+
+maskedNear:
 	VBROADCASTSD (CX), Z16
 	VFMADD231PD  Z16, Z14, Z0
 	VFMADD231PD  Z16, Z15, Z1
@@ -11791,9 +12598,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile8x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -11820,34 +12627,45 @@ TEXT ·gemm64AVX512Tile8x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z8
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z8
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z8, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z8, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z8, Z2
@@ -11930,9 +12748,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile8x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -11967,44 +12785,56 @@ TEXT ·gemm64AVX512Tile8x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z16
-	VMOVUPD.Z    64(DX), K1, Z17
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z16
+	VMOVUPD.Z  64(DX), K1, Z17
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z18
 	VFMADD231PD  Z18, Z16, Z0
 	VFMADD231PD  Z18, Z17, Z1
@@ -12127,9 +12957,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile9x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -12157,36 +12987,47 @@ TEXT ·gemm64AVX512Tile9x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z9
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z9
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z9, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z9, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z9, Z2
@@ -12276,9 +13117,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile9x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -12315,47 +13156,59 @@ TEXT ·gemm64AVX512Tile9x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z18
-	VMOVUPD.Z    64(DX), K1, Z19
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z18
+	VMOVUPD.Z  64(DX), K1, Z19
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z20
 	VFMADD231PD  Z20, Z18, Z0
 	VFMADD231PD  Z20, Z19, Z1
@@ -12490,9 +13343,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile10x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -12521,38 +13374,49 @@ TEXT ·gemm64AVX512Tile10x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z10
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z10
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z10, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z10, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z10, Z2
@@ -12649,9 +13513,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile10x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -12690,50 +13554,62 @@ TEXT ·gemm64AVX512Tile10x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z20
-	VMOVUPD.Z    64(DX), K1, Z21
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z20
+	VMOVUPD.Z  64(DX), K1, Z21
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z22
 	VFMADD231PD  Z22, Z20, Z0
 	VFMADD231PD  Z22, Z21, Z1
@@ -12880,9 +13756,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile11x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -12912,40 +13788,51 @@ TEXT ·gemm64AVX512Tile11x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z11
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z11, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z11, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z11, Z2
@@ -13049,9 +13936,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile11x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -13092,53 +13979,65 @@ TEXT ·gemm64AVX512Tile11x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z22
-	VMOVUPD.Z    64(DX), K1, Z23
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z22
+	VMOVUPD.Z  64(DX), K1, Z23
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z24
 	VFMADD231PD  Z24, Z22, Z0
 	VFMADD231PD  Z24, Z23, Z1
@@ -13297,9 +14196,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile12x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -13330,42 +14229,53 @@ TEXT ·gemm64AVX512Tile12x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z12
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z12, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z12, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z12, Z2
@@ -13476,9 +14386,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile12x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -13521,56 +14431,68 @@ TEXT ·gemm64AVX512Tile12x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z24
-	VMOVUPD.Z    64(DX), K1, Z25
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z24
+	VMOVUPD.Z  64(DX), K1, Z25
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z26
 	VFMADD231PD  Z26, Z24, Z0
 	VFMADD231PD  Z26, Z25, Z1
@@ -13741,9 +14663,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile13x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -13775,44 +14697,55 @@ TEXT ·gemm64AVX512Tile13x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z13
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z13
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z13, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z13, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z13, Z2
@@ -13930,9 +14863,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile13x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -13977,59 +14910,71 @@ TEXT ·gemm64AVX512Tile13x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z26
-	VMOVUPD.Z    64(DX), K1, Z27
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z26
+	VMOVUPD.Z  64(DX), K1, Z27
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z28
 	VFMADD231PD  Z28, Z26, Z0
 	VFMADD231PD  Z28, Z27, Z1
@@ -14212,9 +15157,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile14x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -14247,46 +15192,57 @@ TEXT ·gemm64AVX512Tile14x1(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD.Z        (DX), K1, Z14
-	PREFETCHT0       (R11)
-	PREFETCHT0       64(R10)
-	ADDQ             SI, R11
-	ADDQ             SI, DX
+	VMOVUPD.Z  (DX), K1, Z14
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VFMADD231PD.BCST (CX), Z14, Z0
 	VFMADD231PD.BCST (CX)(DI*1), Z14, Z1
 	VFMADD231PD.BCST (CX)(DI*2), Z14, Z2
@@ -14411,9 +15367,9 @@ maskedStore:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
-// func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-// Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-104
+// func gemm64AVX512Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+// Requires: AVX, AVX512F, CMOV, MMX+, SSE
+TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-112
 	LDMXCSR    mode_flush<>+0(SB)
 	MOVQ       lanes+64(FP), AX
 	MOVQ       AX, CX
@@ -14460,62 +15416,74 @@ TEXT ·gemm64AVX512Tile14x2(SB), NOSPLIT, $0-104
 	LEAQ       (CX)(R8*2), R10
 	ADDQ       DI, R10
 	LEAQ       (DX)(SI*8), R11
-	MOVQ       c+48(FP), R12
-	MOVQ       cRow+56(FP), R13
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       R13, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
+	MOVQ       next+104(FP), R12
+	MOVQ       $0x00000003, R13
+	MOVQ       $-1, R14
+	TESTQ      R12, R12
+	CMOVQEQ    R14, R13
+	MOVQ       c+48(FP), R14
+	MOVQ       cRow+56(FP), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R15, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
 
 maskedBlock:
 	TESTQ AX, AX
 	JZ    maskedDone
 
 maskedLoop:
-	VMOVUPD      (DX), Z28
-	VMOVUPD.Z    64(DX), K1, Z29
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	PREFETCHT0   64(R10)
-	ADDQ         SI, R11
-	ADDQ         SI, DX
+	VMOVUPD    (DX), Z28
+	VMOVUPD.Z  64(DX), K1, Z29
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R10)
+	ADDQ       SI, R11
+	ADDQ       SI, DX
+	TESTQ      R13, AX
+	JNZ        maskedNear
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       SI, R12
+
+maskedNear:
 	VBROADCASTSD (CX), Z30
 	VFMADD231PD  Z30, Z28, Z0
 	VFMADD231PD  Z30, Z29, Z1

@@ -431,7 +431,7 @@ func (g *GemmBF16) multiply(t *gemmTile, k0, k1 int, a, b, c unsafe.Pointer, ldc
 				if g.a.across {
 					rows = unsafe.Add(a, i*g.a.to+k0*aCol)
 				}
-				ks.tile[g.row(i+1)-row][vectors](k, (*byte)(rows), aRow, aCol, (*byte)(panel), bRow, (*byte)(unsafe.Add(c, row*ldc+j*g.panel*4)), ldc, lanes, add, 1, 0, 0)
+				ks.tile[g.row(i+1)-row][vectors](k, (*byte)(rows), aRow, aCol, (*byte)(panel), bRow, (*byte)(unsafe.Add(c, row*ldc+j*g.panel*4)), ldc, lanes, add, 1, 0, 0, nil)
 			}
 		}
 		add = true

@@ -15,7 +15,7 @@ func goGemmKernels[T float32 | float64]() *gemmKernels {
 	ks := &gemmKernels{width: 4, rows: 4, panel: 2, grain: 1 << 13, aliasing: 4096}
 	for rows := 1; rows <= 4; rows++ {
 		for vectors := 1; vectors <= 2; vectors++ {
-			ks.tile[rows][vectors] = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int) {
+			ks.tile[rows][vectors] = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int, _ *byte) {
 				pa, pb := unsafe.Pointer(a), unsafe.Pointer(b)
 				for i := range blocks {
 					goTiles[T](rows, 4*(vectors-1)+lanes, k, unsafe.Add(pa, i*(k*aCol+aNext)), aRow, aCol, unsafe.Add(pb, i*(k*bRow+bNext)), bRow, unsafe.Pointer(c), cRow, add)

@@ -5,8 +5,9 @@ package cpu
 // gemmKernel computes a register tile of C: c = a·b, or c += a·b if add is set. The tile has as many rows and vectors
 // of columns as the kernel's place in its table says; lanes of the last vector are used. Strides are in bytes; rows of
 // b and c are contiguous. The sum runs over blocks, at least one, of k elements each; aNext and bNext are the bytes
-// from where one block ends to where the next begins.
-type gemmKernel = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int)
+// from where one block ends to where the next begins. next is nil, or where rows begin, as far apart as those of b, that a call after this one reads: a
+// kernel may fetch a fetchStep-th of as many rows as b has into the cache.
+type gemmKernel = func(k int, a *byte, aRow, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks, aNext, bNext int, next *byte)
 
 // dotKernel computes a small block of C from rows of a and columns of b that are both contiguous along k.
 type dotKernel = func(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)

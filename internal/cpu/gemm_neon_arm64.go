@@ -5,137 +5,137 @@ package cpu
 // gemm32NEONTile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile3x3 computes 3 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile3x4 computes 3 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile4x3 computes 4 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile4x4 computes 4 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile5x3 computes 5 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile5x4 computes 5 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile6x3 computes 6 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile6x4 computes 6 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile7x1 computes 7 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile7x2 computes 7 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONTile7x3 computes 7 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm32NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm32NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm32NEONDot1x1 computes 1 rows by 1 columns of C along K.
 //
@@ -225,137 +225,137 @@ func gemm32Transpose(dst *byte, dstRow int, src *byte, srcRow int, rows int, col
 // gemm64NEONTile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile1x2 computes 1 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile1x3 computes 1 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile1x4 computes 1 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile2x1 computes 2 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile2x2 computes 2 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile2x3 computes 2 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile2x4 computes 2 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile3x1 computes 3 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile3x2 computes 3 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile3x3 computes 3 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile3x4 computes 3 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile4x1 computes 4 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile4x2 computes 4 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile4x3 computes 4 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile4x4 computes 4 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile5x1 computes 5 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile5x2 computes 5 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile5x3 computes 5 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile5x4 computes 5 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile6x1 computes 6 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile6x2 computes 6 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile6x3 computes 6 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile6x4 computes 6 rows by 4 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile7x1 computes 7 rows by 1 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile7x2 computes 7 rows by 2 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONTile7x3 computes 7 rows by 3 vectors of C.
 //
 //go:noescape
-func gemm64NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
+func gemm64NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
 
 // gemm64NEONDot1x1 computes 1 rows by 1 columns of C along K.
 //

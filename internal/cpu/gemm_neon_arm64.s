@@ -2,8 +2,8 @@
 
 #include "textflag.h"
 
-// func gemm32NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile1x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile1x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -118,8 +118,8 @@ row0_1:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile1x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile1x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -250,8 +250,8 @@ row0_2:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile1x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile1x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -398,8 +398,8 @@ row0_3:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile1x4(SB), NOSPLIT, $0-104
+// func gemm32NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile1x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -562,8 +562,8 @@ row0_4:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile2x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile2x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -722,8 +722,8 @@ row1_5:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile2x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile2x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -908,8 +908,8 @@ row1_6:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile2x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile2x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -1120,8 +1120,8 @@ row1_7:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile2x4(SB), NOSPLIT, $0-104
+// func gemm32NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile2x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -1358,8 +1358,8 @@ row1_8:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile3x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile3x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -1562,8 +1562,8 @@ row2_9:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile3x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile3x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -1802,8 +1802,8 @@ row2_10:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile3x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile3x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -2078,8 +2078,8 @@ row2_11:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile3x4(SB), NOSPLIT, $0-104
+// func gemm32NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile3x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -2390,8 +2390,8 @@ row2_12:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile4x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile4x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -2653,8 +2653,8 @@ row3_13:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile4x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile4x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -2967,8 +2967,8 @@ row3_14:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile4x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile4x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -3332,8 +3332,8 @@ row3_15:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile4x4(SB), NOSPLIT, $0-104
+// func gemm32NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile4x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -3748,8 +3748,8 @@ row3_16:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile5x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile5x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -4057,8 +4057,8 @@ row4_17:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile5x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile5x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -4428,8 +4428,8 @@ row4_18:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile5x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile5x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -4861,8 +4861,8 @@ row4_19:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile5x4(SB), NOSPLIT, $0-104
+// func gemm32NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile5x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -5356,8 +5356,8 @@ row4_20:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile6x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile6x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -5710,8 +5710,8 @@ row5_21:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile6x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile6x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -6137,8 +6137,8 @@ row5_22:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile6x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile6x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -6637,8 +6637,8 @@ row5_23:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile6x4(SB), NOSPLIT, $0-104
+// func gemm32NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile6x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -7076,8 +7076,8 @@ row5_24:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile7x1(SB), NOSPLIT, $0-104
+// func gemm32NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile7x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -7475,8 +7475,8 @@ row6_25:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile7x2(SB), NOSPLIT, $0-104
+// func gemm32NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile7x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -7958,8 +7958,8 @@ row6_26:
 	MSR R26, FPCR
 	RET
 
-// func gemm32NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm32NEONTile7x3(SB), NOSPLIT, $0-104
+// func gemm32NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm32NEONTile7x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -10509,8 +10509,8 @@ block125:
 	BNE rows124
 	RET
 
-// func gemm64NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile1x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile1x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -10601,8 +10601,8 @@ row0_126:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile1x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile1x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -10705,8 +10705,8 @@ row0_127:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile1x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile1x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -10821,8 +10821,8 @@ row0_128:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile1x4(SB), NOSPLIT, $0-104
+// func gemm64NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile1x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -10949,8 +10949,8 @@ row0_129:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile2x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile2x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -11084,8 +11084,8 @@ row1_130:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile2x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile2x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -11242,8 +11242,8 @@ row1_131:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile2x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile2x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -11423,8 +11423,8 @@ row1_132:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile2x4(SB), NOSPLIT, $0-104
+// func gemm64NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile2x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -11627,8 +11627,8 @@ row1_133:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile3x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile3x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -11794,8 +11794,8 @@ row2_134:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile3x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile3x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -11993,8 +11993,8 @@ row2_135:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile3x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile3x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -12224,8 +12224,8 @@ row2_136:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile3x4(SB), NOSPLIT, $0-104
+// func gemm64NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile3x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -12487,8 +12487,8 @@ row2_137:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile4x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile4x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -12685,8 +12685,8 @@ row3_138:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile4x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile4x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -12924,8 +12924,8 @@ row3_139:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile4x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile4x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -13204,8 +13204,8 @@ row3_140:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile4x4(SB), NOSPLIT, $0-104
+// func gemm64NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile4x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -13525,8 +13525,8 @@ row3_141:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile5x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile5x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -13755,8 +13755,8 @@ row4_142:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile5x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile5x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -14035,8 +14035,8 @@ row4_143:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile5x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile5x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -14365,8 +14365,8 @@ row4_144:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile5x4(SB), NOSPLIT, $0-104
+// func gemm64NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile5x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -14745,8 +14745,8 @@ row4_145:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile6x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile6x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -15006,8 +15006,8 @@ row5_146:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile6x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile6x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -15326,8 +15326,8 @@ row5_147:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile6x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile6x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -15705,8 +15705,8 @@ row5_148:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile6x4(SB), NOSPLIT, $0-104
+// func gemm64NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile6x4(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -16067,8 +16067,8 @@ row5_149:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile7x1(SB), NOSPLIT, $0-104
+// func gemm64NEONTile7x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile7x1(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -16360,8 +16360,8 @@ row6_150:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile7x2(SB), NOSPLIT, $0-104
+// func gemm64NEONTile7x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile7x2(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2
@@ -16721,8 +16721,8 @@ row6_151:
 	MSR R26, FPCR
 	RET
 
-// func gemm64NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)
-TEXT ·gemm64NEONTile7x3(SB), NOSPLIT, $0-104
+// func gemm64NEONTile7x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemm64NEONTile7x3(SB), NOSPLIT, $0-112
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD aRow+16(FP), R2

@@ -26,6 +26,8 @@ func (g *Gemm) chooseKernel() {
 	}
 	g.panel = ks.across(g.m)
 	g.packB = g.b.ColStride != 1
+	// Operands that the second-level cache holds need no fetching. The kernels of few rows read a panel before they could have fetched the next.
+	g.fetch = !g.packB && g.m >= fetchStep*ks.rows && (g.m*g.k+g.k*g.n+g.m*g.n)*g.size > fetchFrom*secondLevel()
 	if g.n >= copyMinCols {
 		g.copyA = g.copyOf(g.a, g.m, g.k)
 	}
@@ -33,6 +35,9 @@ func (g *Gemm) chooseKernel() {
 		g.copyB = g.copyOf(g.b, g.k, g.n)
 	}
 }
+
+// fetchFrom is the size of a product, in second-level caches, from which the next panel of B is fetched.
+const fetchFrom = 4
 
 // Sizes of tasks.
 const (

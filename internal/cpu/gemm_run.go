@@ -25,6 +25,9 @@ func (g *Gemm) multiply(t *gemmTile, k0, k1 int, o *operands, c unsafe.Pointer, 
 	}
 }
 
+// fetchStep is the number of calls in which the kernels fetch the next panel of B, a part in each.
+const fetchStep = 4
+
 // tileBlock adds one block of K to a task's tile with the tile kernels.
 func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	ks := g.kernels
@@ -44,13 +47,18 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, 
 			g.packPanel(worker, bp, o.lb, k, cols)
 			bp = worker
 		}
+		fetch := g.fetch && j+g.panel < t.col1
 		ap, cp := a, unsafe.Add(c, j*g.size)
 		for p := range panels {
 			h := height
 			if p < taller {
 				h++
 			}
-			ks.tile[h][vectors](k, (*byte)(ap), aRow, aCol, (*byte)(bp), bRow, (*byte)(cp), ldc, lanes, add, 1, 0, 0)
+			var next unsafe.Pointer
+			if fetch && p < fetchStep {
+				next = unsafe.Add(bp, g.panel*g.size+p*(k/fetchStep)*bRow)
+			}
+			ks.tile[h][vectors](k, (*byte)(ap), aRow, aCol, (*byte)(bp), bRow, (*byte)(cp), ldc, lanes, add, 1, 0, 0, (*byte)(next))
 			if p < panels-1 {
 				ap, cp = unsafe.Add(ap, h*aRow), unsafe.Add(cp, h*ldc)
 			}

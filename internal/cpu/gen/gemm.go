@@ -319,8 +319,12 @@ func (r *rowsOf) at(row int) Mem {
 
 // Prefetches, which together bring 5 % at the shapes of a transformer. Of B the row that is needed several steps ahead: a row of a
 // matrix read in place may begin on a new page, which the processor does not foresee. Of A the line after the current one:
-// where A runs down its columns, it is that of the next tile. Of C all lines, at the start, as they are needed last.
-const ahead = 8
+// where A runs down its columns, it is that of the next tile. Of C all lines, at the start, as they are needed last. Of the panel of B that
+// comes next a row every few steps, into the second-level cache: to wait for memory takes longer than the steps ahead.
+const (
+	ahead     = 8
+	fetchStep = 4 // gemm_run.go has it too
+)
 
 // tile emits the kernel of one tile size.
 func (k *gemmGen) tile(rows, vectors int) {
@@ -329,7 +333,7 @@ func (k *gemmGen) tile(rows, vectors int) {
 	k.Function(name)
 	k.Attributes(NOSPLIT)
 	k.Pragma("noescape")
-	k.SignatureExpr("func(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int)")
+	k.SignatureExpr("func(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)")
 	k.Doc(fmt.Sprintf("%s computes %d rows by %d vectors of C.", name, rows, vectors))
 
 	mask := k.mask(k.arg("lanes"))
@@ -345,6 +349,12 @@ func (k *gemmGen) tile(rows, vectors int) {
 	aRows := k.rowsFrom(a, k.arg("aRow"), rows)
 	far := k.GP64()
 	k.LEAQ(Mem{Base: b, Index: bRow, Scale: ahead}, far)
+	// A step fetches if the count of steps left has none of the bits of every: all bits, if next is nil.
+	next, every, never := k.arg("next"), k.GP64(), k.GP64()
+	k.MOVQ(U32(fetchStep-1), every)
+	k.MOVQ(I32(-1), never)
+	k.TESTQ(next, next)
+	k.CMOVQEQ(never, every)
 
 	k.prefetchC(rows, vectors)
 
@@ -353,11 +363,11 @@ func (k *gemmGen) tile(rows, vectors int) {
 		lanes := k.arg("lanes")
 		k.CMPQ(lanes, Imm(uint64(k.width())))
 		k.JNE(LabelRef("masked"))
-		k.tileLoop("full", acc, aRows, aCol, b, bRow, far, count, nil)
+		k.tileLoop("full", acc, aRows, aCol, b, bRow, far, next, every, count, nil)
 		k.tileStore("full", acc, nil)
 		k.Label("masked")
 	}
-	k.tileLoop("masked", acc, aRows, aCol, b, bRow, far, count, mask)
+	k.tileLoop("masked", acc, aRows, aCol, b, bRow, far, next, every, count, mask)
 	k.tileStore("masked", acc, mask)
 }
 
@@ -375,7 +385,7 @@ func (k *gemmGen) prefetchC(rows, vectors int) {
 }
 
 // tileLoop emits the loop over K. The last vector is masked unless mask is nil.
-func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b, bRow, far, count GPVirtual, mask Op) {
+func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b, bRow, far, next, every, count GPVirtual, mask Op) {
 	vectors := len(acc[0])
 	done, block, loop := prefix+"Done", prefix+"Block", prefix+"Loop"
 	k.Label(block)
@@ -397,6 +407,14 @@ func (k *gemmGen) tileLoop(prefix string, acc [][]VecVirtual, a *rowsOf, aCol, b
 	k.PREFETCHT0(Mem{Base: a.bases[len(a.bases)-1], Disp: 64})
 	k.ADDQ(bRow, far)
 	k.ADDQ(bRow, b)
+	near := prefix + "Near"
+	k.TESTQ(every, count)
+	k.JNZ(LabelRef(near))
+	for d := 0; d < vectors*k.bytes(); d += 64 {
+		k.PREFETCHT1(Mem{Base: next, Disp: d})
+	}
+	k.ADDQ(bRow, next)
+	k.Label(near)
 	for i := range acc {
 		if k.avx512 && vectors == 1 && !k.pairs {
 			k.fmaBroadcast(a.at(i), row[0], acc[i][0])

@@ -125,7 +125,7 @@ func (f *neonFile) loadAt(letter, base string, d int) {
 func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 	name := t.tileName(rows, vectors)
 	at := f.begin(name, fmt.Sprintf("%s computes %d rows by %d vectors of C.", name, rows, vectors), []string{"k int", "a *byte", "aRow int", "aCol int",
-		"b *byte", "bRow int", "c *byte", "cRow int", "lanes int", "add bool", "blocks int", "aNext int", "bNext int"})
+		"b *byte", "bRow int", "c *byte", "cRow int", "lanes int", "add bool", "blocks int", "aNext int", "bNext int", "next *byte"})
 	lanes, size := t.width(), t.size()
 	for i, p := range []string{"k", "a", "aRow", "aCol", "b", "bRow", "c", "cRow", "lanes", "", "", "blocks", "aNext", "bNext"} {
 		if p != "" {
