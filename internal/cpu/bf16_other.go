@@ -8,8 +8,6 @@ func levelUnits() []BF16Unit { return []BF16Unit{NoBF16} }
 
 func dotFaster() bool { return false }
 
-func fastRound(dst, src unsafe.Pointer, n int) bool { return false }
-
 // No unit of this architecture needs what follows.
 
 var bf16Dot gemmKernels

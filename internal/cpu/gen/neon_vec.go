@@ -41,12 +41,11 @@ func (m *machine) neonFunction(k vecKernel) {
 	once, code, registers := m.body.assemble(f, inputs, result)
 	flushed := !k.keeps && (m.body.flushes() || strings.ContainsAny(k.in+string(k.out), string(narrower)))
 
-	params := []string{"dst", "a", "b", "c unsafe.Pointer", "n int"}
-	at := map[string]string{}
+	var at map[string]string
 	if k.beyond != nil {
 		at = f.begin(k.name+m.level.String(), "", []string{"dst", "a unsafe.Pointer", "n int"}, "done int")
 	} else {
-		at = f.begin(k.name+m.level.String(), "", params)
+		at = f.begin(k.name+m.level.String(), "", []string{"dst", "a", "b", "c unsafe.Pointer", "n int"})
 	}
 	f.line("MOVD %s, R0", at["dst"])
 	for j := range k.in {
