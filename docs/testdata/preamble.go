@@ -21,6 +21,7 @@ import (
 	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/data/table/parquet"
 	"github.com/seed-49005b45/tarn/data/table/sqlite"
+	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/fit"
 	"github.com/seed-49005b45/tarn/interop/onnx"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
@@ -90,4 +91,9 @@ var (
 	picture                []byte
 	network                *onnx.Model
 	gpt                    *nn.GPT
+	comm                   dist.Comm
+	points, start          []float64
 )
+
+// term is what some points add to a function.
+func term(points []float64) minimize.Problem { return minimize.Problem{} }
