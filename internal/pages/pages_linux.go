@@ -35,11 +35,11 @@ func advise(p unsafe.Pointer, bytes int, large bool) bool {
 	return large && err == 0
 }
 
-// slow counts the large pages that took far longer than the 0.1 ms that it takes where memory is at hand.
-var slow atomic.Int32
+// slow is set once a large page has taken far longer than the 0.1 ms that it takes where memory is at hand.
+var slow atomic.Bool
 
 // quick reports whether large pages have been quick so far.
-func quick() bool { return slow.Load() < 2 }
+func quick() bool { return !slow.Load() }
 
 // timed touches a large page. It looks at the time of this thread, to which no other process adds.
 func timed(touch func()) {
@@ -48,7 +48,7 @@ func timed(touch func()) {
 	before := threadTime()
 	touch()
 	if threadTime()-before > time.Millisecond {
-		slow.Add(1)
+		slow.Store(true)
 	}
 }
 
