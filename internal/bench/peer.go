@@ -87,19 +87,25 @@ for name in "torch", "jax", "jaxlib", "optax", "numpy", "scipy", "threadpoolctl"
 print(json.dumps(v))
 `
 
-// holding are the variables that hold the peers' libraries to the instructions of a level. Among those of XLA, YNNPACK alone knows no limit.
-var holding = map[string][]string{
-	"":       nil,
-	"avx512": nil,
-	"avx2": {"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "OPENBLAS_CORETYPE=Haswell",
-		"XLA_FLAGS=--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type="},
+// holding returns the variables that hold the peers' libraries to the instructions of a level, or an error if there are none. Among the libraries of XLA,
+// YNNPACK alone knows no limit. torch.compile takes code that it has compiled for another level from its cache, so it gets one for each.
+func holding(level string) ([]string, error) {
+	switch level {
+	case "", "avx512":
+		return nil, nil
+	case "avx2":
+		return []string{"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "OPENBLAS_CORETYPE=Haswell",
+			"XLA_FLAGS=--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=",
+			"TORCHINDUCTOR_CACHE_DIR=" + filepath.Join(os.TempDir(), "tarn-bench-avx2")}, nil
+	}
+	return nil, fmt.Errorf("bench: no peer can be held to the level %s: compare at another level", level)
 }
 
 // newPython asks an interpreter which peers it has, and writes the programs into dir. It holds the peers to a level, if it is not empty.
 func newPython(ctx context.Context, interpreter, dir, level string) (*python, error) {
-	environment, ok := holding[level]
-	if !ok {
-		return nil, fmt.Errorf("bench: no peer can be held to the level %s: compare at another level", level)
+	environment, err := holding(level)
+	if err != nil {
+		return nil, err
 	}
 	output, err := exec.CommandContext(ctx, interpreter, "-c", versionScript).Output()
 	if err != nil {

@@ -71,12 +71,12 @@ type shifted struct{ slot, row, size int }
 type loopOp struct {
 	kind     opKind
 	full     bool // the result, or for reductions the operand, is Full
-	dst, a   int32
-	b, c     int32
+	dst, a   int
+	b, c     int
 	vec      cpu.Vec
 	rows     cpu.Rows
 	convert  cpu.Vec // from the accumulator, or nil if the result is the accumulator
-	acc      int32
+	acc      int
 	identity unsafe.Pointer
 	fill     func(dst, src unsafe.Pointer, n int)
 	source   *lower.Source
@@ -240,24 +240,24 @@ func (j *loopJob) unit(p slots, row, rows, col, cols int) {
 		case opVector:
 			var b, c unsafe.Pointer
 			if op.b >= 0 {
-				b = p.at(int(op.b))
+				b = p.at(op.b)
 			}
 			if op.c >= 0 {
-				c = p.at(int(op.c))
+				c = p.at(op.c)
 			}
-			op.vec(p.at(int(op.dst)), p.at(int(op.a)), b, c, n)
+			op.vec(p.at(op.dst), p.at(op.a), b, c, n)
 		case opRows:
-			op.rows(p.at(int(op.dst)), p.at(int(op.a)), rows, cols)
+			op.rows(p.at(op.dst), p.at(op.a), rows, cols)
 		case opReduce:
-			op.fill(p.at(int(op.acc)), op.identity, rows)
-			op.rows(p.at(int(op.acc)), p.at(int(op.a)), rows, cols)
+			op.fill(p.at(op.acc), op.identity, rows)
+			op.rows(p.at(op.acc), p.at(op.a), rows, cols)
 			if op.convert != nil {
-				op.convert(p.at(int(op.dst)), p.at(int(op.acc)), nil, nil, rows)
+				op.convert(p.at(op.dst), p.at(op.acc), nil, nil, rows)
 			}
 		case opColumns:
-			op.rows(unsafe.Add(p.at(int(op.acc)), col*op.size), p.at(int(op.a)), rows, cols)
+			op.rows(unsafe.Add(p.at(op.acc), col*op.size), p.at(op.a), rows, cols)
 		case opTotal:
-			op.rows(p.at(int(op.acc)), p.at(int(op.a)), 1, n)
+			op.rows(p.at(op.acc), p.at(op.a), 1, n)
 		case opRun:
 			if len(op.away) > 1 && !alike(p, op.away) {
 				op.plain.Call(p, n)
@@ -265,7 +265,7 @@ func (j *loopJob) unit(p slots, row, rows, col, cols int) {
 			}
 			op.run.Call(p, n)
 		case opGather:
-			j.gather(op, p.at(int(op.dst)), row, rows)
+			j.gather(op, p.at(op.dst), row, rows)
 		}
 	}
 }

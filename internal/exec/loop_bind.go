@@ -112,7 +112,7 @@ func (j *loopJob) bindSources() {
 				n = unit
 			}
 			j.fixed = append(j.fixed, fixed{slot: i, offset: j.block(n, size)})
-			j.ops = append(j.ops, loopOp{kind: opGather, full: s.Pattern == lower.Strided, dst: int32(i), source: s, size: size})
+			j.ops = append(j.ops, loopOp{kind: opGather, full: s.Pattern == lower.Strided, dst: i, source: s, size: size})
 		}
 	}
 }
@@ -128,7 +128,7 @@ func filled(s *lower.Source, n int) unsafe.Pointer {
 func (j *loopJob) bindInstr(i int) {
 	in := &j.loop.Instrs[i]
 	from, to := cpu.DType(in.From), cpu.DType(in.DType)
-	op := loopOp{dst: int32(j.result(i)), a: int32(in.Args[0]), b: int32(in.Args[1]), c: int32(in.Args[2])}
+	op := loopOp{dst: j.result(i), a: in.Args[0], b: in.Args[1], c: in.Args[2]}
 	op.full = in.Extent == lower.Full
 	switch in.Code {
 	case lower.Apply:
@@ -142,15 +142,15 @@ func (j *loopJob) bindInstr(i int) {
 		op.kind, op.rows, op.acc = opReduce, cpu.RowReduction(cpu.Reduce(in.Reduce), from), op.dst
 		op.identity, op.fill = identity(in.Reduce, acc), cpu.Fill(acc)
 		if acc != to {
-			op.convert, op.acc = cpu.Convert(acc, to), int32(j.slots)
+			op.convert, op.acc = cpu.Convert(acc, to), j.slots
 			j.fixed = append(j.fixed, fixed{slot: j.slots, offset: j.block(j.unitRows, 8)})
 			j.slots++
 		}
 	case lower.ReduceGroups:
 		c := j.newColumns(in)
-		op.kind, op.rows, op.acc, op.size = opColumns, c.combine, int32(c.slot), from.Size()
+		op.kind, op.rows, op.acc, op.size = opColumns, c.combine, c.slot, from.Size()
 	case lower.ReduceTotal:
-		op.kind, op.rows, op.acc = opTotal, cpu.RowReduction(cpu.Reduce(in.Reduce), from), int32(j.newTotal(in).slot)
+		op.kind, op.rows, op.acc = opTotal, cpu.RowReduction(cpu.Reduce(in.Reduce), from), j.newTotal(in).slot
 		op.full = j.fullOperand(in.Args[0])
 	}
 	j.follow(i)
