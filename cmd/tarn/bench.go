@@ -25,6 +25,7 @@ type benchCommand struct {
 	Peers     string   `xor:"mode,form" placeholder:"PYTHON" help:"Compare with the engines that a Python interpreter has; internal/bench/peers/setup.sh in the source makes an environment with them."`
 	Level     string   `placeholder:"LEVEL" help:"Measure with the kernels of another level, as TARN_CPU chooses, and hold --peers to its instructions: avx2 on processors with AVX-512."`
 	Out       string   `default:"runs/bench" placeholder:"DIR" help:"Folder of the report of --peers (runs/bench)."`
+	precisionFlag
 	engineFlags
 
 	level cpu.Level // of Level
@@ -53,7 +54,7 @@ func (c *benchCommand) Validate() error {
 
 // Run measures.
 func (c *benchCommand) Run(env *environment) error {
-	options := bench.Options{Threads: c.Threads, Engine: c.Engine, JSON: c.JSON, Here: c.Here, Level: c.Level}
+	options := bench.Options{Threads: c.Threads, Engine: c.Engine, JSON: c.JSON, Here: c.Here, Level: c.Level, Precision: c.Precision}
 	if c.Level != "" {
 		defer cpu.Force(cpu.Current())
 		if err := cpu.Force(c.level); err != nil {
@@ -68,7 +69,7 @@ func (c *benchCommand) Run(env *environment) error {
 	case c.Profile != "":
 		return c.profile(env, options)
 	case c.Once:
-		return bench.Once(env.ctx, env.stdout, c.Threads, c.Workloads...)
+		return bench.Once(env.ctx, env.stdout, options, c.Workloads...)
 	case c.Peers != "":
 		return bench.Compare(env.ctx, env.stdout, options, c.Peers, c.Out, c.Workloads...)
 	}

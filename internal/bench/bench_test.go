@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-49005b45/tarn"
 )
 
 // TestMain lets this binary act as the processes that a measurement starts.
@@ -53,7 +55,7 @@ func TestWorkloads(t *testing.T) {
 			continue // as the smaller ones, and slow on plain Go
 		}
 		t.Run(load.Name, func(t *testing.T) {
-			b, err := load.start()
+			b, err := load.start(tarn.PrecisionF32)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +94,7 @@ func TestWorkloads(t *testing.T) {
 
 func TestOnce(t *testing.T) {
 	var b strings.Builder
-	if err := Once(t.Context(), &b, runtime.GOMAXPROCS(0), "linreg", "lbfgs", "gemm-64"); err != nil {
+	if err := Once(t.Context(), &b, Options{Threads: runtime.GOMAXPROCS(0)}, "linreg", "lbfgs", "gemm-64"); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.String(); !strings.HasPrefix(got, "linreg: loss ") || !strings.Contains(got, " iterations, ") || !strings.HasSuffix(got, "\ngemm-64: done\n") {

@@ -117,7 +117,7 @@ func (o Options) program(name string) (*tarn.Program, []*tarn.Tensor, error) {
 	if j.trace == nil {
 		return nil, nil, fmt.Errorf("bench: %s is a search, which runs its program many times; choose a workload that is a single program, such as hvp", name)
 	}
-	p, err := j.trace()
+	p, err := j.trace(newGraph(o.Precision))
 	if err != nil {
 		return nil, nil, fmt.Errorf("bench: %s: %w", name, err)
 	}

@@ -14,7 +14,7 @@ import (
 func BenchmarkOps(b *testing.B) {
 	for _, load := range ops {
 		b.Run(load.Name, func(b *testing.B) {
-			begun, err := load.start()
+			begun, err := load.start(tarn.PrecisionF32)
 			if err == nil {
 				err = begun.first()
 			}
@@ -46,7 +46,7 @@ func BenchmarkKFAC(b *testing.B) {
 	load := workload{make: func(r *tarn.Random) (job, error) {
 		return training(newResNet(3, 16, 32, 64), opt, normal(r, 32, 32, 32, 3), classes(r, 10, 32))
 	}}
-	begun, err := load.start()
+	begun, err := load.start(tarn.PrecisionF32)
 	if err == nil {
 		err = begun.first()
 	}
@@ -87,7 +87,7 @@ func BenchmarkLBFGS(b *testing.B) {
 			load := workload{make: func(r *tarn.Random) (job, error) {
 				return training(mlp(784, 512, 512, 10), c.opt, normal(r, 128, 784), classes(r, 10, 128))
 			}}
-			begun, err := load.start()
+			begun, err := load.start(tarn.PrecisionF32)
 			if err == nil {
 				err = begun.first()
 			}

@@ -27,6 +27,7 @@ type peer struct {
 	program string
 	mode    string
 	only    map[string]string // if not nil: the workloads that it has, and their names in the program
+	bf16    bool              // products have operands of bfloat16
 }
 
 // peers lists, for every engine, each way that is the fastest on some workload.
@@ -34,6 +35,8 @@ var peers = []peer{
 	{name: "PyTorch eager", modules: []string{"torch"}, program: "torch_bench.py", mode: "eager"},
 	{name: "torch.compile", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile", only: wholes()},
 	{name: "torch.compile, whole step", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile-step", only: trainingOnly()},
+	{name: "PyTorch eager, bf16", modules: []string{"torch"}, program: "torch_bench.py", mode: "eager", bf16: true, only: multiplying()},
+	{name: "torch.compile, bf16", modules: []string{"torch"}, program: "torch_bench.py", mode: "compile", bf16: true, only: multiplying()},
 	{name: "JAX", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile", only: wholes()},
 	{name: "JAX, loop inside", modules: []string{"jax", "optax"}, program: "jax_bench.py", mode: "compile",
 		only: map[string]string{"linreg": "linreg-loop", "mlp-small": "mlp-small-scan"}},
@@ -44,6 +47,15 @@ var peers = []peer{
 func wholes() map[string]string {
 	only := map[string]string{}
 	for _, load := range workloads {
+		only[load.Name] = load.Name
+	}
+	return only
+}
+
+// multiplying are the trainings whose time is that of products, which are measured with operands of bfloat16 too.
+func multiplying() map[string]string {
+	only := map[string]string{}
+	for _, load := range slices.Concat(mlps[1:], images, gpts, recurrents) {
 		only[load.Name] = load.Name
 	}
 	return only
@@ -142,6 +154,9 @@ func (p *python) measure(ctx context.Context, peer peer, workload string, thread
 	name := filepath.Join(p.dir, "result.json")
 	cmd := exec.CommandContext(limited, p.interpreter, filepath.Join(p.dir, "peers", peer.program),
 		"--workload", own, "--threads", strconv.Itoa(threads), "--mode", peer.mode, "--json", name)
+	if peer.bf16 {
+		cmd.Args = append(cmd.Args, "--bf16")
+	}
 	cmd.Env = append(cmd.Environ(), p.environment...)
 	cmd.WaitDelay = time.Second
 	if _, err := cmd.Output(); err != nil {

@@ -39,7 +39,7 @@ func TestPlainKernels(t *testing.T) {
 			case j.trace == nil:
 				_, err = j.compile()
 			default:
-				_, err = j.trace()
+				_, err = j.trace(tarn.NewGraph())
 			}
 			if err != nil {
 				t.Fatalf("%s: %v", w.Name, err)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/file"
 )
 
@@ -37,7 +38,10 @@ type engineResult struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-const tarnEngine = "Tarn"
+const (
+	tarnEngine = "Tarn"
+	tarnBF16   = "Tarn, bf16" // with products of bfloat16 operands
+)
 
 // Compare measures the named workloads by Tarn and, workload by workload, by all the peers that the Python
 // interpreter has. It writes the report to peers-tN.md, peers-tN.json and, as
@@ -79,7 +83,7 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 }
 
 func newReport(threads int, p *python) *report {
-	r := &report{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), Versions: ownVersions(), Threads: threads, Engines: []string{tarnEngine}}
+	r := &report{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), Versions: ownVersions(), Threads: threads, Engines: []string{tarnEngine, tarnBF16}}
 	maps.Copy(r.Versions, p.versions)
 	for _, peer := range p.peers {
 		r.Engines = append(r.Engines, peer.name)
@@ -95,6 +99,16 @@ func (r *report) compare(ctx context.Context, w io.Writer, o Options, p *python,
 	}
 	r.Results = append(r.Results, engineResult{Engine: tarnEngine, Workload: load.Name, Result: &own})
 	fmt.Fprintf(w, "%s: %s %s", load.Name, tarnEngine, duration(own.MedianUS))
+	if multiplying()[load.Name] != "" {
+		short := o
+		short.Precision = tarn.PrecisionBF16
+		own, err := short.measure(ctx, load)
+		if err != nil {
+			return err
+		}
+		r.Results = append(r.Results, engineResult{Engine: tarnBF16, Workload: load.Name, Result: &own})
+		fmt.Fprintf(w, ", %s %s", tarnBF16, duration(own.MedianUS))
+	}
 	for _, peer := range p.peers {
 		result, err := p.measure(ctx, peer, load.Name, o.threads())
 		if ctx.Err() != nil {

@@ -32,12 +32,14 @@ func Self(ctx context.Context, arguments ...string) (*exec.Cmd, error) {
 
 // Options says how to run workloads. The zero value measures each in a process of its own, on all processors.
 type Options struct {
-	Threads int     // goroutines that run at the same time; 0 means all processors
-	Engine  string  // the engine that this process uses and those that it starts shall use, for tarn.OpenEngine; empty for the usual one
-	JSON    bool    // write JSON lines instead of a table
-	Here    bool    // measure in this process, one workload after the other, as for a profiler
-	Level   string  // of the kernels, for processes and peers; empty means the usual one. This process must be at it already
-	Command Command // how to start a process; nil means Self
+	Threads int    // goroutines that run at the same time; 0 means all processors
+	Engine  string // the engine that this process uses and those that it starts shall use, for tarn.OpenEngine; empty for the usual one
+	JSON    bool   // write JSON lines instead of a table
+	Here    bool   // measure in this process, one workload after the other, as for a profiler
+	// Precision is that of products.
+	Precision tarn.Precision
+	Level     string  // of the kernels, for processes and peers; empty means the usual one. This process must be at it already
+	Command   Command // how to start a process; nil means Self
 }
 
 func (o Options) threads() int {
@@ -86,7 +88,7 @@ func (o Options) measure(ctx context.Context, load workload) (r Result, err erro
 		r, err = o.measureProcesses(ctx, load)
 	case o.Here:
 		runtime.GOMAXPROCS(o.threads())
-		r, err = load.measure(ctx)
+		r, err = load.measure(ctx, o.Precision)
 	default:
 		r, err = o.measureElsewhere(ctx, load)
 	}
@@ -109,7 +111,14 @@ type begun struct {
 	counts counts       // of the last step, if it was a search
 }
 
-func (load workload) start() (*begun, error) {
+// newGraph returns a graph with products of a precision.
+func newGraph(p tarn.Precision) *tarn.Graph {
+	g := tarn.NewGraph()
+	g.SetPrecision(p)
+	return g
+}
+
+func (load workload) start(p tarn.Precision) (*begun, error) {
 	job, err := load.make(tarn.NewRandom(0, "bench/"+load.Name))
 	if err != nil {
 		return nil, err
@@ -135,7 +144,7 @@ func (load workload) start() (*begun, error) {
 	}
 	b.first = func() (err error) {
 		if job.trace != nil {
-			program, err = job.trace()
+			program, err = job.trace(newGraph(p))
 		} else {
 			search, err = job.compile()
 		}
@@ -150,8 +159,8 @@ func (load workload) start() (*begun, error) {
 	return b, nil
 }
 
-func (load workload) measure(ctx context.Context) (Result, error) {
-	b, err := load.start()
+func (load workload) measure(ctx context.Context, p tarn.Precision) (Result, error) {
+	b, err := load.start(p)
 	if err != nil {
 		return Result{}, err
 	}
@@ -175,6 +184,9 @@ func (o Options) command(ctx context.Context, arguments ...string) (*exec.Cmd, e
 	arguments = append(arguments, "--threads", strconv.Itoa(o.threads()))
 	if o.Level != "" {
 		arguments = append(arguments, "--level", o.Level)
+	}
+	if o.Precision != tarn.PrecisionF32 {
+		arguments = append(arguments, "--precision", o.Precision.String())
 	}
 	if o.Engine != "" {
 		arguments = append(arguments, "--engine", o.Engine)
@@ -238,16 +250,16 @@ func (o Options) measureProcesses(ctx context.Context, load workload) (Result, e
 }
 
 // Once takes the first step of each named workload and writes its loss; for a search, what it took; otherwise that it is done.
-func Once(ctx context.Context, w io.Writer, threads int, names ...string) error {
+func Once(ctx context.Context, w io.Writer, o Options, names ...string) error {
 	list, err := find(names...)
 	if err != nil {
 		return err
 	}
-	if threads > 0 {
-		runtime.GOMAXPROCS(threads)
+	if o.Threads > 0 {
+		runtime.GOMAXPROCS(o.Threads)
 	}
 	for _, load := range list {
-		b, err := load.start()
+		b, err := load.start(o.Precision)
 		if err == nil {
 			err = b.first()
 		}

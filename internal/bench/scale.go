@@ -36,7 +36,7 @@ func Models(ctx context.Context, o Options) ([]Model, error) {
 		return nil, err
 	}
 	runtime.GOMAXPROCS(o.threads())
-	p, err := j.trace()
+	p, err := j.trace(tarn.NewGraph())
 	if err != nil {
 		return nil, err
 	}

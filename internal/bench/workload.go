@@ -22,8 +22,8 @@ type workload struct {
 
 // job is a workload with its data and fresh weights.
 type job struct {
-	// trace builds and compiles the program, a run of which is a step.
-	trace  func() (*tarn.Program, error)
+	// trace builds the program in an empty graph and compiles it. A run of it is a step.
+	trace  func(g *tarn.Graph) (*tarn.Program, error)
 	inputs []*tarn.Tensor
 
 	// compile, if trace is nil, makes a step that is a whole search and returns what it took.

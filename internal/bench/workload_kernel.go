@@ -68,8 +68,7 @@ var softmaxCrossEntropy = workload{
 
 // kernel is the job of computing f of the inputs.
 func kernel(f func(in []*tarn.Value) []*tarn.Value, inputs ...*tarn.Tensor) job {
-	return job{inputs: inputs, trace: func() (*tarn.Program, error) {
-		g := tarn.NewGraph()
+	return job{inputs: inputs, trace: func(g *tarn.Graph) (*tarn.Program, error) {
 		var in []*tarn.Value
 		for i, t := range inputs {
 			in = append(in, input(g, fmt.Sprintf("in%d", i), t))

@@ -18,8 +18,7 @@ var linreg = workload{
 		theta := tarn.NewParam(tarn.F32, nil, 1, 1)
 		theta.Tensor().SetFloat(0, 0.5)
 		xs, ys := normal(r, 100, 1), normal(r, 100, 1)
-		return job{inputs: []*tarn.Tensor{xs, ys}, trace: func() (*tarn.Program, error) {
-			g := tarn.NewGraph()
+		return job{inputs: []*tarn.Tensor{xs, ys}, trace: func(g *tarn.Graph) (*tarn.Program, error) {
 			x, y := input(g, "x", xs), input(g, "y", ys)
 			loss := x.MatMul(theta).ReLU().Sub(y).Square().Mean()
 			d := tarn.Grad(loss, theta)[0]
@@ -68,8 +67,7 @@ func training(model nn.Layer, opt optim.Optimizer, xs, ys *tarn.Tensor) (job, er
 	if err != nil {
 		return job{}, err
 	}
-	return job{inputs: []*tarn.Tensor{xs, ys}, trace: func() (*tarn.Program, error) {
-		g := tarn.NewGraph()
+	return job{inputs: []*tarn.Tensor{xs, ys}, trace: func(g *tarn.Graph) (*tarn.Program, error) {
 		x, y := input(g, "x", xs), input(g, "y", ys)
 		loss := nn.CrossEntropy(model.Forward(x), y)
 		updates, err := opt.Update(loss, params)
@@ -175,8 +173,7 @@ var hvp = workload{
 		for _, p := range params {
 			inputs = append(inputs, normal(r, p.Shape()...))
 		}
-		return job{inputs: inputs, trace: func() (*tarn.Program, error) {
-			g := tarn.NewGraph()
+		return job{inputs: inputs, trace: func(g *tarn.Graph) (*tarn.Program, error) {
 			x, y := input(g, "x", inputs[0]), input(g, "y", inputs[1])
 			loss := nn.CrossEntropy(model.Forward(x), y)
 			var vectors []*tarn.Value

@@ -88,8 +88,7 @@ func drawing(name string, f func(g *tarn.Graph) *tarn.Value) workload {
 		Name:  "op-" + name,
 		About: "128 x 1024 random numbers",
 		make: func(*tarn.Random) (job, error) {
-			return job{trace: func() (*tarn.Program, error) {
-				g := tarn.NewGraph()
+			return job{trace: func(g *tarn.Graph) (*tarn.Program, error) {
 				return tarn.Compile(g, tarn.Outputs{"out": f(g)})
 			}}, nil
 		},
