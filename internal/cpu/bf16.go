@@ -21,10 +21,9 @@ type BF16Unit uint8
 const (
 	NoBF16   BF16Unit = iota // those for float32, which get rounded numbers
 	DotBF16                  // VDPBF16PS of AVX-512, which adds two products to each lane
-	TileBF16                 // TDPBF16PS of AMX, which multiplies tiles of 16 by 32 numbers
 )
 
-var unitNames = [...]string{NoBF16: "f32", DotBF16: "bf16", TileBF16: "amx"}
+var unitNames = [...]string{NoBF16: "f32", DotBF16: "bf16"}
 
 // String returns the name of the unit as the environment variable spells it.
 func (u BF16Unit) String() string { return unitNames[u] }

@@ -42,6 +42,12 @@ func fastRound(dst, src unsafe.Pointer, n int) bool {
 	return false
 }
 
+func packOneBF16(dst, src unsafe.Pointer, n int) { bf16PackOne((*byte)(dst), (*byte)(src), n) }
+
+func packTwoBF16(dst, low, high unsafe.Pointer, n int) {
+	bf16PackTwo((*byte)(dst), (*byte)(low), (*byte)(high), n)
+}
+
 func packRowsBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, n int) {
 	bf16PackRows((*byte)(dst), dstRow, (*byte)(src), srcRow, rows, n)
 }

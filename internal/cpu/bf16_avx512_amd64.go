@@ -222,6 +222,16 @@ func bf16PackPairs(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols 
 //go:noescape
 func bf16PackTurned(dst *byte, dstRow int, src *byte, srcRow int, rows int, n int)
 
+// bf16PackOne makes pairs of n numbers that follow each other, the last of an odd number with a zero.
+//
+//go:noescape
+func bf16PackOne(dst *byte, src *byte, n int)
+
+// bf16PackTwo makes pairs of the numbers of two rows of n.
+//
+//go:noescape
+func bf16PackTwo(dst *byte, low *byte, high *byte, n int)
+
 // bf16RoundAVX512 rounds n float32 numbers to bfloat16 ones; dst may be src.
 //
 //go:noescape

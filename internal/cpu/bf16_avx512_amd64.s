@@ -8766,6 +8766,107 @@ TEXT ·bf16PackTurned(SB), NOSPLIT, $0-48
 	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
+// func bf16PackOne(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F, SSE
+TEXT ·bf16PackOne(SB), NOSPLIT, $0-24
+	LDMXCSR mode_flush<>+0(SB)
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), DX
+	MOVQ    n+16(FP), BX
+	SUBQ    $+32, BX
+	JLT     tail
+
+loop:
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z0
+	LONG    $0x4877f262
+	WORD    $0xc072
+	VMOVUPS Z0, (AX)
+	ADDQ    $+128, DX
+	ADDQ    $+64, AX
+	SUBQ    $+32, BX
+	JGE     loop
+
+tail:
+	ADDQ      $+32, BX
+	JZ        done
+	MOVQ      BX, CX
+	MOVQ      $0x00000001, SI
+	SHLQ      CL, SI
+	DECQ      SI
+	KMOVW     SI, K1
+	SHRQ      $0x10, SI
+	KMOVW     SI, K2
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z 64(DX), K2, Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z0
+	LONG    $0x4877f262
+	WORD    $0xc072
+	INCQ    BX
+	SHRQ    $0x01, BX
+	MOVQ    BX, CX
+	MOVQ    $0x00000001, DX
+	SHLQ    CL, DX
+	DECQ    DX
+	KMOVW   DX, K1
+	VMOVUPS Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
+	RET
+
+// func bf16PackTwo(dst *byte, low *byte, high *byte, n int)
+// Requires: AVX, AVX512BW, AVX512F, SSE
+TEXT ·bf16PackTwo(SB), NOSPLIT, $0-32
+	LDMXCSR   mode_flush<>+0(SB)
+	MOVQ      dst+0(FP), AX
+	MOVQ      low+8(FP), DX
+	MOVQ      high+16(FP), BX
+	MOVQ      n+24(FP), CX
+	VMOVDQU64 bf16Order<>+0(SB), Z0
+	SUBQ      $+16, CX
+	JLT       tail
+
+loop:
+	VMOVUPS (DX), Z1
+	VMOVUPS (BX), Z2
+
+	// VCVTNE2PS2BF16 Z1, Z2, Z1
+	LONG    $0x486ff262
+	WORD    $0xc972
+	VPERMW  Z1, Z0, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $+64, DX
+	ADDQ    $+64, BX
+	ADDQ    $+64, AX
+	SUBQ    $+16, CX
+	JGE     loop
+
+tail:
+	ADDQ      $+16, CX
+	JZ        done
+	MOVQ      $0x00000001, SI
+	SHLQ      CL, SI
+	DECQ      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+
+	// VCVTNE2PS2BF16 Z1, Z2, Z1
+	LONG    $0x486ff262
+	WORD    $0xc972
+	VPERMW  Z1, Z0, Z1
+	VMOVUPS Z1, K1, (AX)
+
+done:
+	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
+	RET
+
 // func bf16RoundAVX512(dst *byte, src *byte, n int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·bf16RoundAVX512(SB), NOSPLIT, $0-24

@@ -3,7 +3,7 @@
 package cpu
 
 var bf16Dot = gemmKernels{
-	width: 16, rows: 14, wideRows: 6,
+	width: 16, rows: 14, panel: 2, wideRows: 6,
 	tile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{
 		1:  {1: gemm32BF16Tile1x1, gemm32BF16Tile1x2, gemm32BF16Tile1x3, gemm32BF16Tile1x4},
 		2:  {1: gemm32BF16Tile2x1, gemm32BF16Tile2x2, gemm32BF16Tile2x3, gemm32BF16Tile2x4},

@@ -68,6 +68,7 @@ type Conv struct {
 	depthwise  *depthwise // where each channel is its own group, else nil
 	rounded    [2]int     // elements of the operands that are copied with their numbers rounded, and where the copies begin in the shared scratch
 	roundedAt  [2]int
+	paired     *pairedConv // if the operands are packed as pairs of bfloat16 numbers
 }
 
 type convPhase uint8
@@ -101,7 +102,14 @@ const (
 
 // NewConv plans a convolution for the current level.
 func NewConv(spec ConvSpec) *Conv {
-	c := &Conv{ConvSpec: spec, kernels: kernelsFor(Current(), spec.Float64), size: 4, add: Function(scalar.Add, F32)}
+	if c := newPairedConv(spec); c != nil {
+		return c
+	}
+	return newConv(spec, kernelsFor(Current(), spec.Float64))
+}
+
+func newConv(spec ConvSpec, kernels *gemmKernels) *Conv {
+	c := &Conv{ConvSpec: spec, kernels: kernels, size: 4, add: Function(scalar.Add, F32)}
 	if spec.Float64 {
 		c.size, c.add = 8, Function(scalar.Add, F64)
 	}
@@ -319,8 +327,14 @@ func (c *Conv) Phases() int { return len(c.phases) }
 
 // Tasks returns the number of tasks of a phase. They may run in any order and at the same time.
 func (c *Conv) Tasks(phase int) int {
+	if c.paired != nil && phase > 0 {
+		return c.paired.Tasks(phase - 1 + c.paired.skip)
+	}
 	switch c.phases[phase] {
 	case convRound:
+		if c.paired != nil {
+			return c.paired.tasks[0] + c.paired.tasks[1]
+		}
 		return c.roundTasks()
 	case convPack:
 		return len(c.packTaps)
@@ -341,6 +355,14 @@ func (c *Conv) WorkerScratch() int { return c.worker }
 
 // Run does one task of a phase. a and b are the operands in the order of the kind's description.
 func (c *Conv) Run(phase, task int, a, b, out, shared, worker unsafe.Pointer) {
+	if p := c.paired; p != nil {
+		if phase == 0 {
+			p.pack(c, task, a, b, shared, worker)
+		} else {
+			p.Run(phase-1+p.skip, task, unsafe.Add(shared, p.at[0]), unsafe.Add(shared, p.at[1]), out, unsafe.Add(shared, p.at[2]), worker)
+		}
+		return
+	}
 	if c.rounded[0] > 0 {
 		if c.phases[phase] == convRound {
 			c.round(task, a, b, shared)

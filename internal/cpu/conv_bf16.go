@@ -1,6 +1,8 @@
 package cpu
 
-// Convolutions of bfloat16 numbers: the operands are copied first, with their numbers rounded.
+// Convolutions of bfloat16 numbers. Without a unit for these the operands are copied first, with their numbers rounded. With one they are packed first, as
+// pairs, and what is left is a convolution of pairs: of half as many channels, or for the gradient with respect to the kernel, which sums over places, of half
+// as many places along the last axis.
 
 import "unsafe"
 
@@ -34,6 +36,176 @@ func (c *Conv) round(task int, a, b, shared unsafe.Pointer) {
 		first, end := n*task/tasks, n*(task+1)/tasks
 		if first < end {
 			RoundBF16(unsafe.Add(shared, c.roundedAt[i]+first*c.size), unsafe.Add(from, first*c.size), end-first)
+		}
+	}
+}
+
+// pairedConv is the convolution of pairs, on packed operands.
+type pairedConv struct {
+	*Conv
+	skip  int    // phases of it that packing has done
+	tasks [2]int // that pack each operand
+	at    [3]int // places in the shared scratch: the packed operands, and what the convolution itself needs
+	rows  [2]int // what the tasks of an operand share
+	zeros unsafe.Pointer
+}
+
+// newPairedConv plans the convolution of pairs, or returns nil if it is none of bfloat16 numbers, there is no unit for these, or groups are
+// so small that the unit has next to nothing to sum over, as where each channel is its own.
+func newPairedConv(spec ConvSpec) *Conv {
+	outs := spec.Out / max(spec.Groups, 1)
+	if !spec.BF16 || CurrentBF16() == NoBF16 || (&Conv{ConvSpec: spec}).empty() || spec.In <= 2 && outs <= 2 && spec.Groups > 1 {
+		return nil
+	}
+	p := &pairedConv{}
+	inner := spec
+	inner.BF16 = false
+	pixels, places := spec.Batch*spec.Space[0]*spec.Space[1]*spec.Space[2], spec.Batch*spec.Places[0]*spec.Places[1]*spec.Places[2]
+	taps := spec.Window[0] * spec.Window[1] * spec.Window[2]
+	var bytes [2]int
+	switch spec.Kind {
+	case ConvOutput:
+		inner.In = (spec.In + 1) / 2
+		bytes = [2]int{pixels * inner.In * spec.Groups * 4, taps * inner.In * spec.Out * 4}
+		p.rows = [2]int{pixels, taps}
+	case ConvInput:
+		inner.Out = (outs + 1) / 2 * spec.Groups
+		bytes = [2]int{places * inner.Out * 4, taps * inner.Out * spec.In * 4}
+		p.rows = [2]int{places, taps}
+		p.skip = 1
+	case ConvKernel:
+		inner.Places[2] = (spec.Places[2] + 1) / 2
+		inner.Stride[2] = 2 * spec.Stride[2]
+		inner.Before[2] = 0
+		inner.Space[2] = (inner.Places[2]-1)*inner.Stride[2] + (spec.Window[2]-1)*spec.Dilation[2] + 1
+		lines := spec.Batch * spec.Space[0] * spec.Space[1]
+		bytes = [2]int{lines * inner.Space[2] * spec.In * spec.Groups * 4, places / spec.Places[2] * inner.Places[2] * spec.Out * 4}
+		p.rows = [2]int{lines, places / spec.Places[2]}
+	}
+	p.Conv = newConv(inner, &bf16Dot)
+	if spec.Kind == ConvInput {
+		p.rows[1] = len(p.packTaps) // those that meet anything
+	}
+	c := &Conv{ConvSpec: spec, size: 4, paired: p, worker: max(p.worker, 16*16*4)}
+	for i, n := range bytes {
+		p.at[i] = c.shared
+		c.shared += align(n)
+		p.tasks[i] = min(max(2*n/packTask, 1), packTasks, p.rows[i])
+	}
+	p.at[2] = c.shared
+	c.shared += p.Conv.shared
+	if spec.Kind == ConvInput {
+		p.at[2], c.shared = p.at[1], p.at[2] // the packed kernel is what it needs
+	}
+	c.phases = append([]convPhase{convRound}, p.phases[p.skip:]...)
+	zeros := make([]float32, max(spec.In*spec.Groups, spec.Out))
+	p.zeros = unsafe.Pointer(unsafe.SliceData(zeros))
+	return c
+}
+
+// pack packs a part of an operand of the convolution c.
+func (p *pairedConv) pack(c *Conv, task int, a, b, shared, worker unsafe.Pointer) {
+	o, from := 0, a
+	if task >= p.tasks[0] {
+		o, from, task = 1, b, task-p.tasks[0]
+	}
+	to := unsafe.Add(shared, p.at[o])
+	first, end := p.rows[o]*task/p.tasks[o], p.rows[o]*(task+1)/p.tasks[o]
+	switch {
+	case o == 0 && c.Kind == ConvKernel:
+		p.packShifted(c, first, end, from, to)
+	case o == 0:
+		channels := c.In
+		if c.Kind == ConvInput {
+			channels = c.Out / c.Groups
+		}
+		packPixels(first, end, channels, c.Groups, from, to)
+	case c.Kind == ConvOutput:
+		packPlanes(first, end, c.In, c.Out, from, to, p.zeros)
+	case c.Kind == ConvInput:
+		for i := first; i < end; i++ {
+			p.packTap(c, i, from, to, worker)
+		}
+	default:
+		packPlanes(first, end, c.Places[2], c.Out, from, to, p.zeros)
+	}
+}
+
+// packPixels packs pixels, of which each has a number of channels for each group.
+func packPixels(first, end, channels, groups int, from, to unsafe.Pointer) {
+	if channels%2 == 0 {
+		n := channels * groups
+		packOneBF16(unsafe.Add(to, first*n*2), unsafe.Add(from, first*n*4), (end-first)*n)
+		return
+	}
+	for i := first * groups; i < end*groups; i++ {
+		packOneBF16(unsafe.Add(to, i*(channels+1)/2*4), unsafe.Add(from, i*channels*4), channels)
+	}
+}
+
+// packPlanes packs planes of rows of n numbers, pairing rows 0 and 1, 2 and 3, and so on of each.
+func packPlanes(first, end, rows, n int, from, to, zeros unsafe.Pointer) {
+	for i := first; i < end; i++ {
+		src, dst := unsafe.Add(from, i*rows*n*4), unsafe.Add(to, i*((rows+1)/2)*n*4)
+		if n%16 == 0 {
+			for j := 0; j < n; j += 32 {
+				packPairsBF16(unsafe.Add(dst, j*4), n*4, unsafe.Add(src, j*4), n*4, rows, min(32, n-j))
+			}
+			continue
+		}
+		for r := 0; r < rows; r += 2 {
+			low := unsafe.Add(src, r*n*4)
+			high := zeros
+			if r+1 < rows {
+				high = unsafe.Add(low, n*4)
+			}
+			packTwoBF16(unsafe.Add(dst, r/2*n*4), low, high, n)
+		}
+	}
+}
+
+// packTap packs tap i of the kernel, in the order of the convolution's parts: pairs of the channels of y of a group, by channels of x.
+func (p *pairedConv) packTap(c *Conv, i int, from, to, worker unsafe.Pointer) {
+	outs, half, all := c.Out/c.Groups, p.Out/p.Groups, c.In*c.Groups
+	src := unsafe.Add(from, p.packTaps[i]*c.In*c.Out*4)
+	dst := unsafe.Add(to, i*half*all*4)
+	for g := range c.Groups {
+		for r := 0; r < c.In; r += 16 {
+			for k := 0; k < outs; k += 32 {
+				rows, n := min(16, c.In-r), min(32, outs-k)
+				packTurnedBF16(worker, 64, unsafe.Add(src, (r*c.Out+g*outs+k)*4), c.Out*4, rows, n)
+				for q := range (n + 1) / 2 {
+					at := unsafe.Add(dst, ((k/2+q)*all+g*c.In+r)*4)
+					copy(unsafe.Slice((*byte)(at), rows*4), unsafe.Slice((*byte)(unsafe.Add(worker, q*64)), rows*4))
+				}
+			}
+		}
+	}
+}
+
+// packShifted packs lines of x, of which every place is paired with the one that the next place of y meets; what lies beyond the line is 0.
+func (p *pairedConv) packShifted(c *Conv, first, end int, from, to unsafe.Pointer) {
+	n, length, step := c.In*c.Groups, c.Space[2], c.Stride[2]
+	width := p.Space[2]
+	for i := first; i < end; i++ {
+		src, dst := unsafe.Add(from, i*length*n*4), unsafe.Add(to, i*width*n*4)
+		for q := 0; q < width; {
+			low, high := q-c.Before[2], q-c.Before[2]+step
+			if low >= 0 && high < length {
+				count := min(length-high, width-q)
+				packTwoBF16(unsafe.Add(dst, q*n*4), unsafe.Add(src, low*n*4), unsafe.Add(src, high*n*4), count*n)
+				q += count
+				continue
+			}
+			l, h := p.zeros, p.zeros
+			if low >= 0 && low < length {
+				l = unsafe.Add(src, low*n*4)
+			}
+			if high >= 0 && high < length {
+				h = unsafe.Add(src, high*n*4)
+			}
+			packTwoBF16(unsafe.Add(dst, q*n*4), l, h, n)
+			q++
 		}
 	}
 }

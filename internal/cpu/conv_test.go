@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/alloctest"
+	"github.com/seed-49005b45/tarn/internal/half"
 )
 
 // convShape makes a spec with its number of places worked out.
@@ -112,6 +113,9 @@ func checkConv[T float32 | float64](t *testing.T, s ConvSpec, memory func(bytes 
 		for k := range v {
 			v[k] = T(r.Float64()*2 - 1)
 			arrays[i][k] = float64(v[k])
+			if s.BF16 {
+				arrays[i][k] = float64(half.RoundBF16(float32(v[k])))
+			}
 		}
 	}
 	ai, bi, oi := s.roles()
@@ -140,6 +144,25 @@ func checkConv[T float32 | float64](t *testing.T, s ConvSpec, memory func(bytes 
 		}
 		first = bits
 	}
+}
+
+// TestConvBF16 convolves numbers rounded to bfloat16.
+func TestConvBF16(t *testing.T) {
+	atEachUnit(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 8))
+		for range 150 {
+			s := randomConv(r)
+			s.Float64, s.BF16 = false, true
+			checkConv[float32](t, s, aligned)
+		}
+		for i := range convLayers {
+			for kind := range ConvKernel + 1 {
+				s := convLayer(i, kind, 1)
+				s.BF16 = true
+				checkConv[float32](t, s, aligned)
+			}
+		}
+	})
 }
 
 func TestConv(t *testing.T) {
