@@ -19,8 +19,8 @@ type BF16Unit uint8
 
 // The units.
 const (
-	NoBF16   BF16Unit = iota // those for float32, which get rounded numbers
-	DotBF16                  // VDPBF16PS of AVX-512, which adds two products to each lane
+	NoBF16  BF16Unit = iota // those for float32, which get rounded numbers
+	DotBF16                 // VDPBF16PS of AVX-512, which adds two products to each lane
 )
 
 var unitNames = [...]string{NoBF16: "f32", DotBF16: "bf16"}
