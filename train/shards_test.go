@@ -486,6 +486,7 @@ func TestShardsDiffer(t *testing.T) {
 		"the number of shards":        func(l *train.Loop) error { l.Shards.N = 16; return nil },
 		"the optimizer":               func(l *train.Loop) error { l.Optimizer = optim.NewAdamW(2e-2); return nil },
 		"the metrics":                 func(l *train.Loop) error { l.Metrics = nil; return nil },
+		"what is watched":             func(l *train.Loop) error { l.Watch = nil; return nil },
 		"the checksum of the weights": func(l *train.Loop) error { return tarn.Init(l.Model, 9) },
 		"the training set": func(l *train.Loop) error {
 			l.Train = must(pictures(43)().Slice(5, 34))
