@@ -141,7 +141,7 @@ func slowExchange(v *view) *watch.Verdict {
 	}
 	w := verdict(fmt.Sprintf("the %d ranks spend %.0f %% of each step on summing gradients and updating, and %.0f %% on computing: take larger batches, fewer ranks, or a faster network", len(t.compute), 100*share, 100*median(t.compute)/step),
 		fmt.Sprintf("seconds of a step: %.3g computing, %.3g exchanging and updating", median(t.compute), median(t.exchange)), nil,
-		"take a larger batch, with the learning rate that suits it", "start fewer ranks, with more threads each", "see that MPI uses the fast network of the hosts (docs/cluster.md)")
+		"take a larger batch, with the learning rate that suits it", "start fewer ranks, with more threads each, and no more on a host than it has cores for", "see that MPI uses the fast network of the hosts (docs/cluster.md)")
 	w.Severity = Warning
 	return w
 }
