@@ -18,6 +18,7 @@ type Graph struct {
 	consts  map[string]*Value // scalar constants by dtype and value
 	step    *Value
 	draws   *Value // what random ops use instead, or nil
+	shared  shared
 	seed    uint64
 	randoms uint64 // random ops so far: the second key of their numbers
 	gradOf  *Value // the forward value whose gradient rule is running, or nil

@@ -28,6 +28,23 @@ func standardized(x *tarn.Value, eps float64, axes []int) (y, mean, variance, r 
 	return y, mean, variance, r
 }
 
+// synchronized is standardized over the axes and all shards of the batch, of which x is one. N is the number of numbers of a channel in all shards, an F64 scalar.
+func synchronized(x *tarn.Value, eps float64, axes []int) (y, mean, variance, r, n *tarn.Value) {
+	n = x.Graph().Num(tarn.F64, float64(x.Size()/max(x.Dim(-1), 1))).SumShards()
+	average := func(v *tarn.Value) *tarn.Value {
+		return v.Cast(tarn.F64).Sum(axes...).SumShards().Div(n).Cast(v.DType())
+	}
+	mean = average(x)
+	c := x.Sub(mean.Unsqueeze(axes...))
+	variance = average(c.Square())
+	r = variance.AddNum(eps).Rsqrt().Unsqueeze(axes...)
+	y = c.Mul(r)
+	y = tarn.WithGradient(y, []*tarn.Value{x}, func(dy *tarn.Value) []*tarn.Value {
+		return []*tarn.Value{dy.Sub(average(dy).Unsqueeze(axes...)).Sub(y.Mul(average(dy.Mul(y)).Unsqueeze(axes...))).Mul(r)}
+	})
+	return y, mean, variance, r, n
+}
+
 // roughMean is near the mean of x over the axes: within four standard deviations, for it is the mean of a sixteenth of the numbers at
 // least. (The mean of m of n numbers is within sqrt((n-m)/m) standard deviations of that of all, whichever they are: Cauchy and
 // Schwarz.) So c^2 is at most 17 variances on average, and the difference of squares keeps all but four bits. Where all axes but the
@@ -89,6 +106,10 @@ type BatchNorm struct {
 	// Momentum is the share of a batch in the running statistics: new = (1-Momentum)*old + Momentum*batch. A negative number makes
 	// them the plain average of all batches, which PyTorch calls momentum=None.
 	Momentum float64
+	// Synchronized makes a training over shards (see train.Shards) normalize by the statistics of the whole batch instead of those of a shard. Each such layer
+	// then makes all shards wait for each other twice in the forward and twice in the backward pass, and a rank computes its shards at the same time, each
+	// with memory of its own. Equal to torch.nn.SyncBatchNorm. Without shards it changes nothing.
+	Synchronized bool
 
 	wrong mistake
 }
@@ -141,12 +162,21 @@ func (b *BatchNorm) Forward(x *tarn.Value) *tarn.Value {
 		return affine("BatchNorm", c.Mul(b.RunningVar.Value(g).AddNum(b.Eps).Rsqrt()), b.Weight, b.Bias)
 	}
 	n := x.Size() / max(x.Dim(-1), 1)
-	if g.Training() && n == 1 {
+	if g.Training() && n == 1 && !(b.Synchronized && g.SharesShards()) {
 		return g.Fail("BatchNorm", in, "the operand has shape %s: a single number for each channel has no variance", shapeString(x.Shape()))
 	}
 	axes := make([]int, x.Rank()-1)
 	for i := range axes {
 		axes[i] = i
+	}
+	if b.Synchronized && g.SharesShards() {
+		unit, mean, variance, _, all := synchronized(x, b.Eps, axes)
+		y := affine("BatchNorm", unit, b.Weight, b.Bias)
+		if tracks && g.Training() {
+			unbiased := all.Div(all.AddNum(-1).Maximum(tarn.Num(1)))
+			b.track(y, mean, variance.Mul(unbiased.Cast(variance.DType())))
+		}
+		return y
 	}
 	unit, mean, variance, r := standardized(x, b.Eps, axes)
 	y := affine("BatchNorm", unit, b.Weight, b.Bias)

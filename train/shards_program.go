@@ -38,7 +38,9 @@ type sharded struct {
 	segments []segment
 	arrays   []array
 	places   map[string]int // of the outputs among the segments
-	shard    *tarn.Tensor
+	shard    []*tarn.Tensor // the numbers of this rank's
+	exchange *exchange
+	slots    map[slot]*program
 	scalars  [3]*tarn.Tensor // loss, count and examples
 	cut      map[cutKey]*tarn.Tensor
 	watching
@@ -70,7 +72,10 @@ func (s *Step) beginShards() error {
 		return err
 	}
 	s.sharded = &sharded{Shards: s.Shards, team: t, cut: map[cutKey]*tarn.Tensor{},
-		shard: tarn.Zeros(tarn.I64), scalars: [3]*tarn.Tensor{tarn.Zeros(tarn.F64), tarn.Zeros(tarn.F64), tarn.Zeros(tarn.F64)}}
+		exchange: newExchange(t.comm, s.Shards.part()), slots: map[slot]*program{}, scalars: [3]*tarn.Tensor{tarn.Zeros(tarn.F64), tarn.Zeros(tarn.F64), tarn.Zeros(tarn.F64)}}
+	for i := s.Shards.part().First; i < s.Shards.part().End; i++ {
+		s.sharded.shard = append(s.sharded.shard, tarn.Scalar(int64(i)))
+	}
 	s.sharded.term.done, s.sharded.norms.sharded = s.completed, s.sharded
 	return nil
 }
@@ -117,7 +122,9 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 		}
 	}
 	g := s.newGraph()
-	g.DrawBy(g.Runs().Mul(tarn.Num(s.Shards.number())).Add(g.Input(shardInput, tarn.I64)))
+	number := g.Input(shardInput, tarn.I64)
+	g.DrawBy(g.Runs().Mul(tarn.Num(s.Shards.number())).Add(number))
+	g.ShareShards(s.sharded.exchange, number)
 	outputs, err := counted(s.build(g, n))
 	if err != nil {
 		return nil, err
@@ -157,6 +164,9 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 		if segments != nil && (len(segments) != len(made) || !slices.ContainsFunc(segments, func(other segment) bool { other.offset = 0; return other == sg })) {
 			return nil, fmt.Errorf("train: the build function makes other params or states for %d examples than for other numbers", n)
 		}
+	}
+	if err := s.sharded.exchanges(g.SharedSizes()); err != nil {
+		return nil, err
 	}
 	var guards []tarn.Update
 	if guarded {
@@ -227,6 +237,7 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 		return nil, err
 	}
 	g := s.newGraph()
+	g.ShareShards(sh.exchange, g.Const(tarn.Scalar(int64(0)))) // which nothing of the update reads
 	outputs, err := counted(s.build(g, 1))
 	if err != nil {
 		return nil, err

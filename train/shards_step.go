@@ -24,10 +24,9 @@ type shardBatch struct {
 
 // bindShard finds the inputs of the program of shard i, which has the rows from lo to before hi.
 func (s *Step) bindShard(p *program, b *shardBatch, i, lo, hi int) error {
-	s.sharded.shard.I64()[0] = int64(i)
 	for k, name := range p.names {
 		if name == shardInput {
-			p.inputs[k] = s.sharded.shard
+			p.inputs[k] = s.sharded.shard[i-s.Shards.part().First]
 			continue
 		}
 		t := b.input(name)
@@ -218,8 +217,13 @@ func (s *Step) sumShards(ctx context.Context, b *shardBatch) ([]shardStatus, err
 	// Of each rank: whether it has failed or was interrupted, and its shards.
 	most := (part.Shards + ranks - 1) / ranks
 	mine := make([]float64, 1+most*len(shardStatus{}))
+	told := func(i int, status shardStatus) { copy(mine[1+(i-part.First)*len(status):], status[:]) }
 	var failed error
-	for i := part.First; i < part.End; i++ {
+	together := len(sh.exchange.sizes) > 0
+	if together {
+		failed = s.runTogether(ctx, b, absent, last, told)
+	}
+	for i := part.First; i < part.End && !together; i++ {
 		if absent(i) {
 			continue
 		}
@@ -237,7 +241,7 @@ func (s *Step) sumShards(ctx context.Context, b *shardBatch) ([]shardStatus, err
 		}
 		var status shardStatus
 		failed = s.runShard(running, b, i, i == last, &status)
-		copy(mine[1+(i-part.First)*len(status):], status[:])
+		told(i, status)
 	}
 	sh.pace.ended(computing)
 	if err := sh.buckets.wait(); err != nil {

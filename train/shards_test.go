@@ -96,6 +96,15 @@ var rankModels = []rankModel{
 			return tarn.Outputs{"loss": nn.CrossEntropy(logits, g.Input("label", tarn.I32, n)), "prediction": logits}
 		}
 	}, pictures(43), "label"},
+	{"cnn with synchronized batch norm", func() (any, train.Build) {
+		m := &normedCNN{nn.NewConv2d(1, 6, 3), nn.NewBatchNorm(6), nn.NewLinear(6*6*6, 3)}
+		m.Norm.Synchronized = true
+		return m, func(g *tarn.Graph, n int) tarn.Outputs {
+			x := m.Norm.Forward(m.Conv.Forward(g.Input("x", tarn.F32, n, 8, 8, 1))).ReLU()
+			logits := m.Out.Forward(x.Reshape(n, -1))
+			return tarn.Outputs{"loss": nn.CrossEntropy(logits, g.Input("label", tarn.I32, n)), "prediction": logits}
+		}
+	}, pictures(43), "label"},
 	{"gpt", func() (any, train.Build) {
 		m := nn.NewGPT(nn.GPTOptions{Vocabulary: 11, Context: 6, Width: 8, Layers: 2, Heads: 2, Dropout: 0.2})
 		return m, func(g *tarn.Graph, n int) tarn.Outputs {
