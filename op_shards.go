@@ -78,6 +78,11 @@ func (op sumShardsOp) grad(y, dy *Value) []*Value       { return []*Value{dy.Sum
 func (op sumShardsOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 func (sumShardsOp) Fences()                             {}
 
+// batch refuses a value of one example.
+func (sumShardsOp) batch(m *mapping, v *Value, in []mapped) mapped {
+	return mapped{m.to.failAs("SumShards", []*Value{in[0].v}, newProblem("the operand is a value of one example of VMap").WithHint("sum over the examples first, outside of VMap")), false}
+}
+
 // Run waits for the other shards.
 func (op sumShardsOp) Run(out ir.Array, in []ir.Array) {
 	x := ir.Slice[float64](out)

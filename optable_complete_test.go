@@ -16,8 +16,9 @@ import (
 // every op type and scalar function occurs in some case.
 
 var (
-	// notOps are the op type that stands for a mistake, and that of the inputs, which every case has.
-	notOps = map[string]bool{"failedOp": true, "inputOp": true}
+	// notOps are the op type that stands for a mistake, that of the inputs, which every case has, and that of sums over shards, which a graph without shards
+	// has none of: see TestSumShards.
+	notOps = map[string]bool{"failedOp": true, "inputOp": true, "sumShardsOp": true}
 	// everywhere are the functions that every case goes through, and those that return what they were given.
 	everywhere = map[string]bool{"Graph.Input": true, "Graph.Fail": true, "Update.Value": true, "WithCount": true, "Count": true}
 )

@@ -107,7 +107,7 @@ type BatchNorm struct {
 	// them the plain average of all batches, which PyTorch calls momentum=None.
 	Momentum float64
 	// Synchronized makes a training over shards (see train.Shards) normalize by the statistics of the whole batch instead of those of a shard. Each such layer
-	// then makes all shards wait for each other twice in the forward and twice in the backward pass, and a rank computes its shards at the same time, each
+	// then makes all shards wait for each other three times in the forward and twice in the backward pass, and a rank computes its shards at the same time, each
 	// with memory of its own. Equal to torch.nn.SyncBatchNorm. Without shards it changes nothing.
 	Synchronized bool
 

@@ -30,6 +30,7 @@ type Local interface {
 type Part struct {
 	Name  string      // of the whole param
 	Whole *tarn.Param // of which the part has the dtype and the number of axes
+	First int         // the first of its elements that the part has
 }
 
 // Division tells an optimizer that others update other parts of the params.
@@ -44,12 +45,17 @@ type Division struct {
 type Divider interface {
 	// Divisible returns how much of the params it must see, and if that is all of them, the name of a transform that needs it.
 	Divisible() (r Reach, who string)
-	// Divide sets the division of all further updates; nil is none.
+	// Divide sets the division of all further updates; nil is none. The states go with the parts, so a later division uses the parts of an earlier one.
 	Divide(d *Division)
+	// Division returns the division that is set, or nil.
+	Division() *Division
 }
 
 // Divide sets the division of all further updates; nil is none.
 func (o *Chain) Divide(d *Division) { o.memory.division = d }
+
+// Division returns the division that is set, or nil.
+func (o *Chain) Division() *Division { return o.memory.division }
 
 // Divisible returns how much of the params the transforms of the chain must see, and if that is all of them, the name of a transform that needs it.
 func (o *Chain) Divisible() (r Reach, who string) {

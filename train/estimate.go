@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/watch"
 )
 
@@ -26,6 +27,8 @@ type Estimate struct {
 	Inputs   int // the largest batch
 	Outputs  int // the results of all programs
 	Sums     int // with Loop.Shards, the arrays in which gradients are summed and sent
+	// Ranks is the memory of each rank, if there are several.
+	Ranks []int
 
 	Steps    int           // in an epoch; -1 if the source does not know
 	Epochs   int           // of the training
@@ -83,7 +86,7 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 			return nil, err
 		}
 	}
-	if l.Watch != nil {
+	if l.step.Watch != nil {
 		for _, mode := range []watch.Mode{watch.Remember, watch.Look} {
 			if err := l.step.prepareMode(size, mode); err != nil {
 				return nil, err
@@ -119,9 +122,22 @@ func (l *Loop) Estimate(ctx context.Context) (e *Estimate, err error) {
 			e.Work = p.program.Steps()
 		}
 	}
-	if l.Shards != nil {
-		e.Sums = l.step.sharded.sumBytes()
-		e.Work, err = l.step.shardWork(size)
+	if l.Shards == nil {
+		return e, nil
+	}
+	sh := l.step.sharded
+	e.Sums = sh.sumBytes()
+	for _, p := range sh.slots {
+		m := p.program.Memory()
+		e.Arena, e.Outputs = e.Arena+m.Arena, e.Outputs+m.Outputs
+	}
+	if e.Work, err = l.step.shardWork(size); err != nil || sh.Comm.Size() == 1 {
+		return e, err
+	}
+	mine, all := []int64{int64(e.Memory())}, make([]int64, sh.Comm.Size())
+	err = sh.Comm.AllGather(dist.Bytes(all), dist.Bytes(mine))
+	for _, n := range all {
+		e.Ranks = append(e.Ranks, int(n))
 	}
 	return e, err
 }

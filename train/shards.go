@@ -17,11 +17,11 @@ import (
 // not the bits of a training without Shards, because sums of floating-point numbers depend on their order.
 //
 // What is a mean over a batch becomes a mean over the shards, weighted by the count of the loss or else by the examples, so the gradient is that of the whole batch. What mixes the
-// examples of a batch in another way, as a batch norm does, sees those of a shard, and its state becomes the mean of the states after each shard, weighted by the
+// examples of a batch in another way, as a batch norm that is not Synchronized does, sees those of a shard, and its state becomes the mean of the states after each shard, weighted by the
 // examples. Random ops draw by step, shard and place. Outputs of the build function beside the loss are not collected.
 //
-// An optimizer must be an optim.Combiner, as all of package optim are. KFAC, NewtonCG, Sophia, SAM and LineSearch need more than the gradient, and are an
-// error. Step.Watch, which all ranks have alike or none, measures what it does without Shards: params and their gradients after the sum, and layers as the whole
+// An optimizer must be an optim.Combiner, as all of package optim are. KFAC, NewtonCG, Sophia, SAM and LineSearch need more than the gradient (factors of each layer,
+// second derivatives, or the gradient or the loss at other weights), and are an error. Step.Watch, which all ranks have alike or none, measures what it does without Shards: params and their gradients after the sum, and layers as the whole
 // batch is, from what all shards have seen. Watch.Values are means over shards, weighted by the examples. It does not work with ZeRO.
 type Shards struct {
 	// Comm has the ranks; nil is this process alone.

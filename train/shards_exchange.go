@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/seed-49005b45/tarn"
@@ -46,8 +45,8 @@ func (e *exchange) Sum(number, member int, x []float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.live && number >= e.next && e.err == nil {
-		if number != e.next {
-			e.fail(fmt.Errorf("train: shard %d waits for sum %d over shards while others wait for sum %d: report this", member, number, e.next))
+		if number != e.next || number >= len(e.sizes) || e.sizes[number] != len(x) {
+			e.fail(fmt.Errorf("train: shard %d comes to sum %d over shards, of %d numbers, while others come to sum %d: the build function takes other sums for some numbers of examples", member, number, len(x), e.next))
 			return
 		}
 		e.terms[member-e.first] = append(e.terms[member-e.first][:0], x...)
@@ -110,9 +109,9 @@ func (e *exchange) complete() {
 	e.changed.Broadcast()
 }
 
-// begin begins a step.
-func (e *exchange) begin(absent func(i int) bool) {
-	e.present, e.waiting, e.next, e.err, e.live = 0, 0, 0, nil, true
+// begin begins a step with sums of some sizes.
+func (e *exchange) begin(sizes []int, absent func(i int) bool) {
+	e.sizes, e.present, e.waiting, e.next, e.err, e.live = sizes, 0, 0, 0, nil, true
 	for i := range e.absent {
 		e.absent[i] = absent(i)
 	}
@@ -136,16 +135,6 @@ func (e *exchange) end() error {
 		}
 	}
 	return failed
-}
-
-// exchanges says whether the programs of shards have sums over all shards, and takes their sizes from the first.
-func (s *sharded) exchanges(sizes []int) error {
-	e := s.exchange
-	if s.segments != nil && !slices.Equal(e.sizes, sizes) {
-		return errors.New("train: the build function takes other sums over shards for some numbers of examples than for others")
-	}
-	e.sizes = sizes
-	return nil
 }
 
 // slot is a shard that is computed at the same time as others.
@@ -174,11 +163,11 @@ func (s *Step) slotProgram(n, i int) (*program, error) {
 }
 
 // runTogether computes the gradients of all shards of this rank at the same time, and adds them up.
-func (s *Step) runTogether(ctx context.Context, b *shardBatch, absent func(i int) bool, last int, told func(i int, status shardStatus)) error {
+func (s *Step) runTogether(ctx context.Context, b *shardBatch, sizes []int, absent func(i int) bool, last int, told func(i int, status shardStatus)) error {
 	sh := s.sharded
 	part := s.Shards.part()
 	e := sh.exchange
-	e.begin(absent)
+	e.begin(sizes, absent)
 	var programs []*program
 	var errs []error
 	failed := ctx.Err()

@@ -165,9 +165,6 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 			return nil, fmt.Errorf("train: the build function makes other params or states for %d examples than for other numbers", n)
 		}
 	}
-	if err := s.sharded.exchanges(g.SharedSizes()); err != nil {
-		return nil, err
-	}
 	var guards []tarn.Update
 	if guarded {
 		finite := []*tarn.Value{}
@@ -191,7 +188,7 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 			return nil, err
 		}
 	}
-	p.size, p.updates, p.guarded, p.mode, p.instruments = n, true, guarded, mode, instruments
+	p.size, p.updates, p.guarded, p.mode, p.instruments, p.sums = n, true, guarded, mode, instruments, g.SharedSizes()
 	s.programs = append(s.programs, p)
 	return p, nil
 }

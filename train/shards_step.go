@@ -185,6 +185,20 @@ func (s *Step) takeShards(ctx context.Context, b *shardBatch) error {
 	return s.updateFrom(b, sum, examples)
 }
 
+// sumSizes returns the sizes of the sums over shards that a program of a shard takes.
+func (s *Step) sumSizes(n int) ([]int, error) {
+	for _, p := range s.programs {
+		if p.size > 0 && !p.guarded && p.mode == s.sharded.layerMode() {
+			return p.sums, nil
+		}
+	}
+	p, err := s.gradientProgram(max(1, n/s.Shards.number()), false)
+	if err != nil {
+		return nil, err
+	}
+	return p.sums, nil
+}
+
 // owner returns the rank that has a shard.
 func (s *sharded) owner(shard int) int {
 	for r := range s.Comm.Size() {
@@ -218,10 +232,10 @@ func (s *Step) sumShards(ctx context.Context, b *shardBatch) ([]shardStatus, err
 	most := (part.Shards + ranks - 1) / ranks
 	mine := make([]float64, 1+most*len(shardStatus{}))
 	told := func(i int, status shardStatus) { copy(mine[1+(i-part.First)*len(status):], status[:]) }
-	var failed error
-	together := len(sh.exchange.sizes) > 0
+	sizes, failed := s.sumSizes(b.n)
+	together := len(sizes) > 0
 	if together {
-		failed = s.runTogether(ctx, b, absent, last, told)
+		failed = s.runTogether(ctx, b, sizes, absent, last, told)
 	}
 	for i := part.First; i < part.End && !together; i++ {
 		if absent(i) {

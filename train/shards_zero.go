@@ -70,7 +70,7 @@ func (s *Step) splitUpdates(d optim.Divider) error {
 		pc := &sp.pieces[i]
 		counts[pc.rank] += blocksOf(pc.hi - pc.lo)
 		if pc.rank == sh.Comm.Rank() {
-			if err := sp.add(trained.Name(pc.whole), pc); err != nil {
+			if err := sp.add(trained.Name(pc.whole), pc, d.Division()); err != nil {
 				return err
 			}
 		}
@@ -78,7 +78,7 @@ func (s *Step) splitUpdates(d optim.Divider) error {
 	sp.mostBlocks = slices.Max(counts)
 	if sp.params.Len() == 0 { // a part of no elements that counts for nothing
 		first := trained.List()[0]
-		if err := sp.add(trained.Name(first), &piece{whole: first}); err != nil {
+		if err := sp.add(trained.Name(first), &piece{whole: first, lo: -1, hi: -1}, d.Division()); err != nil {
 			return err
 		}
 	}
@@ -118,8 +118,8 @@ func (sp *split) assign(sh *sharded, trained *tarn.ParamSet) {
 	sp.collected = dist.Alloc(sh.Comm, len(sp.buffer)*len(load))
 }
 
-// add makes a part of this rank.
-func (sp *split) add(name string, pc *piece) error {
+// add makes a part of this rank, or takes that of an earlier division.
+func (sp *split) add(name string, pc *piece, before *optim.Division) error {
 	p, part := pc.whole, name
 	if sp.byElement {
 		shape := p.Shape()
@@ -143,10 +143,17 @@ func (sp *split) add(name string, pc *piece) error {
 			return err
 		}
 		p, part = tarn.ParamOf(t), fmt.Sprintf("%s@%d", name, pc.lo)
+		if before != nil {
+			for q, old := range before.Parts {
+				if old.Whole == pc.whole && old.First == pc.lo && slices.Equal(q.Shape(), shape) {
+					p = q
+				}
+			}
+		}
 	}
 	pc.param = p
 	sp.mine[p] = pc
-	sp.parts[p] = optim.Part{Name: name, Whole: pc.whole}
+	sp.parts[p] = optim.Part{Name: name, Whole: pc.whole, First: pc.lo}
 	sp.byInput["tarn.part."+part] = pc
 	return sp.params.Add(part, p)
 }
@@ -237,10 +244,10 @@ func (s *Step) stateFacts(states *tarn.ParamSet) (facts []stateFact, err error) 
 		kind, of, found := strings.Cut(name, "/")
 		if part := sp.params.Lookup(of); found && part != nil && sp.byElement {
 			pc := sp.mine[part]
-			if pc.lo == pc.hi {
-				f.Size = 0
-			}
 			f.Name, f.Shape, f.Lo = kind+"/"+sp.parts[part].Name, pc.whole.Shape(), pc.lo
+			if pc.lo == pc.hi {
+				f.Lo, f.Size = 0, 0
+			}
 			if p.Tensor().Size() != part.Tensor().Size() {
 				return nil, fmt.Errorf("train: Shards.ZeRO: the state %q has another size than the param: its transform does not work on elements, as its Reach says", name)
 			}

@@ -87,6 +87,7 @@ type program struct {
 	size    int        // 0 for the program of a step of one graph
 	updates bool       // whether it updates the params or only accumulates gradients
 	guarded bool       // of a shard: its gradients are guarded
+	sums    []int      // of a shard: the sizes of its sums over shards, see exchange
 	phases  []*program // of an update: what the ranks compute before, see norms
 	program *tarn.Program
 	names   []string

@@ -196,10 +196,15 @@ func TestShardsPace(t *testing.T) {
 func TestShardsEstimate(t *testing.T) {
 	m := rankModels[1]
 	want := rankTraining(t, m, 1, false, "", 0)
-	for _, ranks := range []int{1, 3} {
+	states := 0 // of one rank that has them all
+	for _, test := range []struct {
+		ranks int
+		zero  bool
+	}{{1, false}, {3, false}, {3, true}} {
+		ranks := test.ranks
 		estimates, logs := make([]*train.Estimate, ranks), make([]string, ranks)
 		for r, err := range disttest.Run(ranks, disttest.Options{}, func(c dist.Comm) error {
-			l, err := rankLoop(m, c, "", false)
+			l, err := rankLoop(m, c, "", test.zero)
 			if err != nil {
 				return err
 			}
@@ -211,7 +216,7 @@ func TestShardsEstimate(t *testing.T) {
 					return err
 				}
 			}
-			logs[c.Rank()] = rankHistory(l, true)
+			logs[c.Rank()] = rankHistory(l, !test.zero)
 			return nil
 		}) {
 			if err != nil {
@@ -223,17 +228,24 @@ func TestShardsEstimate(t *testing.T) {
 		for _, p := range weights.All() {
 			bytes += p.DType().Size() * p.Tensor().Size()
 		}
-		flops := 0
+		flops, split := 0, 0
 		for r, e := range estimates {
 			flops += e.Flops()
-			if e.Weights != bytes || e.Sums < bytes || e.Watching == 0 || e.Arena == 0 || e.Steps != 4 || e.Epochs != 3 || e.Measured != estimates[0].Measured || e.Measured < 3 || e.Step <= 0 ||
+			if e.Weights != bytes || e.Sums < bytes || (e.Watching == 0) != test.zero || (e.Ranks == nil) != (ranks == 1) || e.Arena == 0 || e.Steps != 4 || e.Epochs != 3 || e.Measured != estimates[0].Measured || e.Measured < 3 || e.Step <= 0 ||
 				e.Memory() != e.Weights+e.States+e.Watching+e.Arena+e.Inputs+e.Outputs+e.Sums {
 				e.Work = nil
 				t.Errorf("rank %d of %d: %+v", r, ranks, e)
 			}
-			if logs[r] != want {
+			split += e.States
+			if !strings.HasPrefix(want, logs[r]) {
 				t.Errorf("rank %d of %d: an estimate changes the training:\n%s\nwant\n%s", r, ranks, logs[r], want)
 			}
+		}
+		switch {
+		case ranks == 1:
+			states = split
+		case !test.zero && split != 3*states, test.zero && split > states+3*64: // a few scalars are on all ranks
+			t.Errorf("ZeRO %v: the states of all ranks take %d bytes, and those of one %d", test.zero, split, states)
 		}
 		if ranks == 3 && (flops < 2*estimates[0].Flops() || flops > 4*estimates[0].Flops()) {
 			t.Errorf("the ranks compute %d operations, rank 0 %d of them", flops, estimates[0].Flops())

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
@@ -75,6 +76,13 @@ func dryRun(env *environment, loop *train.Loop) error {
 	}
 	fmt.Fprintf(w, "memory%s: %s, which is weights %s, optimizer %s, watching %s, values of all programs %s, results %s, %sbatch %s; data sets and the program itself come on top\n",
 		whose, limit.Size(e.Memory()), limit.Size(e.Weights), limit.Size(e.States), limit.Size(e.Watching), limit.Size(e.Arena), limit.Size(e.Outputs), sums, limit.Size(e.Inputs))
+	if len(e.Ranks) > 0 {
+		var all []string
+		for _, n := range e.Ranks {
+			all = append(all, limit.Size(n))
+		}
+		fmt.Fprintf(w, "memory by rank: %s\n", strings.Join(all, ", "))
+	}
 	tightest(w)
 	if err := least(env, e.Work); err != nil {
 		return err

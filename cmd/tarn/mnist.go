@@ -144,7 +144,7 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	if err := c.apply(loop, settings); err != nil {
 		return err
 	}
-	if err := env.spread(loop, settings.Shards); err != nil {
+	if err := env.spread(loop, settings.Shards, c.ZeRO); err != nil {
 		return err
 	}
 	if c.DryRun {

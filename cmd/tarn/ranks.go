@@ -22,7 +22,8 @@ import (
 
 // rankFlags are the flags of trainings that may have ranks.
 type rankFlags struct {
-	Shards int `placeholder:"N" help:"Cut each batch into this many parts, which the ranks that mpirun or srun has started share; the result does not depend on the number of ranks. By default 8 if there are ranks, or as many as ranks if these are more, and none if there are not."`
+	Shards int  `placeholder:"N" help:"Cut each batch into this many parts, which the ranks that mpirun or srun has started share; the result does not depend on the number of ranks. By default 8 if there are ranks, or as many as ranks if these are more, and none if there are not."`
+	ZeRO   bool `name:"zero" help:"Let each rank update a part of the weights, and keep the optimizer's states for that part alone; the result is the same."`
 }
 
 // check checks the flags.
@@ -207,10 +208,12 @@ func (env *environment) shards(asked int) int {
 }
 
 // spread spreads a training over the ranks. Shards are those of the run's settings.
-func (env *environment) spread(loop *train.Loop, shards int) error {
+func (env *environment) spread(loop *train.Loop, shards int, zero bool) error {
 	switch {
 	case shards > 0:
-		loop.Shards = &train.Shards{Comm: env.comm, N: shards}
+		loop.Shards = &train.Shards{Comm: env.comm, N: shards, ZeRO: zero}
+	case zero:
+		return agreedError{errors.New("--zero splits updates among ranks, and there are none: start the command with mpirun, or leave it out")}
 	case env.ranks() > 1:
 		return agreedError{fmt.Errorf("the run was begun without --shards and cannot be resumed by %d ranks: resume it in one process", env.ranks())}
 	}
