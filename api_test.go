@@ -263,7 +263,7 @@ var mayImport = []struct {
 	{"internal/lower", []string{"internal/ir", "internal/scalar", "internal/order"}},
 	{"internal/plan", []string{"internal/lower", "internal/ir", "internal/order"}},
 	{"internal/exec", []string{"internal/..."}},
-	{"internal/bench", []string{".", "dist", "nn", "optim", "minimize/...", "data/...", "train/...", "internal/cpu", "internal/file", "internal/list", "internal/plot", "internal/version"}},
+	{"internal/bench", []string{".", "dist", "nn", "optim", "minimize/...", "data/...", "train/...", "internal/cpu", "internal/file", "internal/list", "internal/plot", "internal/pool", "internal/version"}},
 	{"internal/hlo", []string{"internal/half", "internal/ir", "internal/scalar", "internal/rng"}},
 	{"pjrt", []string{".", "internal/exec", "internal/hlo", "internal/ir", "internal/pool"}},
 	{".", []string{"internal/..."}},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
 // This file runs workloads: here, or each in a process of its own.
@@ -44,7 +45,7 @@ type Options struct {
 
 func (o Options) threads() int {
 	if o.Threads == 0 {
-		return runtime.NumCPU()
+		return pool.Cores()
 	}
 	return o.Threads
 }

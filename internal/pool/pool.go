@@ -78,7 +78,10 @@ var shared = sync.OnceValue(func() *Pool {
 	return New(defaultWorkers(runtime.GOMAXPROCS(0), fastCores(), os.Getenv("GOMAXPROCS")))
 })
 
-// defaultWorkers leaves slow cores out: a job ends when its last task does, which may be on one of them. No number of fast cores is 0.
+// Cores is the number of processors that work is shared among if nobody says otherwise: all, or the fast ones if there are slow ones, too.
+func Cores() int { return defaultWorkers(runtime.NumCPU(), fastCores(), "") }
+
+// defaultWorkers leaves slow cores out: a job ends when its last task does, which may be on one of them. If fast is 0, all cores are equal.
 func defaultWorkers(procs, fast int, set string) int {
 	if fast > 0 && set == "" {
 		return min(procs, fast)
