@@ -84,7 +84,11 @@ func packages() (folders []string) {
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		if _, err := os.Stat(filepath.Join(dir, "python3")); err == nil {
-			roots = append(roots, filepath.Dir(filepath.Clean(dir)))
+			if root := filepath.Dir(filepath.Clean(dir)); root == "/usr" { // whose pip installs into /usr/local
+				roots = append(roots, "/usr/local", root)
+			} else {
+				roots = append(roots, root)
+			}
 		}
 	}
 	if home, err := os.UserHomeDir(); err == nil {

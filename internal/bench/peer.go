@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-49005b45/tarn"
 )
 
 // This file runs the peers' programs, which are Python, in an environment that the user made.
@@ -141,8 +143,16 @@ func newPython(ctx context.Context, interpreter, dir, level string) (*python, er
 	return p, os.CopyFS(dir, peerPrograms)
 }
 
+// device is where peers compute: on a GPU if Tarn's engine is for one.
+func (o Options) device() string {
+	if kind, platform, _ := strings.Cut(o.Engine, ":"); kind == "pjrt" && (strings.HasPrefix(platform, "cuda") || strings.HasPrefix(platform, "rocm")) {
+		return "gpu"
+	}
+	return "cpu"
+}
+
 // measure runs one workload of a peer. It returns no result and no error if the peer has no such workload.
-func (p *python) measure(ctx context.Context, peer peer, workload string, threads int) (*Result, error) {
+func (p *python) measure(ctx context.Context, peer peer, workload string, o Options) (*Result, error) {
 	own := workload
 	if peer.only != nil {
 		if own = peer.only[workload]; own == "" {
@@ -152,11 +162,13 @@ func (p *python) measure(ctx context.Context, peer peer, workload string, thread
 	limited, cancel := context.WithTimeout(ctx, peerLimit)
 	defer cancel()
 	name := filepath.Join(p.dir, "result.json")
-	cmd := exec.CommandContext(limited, p.interpreter, filepath.Join(p.dir, "peers", peer.program),
-		"--workload", own, "--threads", strconv.Itoa(threads), "--mode", peer.mode, "--json", name)
+	precision := o.Precision
 	if peer.bf16 {
-		cmd.Args = append(cmd.Args, "--bf16")
+		precision = tarn.PrecisionBF16
 	}
+	cmd := exec.CommandContext(limited, p.interpreter, filepath.Join(p.dir, "peers", peer.program),
+		"--workload", own, "--threads", strconv.Itoa(o.threads()), "--mode", peer.mode, "--json", name,
+		"--precision", precision.String(), "--device", o.device())
 	cmd.Env = append(cmd.Environ(), p.environment...)
 	cmd.WaitDelay = time.Second
 	if _, err := cmd.Output(); err != nil {
@@ -172,7 +184,7 @@ func (p *python) measure(ctx context.Context, peer peer, workload string, thread
 	if err := os.Remove(name); err != nil {
 		return nil, err
 	}
-	r, err := parsePeer(text, own, threads)
+	r, err := parsePeer(text, own, o.threads())
 	if err == nil {
 		r.Workload = workload
 	}

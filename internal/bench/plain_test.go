@@ -26,6 +26,9 @@ func TestPlainKernels(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, w := range everything {
+			if w.large { // has the kernels of gpt-small, and more memory than machines without an accelerator have
+				continue
+			}
 			found := map[string]bool{}
 			var mu sync.Mutex
 			cpu.TellPlain(func(name string) {

@@ -68,6 +68,9 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 	if o.Level != "" {
 		report.Machine.Level, report.Held = o.Level, p.environment
 	}
+	if o.Precision != tarn.PrecisionF32 {
+		report.Versions["precision of products"] = o.Precision.String()
+	}
 	if o.Engine != "" {
 		report.Versions["Tarn's engine"] = o.Engine
 	}
@@ -110,7 +113,7 @@ func (r *report) compare(ctx context.Context, w io.Writer, o Options, p *python,
 		fmt.Fprintf(w, ", %s %s", tarnBF16, duration(own.MedianUS))
 	}
 	for _, peer := range p.peers {
-		result, err := p.measure(ctx, peer, load.Name, o.threads())
+		result, err := p.measure(ctx, peer, load.Name, o)
 		if ctx.Err() != nil {
 			fmt.Fprintln(w)
 			return context.Cause(ctx)

@@ -18,6 +18,7 @@ type workload struct {
 	make    func(r *tarn.Random) (job, error)
 	flop    float64 // arithmetic of a step if it is all that matters; else 0
 	process bool    // whole processes are measured, which take one step each
+	large   bool    // for accelerators: a step takes the CPU minutes, so it is measured only if it is named
 }
 
 // job is a workload with its data and fresh weights.
@@ -76,7 +77,7 @@ func Check(names ...string) error {
 // find returns the workloads of the names, or all but the single ops and products if there is no name.
 func find(names ...string) ([]workload, error) {
 	if len(names) == 0 {
-		return slices.Clone(workloads), nil
+		return slices.DeleteFunc(slices.Clone(workloads), func(w workload) bool { return w.large }), nil
 	}
 	var found []workload
 	for _, name := range names {

@@ -89,6 +89,12 @@ var gpts = []workload{
 		About: "6 layers, 6 heads, 384 wide, context 256, batch 4, AdamW",
 		make:  func(r *tarn.Random) (job, error) { return gptJob(r, 6, 6, 384, 256, 4) },
 	},
+	{
+		Name:  "gpt-base",
+		About: "12 layers, 12 heads, 768 wide, context 1024, batch 16, AdamW; for accelerators, measured if it is named",
+		make:  func(r *tarn.Random) (job, error) { return gptJob(r, 12, 12, 768, 1024, 16) },
+		large: true,
+	},
 }
 
 const vocabulary = 65 // characters

@@ -113,6 +113,8 @@ def main(engine, workloads, setup, add_args=lambda p: None):
     p.add_argument("--mode", choices=["eager", "compile", "compile-step"], default="eager")
     p.add_argument("--json")
     p.add_argument("--limit", type=float, default=150, help="seconds for each workload's process, of several")
+    p.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32", help="of the operands of products")
+    p.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     add_args(p)
     args = p.parse_args()
     ids = list(workloads) if args.workload == "all" else args.workload.split(",")
