@@ -51,7 +51,8 @@ var nonsensical = map[string][]string{
 	"group": {""}, "labels": {""}, "network": {"", "\x1b[31m"}, "horizon": {"0", "10001"},
 	"token-file": {""}, "cert": {"", "x"}, "key": {"", "x"}, "log": {"", "foo", "JSON"},
 	"listen": {"", "6007", "0.0.0.0:6007", ":6007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},
-	"level": {"", "foo", "AVX2", "\x1b[31m"}, "precision": {"", "foo", "BF16", "bf16 ", "f64", "\x1b[31m"},
+	"engine": {"", "foo", "cpu:2", "CPU", "\x1b[31m"},
+	"level":  {"", "foo", "AVX2", "\x1b[31m"}, "precision": {"", "foo", "BF16", "bf16 ", "f64", "\x1b[31m"},
 }
 
 // TestNonsense gives each flag each value.
