@@ -55,7 +55,11 @@ func TestRanks(t *testing.T) {
 	with := func(of []string, more ...string) []string { return slices.Concat(of, more) }
 	finish := func(c *exec.Cmd) (string, int) {
 		out, _ := c.CombinedOutput()
-		return string(out), c.ProcessState.ExitCode()
+		code := c.ProcessState.ExitCode()
+		if text, _, killed := strings.Cut(string(out), "\n==="); killed && code == 9 && strings.Contains(c.Path, "mpich") {
+			return text, 0 // the launcher of MPICH 5 sometimes kills ranks that have finished; what they print tells whether they have
+		}
+		return string(out), code
 	}
 	one := func(line ...string) string {
 		var said bytes.Buffer
@@ -80,7 +84,7 @@ func TestRanks(t *testing.T) {
 			train := with([]string{tarn}, flags...)
 			counts := []int{1, 2, 4}
 			if strings.HasPrefix(l.Name, "mpich5") {
-				counts = []int{1, 2} // the launcher of MPICH 5 may kill ranks that have finished if they are more than two
+				counts = []int{1, 2} // with more ranks the launcher of MPICH 5 kills those that have finished nearly always
 			}
 			for _, n := range counts {
 				dir := fmt.Sprint(l.Name, "-", n)

@@ -185,6 +185,11 @@ func start(t *testing.T, l disttest.Launcher, name string, ranks int, env ...str
 	return b.String(), c.ProcessState.ExitCode(), time.Since(begun)
 }
 
+// killsFinished reports whether an exit code may be that of the launcher of MPICH 5, which sometimes kills ranks that have finished.
+func killsFinished(l disttest.Launcher, code int) bool {
+	return strings.HasPrefix(l.Name, "mpich5") && code == 9
+}
+
 // TestRanks lets ranks work together.
 func TestRanks(t *testing.T) {
 	for _, l := range launchersHere(t) {
@@ -192,10 +197,10 @@ func TestRanks(t *testing.T) {
 			for _, test := range []struct{ name, want string }{{"conform", "conforms"}, {"signals", "signals arrive"}, {"goroutines", "all sums are right"}} {
 				for _, ranks := range []int{1, 2, 4} {
 					if ranks == 1 && test.name == "conform" || strings.HasPrefix(l.Name, "mpich5") && ranks > 2 {
-						continue // the case needs a library; the launcher of MPICH 5 may kill ranks that have finished if they are more than two
+						continue // the case needs a library; with more ranks the launcher of MPICH 5 kills those that have finished nearly always
 					}
 					out, code, _ := start(t, l, test.name, ranks)
-					if code != 0 || strings.Count(out, test.want) != 1 {
+					if code != 0 && !killsFinished(l, code) || strings.Count(out, test.want) != 1 {
 						t.Errorf("%s with %d ranks: exit code %d\n%s", test.name, ranks, code, out)
 					}
 					if test.name == "conform" && ranks == 2 {
@@ -229,7 +234,7 @@ func TestDeath(t *testing.T) {
 				for _, want := range strings.Split(test.want, "|") {
 					said = said || strings.Contains(out, strings.ReplaceAll(want, "HOST", host))
 				}
-				if code == 0 || test.code != 0 && code != test.code || took > 10*time.Second || !said {
+				if code == 0 || test.code != 0 && code != test.code && !killsFinished(l, code) || took > 10*time.Second || !said {
 					t.Errorf("%s: exit code %d after %v, want %d\n%s", test.name, code, took, test.code, out)
 				}
 			}
