@@ -28,6 +28,7 @@ type gemmKernels struct {
 	tile     [maxTileRows + 1][maxTileVectors + 1]gemmKernel // by rows and vectors
 	dotRows  int                                             // most rows of a dot kernel, 0 if there are none
 	dotCols  int
+	few      int // rows up to which dot products are faster than a transposing copy of B, if K is long; found by measurement
 	dot      [maxDotRows + 1][maxDotCols + 1]dotKernel
 	// transpose copies src, rows by cols with contiguous rows, to dst as cols by rows; nil if there is only plain Go.
 	transpose func(dst *byte, dstRow int, src *byte, srcRow int, rows, cols int)

@@ -17,7 +17,11 @@ func (g *Gemm) chooseKernel() {
 	// repay; and a C of few columns would leave most lanes of a tile idle.
 	if ks.dotRows > 0 && g.a.ColStride == 1 && g.k >= 2*ks.width {
 		narrow := g.n <= ks.dotCols && g.n*4 <= ks.width || g.n == 1
-		if narrow || g.b.RowStride == 1 && g.b.ColStride != 1 && g.m <= 2*maxDotRows {
+		few := 2 * maxDotRows
+		if g.k >= dotLong*ks.width {
+			few = max(few, ks.few)
+		}
+		if narrow || g.b.RowStride == 1 && g.b.ColStride != 1 && g.m <= few {
 			g.dot = true
 			g.packB = g.b.RowStride != 1
 			g.panel = ks.dotCols
@@ -35,6 +39,9 @@ func (g *Gemm) chooseKernel() {
 		g.copyB = g.copyOf(g.b, g.k, g.n)
 	}
 }
+
+// dotLong is the number of vectors along K from which adding up their lanes at the end costs little.
+const dotLong = 16
 
 // fetchFrom is the size of a product, in second-level caches, from which the next panel of B is fetched.
 const fetchFrom = 4

@@ -20,7 +20,7 @@ var gemm32AVX512 = gemmKernels{
 		13: {1: gemm32AVX512Tile13x1, gemm32AVX512Tile13x2},
 		14: {1: gemm32AVX512Tile14x1, gemm32AVX512Tile14x2},
 	},
-	dotRows: 4, dotCols: 4,
+	dotRows: 4, dotCols: 4, few: 64,
 	dot: [maxDotRows + 1][maxDotCols + 1]dotKernel{
 		1: {1: gemm32AVX512Dot1x1, gemm32AVX512Dot1x2, gemm32AVX512Dot1x3, gemm32AVX512Dot1x4},
 		2: {1: gemm32AVX512Dot2x1, gemm32AVX512Dot2x2, gemm32AVX512Dot2x3, gemm32AVX512Dot2x4},
@@ -49,7 +49,7 @@ var gemm64AVX512 = gemmKernels{
 		13: {1: gemm64AVX512Tile13x1, gemm64AVX512Tile13x2},
 		14: {1: gemm64AVX512Tile14x1, gemm64AVX512Tile14x2},
 	},
-	dotRows: 4, dotCols: 4,
+	dotRows: 4, dotCols: 4, few: 8,
 	dot: [maxDotRows + 1][maxDotCols + 1]dotKernel{
 		1: {1: gemm64AVX512Dot1x1, gemm64AVX512Dot1x2, gemm64AVX512Dot1x3, gemm64AVX512Dot1x4},
 		2: {1: gemm64AVX512Dot2x1, gemm64AVX512Dot2x2, gemm64AVX512Dot2x3, gemm64AVX512Dot2x4},
@@ -70,7 +70,7 @@ var gemm32AVX2 = gemmKernels{
 		5: {1: gemm32AVX2Tile5x1, gemm32AVX2Tile5x2},
 		6: {1: gemm32AVX2Tile6x1, gemm32AVX2Tile6x2},
 	},
-	dotRows: 3, dotCols: 3,
+	dotRows: 3, dotCols: 3, few: 8,
 	dot: [maxDotRows + 1][maxDotCols + 1]dotKernel{
 		1: {1: gemm32AVX2Dot1x1, gemm32AVX2Dot1x2, gemm32AVX2Dot1x3},
 		2: {1: gemm32AVX2Dot2x1, gemm32AVX2Dot2x2, gemm32AVX2Dot2x3},
@@ -90,7 +90,7 @@ var gemm64AVX2 = gemmKernels{
 		5: {1: gemm64AVX2Tile5x1, gemm64AVX2Tile5x2},
 		6: {1: gemm64AVX2Tile6x1, gemm64AVX2Tile6x2},
 	},
-	dotRows: 3, dotCols: 3,
+	dotRows: 3, dotCols: 3, few: 8,
 	dot: [maxDotRows + 1][maxDotCols + 1]dotKernel{
 		1: {1: gemm64AVX2Dot1x1, gemm64AVX2Dot1x2, gemm64AVX2Dot1x3},
 		2: {1: gemm64AVX2Dot2x1, gemm64AVX2Dot2x2, gemm64AVX2Dot2x3},

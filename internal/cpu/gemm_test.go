@@ -241,7 +241,8 @@ func TestGemmLarge(t *testing.T) {
 		a, b    Layout
 	}{
 		{"blocks of K", 30, 70, 1100, Layout{1100, 1}, Layout{70, 1}},
-		{"blocks of K, packed B", 30, 70, 1100, Layout{1100, 1}, Layout{1, 1100}},
+		{"blocks of K, both along it", 30, 70, 1100, Layout{1100, 1}, Layout{1, 1100}},
+		{"blocks of K, packed B", 130, 70, 1100, Layout{1100, 1}, Layout{1, 1100}},
 		{"aliasing rows", 60, 140, 520, Layout{1024, 1}, Layout{1024, 1}},
 		{"aliasing columns of A", 60, 140, 520, Layout{1, 512}, Layout{512, 1}},
 		{"aliasing, transposed", 60, 140, 520, Layout{1, 512}, Layout{1, 512}},

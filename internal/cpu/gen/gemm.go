@@ -54,6 +54,14 @@ func (t target) bits() int {
 
 func (t target) size() int { return t.bits() / 8 }
 
+// few is the number of rows up to which dot products are faster than to transpose B.
+func (t target) few() int {
+	if t.avx512 && !t.double { // which add up their lanes all at once
+		return 64
+	}
+	return 8
+}
+
 // bytes is the size of a vector.
 func (t target) bytes() int {
 	if t.avx512 {
@@ -126,7 +134,7 @@ func gemmTables() string {
 			}
 			fmt.Fprintf(&s, "\t\t%d: {1: %s},\n", rows, strings.Join(names, ", "))
 		}
-		fmt.Fprintf(&s, "\t},\n\tdotRows: %d, dotCols: %d,\n\tdot: [maxDotRows + 1][maxDotCols + 1]dotKernel{\n", t.dotRows, t.dotCols)
+		fmt.Fprintf(&s, "\t},\n\tdotRows: %d, dotCols: %d, few: %d,\n\tdot: [maxDotRows + 1][maxDotCols + 1]dotKernel{\n", t.dotRows, t.dotCols, t.few())
 		for rows := 1; rows <= t.dotRows; rows++ {
 			var names []string
 			for cols := 1; cols <= t.dotCols; cols++ {

@@ -59,6 +59,10 @@ func (k *gemmGen) dot(rows, cols int) {
 	k.Label("sum")
 	cs := k.rowsFrom(k.arg("c"), k.arg("cRow"), rows)
 	flag := k.Load(k.Param("add"), k.GP8())
+	if k.avx512 && !k.double && rows == 4 && cols == 4 {
+		k.dotSquare(acc, cs, flag)
+		return
+	}
 	for i := range acc {
 		for _, v := range acc[i] {
 			k.sumLanes(v)
@@ -69,6 +73,45 @@ func (k *gemmGen) dot(rows, cols int) {
 	k.dotRows(acc, cs, true)
 	k.Label("store")
 	k.dotRows(acc, cs, false)
+}
+
+// dotSquare adds up the lanes of four rows of four vectors by transposing them: 45 instructions, where one vector after the other takes 128. It writes
+// the sums, or adds them to what is there, and returns.
+func (k *gemmGen) dotSquare(acc [][]VecVirtual, c *rowsOf, flag Op) {
+	fold := func(a, b VecVirtual, low, high func(...Op)) VecVirtual {
+		l, h := k.vector(), k.vector()
+		low(b, a, l)
+		high(b, a, h)
+		k.add(l, h, l)
+		return l
+	}
+	lanes := func(which uint64) func(...Op) {
+		return func(ops ...Op) { k.VSHUFF32X4(Imm(which), ops[0], ops[1], ops[2]) }
+	}
+	var rows [4]VecVirtual // each lane of 128 bits has a part of the four sums of a row
+	for i, r := range acc {
+		left, right := fold(r[0], r[1], k.VUNPCKLPS, k.VUNPCKHPS), fold(r[2], r[3], k.VUNPCKLPS, k.VUNPCKHPS)
+		rows[i] = fold(left, right, k.VUNPCKLPD, k.VUNPCKHPD)
+	}
+	first, second := fold(rows[0], rows[1], lanes(0x44), lanes(0xee)), fold(rows[2], rows[3], lanes(0x44), lanes(0xee))
+	all := fold(first, second, lanes(0x88), lanes(0xdd)) // a row in each lane
+	store := func(add bool) {
+		for i := range rows {
+			x := k.XMM()
+			k.VEXTRACTF32X4(Imm(uint64(i)), all, x)
+			if add {
+				k.VADDPS(c.at(i), x, x)
+			}
+			k.VMOVUPS(x, c.at(i))
+		}
+		k.VZEROUPPER()
+		k.RET()
+	}
+	k.TESTB(flag, flag)
+	k.JZ(LabelRef("store"))
+	store(true)
+	k.Label("store")
+	store(false)
 }
 
 // dotRows writes the sums, or adds them to what is there, and returns.
