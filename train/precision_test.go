@@ -2,7 +2,6 @@ package train_test
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"strings"
 	"testing"
@@ -113,8 +112,8 @@ func (p *precise) run(t *testing.T, set, valid *data.Set, seed uint64, precision
 	return loss
 }
 
-// TestPrecisionLoss trains a convolutional network and a language model with three seeds in both precisions. The mean validation loss, which is measured in
-// float32 at each, may differ by 0.5 %. It takes minutes, and without TARN_NIGHTLY it is left out; docs/precision.md shows what it logs.
+// TestPrecisionLoss trains a convolutional network and a language model with three seeds in both precisions. The mean validation loss of bfloat16, which is
+// measured in float32 at each, may be 0.5 % above the other. It takes minutes, and without TARN_NIGHTLY it is left out; docs/precision.md shows what it logs.
 func TestPrecisionLoss(t *testing.T) {
 	if os.Getenv("TARN_NIGHTLY") == "" {
 		t.Skip("set TARN_NIGHTLY, as for the other long tests")
@@ -133,8 +132,8 @@ func TestPrecisionLoss(t *testing.T) {
 		}
 		ratio := sums[1] / sums[0]
 		t.Logf("%s\n%s, mean: %.4f in f32, %.4f in bf16, %+.2f %%", lines.String(), p.name, sums[0], sums[1], 100*(ratio-1))
-		if !(math.Abs(ratio-1) <= 0.005) {
-			t.Errorf("%s: the mean losses differ by %.2f %%", p.name, 100*(ratio-1))
+		if !(ratio <= 1.005) {
+			t.Errorf("%s: the mean loss in bf16 is %.2f %% above that in f32", p.name, 100*(ratio-1))
 		}
 	}
 }
