@@ -67,7 +67,7 @@ func TestEngine(t *testing.T) {
 		if out, _ := command(t, 0, "train", "mnist", "--resume", pair[0], "--epochs", "2", "--engine", pair[1]); !strings.Contains(out, "test accuracy") {
 			t.Errorf("begun on %s, resumed on %s: %s", pair[0], pair[1], out)
 		}
-		if log, err := os.ReadFile(filepath.Join(pair[0], "log.csv")); err != nil || strings.Count(string(log), "\n") != 3 {
+		if log, err := os.ReadFile(filepath.Join(pair[0], "log.jsonl")); err != nil || strings.Count(string(log), "\n") != 2 {
 			t.Errorf("the log has %q, %v", log, err)
 		}
 	}
