@@ -60,16 +60,17 @@ func readDebug() (d debug, err error) {
 
 // load compiles a graph for an engine, or for the CPU if the switches ask for it or e is nil. A panic on the way, which is a fault of the compiler or of an
 // op, becomes an error with the stage, the node and the user's place. device is whether the engine has loaded it.
-func (d debug) load(e Engine, g *ir.Graph, params []*Param) (r exec.Runner, device bool, err error) {
+func (d debug) load(e Engine, t translation) (r exec.Runner, device bool, err error) {
 	defer func() {
 		if p, ok := recover().(*ir.Panic); ok {
 			r, err = nil, fmt.Errorf("tarn: Compile: %w", p)
 		}
 	}()
-	variables := memoryOf(params)
+	g, variables := t.graph, memoryOf(t.params)
 	w := ir.Watch{Stage: "binding"}
 	defer w.Report()
 	if d.reference {
+		g = t.joined()
 		if err := exec.CheckNodes(g); err != nil {
 			return nil, false, err
 		}
@@ -87,6 +88,13 @@ func (d debug) load(e Engine, g *ir.Graph, params []*Param) (r exec.Runner, devi
 		}
 	}
 	pass.Run(g, seen)
+	if t.looks != nil {
+		pass.Run(t.looks, seen)
+		g = t.joined()
+		if seen != nil {
+			seen("join", g)
+		}
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -98,7 +106,7 @@ func (d debug) load(e Engine, g *ir.Graph, params []*Param) (r exec.Runner, devi
 		return c, false, nil
 	}
 	if e != nil {
-		r, err := loadOn(e, g, storagesOf(params))
+		r, err := loadOn(e, g, storagesOf(t.params))
 		return r, true, err
 	}
 	m, err := exec.NewMachine(g, variables, pool.Default())

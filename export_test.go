@@ -17,11 +17,11 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
-	names, err := checkRoots(g, outputs, nil)
-	if err != nil {
+	main := newRoots(outputs, nil)
+	if err := main.check(g, wanted{}); err != nil {
 		return nil, err
 	}
-	t := translate(g, names, outputs, nil, nil)
+	t := translate(g, main, nil, wanted{})
 	r := exec.NewReference(t.graph, memoryOf(t.params))
 	var arrays []ir.Array
 	for _, in := range t.inputs {
@@ -29,7 +29,7 @@ func RunReference(g *Graph, outputs Outputs, step int64, inputs map[string]*Tens
 	}
 	results := Results{}
 	var out []ir.Array
-	for _, name := range names {
+	for _, name := range main.names {
 		results[name] = newTensor(ir.NewArray(outputs[name].typ))
 		out = append(out, results[name].array)
 	}

@@ -51,13 +51,13 @@ func splitGuards(g *Graph, updates []Update) (rest []Update, guards []*Value, er
 }
 
 // floats are the outputs that are floats, or if there are none a value assigned that is.
-func floats(names []string, outputs Outputs, updates []Update) (values []*Value) {
-	for _, name := range names {
-		if outputs[name].DType().IsFloat() {
-			values = append(values, outputs[name])
+func (r wanted) floats() (values []*Value) {
+	for _, name := range r.names {
+		if r.outputs[name].DType().IsFloat() {
+			values = append(values, r.outputs[name])
 		}
 	}
-	for _, u := range updates {
+	for _, u := range r.updates {
 		if len(values) == 0 && u.value.DType().IsFloat() {
 			values = append(values, u.value) // one is enough: a guard sees all that is assigned
 		}

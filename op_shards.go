@@ -77,6 +77,7 @@ func (sumShardsOp) Infer(in []ir.Type) (ir.Type, error) { return in[0], nil }
 func (op sumShardsOp) grad(y, dy *Value) []*Value       { return []*Value{dy.SumShards()} }
 func (op sumShardsOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 func (sumShardsOp) Fences()                             {}
+func (sumShardsOp) Once()                               {}
 
 // batch refuses a value of one example.
 func (sumShardsOp) batch(m *mapping, v *Value, in []mapped) mapped {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/limit"
 	"github.com/seed-49005b45/tarn/internal/list"
+	"github.com/seed-49005b45/tarn/internal/pass"
 )
 
 // This file holds Compile, which turns a graph into a Program, and Run, which takes one step of it.
@@ -26,6 +28,7 @@ type Update struct {
 	param  *Param
 	value  *Value
 	guards []*Value // of a Guard
+	looks  *looks   // of a Look
 }
 
 // Assign stores v in p at the end of each run: every read of p within the run sees the old contents. v has p's dtype and shape.
@@ -49,7 +52,7 @@ type Program struct {
 	inputs   []signature // those that the program needs
 	all      []signature // those of the graph
 	among    []int       // where each that the program needs stands in the graph
-	outputs  []signature // in the order of their names
+	outputs  []signature // in the order of their names, those of a Look last
 	given    []ir.Array  // the inputs of the run in progress, without memory between runs
 	returned []ir.Array  // likewise, the outputs
 	from, to []uintptr   // where they lay in the last run, 0 for an input that had to be copied
@@ -99,9 +102,12 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 	if err != nil {
 		return nil, err
 	}
-	updates = g.withAttached(outputs, updates)
-	names, err := checkRoots(g, outputs, updates)
+	updates, looks, err := splitLooks(updates)
 	if err != nil {
+		return nil, err
+	}
+	main := newRoots(outputs, g.withAttached(outputs, updates))
+	if err := main.check(g, looks); err != nil {
 		return nil, err
 	}
 	switches, err := readDebug()
@@ -109,9 +115,9 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 		return nil, err
 	}
 	if switches.nan {
-		guards = floats(names, outputs, updates)
+		guards = main.floats()
 	}
-	t := translate(g, names, outputs, updates, guards)
+	t := translate(g, main, guards, looks)
 	p := &Program{inputs: t.inputs, params: t.params}
 	for i, v := range g.inputs {
 		p.all = append(p.all, signature{v.label, v.typ})
@@ -121,18 +127,20 @@ func compile(e Engine, g *Graph, outputs Outputs, updates []Update) (*Program, e
 	}
 	if len(guards) > 0 {
 		// Passes change the graph of t.
-		again := translate(g, names, outputs, updates, guards)
-		p.traced = &traced{graph: again.graph, variables: memoryOf(again.params), always: switches.nan}
+		again := translate(g, main, guards, looks)
+		p.traced = &traced{graph: again.joined(), variables: memoryOf(again.params), always: switches.nan}
 	}
-	for _, name := range names {
-		p.outputs = append(p.outputs, signature{name, outputs[name].typ})
-	}
-	for _, u := range updates {
-		p.assigned = append(p.assigned, u.param)
+	for _, r := range []wanted{main, looks} {
+		for _, name := range r.names {
+			p.outputs = append(p.outputs, signature{name, r.outputs[name].typ})
+		}
+		for _, u := range r.updates {
+			p.assigned = append(p.assigned, u.param)
+		}
 	}
 	p.memory, p.written = spansOf(p.params), spansOf(p.assigned)
 	p.storages = storagesOf(p.params)
-	if p.runner, p.device, err = switches.load(e, t.graph, t.params); err != nil {
+	if p.runner, p.device, err = switches.load(e, t); err != nil {
 		return nil, p.tooLarge(err)
 	}
 	return p.ready(), nil
@@ -229,47 +237,56 @@ func overlap(a, b ir.Array) bool {
 	return s.start < t.end && t.start < s.end
 }
 
-// checkRoots refuses outputs and updates that cannot be computed, and gives the outputs' names in order.
-func checkRoots(g *Graph, outputs Outputs, updates []Update) (names []string, err error) {
+// check refuses outputs and updates that cannot be computed, also of looks.
+func (r wanted) check(g *Graph, looks wanted) error {
+	for _, name := range looks.names {
+		if _, twice := r.outputs[name]; twice {
+			return fmt.Errorf("tarn: Compile: output %q is also that of a Look: rename one of them", name)
+		}
+	}
+	outputs := maps.Clone(r.outputs)
+	if outputs == nil {
+		outputs = Outputs{}
+	}
+	maps.Copy(outputs, looks.outputs)
+	updates := slices.Concat(r.updates, looks.updates)
 	for name, v := range outputs {
 		if v.exists() && v.graph.lost {
-			return nil, v.graph.Err()
+			return v.graph.Err()
 		}
 		if !v.exists() || v.graph != g {
-			return nil, fmt.Errorf("tarn: Compile: output %q is nil or belongs to another graph", name)
+			return fmt.Errorf("tarn: Compile: output %q is nil or belongs to another graph", name)
 		}
 		if v.failed {
-			return nil, fmt.Errorf("tarn: Compile: output %q failed with a value of another graph", name)
+			return fmt.Errorf("tarn: Compile: output %q failed with a value of another graph", name)
 		}
-		names = append(names, name)
 	}
-	slices.Sort(names)
 	assigned := map[*Param]bool{}
 	for i, u := range updates {
 		switch {
 		case u.value.exists() && u.value.graph.lost:
-			return nil, u.value.graph.Err()
+			return u.value.graph.Err()
 		case u.param == nil || u.param.tensor == nil || !u.value.exists():
-			return nil, fmt.Errorf("tarn: Compile: update %d assigns to a nil param or from a nil value", i+1)
+			return fmt.Errorf("tarn: Compile: update %d assigns to a nil param or from a nil value", i+1)
 		case u.value.failed:
-			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q failed with a value of another graph", u.param.label())
+			return fmt.Errorf("tarn: Compile: the value assigned to param %q failed with a value of another graph", u.param.label())
 		case u.value.graph != g:
-			return nil, fmt.Errorf("tarn: Compile: the value assigned to param %q belongs to another graph", u.param.label())
+			return fmt.Errorf("tarn: Compile: the value assigned to param %q belongs to another graph", u.param.label())
 		case assigned[u.param]:
-			return nil, fmt.Errorf("tarn: Compile: param %q is assigned twice", u.param.label())
+			return fmt.Errorf("tarn: Compile: param %q is assigned twice", u.param.label())
 		case !u.param.tensor.array.Type.Equal(u.value.typ):
-			return nil, fmt.Errorf("tarn: Compile: param %q is %v and cannot be assigned the %v made at %s",
+			return fmt.Errorf("tarn: Compile: param %q is %v and cannot be assigned the %v made at %s",
 				u.param.label(), u.param.tensor.array.Type, u.value.typ, u.value.Place())
 		}
 		assigned[u.param] = true
 	}
 	if len(outputs) == 0 && len(updates) == 0 {
-		return nil, fmt.Errorf("tarn: Compile: the program would have neither outputs nor updates")
+		return fmt.Errorf("tarn: Compile: the program would have neither outputs nor updates")
 	}
 	if g.mapped {
-		return names, checkExamples(outputs, updates)
+		return checkExamples(outputs, updates)
 	}
-	return names, nil
+	return nil
 }
 
 // checkExamples refuses values of one example, which only have a meaning within the function that VMap was given.
@@ -290,44 +307,126 @@ func checkExamples(outputs Outputs, updates []Update) error {
 	return fmt.Errorf("tarn: Compile: a value of one example of VMap, used at %s, is needed outside of its function: return what is computed from it", order[max(at, used)].Place())
 }
 
+// looks is what a Look adds.
+type looks struct {
+	outputs Outputs
+	updates []Update
+}
+
+// Look returns an update that adds outputs and updates to a program for looking at what it computes: all else has the same bits with it as without. That
+// holds on the CPU; an engine such as that of package pjrt may fuse, and so round, differently. The compiler may take the sums of a loop in another order, or
+// round a product and a sum at once, if an ordinary output asks for more of the values in the loop; for a look it computes what is not at hand
+// again. The updates are assignments to params that nothing else in the program reads, and no output has the name of an ordinary one.
+func Look(outputs Outputs, updates ...Update) Update { return Update{looks: &looks{outputs, updates}} }
+
+// splitLooks takes the looks out of the updates.
+func splitLooks(updates []Update) (rest []Update, all wanted, err error) {
+	outputs := Outputs{}
+	var more []Update
+	for _, u := range updates {
+		if u.looks == nil {
+			rest = append(rest, u)
+			continue
+		}
+		for name, v := range u.looks.outputs {
+			if _, twice := outputs[name]; twice {
+				return nil, wanted{}, fmt.Errorf("tarn: Compile: two Looks have the output %q: rename one of them", name)
+			}
+			outputs[name] = v
+		}
+		for _, u := range u.looks.updates {
+			if u.guards != nil || u.looks != nil {
+				return nil, wanted{}, errors.New("tarn: Compile: the updates of a Look are made by Assign; give Compile a Guard or another Look itself")
+			}
+			more = append(more, u)
+		}
+	}
+	return rest, newRoots(outputs, more), nil
+}
+
 // translation is a graph in the compiler's form.
 type translation struct {
 	graph  *ir.Graph
+	looks  *ir.Graph // what a Look adds, or nil
 	inputs []signature
 	params []*Param
 }
 
 // translate copies what the outputs and updates need into the compiler's form.
-func translate(g *Graph, names []string, outputs Outputs, updates []Update, guards []*Value) translation {
-	var roots []*Value
-	for _, name := range names {
-		roots = append(roots, outputs[name])
-	}
-	for _, u := range updates {
-		roots = append(roots, u.value, g.variable(u.param))
-	}
-	roots = append(roots, guards...)
-	t := translation{graph: &ir.Graph{}}
-	nodes := translateNodes(reachable(roots), func(v *Value, n *ir.Node) {
+func translate(g *Graph, main wanted, guards []*Value, looks wanted) translation {
+	t := translation{}
+	index := map[*Value]int{}
+	for _, v := range reachable(slices.Concat(main.values(g), guards, looks.values(g))) {
 		switch op := v.op.(type) {
 		case inputOp:
-			n.Op = ir.Input{Index: len(t.inputs)}
+			index[v] = len(t.inputs)
 			t.inputs = append(t.inputs, signature{v.label, v.typ})
-			t.graph.Inputs = append(t.graph.Inputs, n)
 		case variableOp:
-			n.Op, n.Label = ir.Variable{Index: len(t.params)}, op.param.label()
+			index[v] = len(t.params)
 			t.params = append(t.params, op.param)
-			t.graph.Variables = append(t.graph.Variables, n)
 		}
-	}, t.graph)
-	for _, name := range names {
-		t.graph.Outputs = append(t.graph.Outputs, nodes[outputs[name]])
+	}
+	t.graph = main.translate(g, guards, index)
+	if !looks.empty() {
+		t.looks = looks.translate(g, nil, index)
+	}
+	return t
+}
+
+// joined returns all of the graph, before any pass.
+func (t translation) joined() *ir.Graph {
+	if t.looks != nil {
+		pass.Join(t.graph, t.looks)
+	}
+	return t.graph
+}
+
+// wanted is what a program is compiled for.
+type wanted struct {
+	names   []string // of the outputs, in order
+	outputs Outputs
+	updates []Update
+}
+
+// newRoots puts the names of outputs in order.
+func newRoots(outputs Outputs, updates []Update) wanted {
+	return wanted{slices.Sorted(maps.Keys(outputs)), outputs, updates}
+}
+
+func (r wanted) empty() bool { return len(r.names) == 0 && len(r.updates) == 0 }
+
+// values lists the roots, and the params that are assigned.
+func (r wanted) values(g *Graph) (all []*Value) {
+	for _, name := range r.names {
+		all = append(all, r.outputs[name])
+	}
+	for _, u := range r.updates {
+		all = append(all, u.value, g.variable(u.param))
+	}
+	return all
+}
+
+// translate copies what the roots need, with the given numbers of inputs and params.
+func (r wanted) translate(g *Graph, guards []*Value, index map[*Value]int) *ir.Graph {
+	t := &ir.Graph{}
+	nodes := translateNodes(reachable(slices.Concat(r.values(g), guards)), func(v *Value, n *ir.Node) {
+		switch op := v.op.(type) {
+		case inputOp:
+			n.Op = ir.Input{Index: index[v]}
+			t.Inputs = append(t.Inputs, n)
+		case variableOp:
+			n.Op, n.Label = ir.Variable{Index: index[v]}, op.param.label()
+			t.Variables = append(t.Variables, n)
+		}
+	}, t)
+	for _, name := range r.names {
+		t.Outputs = append(t.Outputs, nodes[r.outputs[name]])
 	}
 	for _, v := range guards {
-		t.graph.Guards = append(t.graph.Guards, nodes[v])
+		t.Guards = append(t.Guards, nodes[v])
 	}
-	for _, u := range updates {
-		t.graph.Assigns = append(t.graph.Assigns, ir.Assign{Variable: nodes[g.variable(u.param)], Value: nodes[u.value]})
+	for _, u := range r.updates {
+		t.Assigns = append(t.Assigns, ir.Assign{Variable: nodes[g.variable(u.param)], Value: nodes[u.value]})
 	}
 	return t
 }

@@ -10,12 +10,12 @@ func init() {
 		if err := g.Err(); err != nil {
 			return nil, err
 		}
-		names, err := checkRoots(g, named, nil)
-		if err != nil {
+		main := newRoots(named, nil)
+		if err := main.check(g, wanted{}); err != nil {
 			return nil, err
 		}
-		t := translate(g, names, named, nil, nil)
-		out := &shown.Translation{Graph: t.graph, Outputs: names, Values: memoryOf(t.params)}
+		t := translate(g, main, nil, wanted{})
+		out := &shown.Translation{Graph: t.graph, Outputs: main.names, Values: memoryOf(t.params)}
 		for _, in := range t.inputs {
 			out.Inputs = append(out.Inputs, in.name)
 		}

@@ -104,11 +104,7 @@ func overfit(ctx context.Context, params *tarn.ParamSet, build func(g *tarn.Grap
 			if err != nil {
 				return nil, err
 			}
-			all := tarn.Outputs{"loss": loss}
-			for name, v := range in.Outputs {
-				all[name] = v
-			}
-			if programs[mode], err = tarn.Compile(g, all, append(append(updates, in.Updates...), tarn.Guard(loss))...); err != nil {
+			if programs[mode], err = tarn.Compile(g, tarn.Outputs{"loss": loss}, append(updates, in.Look(), tarn.Guard(loss))...); err != nil {
 				return nil, err
 			}
 			instruments[mode] = in

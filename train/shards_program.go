@@ -165,21 +165,22 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 			return nil, fmt.Errorf("train: the build function makes other params or states for %d examples than for other numbers", n)
 		}
 	}
-	var guards []tarn.Update
+	var updates []tarn.Update
 	if guarded {
 		finite := []*tarn.Value{}
 		for _, v := range out {
 			finite = append(finite, weight.Gt(tarn.Num(0)).Where(v, v.Num(0)))
 		}
-		guards = append(guards, tarn.Guard(finite...))
+		updates = append(updates, tarn.Guard(finite...))
 	}
 	var instruments *watch.Instruments
 	if mode != watch.Plain {
-		if instruments, err = s.instrumentShard(out, outputs, loss); err != nil {
+		if instruments, err = s.instrumentShard(outputs, loss); err != nil {
 			return nil, err
 		}
+		updates = append(updates, instruments.Look())
 	}
-	p, err := compile(g, out, guards...)
+	p, err := compile(g, out, updates...)
 	if err != nil {
 		return nil, err
 	}
@@ -283,11 +284,11 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	instruments, more, err := s.instrumentUpdate(g, gradients, assignments)
+	instruments, err := s.instrumentUpdate(g, gradients, assignments)
 	if err != nil {
 		return nil, err
 	}
-	p, err := compile(g, instruments.Outputs, slices.Concat(assignments, states, more, []tarn.Update{tarn.Guard(value)})...)
+	p, err := compile(g, nil, slices.Concat(assignments, states, []tarn.Update{instruments.Look(), tarn.Guard(value)})...)
 	if err != nil {
 		return nil, err
 	}

@@ -197,8 +197,7 @@ func (s *Step) programFor(n int, updates bool, mode watch.Mode) (*program, error
 		if instruments, err = s.Watch.Instrument(mode, outputs, loss, s.params, assignments); err != nil {
 			return nil, err
 		}
-		maps.Copy(outputs, instruments.Outputs)
-		assignments = append(assignments, instruments.Updates...)
+		assignments = append(assignments, instruments.Look())
 	}
 	p, err := compile(loss.Graph(), outputs, append(assignments, guard(loss))...)
 	if err != nil {

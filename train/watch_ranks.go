@@ -56,8 +56,8 @@ func (s *Step) describeShards(n int) error {
 	return nil
 }
 
-// instrumentShard adds to the outputs of a shard's program what a look needs.
-func (s *Step) instrumentShard(out, outputs tarn.Outputs, loss *tarn.Value) (*watch.Instruments, error) {
+// instrumentShard returns what the program of a shard measures.
+func (s *Step) instrumentShard(outputs tarn.Outputs, loss *tarn.Value) (*watch.Instruments, error) {
 	// Which layers have results that do not grow with the number of examples, two small graphs tell.
 	var sizes [2][]int
 	for i := range sizes {
@@ -73,26 +73,15 @@ func (s *Step) instrumentShard(out, outputs tarn.Outputs, loss *tarn.Value) (*wa
 	for i, n := range sizes[0] {
 		fixed[i] = i < len(sizes[1]) && n == sizes[1][i]
 	}
-	in, err := s.Watch.InstrumentShard(outputs, loss, s.params, fixed)
-	if err != nil {
-		return nil, err
-	}
-	for name, v := range in.Outputs {
-		out[name] = v
-	}
-	return in, nil
+	return s.Watch.InstrumentShard(outputs, loss, s.params, fixed)
 }
 
-// instrumentUpdate returns what the program of an update measures, and what it assigns for that.
-func (s *Step) instrumentUpdate(g *tarn.Graph, gradients []*tarn.Value, assignments []tarn.Update) (*watch.Instruments, []tarn.Update, error) {
+// instrumentUpdate returns what the program of an update measures.
+func (s *Step) instrumentUpdate(g *tarn.Graph, gradients []*tarn.Value, assignments []tarn.Update) (*watch.Instruments, error) {
 	if s.sharded.mode == watch.Plain {
-		return &watch.Instruments{}, nil, nil
+		return &watch.Instruments{}, nil
 	}
-	in, err := s.Watch.InstrumentUpdate(s.sharded.mode, g, gradients, s.params, assignments)
-	if err != nil {
-		return nil, nil, err
-	}
-	return in, in.Updates, nil
+	return s.Watch.InstrumentUpdate(s.sharded.mode, g, gradients, s.params, assignments)
 }
 
 // runTimed runs the program of shard i. On rank 0 the steps of that of its first shard are timed in a few runs.

@@ -83,8 +83,7 @@ func TestShardsWatch(t *testing.T) {
 		if len(want) != 5 || want[1].Cosine == nil || want[0].Cosine != nil {
 			t.Fatalf("%s: %d looks, the second %+v", m.name, len(want), want[1])
 		}
-		// The passes of a batch norm are fused differently if more is computed of them, with and without shards.
-		if _, _, plain := watchedSteps(t, m, 1, nil); plain != weights && !strings.Contains(m.name, "batch norm") {
+		if _, _, plain := watchedSteps(t, m, 1, nil); plain != weights {
 			t.Errorf("%s: looks change the weights", m.name)
 		}
 		for _, ranks := range []int{2, 3, 8} {

@@ -87,6 +87,9 @@ type Instruments struct {
 	names  []string // of the params whose histograms are taken
 }
 
+// Look returns the update that makes a program measure, and changes no other bits.
+func (in *Instruments) Look() tarn.Update { return tarn.Look(in.Outputs, in.Updates...) }
+
 // The names of the outputs.
 const (
 	prefix         = "watch."

@@ -25,6 +25,7 @@ type Checker struct {
 // NewChecker compiles g so that the result of every node can be seen. Like NewMachine it returns an error if there is not enough memory.
 func NewChecker(g *ir.Graph, variables []ir.Array, workers *pool.Pool) (*Checker, error) {
 	all := *g
+	all.Main = nil // all that it computes is seen
 	all.Outputs = append([]*ir.Node(nil), g.Outputs...)
 	for _, n := range g.Nodes {
 		if _, nested := n.Op.(ir.Nested); nested || len(n.In) > 0 {

@@ -186,7 +186,8 @@ func (s *scheduler) free(i int) bool {
 		return true
 	}
 	for v := range s.loop.Sources {
-		if s.loop.Sources[v].Buffer != in.Store {
+		// A variable that the result is assigned to counts even if that is not done in place: the order must not depend on what else reads the variable.
+		if b := s.loop.Sources[v].Buffer; b != in.Store && !slices.Contains(in.Assigned, b) {
 			continue
 		}
 		for j := range s.loop.Instrs[:i] {

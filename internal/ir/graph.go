@@ -58,6 +58,22 @@ type Graph struct {
 	// Inputs and Variables are the leaves by index: what Input{i} and Variable{i} refer to. All are kept, used or not.
 	Inputs    []*Node
 	Variables []*Node
+	// Main, unless it is nil, is the part of the graph that has the same bits with the rest as without it: the rest only looks at its results.
+	Main *Main
+}
+
+// Main counts the nodes, outputs and assignments that are the main part of a graph, each the first of their list. Nothing in it reads what is not. The guards guard
+// all of the graph, and belong to the main part.
+type Main struct{ Nodes, Outputs, Assigns int }
+
+// MainPart returns the main part as a graph of its own, which is g if it has no other.
+func (g *Graph) MainPart() *Graph {
+	if g.Main == nil {
+		return g
+	}
+	m := *g
+	m.Nodes, m.Outputs, m.Assigns, m.Main = g.Nodes[:g.Main.Nodes], g.Outputs[:g.Main.Outputs], g.Assigns[:g.Main.Assigns], nil
+	return &m
 }
 
 // Assign stores a value into a variable once the whole step has been computed: every read in the step sees the old value.

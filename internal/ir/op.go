@@ -155,6 +155,12 @@ type Fence interface {
 	Fences()
 }
 
+// Once is implemented by ops that a run may compute only once, as they do more than compute. Two nodes with the same name and attributes are the same.
+type Once interface {
+	Op
+	Once()
+}
+
 // Kernel is implemented by ops that no family covers and that have a faster kernel than Eval. It may rely on nothing
 // that Eval may not, and computes the same bits, except in factorizations and Fourier transforms, whose algorithms
 // round differently.

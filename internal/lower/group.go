@@ -15,11 +15,13 @@ import (
 type group struct {
 	id    int
 	nodes []*ir.Node
-	loop  bool // a row loop, which other nodes may join
+	loop  bool // a row loop, which other nodes may join unless it is settled
 
 	size   int   // elements of the loop's space
 	cols   []int // possible row lengths of the space, ascending; nil while any will do
 	extent map[*ir.Node]Extent
+
+	settled bool // of the main part, and the rest is being lowered
 
 	depender
 }
@@ -87,7 +89,7 @@ func (g *grouping) newGroup(n *ir.Node, operands []value) *group {
 func (g *grouping) candidates(operands []value) []*group {
 	var found []*group
 	add := func(c *group) {
-		if c != nil && c.loop && !slices.Contains(found, c) {
+		if c != nil && c.loop && !c.settled && !slices.Contains(found, c) {
 			found = append(found, c)
 		}
 	}
@@ -111,7 +113,7 @@ func (g *grouping) join(c *group, n *ir.Node, operands []value) bool {
 		return false
 	}
 	for _, o := range operands {
-		if other := g.of[o.node]; other != nil && other != c && other.loop && c.size > 1 {
+		if other := g.of[o.node]; other != nil && other != c && other.loop && !other.settled && c.size > 1 {
 			g.merge(c, other)
 		}
 	}

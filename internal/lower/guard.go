@@ -166,7 +166,7 @@ func (l *lowering) guard(w *watch) *Step {
 	g := &Guard{}
 	s := &Step{Work: g}
 	watched := func(n *ir.Node) Watched {
-		b := l.buffer(l.values[n].node)
+		b := l.buffer(l.valueOf(n).node)
 		s.addRead(b)
 		return Watched{Buffer: b, Node: n, Must: w.must[n]}
 	}

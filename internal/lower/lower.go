@@ -27,15 +27,19 @@ func Lower(g *ir.Graph) *Program {
 		twice:    map[*ir.Control]map[int]twice{},
 		program:  &Program{},
 	}
-	for _, n := range g.Nodes {
-		w.Node = n
-		l.values[n] = l.lower(n)
+	main := g.MainPart()
+	l.lowerNodes(main.Nodes, &w)
+	l.recompute(main)
+	guard := newWatch(main)
+	l.findNeeded(main, guard)
+	l.allotOutputs(main)
+	if main != g {
+		l.settle()
+		l.lowerNodes(g.Nodes[len(main.Nodes):], &w)
+		guard = newWatch(g)
+		l.findNeeded(g, guard)
+		l.allotOutputs(g)
 	}
-	w.Node = nil
-	l.recompute()
-	guard := newWatch(g)
-	l.findNeeded(guard)
-	l.allotOutputs()
 	for _, c := range l.sorted() {
 		w.Node = c.nodes[0]
 		l.program.Steps = append(l.program.Steps, l.step(c))
@@ -44,6 +48,15 @@ func Lower(g *ir.Graph) *Program {
 	l.finish(guard)
 	joinInPlace(l.program)
 	return l.program
+}
+
+// lowerNodes lowers nodes, in their order.
+func (l *lowering) lowerNodes(nodes []*ir.Node, w *ir.Watch) {
+	for _, n := range nodes {
+		w.Node = n
+		l.values[n] = l.lower(n)
+	}
+	w.Node = nil
 }
 
 type lowering struct {
@@ -60,6 +73,11 @@ type lowering struct {
 	program *Program
 
 	repeated map[repetition]*ir.Node // what loops recompute
+	dropped  map[*ir.Node][]value    // the operands of what no loop computes anymore
+
+	// While what is beside the main part is lowered:
+	again  map[*ir.Node]*ir.Node // what computes a result of the main part again
+	joined map[*ir.Node]bool     // results of the main part that may be stored within a joint array
 }
 
 // copied is a view that has been written out in row-major order.
@@ -86,8 +104,9 @@ func (l *lowering) lower(n *ir.Node) value {
 	case ir.Nested:
 		return l.nested(n, op)
 	case ir.Elementwise, ir.Conversion:
+		operands := l.readableOperands(n) // before n, as it may add nodes to the loop
 		l.order[n] = len(l.order)
-		l.place(n, l.readableOperands(n))
+		l.place(n, operands)
 		return whole(n)
 	case ir.Reduction:
 		if n.In[0].Type.Size() > 0 {
@@ -121,7 +140,7 @@ func whole(n *ir.Node) value { return value{node: n, view: ir.ViewOf(n.Type.Shap
 func (l *lowering) operandsOf(n *ir.Node) []value {
 	operands := make([]value, len(n.In))
 	for i, in := range n.In {
-		operands[i] = l.values[in]
+		operands[i] = l.valueOf(in)
 	}
 	return operands
 }
@@ -139,7 +158,7 @@ func (l *lowering) readableOperands(n *ir.Node) []value {
 
 // move turns a movement into a view.
 func (l *lowering) move(n *ir.Node, op ir.Movement) value {
-	from := l.values[n.In[0]]
+	from := l.valueOf(n.In[0])
 	view, ok := op.Move(from.view)
 	if !ok {
 		from = l.copyOf(from, n)
@@ -147,7 +166,7 @@ func (l *lowering) move(n *ir.Node, op ir.Movement) value {
 	}
 	after := from.after
 	for _, in := range n.In[1:] {
-		v := l.values[in]
+		v := l.valueOf(in)
 		after = append(append(slices.Clone(after), v.node), v.after...)
 	}
 	return value{node: from.node, view: view, after: after}
@@ -185,7 +204,7 @@ func (r reduction) Reduces() (ir.ReduceKind, []int) { return r.kind, r.axes }
 // reduce cuts a reduction into ones over runs of neighboring axes, the last run first.
 func (l *lowering) reduce(n *ir.Node, op ir.Reduction) value {
 	kind, axes := op.Reduces()
-	v := l.values[n.In[0]]
+	v := l.valueOf(n.In[0])
 	var reduced []bool // for the axes that are not of size 1
 	for a, d := range v.view.Shape {
 		if d != 1 {
@@ -246,7 +265,10 @@ func (l *lowering) reduceRun(n *ir.Node, op ir.Op, kind ir.ReduceKind, v value, 
 }
 
 // findNeeded marks the results that another group, an output, a guard or an assignment reads.
-func (l *lowering) findNeeded(guard *watch) {
+func (l *lowering) findNeeded(g *ir.Graph, guard *watch) {
+	for _, n := range append(g.Roots(), guard.roots()...) { // before the others, as this may add nodes
+		l.needed[l.valueOf(n).node] = true
+	}
 	for n, operands := range l.operands {
 		for _, o := range operands {
 			if c := l.of[o.node]; c != nil && c != l.of[n] {
@@ -254,17 +276,15 @@ func (l *lowering) findNeeded(guard *watch) {
 			}
 		}
 	}
-	for _, n := range append(l.graph.Roots(), guard.roots()...) {
-		l.needed[l.values[n].node] = true
-	}
 }
 
 // allotOutputs lets each output be computed in its place, if it is a whole result that no other output has taken.
-func (l *lowering) allotOutputs() {
-	for i, n := range l.graph.Outputs {
+func (l *lowering) allotOutputs(g *ir.Graph) {
+	for i := len(l.program.Outputs); i < len(g.Outputs); i++ {
+		n := g.Outputs[i]
 		out := l.newBuffer(Output, i, n.Type)
 		l.program.Outputs = append(l.program.Outputs, out)
-		v := l.values[n]
+		v := l.valueOf(n)
 		if l.of[v.node] != nil && l.buffers[v.node] == nil && v.view.Contiguous() && ir.Size(v.view.Shape) == v.node.Type.Size() {
 			l.buffers[v.node] = out
 		}
@@ -455,7 +475,7 @@ func transposed(v ir.View, yes bool) ir.View {
 // finish adds the copies to outputs that lie elsewhere, then the guard, and then the assignments.
 func (l *lowering) finish(guard *watch) {
 	for i, n := range l.graph.Outputs {
-		if v := l.values[n]; l.buffers[v.node] != l.program.Outputs[i] {
+		if v := l.valueOf(n); l.buffers[v.node] != l.program.Outputs[i] {
 			l.addCopy(n, l.ref(v), l.program.Outputs[i], false)
 		}
 	}
@@ -469,15 +489,27 @@ func (l *lowering) finish(guard *watch) {
 	// What one assignment stores must not be the old contents that another has overwritten by then.
 	from := make([]Ref, len(l.graph.Assigns))
 	for i, a := range l.graph.Assigns {
-		from[i] = l.ref(l.values[a.Value])
+		from[i] = l.ref(l.valueOf(a.Value))
 		if assigned[from[i].Buffer] {
 			kept := l.newBuffer(Temporary, 0, a.Value.Type)
 			l.addCopy(a.Value, from[i], kept, false)
 			from[i] = Ref{kept, ir.ViewOf(a.Value.Type.Shape)}
 		}
 	}
+	stored := map[*Buffer][]*Buffer{}
 	for i, a := range l.graph.Assigns {
-		l.addCopy(a.Value, from[i], l.buffer(a.Variable), true)
+		to := l.buffer(a.Variable)
+		stored[from[i].Buffer] = append(stored[from[i].Buffer], to)
+		l.addCopy(a.Value, from[i], to, true)
+	}
+	for _, s := range l.program.Steps {
+		if loop, ok := s.Work.(*Loop); ok {
+			for i := range loop.Instrs {
+				if in := &loop.Instrs[i]; in.Store != nil {
+					in.Assigned = stored[in.Store]
+				}
+			}
+		}
 	}
 }
 

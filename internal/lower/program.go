@@ -225,6 +225,8 @@ type Instr struct {
 	Store  *Buffer       // where the result goes, or nil if only later instructions need it
 	Place  *Place        // where in Store the rows of a Full result lie; nil if they fill it
 	Node   *ir.Node      // for reports
+
+	Assigned []*Buffer // the variables that what is stored is assigned to, which may be done in place
 }
 
 // Place is a block of columns of a larger array: row r of the loop begins at element Offset + r*RowStride.

@@ -29,8 +29,8 @@ type repetition struct {
 var cheap = []scalar.Func{scalar.Neg, scalar.Abs, scalar.Square, scalar.ReLU, scalar.Add, scalar.Sub, scalar.Mul, scalar.Min, scalar.Max, scalar.MulAdd}
 
 // recompute takes results in the order in which they are computed, so that what is read has been decided on.
-func (l *lowering) recompute() {
-	l.repeated = map[repetition]*ir.Node{}
+func (l *lowering) recompute(g *ir.Graph) {
+	l.repeated, l.dropped = map[repetition]*ir.Node{}, map[*ir.Node][]value{}
 	var nodes []*ir.Node
 	readers := map[*ir.Node][]*ir.Node{}
 	for n, operands := range l.operands {
@@ -45,7 +45,7 @@ func (l *lowering) recompute() {
 	}
 	slices.SortFunc(nodes, func(a, b *ir.Node) int { return l.order[a] - l.order[b] })
 	kept := map[*ir.Node]bool{}
-	for _, n := range l.graph.Roots() {
+	for _, n := range g.Roots() {
 		kept[l.values[n].node] = true
 	}
 	for _, n := range nodes {
@@ -79,6 +79,7 @@ func (l *lowering) reads(r, m *ir.Node) bool {
 func (l *lowering) drop(n *ir.Node) {
 	if c := l.of[n]; len(c.nodes) > 1 {
 		c.nodes = slices.DeleteFunc(c.nodes, func(m *ir.Node) bool { return m == n })
+		l.dropped[n] = l.operands[n]
 		delete(l.of, n)
 		delete(l.operands, n)
 	}
