@@ -57,7 +57,7 @@ type Loop struct {
 	// training falls back if the newest is damaged. NewLoop sets it to 2.
 	KeepCheckpoints int
 
-	// Watch says what is measured of the steps: see package watch. The records go into the folder, as watch.FileName. NewLoop
+	// Watch says what is measured of the steps, which changes no bits of the training on the CPU: see package watch. The records go into the folder, as watch.FileName. NewLoop
 	// sets it to the defaults; nil measures nothing.
 	Watch *watch.Options
 

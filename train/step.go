@@ -52,7 +52,8 @@ type Step struct {
 	// SkipNonFinite makes a run that is not finite no error: Result.Skipped tells it.
 	SkipNonFinite bool
 
-	// Watch, if it is not nil, looks at updates at regular intervals: see package watch. It is set before the first run.
+	// Watch, if it is not nil, looks at updates at regular intervals: see package watch. Losses, weights and states have the same bits with it as without, unless
+	// an engine other than the CPU computes them: see tarn.Look. It is set before the first run.
 	Watch *watch.Watcher
 
 	// Precision is that of the products of the graphs that Build makes: see tarn.Precision. It is set before the first run and before
