@@ -25,7 +25,7 @@ var functions = map[string][]any{
 	"HVP": {tarn.HVP[*tarn.Value], tarn.HVP[*tarn.Param], tarn.HVP[tarn.Operand]}, "Hessian": {tarn.Hessian},
 	"HessianDiagonal":    {tarn.HessianDiagonal[*tarn.Value], tarn.HessianDiagonal[*tarn.Param], tarn.HessianDiagonal[tarn.Operand]},
 	"HutchinsonDiagonal": {tarn.HutchinsonDiagonal[*tarn.Value], tarn.HutchinsonDiagonal[*tarn.Param], tarn.HutchinsonDiagonal[tarn.Operand]},
-	"Guard":              {tarn.Guard}, "Implicit": {tarn.Implicit},
+	"Guard":              {tarn.Guard}, "Look": {tarn.Look}, "Implicit": {tarn.Implicit},
 	"Init": {tarn.Init}, "JVP": {tarn.JVP[*tarn.Value], tarn.JVP[*tarn.Param], tarn.JVP[tarn.Operand]}, "Jacobian": {tarn.Jacobian},
 	"KroneckerFactors": {tarn.KroneckerFactors}, "LossForm": {tarn.LossForm}, "NewGraph": {tarn.NewGraph}, "NewParam": {tarn.NewParam}, "NewRandom": {tarn.NewRandom}, "NewState": {tarn.NewState},
 	"ParamOf": {tarn.ParamOf}, "Params": {tarn.Params}, "Scalar": {tarn.Scalar[float64]}, "Scan": {tarn.Scan}, "Sprint": {tarn.Sprint}, "Summary": {tarn.Summary}, "Stack": {tarn.Stack},
