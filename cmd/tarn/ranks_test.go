@@ -178,7 +178,11 @@ func TestRanks(t *testing.T) {
 				"unknown flag --nothing":      beside(with(train, "--nothing")...),
 				"is the standard input":       l.Command(ctx, 2, tarn, "predict", "flats.tarn"),
 			} {
-				if out, code := finish(c); code == 0 || strings.Count(out, want) != 1 {
+				out, code := finish(c)
+				// The launcher of MPICH 5 may return 0 all the same, and that of Open MPI 5 may lose what a program that knows no MPI says.
+				refused := code != 0 || strings.HasPrefix(l.Name, "mpich5")
+				said := strings.Count(out, want) == 1 || l.Name == "openmpi5" && want == "built without MPI"
+				if !refused || !said {
 					t.Errorf("want an error with %q once, exit code %d\n%s", want, code, out)
 				}
 			}
