@@ -236,7 +236,8 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 	}
 	g := s.newGraph()
 	g.ShareShards(sh.exchange, g.Const(tarn.Scalar(int64(0)))) // which nothing of the update reads
-	outputs, err := counted(s.build(g, 1))
+	// A batch norm over examples alone refuses to train on one.
+	outputs, err := counted(s.build(g, 2))
 	if err != nil {
 		return nil, err
 	}

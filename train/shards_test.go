@@ -119,6 +119,8 @@ var rankModels = []rankModel{
 			return tarn.Outputs{"loss": nn.CrossEntropy(logits, g.Input("label", tarn.I32, n, 6)), "prediction": logits}
 		}
 	}, words(37, 6), "label"},
+	// Shards of two, as a batch norm over examples alone refuses one.
+	{"mlp with batch norm and dropout", normedMLP(20, tarn.F32, func() layer { return nn.NewBatchNorm(20) }), pictures(48), "label"},
 }
 
 // rankSums returns a checksum of all weights and states.
@@ -461,6 +463,9 @@ func rankTraining(t *testing.T, m rankModel, ranks int, zero bool, dir string, s
 // weights have the same bits.
 func TestShardsLoop(t *testing.T) {
 	for _, m := range rankModels {
+		if strings.HasPrefix(m.name, "mlp with batch norm") {
+			continue // the shards of these batches have one example
+		}
 		want := rankTraining(t, m, 1, false, "", 0)
 		for _, ranks := range []int{2, 3, 4} {
 			for _, zero := range []bool{false, true} {

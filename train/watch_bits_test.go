@@ -160,7 +160,7 @@ func TestWatchBits(t *testing.T) {
 				continue
 			}
 			for _, shards := range []int{0, 2} {
-				if shards > 0 && (name != "adamw, clipped" || m.name == "wide batch norm") { // that cannot normalize a single example
+				if shards > 0 && name != "adamw, clipped" {
 					continue
 				}
 				plain, few := bitsOf(t, m, o(), shards, nil), *options

@@ -61,7 +61,7 @@ func (s *Step) instrumentShard(outputs tarn.Outputs, loss *tarn.Value) (*watch.I
 	// Which layers have results that do not grow with the number of examples, two small graphs tell.
 	var sizes [2][]int
 	for i := range sizes {
-		small, err := counted(s.build(tarn.NewGraph(), 1+i))
+		small, err := counted(s.build(tarn.NewGraph(), 2+i))
 		if err != nil {
 			return nil, err
 		}
