@@ -2,6 +2,9 @@ package tarn
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/seed-49005b45/tarn/internal/rng"
 )
@@ -60,19 +63,46 @@ func (r *Random) Perm(n int) []int {
 func (r *Random) fill(t *Tensor, shift, scale float64, f32 func([]float32, rng.Key, int), f64 func([]float64, rng.Key, int)) {
 	switch t.DType() {
 	case F32:
-		s := t.F32()
-		f32(s, r.key, r.used)
-		for i, x := range s {
-			s[i] = float32(shift + float64(scale*float64(x)))
-		}
+		all := t.F32()
+		inParts(len(all), func(from, to int) {
+			s := all[from:to]
+			f32(s, r.key, r.used+from)
+			for i, x := range s {
+				s[i] = float32(shift + float64(scale*float64(x)))
+			}
+		})
 	case F64:
-		s := t.F64()
-		f64(s, r.key, r.used)
-		for i, x := range s {
-			s[i] = shift + float64(scale*x)
-		}
+		all := t.F64()
+		inParts(len(all), func(from, to int) {
+			s := all[from:to]
+			f64(s, r.key, r.used+from)
+			for i, x := range s {
+				s[i] = shift + float64(scale*x)
+			}
+		})
 	default:
 		panic(fmt.Sprintf("tarn: random numbers of dtype %v; use f32 or f64", t.DType()))
 	}
 	r.used += t.Size()
+}
+
+// inParts calls f for parts of the numbers from 0 to n-1, on several processors if there are many. A part is small enough for the innermost cache.
+func inParts(n int, f func(from, to int)) {
+	const part, enough = 4096, 32 // parts that are worth a goroutine
+	var next atomic.Int64
+	work := func() {
+		for {
+			from := int(next.Add(part)) - part
+			if from >= n {
+				return
+			}
+			f(from, min(from+part, n))
+		}
+	}
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n/(part*enough)) - 1 {
+		group.Go(work)
+	}
+	work()
+	group.Wait()
 }

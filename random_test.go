@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -33,6 +34,33 @@ func TestRandomTensorBits(t *testing.T) {
 			}
 			if got := h.Sum64(); got != d.want {
 				t.Errorf("%s of %v has the hash %#x, want %#x", c.name, d.dtype, got, d.want)
+			}
+		}
+	}
+}
+
+// TestRandomTensorParts fills tensors that are drawn on several processors: each number is that of its place in the stream, also after others.
+func TestRandomTensorParts(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for name, fill := range map[string]func(r *tarn.Random, t *tarn.Tensor){
+		"Normal":          func(r *tarn.Random, t *tarn.Tensor) { r.Normal(t, 0.1, 0.02) },
+		"Uniform":         func(r *tarn.Random, t *tarn.Tensor) { r.Uniform(t, -0.3, 0.5) },
+		"TruncatedNormal": func(r *tarn.Random, t *tarn.Tensor) { r.TruncatedNormal(t, 0.1, 0.02, 2) },
+	} {
+		for _, dtype := range []tarn.DType{tarn.F32, tarn.F64} {
+			const before, n, short = 5, 600_001, 1777
+			first, all, r := tarn.Zeros(dtype, before), tarn.Zeros(dtype, n), tarn.NewRandom(7, "parts")
+			fill(r, first)
+			fill(r, all)
+			part, r := tarn.Zeros(dtype, short), tarn.NewRandom(7, "parts")
+			fill(r, first)
+			for from := 0; from < n; from += short {
+				fill(r, part)
+				for i := from; i < min(from+short, n); i++ {
+					if got, want := all.Float(i), part.Float(i-from); got != want {
+						t.Fatalf("%s of %v: number %d is %v, want %v", name, dtype, i, got, want)
+					}
+				}
 			}
 		}
 	}

@@ -27,7 +27,7 @@ func Constant(c float64) tarn.Initializer {
 	if !finite(c) {
 		return fill
 	}
-	return inRange(fill, "Constant(%v)", c)
+	return inRange(math.Abs(c), fill, "Constant(%v)", c)
 }
 
 // Uniform draws from the uniform distribution on [lo, hi).
@@ -35,7 +35,7 @@ func Uniform(lo, hi float64) tarn.Initializer {
 	if !(lo <= hi) || !finite(hi-lo) {
 		return broken("Uniform(%v, %v): the bounds should be finite numbers, the lower one first", lo, hi)
 	}
-	return inRange(func(t *tarn.Tensor, r *tarn.Random) { r.Uniform(t, lo, hi) }, "Uniform(%v, %v)", lo, hi)
+	return inRange(max(-lo, hi), func(t *tarn.Tensor, r *tarn.Random) { r.Uniform(t, lo, hi) }, "Uniform(%v, %v)", lo, hi)
 }
 
 // Normal draws from the normal distribution.
@@ -43,7 +43,7 @@ func Normal(mean, std float64) tarn.Initializer {
 	if !finite(mean) || !scale(std) {
 		return broken("Normal(%v, %v): the mean should be a finite number, and the standard deviation one from 0 up", mean, std)
 	}
-	return inRange(func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, mean, std) }, "Normal(%v, %v)", mean, std)
+	return inRange(math.Abs(mean)+farthest*std, func(t *tarn.Tensor, r *tarn.Random) { r.Normal(t, mean, std) }, "Normal(%v, %v)", mean, std)
 }
 
 // TruncatedNormal draws from the normal distribution conditioned to lie within cut standard deviations of the mean; 2 is
@@ -52,7 +52,7 @@ func TruncatedNormal(mean, std, cut float64) tarn.Initializer {
 	if !finite(mean) || !scale(std) || !scale(cut) || cut == 0 {
 		return broken("TruncatedNormal(%v, %v, %v): the mean should be a finite number, the standard deviation one from 0 up, and the cut one above 0", mean, std, cut)
 	}
-	return inRange(func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }, "TruncatedNormal(%v, %v, %v)", mean, std, cut)
+	return inRange(math.Abs(mean)+farthest*std, func(t *tarn.Tensor, r *tarn.Random) { r.TruncatedNormal(t, mean, std, cut) }, "TruncatedNormal(%v, %v, %v)", mean, std, cut)
 }
 
 // Fan says which count of connections of a weight an initializer divides by.
@@ -145,7 +145,7 @@ func scaledNormal(name string, gain float64, fan func(shape []int) float64) tarn
 	if !scale(gain) {
 		return broken(badGain, name, gain)
 	}
-	return inRange(func(t *tarn.Tensor, r *tarn.Random) {
+	return inRange(2*farthest*gain, func(t *tarn.Tensor, r *tarn.Random) { // a fan is at least 1/2
 		if n := fan(t.Shape()); n > 0 {
 			r.Normal(t, 0, gain/math.Sqrt(n))
 		}
@@ -157,7 +157,7 @@ func scaledUniform(name string, gain float64, fan func(shape []int) float64) tar
 	if !scale(gain) {
 		return broken(badGain, name, gain)
 	}
-	return inRange(func(t *tarn.Tensor, r *tarn.Random) {
+	return inRange(farthest*gain, func(t *tarn.Tensor, r *tarn.Random) {
 		if n := fan(t.Shape()); n > 0 {
 			b := gain * math.Sqrt(3/n)
 			r.Uniform(t, -b, b)
@@ -173,16 +173,16 @@ func broken(format string, args ...any) tarn.Initializer {
 	return func(t *tarn.Tensor, r *tarn.Random) { r.Fail(err) }
 }
 
-// inRange is the initializer fill, whose arguments are finite. It fails if a number is beyond the range of the param's dtype, as with a
-// standard deviation of 1e300 in F32.
-func inRange(fill tarn.Initializer, format string, args ...any) tarn.Initializer {
+// inRange is the initializer fill, whose numbers are finite and no larger than the given one. It fails if a number is beyond the range of the param's
+// dtype, as with a standard deviation of 1e300 in F32.
+func inRange(largest float64, fill tarn.Initializer, format string, args ...any) tarn.Initializer {
 	return func(t *tarn.Tensor, r *tarn.Random) {
 		fill(t, r)
 		within := true
-		switch t.DType() {
-		case tarn.F32:
+		switch {
+		case t.DType() == tarn.F32 && !(largest < math.MaxFloat32):
 			within = !slices.ContainsFunc(t.F32(), func(x float32) bool { return x-x != 0 })
-		case tarn.F64:
+		case t.DType() == tarn.F64 && !(largest < math.MaxFloat64):
 			within = !slices.ContainsFunc(t.F64(), func(x float64) bool { return x-x != 0 })
 		}
 		if !within {
@@ -190,6 +190,9 @@ func inRange(fill tarn.Initializer, format string, args ...any) tarn.Initializer
 		}
 	}
 }
+
+// farthest is the number of standard deviations beyond which no number is drawn.
+const farthest = 40
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 

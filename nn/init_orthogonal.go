@@ -16,7 +16,7 @@ func Orthogonal(gain float64) tarn.Initializer {
 	if !scale(gain) {
 		return broken(badGain, "Orthogonal", gain)
 	}
-	return inRange(func(t *tarn.Tensor, r *tarn.Random) {
+	return inRange(2*gain, func(t *tarn.Tensor, r *tarn.Random) {
 		if t.Size() == 0 {
 			return
 		}

@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -115,7 +114,16 @@ type version struct {
 	loaded time.Time
 }
 
-var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+// goodName reports whether a name can be part of an address: up to 100 letters, digits, and after the first . _ - too.
+func goodName(name string) bool {
+	for i, c := range []byte(name) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
+	}
+	return 1 <= len(name) && len(name) <= 100
+}
 
 // New loads the models and returns a server that is ready to answer.
 func New(o Options, entries ...Entry) (*Server, error) {
@@ -129,7 +137,7 @@ func New(o Options, entries ...Entry) (*Server, error) {
 	s := &Server{options: o, metrics: metrics.NewSet()}
 	for i, e := range entries {
 		switch {
-		case !goodName.MatchString(e.Name):
+		case !goodName(e.Name):
 			return nil, fmt.Errorf("serve: a model cannot be called %q: names have letters, digits, and . _ - within", e.Name)
 		case slices.ContainsFunc(entries[:i], func(other Entry) bool { return other.Name == e.Name }):
 			return nil, fmt.Errorf("serve: two models are called %q", e.Name)

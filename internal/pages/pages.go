@@ -5,8 +5,11 @@
 // A Block is memory of its own, outside of Go's heap, for what nobody but its owner has addresses of. Memory of tensors, which programs hold
 // slices of, stays in the heap, where nothing that is reachable is freed: Touch gives it large pages there.
 //
+// Memory comes in the background where that helps: a goroutine asks the system for the pages of one array after the other, while the program
+// is traced and compiled. Whoever touches a page that has not come yet gets it as usual.
+//
 // Some virtual machines lend their free memory to others, and take it back page by page when it is touched: there large pages are slow to come, while
-// small ones are left from before. So the first large pages are timed, and if they are slow the process touches small ones from then on, and leaves it to
+// small ones are left from before. So the first large pages are timed, and if they are slow the process takes small ones from then on, and leaves it to
 // the system to join them later.
 package pages
 
@@ -38,6 +41,7 @@ var mapped struct {
 type mapping struct {
 	memory []byte
 	block  weak.Pointer[Block]
+	coming *arrival
 }
 
 // New returns a block of that many bytes.
@@ -50,7 +54,12 @@ func New(bytes int) *Block {
 	}
 	start := unsafe.Pointer(unsafe.SliceData(memory))
 	b := &Block{unsafe.Add(start, -uintptr(start)&(Size-1))}
-	Touch(b.start, bytes)
+	coming := &arrival{start: uintptr(b.start), bytes: bytes}
+	if populates() {
+		coming.begin()
+	} else {
+		touch(b.start, bytes)
+	}
 	mapped.Lock()
 	defer mapped.Unlock()
 	if mapped.blocks == nil {
@@ -58,7 +67,7 @@ func New(bytes int) *Block {
 	}
 	id := mapped.next
 	mapped.next++
-	mapped.blocks[id] = mapping{memory, weak.Make(b)}
+	mapped.blocks[id] = mapping{memory, weak.Make(b), coming}
 	mapped.bytes += len(memory)
 	runtime.AddCleanup(b, free, id)
 	return b
@@ -88,38 +97,36 @@ func Collect() {
 func release(id uint64, m mapping) {
 	delete(mapped.blocks, id)
 	mapped.bytes -= len(m.memory)
+	m.coming.end()
 	give(m.memory)
 }
 
 // Touch makes the system give memory to an array that has just been allocated and is all zeros, in large pages if it is large. The large pages at its
-// ends may hold other objects as well, for which nothing changes.
+// ends may hold other objects as well, for which nothing changes. The pages of a large array may come after Touch has returned.
 //
 // A small page that is read before it is written would be mapped to the system's page of zeros, and the write must then change the mapping in all
 // threads, which costs more than the page.
 func Touch(p unsafe.Pointer, bytes int) {
-	const page = 4096
-	large := bytes >= least && advise(p, bytes, quick())
-	for at := 0; at < bytes; {
-		end := min(bytes, at+Size-int(uintptr(unsafe.Add(p, at))&(Size-1)))
-		touch := func() {
-			for ; at < end; at += page {
-				*(*byte)(unsafe.Add(p, at)) = 0
-			}
-			at = end
-		}
-		if !large {
-			touch()
-		} else if timed(touch); !quick() {
-			large = advise(p, bytes, false)
-		}
-	}
-	if bytes >= least && !large {
-		advise(p, bytes, true) // for the system, which joins small pages when it has time
+	if bytes >= leastLater && populates() {
+		(&arrival{array: p, start: uintptr(p), bytes: bytes}).begin()
+	} else {
+		touch(p, bytes)
 	}
 }
 
-// least is the size of an array that is worth calls of the system.
-const least = 1 << 20
+// touch writes to each page, where the system knows no other way.
+func touch(p unsafe.Pointer, bytes int) {
+	const page = 4096
+	for at := 0; at < bytes; at += page {
+		*(*byte)(unsafe.Add(p, at)) = 0
+	}
+}
+
+// The sizes of arrays, in bytes, that are worth calls of the system.
+const (
+	leastLarge = 1 << 20  // in large pages
+	leastLater = 64 << 10 // at all
+)
 
 // InUse returns the bytes of all blocks that have memory of their own, which Go's heap does not count.
 func InUse() int {

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,17 +24,22 @@ func take(bytes int) []byte {
 
 func give(memory []byte) { syscall.Munmap(memory) }
 
-// advise asks for large pages where an array lies, or for small ones, and reports whether pages that are touched now will be large.
-func advise(p unsafe.Pointer, bytes int, large bool) bool {
+// advise asks for large pages where memory lies, or for small ones.
+func advise(p uintptr, bytes int, large bool) {
 	advice := uintptr(syscall.MADV_NOHUGEPAGE)
 	if large {
 		advice = syscall.MADV_HUGEPAGE
 	}
-	start := uintptr(p) &^ (Size - 1)
-	end := (uintptr(p) + uintptr(bytes) + Size - 1) &^ (Size - 1)
-	_, _, err := syscall.Syscall(syscall.SYS_MADVISE, start, end-start, advice)
-	return large && err == 0
+	start := p &^ (Size - 1)
+	end := (p + uintptr(bytes) + Size - 1) &^ (Size - 1)
+	syscall.Syscall(syscall.SYS_MADVISE, start, end-start, advice)
 }
+
+// populates reports whether the system knows populate: Linux since 5.14 does.
+var populates = sync.OnceValue(func() bool {
+	var b [1]byte
+	return populate(uintptr(unsafe.Pointer(&b)), 1, false)
+})
 
 // slow is set once a large page has taken far longer than the 0.1 ms that it takes where memory is at hand.
 var slow atomic.Bool
@@ -41,15 +47,23 @@ var slow atomic.Bool
 // quick reports whether large pages have been quick so far.
 func quick() bool { return !slow.Load() }
 
-// timed touches a large page. It looks at the time of this thread, to which no other process adds.
-func timed(touch func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before := threadTime()
-	touch()
-	if threadTime()-before > time.Millisecond {
+// populate makes the pages of memory come, as if each were written to, and leaves their contents as they are. If it is one large page, its time
+// counts: the processor time of this thread, to which no other process adds.
+func populate(p uintptr, bytes int, large bool) bool {
+	const madvPopulateWrite = 23
+	var before time.Duration
+	if large {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		before = threadTime()
+	}
+	start := p &^ 4095
+	end := (p + uintptr(bytes) + 4095) &^ 4095
+	_, _, err := syscall.Syscall(syscall.SYS_MADVISE, start, end-start, madvPopulateWrite)
+	if large && threadTime()-before > time.Millisecond {
 		slow.Store(true)
 	}
+	return err == 0
 }
 
 // threadTime is the processor time that this thread has taken.

@@ -92,19 +92,43 @@ func TestShared(t *testing.T) {
 	group.Wait()
 }
 
-// TestTouch touches arrays of the heap, whose contents and neighbors stay as they are.
+// TestTouch touches arrays of the heap, which are zeros and hold what is written to them while their pages come. Their neighbors stay as they are.
 func TestTouch(t *testing.T) {
-	for _, words := range []int{1, 511, 512, 1 << 16, 1 << 18, 3<<18 + 5} {
-		s := make([]uint64, words+1)
-		s[words] = 5
-		Touch(unsafe.Pointer(unsafe.SliceData(s)), 8*words)
-		for i, x := range s[:words] {
-			if x != 0 {
-				t.Fatalf("of %d words number %d is %d", words, i, x)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, procs := range []int{1, 2} {
+		runtime.GOMAXPROCS(procs)
+		for _, words := range []int{1, 511, 512, 1 << 13, 1 << 16, 1 << 18, 3<<18 + 5, 9 << 18} {
+			s := make([]uint64, words+1)
+			s[words] = 5
+			Touch(unsafe.Pointer(unsafe.SliceData(s)), 8*words)
+			for i, x := range s[:words] {
+				if x != 0 {
+					t.Fatalf("of %d words number %d is %d", words, i, x)
+				}
+				s[i] = uint64(i)
+			}
+			arrive()
+			for i, x := range s[:words] {
+				if x != uint64(i) {
+					t.Fatalf("of %d words number %d has become %d", words, i, x)
+				}
+			}
+			if s[words] != 5 {
+				t.Errorf("the word after %d words is %d", words, s[words])
 			}
 		}
-		if s[words] != 5 {
-			t.Errorf("the word after %d words is %d", words, s[words])
+	}
+}
+
+// arrive waits until all pages have come.
+func arrive() {
+	for {
+		arrivals.Lock()
+		running := arrivals.running
+		arrivals.Unlock()
+		if !running {
+			return
 		}
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -1,0 +1,96 @@
+package pages
+
+import (
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// This file holds the goroutine that asks the system for pages.
+
+// arrival is memory whose pages are on their way.
+type arrival struct {
+	array unsafe.Pointer // keeps an array of the heap from being freed; nil for a block, whose owner calls end
+	start uintptr
+	bytes int
+
+	sync.Mutex
+	done  int  // bytes from the start whose pages have come
+	large bool // whether the others are to be large
+	ended bool
+}
+
+// arrivals are those that the goroutine has not begun with.
+var arrivals struct {
+	sync.Mutex
+	waiting []*arrival
+	running bool
+}
+
+// begin makes the pages come, in the background if another processor can do that.
+func (a *arrival) begin() {
+	a.large = a.bytes >= leastLarge && quick()
+	if a.large {
+		advise(a.start, a.bytes, true)
+	}
+	if runtime.GOMAXPROCS(0) == 1 {
+		for a.next() {
+		}
+		return
+	}
+	arrivals.Lock()
+	defer arrivals.Unlock()
+	arrivals.waiting = append(arrivals.waiting, a)
+	if !arrivals.running {
+		arrivals.running = true
+		go comeAll()
+	}
+}
+
+// comeAll makes the pages of all that wait come.
+func comeAll() {
+	for {
+		arrivals.Lock()
+		if len(arrivals.waiting) == 0 {
+			arrivals.waiting, arrivals.running = nil, false
+			arrivals.Unlock()
+			return
+		}
+		a := arrivals.waiting[0]
+		arrivals.waiting = arrivals.waiting[1:]
+		arrivals.Unlock()
+		for a.next() {
+		}
+		runtime.KeepAlive(a.array)
+	}
+}
+
+// next makes the pages up to the end of a large page come, and reports whether there are more.
+func (a *arrival) next() bool {
+	a.Lock()
+	defer a.Unlock()
+	if a.ended || a.done == a.bytes {
+		return false
+	}
+	p, left := a.start+uintptr(a.done), a.bytes-a.done
+	if a.large && !quick() {
+		a.large = false
+		advise(p, left, false)
+	}
+	n := min(left, Size-int(p&(Size-1)))
+	if !populate(p, n, a.large) {
+		return false
+	}
+	a.done += n
+	if a.done == a.bytes && a.bytes >= leastLarge && !a.large {
+		advise(a.start, a.bytes, true) // for the system, which joins small pages when it has time
+	}
+	return true
+}
+
+// end makes no further pages come: after it the memory may be given back.
+func (a *arrival) end() {
+	a.Lock()
+	defer a.Unlock()
+	a.ended = true
+}
