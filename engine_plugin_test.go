@@ -84,12 +84,15 @@ func (c opCase) allOf() (g *tarn.Graph, outputs tarn.Outputs, data map[string]*t
 }
 
 // lowering is an engine that translates and does not run.
-type lowering struct{ text string }
+type lowering struct {
+	options hlo.Options
+	text    string
+}
 
 var errNotRun = errors.New("translated")
 
 func (l *lowering) Load(g *ir.Graph, _ []*exec.Storage) (exec.Runner, error) {
-	m, err := hlo.Lower(g, hlo.Options{})
+	m, err := hlo.Lower(g, l.options)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +142,15 @@ func TestTranslations(t *testing.T) {
 			d := tarn.Grad(loss, w)[0]
 			return tarn.Outputs{"loss": loss}, []tarn.Update{tarn.Assign(w, w.Value(g).Sub(d.Scale(0.1))), tarn.Guard(loss)}
 		},
+		"kernel": func(g *tarn.Graph) (tarn.Outputs, []tarn.Update) { // a guarded step of momentum, whose small states are updated by one kernel
+			x, w, u := g.Input("x", tarn.F32, 4, 3), tarn.NewParam(tarn.F32, nil, 3, 2), tarn.NewParam(tarn.F32, nil, 3, 2)
+			table := tarn.NewParam(tarn.F32, nil, 1<<14, 2)
+			loss := x.MatMul(w).Add(table.Value(g).Mean()).Square().Mean()
+			d := tarn.Grad(loss, w, table)
+			momentum := u.Value(g).Scale(0.9).Add(d[0])
+			return tarn.Outputs{"loss": loss}, []tarn.Update{tarn.Assign(table, table.Value(g).Sub(d[1])), tarn.Assign(u, momentum),
+				tarn.Assign(w, w.Value(g).Sub(momentum.Scale(0.1))), tarn.Guard(loss)}
+		},
 		"scan": func(g *tarn.Graph) (tarn.Outputs, []tarn.Update) { // a lookup in a loop, which is checked
 			table, index := g.Input("table", tarn.F64, 5, 2), g.Input("index", tarn.I32, 3)
 			last, _ := tarn.Scan([]*tarn.Value{g.Const(tarn.Zeros(tarn.F64, 2))}, []*tarn.Value{index}, tarn.ScanOptions{}, func(c, xs []*tarn.Value) (next, ys []*tarn.Value) {
@@ -160,7 +172,7 @@ func TestTranslations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := tarn.NewGraph()
 			outputs, updates := build(g)
-			l := &lowering{}
+			l := &lowering{options: hlo.Options{OneKernel: name == "kernel"}}
 			if _, err := tarn.CompileOn(l, g, outputs, updates...); !errors.Is(err, errNotRun) {
 				t.Fatal(err)
 			}

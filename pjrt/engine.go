@@ -81,6 +81,8 @@ func Open(o Options) (*Engine, error) {
 	e.whole = func(a ir.Array) (exec.Copy, error) { return e.upload(a.Type, false, a.Data) }
 	if c.platform == "cpu" {
 		e.flags["xla_cpu_enable_fast_min_max"] = false // which would drop NaN
+		// Without it a state that an update reads twice is copied before it is overwritten, by as many tasks for other threads.
+		e.flags["xla_cpu_copy_insertion_use_region_analysis"] = true
 	}
 	maps.Copy(e.flags, o.Flags)
 	return e, nil
@@ -155,12 +157,17 @@ func (c *client) describe() (all []Device, err error) {
 	return all, nil
 }
 
+// options are how graphs are written for the engine.
+func (e *Engine) options() hlo.Options {
+	return hlo.Options{Devices: len(e.devices), OneKernel: e.client.platform == "cpu"}
+}
+
 // Load compiles a graph. Compile and CompileOn call it.
 func (e *Engine) Load(g *ir.Graph, variables []*exec.Storage) (exec.Runner, error) {
 	if e == nil || e.client == nil {
 		return nil, errors.New("pjrt: the engine is nil or was not made by Open: look at the error that Open returned")
 	}
-	o := hlo.Options{Devices: len(e.devices)}
+	o := e.options()
 	m, err := hlo.Lower(g, o)
 	if err != nil {
 		return nil, err
@@ -177,7 +184,7 @@ func (e *Engine) Load(g *ir.Graph, variables []*exec.Storage) (exec.Runner, erro
 // Upload copies the elements of an input to the devices, for the next run that takes it. See tarn.Upload.
 func (e *Engine) Upload(s *exec.Storage) error {
 	t := s.Host().Type
-	b, err := e.upload(t, hlo.Options{Devices: len(e.devices)}.Split(t), s.Host().Data)
+	b, err := e.upload(t, e.options().Split(t), s.Host().Data)
 	if err == nil {
 		s.Uploaded(b)
 	}

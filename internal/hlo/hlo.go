@@ -28,6 +28,9 @@ type Options struct {
 	// Devices is the number of devices that compute a program together. Each has all variables, and of the inputs that Split the part of its number along
 	// the first axis. What is computed is the same: XLA divides the work and adds the sums over what was divided.
 	Devices int
+	// OneKernel makes XLA's CPU compile the update of small states into one kernel. Else it has one for each state and more to look at guards, and to hand those to
+	// threads takes longer than to run them.
+	OneKernel bool
 }
 
 // Split reports whether an input is divided among devices: along its first axis, which is that of the examples in a batch.
@@ -99,23 +102,7 @@ func Lower(g *ir.Graph, o Options) (*Module, error) {
 	if b.refused != nil {
 		return nil, errors.Join(b.refused...)
 	}
-	var results []value
-	flags := b.flags(g, s, m)
-	store := func(next, before value) value { return next }
-	if m.Flags > 0 {
-		fine := b.all(flags)
-		store = func(next, before value) value { return b.choose(fine, next, before) }
-	}
-	for _, a := range g.Assigns {
-		results = append(results, store(s.known[a.Value], s.known[a.Variable]))
-	}
-	for _, n := range g.Outputs {
-		results = append(results, s.known[n])
-	}
-	results = append(results, store(b.op("add", step, b.num(1, step)), step))
-	if m.Flags > 0 {
-		results = append(results, flags)
-	}
+	results := b.end(g, s, o, m, step)
 	header, returned := "module @tarn {\n", make([]string, len(results))
 	if o.Devices > 1 {
 		header = fmt.Sprintf("module @tarn attributes {mhlo.num_partitions = %d : i32, mhlo.num_replicas = 1 : i32} {\nsdy.mesh @devices = <[\"batch\"=%[1]d]>\n", o.Devices)
@@ -123,37 +110,9 @@ func Lower(g *ir.Graph, o Options) (*Module, error) {
 	for i, v := range results {
 		returned[i] = v.typ() + attributes(o.sharding(len(v.shape), false))
 	}
-	m.Text = fmt.Sprintf("%sfunc.func public @main(%s) -> (%s) {\n%s  return %s : %s\n}\n}\n",
-		header, strings.Join(args, ", "), strings.Join(returned, ", "), b, names(results), types(results))
+	m.Text = fmt.Sprintf("%sfunc.func public @main(%s) -> (%s) {\n%s  return %s : %s\n}\n%s}\n",
+		header, strings.Join(args, ", "), strings.Join(returned, ", "), b, names(results), types(results), b.functions)
 	return m, nil
-}
-
-// flags writes what may stop a run.
-func (b *text) flags(g *ir.Graph, s *scope, m *Module) value {
-	var all []value
-	if m.Checked = len(b.fine) > 0; m.Checked {
-		all = append(all, b.and(b.fine))
-	}
-	if len(g.Guards) > 0 {
-		for _, n := range g.Guards {
-			all = append(all, b.all(b.isFinite(s.known[n])))
-			m.Guards = append(m.Guards, n)
-		}
-		for _, a := range g.Assigns { // an element that was not finite before may stay so
-			if v := s.known[a.Value]; v.float() {
-				all = append(all, b.all(b.op("or", b.isFinite(v), b.op("not", b.isFinite(s.known[a.Variable])))))
-				m.Guards = append(m.Guards, a.Value)
-			}
-		}
-	}
-	m.Flags = len(all)
-	if m.Flags == 0 {
-		return value{}
-	}
-	for i, v := range all {
-		all[i] = b.reshape(v, []int{1})
-	}
-	return b.concat(0, all...)
 }
 
 // nodes writes the nodes of a graph, but for those that are known.

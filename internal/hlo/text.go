@@ -48,9 +48,10 @@ func vectorOf(elem string, n int) value { return value{elem: elem, shape: []int{
 // text is the body of a function. Names of values are counted, so that no two are equal anywhere.
 type text struct {
 	strings.Builder
-	count   int
-	fine    []value // scalars of the region being written that are false if an operand's contents are wrong
-	refused []error
+	functions string // that are called
+	count     int
+	fine      []value // scalars of the region being written that are false if an operand's contents are wrong
+	refused   []error
 
 	precision ir.Precision // of the products of the node being written
 }
