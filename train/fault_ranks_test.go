@@ -20,25 +20,8 @@ import (
 
 // ranksWork is what ranks do together, beside whole trainings. It returns what rank 0 has made, with all bits.
 var ranksWork = map[string]func(c dist.Comm) (string, error){
-	"steps that are watched": func(c dist.Comm) (string, error) {
-		m := rankModels[0]
-		model, build := m.make()
-		if err := tarn.Init(model, 3); err != nil {
-			return "", err
-		}
-		step, err := train.NewStepOf(build, model, optim.NewAdamW(1e-2))
-		if err != nil {
-			return "", err
-		}
-		step.Shards, step.Watch = &train.Shards{Comm: c}, watch.New(watch.Options{Every: 2, Histograms: true})
-		x, y := must(m.set().Tensor("x")), must(m.set().Tensor("label"))
-		for range 3 {
-			if _, err := step.Run(43, x, y); err != nil {
-				return "", err
-			}
-		}
-		return fmt.Sprint(rankSums(must(tarn.Params(model)))), nil
-	},
+	"steps that are watched":                     watchedWork(false),
+	"steps that are watched, with split updates": watchedWork(true),
 	"an evaluation": func(c dist.Comm) (string, error) {
 		m := rankModels[0]
 		model, build := m.make()
@@ -90,6 +73,34 @@ var ranksWork = map[string]func(c dist.Comm) (string, error){
 		}
 		return fmt.Sprintf("%x", res.X), nil
 	},
+}
+
+// watchedWork returns work that takes steps and looks at them.
+func watchedWork(zero bool) func(c dist.Comm) (string, error) {
+	return func(c dist.Comm) (string, error) {
+		m := rankModels[0]
+		model, build := m.make()
+		if err := tarn.Init(model, 3); err != nil {
+			return "", err
+		}
+		step, err := train.NewStepOf(build, model, optim.NewAdamW(1e-2))
+		if err != nil {
+			return "", err
+		}
+		step.Shards, step.Watch = &train.Shards{Comm: c, ZeRO: zero}, watch.New(watch.Options{Every: 2, Histograms: true})
+		x, y := must(m.set().Tensor("x")), must(m.set().Tensor("label"))
+		var last float64
+		for range 3 {
+			r, err := step.Run(43, x, y)
+			if err != nil {
+				return "", err
+			}
+			if r.Look != nil {
+				last = float64(r.Look.Params.UpdateNorm[0])
+			}
+		}
+		return fmt.Sprintf("%x %x", rankSums(must(tarn.Params(model))), math.Float64bits(last)), nil
+	}
 }
 
 // TestRanksFaults lets ranks be slow, and die at any of their calls: all end soon, those that live with an error, and if no rank dies the result has the same bits.

@@ -65,7 +65,7 @@ type Loop struct {
 	// training: an error of one is the error of all, and if the context of one is canceled all end at the same step. Only rank 0 has the folder, the
 	// records and the loggers; those of others are not used, and what rank 0 resumes from is sent to them. Validation is spread over the
 	// ranks too. Run refuses ranks whose program, kernels, settings, data or weights differ from those of rank 0. Watch must be the same on all ranks; the records
-	// say how long each rank computes and waits. With Shards.ZeRO no steps are measured.
+	// say how long each rank computes and waits.
 	Shards *Shards
 
 	// Loggers are told what the training does, beside the folder.
@@ -276,9 +276,7 @@ func (l *Loop) begin() (err error) {
 		if err := l.Watch.Check(); err != nil {
 			return err
 		}
-		if l.Shards == nil || !l.Shards.ZeRO {
-			l.step.Watch = watch.New(*l.Watch)
-		}
+		l.step.Watch = watch.New(*l.Watch)
 	}
 	if l.eval, err = NewEval(seeded); err != nil {
 		return err

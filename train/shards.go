@@ -22,7 +22,7 @@ import (
 //
 // An optimizer must be an optim.Combiner, as all of package optim are. KFAC, NewtonCG, Sophia, SAM and LineSearch need more than the gradient (factors of each layer,
 // second derivatives, or the gradient or the loss at other weights), and are an error. Step.Watch, which all ranks have alike or none, measures what it does without Shards: params and their gradients after the sum, and layers as the whole
-// batch is, from what all shards have seen. Watch.Values are means over shards, weighted by the examples. It does not work with ZeRO.
+// batch is, from what all shards have seen. Watch.Values are means over shards, weighted by the examples. With ZeRO each rank measures the params that it updates.
 type Shards struct {
 	// Comm has the ranks; nil is this process alone.
 	Comm dist.Comm

@@ -96,27 +96,43 @@ func (s *sharded) runPhase(p *program, number int, runs int64) (finite bool, err
 	if err := s.team.meet("the norms of run", runs, false, err); err != nil {
 		return false, err
 	}
-	n, sp := &s.norms, s.split
-	if n.mine == nil {
-		n.mine, n.all = make([]float64, sp.mostBlocks), make([]float64, sp.mostBlocks*s.Comm.Size())
-	}
-	clear(n.mine)
-	copy(n.mine, p.results[sumsOutput].F64())
-	if err := s.Comm.AllGather(dist.Bytes(n.all), dist.Bytes(n.mine)); err != nil {
+	sums := s.norms.sums[number].F64()
+	if err := s.gatherBlocks(sums, p.results[sumsOutput].F64(), 1); err != nil {
 		return false, err
 	}
-	sums, finite := n.sums[number].F64(), true
-	next := make([]int, s.Comm.Size())
+	for _, x := range sums {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// gatherBlocks collects numbers of all blocks, rows of which each rank has the columns of the blocks that it updates.
+func (s *sharded) gatherBlocks(all, mine []float64, rows int) error {
+	n, sp, ranks := &s.norms, s.split, s.Comm.Size()
+	most, columns, blocks := sp.mostBlocks, len(mine)/rows, len(all)/rows
+	if size := rows * most; len(n.mine) < size {
+		n.mine, n.all = make([]float64, size), make([]float64, size*ranks)
+	}
+	padded, gathered := n.mine[:rows*most], n.all[:rows*most*ranks]
+	for row := range rows { // that of a rank which updates nothing has a column that counts for nothing
+		copy(padded[row*most:][:most], mine[row*columns:][:columns])
+	}
+	if err := s.Comm.AllGather(dist.Bytes(gathered), dist.Bytes(padded)); err != nil {
+		return err
+	}
+	next := make([]int, ranks)
 	for _, pc := range sp.pieces {
 		first := sp.firstBlock[pc.whole] + pc.lo/dist.Block
 		for k := range blocksOf(pc.hi - pc.lo) {
-			x := n.all[pc.rank*sp.mostBlocks+next[pc.rank]]
+			for row := range rows {
+				all[row*blocks+first+k] = gathered[(pc.rank*rows+row)*most+next[pc.rank]]
+			}
 			next[pc.rank]++
-			sums[first+k] = x
-			finite = finite && !math.IsNaN(x) && !math.IsInf(x, 0)
 		}
 	}
-	return finite, nil
+	return nil
 }
 
 // blocksOf is the number of blocks of n elements.

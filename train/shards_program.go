@@ -85,9 +85,6 @@ func (s *Step) prepareShards(n int) error {
 	if err := s.beginShards(); err != nil {
 		return err
 	}
-	if s.Watch != nil && s.Shards.ZeRO {
-		return errors.New("train: Step.Watch measures whole params and gradients, and with Shards.ZeRO no rank has them all: unset one of them")
-	}
 	if err := s.describeShards(n); err != nil {
 		return err
 	}
@@ -285,7 +282,7 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	instruments, err := s.instrumentUpdate(g, gradients, assignments)
+	instruments, err := s.instrumentUpdate(g, gradients, params, assignments)
 	if err != nil {
 		return nil, err
 	}

@@ -76,12 +76,12 @@ func (s *Step) instrumentShard(outputs tarn.Outputs, loss *tarn.Value) (*watch.I
 	return s.Watch.InstrumentShard(outputs, loss, s.params, fixed)
 }
 
-// instrumentUpdate returns what the program of an update measures.
-func (s *Step) instrumentUpdate(g *tarn.Graph, gradients []*tarn.Value, assignments []tarn.Update) (*watch.Instruments, error) {
+// instrumentUpdate returns what the program of an update of params measures.
+func (s *Step) instrumentUpdate(g *tarn.Graph, gradients []*tarn.Value, params *tarn.ParamSet, assignments []tarn.Update) (*watch.Instruments, error) {
 	if s.sharded.mode == watch.Plain {
 		return &watch.Instruments{}, nil
 	}
-	return s.Watch.InstrumentUpdate(s.sharded.mode, g, gradients, s.params, assignments)
+	return s.Watch.InstrumentUpdate(s.sharded.mode, g, gradients, params, assignments, dist.Block)
 }
 
 // runTimed runs the program of shard i. On rank 0 the steps of that of its first shard are timed in a few runs.
@@ -123,7 +123,14 @@ func (s *Step) lookAtShards(p *program, run int64, n int) error {
 		if err != nil {
 			return err
 		}
-		l, histograms := s.Watch.RecordParts(p.instruments, p.results, layers, parts, update, n)
+		sums := p.instruments.Sums(p.results)
+		if sh.split != nil {
+			sums = make([]float64, watch.Sums*sh.norms.blocks)
+			if err := sh.gatherBlocks(sums, p.instruments.Sums(p.results), watch.Sums); err != nil {
+				return err
+			}
+		}
+		l := s.Watch.RecordParts(p.instruments, sums, layers, parts, update, n)
 		if err := s.look(&l, run); err != nil {
 			return err
 		}
@@ -132,11 +139,10 @@ func (s *Step) lookAtShards(p *program, run int64, n int) error {
 				return err
 			}
 		}
-		more, err := s.activationHistograms(layers)
-		if err != nil {
+		if s.result.Histograms, err = sh.histograms(s.distributions(p, layers)); err != nil {
 			return err
 		}
-		s.result.Look, s.result.Histograms = &l, append(histograms, more...)
+		s.result.Look = &l
 	}
 	if t := s.timing.program; t != nil {
 		return s.described(t)
@@ -190,42 +196,78 @@ func (s *Step) gatherParts(n int) (parts []watch.Part, layers *watch.Instruments
 	return parts, layers, nil
 }
 
-// activationHistograms returns the histograms of what the layers of all shards have given, if they are asked for.
-func (s *Step) activationHistograms(layers *watch.Instruments) (all []watch.Histogram, err error) {
-	sh := s.sharded
-	names := layers.Histograms()
-	if len(names) == 0 {
+// distribution is what a histogram is taken of, as far as this rank has it: all ranks together have each part once.
+type distribution struct {
+	of, name string
+	tensors  []*tarn.Tensor
+}
+
+// distributions returns those of weights and gradients, which an update p has measured, and of what the layers of shards have given.
+func (s *Step) distributions(p *program, layers *watch.Instruments) (all []distribution) {
+	weights, gradients := p.instruments.Distributions(p.results)
+	for name, whole := range s.params.Trainable().All() {
+		if len(weights) == 0 {
+			break // none are asked for
+		}
+		w, g := distribution{of: "weight", name: name}, distribution{of: "gradient", name: name}
+		add := func(part string) {
+			w.tensors, g.tensors = append(w.tensors, weights[part]), append(g.tensors, gradients[part])
+		}
+		if sp := s.sharded.split; sp == nil && s.sharded.Comm.Rank() == 0 { // which all ranks have alike
+			add(name)
+		} else if sp != nil {
+			for _, pc := range sp.pieces {
+				if pc.param != nil && pc.whole == whole {
+					add(sp.params.Name(pc.param))
+				}
+			}
+		}
+		all = append(all, w, g)
+	}
+	for i, path := range layers.Histograms() {
+		d := distribution{of: "activation", name: path}
+		for _, p := range s.sharded.parts {
+			d.tensors = append(d.tensors, p.activations[i])
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// histograms returns the histograms of what all ranks have.
+func (s *sharded) histograms(of []distribution) (all []watch.Histogram, err error) {
+	if len(of) == 0 {
 		return nil, nil
 	}
-	limits := make([]float64, 2*len(names)) // the smallest, and the negative of the largest
+	limits := make([]float64, 2*len(of)) // the smallest, and the negative of the largest
 	for i := range limits {
 		limits[i] = math.Inf(1)
 	}
-	for _, p := range sh.parts {
-		for i, t := range p.activations {
+	for i, d := range of {
+		for _, t := range d.tensors {
 			e := watch.Extremes(t)
 			limits[2*i], limits[2*i+1] = min(limits[2*i], e[0]), min(limits[2*i+1], -e[1])
 		}
 	}
-	gathered := make([]float64, sh.Comm.Size()*len(limits))
-	if err := sh.Comm.AllGather(dist.Bytes(gathered), dist.Bytes(limits)); err != nil {
+	gathered := make([]float64, s.Comm.Size()*len(limits))
+	if err := s.Comm.AllGather(dist.Bytes(gathered), dist.Bytes(limits)); err != nil {
 		return nil, err
 	}
 	for i, x := range gathered {
 		limits[i%len(limits)] = min(limits[i%len(limits)], x)
 	}
 	var counts []int64
-	for i, name := range names {
-		h := watch.NewHistogram("activation", name, [2]float64{limits[2*i], -limits[2*i+1]})
-		for _, p := range sh.parts {
-			h.Count(p.activations[i])
+	for i, d := range of {
+		h := watch.NewHistogram(d.of, d.name, [2]float64{limits[2*i], -limits[2*i+1]})
+		for _, t := range d.tensors {
+			h.Count(t)
 		}
 		for _, c := range h.Counts {
 			counts = append(counts, int64(c))
 		}
 		all = append(all, h)
 	}
-	if err := sh.Comm.AllReduce(dist.Of(counts)); err != nil {
+	if err := s.Comm.AllReduce(dist.Of(counts)); err != nil {
 		return nil, err
 	}
 	for _, h := range all {

@@ -14,7 +14,6 @@ import (
 	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/dist/disttest"
 	"github.com/seed-49005b45/tarn/nn"
-	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/watch"
 )
@@ -28,22 +27,21 @@ var watchedModels = append(rankModels[:len(rankModels):len(rankModels)], rankMod
 	}
 }, words(37, 6), "label"})
 
-// watchedSteps trains a model and returns what the looks have measured, without the times, and the weights. Without ranks it is no training over shards.
-func watchedSteps(t *testing.T, m rankModel, ranks int, options *watch.Options) (looks []watch.Step, histograms []watch.Histogram, weights string) {
+// watchedSteps trains a model and returns what the looks have measured, without the times, and the weights, with the states unless ranks split them. Without ranks it is no training over shards.
+func watchedSteps(t *testing.T, m rankModel, optimizer string, ranks int, zero bool, options *watch.Options) (looks []watch.Step, histograms []watch.Histogram, weights string) {
 	t.Helper()
 	for r, err := range disttest.Run(max(1, ranks), disttest.Options{}, func(c dist.Comm) error {
 		model, build := m.make()
 		if err := tarn.Init(model, 3); err != nil {
 			return err
 		}
-		o := optim.NewAdamW(1e-2)
-		o.ClipNorm = 0.5
+		o := optimizersOverShards[optimizer]()
 		step, err := train.NewStepOf(func(g *tarn.Graph, n int) tarn.Outputs { g.Seed(5); return build(g, n) }, model, o)
 		if err != nil {
 			return err
 		}
 		if ranks > 0 {
-			step.Shards = &train.Shards{Comm: c}
+			step.Shards = &train.Shards{Comm: c, ZeRO: zero}
 		}
 		if options != nil {
 			step.Watch = watch.New(*options)
@@ -61,7 +59,10 @@ func watchedSteps(t *testing.T, m rankModel, ranks int, options *watch.Options) 
 			}
 		}
 		if c.Rank() == 0 {
-			weights = fmt.Sprintf("%x", rankSums(must(tarn.Params(model)), must(o.States())))
+			weights = fmt.Sprintf("%x", rankSums(must(tarn.Params(model))))
+			if !zero {
+				weights += fmt.Sprintf(" %x", rankSums(must(o.States())))
+			}
 		}
 		return nil
 	}) {
@@ -72,33 +73,44 @@ func watchedSteps(t *testing.T, m rankModel, ranks int, options *watch.Options) 
 	return looks, histograms, weights
 }
 
-// TestShardsWatch looks at trainings over shards: what is measured has the same bits for any number of ranks, changes no bits of the weights, and is nearly what is
-// measured without shards.
+// TestShardsWatch looks at trainings over shards: what is measured has the same bits for any number of ranks, with split updates too, changes no bits of the weights, and is nearly
+// what is measured without shards.
 func TestShardsWatch(t *testing.T) {
-	for _, m := range watchedModels {
+	for i, m := range watchedModels {
 		options := &watch.Options{Every: 2, Histograms: true, Values: func(out tarn.Outputs) map[string]*tarn.Value {
 			return map[string]*tarn.Value{"largest": out["prediction"].Square().Mean()}
 		}}
-		want, histograms, weights := watchedSteps(t, m, 1, options)
+		const adamw = "adamw, clipped"
+		want, histograms, weights := watchedSteps(t, m, adamw, 1, false, options)
 		if len(want) != 5 || want[1].Cosine == nil || want[0].Cosine != nil {
 			t.Fatalf("%s: %d looks, the second %+v", m.name, len(want), want[1])
 		}
-		if _, _, plain := watchedSteps(t, m, 1, nil); plain != weights {
+		if _, _, plain := watchedSteps(t, m, adamw, 1, false, nil); plain != weights {
 			t.Errorf("%s: looks change the weights", m.name)
 		}
-		for _, ranks := range []int{2, 3, 8} {
-			got, counts, sums := watchedSteps(t, m, ranks, options)
-			if a, b := asJSON(got), asJSON(want); a != b || sums != weights {
-				t.Errorf("%s: %d ranks:\n%s\nand one:\n%s", m.name, ranks, a, b)
+		for _, over := range []struct {
+			ranks int
+			zero  bool
+		}{{2, false}, {3, false}, {8, false}, {1, true}, {2, true}, {3, true}, {8, true}} {
+			got, counts, sums := watchedSteps(t, m, adamw, over.ranks, over.zero, options)
+			if a, b := asJSON(got), asJSON(want); a != b || !strings.HasPrefix(weights, sums) {
+				t.Errorf("%s: %+v:\n%s\nand one:\n%s", m.name, over, a, b)
 			}
 			if a, b := asJSON(counts), asJSON(histograms); a != b {
-				t.Errorf("%s: the histograms of %d ranks:\n%s\nand of one:\n%s", m.name, ranks, a, b)
+				t.Errorf("%s: the histograms of %+v:\n%s\nand of one:\n%s", m.name, over, a, b)
+			}
+		}
+		if i == 0 { // updates that are split by params
+			want, histograms, weights := watchedSteps(t, m, "muon", 1, false, options)
+			got, counts, sums := watchedSteps(t, m, "muon", 3, true, options)
+			if a, b := asJSON([]any{got, counts}), asJSON([]any{want, histograms}); a != b || !strings.HasPrefix(weights, sums) {
+				t.Errorf("%s with Muon: split updates:\n%s\nand one rank:\n%s", m.name, a, b)
 			}
 		}
 		if strings.Contains(m.name, "batch norm") || m.name == "gpt" {
 			continue // other statistics or other random numbers
 		}
-		whole, distributions, _ := watchedSteps(t, m, 0, options)
+		whole, distributions, _ := watchedSteps(t, m, adamw, 0, false, options)
 		for i := range whole {
 			near(t, fmt.Sprintf("%s, look %d", m.name, i+1), asTree(want[i]), asTree(whole[i]))
 		}
@@ -223,14 +235,17 @@ func TestShardsEstimate(t *testing.T) {
 			}
 		}
 		weights := must(tarn.Params(must(rankLoop(m, dist.Single(), "", false)).Model))
-		bytes := 0
+		bytes, trained := 0, 0
 		for _, p := range weights.All() {
-			bytes += p.DType().Size() * p.Tensor().Size()
+			n := p.DType().Size() * p.Tensor().Size()
+			if bytes += n; p.Trainable() {
+				trained += n
+			}
 		}
-		flops, split := 0, 0
+		flops, split, kept := 0, 0, 0
 		for r, e := range estimates {
-			flops += e.Flops()
-			if e.Weights != bytes || e.Sums < bytes || (e.Watching == 0) != test.zero || (e.Ranks == nil) != (ranks == 1) || e.Arena == 0 || e.Steps != 4 || e.Epochs != 3 || e.Measured != estimates[0].Measured || e.Measured < 3 || e.Step <= 0 ||
+			flops, kept = flops+e.Flops(), kept+e.Watching
+			if e.Weights != bytes || e.Sums < bytes || (e.Ranks == nil) != (ranks == 1) || e.Arena == 0 || e.Steps != 4 || e.Epochs != 3 || e.Measured != estimates[0].Measured || e.Measured < 3 || e.Step <= 0 ||
 				e.Memory() != e.Weights+e.States+e.Watching+e.Arena+e.Inputs+e.Outputs+e.Sums {
 				e.Work = nil
 				t.Errorf("rank %d of %d: %+v", r, ranks, e)
@@ -245,6 +260,8 @@ func TestShardsEstimate(t *testing.T) {
 			states = split
 		case !test.zero && split != 3*states, test.zero && split > states+3*64: // a few scalars are on all ranks
 			t.Errorf("ZeRO %v: the states of all ranks take %d bytes, and those of one %d", test.zero, split, states)
+		case !test.zero && kept != 2*ranks*trained, test.zero && kept != 2*trained:
+			t.Errorf("ZeRO %v: all ranks keep %d bytes for looks, and the weights take %d", test.zero, kept, trained)
 		}
 		if ranks == 3 && (flops < 2*estimates[0].Flops() || flops > 4*estimates[0].Flops()) {
 			t.Errorf("the ranks compute %d operations, rank 0 %d of them", flops, estimates[0].Flops())

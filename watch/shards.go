@@ -37,9 +37,10 @@ func (w *Watcher) InstrumentShard(outputs tarn.Outputs, loss *tarn.Value, params
 	return in, loss.Graph().Err()
 }
 
-// InstrumentUpdate adds to the graph of an update what a mode needs of the params. Gradients are those of the trainable params, in their order.
-func (w *Watcher) InstrumentUpdate(mode Mode, g *tarn.Graph, gradients []*tarn.Value, params *tarn.ParamSet, updates []tarn.Update) (*Instruments, error) {
-	in := &Instruments{mode: mode, Outputs: tarn.Outputs{}}
+// InstrumentUpdate adds to the graph of an update what a mode needs of the params. Gradients are those of the trainable params, in their order. What is a sum over the elements of a param is
+// taken in blocks of a number of elements, so that those who update parts of the params, of whole blocks each, measure what one who updates all of them does.
+func (w *Watcher) InstrumentUpdate(mode Mode, g *tarn.Graph, gradients []*tarn.Value, params *tarn.ParamSet, updates []tarn.Update, block int) (*Instruments, error) {
+	in := &Instruments{mode: mode, Outputs: tarn.Outputs{}, block: block}
 	if mode == Plain {
 		return in, nil
 	}
@@ -51,9 +52,106 @@ func (w *Watcher) InstrumentUpdate(mode Mode, g *tarn.Graph, gradients []*tarn.V
 		w.remember(in, watched)
 		return in, g.Err()
 	}
-	w.addParams(in, watched)
-	w.addPair(in, watched)
+	w.addSums(in, watched)
 	return in, g.Err()
+}
+
+// The sums over the elements of a param.
+const (
+	sumWeight = iota // squares
+	sumGrad
+	sumUpdate
+	sumNonzero     // weights
+	sumGradNonzero // gradients
+	sumNonFinite
+	sumPair // the products of addPair, and all after it
+	Sums    = sumPair + 4
+)
+
+// addSums adds what addParams and addPair measure, as the sums over the blocks of one param after the other. Shapes: [Sums, blocks] of F64.
+func (w *Watcher) addSums(in *Instruments, watched []watchedParam) {
+	var rows [Sums][]*tarn.Value
+	for _, p := range watched {
+		g := p.now.Graph()
+		cut := func(v *tarn.Value) *tarn.Value {
+			n, left := v.Size()/in.block, v.Size()%in.block
+			v = v.Reshape(v.Size())
+			if left > 0 { // zeros add nothing
+				n++
+				v = v.Pad(0, 0, in.block-left)
+			}
+			return v.Reshape(n, in.block)
+		}
+		now, grad, step := cut(p.now), cut(p.grad), cut(p.step)
+		before, stepBefore := cut(w.state(w.gradients, p).Value(g)), cut(w.state(w.updates, p).Value(g))
+		for row, v := range [Sums]*tarn.Value{
+			square(now), square(grad), square(step), now.Ne(tarn.Num(0)), grad.Ne(tarn.Num(0)), grad.IsFinite().Not(),
+			wide(grad).Mul(wide(before)), wide(before).Mul(wide(stepBefore)), wide(grad).Mul(wide(stepBefore)), square(before),
+		} {
+			rows[row] = append(rows[row], wide(v).Sum(1))
+		}
+		if w.options.Histograms {
+			in.names = append(in.names, p.name)
+			in.Outputs[outWeight+p.name], in.Outputs[outGradient+p.name] = p.now, p.grad
+		}
+	}
+	if len(watched) == 0 {
+		return
+	}
+	var all []*tarn.Value
+	for _, row := range rows {
+		all = append(all, tarn.Concat(0, row...))
+	}
+	in.column(outSums, all)
+}
+
+func wide(v *tarn.Value) *tarn.Value   { return v.Cast(tarn.F64) }
+func square(v *tarn.Value) *tarn.Value { return wide(v).Square() }
+
+// Sums returns the sums of an update, Sums rows with a column for each block. They are valid until the next run.
+func (in *Instruments) Sums(out tarn.Results) []float64 {
+	if t := out[outSums]; t != nil {
+		return t.F64()
+	}
+	return nil
+}
+
+// columns returns what addParams and addPair would have measured of params, of which sums has the sums of all blocks.
+func (in *Instruments) columns(params []Param, sums []float64) tarn.Results {
+	out, all, blocks, first := tarn.Results{}, [Sums]float64{}, len(sums)/Sums, 0
+	column := func(name string, i int, x float64) {
+		if out[name] == nil {
+			out[name] = tarn.Zeros(tarn.F64, len(params))
+		}
+		out[name].F64()[i] = x
+	}
+	for i, p := range params {
+		size := 1
+		for _, n := range p.Shape {
+			size *= n
+		}
+		n := (size + in.block - 1) / in.block
+		var of [Sums]float64
+		for row := range of {
+			for _, x := range sums[row*blocks+first:][:n] {
+				of[row] += x
+			}
+			all[row] += of[row]
+		}
+		first += n
+		share := func(x float64) float64 { return (float64(size) - x) / float64(max(1, size)) }
+		column(outNorm, i, math.Sqrt(of[sumWeight]))
+		column(outGradNorm, i, math.Sqrt(of[sumGrad]))
+		column(outUpdateNorm, i, math.Sqrt(of[sumUpdate]))
+		column(outZeros, i, share(of[sumNonzero]))
+		column(outGradZeros, i, share(of[sumGradNonzero]))
+		column(outNonFinite, i, of[sumNonFinite])
+	}
+	if len(params) > 0 {
+		out[outPair] = tarn.Zeros(tarn.F64, Sums-sumPair)
+		copy(out[outPair].F64(), all[sumPair:])
+	}
+	return out
 }
 
 // Part is what the program of a shard has measured.
@@ -151,12 +249,22 @@ func (in *Instruments) combine(parts []Part) tarn.Results {
 	return out
 }
 
-// RecordParts is Record for a training over shards: update and out are the instruments and the results of the program that updates, parts are what the programs of
-// shards with the instruments layers have measured, all shards that have examples in their order. The histograms do not have those of activations: see Activations.
-func (w *Watcher) RecordParts(update *Instruments, out tarn.Results, layers *Instruments, parts []Part, at int64, batch int) (Step, []Histogram) {
+// RecordParts is Record for a training over shards: sums are those of the blocks of all params, as Instruments.Sums of update has them, and parts are what the programs of
+// shards with the instruments layers have measured, all shards that have examples in their order. The caller makes the histograms: see Distributions and Activations.
+func (w *Watcher) RecordParts(update *Instruments, sums []float64, layers *Instruments, parts []Part, at int64, batch int) Step {
 	all := layers.combine(parts)
-	maps.Copy(all, out)
-	return w.Record(&Instruments{Header: layers.Header, values: layers.values, names: update.names}, all, at, batch)
+	maps.Copy(all, update.columns(layers.Header.Params, sums))
+	step, _ := w.Record(&Instruments{Header: layers.Header, values: layers.values}, all, at, batch)
+	return step
+}
+
+// Distributions returns the weights and the gradients of the params, by name, for histograms. They are valid until the next run, and empty if none are asked for.
+func (in *Instruments) Distributions(out tarn.Results) (weights, gradients map[string]*tarn.Tensor) {
+	weights, gradients = map[string]*tarn.Tensor{}, map[string]*tarn.Tensor{}
+	for _, name := range in.names {
+		weights[name], gradients[name] = out[outWeight+name], out[outGradient+name]
+	}
+	return weights, gradients
 }
 
 // Histograms returns the paths of the layers whose results are given for histograms.

@@ -85,6 +85,7 @@ type Instruments struct {
 	mode   Mode
 	values []string
 	names  []string // of the params whose histograms are taken
+	block  int      // of an update over shards: the elements of a block
 }
 
 // Look returns the update that makes a program measure, and changes no other bits.
@@ -103,6 +104,7 @@ const (
 	outStd         = prefix + "std"
 	outLayerGrad   = prefix + "layer_grad"
 	outSaturated   = prefix + "saturated"
+	outSums        = prefix + "sums" // see Sums
 	outPair        = prefix + "pair" // g·g', s, s', |g'|²
 	outActive      = prefix + "active."
 	outSteps       = prefix + "steps."
