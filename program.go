@@ -523,6 +523,72 @@ func (p *Program) RunEach(ctx context.Context, results Results, done func(name s
 	return nil
 }
 
+// ErrElsewhere is the error of a run whose values were finite, while those of another were not that ran together with it: see RunTogether.
+var ErrElsewhere = exec.ErrElsewhere
+
+// RunTogether is RunInto for a program with a Guard that runs together with others, in other processes for instance, each of which updates some of the params: either all of them store their
+// updates, or none does. Most returns the largest of the numbers that they pass, of which there are one or two in a run, and an error that ends the run. If one of the runs fails, the others
+// return ErrElsewhere.
+func (p *Program) RunTogether(ctx context.Context, results Results, most func(mine int) (int, error), inputs ...*Tensor) error {
+	if p == nil || p.runner == nil {
+		return errNoProgram
+	}
+	if results == nil {
+		return errors.New("tarn: RunTogether: the results are nil; pass tarn.Results{}")
+	}
+	var failed error
+	expected := 1 // more calls, which all make
+	agree := func(mine int) int {
+		all, err := most(mine)
+		if err != nil {
+			failed, all = err, exec.Broken
+		}
+		expected--
+		if all == exec.Unsure {
+			expected = 1
+		}
+		return all
+	}
+	a, able := p.runner.(exec.Agreer)
+	able = able && a.Agrees()
+	var do func(c exec.Call) error
+	var kept []*Tensor
+	if able {
+		do = func(c exec.Call) error {
+			c.Most = agree
+			return p.runner.Run(c)
+		}
+	} else {
+		for _, q := range p.assigned {
+			kept = append(kept, q.tensor.Clone())
+		}
+		if agree(exec.Unsure) == exec.Broken {
+			return cmp.Or(failed, ErrElsewhere)
+		}
+	}
+	before := p.Runs()
+	err := p.run(ctx, results, inputs, do, 1)
+	if expected > 0 {
+		mine := exec.Safe
+		if err != nil {
+			mine = exec.Broken
+		}
+		if agree(mine) == exec.Broken && err == nil {
+			err = ErrElsewhere
+			p.runs.Store(before)
+			for i, q := range p.assigned[:len(kept)] {
+				if failed := q.Set(kept[i]); failed != nil {
+					return failed
+				}
+			}
+		}
+	}
+	if err == nil {
+		return failed
+	}
+	return fmt.Errorf("tarn: RunTogether: %w", errors.Join(err, failed))
+}
+
 // OutputOrder returns the names of the outputs in the order in which a run completes them. Gradients are completed from the last layer to the first.
 func (p *Program) OutputOrder() []string {
 	if p == nil {

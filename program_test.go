@@ -1,7 +1,10 @@
 package tarn_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -295,5 +298,54 @@ func TestRunEach(t *testing.T) {
 	}
 	if err := program.RunEach(t.Context(), nil, func(string) {}, in); err == nil || !strings.Contains(err.Error(), "the results are nil") {
 		t.Errorf("without results: %v", err)
+	}
+}
+
+// TestRunTogetherAgrees runs two programs that update a param each: if one of them fails, before it stores anything or by what it would store, neither stores anything.
+func TestRunTogetherAgrees(t *testing.T) {
+	inf := float32(math.Inf(1))
+	steps := [][2]float32{{1, 2}, {inf, 1}, {3e38, 3e38}, {1, 3e38}, {2e38, 1}, {1, 1e38}, {3e38, inf}, {-1e38, 1}}
+	sums := [2]float32{}
+	var stored [][2]float32 // after each step; the same as before if one of the sums is not finite
+	for _, x := range steps {
+		if a, b := sums[0]+x[0], sums[1]+x[1]; a < inf && b < inf {
+			sums = [2]float32{a, b}
+		}
+		stored = append(stored, sums)
+	}
+	for _, debug := range []string{"", "check", "reference", "nan"} {
+		t.Setenv("TARN_DEBUG", debug)
+		links := [2]chan int{make(chan int, 1), make(chan int, 1)}
+		var all sync.WaitGroup
+		for me := range 2 {
+			p, g := tarn.NewParam(tarn.F32, nil, 5), tarn.NewGraph()
+			program, err := tarn.Compile(g, nil, tarn.Assign(p, p.Value(g).Add(g.Input("x", tarn.F32, 5))), tarn.Guard(g.Num(tarn.F32, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				results := tarn.Results{}
+				for i, x := range steps {
+					in := tarn.Zeros(tarn.F32, 5)
+					in.SetFloat(3, float64(x[me]))
+					err := program.RunTogether(context.Background(), results, func(mine int) (int, error) {
+						links[me] <- mine
+						return max(mine, <-links[1-me]), nil
+					}, in)
+					var found *tarn.NonFiniteError
+					failed := i > 0 && stored[i] == stored[i-1]
+					if failed != (errors.As(err, &found) || errors.Is(err, tarn.ErrElsewhere)) || !failed && err != nil {
+						t.Errorf("TARN_DEBUG=%s: step %d of program %d: %v", debug, i, me, err)
+					}
+					if got := p.Tensor().Float(3); got != float64(stored[i][me]) {
+						t.Errorf("TARN_DEBUG=%s: after step %d program %d has %v, want %v", debug, i, me, got, stored[i][me])
+					}
+				}
+				if n := program.Runs(); n != 3 {
+					t.Errorf("TARN_DEBUG=%s: %d runs count, want 3", debug, n)
+				}
+			})
+		}
+		all.Wait()
 	}
 }

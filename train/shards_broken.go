@@ -39,9 +39,14 @@ func (s *Step) brokenShard(b *shardBatch, owner, shard int) error {
 	if s.SkipNonFinite {
 		return nil
 	}
+	return s.explained(owner, func() error { return s.explainShard(b, shard) })
+}
+
+// explained returns on all ranks the error that owner has when it looks for the reason.
+func (s *Step) explained(owner int, explain func() error) error {
 	var text bytes.Buffer
 	if s.sharded.Comm.Rank() == owner {
-		err := s.explainShard(b, shard)
+		err := explain()
 		r := report{Text: err.Error()}
 		errors.As(err, &r.Found)
 		if err := gob.NewEncoder(&text).Encode(r); err != nil {
@@ -60,7 +65,7 @@ func (s *Step) brokenShard(b *shardBatch, owner, shard int) error {
 	return reported{r}
 }
 
-// notFinite ends a step whose update is not finite, or whose gradients are not if there is no update.
+// notFinite ends a step whose update is not finite, or whose gradients are not if there is no update. Found is nil on a rank whose part of the update is finite.
 func (s *Step) notFinite(b *shardBatch, update *program, found *tarn.NonFiniteError) error {
 	s.result = Result{Run: s.Runs(), Loss: math.NaN(), Skipped: true, Batch: b.batch}
 	if s.SkipNonFinite {
@@ -75,7 +80,18 @@ func (s *Step) notFinite(b *shardBatch, update *program, found *tarn.NonFiniteEr
 	case update == nil:
 		return errors.New("train: the gradients of all shards are finite, and their sum is not: it is too large for the dtype of the params; take a smaller batch or a smaller loss")
 	}
-	return s.explain(update, update.inputs, nil, found)
+	if s.sharded.split == nil {
+		return s.explain(update, update.inputs, nil, found)
+	}
+	mine := 0
+	if found != nil {
+		mine = s.sharded.Comm.Size() - s.sharded.Comm.Rank()
+	}
+	most, err := s.sharded.most(mine)
+	if err != nil {
+		return err
+	}
+	return s.explained(s.sharded.Comm.Size()-most, func() error { return s.explain(update, update.inputs, nil, found) })
 }
 
 // findBroken computes all shards again, with guards, and returns the first whose gradients are not finite, or -1.

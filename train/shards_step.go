@@ -320,18 +320,27 @@ func (s *Step) updateFrom(b *shardBatch, sum mean, examples float64) error {
 	}
 	sh.bindUpdate(p)
 	p.program.SetRuns(runs)
-	err = p.program.RunInto(context.Background(), p.results, p.inputs...)
+	if sh.split == nil {
+		err = p.program.RunInto(context.Background(), p.results, p.inputs...)
+	} else {
+		err = p.program.RunTogether(context.Background(), p.results, sh.most, p.inputs...)
+	}
+	var found *tarn.NonFiniteError
+	broken := errors.As(err, &found) || errors.Is(err, tarn.ErrElsewhere)
 	if sh.split != nil {
-		if err := sh.team.meet("the update of run", runs, false, err); err != nil {
+		mine := err
+		if broken {
+			mine = nil // all know, and nobody has stored anything
+		}
+		if err := sh.team.meet("the update of run", runs, false, mine); err != nil {
 			return err
 		}
 	}
-	if err != nil {
-		var found *tarn.NonFiniteError
-		if !errors.As(err, &found) {
-			return err
-		}
+	if broken {
 		return s.notFinite(b, p, found)
+	}
+	if err != nil {
+		return err
 	}
 	if sh.split != nil && updatesAt(s.optimizer, runs) {
 		if err := sh.spread(); err != nil {
@@ -349,6 +358,13 @@ func (s *Step) updateFrom(b *shardBatch, sum mean, examples float64) error {
 		s.last, s.least = loss, min(s.least, loss)
 	}
 	return nil
+}
+
+// most returns the largest of the numbers that the ranks pass.
+func (s *sharded) most(mine int) (int, error) {
+	all := make([]int64, s.Comm.Size())
+	err := s.Comm.AllGather(dist.Bytes(all), dist.Bytes([]int64{int64(mine)}))
+	return int(slices.Max(all)), err
 }
 
 // bindUpdate finds the inputs of a program that works on the sums.

@@ -346,37 +346,92 @@ type plainOptimizer struct{}
 func (plainOptimizer) Update(*tarn.Value, *tarn.ParamSet) ([]tarn.Update, error) { return nil, nil }
 func (plainOptimizer) States() (*tarn.ParamSet, error)                           { return &tarn.ParamSet{}, nil }
 
-// TestShardsNonFinite has an infinity in one example: all ranks say which, and with SkipNonFinite all go on.
+// nonFiniteTrainings have something that is not finite in the second of three batches of 16.
+var nonFiniteTrainings = []struct {
+	name string
+	rankModel
+	optimizer func() optim.Optimizer
+	want      string // of the error
+}{
+	{"an infinity in the data", rankModel{make: rankModels[0].make, set: func() *data.Set {
+		x := make([]float32, 48*64)
+		x[21*64+5] = float32(math.Inf(1))
+		return must(data.NewSet(data.Field{Name: "x", Array: data.Array{Data: x, Shape: []int{48, 8, 8, 1}}}, data.Field{Name: "label", Array: data.Array{Data: make([]int32, 48), Shape: []int{48}}}))
+	}}, func() optim.Optimizer { return optim.NewSGD(0.1) }, "row 21 of the data"},
+	{"an update that overflows in one element", rankModel{make: slope, set: func() *data.Set {
+		x := make([]float32, 48*slopeSize)
+		for i := range x {
+			x[i] = 1e-20 * float32(math.Sin(float64(i)))
+		}
+		x[21*slopeSize+slopeSize/3] = 1e25
+		return must(data.NewSet(data.Field{Name: "x", Array: data.Array{Data: x, Shape: []int{48, slopeSize}}}))
+	}}, func() optim.Optimizer { o := optim.NewSGD(1e20); o.Momentum = 0.9; return o }, "+Inf comes first from Mul"},
+}
+
+// slope is a model whose gradient is the mean of its inputs, of so many weights that ranks which split updates all have some.
+const slopeSize = 8 * dist.Block
+
+func slope() (any, train.Build) {
+	w := tarn.NewParam(tarn.F32, nil, slopeSize)
+	return struct{ W *tarn.Param }{w}, func(g *tarn.Graph, n int) tarn.Outputs {
+		return tarn.Outputs{"loss": g.Input("x", tarn.F32, n, slopeSize).Mul(w).Sum(1).Mean()}
+	}
+}
+
+// TestShardsNonFinite trains on what becomes infinite: all ranks say where, and with SkipNonFinite all go on, with the same weights.
 func TestShardsNonFinite(t *testing.T) {
-	for _, skip := range []bool{false, true} {
-		for _, ranks := range []int{1, 2, 3} {
-			for r, err := range disttest.Run(ranks, disttest.Options{}, func(c dist.Comm) error {
-				m := rankModels[0]
-				model, build := m.make()
+	for _, test := range nonFiniteTrainings {
+		want := "" // the weights that are left
+		for _, over := range []struct {
+			ranks      int
+			zero, skip bool
+		}{{1, false, true}, {2, false, true}, {3, false, true}, {2, true, true}, {3, true, true}, {1, false, false}, {2, false, false}, {3, false, false}, {3, true, false}} {
+			said := make([]string, over.ranks)
+			for r, err := range disttest.Run(over.ranks, disttest.Options{}, func(c dist.Comm) error {
+				model, build := test.make()
 				if err := tarn.Init(model, 3); err != nil {
 					return err
 				}
-				x := make([]float32, 32*64)
-				x[21*64+5] = float32(math.Inf(1))
-				set := must(data.NewSet(data.Field{Name: "x", Array: data.Array{Data: x, Shape: []int{32, 8, 8, 1}}}, data.Field{Name: "label", Array: data.Array{Data: make([]int32, 32), Shape: []int{32}}}))
-				step := must(train.NewStepOf(build, model, optim.NewSGD(0.1)))
-				step.Shards, step.SkipNonFinite = &train.Shards{Comm: c}, skip
-				skipped := 0
-				for r, err := range step.Over(context.Background(), set.Batches(16, data.Options{Part: data.Part{Shards: 8, First: c.Rank() * 8 / ranks, End: (c.Rank() + 1) * 8 / ranks}})) {
+				o := test.optimizer()
+				step := must(train.NewStepOf(build, model, o))
+				step.Shards, step.SkipNonFinite = &train.Shards{Comm: c, ZeRO: over.zero}, over.skip
+				skipped, before := 0, ""
+				for r, err := range step.Over(context.Background(), test.set().Batches(16, data.Options{Part: data.Part{Shards: 8, First: c.Rank() * 8 / over.ranks, End: (c.Rank() + 1) * 8 / over.ranks}})) {
 					var found *tarn.NonFiniteError
-					if err != nil && (skip || !errors.As(err, &found) || found.Origin == nil || !strings.Contains(err.Error(), "row 21 of the data")) {
+					if err != nil && (over.skip || !errors.As(err, &found) || found.Origin == nil || !strings.Contains(err.Error(), test.want)) {
 						return fmt.Errorf("not the error that was expected: %w", err)
-					} else if err == nil && r.Skipped {
+					}
+					sums := fmt.Sprint(rankSums(must(tarn.Params(model)), must(o.States())))
+					switch {
+					case (err != nil || r.Skipped) && sums != before:
+						return errors.New("a step that is not finite has changed weights or states")
+					case err != nil:
+						said[c.Rank()] = err.Error()
+					case r.Skipped:
 						skipped++
 					}
+					before = sums
 				}
-				if skip && (skipped != 1 || step.Runs() != 1) {
-					return fmt.Errorf("%d of 2 batches skipped, %d runs", skipped, step.Runs())
+				if over.skip && (skipped != 1 || step.Runs() != 2) || !over.skip && step.Runs() != 1 {
+					return fmt.Errorf("%d of 3 batches skipped, %d runs", skipped, step.Runs())
+				}
+				if over.skip {
+					said[c.Rank()] = fmt.Sprint(rankSums(must(tarn.Params(model))))
+					if want == "" {
+						want = said[0]
+					} else if said[c.Rank()] != want {
+						return errors.New("other weights than with one rank")
+					}
 				}
 				return nil
 			}) {
 				if err != nil {
-					t.Errorf("rank %d of %d: %v", r, ranks, err)
+					t.Errorf("%s, %+v: rank %d: %v", test.name, over, r, err)
+				}
+			}
+			for r := range said {
+				if said[r] == "" || said[r] != said[0] {
+					t.Errorf("%s, %+v: rank %d says %q, and rank 0 %q", test.name, over, r, said[r], said[0])
 				}
 			}
 		}

@@ -81,12 +81,34 @@ func (j *guardJob) needs() (shared, worker, slots int) { return 0, 0, 0 }
 // run looks at what is there before anything is assigned.
 func (j *guardJob) run() error {
 	j.copied = false
+	safe, err := j.look()
+	if j.m.most != nil {
+		most := Safe
+		switch {
+		case err != nil:
+			most = Broken
+		case !safe:
+			most = Unsure
+		}
+		if most = j.m.most(most); most == Broken && err == nil {
+			err = ErrElsewhere
+		}
+		safe = most == Safe
+	}
+	if err == nil && !safe {
+		j.keep()
+	}
+	return err
+}
+
+// look reports whether what is to be assigned is finite for sure.
+func (j *guardJob) look() (safe bool, err error) {
 	for _, x := range j.work.Guards {
 		if !j.finite(x.Buffer) {
-			return &ir.NonFinite{Node: x.Node}
+			return false, &ir.NonFinite{Node: x.Node}
 		}
 	}
-	safe := j.work.Bounded
+	safe = j.work.Bounded
 	for i, x := range j.work.Numbers {
 		// Compared in this order, NaN is not within the bounds.
 		v := number(j.m.bases[x.Buffer.ID], x.Buffer.DType)
@@ -108,16 +130,13 @@ func (j *guardJob) run() error {
 		}
 		safe = false
 		if x := j.work.Arrays[j.pieces[i].array]; x.Must && !j.finite(x.Buffer) {
-			return &ir.NonFinite{Node: x.Node}
+			return false, &ir.NonFinite{Node: x.Node}
 		}
 	}
 	if j.since++; safe && j.since >= j.every {
 		j.survey()
 	}
-	if !safe || j.large {
-		j.keep()
-	}
-	return nil
+	return safe && !j.large, nil
 }
 
 // Do adds up the squares of a piece.
@@ -186,6 +205,28 @@ func (j *guardJob) settle() error {
 	if !j.copied {
 		return nil
 	}
+	err := j.broken()
+	if j.m.most != nil {
+		most := Safe
+		if err != nil {
+			most = Broken
+		}
+		if most = j.m.most(most); most == Broken && err == nil {
+			err = ErrElsewhere
+		}
+	}
+	if err != nil {
+		for i, v := range j.work.Variables {
+			if v.Node != nil {
+				copy(j.variables[i].Raw(), j.copies[i].Raw())
+			}
+		}
+	}
+	return err
+}
+
+// broken returns an error if a variable has become not finite.
+func (j *guardJob) broken() error {
 	for i, v := range j.work.Variables {
 		if v.Node == nil || !v.Node.Type.DType.Float() {
 			continue
@@ -195,15 +236,9 @@ func (j *guardJob) settle() error {
 			continue
 		}
 		for k := range a.Size() {
-			if isFinite(a.Float(k)) || !isFinite(old.Float(k)) {
-				continue
+			if !isFinite(a.Float(k)) && isFinite(old.Float(k)) {
+				return &ir.NonFinite{Node: v.Node}
 			}
-			for i, v := range j.work.Variables {
-				if v.Node != nil {
-					copy(j.variables[i].Raw(), j.copies[i].Raw())
-				}
-			}
-			return &ir.NonFinite{Node: v.Node}
 		}
 	}
 	return nil
@@ -248,6 +283,9 @@ func number(p unsafe.Pointer, dtype ir.DType) float64 {
 	}
 	return float64(*(*float32)(p))
 }
+
+// Agrees reports whether the program has a guard.
+func (m *Machine) Agrees() bool { return m.guard != nil }
 
 // settle ends a run: if it has a guard, the variables get back what they held if a new value is not finite.
 func (m *Machine) settle() error {

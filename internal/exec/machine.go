@@ -32,6 +32,7 @@ type Machine struct {
 	guard   *guardJob // nil if the program has none
 	finals  [][]int   // by job, and after the last for all others: the outputs that are final after it
 	final   func(output int)
+	most    func(mine int) int
 	vars    []ir.Array
 
 	firstSame int // of the body of a loop: the first of the inputs that are the same in all steps; 0 if there are none
@@ -323,7 +324,7 @@ func (m *Machine) begin(c Call) {
 		m.bases[id] = c.Outputs[i].Data
 	}
 	m.counter[0], m.done, m.undo.saved = c.Step, c.Done, 0
-	m.final = c.Final
+	m.final, m.most = c.Final, c.Most
 }
 
 // release forgets the inputs and outputs of the last run, which are the caller's.
@@ -336,7 +337,7 @@ func (m *Machine) release() {
 	for _, id := range m.outputs {
 		m.bases[id] = nil
 	}
-	m.done, m.final = nil, nil
+	m.done, m.final, m.most = nil, nil, nil
 	for _, h := range m.holders {
 		h.release()
 	}

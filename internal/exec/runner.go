@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"unsafe"
 
 	"github.com/seed-49005b45/tarn/internal/ir"
@@ -29,6 +30,27 @@ type Call struct {
 	// Final, if it is not nil, is called with the number of each output once the run neither writes nor reads it any more, on the goroutine of the run
 	// between two steps. An engine that is no Finisher does not call it.
 	Final func(output int)
+
+	// Most, if it is not nil, makes a guarded run all or nothing together with runs elsewhere: it returns the most that any of them passes. The run calls it before it assigns
+	// anything, with Safe, Unsure or Broken, and if all have not been Safe again at its end, with Safe or Broken. If one is Broken, nothing is assigned. An engine that is no Agreer
+	// does not call it.
+	Most func(mine int) int
+}
+
+// What a run knows of the values that it is to assign.
+const (
+	Safe   = iota // they are finite
+	Unsure        // they are not known yet; the run can restore what was there before
+	Broken        // they are not finite, or the run has failed
+)
+
+// ErrElsewhere is the error of a run whose values are finite, and those of a run elsewhere are not: see Call.Most.
+var ErrElsewhere = errors.New("a run elsewhere has failed, nothing was stored")
+
+// Agreer is a Runner that calls Call.Most.
+type Agreer interface {
+	// Agrees reports whether the program has a guard, without which the run calls nothing.
+	Agrees() bool
 }
 
 // Finisher is a Runner that calls Call.Final for each output of a run that does not fail.
