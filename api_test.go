@@ -279,7 +279,7 @@ var mayImport = []struct {
 	{"minimize/...", []string{".", "curvature", "dist", "minimize/...", "internal/decimal", "internal/factor", "internal/list", "internal/plot"}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/limit", "internal/list"}},
 	{"predict", []string{".", "data", "data/table", "dist"}},
-	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "data/images", "data/text", "data/series", "train", "predict", "interop/onnx", "interop/safetensors", "internal/list", "internal/rng"}},
+	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "data/images", "data/text", "data/series", "dist", "train", "predict", "interop/onnx", "interop/safetensors", "internal/list", "internal/rng"}},
 	{"fit/search", []string{"data/table", "fit", "internal/file"}},
 	{"fit/report", []string{"data/table", "fit", "internal/file", "internal/plot"}},
 	{"serve", []string{"nn", "data", "data/table", "predict", "interop/npy"}},

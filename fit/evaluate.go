@@ -185,6 +185,9 @@ func (e *Evaluation) quantities(truth, answers []float64) {
 
 // Evaluate answers the rows of a table whose targets are known, and measures the answers. Rows without a target are left out.
 func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, error) {
+	if err := m.alike(t); err != nil {
+		return nil, fmt.Errorf("fit: Evaluate: %w", err)
+	}
 	if t == nil {
 		return nil, errors.New("fit: Evaluate: the table is nil")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/dist"
 	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/predict"
 )
@@ -22,6 +23,10 @@ import (
 // Model is a model of a table, or of pictures, texts or series. Its methods may be called by several goroutines at the same time.
 type Model struct {
 	About About
+
+	// Comm, if it is not nil, has the ranks that answer together: all of them call Evaluate, Predict and Forecast with the same rows, each answers some of these, and all return what one
+	// process would. Then one goroutine at a time may call them.
+	Comm dist.Comm
 
 	schema  *table.Schema
 	members []*member
@@ -482,8 +487,8 @@ func (m *Model) Warm() error {
 	return err
 }
 
-// answers are probabilities or quantities, row after row, and what is unusual about the rows.
-func (m *Model) answers(ctx context.Context, t *table.Table) ([]float64, [][]string, error) {
+// answersAlone is answers by this process.
+func (m *Model) answersAlone(ctx context.Context, t *table.Table) ([]float64, [][]string, error) {
 	if m.medium != nil {
 		y, err := m.mediaAnswers(ctx, t)
 		return y, nil, err
@@ -546,6 +551,9 @@ func (m *Model) answers(ctx context.Context, t *table.Table) ([]float64, [][]str
 
 // Predict answers each row of a table, whose columns are found by name.
 func (m *Model) Predict(ctx context.Context, rows *table.Table) (*predict.Answers, error) {
+	if err := m.alike(rows); err != nil {
+		return nil, fmt.Errorf("fit: Predict: %w", err)
+	}
 	if rows == nil {
 		return nil, errors.New("fit: Predict: the table is nil")
 	}

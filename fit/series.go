@@ -413,31 +413,37 @@ func (m *seriesMedium) past(h *history, at int) [][]float64 {
 	return past
 }
 
-// ask answers questions: it returns a forecast of Horizon steps for each.
-func (m *Model) ask(ctx context.Context, s *seriesMedium, questions []question) ([][]float64, error) {
+// asked is the number of questions that are asked at once, the largest number that the predictor of a medium takes.
+const asked = 32
+
+// ask answers questions, some at once: it returns a forecast of Horizon steps for each. Ranks share them.
+func (m *Model) ask(ctx context.Context, s *seriesMedium, questions []question, atOnce int) ([][]float64, error) {
 	runner, err := m.predictor()
 	if err != nil {
 		return nil, err
 	}
-	width := s.Length * len(s.Columns)
-	x := tarn.Zeros(tarn.F32, len(questions), s.Length, len(s.Columns))
-	for i, q := range questions {
-		s.window(x.F32()[i*width:(i+1)*width], q.past)
-	}
-	out, err := runner.Run(ctx, x)
-	if err != nil {
-		return nil, err
-	}
-	y := out["y"].Floats()
-	forecasts := make([][]float64, len(questions))
-	for i, q := range questions {
-		level, scale := s.measure(q.past[0])
-		forecasts[i] = y[i*s.Horizon : (i+1)*s.Horizon]
-		for k := range forecasts[i] {
-			forecasts[i][k] = level + scale*forecasts[i][k]
+	all, err := pieces(m, len(questions), atOnce, func(lo, hi int) ([][]float64, error) {
+		width := s.Length * len(s.Columns)
+		x := tarn.Zeros(tarn.F32, hi-lo, s.Length, len(s.Columns))
+		for i, q := range questions[lo:hi] {
+			s.window(x.F32()[i*width:(i+1)*width], q.past)
 		}
-	}
-	return forecasts, nil
+		out, err := runner.Run(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		y := out["y"].Floats()
+		forecasts := make([][]float64, hi-lo)
+		for i, q := range questions[lo:hi] {
+			level, scale := s.measure(q.past[0])
+			forecasts[i] = y[i*s.Horizon : (i+1)*s.Horizon]
+			for k := range forecasts[i] {
+				forecasts[i][k] = level + scale*forecasts[i][k]
+			}
+		}
+		return forecasts, nil
+	})
+	return slices.Concat(all...), err
 }
 
 // seriesAnswers answers the rows of series: the target if it is known, and else a forecast from the rows before.
@@ -476,7 +482,7 @@ func (m *Model) seriesAnswers(ctx context.Context, s *seriesMedium, t *table.Tab
 	if len(questions) == 0 {
 		return answers, nil
 	}
-	forecasts, err := m.ask(ctx, s, questions)
+	forecasts, err := m.ask(ctx, s, questions, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -508,7 +514,7 @@ func (m *Model) backtest(ctx context.Context, s *seriesMedium, t *table.Table) (
 	if len(questions) == 0 {
 		return nil, nil, fmt.Errorf("no series has more than the %d rows from which a forecast is made", s.Length)
 	}
-	forecasts, err := m.ask(ctx, s, questions)
+	forecasts, err := m.ask(ctx, s, questions, asked)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -528,11 +534,14 @@ func (m *Model) Forecast(ctx context.Context, t *table.Table) (later *table.Tabl
 	if !ok {
 		return nil, nil, errors.New("fit: Forecast: the model is none of series")
 	}
-	if t == nil {
-		return nil, nil, errors.New("fit: Forecast: the table is nil")
-	}
 	fail := func(err error) (*table.Table, *predict.Answers, error) {
 		return nil, nil, fmt.Errorf("fit: Forecast: %w", err)
+	}
+	if err := m.alike(t); err != nil {
+		return fail(err)
+	}
+	if t == nil {
+		return nil, nil, errors.New("fit: Forecast: the table is nil")
 	}
 	all, err := s.histories(t, m.schema)
 	if err != nil {
@@ -555,20 +564,26 @@ func (m *Model) Forecast(ctx context.Context, t *table.Table) (later *table.Tabl
 	var names, dates []string
 	var moments []float64
 	a := &predict.Answers{}
+	var questions []question
 	for k := range all {
 		h := &all[k]
 		for len(h.rows) > 0 && math.IsNaN(h.values[0][len(h.rows)-1]) { // what is unknown at the end is forecast anyway
 			h.rows = h.rows[:len(h.rows)-1]
 		}
+		if len(h.rows) > 0 {
+			questions = append(questions, question{past: s.past(h, len(h.rows))})
+		}
+	}
+	forecasts, err := m.ask(ctx, s, questions, 1)
+	if err != nil {
+		return fail(err)
+	}
+	for _, h := range all {
 		if len(h.rows) == 0 {
 			continue
 		}
-		forecast, err := m.ask(ctx, s, []question{{past: s.past(h, len(h.rows))}})
-		if err != nil {
-			return fail(err)
-		}
 		last := h.rows[len(h.rows)-1]
-		for i, v := range forecast[0] {
+		for i, v := range forecasts[0] {
 			if s.Group != "" {
 				names = append(names, t.Column(s.Group).Text(last))
 			}
@@ -583,6 +598,7 @@ func (m *Model) Forecast(ctx context.Context, t *table.Table) (later *table.Tabl
 			a.Values = append(a.Values, v)
 			a.Low, a.High = append(a.Low, v-m.About.Interval), append(a.High, v+m.About.Interval)
 		}
+		forecasts = forecasts[1:]
 	}
 	var columns []*table.Column
 	if s.Group != "" {

@@ -64,11 +64,21 @@ func (c *evaluateCommand) Validate() error { return c.dialectFlags.check() }
 
 // Run measures.
 func (c *evaluateCommand) Run(env *environment) error {
-	if err := freeFolder(c.Report, c.Force, report.Files); err != nil {
+	if c.File == "-" && env.ranks() > 1 {
+		return agreedError{errStandardInput}
+	}
+	var err error
+	if env.rank() == 0 {
+		err = freeFolder(c.Report, c.Force, report.Files)
+	}
+	var m *fit.Model
+	if err == nil {
+		m, err = loadModel(c.Model)
+	}
+	if err := env.agree(err); err != nil {
 		return err
 	}
-	m, err := loadModel(c.Model)
-	if err != nil {
+	if err := env.sameFile("the model", c.Model); err != nil {
 		return err
 	}
 	var t *table.Table
@@ -77,17 +87,28 @@ func (c *evaluateCommand) Run(env *environment) error {
 	} else {
 		t, err = loadFor(c.File, c.dialectFlags.options(), m.Schema())
 	}
-	if err != nil {
+	if err := env.agree(err); err != nil {
 		return err
 	}
+	m.Comm = env.comm
 	e, err := m.Evaluate(env.ctx, t)
+	var r *report.Report
 	if err != nil {
-		return fmt.Errorf("%s: %w", shownName(c.File), cure(err, m))
+		err = cure(err, m)
+	} else {
+		r, err = report.New(m, e, "the rows of "+shownName(c.File), c.By...)
 	}
-	r, err := report.New(m, e, "the rows of "+shownName(c.File), c.By...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", shownName(c.File), err)
+		err = fmt.Errorf("%s: %w", shownName(c.File), err)
 	}
+	if err := env.agree(err); err != nil {
+		return err
+	}
+	return env.agree(c.show(env, m, r))
+}
+
+// show prints what has been measured, and writes the report. Of several ranks it is rank 0 that is seen.
+func (c *evaluateCommand) show(env *environment, m *fit.Model, r *report.Report) error {
 	if c.JSON {
 		if err := r.WriteJSON(env.stdout); err != nil {
 			return err
@@ -95,13 +116,13 @@ func (c *evaluateCommand) Run(env *environment) error {
 	} else {
 		describeEvaluation(env.stdout, m, r)
 	}
-	if c.Report != "" {
+	if c.Report != "" && env.rank() == 0 {
 		if err := r.WriteFolder(c.Report); err != nil {
 			return err
 		}
 		fmt.Fprintf(env.stderr, "wrote %s\n", file.Name(c.Report+"/index.html"))
 	}
-	return c.FailUnder.check(e)
+	return c.FailUnder.check(r.Evaluation)
 }
 
 // check returns an error if a metric is worse than its bound.

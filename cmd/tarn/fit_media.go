@@ -210,7 +210,7 @@ func (a *answering) pictures(ctx context.Context, w io.Writer) error {
 func (a *answering) series(ctx context.Context, w io.Writer) error {
 	options := a.command.dialectFlags.options()
 	t, err := loadFor(a.command.File, options, a.model.Schema())
-	if err != nil {
+	if err := a.env.agree(err); err != nil {
 		return err
 	}
 	fail := func(err error) error { return fmt.Errorf("%s: %w", a.file, err) }

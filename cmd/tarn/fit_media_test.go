@@ -85,8 +85,9 @@ func TestFitPictures(t *testing.T) {
 	}
 }
 
-func TestFitSeries(t *testing.T) {
-	t.Chdir(t.TempDir())
+// sales writes the sales of two shops in 72 months to sales.csv, and with two unknown months more to open.csv.
+func sales(t *testing.T) {
+	t.Helper()
 	var b strings.Builder
 	b.WriteString("date,shop,sales\n")
 	for i := range 72 {
@@ -94,9 +95,16 @@ func TestFitSeries(t *testing.T) {
 			fmt.Fprintf(&b, "%d-%02d-01,%s,%.2f\n", 2010+i/12, 1+i%12, shop, float64(100*(k+1))+20*math.Sin(float64(i)*math.Pi/6))
 		}
 	}
-	if err := os.WriteFile("sales.csv", []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"sales.csv": b.String(), "open.csv": b.String() + "2016-01-01,a,\n2016-02-01,a,\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+func TestFitSeries(t *testing.T) {
+	t.Chdir(t.TempDir())
+	sales(t)
 	_, words := command(t, 0, "fit", "sales.csv", "--target", "sales", "--time", "date", "--group", "shop", "--horizon", "3", "--epochs", "4", "--report", "rep")
 	if !strings.Contains(words, "RMSE") || !strings.Contains(words, "wrote sales.tarn") {
 		t.Errorf("fit says\n%s", words)
@@ -104,10 +112,6 @@ func TestFitSeries(t *testing.T) {
 	out, _ := command(t, 0, "predict", "sales.tarn", "sales.csv", "--proba")
 	if all := records(t, out); len(all) != 7 || fmt.Sprint(all[0]) != "[shop date prediction low high]" || all[1][1] != "2016-01-01" || all[6][0] != "b" || all[6][1] != "2016-03-01" {
 		t.Errorf("a forecast: %s", out)
-	}
-	open := b.String() + "2016-01-01,a,\n2016-02-01,a,\n"
-	if err := os.WriteFile("open.csv", []byte(open), 0o600); err != nil {
-		t.Fatal(err)
 	}
 	filled, _ := command(t, 0, "predict", "sales.tarn", "open.csv", "--keep", "date")
 	first, second := records(t, out), records(t, filled)
@@ -119,8 +123,9 @@ func TestFitSeries(t *testing.T) {
 	}
 }
 
-func TestFitTexts(t *testing.T) {
-	t.Chdir(t.TempDir())
+// mail writes messages of two kinds to mail.csv.
+func mail(t *testing.T) {
+	t.Helper()
 	var b strings.Builder
 	b.WriteString("message,kind,id\n")
 	for i := range 60 {
@@ -129,6 +134,11 @@ func TestFitTexts(t *testing.T) {
 	if err := os.WriteFile("mail.csv", []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestFitTexts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	mail(t)
 	if _, words := command(t, 0, "fit", "mail.csv", "--target", "kind", "--text", "message", "--epochs", "40"); !strings.Contains(words, "texts to learn") {
 		t.Errorf("fit says\n%s", words)
 	}

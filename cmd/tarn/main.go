@@ -161,7 +161,7 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 }
 
 // shared are the commands that share their work between ranks.
-var shared = []string{"train mnist", "train gpt", "eval", "predict", "scale"}
+var shared = []string{"train mnist", "train gpt", "eval", "evaluate", "predict", "scale"}
 
 // valueOf returns the value of an argument on the command line, nil for the word of a command.
 func valueOf(p *kong.Path) *kong.Value {

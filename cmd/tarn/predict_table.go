@@ -65,7 +65,7 @@ func (c *predictCommand) Run(env *environment) error {
 		return agreedError{usageError{errors.New("--limit has no effect on tables, which are read part by part")}}
 	}
 	if c.File == "-" && env.ranks() > 1 {
-		return agreedError{usageError{errors.New("- is the standard input, which launchers give to rank 0 alone: name a file that all ranks can read")}}
+		return agreedError{errStandardInput}
 	}
 	m, err := loadModel(c.Model)
 	if err == nil && env.rank() == 0 {
@@ -85,10 +85,8 @@ func (c *predictCommand) Run(env *environment) error {
 	switch {
 	case m.ReadsPictures() && c.File != "-" && (isFolder(c.File) || isPicture(c.File)):
 		answer = a.pictures
-	case m.ReadsSeries() && env.ranks() > 1:
-		return agreedError{usageError{fmt.Errorf("%d processes were started, and a forecast, which goes through its table in order, is made by one", env.ranks())}}
 	case m.ReadsSeries():
-		answer = a.series
+		answer, m.Comm = a.series, env.comm
 	}
 	if err := env.agree(a.answer(answer)); err != nil {
 		return err
@@ -96,6 +94,9 @@ func (c *predictCommand) Run(env *environment) error {
 	a.summary(env.stderr)
 	return nil
 }
+
+// errStandardInput refuses what ranks cannot share.
+var errStandardInput = usageError{errors.New("- is the standard input, which launchers give to rank 0 alone: name a file that all ranks can read")}
 
 // answering answers a table part by part. The ranks, if there are several, answer parts by turns, and rank 0 writes them.
 type answering struct {
@@ -117,10 +118,13 @@ func (a *answering) answer(all func(ctx context.Context, w io.Writer) error) err
 		begun = true
 		return all(a.env.ctx, w)
 	})
-	if !begun {
-		return a.fail(err) // to the other ranks, which have begun
+	switch {
+	case begun:
+		return err
+	case a.model.ReadsSeries():
+		return a.env.agree(err) // with the other ranks, which have begun
 	}
-	return err
+	return a.fail(err)
 }
 
 // fail ends what spread has begun on other ranks.

@@ -76,7 +76,7 @@ func TestRanks(t *testing.T) {
 	one(quickFit("flats.csv", "price", "--out", "flats.tarn")...)
 	head, rows, _ := strings.Cut(string(readAll(t, "flats.csv")), "\n")
 	writeAll(t, "long.csv", head+"\n"+strings.Repeat(rows, 100))
-	answers, evaluated := one("predict", "flats.tarn", "long.csv"), one("eval", "one")
+	answers, measured, evaluated := one("predict", "flats.tarn", "long.csv"), one("eval", "one"), one("evaluate", "flats.tarn", "long.csv")
 	for _, l := range found {
 		t.Run(l.Name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -102,8 +102,9 @@ func TestRanks(t *testing.T) {
 					want string
 					line []string
 				}{
-					"answers":  {answers, []string{tarn, "predict", "flats.tarn", "long.csv", "--out", dir + ".csv"}},
-					"measures": {evaluated, []string{tarn, "eval", "one"}},
+					"answers":     {answers, []string{tarn, "predict", "flats.tarn", "long.csv", "--out", dir + ".csv"}},
+					"measures":    {measured, []string{tarn, "eval", "one"}},
+					"evaluations": {evaluated, []string{tarn, "evaluate", "flats.tarn", "long.csv"}},
 				} {
 					out, code := finish(l.Command(ctx, n, test.line...))
 					if name == "answers" && code == 0 {

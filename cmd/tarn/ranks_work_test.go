@@ -44,7 +44,7 @@ func onRanks(t *testing.T, ranks int, change func(rank int, args []string) []str
 	return out, complaints, codes[0]
 }
 
-// TestRanksWork predicts and evaluates on several ranks: rank 0 prints what one process does.
+// TestRanksWork predicts and evaluates on ranks: rank 0 prints what one process does.
 func TestRanksWork(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -62,7 +62,25 @@ func TestRanksWork(t *testing.T) {
 		images[i] = byte(i * i / 77)
 	}
 	writeAll(t, "digits.idx", string([]byte{0, 0, 8, 3, 0, 0, 1203 >> 8, 1203 & 255, 0, 0, 0, 28, 0, 0, 0, 28})+string(images))
+	sales(t)
+	command(t, 0, "fit", "sales.csv", "--target", "sales", "--time", "date", "--group", "shop", "--horizon", "3", "--epochs", "1", "--quiet")
+	mail(t)
+	command(t, 0, "fit", "mail.csv", "--target", "kind", "--text", "message", "--epochs", "1", "--quiet")
+	squares(t, "photos")
+	command(t, 0, "fit", "photos", "--epochs", "1", "--quiet")
 	for _, args := range [][]string{
+		{"evaluate", "flats.tarn", "long.csv"},
+		{"evaluate", "flats.tarn", "flats.csv", "--json", "--by", "city"},
+		{"evaluate", "flats.tarn", "flats.csv", "--fail-under", "r2=1"},
+		{"evaluate", "flats.tarn", "broken.csv"},
+		{"evaluate", "flats.tarn", "nothing.csv"},
+		{"evaluate", "flats.tarn", "flats.csv", "--by", "nothing"},
+		{"evaluate", "mail.tarn", "mail.csv"},
+		{"evaluate", "photos.tarn", "photos"},
+		{"evaluate", "sales.tarn", "sales.csv"},
+		{"predict", "sales.tarn", "sales.csv", "--proba"},
+		{"predict", "sales.tarn", "open.csv", "--keep", "date"},
+		{"predict", "sales.tarn", "flats.csv"},
 		{"predict", "flats.tarn", "long.csv"},
 		{"predict", "flats.tarn", "long.csv", "--proba", "--keep", "id", "--format", "jsonl"},
 		{"predict", "flats.tarn", "flats.csv", "--format", "tsv"},
@@ -75,7 +93,7 @@ func TestRanksWork(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(context.Background(), args, &stdout, &stderr)
-		for _, ranks := range []int{2, 3} {
+		for _, ranks := range []int{1, 2, 4} {
 			out, complaints, got := onRanks(t, ranks, nil, args...)
 			if out != stdout.String() && code == 0 || got != code || complaints == "" && code != 0 {
 				t.Errorf("%v: %d ranks print %d bytes with exit code %d, and one process %d with %d\n%s%s", args, ranks, len(out), got, stdout.Len(), code, complaints, stderr.String())
@@ -96,12 +114,32 @@ func TestRanksWork(t *testing.T) {
 	if left, _ := filepath.Glob("*.tmp*"); len(left) > 0 {
 		t.Errorf("files are left: %v", left)
 	}
+	if _, complaints, code := onRanks(t, 3, nil, "evaluate", "flats.tarn", "flats.csv", "--report", "rep"); code != 0 || strings.Count(complaints, "wrote rep/index.html") != 1 {
+		t.Errorf("exit code %d: %s", code, complaints)
+	}
+	readAll(t, "rep/index.html")
 	for _, test := range []struct {
 		want   string
 		change func(rank int, args []string) []string
 		args   []string
 	}{
 		{"answers.csv is there already", nil, []string{"predict", "flats.tarn", "long.csv", "--out", "answers.csv"}},
+		{"answers.csv is there already", nil, []string{"predict", "sales.tarn", "sales.csv", "--out", "answers.csv"}},
+		{"the folder nowhere does not exist", nil, []string{"predict", "sales.tarn", "sales.csv", "--out", "nowhere/answers.csv"}},
+		{"rep/index.html", nil, []string{"evaluate", "flats.tarn", "flats.csv", "--report", "rep"}},
+		{"name a file that all ranks can read", nil, []string{"evaluate", "flats.tarn", "-"}},
+		{"the rows of rank 1 are not those of rank 0", func(rank int, args []string) []string {
+			if rank == 1 {
+				args[2] = "long.csv"
+			}
+			return args
+		}, []string{"evaluate", "flats.tarn", "flats.csv"}},
+		{"the rows of rank 2 are not those of rank 0", func(rank int, args []string) []string {
+			if rank == 2 {
+				args[2] = "open.csv"
+			}
+			return args
+		}, []string{"predict", "sales.tarn", "sales.csv"}},
 		{"name a file that all ranks can read", nil, []string{"predict", "flats.tarn"}},
 		{"share their work", nil, []string{"inspect", "flats.tarn"}},
 		{"the network of run on rank 1 differs", func(rank int, args []string) []string {
