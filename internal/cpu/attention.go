@@ -91,7 +91,29 @@ type attention struct {
 	dropped   unsafe.Pointer // and 0, the factor of a dropped weight
 	products  int            // what the products need
 	rounded   [4]int         // places of rounded copies of a block: keys, values, queries, gradients with respect to the result
+	paired    *pairedBlocks  // if products are those of pairs, or nil
+	phases    []attentionPhase
+	keyBlocks int
+	shared    int // bytes of the shared scratch
 }
+
+// attentionPhase is what the tasks of a phase do.
+type attentionPhase uint8
+
+const (
+	packPhase   attentionPhase = iota // pack keys and values
+	attendPhase                       // compute the attention, or its gradient
+	addPhase                          // add up the parts of the gradients with respect to queries
+)
+
+// Phases returns the number of phases. All tasks of a phase are done before the next begins.
+func (a *attention) Phases() int { return len(a.phases) }
+
+// SharedScratch returns the bytes of scratch that all tasks of one run share.
+func (a *attention) SharedScratch() int { return a.shared }
+
+// WorkerScratch returns the bytes of scratch that each worker needs for itself.
+func (a *attention) WorkerScratch() int { return a.worker + a.products }
 
 func newAttention(spec AttentionSpec) attention {
 	dt := F32
@@ -106,9 +128,8 @@ func newAttention(spec AttentionSpec) attention {
 	if spec.Mask == BoolMask {
 		a.maskTurn = Transpose(1)
 	}
-	a.scales = a.constant(spec.Scale, a.bq*max(spec.Size, spec.ValueSize))
+	a.scales = a.constant(spec.Scale, a.bq*max(spec.Size, spec.ValueSize, a.bk))
 	a.infinite = a.constant(math.Inf(-1), a.bq*a.bk)
-	a.turned = a.room(a.bq * max(spec.Size, 1))
 	a.block, a.whole = a.room(a.bq*a.bk), a.room(8/a.size)
 	if spec.Mask != NoMask {
 		a.mask = a.room(a.bq * a.bk)
@@ -118,6 +139,17 @@ func newAttention(spec AttentionSpec) attention {
 		a.draws, a.drawn, a.factors = a.room(a.bq*a.bk), a.room(a.bq*a.bk), a.room(a.bq*a.bk)
 		a.kept, a.dropped = a.constant(1/(1-spec.Dropout), a.bq*a.bk), a.constant(0, a.bq*a.bk)
 	}
+	if a.bk > 0 {
+		a.keyBlocks = (spec.Keys + a.bk - 1) / a.bk
+	}
+	a.phases = []attentionPhase{attendPhase}
+	if spec.BF16 && !spec.Float64 && CurrentBF16() == DotBF16 {
+		a.paired = &pairedBlocks{}
+		a.phases = []attentionPhase{packPhase, attendPhase}
+		a.turned = a.room(turnedPairs(spec.Size))
+		return a
+	}
+	a.turned = a.room(a.bq * max(spec.Size, 1))
 	if spec.BF16 {
 		for i, n := range [...]int{keysCopy: a.bk * spec.Size, valuesCopy: a.bk * spec.ValueSize, queriesCopy: a.bq * spec.Size, gradientsCopy: a.bq * spec.ValueSize} {
 			a.rounded[i] = a.room(n)

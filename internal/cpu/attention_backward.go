@@ -18,7 +18,6 @@ type AttentionGrad struct {
 	byQueries  *Gemm
 	rowSums    Rows
 	splits     int // parts that the keys of a head are cut into; the gradients with respect to queries of the parts are added up
-	keyBlocks  int
 	turnedOut  int // places in the scratch: gradients of the result, transposed
 	gradient   int // dP, then dS
 	left       int // P*F
@@ -27,7 +26,6 @@ type AttentionGrad struct {
 	weight     int // minus scale d
 	sums       int
 	unused     int // sums of weights, which are 1
-	shared     int
 }
 
 // fewTasks is the number of tasks from which a head is not cut.
@@ -41,24 +39,30 @@ func NewAttentionGrad(spec AttentionSpec) *AttentionGrad {
 		dt = F64
 	}
 	a.rowSums = RowReduction(Sum, dt)
-	a.weighted = a.product(a.bk, a.bq, spec.ValueSize, Layout{spec.V.Row, 1})
-	a.byValues = a.product(a.bk, spec.ValueSize, a.bq, Layout{a.bq, 1})
-	a.byKeys = a.product(a.bk, spec.Size, a.bq, Layout{a.bq, 1})
-	a.byQueries = a.product(a.bq, spec.Size, a.bk, Layout{1, a.bq})
-	a.turnedOut, a.gradient = a.room(a.bq*spec.ValueSize), a.room(a.bq*a.bk)
+	if a.paired != nil {
+		a.turnedOut = a.room(turnedPairs(spec.ValueSize))
+	} else {
+		a.weighted = a.product(a.bk, a.bq, spec.ValueSize, Layout{spec.V.Row, 1})
+		a.byValues = a.product(a.bk, spec.ValueSize, a.bq, Layout{a.bq, 1})
+		a.byKeys = a.product(a.bk, spec.Size, a.bq, Layout{a.bq, 1})
+		a.byQueries = a.product(a.bq, spec.Size, a.bk, Layout{1, a.bq})
+		a.turnedOut = a.room(a.bq * spec.ValueSize)
+	}
+	a.gradient = a.room(a.bq * a.bk)
 	a.rowProduct, a.logSum, a.weight = a.room(a.bq*spec.ValueSize), a.room(a.bq), a.room(a.bq)
-	if spec.Dropout > 0 || spec.BF16 {
+	if a.paired == nil && (spec.Dropout > 0 || spec.BF16) {
 		a.left = a.room(a.bq * a.bk)
 	}
 	a.sums, a.unused = a.room(a.bq*8/a.size), a.room(a.bq)
-	if a.bk > 0 {
-		a.keyBlocks = (spec.Keys + a.bk - 1) / a.bk
-	}
 	if heads := spec.Batch * spec.KVHeads; heads > 0 && heads < fewTasks {
 		a.splits = max(1, min(a.keyBlocks, (fewTasks+heads-1)/heads))
 	}
 	if a.splits > 1 {
-		a.shared = a.splits * a.part()
+		a.shared = align(a.splits * a.part())
+		a.phases = append(a.phases, addPhase)
+	}
+	if a.paired != nil {
+		a.planPairs(true)
 	}
 	return a
 }
@@ -66,26 +70,24 @@ func NewAttentionGrad(spec AttentionSpec) *AttentionGrad {
 // part is the number of bytes of the gradients with respect to all queries.
 func (a *AttentionGrad) part() int { return a.Batch * a.Heads * a.Queries * a.Size * a.size }
 
-// Phases returns the number of phases, 1 or 2. All tasks of a phase are done before the next begins.
-func (a *AttentionGrad) Phases() int { return min(a.splits, 2) }
-
 // Tasks is the number of tasks of a phase. They may run in any order and at the same time.
 func (a *AttentionGrad) Tasks(phase int) int {
-	if phase == 1 {
+	switch a.phases[phase] {
+	case packPhase:
+		return a.packTasks()
+	case addPhase:
 		return a.Batch * a.Heads
 	}
 	return a.Batch * a.KVHeads * a.splits
 }
 
-// SharedScratch returns the bytes of scratch that all tasks of one run share.
-func (a *AttentionGrad) SharedScratch() int { return a.shared }
-
-// WorkerScratch returns the bytes of scratch that each worker needs for itself.
-func (a *AttentionGrad) WorkerScratch() int { return a.worker + a.products }
-
 // Run does one task of a phase. Out and LogSums are those of the attention.
 func (a *AttentionGrad) Run(phase, task int, x *AttentionArrays, shared, worker unsafe.Pointer) {
-	if phase == 1 {
+	switch a.phases[phase] {
+	case packPhase:
+		a.pack(task, x, shared)
+		return
+	case addPhase:
 		a.addParts(task, x, shared)
 		return
 	}
@@ -109,7 +111,7 @@ func (a *AttentionGrad) Run(phase, task int, x *AttentionArrays, shared, worker 
 				ldq = a.rows(a.Size)
 			}
 			if keys := min(a.keysFor(i0+n), end); first < keys {
-				a.queries(x, b, h, kv, i0, n, first, keys, dq, ldq, worker)
+				a.queries(x, b, h, kv, i0, n, first, keys, dq, ldq, shared, worker)
 				a.addTotal(worker, dq, ldq, n, a.Size)
 				continue
 			}
@@ -131,29 +133,33 @@ func (a *AttentionGrad) Run(phase, task int, x *AttentionArrays, shared, worker 
 
 // queries adds what n queries from i0 on give to the gradients with respect to the keys and values from first to end, and writes their own
 // gradients with respect to these to dq.
-func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end int, dq unsafe.Pointer, ldq Layout, worker unsafe.Pointer) {
+func (a *AttentionGrad) queries(x *AttentionArrays, b, h, kv, i0, n, first, end int, dq unsafe.Pointer, ldq Layout, shared, worker unsafe.Pointer) {
 	q, lq := a.at(x.Q, a.Q, b, h, i0)
 	do, ldo := a.at(x.DOut, a.DOut, b, h, i0)
 	o, lo := a.at(x.Out, a.Out, b, h, i0)
 	turned, turnedOut := unsafe.Add(worker, a.turned), unsafe.Add(worker, a.turnedOut)
 	s, ds, products := unsafe.Add(worker, a.block), unsafe.Add(worker, a.gradient), unsafe.Add(worker, a.worker)
 	logSum, weight := unsafe.Add(worker, a.logSum), unsafe.Add(worker, a.weight)
-	a.turn(turned, q, a.Q, n, a.Size)
-	a.turn(turnedOut, do, a.DOut, n, a.ValueSize)
 	rowProduct, sums := unsafe.Add(worker, a.rowProduct), unsafe.Add(worker, a.sums)
 	for i := range n {
 		a.mul(unsafe.Add(rowProduct, i*a.ValueSize*a.size), unsafe.Add(do, i*ldo.RowStride), unsafe.Add(o, i*lo.RowStride), nil, a.ValueSize)
 	}
 	clear(block[float64](sums, n))
 	a.rowSums(sums, rowProduct, n, a.ValueSize)
-	q, lq = a.roundedRows(queriesCopy, worker, q, lq, n, a.Size)
-	do, ldo = a.roundedRows(gradientsCopy, worker, do, ldo, n, a.ValueSize)
 	logs := unsafe.Add(x.LogSums, ((b*a.Heads+h)*a.Queries+i0)*a.size)
 	if a.size == 8 {
 		shifts(block[float64](logSum, n), block[float64](logs, n), block[float64](weight, n), block[float64](sums, n), a.Scale)
 	} else {
 		shifts(block[float32](logSum, n), block[float32](logs, n), block[float32](weight, n), block[float64](sums, n), a.Scale)
 	}
+	if a.paired != nil {
+		a.pairedQueries(x, b, h, kv, i0, n, first, end, dq, ldq, shared, worker)
+		return
+	}
+	a.turn(turned, q, a.Q, n, a.Size)
+	a.turn(turnedOut, do, a.DOut, n, a.ValueSize)
+	q, lq = a.roundedRows(queriesCopy, worker, q, lq, n, a.Size)
+	do, ldo = a.roundedRows(gradientsCopy, worker, do, ldo, n, a.ValueSize)
 	for j0 := first; j0 < end; j0 += a.bk {
 		m := min(a.bk, end-j0)
 		k, lk := a.at(x.K, a.K, b, kv, j0)

@@ -31,7 +31,11 @@ func NewAttention(spec AttentionSpec) *Attention {
 		dt = F64
 	}
 	a.log, a.splat = Function(scalar.Log, dt), Splat(dt)
-	a.values = a.product(a.bq, spec.ValueSize, a.bk, Layout{1, a.bq})
+	if a.paired != nil {
+		a.planPairs(false)
+	} else {
+		a.values = a.product(a.bq, spec.ValueSize, a.bk, Layout{1, a.bq})
+	}
 	a.out, a.spread = a.room(a.bq*spec.ValueSize), a.room(a.bq*spec.ValueSize)
 	a.shift, a.divisor, a.top = a.room(a.bq), a.room(a.bq), a.room(a.bq)
 	if a.bq > 0 {
@@ -40,40 +44,51 @@ func NewAttention(spec AttentionSpec) *Attention {
 	return a
 }
 
-// Tasks is the number of tasks. They may run in any order and at the same time.
-func (a *Attention) Tasks() int { return a.Batch * a.Heads * a.blocks }
+// Tasks is the number of tasks of a phase. They may run in any order and at the same time.
+func (a *Attention) Tasks(phase int) int {
+	if a.phases[phase] == packPhase {
+		return a.packTasks()
+	}
+	return a.Batch * a.Heads * a.blocks
+}
 
-// WorkerScratch returns the bytes of scratch that each worker needs for itself.
-func (a *Attention) WorkerScratch() int { return a.worker + a.products }
-
-// Run does one task: it writes rows of Out and of LogSums.
-func (a *Attention) Run(task int, x *AttentionArrays, worker unsafe.Pointer) {
-	if a.size == 8 {
-		attend[float64](a, task, x, worker)
-	} else {
-		attend[float32](a, task, x, worker)
+// Run does one task of a phase. Those of the last write rows of Out and of LogSums.
+func (a *Attention) Run(phase, task int, x *AttentionArrays, shared, worker unsafe.Pointer) {
+	switch {
+	case a.phases[phase] == packPhase:
+		a.pack(task, x, shared)
+	case a.size == 8:
+		attend[float64](a, task, x, shared, worker)
+	default:
+		attend[float32](a, task, x, shared, worker)
 	}
 }
 
-func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, worker unsafe.Pointer) {
+func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, shared, worker unsafe.Pointer) {
 	i0 := task % a.blocks * a.bq
 	h, b := task/a.blocks%a.Heads, task/a.blocks/a.Heads
 	n, kv := min(a.bq, a.Queries-i0), h/(a.Heads/a.KVHeads)
-	q, _ := a.at(x.Q, a.Q, b, h, i0)
+	q, lq := a.at(x.Q, a.Q, b, h, i0)
 	turned, s, out := unsafe.Add(worker, a.turned), unsafe.Add(worker, a.block), unsafe.Add(worker, a.out)
 	products := unsafe.Add(worker, a.worker)
 	shift, total, top := unsafe.Add(worker, a.shift), unsafe.Add(worker, a.divisor), unsafe.Add(worker, a.top)
 	totals := block[T](total, n)
-	a.turn(turned, q, a.Q, n, a.Size)
+	if a.paired != nil {
+		turnPairs(turned, q, lq.RowStride, n, a.Size)
+	} else {
+		a.turn(turned, q, a.Q, n, a.Size)
+	}
 	clear(totals)
 	keys := a.keysFor(i0 + n)
 	for j0 := 0; j0 < keys; j0 += a.bk {
 		m := min(a.bk, keys-j0)
-		k, lk := a.at(x.K, a.K, b, kv, j0)
-		v, lv := a.at(x.V, a.V, b, kv, j0)
-		k, lk = a.roundedRows(keysCopy, worker, k, lk, m, a.Size)
-		v, lv = a.roundedRows(valuesCopy, worker, v, lv, m, a.ValueSize)
-		a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, false, products)
+		if a.paired != nil {
+			a.pairedScores(s, a.packed(shared, b, kv, j0), turned, m, n)
+		} else {
+			k, lk := a.at(x.K, a.K, b, kv, j0)
+			k, lk = a.roundedRows(keysCopy, worker, k, lk, m, a.Size)
+			a.scores.wholeBlock(m, a.Size, n, k, lk, turned, a.rows(n), s, n*a.size, false, products)
+		}
 		a.maskBlock(s, worker, x.Mask, b, h, i0, j0, m, n)
 		a.passes.top(top, s, m, n)
 		if j0 == 0 {
@@ -81,11 +96,21 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, wor
 		} else {
 			higher(block[T](shift, n), totals, block[T](top, n), block[T](out, n*a.ValueSize), a.ValueSize)
 		}
-		a.passes.exp(s, shift, total, m, n)
+		var factors unsafe.Pointer
 		if a.Dropout > 0 {
-			a.mul(s, s, a.drop(worker, x.Drop, b, h, i0, j0, m, n), nil, m*n)
+			factors = a.drop(worker, x.Drop, b, h, i0, j0, m, n)
+		}
+		if a.paired != nil {
+			a.pairedValues(out, s, a.packed(shared, b, kv, j0), shift, total, factors, worker, m, n, j0 > 0)
+			continue
+		}
+		a.passes.exp(s, shift, total, m, n)
+		if factors != nil {
+			a.mul(s, s, factors, nil, m*n)
 		}
 		a.round(s, m*n)
+		v, lv := a.at(x.V, a.V, b, kv, j0)
+		v, lv = a.roundedRows(valuesCopy, worker, v, lv, m, a.ValueSize)
 		a.values.wholeBlock(n, m, a.ValueSize, s, Layout{a.size, n * a.size}, v, lv, out, a.ValueSize*a.size, j0 > 0, products)
 	}
 	o, lo := a.at(x.Out, a.Out, b, h, i0)

@@ -14,3 +14,6 @@ func scoreKernelsFor(l Level, float64s bool) *scoreKernels {
 	}
 	return nil
 }
+
+// pairScores are the kernels of the unit for pairs.
+var pairScores = pairKernels{scoreExpPairsBF16, scoreExpRowsBF16, scoreGradientBF16}

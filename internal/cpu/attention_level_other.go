@@ -4,3 +4,6 @@ package cpu
 
 // scoreKernelsFor returns nil: there are no such kernels for this processor.
 func scoreKernelsFor(Level, bool) *scoreKernels { return nil }
+
+// pairScores has none: no unit for pairs exists here.
+var pairScores pairKernels

@@ -8293,26 +8293,25 @@ loop:
 	RET
 
 // func bf16PackRows(dst *byte, dstRow int, src *byte, srcRow int, rows int, n int)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·bf16PackRows(SB), NOSPLIT, $0-48
-	LDMXCSR mode_flush<>+0(SB)
-	MOVQ    dst+0(FP), AX
-	MOVQ    dstRow+8(FP), DX
-	MOVQ    src+16(FP), BX
-	MOVQ    srcRow+24(FP), SI
-	MOVQ    rows+32(FP), DI
-	MOVQ    n+40(FP), CX
-	MOVQ    CX, R8
-	ANDQ    $-32, R8
-	MOVQ    CX, R9
-	SUBQ    R8, R9
-	MOVQ    R9, CX
-	MOVQ    $0x00000001, R10
-	SHLQ    CL, R10
-	DECQ    R10
-	KMOVW   R10, K1
-	SHRQ    $0x10, R10
-	KMOVW   R10, K2
+	MOVQ  dst+0(FP), AX
+	MOVQ  dstRow+8(FP), DX
+	MOVQ  src+16(FP), BX
+	MOVQ  srcRow+24(FP), SI
+	MOVQ  rows+32(FP), DI
+	MOVQ  n+40(FP), CX
+	MOVQ  CX, R8
+	ANDQ  $-32, R8
+	MOVQ  CX, R9
+	SUBQ  R8, R9
+	MOVQ  R9, CX
+	MOVQ  $0x00000001, R10
+	SHLQ  CL, R10
+	DECQ  R10
+	KMOVW R10, K1
+	SHRQ  $0x10, R10
+	KMOVW R10, K2
 
 row:
 	XORQ CX, CX
@@ -8345,12 +8344,11 @@ tail:
 	VMOVUPS Z0, (R10)
 
 next:
-	ADDQ    DX, AX
-	ADDQ    SI, BX
-	DECQ    DI
-	JNZ     row
+	ADDQ DX, AX
+	ADDQ SI, BX
+	DECQ DI
+	JNZ  row
 	VZEROUPPER
-	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 DATA bf16Order<>+0(SB)/4, $0x00100000
@@ -8372,9 +8370,8 @@ DATA bf16Order<>+60(SB)/4, $0x001f000f
 GLOBL bf16Order<>(SB), RODATA|NOPTR, $64
 
 // func bf16PackPairs(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols int)
-// Requires: AVX, AVX512BW, AVX512F, SSE
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·bf16PackPairs(SB), NOSPLIT, $0-48
-	LDMXCSR   mode_flush<>+0(SB)
 	MOVQ      dst+0(FP), AX
 	MOVQ      dstRow+8(FP), DX
 	MOVQ      src+16(FP), BX
@@ -8439,7 +8436,6 @@ wideOdd:
 
 wideDone:
 	VZEROUPPER
-	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 narrow:
@@ -8475,13 +8471,11 @@ narrowOdd:
 
 narrowDone:
 	VZEROUPPER
-	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func bf16PackTurned(dst *byte, dstRow int, src *byte, srcRow int, rows int, n int)
-// Requires: AVX, AVX512F, CMOV, SSE
+// Requires: AVX, AVX512BW, AVX512F, CMOV
 TEXT ·bf16PackTurned(SB), NOSPLIT, $0-48
-	LDMXCSR   mode_flush<>+0(SB)
 	MOVQ      dst+0(FP), AX
 	MOVQ      dstRow+8(FP), DX
 	MOVQ      src+16(FP), BX
@@ -8763,18 +8757,16 @@ TEXT ·bf16PackTurned(SB), NOSPLIT, $0-48
 	VMOVUPS    Z0, (AX)
 	ADDQ       DX, AX
 	VZEROUPPER
-	LDMXCSR    mode_ieee<>+0(SB)
 	RET
 
 // func bf16PackOne(dst *byte, src *byte, n int)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·bf16PackOne(SB), NOSPLIT, $0-24
-	LDMXCSR mode_flush<>+0(SB)
-	MOVQ    dst+0(FP), AX
-	MOVQ    src+8(FP), DX
-	MOVQ    n+16(FP), BX
-	SUBQ    $+32, BX
-	JLT     tail
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), DX
+	MOVQ n+16(FP), BX
+	SUBQ $+32, BX
+	JLT  tail
 
 loop:
 	VMOVUPS (DX), Z0
@@ -8816,13 +8808,11 @@ tail:
 
 done:
 	VZEROUPPER
-	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func bf16PackTwo(dst *byte, low *byte, high *byte, n int)
-// Requires: AVX, AVX512BW, AVX512F, SSE
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·bf16PackTwo(SB), NOSPLIT, $0-32
-	LDMXCSR   mode_flush<>+0(SB)
 	MOVQ      dst+0(FP), AX
 	MOVQ      low+8(FP), DX
 	MOVQ      high+16(FP), BX
@@ -8864,7 +8854,6 @@ tail:
 
 done:
 	VZEROUPPER
-	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
 // func bf16RoundAVX512(dst *byte, src *byte, n int)

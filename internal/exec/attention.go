@@ -69,7 +69,7 @@ func headLayout(r lower.Ref) cpu.HeadLayout {
 
 func (j *attentionJob) needs() (shared, worker, slots int) {
 	if j.forward != nil {
-		return 0, j.forward.WorkerScratch(), 0
+		return j.forward.SharedScratch(), j.forward.WorkerScratch(), 0
 	}
 	return j.backward.SharedScratch(), j.backward.WorkerScratch(), 0
 }
@@ -86,7 +86,9 @@ func (j *attentionJob) run() error {
 	}
 	if j.forward != nil {
 		x.Out, x.LogSums = j.m.at(j.work.Out, 0), j.m.at(j.work.Out, j.offsets[0])
-		j.m.fork(j.forward.Tasks(), j)
+		for j.phase = 0; j.phase < j.forward.Phases(); j.phase++ {
+			j.m.fork(j.forward.Tasks(j.phase), j)
+		}
 		j.mend()
 		return nil
 	}
@@ -140,7 +142,7 @@ func (j *attentionJob) release() {
 func (j *attentionJob) Do(worker, task int) {
 	scratch := j.m.workers[worker].scratch
 	if j.forward != nil {
-		j.forward.Run(task, &j.arrays, scratch)
+		j.forward.Run(j.phase, task, &j.arrays, j.m.shared, scratch)
 		return
 	}
 	j.backward.Run(j.phase, task, &j.arrays, j.m.shared, scratch)

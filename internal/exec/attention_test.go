@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/ir"
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/scalar"
@@ -26,6 +27,7 @@ func (op attention) Infer(in []ir.Type) (ir.Type, error) {
 // TestAttention runs attentions and their gradients at sizes around those of blocks.
 func TestAttention(t *testing.T) {
 	workers := pools(t)
+	defer cpu.ForceBF16(cpu.CurrentBF16())
 	for _, s := range []struct {
 		batch, heads, groups, queries, keys, size, valueSize int
 		form                                                 ir.AttentionForm
@@ -44,10 +46,13 @@ func TestAttention(t *testing.T) {
 		{1, 1, 1, 3, 4, 2, 2, ir.AttentionForm{Dropout: 1}, nil},
 		{1, 2, 2, 0, 3, 2, 2, ir.AttentionForm{}, nil}, {1, 2, 2, 3, 0, 2, 2, ir.AttentionForm{}, nil}, {1, 2, 2, 3, 4, 0, 2, ir.AttentionForm{}, nil},
 	} {
-		for _, dtype := range []ir.DType{ir.F32, ir.F64} {
-			b := irtest.New()
+		for _, at := range attentionKinds() {
+			if err := cpu.ForceBF16(at.unit); err != nil {
+				t.Fatal(err)
+			}
+			b, dtype := irtest.New(), at.dtype
 			form := s.form
-			form.Scale = 0.3
+			form.Scale, form.Precision = 0.3, at.precision
 			// Heads lie inside of places; values backwards.
 			q := b.Permute(b.Input(dtype, s.batch, s.queries, s.heads, s.size), 0, 2, 1, 3)
 			k := b.Permute(b.Input(dtype, s.batch, s.keys, s.groups, s.size), 0, 2, 1, 3)
@@ -71,8 +76,23 @@ func TestAttention(t *testing.T) {
 			d := b.Add(attention{form, rows*s.size + places*(s.size+s.valueSize)}, append(append([]*ir.Node{}, in...), y, dy)...)
 			b.Output(b.Slice(y, 0, 0, 1, rows*s.valueSize), d)
 			if err := everywhere(b.Graph, workers); err != nil {
-				t.Errorf("%v %+v: %v", dtype, s, err)
+				t.Errorf("%+v %+v: %v", at, s, err)
 			}
 		}
 	}
+}
+
+// attentionKind is a type and precision of attentions, and the unit for it.
+type attentionKind struct {
+	dtype     ir.DType
+	precision ir.Precision
+	unit      cpu.BF16Unit
+}
+
+func attentionKinds() []attentionKind {
+	kinds := []attentionKind{{dtype: ir.F32}, {dtype: ir.F64}}
+	for _, u := range cpu.BF16Units() {
+		kinds = append(kinds, attentionKind{ir.F32, ir.PrecisionBF16, u})
+	}
+	return kinds
 }

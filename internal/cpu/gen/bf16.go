@@ -33,15 +33,12 @@ func init() {
 	registerGo("bf16_table_amd64", func() string { return bf16Target.table("bf16Dot") })
 }
 
-// replaced are the functions whose multiply-adds and VSCALEFPS stand for VDPBF16PS and VCVTNE2PS2BF16.
+// replaced are the functions whose multiply-adds stand for VDPBF16PS. VPACKUSDW stands for VCVTNE2PS2BF16 everywhere.
 var replaced = map[string]bool{}
 
 // replaceBF16 writes the instructions that others stand for.
 func replaceBF16(f *ir.File) error {
 	for _, fn := range f.Functions() {
-		if !replaced[fn.Name] {
-			continue
-		}
 		var nodes []ir.Node
 		for _, n := range fn.Nodes {
 			in, ok := n.(*ir.Instruction)
@@ -51,10 +48,10 @@ func replaceBF16(f *ir.File) error {
 			}
 			var name string
 			var prefix, code int
-			switch in.Opcode {
-			case "VFMADD231PS":
+			switch {
+			case in.Opcode == "VFMADD231PS" && replaced[fn.Name]:
 				name, prefix, code = "VDPBF16PS", 2, 0x52
-			case "VSCALEFPS":
+			case in.Opcode == "VPACKUSDW":
 				name, prefix, code = "VCVTNE2PS2BF16", 3, 0x72
 			default:
 				nodes = append(nodes, n)
@@ -94,11 +91,10 @@ func evex(prefix, code, dst, second, rm int) []ir.Node {
 }
 
 // short makes pairs of the numbers of two vectors: low halves from low, high halves from high.
-func (k *gemmGen) short(low, high, pairs Op) { k.VSCALEFPS(low, high, pairs) }
+func (k *gemmGen) short(low, high, pairs Op) { k.VPACKUSDW(low, high, pairs) }
 
 // begin emits the head of a packing function.
 func (k *gemmGen) begin(name, signature, doc string) {
-	replaced[name] = true
 	k.Function(name)
 	k.Attributes(NOSPLIT)
 	k.Pragma("noescape")
