@@ -251,6 +251,7 @@ var mayImport = []struct {
 	{"internal/version", nil},
 	{"internal/nightly", nil},
 	{"internal/pages", nil},
+	{"internal/frames", nil},
 	{"internal/limit", []string{"internal/pages"}},
 	{"internal/file/...", []string{"internal/file"}},
 	{"internal/ir", []string{"internal/half", "internal/pages", "internal/scalar", "internal/rng"}},

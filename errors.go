@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/seed-49005b45/tarn/internal/frames"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
@@ -20,12 +21,21 @@ import (
 type site []uintptr
 
 // caller records the stack outside this file. It looks deeper only if the innermost frames, which are cheap to record, are all of this
-// module, as under layers in layers.
-func caller() site {
+// module, as under layers in layers. Most values are made where others have been, in a loop over layers or params: their stack is known.
+func (g *Graph) caller() site {
+	var stack frames.Stack
+	readable := frames.Read(&stack)
+	if known, ok := g.sites[stack]; readable && ok {
+		return known
+	}
 	var near [24]uintptr
 	n := runtime.Callers(2, near[:])
 	if n < len(near) || slices.ContainsFunc(near[:], isUserFrame) {
-		return slices.Clone(near[:n])
+		s := slices.Clone(near[:n])
+		if readable {
+			put(&g.sites, stack, s)
+		}
+		return s
 	}
 	for _, depth := range []int{512, 8192} {
 		far := make([]uintptr, depth)

@@ -3,6 +3,7 @@ package tarn
 import (
 	"slices"
 
+	"github.com/seed-49005b45/tarn/internal/frames"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
@@ -26,6 +27,7 @@ type Graph struct {
 
 	precision ir.Precision // of the products that are added, of a graph that is not a body
 
+	sites  map[frames.Stack]site // where values have been made
 	states map[*Param][]attached
 	diags  []*Diagnostic
 
@@ -175,7 +177,7 @@ func put[K comparable, V any](m *map[K]V, key K, v V) {
 
 // leaf adds an op without operands, whose type is given.
 func (g *Graph) leaf(op op, t ir.Type) *Value {
-	v := &Value{graph: g, id: len(g.values), op: op, typ: t, site: caller(), gradOf: g.gradOf}
+	v := &Value{graph: g, id: len(g.values), op: op, typ: t, site: g.caller(), gradOf: g.gradOf}
 	g.values = append(g.values, v)
 	return v
 }
@@ -225,7 +227,7 @@ func (g *Graph) insert(op op, in ...*Value) *Value {
 // on it is poisoned without another report.
 func (g *Graph) poison(op op, in []*Value) *Value {
 	g = g.orLost()
-	v := &Value{graph: g, id: -1, op: op, in: in, typ: ir.Type{DType: ir.F32, Shape: []int{}}, site: caller(), gradOf: g.gradOf, failed: true}
+	v := &Value{graph: g, id: -1, op: op, in: in, typ: ir.Type{DType: ir.F32, Shape: []int{}}, site: g.caller(), gradOf: g.gradOf, failed: true}
 	return v
 }
 
