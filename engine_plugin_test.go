@@ -23,6 +23,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/exec"
 	"github.com/seed-49005b45/tarn/internal/hlo"
 	"github.com/seed-49005b45/tarn/internal/ir"
+	"github.com/seed-49005b45/tarn/internal/nightly"
 	"github.com/seed-49005b45/tarn/pjrt"
 )
 
@@ -251,6 +252,40 @@ func TestOpsOnPlugin(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// leftOutOnPlugin are the cases that random graphs for a plugin are made without: those with an op that is refused, or with free signs.
+var leftOutOnPlugin = sync.OnceValue(func() map[string]bool {
+	leftOut := map[string]bool{}
+	for _, c := range opCases {
+		g, outputs, _ := c.allOf()
+		_, err := tarn.CompileOn(&lowering{}, g, outputs)
+		leftOut[c.name()] = !errors.Is(err, errNotRun) || slices.Contains(freeSigns, c.name())
+	}
+	return leftOut
+})
+
+// TestRandomGraphsOnPlugin is TestRandomGraphs with fewer graphs. Package pjrt has such a test for the compiler's ops.
+func TestRandomGraphsOnPlugin(t *testing.T) {
+	const graphs = 12
+	e := plugin(t)
+	for seed := range graphs {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGraph(t, uint64(1000+seed), on(e), leftOutOnPlugin()) })
+	}
+}
+
+// TestNightlyGraphsOnPlugin is TestRandomGraphsOnPlugin with different graphs.
+func TestNightlyGraphsOnPlugin(t *testing.T) {
+	for seed := range nightly.Seeds(t) {
+		randomGraph(t, seed, on(plugin(t)), leftOutOnPlugin())
+	}
+}
+
+// on is Compile for an engine.
+func on(e tarn.Engine) compiler {
+	return func(g *tarn.Graph, outputs tarn.Outputs, updates ...tarn.Update) (*tarn.Program, error) {
+		return tarn.CompileOn(e, g, outputs, updates...)
 	}
 }
 

@@ -3,6 +3,7 @@ package tarn_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
@@ -15,14 +16,17 @@ import (
 func TestRandomGraphs(t *testing.T) {
 	const graphs = 150
 	for seed := range graphs {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGraph(t, uint64(seed)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomGraph(t, uint64(seed), tarn.Compile, nil) })
 	}
 }
 
-// randomGraph makes one graph and runs it.
-func randomGraph(t *testing.T, seed uint64) {
+// compiler is tarn.Compile or its like.
+type compiler func(g *tarn.Graph, outputs tarn.Outputs, updates ...tarn.Update) (*tarn.Program, error)
+
+// randomGraph makes one graph without the cases that are left out, compiles it and runs it.
+func randomGraph(t *testing.T, seed uint64, compile compiler, leftOut map[string]bool) {
 	t.Helper()
-	m := &graphMaker{r: rand.New(rand.NewPCG(seed, 3)), g: tarn.NewGraph(), data: map[string]*tarn.Tensor{}, dtype: tarn.F64}
+	m := &graphMaker{r: rand.New(rand.NewPCG(seed, 3)), g: tarn.NewGraph(), data: map[string]*tarn.Tensor{}, dtype: tarn.F64, leftOut: leftOut}
 	if seed%3 == 2 {
 		m.dtype = tarn.F32
 	}
@@ -49,7 +53,11 @@ func randomGraph(t *testing.T, seed uint64) {
 	if err := m.g.Err(); err != nil {
 		t.Fatal(err)
 	}
-	compareWithin(t, m.g, outputs, m.data, manyOps)
+	p, err := compile(m.g, outputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareProgram(t, p, m.g, outputs, m.data, manyOps)
 }
 
 // graphMaker grows a graph op by op. Its pool holds the float values that later ops may use.
@@ -60,6 +68,8 @@ type graphMaker struct {
 	data  map[string]*tarn.Tensor
 	pool  []*tarn.Value
 	depth int // of the loops and branches around
+
+	leftOut map[string]bool // cases by name, and if there are any, operands without elements, whose mean is NaN, which not every engine's transforms spread alike
 }
 
 func (m *graphMaker) input(o operand, shape []int) *tarn.Value {
@@ -77,7 +87,10 @@ func (m *graphMaker) grow() {
 	}
 	c := opCases[m.r.IntN(len(opCases))]
 	shapes := c.shapes[m.r.IntN(len(c.shapes))]
-	if !c.has(m.dtype) || c.op == "Graph.Lookup" { // whose names would come twice
+	if m.leftOut != nil && slices.ContainsFunc(shapes, func(shape []int) bool { return slices.Contains(shape, 0) }) {
+		return
+	}
+	if !c.has(m.dtype) || m.leftOut[c.name()] || c.op == "Graph.Lookup" { // whose names would come twice
 		return
 	}
 	in := make([]*tarn.Value, len(c.in))
@@ -105,7 +118,7 @@ func (m *graphMaker) control() []*tarn.Value {
 		return in.adapt(in.pick(), between(-1, 1), shape)
 	}
 	body := func(values ...*tarn.Value) *graphMaker {
-		in := &graphMaker{r: m.r, g: m.g, dtype: m.dtype, data: m.data, pool: values, depth: m.depth + 1}
+		in := &graphMaker{r: m.r, g: m.g, dtype: m.dtype, data: m.data, pool: values, depth: m.depth + 1, leftOut: m.leftOut}
 		if m.r.IntN(2) == 0 {
 			in.pool = append(in.pool, m.pick())
 		}

@@ -300,12 +300,19 @@ func compareWithin(t *testing.T, g *tarn.Graph, outputs tarn.Outputs, data map[s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compareProgram(t, p, g, outputs, data, tolerance)
+}
+
+// compareProgram is compareWithin for what has been compiled.
+func compareProgram(t *testing.T, p *tarn.Program, g *tarn.Graph, outputs tarn.Outputs, data map[string]*tarn.Tensor, tolerance map[tarn.DType]float64) tarn.Results {
+	t.Helper()
 	var in []*tarn.Tensor
 	for _, name := range p.Inputs() {
 		in = append(in, data[name])
 	}
 	var out tarn.Results
 	for step := range 2 {
+		var err error
 		if out, err = p.Run(in...); err != nil {
 			t.Fatal(err)
 		}
