@@ -19,11 +19,12 @@ type BF16Unit uint8
 
 // The units.
 const (
-	NoBF16  BF16Unit = iota // those for float32, which get rounded numbers
-	DotBF16                 // VDPBF16PS of AVX-512, which adds two products to each lane
+	NoBF16   BF16Unit = iota // those for float32, which get rounded numbers
+	DotBF16                  // VDPBF16PS of AVX-512, which adds two products to each lane
+	TileBF16                 // TDPBF16PS of AMX, which multiplies tiles of 16 rows
 )
 
-var unitNames = [...]string{NoBF16: "f32", DotBF16: "bf16"}
+var unitNames = [...]string{NoBF16: "f32", DotBF16: "bf16", TileBF16: "amx"}
 
 // String returns the name of the unit as the environment variable spells it.
 func (u BF16Unit) String() string { return unitNames[u] }
@@ -41,21 +42,17 @@ func BF16Units() []BF16Unit {
 	return levelUnits()
 }
 
-// CurrentBF16 returns the unit that products planned from now on use: the best that the current level has, or the one that was asked for. Of
-// VDPBF16PS and the float32 units the faster one is the better: on some processors the former is twice as fast and on others half as fast.
+// CurrentBF16 returns the unit that products planned from now on use: the one that was asked for if the current level has it, else the fastest of the
+// level. Which that is depends on the processor: on some VDPBF16PS is twice as fast as the float32 units, and on others half as fast.
 func CurrentBF16() BF16Unit {
-	if u := unit.Load(); u != anyUnit && slices.Contains(BF16Units(), BF16Unit(u)) {
+	units := BF16Units()
+	if u := unit.Load(); u != anyUnit && slices.Contains(units, BF16Unit(u)) {
 		return BF16Unit(u)
 	}
-	return bestUnit(BF16Units())
-}
-
-func bestUnit(units []BF16Unit) BF16Unit {
-	best := units[len(units)-1]
-	if best == DotBF16 && !dotFaster() {
-		return NoBF16
+	if len(units) == 1 {
+		return units[0]
 	}
-	return best
+	return fastestUnit()
 }
 
 // ForceBF16 makes u the current unit. Products that were planned before keep theirs. It refuses a unit that the machine does not have at the
@@ -89,6 +86,9 @@ func unitFromEnv(value string) (level string, asked uint32, err error) {
 		}
 	}
 	err = fmt.Errorf("cpu: %s=%s, but this processor has no such unit for bfloat16 at that level", EnvVar, value)
+	if refused := BF16Refused(); level == AVX512.String() && name == TileBF16.String() && refused != nil {
+		err = fmt.Errorf("%w, as %w", err, refused)
+	}
 	if len(has) > 0 {
 		err = fmt.Errorf("%w: choose %s, or leave the unit out", err, strings.Join(has, " or "))
 	} else {
@@ -106,18 +106,25 @@ func Name() string {
 	return Current().String()
 }
 
-// faster reports whether a takes less time than b. Each runs often and its best time counts, so that what the system does in between does not matter. The two
-// that this is for differ by a factor of two in either direction.
-func faster(a, b func()) bool {
-	best := [2]time.Duration{time.Hour, time.Hour}
-	for range 8 {
-		for i, f := range [2]func(){a, b} {
+// fastest returns which function takes the least time. Each runs often and its best time counts, so that what the system does in between does not
+// matter. Those that this is for differ by a factor of two or more.
+func fastest(all []func()) (first int) {
+	best := make([]time.Duration, len(all))
+	for round := range 8 {
+		for i, f := range all {
 			start := time.Now()
 			f()
-			best[i] = min(best[i], time.Since(start))
+			if took := time.Since(start); round == 0 || took < best[i] {
+				best[i] = took
+			}
 		}
 	}
-	return best[0] < best[1]
+	for i := range best {
+		if best[i] < best[first] {
+			first = i
+		}
+	}
+	return first
 }
 
 // RoundBF16 sets dst[i] to src[i] rounded to bfloat16, as float32. dst may be src.

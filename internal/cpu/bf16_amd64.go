@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -12,15 +13,50 @@ var levelUnits = sync.OnceValue(func() []BF16Unit {
 	units := []BF16Unit{NoBF16}
 	if cpu.X86.HasAVX512BF16 {
 		units = append(units, DotBF16)
+		if tiles() == nil {
+			units = append(units, TileBF16)
+		}
 	}
 	return units
 })
 
-// dotFaster reports whether VDPBF16PS multiplies more numbers than the multiply-add for float32 in the same time.
-var dotFaster = sync.OnceValue(func() bool {
-	const loops = 400
-	return faster(func() { peakBF16(loops) }, func() { peakAVX512(2 * loops) })
+// fastestUnit returns the unit that does most operations between registers at the level AVX512.
+var fastestUnit = sync.OnceValue(func() BF16Unit {
+	units := levelUnits()
+	same := make([]func(), len(units))
+	for i, u := range units {
+		loops := 6 * tileFlop / unitFlop(u)
+		same[i] = func() { unitPeak(u, loops) }
+	}
+	return units[fastest(same)]
 })
+
+// unitFlop is the number of operations of a loop of unitPeak.
+func unitFlop(u BF16Unit) int {
+	return [...]int{NoBF16: 2 * peakChains * 16, DotBF16: 4 * peakChains * 16, TileBF16: tileFlop}[u]
+}
+
+// unitPeak does a number of loops of multiply-adds between registers.
+func unitPeak(u BF16Unit, loops int) {
+	switch u {
+	case NoBF16:
+		peakAVX512(loops)
+	case DotBF16:
+		peakBF16(loops)
+	case TileBF16:
+		config := newTileConfig(32, 32, 16)
+		peakAMX(loops, (*byte)(unsafe.Pointer(&config)))
+	}
+}
+
+// PeakBF16 is Peak with operands of bfloat16 numbers, by a unit of the level AVX512 that this machine has.
+func PeakBF16(u BF16Unit, loops int) (flop int) {
+	if loops < 1 || !slices.Contains(levelUnits(), u) {
+		return 0
+	}
+	unitPeak(u, loops)
+	return loops * unitFlop(u)
+}
 
 // fastRound is RoundBF16 with vectors, if the level has them.
 func fastRound(dst, src unsafe.Pointer, n int) bool {
@@ -49,7 +85,15 @@ func packTwoBF16(dst, low, high unsafe.Pointer, n int) {
 }
 
 func packRowsBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, n int) {
-	bf16PackRows((*byte)(dst), dstRow, (*byte)(src), srcRow, rows, n)
+	bf16PackRows((*byte)(dst), dstRow, 64, (*byte)(src), srcRow, rows, n)
+}
+
+func packTileRowsBF16(dst, src unsafe.Pointer, srcRow, rows, n int) {
+	bf16PackRows((*byte)(dst), 64, tileBytes, (*byte)(src), srcRow, rows, n)
+}
+
+func packAcrossBF16(dst, src unsafe.Pointer, srcRow, rows, cols int) {
+	bf16PackAcross((*byte)(dst), (*byte)(src), srcRow, rows, cols)
 }
 
 func packPairsBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, cols int) {

@@ -207,10 +207,10 @@ func gemm32BF16Tile14x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c
 // peakBF16 does 12 fused multiply-adds of vectors in each of a number of loops, at least one.
 func peakBF16(loops int)
 
-// bf16PackRows converts rows of n float32 numbers to bfloat16, each row to the next multiple of 32 with zeros; rows are at least one, and strides in bytes.
+// bf16PackRows converts rows of n float32 numbers to bfloat16, each row to the next multiple of 32 with zeros; rows are at least one, and strides in bytes, also that from 32 numbers of a row to the next 32.
 //
 //go:noescape
-func bf16PackRows(dst *byte, dstRow int, src *byte, srcRow int, rows int, n int)
+func bf16PackRows(dst *byte, dstRow int, dstStep int, src *byte, srcRow int, rows int, n int)
 
 // bf16PackPairs makes pairs of rows 0 and 1, 2 and 3, and so on of up to 32 columns. The last of an odd number of rows is paired with zeros. It writes one vector of pairs for up to 16 columns and two for more.
 //
@@ -221,6 +221,11 @@ func bf16PackPairs(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols 
 //
 //go:noescape
 func bf16PackTurned(dst *byte, dstRow int, src *byte, srcRow int, rows int, n int)
+
+// bf16PackAcross makes 16 rows of 16 pairs of 1 to 32 rows of 1 to 16 numbers: numbers r of rows 2p and 2p+1 become pair p of row r. What there is no row for is 0, and what there is no column for undefined.
+//
+//go:noescape
+func bf16PackAcross(dst *byte, src *byte, srcRow int, rows int, cols int)
 
 // bf16PackOne makes pairs of n numbers that follow each other, the last of an odd number with a zero.
 //

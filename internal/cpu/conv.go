@@ -62,6 +62,8 @@ type Conv struct {
 	packed     bool       // the kernel is transposed into the shared scratch first
 	packTaps   []int      // the kernel's taps in the order of the packed ones
 	slices     int        // of ConvKernel: number of parts of the batch that are summed separately
+	sliceBytes int
+	turnedRow  int // bytes from row to row of a slice that has an output channel in each
 	sumTasks   int
 	add        Vec
 	transpose  TransposeFunc
@@ -289,6 +291,9 @@ func (c *Conv) cut() {
 	lines := max(convCopy/max(line, 1), 2*overlap, 4*c.steps[a]+overlap)
 	c.cuts = max(c.cuts, (c.rangeCount*c.steps[a]+overlap+lines-1)/lines)
 	c.cuts = min(c.cuts, c.rangeCount)
+	if c.turned() && a == 2 { // tiles have whole rows of y
+		c.cuts = 1
+	}
 	longest := (c.rangeCount + c.cuts - 1) / c.cuts
 	c.copyRange = (longest-1)*c.steps[a] + overlap
 	if c.padded() {
@@ -313,13 +318,22 @@ func (c *Conv) slice() {
 	places := c.Batch * c.Places[0] * c.Places[1] * c.Places[2]
 	c.slices = max(1, min(ranges, places/convPlaces, convSlices))
 	c.perTask = 1 // a task is a slice
-	if c.slices > 1 {
-		n := c.taps() * c.In * c.Out
-		c.shared = align(n*c.size) * c.slices
-		c.sumTasks = min(max(n*c.slices/leastSum, 1), someTasks)
+	rows := c.taps() * c.In
+	c.sliceBytes = align(rows * c.Out * c.size)
+	if c.turned() {
+		c.turnedRow = align(rows*c.size)&^64 + 64
+		c.sliceBytes = c.Out * c.turnedRow
+	}
+	if c.slices > 1 || c.turned() {
+		c.shared = c.sliceBytes * c.slices
+		c.sumTasks = min(max(rows*c.Out*c.slices/leastSum, 1), someTasks, rows)
 		c.phases = append(c.phases, convSum)
 	}
 }
+
+// turned reports whether gradients with respect to the kernel are computed with rows and columns exchanged: a tile's rows of an operand run along the sum,
+// and those of y, which is packed for it, are the same for all taps.
+func (c *Conv) turned() bool { return c.Kind == ConvKernel && c.kernels.tiles }
 
 // Phases returns the number of phases. All tasks of a phase are done before the next begins. Without elements to multiply
 // there is none, and the result is zeros.
@@ -515,6 +529,23 @@ func (c *Conv) row(p *convPart, im *image, a int, w, dst unsafe.Pointer, count, 
 		k, blocks, rows = nz*from, ny, 1
 		aNext = y.next*im.stride[1] - k*c.size
 	}
+	if ks.tiles {
+		t := tileProduct{m: count, n: group}
+		t.aRow, t.aLower, t.aPanel = aRow, tileRow*aRow, tilePanel*aRow
+		t.bRow, t.bPanel, t.cRow, t.blocks = bRow, tilePanel*c.size, cRow, blocks
+		for g := range c.Groups {
+			b := unsafe.Add(w, g*group*c.size)
+			for tx := range nx {
+				for ty := range rows {
+					t.a, t.b = unsafe.Add(im.base, a+g*from*c.size+tx*x.next*im.stride[0]+ty*y.next*im.stride[1]), b
+					t.c, t.add = unsafe.Add(dst, g*group*c.size), min(tx+ty, 1)
+					t.sum(k, false, k*c.size+aNext, k*bRow)
+					b = unsafe.Add(b, k*blocks*bRow)
+				}
+			}
+		}
+		return
+	}
 	wide := ks.across(count)
 	panels := (count + ks.rows - 1) / ks.rows
 	height, taller := count/panels, count%panels
@@ -548,8 +579,8 @@ func (c *Conv) row(p *convPart, im *image, a int, w, dst unsafe.Pointer, count, 
 
 // kernelSlice computes the gradient with respect to the kernel from a part of the batch.
 func (c *Conv) kernelSlice(s int, x, y, out, shared, worker unsafe.Pointer) {
-	if c.slices > 1 {
-		out = unsafe.Add(shared, s*align(c.taps()*c.In*c.Out*c.size))
+	if c.slices > 1 || c.turned() {
+		out = unsafe.Add(shared, s*c.sliceBytes)
 	}
 	ranges := c.Batch * c.cuts
 	add := false
@@ -587,6 +618,10 @@ func (c *Conv) kernelRange(im *image, n, u int, from, end [3]int, y, out unsafe.
 	if c.Groups == 1 && c.Dilation[2] == 1 {
 		m, taps = m*taps, 1
 	}
+	var product tileProduct
+	if ks.tiles {
+		product = c.turnedProduct(im, n, u, from[1], end[1]-from[1], m, y)
+	}
 	wide := ks.panel * ks.width
 	panels := (m + ks.rows - 1) / ks.rows
 	height, taller := m/panels, m%panels
@@ -598,6 +633,10 @@ func (c *Conv) kernelRange(im *image, n, u int, from, end [3]int, y, out unsafe.
 					(from[1]*c.Stride[1]+t1*c.Dilation[1]-c.Before[1])*im.stride[1] +
 					(from[2]*c.Stride[2]+t2*c.Dilation[2]-c.Before[2])*im.stride[2]
 				for g := range c.Groups {
+					if ks.tiles {
+						c.multiplyTurned(product, g, unsafe.Add(im.base, a+g*c.In*c.size), unsafe.Add(out, row*c.size), im, add)
+						continue
+					}
 					at, to := a+g*c.In*c.size, row*pixel+g*group*c.size
 					for t := range panels {
 						h := height
@@ -622,9 +661,13 @@ func (c *Conv) kernelRange(im *image, n, u int, from, end [3]int, y, out unsafe.
 
 // sum adds up a part of the slices, first to last.
 func (c *Conv) sum(task int, out, shared unsafe.Pointer) {
+	if c.turned() {
+		c.sumTurned(task, out, shared)
+		return
+	}
 	n := c.taps() * c.In * c.Out
 	first, end := n*task/c.sumTasks, n*(task+1)/c.sumTasks
-	stride := align(n * c.size)
+	stride := c.sliceBytes
 	const block = 2048 // elements, so that sums stay in the cache
 	for i := first; i < end; i += block {
 		length := min(block, end-i)

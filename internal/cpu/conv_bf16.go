@@ -82,7 +82,14 @@ func newPairedConv(spec ConvSpec) *Conv {
 		bytes = [2]int{lines * inner.Space[2] * spec.In * spec.Groups * 4, places / spec.Places[2] * inner.Places[2] * spec.Out * 4}
 		p.rows = [2]int{lines, places / spec.Places[2]}
 	}
-	p.Conv = newConv(inner, &bf16Dot)
+	kernels := &bf16Dot
+	if CurrentBF16() == TileBF16 {
+		kernels = &bf16Tiles
+		if spec.Kind == ConvKernel {
+			bytes[1] = p.rows[1] * turnedLine(&inner)
+		}
+	}
+	p.Conv = newConv(inner, kernels)
 	if spec.Kind == ConvInput {
 		p.rows[1] = len(p.packTaps) // those that meet anything
 	}
@@ -126,9 +133,74 @@ func (p *pairedConv) pack(c *Conv, task int, a, b, shared, worker unsafe.Pointer
 		for i := first; i < end; i++ {
 			p.packTap(c, i, from, to, worker)
 		}
+	case p.kernels.tiles:
+		p.packTurnedLines(c, first, end, from, to)
 	default:
 		packPlanes(first, end, c.Places[2], c.Out, from, to, p.zeros)
 	}
+}
+
+// turnedBlock is the bytes of 16 channels of a line of y as tiles, and turnedLine those of all channels.
+func turnedBlock(c *ConvSpec) int {
+	_, steps, rest := tileSteps(c.Places[2])
+	return (steps + min(rest, 1)) * tileBytes
+}
+
+func turnedLine(c *ConvSpec) int {
+	return c.Groups * ((c.Out/c.Groups + tileRow - 1) / tileRow) * turnedBlock(c)
+}
+
+// packTurnedLines packs lines of y: for each group tiles of 16 channels, whose rows are pairs of places.
+func (p *pairedConv) packTurnedLines(c *Conv, first, end int, from, to unsafe.Pointer) {
+	group := c.Out / c.Groups
+	pairs, _, _ := tileSteps(p.Places[2])
+	to = unsafe.Add(to, first*turnedLine(&p.ConvSpec))
+	for i := first; i < end; i++ {
+		line := unsafe.Add(from, i*c.Places[2]*c.Out*4)
+		for g := range c.Groups {
+			for j := 0; j < group; j += tileRow {
+				for at := 0; at < c.Places[2]; at += 2 * pairs {
+					packAcrossBF16(to, unsafe.Add(line, (at*c.Out+g*group+j)*4), c.Out*4, min(2*pairs, c.Places[2]-at), min(tileRow, group-j))
+					to = unsafe.Add(to, tileBytes)
+				}
+			}
+		}
+	}
+}
+
+// turnedProduct returns the product of some lines of y, packed, and the pairs of x that m rows of the kernel meet.
+func (c *Conv) turnedProduct(im *image, n, u, line, lines, m int, y unsafe.Pointer) tileProduct {
+	block := turnedBlock(&c.ConvSpec)
+	t := tileProduct{m: c.Out / c.Groups, n: m}
+	t.a = unsafe.Add(y, ((n*c.Places[0]+u)*c.Places[1]+line)*turnedLine(&c.ConvSpec))
+	t.aRow, t.aLower, t.aPanel = 64, block, 2*block
+	t.bRow, t.bPanel = c.Stride[2]*im.stride[2], tilePanel*c.size
+	t.cRow, t.blocks = c.turnedRow, lines
+	return t
+}
+
+// multiplyTurned adds the product of a group: b is where its channels of x begin, and out the column of the first of the kernel's rows.
+func (c *Conv) multiplyTurned(t tileProduct, g int, b, out unsafe.Pointer, im *image, add bool) {
+	line := turnedLine(&c.ConvSpec)
+	t.a, t.b = unsafe.Add(t.a, g*line/c.Groups), b
+	t.c = unsafe.Add(out, g*t.m*c.turnedRow)
+	if add {
+		t.add = 1
+	}
+	t.sum(c.Places[2], true, line, c.Stride[1]*im.stride[1])
+}
+
+// sumTurned adds up a part of the slices, first to last, and exchanges rows and columns.
+func (c *Conv) sumTurned(task int, out, shared unsafe.Pointer) {
+	rows := c.taps() * c.In
+	first, end := rows*task/c.sumTasks, rows*(task+1)/c.sumTasks
+	for o := range c.Out {
+		sum := unsafe.Add(shared, o*c.turnedRow+first*c.size)
+		for s := 1; s < c.slices; s++ {
+			c.add(sum, sum, unsafe.Add(sum, s*c.sliceBytes), nil, end-first)
+		}
+	}
+	c.transpose(unsafe.Add(out, first*c.Out*c.size), unsafe.Add(shared, first*c.size), c.Out, end-first, c.Out, c.turnedRow/c.size)
 }
 
 // packPixels packs pixels, of which each has a number of channels for each group.

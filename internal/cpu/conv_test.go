@@ -212,24 +212,29 @@ func TestConvLayers(t *testing.T) {
 }
 
 func TestConvAllocatesNothing(t *testing.T) {
-	for kind := range ConvKernel + 1 {
-		s := convLayer(4, kind, 2)
-		c := NewConv(s)
-		n := s.sizes()
-		ai, bi, oi := s.roles()
-		a, b, out := aligned(n[ai]*4), aligned(n[bi]*4), aligned(n[oi]*4)
-		shared, worker := aligned(c.SharedScratch()), aligned(c.WorkerScratch())
-		allocs := alloctest.PerRun(2, func() {
-			for phase := range c.Phases() {
-				for task := range c.Tasks(phase) {
-					c.Run(phase, task, a, b, out, shared, worker)
+	atEachUnit(t, func(t *testing.T) {
+		for kind := range ConvKernel + 1 {
+			for _, short := range []bool{false, true} {
+				s := convLayer(4, kind, 2)
+				s.BF16 = short
+				c := NewConv(s)
+				n := s.sizes()
+				ai, bi, oi := s.roles()
+				a, b, out := aligned(n[ai]*4), aligned(n[bi]*4), aligned(n[oi]*4)
+				shared, worker := aligned(c.SharedScratch()), aligned(c.WorkerScratch())
+				allocs := alloctest.PerRun(2, func() {
+					for phase := range c.Phases() {
+						for task := range c.Tasks(phase) {
+							c.Run(phase, task, a, b, out, shared, worker)
+						}
+					}
+				})
+				if allocs != 0 {
+					t.Errorf("kind %d: %v allocations", kind, allocs)
 				}
 			}
-		})
-		if allocs != 0 {
-			t.Errorf("kind %d: %v allocations", kind, allocs)
 		}
-	}
+	})
 }
 
 // BenchmarkConv measures one core. The metric is the share of the multiplications a second that the widest kernel reaches.

@@ -45,7 +45,9 @@ type packing struct {
 }
 
 // NewGemmBF16 plans a product for the current level and unit. Elements are float32.
-func NewGemmBF16(spec GemmSpec) *GemmBF16 {
+func NewGemmBF16(spec GemmSpec) *GemmBF16 { return newGemmBF16(spec, CurrentBF16()) }
+
+func newGemmBF16(spec GemmSpec, unit BF16Unit) *GemmBF16 {
 	g := &GemmBF16{m: spec.M, n: spec.N, k: spec.K, ldc: spec.LDC, accumulate: spec.Accumulate, slices: 1}
 	if g.n == 1 && g.ldc == 1 && g.m > 1 {
 		g.swap = true
@@ -58,10 +60,13 @@ func NewGemmBF16(spec GemmSpec) *GemmBF16 {
 		g.inner = NewGemm(GemmSpec{M: g.m, N: g.n, K: g.k, A: spec.A, B: spec.B, LDC: g.ldc / 4, Accumulate: g.accumulate})
 		return g
 	}
-	if CurrentBF16() == NoBF16 {
+	switch unit {
+	case NoBF16:
 		g.planRounded(spec)
-	} else {
-		g.planPairs(spec)
+	case DotBF16:
+		g.planPairs(spec, &bf16Dot)
+	case TileBF16:
+		g.planPairs(spec, &bf16Tiles)
 	}
 	return g
 }
@@ -109,12 +114,15 @@ func (g *GemmBF16) place() {
 }
 
 // planPairs plans the product of pairs.
-func (g *GemmBF16) planPairs(spec GemmSpec) {
-	g.kernel = &bf16Dot
-	ks := g.kernel
+func (g *GemmBF16) planPairs(spec GemmSpec, ks *gemmKernels) {
+	g.kernel = ks
 	g.pairs = (g.k + 1) / 2
 	g.kc = g.pairs
-	if blocks := (g.pairs + blockK - 1) / blockK; blocks > 1 {
+	longest := blockK
+	if ks.tiles {
+		longest = tileBlockK
+	}
+	if blocks := (g.pairs + longest - 1) / longest; blocks > 1 {
 		g.kc = ((g.pairs+blocks-1)/blocks + pairStep - 1) &^ (pairStep - 1)
 	}
 	g.panel, g.height = 2*ks.width, ks.rows
@@ -123,12 +131,15 @@ func (g *GemmBF16) planPairs(spec GemmSpec) {
 	}
 	padded := (g.pairs + pairStep - 1) &^ (pairStep - 1)
 	g.a = packing{lines: g.m, length: g.k, layout: Layout{spec.A.RowStride * 4, spec.A.ColStride * 4}}
-	if spec.A.RowStride == 1 && spec.A.ColStride != 1 && g.k > 1 && g.m > 1 {
-		g.a.across = true
+	g.a.across = spec.A.RowStride == 1 && spec.A.ColStride != 1 && g.k > 1 && g.m > 1
+	g.a.scattered = !g.a.across && spec.A.ColStride != 1 && g.k > 1
+	switch {
+	case ks.tiles:
+		g.a.lines, g.a.length, g.a.to = (g.m+tileRow-1)/tileRow, g.k*tileRow, padded*tileRow*4
+	case g.a.across:
 		g.a.lines, g.a.length = g.rowPanels(), g.k*g.height
 		g.a.to = padded * turnedRow
-	} else {
-		g.a.scattered = spec.A.ColStride != 1 && g.k > 1
+	default:
 		g.a.to = align(padded*4)&^64 + 64
 	}
 	g.a.bytes = g.a.lines * g.a.to
@@ -151,11 +162,16 @@ const (
 	turnedRow = 64 // bytes of the pairs of a panel of rows
 )
 
-// rowPanels is the number of panels of rows, which have nearly equal heights.
+// rowPanels is the number of panels of rows, which have nearly equal heights, or of tiles the greatest height but for the last.
 func (g *GemmBF16) rowPanels() int { return (g.m + g.height - 1) / g.height }
 
 // row is the first row of a panel of rows.
-func (g *GemmBF16) row(panel int) int { return g.m * panel / g.rowPanels() }
+func (g *GemmBF16) row(panel int) int {
+	if g.kernel.tiles {
+		return min(g.height*panel, g.m)
+	}
+	return g.m * panel / g.rowPanels()
+}
 
 // cut divides C among tasks and, if C has too few tiles for the work, K among slices.
 func (g *GemmBF16) cut() {
@@ -319,7 +335,11 @@ func (g *GemmBF16) Run(phase, task int, a, b, c, shared, worker unsafe.Pointer) 
 		if g.slices > 1 {
 			c, ldc, add = unsafe.Add(shared, g.parts+s*g.m*g.n*4), g.n*4, false
 		}
-		g.multiply(&g.tiles[tile], g.slice(s), g.slice(s+1), g.a.in(a, shared), g.b.in(b, shared), c, ldc, add)
+		multiply := g.multiply
+		if g.kernel.tiles {
+			multiply = g.multiplyTiles
+		}
+		multiply(&g.tiles[tile], g.slice(s), g.slice(s+1), g.a.in(a, shared), g.b.in(b, shared), c, ldc, add)
 	case sumPhase:
 		sum := Gemm{m: g.m, n: g.n, ldc: g.ldc, size: 4, slices: g.slices, accumulate: g.accumulate}
 		addSlices[float32](&sum, &g.sums[task], c, unsafe.Add(shared, g.parts))
@@ -332,6 +352,12 @@ func (g *GemmBF16) packA(task int, a, to, worker unsafe.Pointer) {
 	first, end := p.lines*task/p.tasks, p.lines*(task+1)/p.tasks
 	if g.inner != nil {
 		p.round(first, end, a, to, worker)
+		return
+	}
+	if g.kernel.tiles {
+		for i := first; i < end; i++ {
+			p.packTiles(min(tileRow, g.m-i*tileRow), g.k, unsafe.Add(a, i*tileRow*p.layout.RowStride), unsafe.Add(to, i*p.to), worker)
+		}
 		return
 	}
 	if !p.across {
@@ -407,6 +433,9 @@ func (g *GemmBF16) packB(task int, b, to, worker unsafe.Pointer) {
 				packTurnedBF16(unsafe.Add(dst, k/2*row+v*4), row, from, stride, cols, n)
 			}
 			v += 16
+		}
+		if g.kernel.tiles { // of which each reads a whole step of K
+			clear(unsafe.Slice((*byte)(unsafe.Add(dst, g.pairs*row)), p.to-g.pairs*row))
 		}
 	}
 }

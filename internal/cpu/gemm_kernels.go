@@ -22,7 +22,7 @@ const (
 // gemmKernels is the set of kernels for one level and element type.
 type gemmKernels struct {
 	width    int                                             // elements of a vector
-	rows     int                                             // most rows of a tile
+	rows     int                                             // most rows of a tile, or of two
 	panel    int                                             // vectors of a tile of that many rows
 	wideRows int                                             // most rows of a tile of maxTileVectors vectors
 	tile     [maxTileRows + 1][maxTileVectors + 1]gemmKernel // by rows and vectors
@@ -39,6 +39,7 @@ type gemmKernels struct {
 	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
 	// rows fall into so few sets of the first-level cache that a panel evicts itself. Found by measurement.
 	aliasing int
+	tiles    bool // they are the kernels of tiles, which have no table: see tileProduct
 }
 
 // across returns the columns of a panel of C of the given number of rows.

@@ -322,14 +322,17 @@ func TestGemmTiles(t *testing.T) {
 }
 
 func TestGemmAllocatesNothing(t *testing.T) {
-	atEachLevel(t, func(t *testing.T, l Level) {
+	atEachUnit(t, func(t *testing.T) {
 		p := newProduct[float32](GemmSpec{M: 60, N: 70, K: 600, A: Layout{600, 1}, B: Layout{1, 600}, LDC: 70}, 1)
-		g := NewGemm(p.spec)
-		shared, worker := aligned(g.SharedScratch()), aligned(g.WorkerScratch())
-		if n := alloctest.PerRun(10, func() {
-			g.Run(0, 0, at(p.a, p.a0), at(p.b, p.b0), at(p.c, p.c0), shared, worker)
-		}); n != 0 {
-			t.Errorf("%v allocations a run", n)
+		for _, g := range []planned{NewGemm(p.spec), NewGemmBF16(p.spec)} {
+			shared, worker := aligned(g.SharedScratch()), aligned(g.WorkerScratch())
+			if n := alloctest.PerRun(10, func() {
+				for phase := range g.Phases() {
+					g.Run(phase, 0, at(p.a, p.a0), at(p.b, p.b0), at(p.c, p.c0), shared, worker)
+				}
+			}); n != 0 {
+				t.Errorf("%v allocations a run", n)
+			}
 		}
 	})
 }

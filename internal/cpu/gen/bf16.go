@@ -25,6 +25,7 @@ func init() {
 		k.packRows()
 		k.packPairs()
 		k.packTurned()
+		k.packAcross()
 		k.packOne()
 		k.packTwo()
 		k.round()
@@ -118,9 +119,9 @@ func (k *gemmGen) twoMasks(n GPVirtual) (first, second Op) {
 
 // packRows converts rows of numbers that follow each other, in steps of 32, the last filled up with zeros.
 func (k *gemmGen) packRows() {
-	k.begin("bf16PackRows", "func(dst *byte, dstRow int, src *byte, srcRow int, rows int, n int)",
-		"converts rows of n float32 numbers to bfloat16, each row to the next multiple of 32 with zeros; rows are at least one, and strides in bytes.")
-	dst, dstRow, src, srcRow, rows := k.arg("dst"), k.arg("dstRow"), k.arg("src"), k.arg("srcRow"), k.arg("rows")
+	k.begin("bf16PackRows", "func(dst *byte, dstRow int, dstStep int, src *byte, srcRow int, rows int, n int)",
+		"converts rows of n float32 numbers to bfloat16, each row to the next multiple of 32 with zeros; rows are at least one, and strides in bytes, also that from 32 numbers of a row to the next 32.")
+	dst, dstRow, step, src, srcRow, rows := k.arg("dst"), k.arg("dstRow"), k.arg("dstStep"), k.arg("src"), k.arg("srcRow"), k.arg("rows")
 	n := k.arg("n")
 	whole, rest := k.GP64(), k.GP64()
 	k.MOVQ(n, whole)
@@ -140,7 +141,7 @@ func (k *gemmGen) packRows() {
 	k.VMOVUPS(Mem{Base: src, Index: i, Scale: 4, Disp: 64}, b)
 	k.short(a, b, a)
 	k.VMOVUPS(a, Mem{Base: d})
-	k.ADDQ(I8(64), d)
+	k.ADDQ(step, d)
 	k.ADDQ(I8(32), i)
 	k.CMPQ(i, whole)
 	k.JLT(LabelRef("loop"))
@@ -245,6 +246,56 @@ func (k *gemmGen) packTurned() {
 			k.ADDQ(step, src)
 		}
 	}
+	k.transposePairs(x, func(row VecVirtual) {
+		k.VMOVUPS(row, Mem{Base: dst})
+		k.ADDQ(dstRow, dst)
+	})
+	k.VZEROUPPER()
+	k.RET()
+}
+
+// packAcross makes rows of pairs of rows that run across K.
+func (k *gemmGen) packAcross() {
+	k.StaticGlobal("bf16Zeros")
+	k.DataAttributes(RODATA | NOPTR)
+	for range 8 {
+		k.AppendDatum(U64(0))
+	}
+	k.begin("bf16PackAcross", "func(dst *byte, src *byte, srcRow int, rows int, cols int)",
+		"makes 16 rows of 16 pairs of 1 to 32 rows of 1 to 16 numbers: numbers r of rows 2p and 2p+1 become pair p of row r. What there is no row for is 0, and what there is no column for undefined.")
+	dst, src, srcRow, rows := k.arg("dst"), k.arg("src"), k.arg("srcRow"), k.arg("rows")
+	mask := k.mask(k.arg("cols"))
+	order, zeros := k.ZMM(), k.GP64()
+	k.VMOVDQU64(NewDataAddr(Symbol{Name: "bf16Order", Static: true}, 0), order)
+	k.LEAQ(NewDataAddr(Symbol{Name: "bf16Zeros", Static: true}, 0), zeros)
+	x := k.vectors(16)
+	odd := k.ZMM()
+	for r := range 32 {
+		to := Op(x[r/2])
+		if r%2 == 1 {
+			to = odd
+		}
+		k.VMOVUPS_Z(Mem{Base: src}, mask, to)
+		if r%2 == 1 {
+			k.short(x[r/2], odd, x[r/2])
+			k.VPERMW(x[r/2], order, x[r/2])
+		}
+		if r < 31 {
+			k.ADDQ(srcRow, src)
+			k.CMPQ(rows, I8(int8(r+1)))
+			k.CMOVQLE(zeros, src)
+		}
+	}
+	k.transposePairs(x, func(row VecVirtual) {
+		k.VMOVUPS(row, Mem{Base: dst})
+		k.ADDQ(I8(64), dst)
+	})
+	k.VZEROUPPER()
+	k.RET()
+}
+
+// transposePairs transposes 16 vectors of 16 pairs, and gives the rows of the result to store, from the first to the last.
+func (k *gemmGen) transposePairs(x []VecVirtual, store func(row VecVirtual)) {
 	op := func(f func(...Op), x, y VecVirtual) VecVirtual {
 		z := k.ZMM()
 		f(y, x, z)
@@ -269,12 +320,9 @@ func (k *gemmGen) packTurned() {
 			half := []uint8{0x44, 0xee}[l/2]
 			even := shuffle(half, z[0][c], z[1][c])
 			odd := shuffle(half, z[2][c], z[3][c])
-			k.VMOVUPS(shuffle([]uint8{0x88, 0xdd}[l%2], even, odd), Mem{Base: dst})
-			k.ADDQ(dstRow, dst)
+			store(shuffle([]uint8{0x88, 0xdd}[l%2], even, odd))
 		}
 	}
-	k.VZEROUPPER()
-	k.RET()
 }
 
 // round rounds float32 numbers to those that bfloat16 has, with integer arithmetic.

@@ -1,0 +1,134 @@
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// errNoTiles is returned of a processor without AMX.
+var errNoTiles = errors.New("this processor has no AMX")
+
+// assumeTiles is set by the linker in programs that are traced by the command in gen/tiles, which does each instruction of AMX in the processor's place.
+var assumeTiles string
+
+// tiles returns why AMX tiles cannot be used, or nil. It asks processor and system, and compares a small product.
+var tiles = sync.OnceValue(func() error {
+	if assumeTiles != "" {
+		return checkTiles()
+	}
+	const tileState = 3 << 17 // of XCR0: configuration and data
+	if !cpu.X86.HasAVX512BF16 || !cpu.X86.HasAMXTile || !cpu.X86.HasAMXBF16 {
+		return errNoTiles
+	}
+	if _, _, c, _ := cpuid(1, 0); c>>27&1 == 0 || xgetbv()&tileState != tileState {
+		return errors.New("the operating system does not save AMX tiles")
+	}
+	if err := permitTiles(); err != nil {
+		return err
+	}
+	return checkTiles()
+})
+
+// BF16Refused returns why a unit that the processor has is not used, or nil.
+func BF16Refused() error {
+	if err := tiles(); err != nil && err != errNoTiles {
+		return fmt.Errorf("AMX is not used: %w", err)
+	}
+	return nil
+}
+
+// checkTiles multiplies small integers, whose product is exact in any order of the sums, in tiles and in plain Go.
+func checkTiles() error {
+	const m, n, k = 45, 39, 75
+	r := rand.New(rand.NewPCG(1, 2))
+	a, b, c, want := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n), make([]float32, m*n)
+	for i := range a {
+		a[i] = float32(r.IntN(17) - 8)
+	}
+	for i := range b {
+		b[i] = float32(r.IntN(17) - 8)
+	}
+	g := newGemmBF16(GemmSpec{M: m, N: n, K: k, A: Layout{1, m}, B: Layout{n, 1}, LDC: n}, TileBF16)
+	shared, worker := make([]float32, g.SharedScratch()/4+16), make([]float32, g.WorkerScratch()/4+16)
+	aligned := func(x []float32) unsafe.Pointer {
+		p := unsafe.Pointer(&x[0])
+		return unsafe.Add(p, -int(uintptr(p))&63)
+	}
+	for phase := range g.Phases() {
+		for task := range g.Tasks(phase) {
+			g.Run(phase, task, unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), unsafe.Pointer(&c[0]), aligned(shared), aligned(worker))
+		}
+	}
+	wrong := 0
+	for i := range m {
+		for j := range n {
+			for x := range k {
+				want[i*n+j] += a[x*m+i] * b[x*n+j]
+			}
+			if c[i*n+j] != want[i*n+j] {
+				wrong++
+			}
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d numbers of a product differ from what plain Go computes", wrong, m*n)
+	}
+	return nil
+}
+
+// run computes the product in calls that are short.
+func (p *tileProduct) run() {
+	call := p.amxCall
+	// Along K.
+	steps := min(p.steps, tileMost)
+	blocks := min(max(tileMost/p.steps, 1), p.blocks)
+	rows, cols := p.m, p.n
+	first := p.add
+	for block := 0; block < p.blocks; block += blocks {
+		for step := 0; step < p.steps; step += steps {
+			call.blocks, call.steps = min(blocks, p.blocks-block), min(steps, p.steps-step)
+			a := unsafe.Add(p.a, block*(p.steps*p.aStep+p.aNext)+step*p.aStep)
+			b := unsafe.Add(p.b, block*(p.steps*p.bStep+p.bNext)+step*p.bStep)
+			call.add = first
+			if block+step > 0 {
+				call.add = 1
+			}
+			// Along C: whole panels, and what is left at its edges.
+			most := max(tileMost/(call.steps*call.blocks), 1) // panels
+			for i := 0; i < rows; {
+				height, down := tilePanel, min((rows-i)/tilePanel, most)
+				if down == 0 {
+					height, down = rows-i, 1
+				}
+				for j := 0; j < cols; {
+					width, across := tilePanel, min((cols-j)/tilePanel, max(most/down, 1))
+					if across == 0 {
+						width, across = cols-j, 1
+					}
+					call.config = newTileConfig(height, width, p.pairs)
+					call.a, call.b = unsafe.Add(a, i/tilePanel*p.aPanel), unsafe.Add(b, j/tilePanel*p.bPanel)
+					call.c, call.cPanel = unsafe.Add(p.c, i*p.cRow+j*4), tilePanel*p.cRow
+					call.rowPanels, call.colPanels = down, across
+					argument := (*byte)(unsafe.Pointer(&call))
+					switch {
+					case height > tileRow && width > tileRow:
+						amxTiles2x2(argument)
+					case height > tileRow:
+						amxTiles2x1(argument)
+					case width > tileRow:
+						amxTiles1x2(argument)
+					default:
+						amxTiles1x1(argument)
+					}
+					j += across * width
+				}
+				i += down * height
+			}
+		}
+	}
+}
