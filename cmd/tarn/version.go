@@ -19,6 +19,11 @@ func (versionFlag) BeforeReset(app *kong.Kong) error {
 	if _, err := fmt.Fprintf(app.Stdout, "%v\nkernels of level %v, of at most %v on this processor\n", version.Read(), cpu.Name(), cpu.Detected()); err != nil {
 		return err
 	}
+	if refused := cpu.BF16Refused(); refused != nil {
+		if _, err := fmt.Fprintln(app.Stdout, refused); err != nil {
+			return err
+		}
+	}
 	app.Exit(0)
 	return nil
 }

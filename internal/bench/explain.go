@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,9 +42,9 @@ func Explain(ctx context.Context, w io.Writer, o Options, name string) error {
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w", name, err)
 	}
-	peak := registerPeak(o.threads())
-	fmt.Fprintf(w, "%s at %d threads; the machine: %.0f GFLOP/s in registers, %.0f in products, which is %.0f%% of that, %.1f GB/s from memory\n\n",
-		name, o.threads(), peak/1e9, limit.flops/1e9, 100*limit.flops/peak, limit.bytes/1e9)
+	peak := registerPeak(o.threads(), cpu.Peak)
+	fmt.Fprintf(w, "%s at %d threads; the machine: %.0f GFLOP/s in registers, %.0f in products, which is %.0f%% of that, %.1f GB/s from memory\n%s\n",
+		name, o.threads(), peak/1e9, limit.flops/1e9, 100*limit.flops/peak, limit.bytes/1e9, shortPeaks(o.threads()))
 	fmt.Fprintf(w, "step       time  GFLOP/s    GB/s  limit  what, and where it was called\n")
 	var total, floor time.Duration
 	for i, s := range steps {
@@ -150,15 +151,16 @@ func (l limits) floor(s tarn.StepProfile) time.Duration {
 
 // registerPeak returns the operations per second of multiply-adds between registers alone, of so many threads, but no more than there are
 // processors: for each the fastest of many short runs.
-func registerPeak(threads int) float64 {
-	const runs, loops = 50, 1 << 16 // a run takes about 0.1 ms with vectors
+func registerPeak(threads int, operate func(loops int) (flop int)) float64 {
+	const runs = 50
+	loops := cpu.Peak(1) << 16 / operate(1) // a run takes about 0.1 ms with vectors
 	rates := make([]float64, min(threads, runtime.NumCPU()))
 	var group sync.WaitGroup
 	for i := range rates {
 		group.Go(func() {
 			for range runs {
 				start := time.Now()
-				flop := cpu.Peak(loops)
+				flop := operate(loops)
 				rates[i] = max(rates[i], float64(flop)/time.Since(start).Seconds())
 			}
 		})
@@ -169,6 +171,21 @@ func registerPeak(threads int) float64 {
 		sum += r
 	}
 	return sum
+}
+
+// shortPeaks tells the register peaks of the units that multiply bfloat16 numbers, and why one is not used.
+func shortPeaks(threads int) string {
+	var s strings.Builder
+	for _, u := range cpu.BF16Units() {
+		if u != cpu.NoBF16 {
+			peak := registerPeak(threads, func(loops int) int { return cpu.PeakBF16(u, loops) })
+			fmt.Fprintf(&s, "bfloat16 by the unit %v: %.0f GFLOP/s in registers\n", u, peak/1e9)
+		}
+	}
+	if err := cpu.BF16Refused(); err != nil {
+		fmt.Fprintf(&s, "%v\n", err)
+	}
+	return s.String()
 }
 
 // measureLimits measures a product whose operands stay in the cache, and a sum over memory that no cache holds.

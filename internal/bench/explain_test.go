@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/seed-49005b45/tarn/internal/cpu"
 )
 
 func TestExplain(t *testing.T) {
@@ -14,7 +16,11 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{"GFLOP/s in registers, ", " in products", "product 32x64x64", "relu", "workload_model.go:", "temporaries take"} {
+	wanted := []string{"GFLOP/s in registers, ", " in products", "product 32x64x64", "relu", "workload_model.go:", "temporaries take"}
+	for _, u := range cpu.BF16Units()[1:] {
+		wanted = append(wanted, "bfloat16 by the unit "+u.String())
+	}
+	for _, want := range wanted {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not mention %q:\n%s", want, text)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
 
@@ -172,7 +173,7 @@ func (load workload) measure(ctx context.Context, p tarn.Precision) (Result, err
 	r := newResult(load.Name, runtime.GOMAXPROCS(0), t.first.Seconds(), t.samples, peakRSS())
 	r.Iterations, r.Evaluations = b.counts.iterations, b.counts.evaluations
 	if load.flop > 0 {
-		r.PeakGFlops = rounded(registerPeak(runtime.GOMAXPROCS(0)) / 1e9)
+		r.PeakGFlops = rounded(registerPeak(runtime.GOMAXPROCS(0), cpu.Peak) / 1e9)
 	}
 	return r, nil
 }
