@@ -20,14 +20,21 @@ type buffer struct {
 	split   bool
 	handles []handle // by device
 	users   atomic.Int32
+
+	// What hasten has copied, or copies until the event.
+	near  []uint64
+	event handle
 }
+
+// mostHastened is the size of the largest arrays that are copied before they are asked for.
+const mostHastened = 256
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // newBuffer returns a buffer with one user and no handles yet.
 func (e *Engine) newBuffer(t ir.Type, split bool) *buffer {
 	b := buffers.Get().(*buffer)
-	b.engine, b.typ, b.split, b.handles = e, t, split, b.handles[:0]
+	b.engine, b.typ, b.split, b.handles, b.near = e, t, split, b.handles[:0], b.near[:0]
 	b.users.Store(1)
 	return b
 }
@@ -60,9 +67,38 @@ func (b *buffer) part() (t ir.Type, bytes int) {
 // Type returns the type of the whole.
 func (b *buffer) Type() ir.Type { return b.typ }
 
+// hasten begins to copy a small result to the host. Where devices have memory of their own each copy takes a while: those of a run go on at the same time.
+func (b *buffer) hasten() {
+	c, n := b.engine.client, b.typ.Bytes()
+	if c.here || b.split || n == 0 || n > mostHastened {
+		return
+	}
+	b.near = append(b.near, make([]uint64, (n+7)/8)...)
+	event, err := c.begin(b.handles[0], unsafe.Pointer(&b.near[0]), n)
+	if err != nil { // Fetch tries again, and says it
+		b.near = b.near[:0]
+		return
+	}
+	b.event = event
+}
+
+// arrive waits until what is hastened is there.
+func (b *buffer) arrive() error {
+	event := b.event
+	b.event = 0
+	return b.engine.client.api.await(event)
+}
+
 // Fetch waits until the elements are there and copies them to a.
 func (b *buffer) Fetch(a ir.Array) error {
 	c := b.engine.client
+	if len(b.near) > 0 {
+		err := b.arrive()
+		if err == nil {
+			copy(a.Raw(), unsafe.Slice((*byte)(unsafe.Pointer(&b.near[0])), a.Bytes()))
+		}
+		return err
+	}
 	if !b.split {
 		return c.get(b.handles[0], a.Data, a.Bytes())
 	}
@@ -83,6 +119,7 @@ func (b *buffer) Release() {
 	if b.users.Add(-1) > 0 {
 		return
 	}
+	b.arrive() // else the copy would write to memory of others
 	for _, h := range b.handles {
 		b.engine.client.free(h) // which fails only if h is no buffer
 	}

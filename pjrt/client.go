@@ -356,16 +356,22 @@ func (c *client) get(buffer handle, data unsafe.Pointer, bytes int) error {
 	if c.here {
 		return c.getHere(buffer, data, bytes)
 	}
+	event, err := c.begin(buffer, data, bytes)
+	if err == nil {
+		err = c.api.await(event)
+	}
+	runtime.KeepAlive(data)
+	return err
+}
+
+// begin begins to copy a buffer of some bytes to memory, which must be kept until the event.
+func (c *client) begin(buffer handle, data unsafe.Pointer, bytes int) (event handle, err error) {
 	s := toHosts.Get().(*slot[toHost])
 	defer toHosts.Put(s)
 	s.args = toHost{src: buffer, dst: data, size: uintptr(bytes)}
-	if err := s.call(c.api, fnToHost, &s.args.header); err != nil {
-		return err
-	}
-	err := c.api.await(s.args.event)
+	err = s.call(c.api, fnToHost, &s.args.header)
 	s.args.dst = nil
-	runtime.KeepAlive(data)
-	return err
+	return s.args.event, err
 }
 
 // free destroys a buffer, one that was donated too.

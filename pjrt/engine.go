@@ -276,7 +276,9 @@ func (l *loaded) Run(c exec.Call) (err error) {
 		l.variables[at].Moved(l.result(i, l.graph.Assigns[i].Value.Type))
 	}
 	for i, s := range c.To {
-		s.Moved(l.result(len(l.assigned)+i, l.graph.Outputs[i].Type))
+		b := l.result(len(l.assigned)+i, l.graph.Outputs[i].Type)
+		b.hasten()
+		s.Moved(b)
 	}
 	l.step.Moved(l.result(len(l.assigned)+len(c.To), l.step.Host().Type))
 	l.next = c.Step + 1
@@ -284,6 +286,7 @@ func (l *loaded) Run(c exec.Call) (err error) {
 		return nil
 	}
 	flags := l.result(len(l.assigned)+len(c.To)+1, l.flags.Type)
+	flags.hasten() // after the outputs, which arrive while these are waited for
 	err = flags.Fetch(l.flags)
 	flags.Release()
 	if err == nil {

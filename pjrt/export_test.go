@@ -10,7 +10,13 @@ import (
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
-// This file opens to the tests what the plugin's compiler has made of a program.
+// This file opens to the tests what the plugin's compiler has made of a program, and how results come from a device.
+
+// Apart makes an engine take its device's memory for one that the host cannot read, as that of a GPU.
+func Apart(e *Engine) *Engine {
+	e.client.here = false
+	return e
+}
 
 // Spy is an engine that keeps the last program that it has loaded.
 type Spy struct {

@@ -1,3 +1,5 @@
+//go:build (linux || darwin) && (amd64 || arm64)
+
 package pjrt_test
 
 import (
@@ -27,12 +29,19 @@ func counter(t *testing.T, e tarn.Engine, w *tarn.Param) *tarn.Program {
 	return p
 }
 
-// TestResidence takes a step on the device, does something with the param, and takes another one.
-func TestResidence(t *testing.T) {
-	asynchronous, err := pjrt.Open(pjrt.Options{Plugin: pluginName(t), Settings: map[string]any{"asynchronous": true}})
+// another opens an engine whose runs go on after they have returned.
+func another(t *testing.T) *pjrt.Engine {
+	t.Helper()
+	e, err := pjrt.Open(pjrt.Options{Plugin: pluginName(t), Settings: map[string]any{"asynchronous": true}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
+
+// TestResidence takes a step on the device, does something with the param, and takes another one.
+func TestResidence(t *testing.T) {
+	asynchronous, apart := another(t), pjrt.Apart(another(t))
 	same := func(t *testing.T, what string, got *tarn.Tensor, want ...float32) {
 		t.Helper()
 		w, err := tarn.FromSlice(want, 2, 2)
@@ -126,7 +135,7 @@ func TestResidence(t *testing.T) {
 			}
 		}, [4]float32{5, 10, 15, 20}},
 	} {
-		for name, e := range map[string]*pjrt.Engine{"": engine(t), ", asynchronous": asynchronous} {
+		for name, e := range map[string]*pjrt.Engine{"": engine(t), ", asynchronous": asynchronous, ", apart": apart} {
 			t.Run(test.name+name, func(t *testing.T) {
 				w := tarn.NewParam(tarn.F32, nil, 2, 2)
 				p := counter(t, e, w)
@@ -217,9 +226,12 @@ func stepOf(t testing.TB, e tarn.Engine, guarded bool) (*tarn.Program, []*tarn.T
 
 // TestAllocations bounds what the host allocates in a step: nothing for each param.
 func TestAllocations(t *testing.T) {
-	for name, guarded := range map[string]bool{"plain": false, "guarded": true} {
+	for name, test := range map[string]struct {
+		engine  *pjrt.Engine
+		guarded bool
+	}{"plain": {engine(t), false}, "guarded": {engine(t), true}, "apart": {pjrt.Apart(another(t)), true}} {
 		t.Run(name, func(t *testing.T) {
-			p, in := stepOf(t, engine(t), guarded)
+			p, in := stepOf(t, test.engine, test.guarded)
 			results := tarn.Results{}
 			step := func() {
 				if err := p.RunInto(t.Context(), results, in...); err != nil {
