@@ -4,6 +4,7 @@ package main
 
 import (
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -62,6 +63,28 @@ func TestEngine(t *testing.T) {
 			}
 		})
 	}
+	t.Run("serve", func(t *testing.T) {
+		answers := map[string]string{}
+		for _, engine := range []string{"cpu", "pjrt"} {
+			s := startServe(t, "cpu.tarn", "--addr", "localhost:0", "--engine", engine)
+			for _, size := range []string{"3", "11"} { // the second finds its program compiled
+				status, text := askServed(t, http.DefaultClient, s.address+"predict", `{"size": `+size+`, "color": "green"}`)
+				if status != http.StatusOK {
+					t.Fatalf("on %s it answers %d: %s", engine, status, text)
+				}
+				answers[engine] += text
+			}
+			status, text := askServed(t, http.DefaultClient, s.address+"predict", table, "Content-Type", "text/csv")
+			if status != http.StatusOK || strings.Count(text, "\n") != strings.Count(table, "\n") {
+				t.Fatalf("on %s it answers %d to a table: %s", engine, status, text)
+			}
+			answers[engine] += text
+			if code := s.stop(); code != 0 {
+				t.Errorf("on %s it ends with the code %d: %s", engine, code, s.text())
+			}
+		}
+		compareNumbers(t, answers["pjrt"], answers["cpu"], 1e-3)
+	})
 	// A run goes on where it was begun on the other engine.
 	for _, pair := range [][2]string{{"cpu", "pjrt"}, {"pjrt", "cpu"}} {
 		if out, _ := command(t, 0, "train", "mnist", "--resume", pair[0], "--epochs", "2", "--engine", pair[1]); !strings.Contains(out, "test accuracy") {
