@@ -35,7 +35,7 @@ func (b *text) end(g *ir.Graph, s *scope, o Options, m *Module, step value) (res
 	}
 	if len(small) > 0 {
 		f := newFunction("update", s)
-		fine := []value{f.argument(b.and(flags))}
+		fine := []value{f.argument(b.all(b.row(flags)))}
 		f.nodes(f.graph(g, small), f.scope)
 		for _, i := range small {
 			if a := g.Assigns[i]; guarded(a) {
@@ -44,7 +44,7 @@ func (b *text) end(g *ir.Graph, s *scope, o Options, m *Module, step value) (res
 			}
 		}
 		var out []value
-		all := f.and(fine)
+		all := f.all(f.row(fine))
 		for _, i := range small {
 			out = append(out, f.choose(all, f.outer(g.Assigns[i].Value), f.outer(g.Assigns[i].Variable)))
 		}
@@ -55,8 +55,10 @@ func (b *text) end(g *ir.Graph, s *scope, o Options, m *Module, step value) (res
 		flags = append(flags, out[len(small):]...)
 	}
 	next := b.op("add", step, b.num(1, step))
+	var row value
 	if m.Flags = len(flags); m.Flags > 0 {
-		fine := b.and(flags)
+		row = b.row(flags)
+		fine := b.all(row) // which is computed once; a chain of ands would be, and be compiled, anew in each choice
 		for i, a := range g.Assigns {
 			if !slices.Contains(small, i) {
 				results[i] = b.choose(fine, results[i], s.known[a.Variable])
@@ -69,12 +71,18 @@ func (b *text) end(g *ir.Graph, s *scope, o Options, m *Module, step value) (res
 	}
 	results = append(results, next)
 	if m.Flags > 0 {
-		for i, v := range flags {
-			flags[i] = b.reshape(v, []int{1})
-		}
-		results = append(results, b.concat(0, flags...))
+		results = append(results, row)
 	}
 	return results
+}
+
+// row is the array of some scalars.
+func (b *text) row(scalars []value) value {
+	all := make([]value, len(scalars))
+	for i, v := range scalars {
+		all[i] = b.reshape(v, []int{1})
+	}
+	return b.concat(0, all...)
 }
 
 // unharmed is whether all elements are finite. One that was not finite before may stay so.
@@ -82,14 +90,19 @@ func (b *text) unharmed(next, before value) value {
 	return b.all(b.op("or", b.isFinite(next), b.op("not", b.isFinite(before))))
 }
 
-// An array is small up to smallSize elements. Small arrays are updated together up to smallTotal elements, which one thread does.
+// An array is small up to smallSize elements. Small arrays are updated together up to smallTotal elements, which one thread does. With more than mostAssigns
+// assignments a program has enough for all threads, and one kernel would take long to compile.
 const (
-	smallSize  = 1 << 14
-	smallTotal = 1 << 16
+	smallSize   = 1 << 14
+	smallTotal  = 1 << 16
+	mostAssigns = 24
 )
 
-// smallAssigns are the assignments of small arrays, if there are several.
+// smallAssigns are the assignments of small arrays, if there are several, but not too many.
 func smallAssigns(g *ir.Graph) (small []int) {
+	if len(g.Assigns) > mostAssigns {
+		return nil
+	}
 	total := 0
 	for i, a := range g.Assigns {
 		if n := a.Value.Type.Size(); n <= smallSize && total+n <= smallTotal {

@@ -42,21 +42,24 @@ func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 2 : i32}, %a
   %v40 = stablehlo.or %v37, %v39 : tensor<16384x2xi1>
   %v41 = stablehlo.constant dense<true> : tensor<i1>
   %v42 = stablehlo.reduce(%v40 init: %v41) applies stablehlo.and across dimensions = [0, 1] : (tensor<16384x2xi1>, tensor<i1>) -> tensor<i1>
-  %v43 = stablehlo.and %v36, %v42 : tensor<i1>
-  %v44:4 = call @update(%v43, %arg2, %v26, %arg0) {mhlo.frontend_attributes = {inlineable = "false", xla_cpu_small_call = "true"}} : (tensor<i1>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>)
-  %v45 = stablehlo.constant dense<1> : tensor<i64>
-  %v46 = stablehlo.add %step, %v45 : tensor<i64>
-  %v47 = stablehlo.and %v36, %v42 : tensor<i1>
-  %v48 = stablehlo.and %v47, %v44#2 : tensor<i1>
-  %v49 = stablehlo.and %v48, %v44#3 : tensor<i1>
-  %v50 = stablehlo.select %v49, %v31, %arg1 : tensor<i1>, tensor<16384x2xf32>
-  %v51 = stablehlo.select %v49, %v46, %step : tensor<i1>, tensor<i64>
-  %v52 = stablehlo.reshape %v36 : (tensor<i1>) -> tensor<1xi1>
-  %v53 = stablehlo.reshape %v42 : (tensor<i1>) -> tensor<1xi1>
-  %v54 = stablehlo.reshape %v44#2 : (tensor<i1>) -> tensor<1xi1>
-  %v55 = stablehlo.reshape %v44#3 : (tensor<i1>) -> tensor<1xi1>
-  %v56 = stablehlo.concatenate %v52, %v53, %v54, %v55, dim = 0 : (tensor<1xi1>, tensor<1xi1>, tensor<1xi1>, tensor<1xi1>) -> tensor<4xi1>
-  return %v50, %v44#0, %v44#1, %v12, %v51, %v56 : tensor<16384x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<4xi1>
+  %v43 = stablehlo.reshape %v36 : (tensor<i1>) -> tensor<1xi1>
+  %v44 = stablehlo.reshape %v42 : (tensor<i1>) -> tensor<1xi1>
+  %v45 = stablehlo.concatenate %v43, %v44, dim = 0 : (tensor<1xi1>, tensor<1xi1>) -> tensor<2xi1>
+  %v46 = stablehlo.constant dense<true> : tensor<i1>
+  %v47 = stablehlo.reduce(%v45 init: %v46) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
+  %v48:4 = call @update(%v47, %arg2, %v26, %arg0) {mhlo.frontend_attributes = {inlineable = "false", xla_cpu_small_call = "true"}} : (tensor<i1>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>)
+  %v49 = stablehlo.constant dense<1> : tensor<i64>
+  %v50 = stablehlo.add %step, %v49 : tensor<i64>
+  %v51 = stablehlo.reshape %v36 : (tensor<i1>) -> tensor<1xi1>
+  %v52 = stablehlo.reshape %v42 : (tensor<i1>) -> tensor<1xi1>
+  %v53 = stablehlo.reshape %v48#2 : (tensor<i1>) -> tensor<1xi1>
+  %v54 = stablehlo.reshape %v48#3 : (tensor<i1>) -> tensor<1xi1>
+  %v55 = stablehlo.concatenate %v51, %v52, %v53, %v54, dim = 0 : (tensor<1xi1>, tensor<1xi1>, tensor<1xi1>, tensor<1xi1>) -> tensor<4xi1>
+  %v56 = stablehlo.constant dense<true> : tensor<i1>
+  %v57 = stablehlo.reduce(%v55 init: %v56) applies stablehlo.and across dimensions = [0] : (tensor<4xi1>, tensor<i1>) -> tensor<i1>
+  %v58 = stablehlo.select %v57, %v31, %arg1 : tensor<i1>, tensor<16384x2xf32>
+  %v59 = stablehlo.select %v57, %v50, %step : tensor<i1>, tensor<i64>
+  return %v58, %v48#0, %v48#1, %v12, %v59, %v55 : tensor<16384x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<4xi1>
 }
 func.func private @update(%arg0: tensor<i1>, %arg1: tensor<3x2xf32>, %arg2: tensor<3x2xf32>, %arg3: tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>) {
   %v1 = stablehlo.constant dense<0x3F666666> : tensor<f32>
@@ -79,10 +82,14 @@ func.func private @update(%arg0: tensor<i1>, %arg1: tensor<3x2xf32>, %arg2: tens
   %v18 = stablehlo.or %v15, %v17 : tensor<3x2xi1>
   %v19 = stablehlo.constant dense<true> : tensor<i1>
   %v20 = stablehlo.reduce(%v18 init: %v19) applies stablehlo.and across dimensions = [0, 1] : (tensor<3x2xi1>, tensor<i1>) -> tensor<i1>
-  %v21 = stablehlo.and %arg0, %v14 : tensor<i1>
-  %v22 = stablehlo.and %v21, %v20 : tensor<i1>
-  %v23 = stablehlo.select %v22, %v4, %arg1 : tensor<i1>, tensor<3x2xf32>
-  %v24 = stablehlo.select %v22, %v8, %arg3 : tensor<i1>, tensor<3x2xf32>
-  return %v23, %v24, %v14, %v20 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>
+  %v21 = stablehlo.reshape %arg0 : (tensor<i1>) -> tensor<1xi1>
+  %v22 = stablehlo.reshape %v14 : (tensor<i1>) -> tensor<1xi1>
+  %v23 = stablehlo.reshape %v20 : (tensor<i1>) -> tensor<1xi1>
+  %v24 = stablehlo.concatenate %v21, %v22, %v23, dim = 0 : (tensor<1xi1>, tensor<1xi1>, tensor<1xi1>) -> tensor<3xi1>
+  %v25 = stablehlo.constant dense<true> : tensor<i1>
+  %v26 = stablehlo.reduce(%v24 init: %v25) applies stablehlo.and across dimensions = [0] : (tensor<3xi1>, tensor<i1>) -> tensor<i1>
+  %v27 = stablehlo.select %v26, %v4, %arg1 : tensor<i1>, tensor<3x2xf32>
+  %v28 = stablehlo.select %v26, %v8, %arg3 : tensor<i1>, tensor<3x2xf32>
+  return %v27, %v28, %v14, %v20 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>
 }
 }

@@ -27,12 +27,13 @@ func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %a
   %v25 = stablehlo.reduce(%v23 init: %v24) applies stablehlo.and across dimensions = [0, 1] : (tensor<3x2xi1>, tensor<i1>) -> tensor<i1>
   %v26 = stablehlo.constant dense<1> : tensor<i64>
   %v27 = stablehlo.add %step, %v26 : tensor<i64>
-  %v28 = stablehlo.and %v19, %v25 : tensor<i1>
-  %v29 = stablehlo.select %v28, %v18, %arg0 : tensor<i1>, tensor<3x2xf32>
-  %v30 = stablehlo.select %v28, %v27, %step : tensor<i1>, tensor<i64>
-  %v31 = stablehlo.reshape %v19 : (tensor<i1>) -> tensor<1xi1>
-  %v32 = stablehlo.reshape %v25 : (tensor<i1>) -> tensor<1xi1>
-  %v33 = stablehlo.concatenate %v31, %v32, dim = 0 : (tensor<1xi1>, tensor<1xi1>) -> tensor<2xi1>
-  return %v29, %v6, %v30, %v33 : tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<2xi1>
+  %v28 = stablehlo.reshape %v19 : (tensor<i1>) -> tensor<1xi1>
+  %v29 = stablehlo.reshape %v25 : (tensor<i1>) -> tensor<1xi1>
+  %v30 = stablehlo.concatenate %v28, %v29, dim = 0 : (tensor<1xi1>, tensor<1xi1>) -> tensor<2xi1>
+  %v31 = stablehlo.constant dense<true> : tensor<i1>
+  %v32 = stablehlo.reduce(%v30 init: %v31) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
+  %v33 = stablehlo.select %v32, %v18, %arg0 : tensor<i1>, tensor<3x2xf32>
+  %v34 = stablehlo.select %v32, %v27, %step : tensor<i1>, tensor<i64>
+  return %v33, %v6, %v34, %v30 : tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<2xi1>
 }
 }
