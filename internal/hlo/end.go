@@ -58,7 +58,7 @@ func (b *text) end(g *ir.Graph, s *scope, o Options, m *Module, step value) (res
 	var row value
 	if m.Flags = len(flags); m.Flags > 0 {
 		row = b.row(flags)
-		fine := b.all(row) // which is computed once; a chain of ands would be, and be compiled, anew in each choice
+		fine := b.all(row)
 		for i, a := range g.Assigns {
 			if !slices.Contains(small, i) {
 				results[i] = b.choose(fine, results[i], s.known[a.Variable])
@@ -76,13 +76,14 @@ func (b *text) end(g *ir.Graph, s *scope, o Options, m *Module, step value) (res
 	return results
 }
 
-// row is the array of some scalars.
+// row is the array of some flags, behind a barrier: without it XLA computes, and compiles, what all of them say anew in each choice.
 func (b *text) row(scalars []value) value {
 	all := make([]value, len(scalars))
 	for i, v := range scalars {
 		all[i] = b.reshape(v, []int{1})
 	}
-	return b.concat(0, all...)
+	y := b.concat(0, all...)
+	return b.results([]value{y}, "stablehlo.optimization_barrier %s : %s", y, y.typ())[0]
 }
 
 // unharmed is whether all elements are finite. One that was not finite before may stay so.

@@ -45,21 +45,23 @@ func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 2 : i32}, %a
   %v43 = stablehlo.reshape %v36 : (tensor<i1>) -> tensor<1xi1>
   %v44 = stablehlo.reshape %v42 : (tensor<i1>) -> tensor<1xi1>
   %v45 = stablehlo.concatenate %v43, %v44, dim = 0 : (tensor<1xi1>, tensor<1xi1>) -> tensor<2xi1>
-  %v46 = stablehlo.constant dense<true> : tensor<i1>
-  %v47 = stablehlo.reduce(%v45 init: %v46) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
-  %v48:4 = call @update(%v47, %arg2, %v26, %arg0) {mhlo.frontend_attributes = {inlineable = "false", xla_cpu_small_call = "true"}} : (tensor<i1>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>)
-  %v49 = stablehlo.constant dense<1> : tensor<i64>
-  %v50 = stablehlo.add %step, %v49 : tensor<i64>
-  %v51 = stablehlo.reshape %v36 : (tensor<i1>) -> tensor<1xi1>
-  %v52 = stablehlo.reshape %v42 : (tensor<i1>) -> tensor<1xi1>
-  %v53 = stablehlo.reshape %v48#2 : (tensor<i1>) -> tensor<1xi1>
-  %v54 = stablehlo.reshape %v48#3 : (tensor<i1>) -> tensor<1xi1>
-  %v55 = stablehlo.concatenate %v51, %v52, %v53, %v54, dim = 0 : (tensor<1xi1>, tensor<1xi1>, tensor<1xi1>, tensor<1xi1>) -> tensor<4xi1>
-  %v56 = stablehlo.constant dense<true> : tensor<i1>
-  %v57 = stablehlo.reduce(%v55 init: %v56) applies stablehlo.and across dimensions = [0] : (tensor<4xi1>, tensor<i1>) -> tensor<i1>
-  %v58 = stablehlo.select %v57, %v31, %arg1 : tensor<i1>, tensor<16384x2xf32>
-  %v59 = stablehlo.select %v57, %v50, %step : tensor<i1>, tensor<i64>
-  return %v58, %v48#0, %v48#1, %v12, %v59, %v55 : tensor<16384x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<4xi1>
+  %v46:1 = stablehlo.optimization_barrier %v45 : tensor<2xi1>
+  %v47 = stablehlo.constant dense<true> : tensor<i1>
+  %v48 = stablehlo.reduce(%v46#0 init: %v47) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
+  %v49:4 = call @update(%v48, %arg2, %v26, %arg0) {mhlo.frontend_attributes = {inlineable = "false", xla_cpu_small_call = "true"}} : (tensor<i1>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>)
+  %v50 = stablehlo.constant dense<1> : tensor<i64>
+  %v51 = stablehlo.add %step, %v50 : tensor<i64>
+  %v52 = stablehlo.reshape %v36 : (tensor<i1>) -> tensor<1xi1>
+  %v53 = stablehlo.reshape %v42 : (tensor<i1>) -> tensor<1xi1>
+  %v54 = stablehlo.reshape %v49#2 : (tensor<i1>) -> tensor<1xi1>
+  %v55 = stablehlo.reshape %v49#3 : (tensor<i1>) -> tensor<1xi1>
+  %v56 = stablehlo.concatenate %v52, %v53, %v54, %v55, dim = 0 : (tensor<1xi1>, tensor<1xi1>, tensor<1xi1>, tensor<1xi1>) -> tensor<4xi1>
+  %v57:1 = stablehlo.optimization_barrier %v56 : tensor<4xi1>
+  %v58 = stablehlo.constant dense<true> : tensor<i1>
+  %v59 = stablehlo.reduce(%v57#0 init: %v58) applies stablehlo.and across dimensions = [0] : (tensor<4xi1>, tensor<i1>) -> tensor<i1>
+  %v60 = stablehlo.select %v59, %v31, %arg1 : tensor<i1>, tensor<16384x2xf32>
+  %v61 = stablehlo.select %v59, %v51, %step : tensor<i1>, tensor<i64>
+  return %v60, %v49#0, %v49#1, %v12, %v61, %v57#0 : tensor<16384x2xf32>, tensor<3x2xf32>, tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<4xi1>
 }
 func.func private @update(%arg0: tensor<i1>, %arg1: tensor<3x2xf32>, %arg2: tensor<3x2xf32>, %arg3: tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>) {
   %v1 = stablehlo.constant dense<0x3F666666> : tensor<f32>
@@ -86,10 +88,11 @@ func.func private @update(%arg0: tensor<i1>, %arg1: tensor<3x2xf32>, %arg2: tens
   %v22 = stablehlo.reshape %v14 : (tensor<i1>) -> tensor<1xi1>
   %v23 = stablehlo.reshape %v20 : (tensor<i1>) -> tensor<1xi1>
   %v24 = stablehlo.concatenate %v21, %v22, %v23, dim = 0 : (tensor<1xi1>, tensor<1xi1>, tensor<1xi1>) -> tensor<3xi1>
-  %v25 = stablehlo.constant dense<true> : tensor<i1>
-  %v26 = stablehlo.reduce(%v24 init: %v25) applies stablehlo.and across dimensions = [0] : (tensor<3xi1>, tensor<i1>) -> tensor<i1>
-  %v27 = stablehlo.select %v26, %v4, %arg1 : tensor<i1>, tensor<3x2xf32>
-  %v28 = stablehlo.select %v26, %v8, %arg3 : tensor<i1>, tensor<3x2xf32>
-  return %v27, %v28, %v14, %v20 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>
+  %v25:1 = stablehlo.optimization_barrier %v24 : tensor<3xi1>
+  %v26 = stablehlo.constant dense<true> : tensor<i1>
+  %v27 = stablehlo.reduce(%v25#0 init: %v26) applies stablehlo.and across dimensions = [0] : (tensor<3xi1>, tensor<i1>) -> tensor<i1>
+  %v28 = stablehlo.select %v27, %v4, %arg1 : tensor<i1>, tensor<3x2xf32>
+  %v29 = stablehlo.select %v27, %v8, %arg3 : tensor<i1>, tensor<3x2xf32>
+  return %v28, %v29, %v14, %v20 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<i1>, tensor<i1>
 }
 }

@@ -30,10 +30,11 @@ func.func public @main(%arg0: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %a
   %v28 = stablehlo.reshape %v19 : (tensor<i1>) -> tensor<1xi1>
   %v29 = stablehlo.reshape %v25 : (tensor<i1>) -> tensor<1xi1>
   %v30 = stablehlo.concatenate %v28, %v29, dim = 0 : (tensor<1xi1>, tensor<1xi1>) -> tensor<2xi1>
-  %v31 = stablehlo.constant dense<true> : tensor<i1>
-  %v32 = stablehlo.reduce(%v30 init: %v31) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
-  %v33 = stablehlo.select %v32, %v18, %arg0 : tensor<i1>, tensor<3x2xf32>
-  %v34 = stablehlo.select %v32, %v27, %step : tensor<i1>, tensor<i64>
-  return %v33, %v6, %v34, %v30 : tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<2xi1>
+  %v31:1 = stablehlo.optimization_barrier %v30 : tensor<2xi1>
+  %v32 = stablehlo.constant dense<true> : tensor<i1>
+  %v33 = stablehlo.reduce(%v31#0 init: %v32) applies stablehlo.and across dimensions = [0] : (tensor<2xi1>, tensor<i1>) -> tensor<i1>
+  %v34 = stablehlo.select %v33, %v18, %arg0 : tensor<i1>, tensor<3x2xf32>
+  %v35 = stablehlo.select %v33, %v27, %step : tensor<i1>, tensor<i64>
+  return %v34, %v6, %v35, %v31#0 : tensor<3x2xf32>, tensor<f32>, tensor<i64>, tensor<2xi1>
 }
 }

@@ -36,9 +36,10 @@ func.func public @main(%arg0: tensor<5x2xf64>, %arg1: tensor<3xi32>, %step: tens
   %v29 = stablehlo.add %step, %v28 : tensor<i64>
   %v30 = stablehlo.reshape %v4#2 : (tensor<i1>) -> tensor<1xi1>
   %v31 = stablehlo.concatenate %v30, dim = 0 : (tensor<1xi1>) -> tensor<1xi1>
-  %v32 = stablehlo.constant dense<true> : tensor<i1>
-  %v33 = stablehlo.reduce(%v31 init: %v32) applies stablehlo.and across dimensions = [0] : (tensor<1xi1>, tensor<i1>) -> tensor<i1>
-  %v34 = stablehlo.select %v33, %v29, %step : tensor<i1>, tensor<i64>
-  return %v4#1, %v34, %v31 : tensor<2xf64>, tensor<i64>, tensor<1xi1>
+  %v32:1 = stablehlo.optimization_barrier %v31 : tensor<1xi1>
+  %v33 = stablehlo.constant dense<true> : tensor<i1>
+  %v34 = stablehlo.reduce(%v32#0 init: %v33) applies stablehlo.and across dimensions = [0] : (tensor<1xi1>, tensor<i1>) -> tensor<i1>
+  %v35 = stablehlo.select %v34, %v29, %step : tensor<i1>, tensor<i64>
+  return %v4#1, %v35, %v32#0 : tensor<2xf64>, tensor<i64>, tensor<1xi1>
 }
 }
