@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/nn"
+	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/pjrt"
 )
 
@@ -28,5 +31,39 @@ func TestNoCopies(t *testing.T) {
 				t.Error("the program has no products: its encoding is another one than this test reads")
 			}
 		})
+	}
+}
+
+// TestManyGuards expects the program of a guarded step to grow with the number of params and not with its square.
+func TestManyGuards(t *testing.T) {
+	e := &pjrt.Spy{Engine: engine(t)}
+	sizes := map[int]int{}
+	for _, layers := range []int{6, 12} {
+		var all []nn.Layer
+		for range layers {
+			all = append(all, nn.NewLinear(8, 8))
+		}
+		m := nn.NewSequential(all...)
+		params, err := tarn.Params(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := tarn.NewGraph()
+		loss := m.Forward(g.Input("x", tarn.F32, 32, 8)).Square().Mean()
+		updates, err := optim.NewAdam(1e-3).Update(loss, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tarn.CompileOn(e, g, tarn.Outputs{"loss": loss}, append(updates, tarn.Guard(loss))...); err != nil {
+			t.Fatal(err)
+		}
+		code, err := e.Optimized()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[layers] = len(code)
+	}
+	if float64(sizes[12]) > 2.5*float64(sizes[6]) {
+		t.Errorf("the program of 6 layers has %d bytes, and that of 12 has %d", sizes[6], sizes[12])
 	}
 }
