@@ -49,11 +49,22 @@ func (c *benchCommand) Validate() error {
 		}
 		c.level = level
 	}
-	return bench.Check(c.Workloads...)
+	if err := free(c.Profile, true); err != nil {
+		return fmt.Errorf("--profile: %w", err)
+	}
+	if c.Peers != "" {
+		if err := freeFolder(c.Out, true, nil); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	return nil
 }
 
 // Run measures.
 func (c *benchCommand) Run(env *environment) error {
+	if err := bench.Check(c.Workloads...); err != nil {
+		return usageError{err}
+	}
 	options := bench.Options{Threads: c.Threads, Engine: c.Engine, JSON: c.JSON, Here: c.Here, Level: c.Level, Precision: c.Precision}
 	if c.Level != "" {
 		defer cpu.Force(cpu.Current())

@@ -35,6 +35,9 @@ func (c *boardCommand) Validate() error {
 	if c.Export != "" && (c.Open || c.Listen != "" || c.Token != "") {
 		return errors.New("--export writes a file and serves nothing: --open, --listen and --token have no effect with it")
 	}
+	if err := free(c.Export, true); err != nil {
+		return fmt.Errorf("--export: %w", err)
+	}
 	if c.Listen == "" {
 		return nil
 	}

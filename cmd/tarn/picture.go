@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/seed-49005b45/tarn/internal/file"
 )
 
 // This file holds what the commands that draw have in common.
@@ -17,11 +19,8 @@ func checkPicture(name string) error {
 	if !strings.EqualFold(filepath.Ext(name), ".png") {
 		return fmt.Errorf("--plot is %q and should be the name of a PNG file, such as picture.png", name)
 	}
-	if folder := filepath.Dir(name); !isFolder(folder) {
-		return fmt.Errorf("--plot is %q, and the folder %s does not exist: create it first", name, folder)
-	}
-	if isFolder(name) {
-		return fmt.Errorf("--plot is %q, which is a folder", name)
+	if err := free(name, true); err != nil {
+		return fmt.Errorf("--plot %s: %w", file.Name(name), err)
 	}
 	return nil
 }

@@ -109,6 +109,10 @@ func (c *raceCommand) Run(env *environment) error {
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return err
 	}
+	race, paths := filepath.Join(c.Out, "race.png"), filepath.Join(c.Out, "paths.png")
+	if err := errors.Join(free(race, true), free(paths, true)); err != nil {
+		return err
+	}
 	all, test, err := loadMNIST()
 	if err != nil {
 		return err
@@ -147,11 +151,9 @@ func (c *raceCommand) Run(env *environment) error {
 		fmt.Fprintf(w, "means of %d trainings with the seeds %d to %d, each ± the standard deviation between them\n", c.Seeds, c.Seed, c.Seed+uint64(c.Seeds)-1)
 	}
 	fmt.Fprintln(w)
-	race := filepath.Join(c.Out, "race.png")
 	if err := file.Replace(file.Disk, race, func(w io.Writer) error { return drawRace(w, c.Hidden.String(), laps) }); err != nil {
 		return err
 	}
-	paths := filepath.Join(c.Out, "paths.png")
 	if err := walk(env, who, c.PathSteps, paths); err != nil {
 		return err
 	}

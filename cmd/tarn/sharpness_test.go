@@ -40,14 +40,15 @@ func TestSharpness(t *testing.T) {
 func TestSharpnessMistakes(t *testing.T) {
 	dir := t.TempDir()
 	for args, want := range map[string]string{
-		"--examples 0":            "--examples is 0 and should be from 1 to 55000",
-		"--batch 0":               "--batch is 0 and should be from 1 to 55000",
-		"--top 0":                 "--top is 0",
-		"--bottom=-1":             "--bottom is -1",
-		"--tolerance 0":           "--tolerance is 0",
-		"--samples 1":             "--samples is 1",
-		"--products 7":            "--products is 7 and should be at least 8, two for each of the 4 eigenvalues",
-		"--plot no/a.png":         "--plot is \"no/a.png\", and the folder no does not exist: create it first",
+		"--examples 0":    "--examples is 0 and should be from 1 to 55000",
+		"--batch 0":       "--batch is 0 and should be from 1 to 55000",
+		"--top 0":         "--top is 0",
+		"--bottom=-1":     "--bottom is -1",
+		"--tolerance 0":   "--tolerance is 0",
+		"--samples 1":     "--samples is 1",
+		"--products 7":    "--products is 7 and should be at least 8, two for each of the 4 eigenvalues",
+		"--plot no/a.png": "--plot no/a.png: the folder no does not exist: create it first",
+		"--plot " + strings.Repeat("a", 240) + ".png": "a.png: ",
 		"--plot .":                "should be the name of a PNG file",
 		"--plot a.jpg":            "should be the name of a PNG file",
 		"--probes 0 --plot a.png": "--plot draws the density",

@@ -145,36 +145,44 @@ func loadModel(path string) (*fit.Model, error) {
 	return fit.Load(path)
 }
 
-// free returns an error if one may not write a file because it is there already.
+// free returns an error for a file that one cannot write, or that is there already and must not be replaced, before the work is done.
 func free(path string, force bool) error {
-	if path == "" || path == "-" || force {
+	if path == "" || path == "-" {
 		return nil
 	}
-	if info, err := os.Stat(path); err == nil && (info.Mode().IsRegular() || info.IsDir()) {
+	info, err := os.Stat(path)
+	switch folder := filepath.Dir(path); {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a folder: name a file", file.Name(path))
+	case err == nil && info.Mode().IsRegular() && !force:
 		return fmt.Errorf("%s is there already: name another file, or set --force to replace it", file.Name(path))
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	}
-	if folder := filepath.Dir(path); !isFolder(folder) {
+	case err != nil && !isFolder(folder):
 		return fmt.Errorf("the folder %s does not exist: create it first", file.Name(folder))
 	}
-	return nil
+	return file.Check(file.Disk, path)
 }
 
-// freeFolder returns an error if one may not write files of these names into a folder because one is there already.
+// freeFolder returns an error for a folder into which one cannot write files of these names, or in which one is already and must not be replaced.
 func freeFolder(dir string, force bool, files []string) error {
-	if dir == "" || force {
+	if dir == "" {
 		return nil
 	}
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is a file, and a report is a folder", file.Name(dir))
-	}
 	for _, name := range files {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil && !force {
 			return fmt.Errorf("%s is there already: name another folder, or set --force to replace it", file.Name(filepath.Join(dir, name)))
 		}
 	}
-	return nil
+	exists := filepath.Clean(dir)
+	info, err := os.Stat(exists)
+	for ; err != nil && exists != filepath.Dir(exists); info, err = os.Stat(exists) {
+		exists = filepath.Dir(exists)
+	}
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file: name a folder", file.Name(exists))
+	}
+	return file.Check(file.Disk, filepath.Join(exists, filepath.Base(dir)))
 }
 
 // writeTo writes a file atomically, or to the standard output if the path is "" or -.

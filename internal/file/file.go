@@ -34,6 +34,23 @@ func ReplaceKeeping(s System, path string, older []string, contents func(w io.Wr
 	return shown(replace(s, path, older, contents))
 }
 
+// Check returns the error with which Replace would fail before it writes, because the directory is missing or one may not write there. It
+// leaves nothing behind.
+func Check(s System, path string) error {
+	target, special := resolve(path)
+	if special {
+		return nil
+	}
+	temporary := temporaryName(target)
+	f, err := s.Create(temporary)
+	if err != nil {
+		return shown(err)
+	}
+	err = f.Close()
+	s.Remove(temporary)
+	return shown(err)
+}
+
 func replace(s System, path string, older []string, contents func(w io.Writer) error) error {
 	target, special := resolve(path)
 	if special {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-49005b45/tarn/internal/file"
@@ -127,6 +128,31 @@ func TestReplaceContents(t *testing.T) {
 	}
 	if err := file.Replace(file.Disk, filepath.Dir(path), contents(nil)); err == nil {
 		t.Error("a directory is replaced")
+	}
+}
+
+// TestCheck compares what Check says with what Replace does, and leaves everything as it was. Errors name the file and not the temporary one.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "old"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"new", "old", filepath.Join("missing", "file"), filepath.Join("old", "file"), strings.Repeat("n", 245)} {
+		path := filepath.Join(dir, name)
+		checked := file.Check(file.Disk, path)
+		if left := names(t, dir); !slices.Equal(left, []string{"old"}) {
+			t.Errorf("%s: Check leaves %v", name, left)
+		}
+		replaced := file.Replace(file.Disk, path, contents([]byte("old")))
+		if (checked == nil) != (replaced == nil) {
+			t.Errorf("%s: Check says %v, and Replace %v", name, checked, replaced)
+		}
+		for _, err := range []error{checked, replaced} {
+			if err != nil && (!strings.Contains(err.Error(), name) || strings.Contains(err.Error(), ".tmp")) {
+				t.Errorf("%s: the error is %v", name, err)
+			}
+		}
+		os.Remove(filepath.Join(dir, "new"))
 	}
 }
 

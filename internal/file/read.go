@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 )
 
@@ -94,15 +95,23 @@ func hidden(name string) bool {
 	return false
 }
 
-// shown returns an error of the system with its paths as Name shows them.
+// shown returns an error of the system with its paths as Name shows them. That of a temporary file becomes that of the file which it is to replace.
 func shown(err error) error {
 	var one *fs.PathError
 	var two *os.LinkError
 	switch {
 	case errors.As(err, &one):
-		return &fs.PathError{Op: one.Op, Path: Name(one.Path), Err: one.Err}
+		return &fs.PathError{Op: one.Op, Path: Name(replaced(one.Path)), Err: one.Err}
 	case errors.As(err, &two):
-		return &os.LinkError{Op: two.Op, Old: Name(two.Old), New: Name(two.New), Err: two.Err}
+		return &os.LinkError{Op: two.Op, Old: Name(replaced(two.Old)), New: Name(two.New), Err: two.Err}
 	}
 	return err
+}
+
+// replaced returns the path of the file that a temporary one is to replace, and other paths as they are.
+func replaced(path string) string {
+	if name, _, ok := parseTemporary(filepath.Base(path)); ok {
+		return filepath.Join(filepath.Dir(path), name)
+	}
+	return path
 }
