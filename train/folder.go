@@ -144,14 +144,20 @@ func (f *Folder) unlockAll() error {
 // OpenFolder opens the directory of a run, and changes nothing in it. A training may go on there at the same time.
 func OpenFolder(dir string) (*Folder, error) {
 	f := &Folder{dir: dir, disk: file.Disk, opened: true}
-	if f.has(configFile) {
+	why := "it has no " + configFile
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		why = "it does not exist"
+	case err == nil && !info.IsDir():
+		why = "it is a file"
+	case f.has(configFile):
 		return f, nil
+	default:
+		if left := f.left(); len(left) > 0 {
+			why += fmt.Sprintf(", though it has %s: put %[2]s back", strings.Join(left, ", "), configFile)
+		}
 	}
-	but := ""
-	if left := f.left(); len(left) > 0 {
-		but = fmt.Sprintf(", though it has %s: put %[2]s back", strings.Join(left, ", "), configFile)
-	}
-	return nil, fmt.Errorf("train: %s is not the directory of a run: it has no %s%s", file.Name(dir), configFile, but)
+	return nil, fmt.Errorf("train: %s is not the directory of a run: %s", file.Name(dir), why)
 }
 
 // Lock keeps others from training in the directory until Unlock, as Run does while it trains; it can be called more than

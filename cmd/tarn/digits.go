@@ -95,9 +95,6 @@ func (c *config) optimizer() (optim.Optimizer, error) {
 
 // check returns an error for a configuration that is impossible; available is the number of examples.
 func (c *config) check(available int) error {
-	if c.Task != task {
-		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, task)
-	}
 	if _, err := findContender("--optimizer", c.Optimizer); err != nil {
 		return err
 	}
@@ -169,15 +166,28 @@ func taskOf(dir string) (string, error) {
 	return of, nil
 }
 
-// openMNIST opens the folder of a run of train mnist and reads its configuration.
-func openMNIST(dir string) (folder *train.Folder, c config, err error) {
-	if folder, err = train.OpenFolder(dir); err != nil {
+// openRun opens the folder of a run of a task and reads its configuration.
+func openRun(dir, task string, settings any) (*train.Folder, error) {
+	of, err := taskOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	if of != task {
+		return nil, fmt.Errorf("%s is the folder of a run of the task %q, and one of train %s is needed here", file.Name(dir), of, task)
+	}
+	folder, err := train.OpenFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return folder, folder.Options(settings)
+}
+
+// openMNIST opens the folder of a run of train mnist, for which so many examples are available, and reads its configuration.
+func openMNIST(dir string, available int) (folder *train.Folder, c config, err error) {
+	if folder, err = openRun(dir, task, &c); err != nil {
 		return nil, c, err
 	}
-	if err := folder.Options(&c); err != nil {
-		return nil, c, err
-	}
-	if err := c.check(math.MaxInt); err != nil {
+	if err := c.check(available); err != nil {
 		return nil, c, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
 	}
 	return folder, c, nil
@@ -185,7 +195,7 @@ func openMNIST(dir string) (folder *train.Folder, c config, err error) {
 
 // loadRun builds the network of a run's folder and loads its weights.
 func loadRun(dir string) (m *network, c config, from string, err error) {
-	folder, c, err := openMNIST(dir)
+	folder, c, err := openMNIST(dir, math.MaxInt)
 	if err != nil {
 		return nil, c, "", err
 	}

@@ -34,7 +34,7 @@ func (c *doctorCommand) Validate() error {
 // Run prints the verdicts.
 func (c *doctorCommand) Run(env *environment) error {
 	h, err := watch.Load(filepath.Join(c.Dir, watch.FileName))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err != nil && !isFolder(c.Dir) {
 		return fmt.Errorf("%s has no %s, which a training writes that is watched: is it the folder of a run?", file.Name(c.Dir), watch.FileName)
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *doctorCommand) Run(env *environment) error {
 	w := env.stdout
 	if n := len(h.Steps); n > 0 {
 		s := h.Steps[n-1]
-		fmt.Fprintf(w, "%d looks up to run %d, epoch %d: loss %.4g, at the first look %.4g", n, s.Run, s.Epoch, float64(s.Loss), float64(h.Steps[0].Loss))
+		fmt.Fprintf(w, "looks up to run %d, epoch %d: %d; loss %.4g, at the first look %.4g", s.Run, s.Epoch, n, float64(s.Loss), float64(h.Steps[0].Loss))
 		if chance := h.Header.Chance; chance != nil {
 			fmt.Fprintf(w, ", of the best constant prediction %.4g", float64(*chance))
 		}

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/internal/list"
 )
 
@@ -27,6 +28,9 @@ func (c *checkCommand) drift(env *environment) error {
 		return fmt.Errorf("%s has no rows", shownName(c.What))
 	}
 	all := m.Drift(t)
+	if all == nil {
+		return fmt.Errorf("%s reads texts, pictures or a series, and check compares columns of numbers and words: measure it on the new rows with tarn evaluate", file.Name(c.Model))
+	}
 	broken, moved := 0, 0
 	for _, d := range all {
 		switch d.Verdict() {

@@ -28,8 +28,7 @@ func (c *evalCommand) Run(env *environment) error {
 	if err := env.agree(err); err != nil {
 		return err
 	}
-	switch {
-	case of == gptTask:
+	if of == gptTask {
 		return c.gpt(env)
 	}
 	m, settings, from, err := loadRun(c.Dir)

@@ -68,6 +68,11 @@ func TestFitPictures(t *testing.T) {
 	if err := os.WriteFile("names.csv", []byte("picture,kind\nbright/00.png,a\n"+strings.Repeat("dark/01.png,b\nbright/02.png,a\n", 8)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for want, args := range map[string][]string{"measure it on the new rows with tarn evaluate": {"check", "names.csv", "--model", "photos.tarn"}, "export its weights as safetensors": {"export", "photos.tarn", "--to", "onnx"}} {
+		if _, message := command(t, 1, args...); !strings.Contains(message, want) {
+			t.Errorf("tarn %q: %q, want %q", args, message, want)
+		}
+	}
 	if _, words := command(t, 0, "fit", "photos", "--labels", "names.csv", "--target", "kind", "--out", "named.tarn", "--epochs", "1"); !strings.Contains(words, "17 pictures of 2 classes: a, b") {
 		t.Errorf("with labels: %s", words)
 	}

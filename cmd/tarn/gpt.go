@@ -35,7 +35,7 @@ type gptCommand struct {
 	Seed    uint64  `default:"1" help:"Seed of the initial weights and of the order of the pieces."`
 	Threads int     `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that does not exist."`
-	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
+	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --zero, --engine, --restart, --quiet and what the run is watched by may be set beside it."`
 	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet   bool    `short:"q" help:"Print only the result."`
 
@@ -70,8 +70,6 @@ const (
 func (c *gptConfig) check() error {
 	m := c.Model
 	switch {
-	case c.Task != gptTask:
-		return fmt.Errorf("the run is of the task %q, not of %q", c.Task, gptTask)
 	case c.Epochs < 1 || c.Epochs > 1e6:
 		return fmt.Errorf("--epochs is %d and should be from 1 to 1000000", c.Epochs)
 	case c.Batch < 1 || c.Batch > 1<<16:
@@ -204,6 +202,10 @@ func (c *gptCommand) Run(env *environment) (err error) {
 			err = errors.Join(err, folder.Discard())
 		}
 	}()
+	shards, err := env.spread(settings.Shards, c.ZeRO)
+	if err != nil {
+		return err
+	}
 	characters, err := text.NewCharacters(settings.Characters)
 	if err != nil {
 		return err
@@ -233,12 +235,9 @@ func (c *gptCommand) Run(env *environment) (err error) {
 	}
 	loop := train.NewLoop(gptBuild(model, settings.Model.Context), model, settings.optimizer(set.Len()), set)
 	loop.Epochs, loop.Batch, loop.Seed, loop.Valid, loop.Folder, loop.CheckpointEvery = settings.Epochs, settings.Batch, settings.Seed, valid, folder, 500
-	loop.Precision = settings.Precision
+	loop.Precision, loop.Shards = settings.Precision, shards
 	loop.Target = "next"
 	if err := c.apply(loop, settings); err != nil {
-		return err
-	}
-	if err := env.spread(loop, settings.Shards, c.ZeRO); err != nil {
 		return err
 	}
 	if c.DryRun {
@@ -352,11 +351,8 @@ func (c *gptCommand) resume(env *environment) (settings gptConfig, words string,
 
 // openGPT reads the configuration of a run.
 func openGPT(dir string) (settings gptConfig, folder *train.Folder, err error) {
-	if folder, err = train.OpenFolder(dir); err != nil {
+	if folder, err = openRun(dir, gptTask, &settings); err != nil {
 		return settings, nil, err
-	}
-	if err := folder.Options(&settings); err != nil {
-		return settings, nil, fmt.Errorf("%w: is it a run of train gpt?", err)
 	}
 	if err := settings.check(); err != nil {
 		return settings, nil, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)

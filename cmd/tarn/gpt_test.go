@@ -123,8 +123,8 @@ func TestEvalGPT(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"task": "chess"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"eval", dir}, {"predict", dir, "x"}} {
-		if _, err := command(t, 1, args...); !strings.Contains(err, `the run is of the task "chess"`) {
+	for _, args := range [][]string{{"eval", dir}, {"predict", dir, "x"}, {"generate", dir}, {"train", "gpt", "--resume", dir}, {"train", "mnist", "--resume", dir}} {
+		if _, err := command(t, 1, args...); !strings.Contains(err, `of the task "chess"`) {
 			t.Errorf("%s of another task: %s", args[0], err)
 		}
 	}

@@ -145,7 +145,7 @@ func openGround(dir string) (*ground, error) {
 				return set, nil
 			}, 32, 32}, nil
 	}
-	folder, settings, err := openMNIST(dir)
+	folder, settings, err := openMNIST(dir, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

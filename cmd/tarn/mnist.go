@@ -31,7 +31,7 @@ type mnistCommand struct {
 	Examples  int      `default:"55000" help:"Number of examples to train on; 5000 others are used for validation."`
 	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
 	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
-	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --restart, --quiet and what the run is watched by may be set beside it."`
+	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --zero, --engine, --restart, --quiet and what the run is watched by may be set beside it."`
 	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
 	Quiet     bool     `short:"q" help:"Print only the result."`
 
@@ -107,6 +107,10 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 			err = errors.Join(err, folder.Discard())
 		}
 	}()
+	shards, err := env.spread(settings.Shards, c.ZeRO)
+	if err != nil {
+		return err
+	}
 	say := func(format string, args ...any) {
 		if !c.Quiet {
 			fmt.Fprintf(env.stdout, format+"\n", args...)
@@ -139,12 +143,9 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	}
 	loop := train.NewLoop(model.build, model, optimizer, set)
 	loop.Epochs, loop.Batch, loop.Seed = settings.Epochs, settings.Batch, settings.Seed
-	loop.Precision = settings.Precision
+	loop.Precision, loop.Shards = settings.Precision, shards
 	loop.Valid, loop.Metrics, loop.Folder = valid, []train.Metric{&train.Accuracy{}}, folder
 	if err := c.apply(loop, settings); err != nil {
-		return err
-	}
-	if err := env.spread(loop, settings.Shards, c.ZeRO); err != nil {
 		return err
 	}
 	if c.DryRun {
@@ -257,21 +258,14 @@ func resumeFolder(env *environment, folder *train.Folder, settings any, changed,
 
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
-	var settings config
 	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples", "shards", "precision"} {
 		if env.given[name] {
-			return settings, nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
+			return config{}, nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
 		}
 	}
-	folder, err := train.OpenFolder(c.Resume)
+	folder, settings, err := openMNIST(c.Resume, mnistTraining)
 	if err != nil {
 		return settings, nil, err
-	}
-	if err := folder.Options(&settings); err != nil {
-		return settings, nil, err
-	}
-	if err := settings.check(mnistTraining); err != nil {
-		return settings, nil, fmt.Errorf("%s: %w", file.Name(folder.Path("config.json")), err)
 	}
 	changed := env.given["epochs"] && c.Epochs != settings.Epochs
 	if changed {

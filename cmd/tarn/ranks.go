@@ -143,6 +143,8 @@ func (env *environment) share(settings any, mine error) error {
 		return err
 	case mine != nil:
 		return agreedError{mine}
+	case message.Usage:
+		return agreedError{usageError{errors.New(message.Error)}}
 	case message.Error != "":
 		return agreedError{errors.New(message.Error)}
 	case env.rank() > 0:
@@ -207,17 +209,19 @@ func (env *environment) shards(asked int) int {
 	return asked
 }
 
-// spread spreads a training over the ranks. Shards are those of the run's settings.
-func (env *environment) spread(loop *train.Loop, shards int, zero bool) error {
-	switch {
+// spread returns how a training is spread over the ranks, nil if it is not. The number of shards is that of the run's settings.
+func (env *environment) spread(shards int, zero bool) (*train.Shards, error) {
+	switch ranks := env.ranks(); {
+	case shards >= ranks && shards > 0:
+		return &train.Shards{Comm: env.comm, N: shards, ZeRO: zero}, nil
 	case shards > 0:
-		loop.Shards = &train.Shards{Comm: env.comm, N: shards, ZeRO: zero}
+		return nil, agreedError{fmt.Errorf("the batches of the run are cut into %d shards, and each of %d ranks needs one: start at most %[1]d ranks, or a new run with --shards %d", shards, ranks)}
 	case zero:
-		return agreedError{errors.New("--zero splits updates among ranks, and there are none: start the command with mpirun, or leave it out")}
-	case env.ranks() > 1:
-		return agreedError{fmt.Errorf("the run was begun without --shards and cannot be resumed by %d ranks: resume it in one process", env.ranks())}
+		return nil, agreedError{errors.New("--zero splits updates among ranks, and there are none: start the command with mpirun, or leave it out")}
+	case ranks > 1:
+		return nil, agreedError{fmt.Errorf("the run was begun without --shards and cannot be resumed by %d ranks: resume it in one process", ranks)}
 	}
-	return nil
+	return nil, nil
 }
 
 // shareCores lets the ranks of a host share its processor cores, unless the launcher has bound each to some.

@@ -141,6 +141,8 @@ func TestRanksWork(t *testing.T) {
 			return args
 		}, []string{"predict", "sales.tarn", "sales.csv"}},
 		{"name a file that all ranks can read", nil, []string{"predict", "flats.tarn"}},
+		{"start at most 2 ranks", nil, with("--shards", "2", "--out", "two")},
+		{"resume it in one process", nil, []string{"train", "mnist", "--resume", "run"}},
 		{"share their work", nil, []string{"inspect", "flats.tarn"}},
 		{"the network of run on rank 1 differs", func(rank int, args []string) []string {
 			if rank == 1 {

@@ -169,7 +169,9 @@ func (c *runsCommand) Run(env *environment) error {
 
 // findRuns reads the runs below a folder, sorted by name with numbers in it by size. What cannot be read is told beside.
 func findRuns(env *environment, dir string) (runs []*listedRun, err error) {
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no folder %s: name the one that has the runs", file.Name(dir))
+	} else if err != nil {
 		return nil, err
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a folder", file.Name(dir))

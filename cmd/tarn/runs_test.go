@@ -96,7 +96,7 @@ settings: epochs 3, lr 0.02, net.width 8
 		t.Errorf("a run itself: %s", out)
 	}
 	for message, args := range map[string][]string{
-		"there are no runs below": {"runs", "runs/none"}, "no such file": {"runs", "nowhere"}, "is not a folder": {"runs", "runs/none/config.json"},
+		"there are no runs below": {"runs", "runs/none"}, "there is no folder": {"runs", "nowhere"}, "is not a folder": {"runs", "runs/none/config.json"},
 	} {
 		if _, got := command(t, 1, args...); !strings.Contains(got, message) {
 			t.Errorf("tarn %q: %q, want %q", args, got, message)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/format"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -64,7 +65,7 @@ func (c *doctorCommand) training() (t *remedy.Training, settings *config, one co
 	if of != task {
 		return fail(fmt.Errorf("%s is a run of train %s, and --try knows those of train %s; for a model of your own, package doctor/remedy does the same", file.Name(c.Dir), of, task))
 	}
-	_, found, err := openMNIST(c.Dir)
+	_, found, err := openMNIST(c.Dir, math.MaxInt)
 	if err != nil {
 		return fail(err)
 	}
