@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ import (
 // pictures or series, is an error that names the columns.
 func (m *Model) ONNX(opset int) ([]byte, error) {
 	if m.medium != nil {
-		return nil, fmt.Errorf("fit: ONNX: the model is not one of a table of numbers and words")
+		return nil, errors.New("fit: ONNX: the model reads texts, pictures or a series, and only models of numbers and words have this format; export its weights as safetensors")
 	}
 	o := onnx.ExportOptions{Opset: opset, Words: map[string]onnx.Words{}, Metadata: map[string]string{"target": m.About.Target, "task": string(m.About.Task)}}
 	var refused []string

@@ -438,9 +438,13 @@ func describePlan(w io.Writer, p *fit.Plan) {
 // describeModel prints how good a model is, beside the linear model and the baseline.
 func describeModel(w io.Writer, m *fit.Model) {
 	a := &m.About
-	tested := a.Tested != nil
+	tested, linear := a.Tested != nil, len(a.Linear) > 0
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "\tbaseline\tlinear\tmodel\t\t")
+	fmt.Fprint(t, "\tbaseline\t")
+	if linear {
+		fmt.Fprint(t, "linear\t")
+	}
+	fmt.Fprint(t, "model\t\t")
 	if tested {
 		fmt.Fprint(t, "--test\t")
 	}
@@ -456,7 +460,11 @@ func describeModel(w io.Writer, m *fit.Model) {
 		if e := a.Errors[name]; e > 0 {
 			spread = "+- " + number(e)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t", name, cell(a.Baseline, name), cell(a.Linear, name), cell(a.Metrics, name), spread)
+		fmt.Fprintf(t, "%s\t%s\t", name, cell(a.Baseline, name))
+		if linear {
+			fmt.Fprintf(t, "%s\t", cell(a.Linear, name))
+		}
+		fmt.Fprintf(t, "%s\t%s\t", cell(a.Metrics, name), spread)
 		if tested {
 			fmt.Fprintf(t, "%s\t", cell(a.Tested, name))
 		}

@@ -16,7 +16,7 @@ type versionFlag bool
 
 // BeforeReset prints; kong calls it if the flag is given, before it requires a command.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	if _, err := fmt.Fprintf(app.Stdout, "%v\nkernels of level %v, of at most %v on this processor\n", version.Read(), cpu.Name(), cpu.Detected()); err != nil {
+	if _, err := fmt.Fprintf(app.Stdout, "%v\nkernels of level %v, of %v on this processor\n", version.Read(), cpu.Name(), cpu.Levels()); err != nil {
 		return err
 	}
 	if refused := cpu.BF16Refused(); refused != nil {
