@@ -933,17 +933,6 @@ func plateau(v *view) *watch.Verdict {
 		v.lossNow(), nil, "use optim.NewAdam", "normalize between the layers (nn.NewBatchNorm, nn.NewLayerNorm)", "take the learning rate of the range test (tarn lr)")
 }
 
-// part is the median of a number over the looks from one to another, without those that lack it.
-func (v *view) part(from, to int, f func(s *watch.Step) *watch.Number) float64 {
-	var numbers []float64
-	for i := from; i < to; i++ {
-		if x := f(&v.Steps[i]); x != nil && x.Finite() {
-			numbers = append(numbers, float64(*x))
-		}
-	}
-	return median(numbers)
-}
-
 func earlyDecay(v *view) *watch.Verdict {
 	n := len(v.Steps)
 	if n < 2*fewest || v.Failure != nil || v.fell > 0.9 {

@@ -61,8 +61,8 @@ type evaluator struct {
 	count  Evaluations
 	err    error
 
-	r, jac, row []float64 // residuals, Jacobian and other work space, made when needed
-	work        [3][]float64
+	r, jac []float64 // residuals and Jacobian, made when needed
+	work   [3][]float64
 }
 
 func (e *evaluator) scratch(i, n int) []float64 {

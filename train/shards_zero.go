@@ -27,7 +27,6 @@ type split struct {
 	byInput    map[string]*piece
 	firstBlock map[*tarn.Param]int // of the sums of squares
 	mostBlocks int                 // of a rank
-	zeros      *tarn.Tensor        // the gradient of a rank that has nothing to update
 	buffer     []byte              // for whole params: of a rank
 	collected  []byte              // of all ranks
 }

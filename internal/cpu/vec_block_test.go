@@ -339,24 +339,6 @@ func TestSplatTileFill(t *testing.T) {
 	})
 }
 
-func TestIota(t *testing.T) {
-	for _, dt := range allDTypes[1:] {
-		for _, n := range blockSizes {
-			dst := newGuarded(dt, n)
-			Iota(dt)(dst.ptr(), -3, n)
-			dst.check(t, "iota")
-			for i := range n {
-				if got := dst.number(dt, i); got != float64(i-3) {
-					t.Fatalf("%v: iota[%d] = %v, want %d", dt, i, got, i-3)
-				}
-			}
-		}
-	}
-	if Iota(Bool) != nil {
-		t.Error("bools count up")
-	}
-}
-
 func TestGather(t *testing.T) {
 	atEachLevel(t, func(t *testing.T, l Level) {
 		for _, dt := range allDTypes {

@@ -49,28 +49,6 @@ func Fill(dt DType) func(dst, src unsafe.Pointer, n int) {
 	return func(dst, src unsafe.Pointer, n int) { splat(dst, src, 1, n) }
 }
 
-// Iota returns the function that sets dst[i] = start + i, or nil for Bool.
-func Iota(dt DType) func(dst unsafe.Pointer, start, n int) {
-	switch dt {
-	case I32:
-		return countUp[int32]
-	case I64:
-		return countUp[int64]
-	case F32:
-		return countUp[float32]
-	case F64:
-		return countUp[float64]
-	}
-	return nil
-}
-
-func countUp[T number](dst unsafe.Pointer, start, n int) {
-	d := block[T](dst, n)
-	for i := range d {
-		d[i] = T(start + i)
-	}
-}
-
 // Gather returns the function that sets dst[i] = src[i*stride]. The stride may be negative.
 func Gather(dt DType) func(dst, src unsafe.Pointer, n, stride int) {
 	switch dt.Size() {

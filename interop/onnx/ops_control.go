@@ -252,16 +252,6 @@ func (c *call) carried(out []*tarn.Value, like []*value) []*value {
 	return all
 }
 
-// mask is the inputs that the values depend on, those from outside of a body included.
-func (c *call) mask() (from uint64) {
-	for _, v := range c.in {
-		if v != nil {
-			from |= v.from
-		}
-	}
-	return from
-}
-
 func (c *call) loop() []*value {
 	body := c.body("body")
 	carries := slices.Clone(c.in[2:])
