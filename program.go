@@ -810,7 +810,7 @@ func (p *Program) placeMissing(results Results, missing int) error {
 	return nil
 }
 
-// lend gives the storages of the inputs to an engine with memory of its own, which copies what it overwrites.
+// lend passes the storages of the inputs to an engine that has its own memory and copies what it overwrites.
 func (p *Program) lend(inputs []*Tensor) {
 	for i := range p.inputs {
 		t := p.needed(inputs, i)

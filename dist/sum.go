@@ -44,7 +44,7 @@ func (n node) cover(has node) []node {
 // for any number of ranks. Rank r of R has the terms that Shard(terms, R, r) returns. Sums of two terms are taken pairwise, as a tree. A rank sends
 // and receives as many bytes as in a ring all-reduce if the number of ranks is a power of two, and up to three times as many if not.
 //
-// Local and Total do all of it. Who wants to add up and send a part of the arrays before the rest has been computed calls Begin, then for each of its terms Term,
+// Local and Total do all of it. To add up and send a part of the arrays before the rest has been computed, call Begin, then for each term Term,
 // Ready and End, and Reduce for each bucket that is complete, from another goroutine if need be.
 type Sum[T float32 | float64] struct {
 	comm  Comm
@@ -165,7 +165,7 @@ func (s *Sum[T]) array() []T {
 	return Numbers[T](Alloc(s.comm, s.padded()*s.width()))
 }
 
-// Begin begins a sum. Absent tells, on all ranks alike, which terms there are none of; nil stands for none.
+// Begin begins a sum. Absent reports, on all ranks alike, which terms are missing; nil means that none is.
 func (s *Sum[T]) Begin(absent func(i int) bool) {
 	changed := false
 	for i := range s.absent {

@@ -246,7 +246,7 @@ func termError(t *Problem) error {
 	return t.Err()
 }
 
-// sign tells the others how an evaluation of this rank has gone.
+// sign tells the other ranks whether an evaluation of this one has failed.
 func (s *Sum) sign(into []float64, failed error) {
 	if failed != nil {
 		into[0] = 1

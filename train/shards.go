@@ -32,8 +32,8 @@ type Shards struct {
 	// still agree with each other.
 	Fast bool
 	// ZeRO makes each rank update a part of the params and keep the states of the optimizer for that part alone. The bits are those without it, and checkpoints have
-	// the whole states. It takes optimizers that work on elements, such as SGD, AdamW and Lion, of which each rank updates as many, and such that work on single
-	// params, such as Muon, SOAP and LAMB, which are dealt out whole, so that half as many bytes more are sent. What needs all params at once, such as
+	// the whole states. It takes optimizers that work on elements, such as SGD, AdamW and Lion, of which each rank updates an equal number, and optimizers that work on single
+	// params, such as Muon, SOAP and LAMB, which are assigned whole, so that half as many bytes more are sent. What needs all params at once, such as
 	// LBFGS, Prodigy or GradientNoise, is an error that names it.
 	ZeRO bool
 
@@ -55,7 +55,7 @@ type Traffic struct {
 // Traffic returns what the steps so far have sent.
 func (s *Shards) Traffic() Traffic { return s.traffic }
 
-// number is that of shards.
+// number returns the number of shards.
 func (s *Shards) number() int {
 	if s.N == 0 {
 		return 8

@@ -40,7 +40,7 @@ func newExchange(c dist.Comm, part data.Part) *exchange {
 	return e
 }
 
-// Sum adds up x over all shards. Outside of a step, as when an error is explained, it gives what the step before has given.
+// Sum adds up x over all shards. Outside of a step, as when an error is explained, it returns the sum of the step before.
 func (e *exchange) Sum(number, member int, x []float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -160,7 +160,7 @@ func (sp *split) add(name string, pc *piece, before *optim.Division) error {
 // input returns the name of the input that has the gradient of a part.
 func (sp *split) input(p *tarn.Param) string { return "tarn.part." + sp.params.Name(p) }
 
-// gradient returns it.
+// gradient returns the gradient of a part, by the name of its input.
 func (sp *split) gradient(s *sharded, name string) *tarn.Tensor {
 	pc := sp.byInput[name]
 	if pc.lo == pc.hi {

@@ -27,7 +27,7 @@ type shardPart struct {
 	activations []*tarn.Tensor // copies, for histograms
 }
 
-// layerMode is the mode of the programs of shards, which have nothing to remember.
+// layerMode returns the mode of the programs of shards, which have nothing to remember.
 func (w *watching) layerMode() watch.Mode {
 	if w.mode == watch.Look {
 		return watch.Look
@@ -58,7 +58,7 @@ func (s *Step) describeShards(n int) error {
 
 // instrumentShard returns what the program of a shard measures.
 func (s *Step) instrumentShard(outputs tarn.Outputs, loss *tarn.Value) (*watch.Instruments, error) {
-	// Which layers have results that do not grow with the number of examples, two small graphs tell.
+	// Two small graphs tell which layers have results that do not grow with the number of examples.
 	var sizes [2][]int
 	for i := range sizes {
 		small, err := counted(s.build(tarn.NewGraph(), 2+i))

@@ -182,7 +182,7 @@ func openRun(dir, task string, settings any) (*train.Folder, error) {
 	return folder, folder.Options(settings)
 }
 
-// openMNIST opens the folder of a run of train mnist, for which so many examples are available, and reads its configuration.
+// openMNIST opens the folder of a run of train mnist and reads its configuration, which may ask for at most the given number of examples.
 func openMNIST(dir string, available int) (folder *train.Folder, c config, err error) {
 	if folder, err = openRun(dir, task, &c); err != nil {
 		return nil, c, err

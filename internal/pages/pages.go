@@ -6,7 +6,7 @@
 // slices of, stays in the heap, where nothing that is reachable is freed: Touch gives it large pages there.
 //
 // Memory comes in the background where that helps: a goroutine asks the system for the pages of one array after the other, while the program
-// is traced and compiled. Whoever touches a page that has not come yet gets it as usual.
+// is traced and compiled. A page that is touched before comes as usual.
 //
 // Some virtual machines lend their free memory to others, and take it back page by page when it is touched: there large pages are slow to come, while
 // small ones are left from before. So the first large pages are timed, and if they are slow the process takes small ones from then on, and leaves it to
@@ -23,7 +23,7 @@ import (
 // Size is the size of a large page in bytes.
 const Size = 2 << 20
 
-// Block is zeroed memory, freed once the Block is unreachable. Whoever uses the memory keeps the Block reachable for as long.
+// Block is zeroed memory, freed once the Block is unreachable. Its user must keep the Block reachable.
 type Block struct{ start unsafe.Pointer }
 
 // Start returns the address of the first byte, which is that of a large page if the system has them.
@@ -73,7 +73,7 @@ func New(bytes int) *Block {
 	return b
 }
 
-// free gives the memory of a block back, unless Collect has done so.
+// free returns the memory of a block to the system, unless Collect has done so.
 func free(id uint64) {
 	mapped.Lock()
 	defer mapped.Unlock()
@@ -93,7 +93,7 @@ func Collect() {
 	}
 }
 
-// release gives memory back to the system. The caller holds the lock.
+// release returns memory to the system. The caller holds the lock.
 func release(id uint64, m mapping) {
 	delete(mapped.blocks, id)
 	mapped.bytes -= len(m.memory)

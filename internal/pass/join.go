@@ -97,7 +97,7 @@ func (j *joiner) key(n *ir.Node) string {
 	return key(n, &j.lists)
 }
 
-// constantKey tells constants apart by their contents, but for large ones, which no pass makes.
+// constantKey identifies constants by their contents, except large ones, which no pass makes.
 func constantKey(op ir.Const) string {
 	if op.Array.Size() > mostFolded {
 		return fmt.Sprintf("const %p", op.Array.Data)

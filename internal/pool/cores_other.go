@@ -2,5 +2,5 @@
 
 package pool
 
-// fastCores is 0: all cores are taken for equal.
+// fastCores is 0: all cores are assumed to be equal.
 func fastCores() int { return 0 }
