@@ -17,6 +17,9 @@ var quick = []string{"race", "--hidden", "16", "--examples", "1000", "--epochs",
 
 // TestRace runs every optimizer, and reads both tables and both pictures.
 func TestRace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains with every optimizer")
+	}
 	dir := filepath.Join(t.TempDir(), "new")
 	var names []string
 	for _, c := range contenders {

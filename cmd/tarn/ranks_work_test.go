@@ -188,6 +188,9 @@ func writeAll(t *testing.T, path, text string) {
 
 // TestScale predicts in one process and on ranks, whose network is measured.
 func TestScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: measures this machine twice")
+	}
 	t.Chdir(t.TempDir())
 	out, _ := command(t, 0, "scale", "--latency", "30us", "--bandwidth", "1.1", "--plot", "speedup.png")
 	for _, want := range []string{"gpt-small: 6 layers", "gpt-1.3b: 24 layers", "the network of --latency and --bandwidth: latency 30 us, bandwidth 1.1 GB/s", "  1024 ", "wrote speedup.png"} {
@@ -196,9 +199,6 @@ func TestScale(t *testing.T) {
 		}
 	}
 	readAll(t, "speedup.png")
-	if testing.Short() {
-		return
-	}
 	if out, complaints, code := onRanks(t, 2, nil, "scale", "--threads", "1"); code != 0 || !strings.Contains(out, "measured between rank 0 and rank 1: latency") {
 		t.Errorf("exit code %d: %s%s", code, out, complaints)
 	}

@@ -13,6 +13,9 @@ import (
 
 // TestTry tries remedies on a run whose rate is too large, and builds the program that it writes.
 func TestTry(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: tries remedies for seconds")
+	}
 	ill := filepath.Join(t.TempDir(), "run")
 	command(t, 0, "train", "mnist", "--quiet", "--examples", "600", "--hidden", "8", "--epochs", "3", "--batch", "30", "--lr", "3", "--out", ill)
 	out, _ := command(t, 0, "doctor", ill, "--try", "--updates", "40")

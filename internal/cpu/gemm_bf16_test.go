@@ -51,7 +51,11 @@ func TestGemmBF16(t *testing.T) {
 				}
 			}
 		}
-		for range 400 {
+		tries := 400
+		if testing.Short() {
+			tries = 50
+		}
+		for range tries {
 			try(sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))])
 		}
 		for _, s := range [][3]int{{1, 1, 5000}, {3, 40, 3000}, {300, 2, 600}, {600, 70, 20}, {64, 64, 4097}, {16, 33, 2100}, {1, 700, 90}, {700, 1, 90}} {
