@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -409,6 +410,38 @@ func TestPeers(t *testing.T) {
 			if _, err := find(name); err != nil {
 				t.Errorf("%s: %v", p.name, err)
 			}
+		}
+	}
+}
+
+// TestHeldPeers asks an interpreter that has everything which peers it has, at several levels: without instructions for bfloat16 none that use it.
+func TestHeldPeers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the interpreter is a shell script")
+	}
+	interpreter := filepath.Join(t.TempDir(), "python")
+	script := `#!/bin/sh
+echo '{"python": "3", "torch": "2", "jax": "0", "optax": "0", "numpy": "2", "scipy": "1", "threadpoolctl": "3"}'
+`
+	if err := os.WriteFile(interpreter, []byte(script), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for level, short := range map[string]bool{"": true, "avx512": true, "avx2": false} {
+		p, err := newPython(t.Context(), interpreter, t.TempDir(), level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for _, peer := range peers {
+			if short || !peer.bf16 {
+				want++
+			}
+		}
+		if got := len(p.peers); got != want || len(p.lacks) > 0 {
+			t.Errorf("at the level %q there are %d peers, want %d; lacking: %q", level, got, want, p.lacks)
+		}
+		if got := slices.Contains(newReport(2, p).Engines, tarnBF16); got != short {
+			t.Errorf("at the level %q Tarn in bfloat16 is compared: %v, want %v", level, got, short)
 		}
 	}
 }

@@ -130,6 +130,9 @@ func newPython(ctx context.Context, interpreter, dir, level string) (*python, er
 		return nil, fmt.Errorf("bench: %s printed %q instead of versions; is it Python 3?", interpreter, output)
 	}
 	for _, peer := range peers {
+		if peer.bf16 && !p.short() {
+			continue
+		}
 		lacking := slices.IndexFunc(peer.modules, func(name string) bool { return p.versions[name] == "" })
 		if lacking < 0 {
 			p.peers = append(p.peers, peer)
@@ -142,6 +145,10 @@ func newPython(ctx context.Context, interpreter, dir, level string) (*python, er
 	}
 	return p, os.CopyFS(dir, peerPrograms)
 }
+
+// short reports whether products of bfloat16 are compared. Of the levels that peers can be held to none has instructions for them, and PyTorch takes
+// twenty times as long without.
+func (p *python) short() bool { return len(p.environment) == 0 }
 
 // device is where peers compute: on a GPU if Tarn's engine is for one.
 func (o Options) device() string {

@@ -119,17 +119,25 @@ func (j *productJob) Do(worker, task int) {
 		}
 		return
 	}
+	if len(j.aOffset) == 1 {
+		j.product(0, j.phase, task, j.m.shared, scratch)
+		return
+	}
 	tasks := j.gemm.Tasks(j.phase)
 	j.product(task/tasks, j.phase, task%tasks, j.m.shared, scratch)
 }
 
 func (j *productJob) product(b, phase, task int, shared, scratch unsafe.Pointer) {
 	bases := j.m.bases
-	at := [2]unsafe.Pointer{unsafe.Add(bases[j.work.A.Buffer.ID], j.aOffset[b]), unsafe.Add(bases[j.work.B.Buffer.ID], j.bOffset[b])}
+	x, y := unsafe.Add(bases[j.work.A.Buffer.ID], j.aOffset[b]), unsafe.Add(bases[j.work.B.Buffer.ID], j.bOffset[b])
 	for i := range j.kept {
-		at[j.kept[i].operand] = j.kept[i].packed
+		if j.kept[i].operand == cpu.OperandA {
+			x = j.kept[i].packed
+		} else {
+			y = j.kept[i].packed
+		}
 	}
-	j.gemm.Run(phase, task, at[cpu.OperandA], at[cpu.OperandB], unsafe.Add(bases[j.work.C.ID], b*j.cStride), shared, scratch)
+	j.gemm.Run(phase, task, x, y, unsafe.Add(bases[j.work.C.ID], b*j.cStride), shared, scratch)
 }
 
 // operand is where an operand of a single product lies.
