@@ -103,3 +103,30 @@ func packPairsBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, r
 func packTurnedBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, n int) {
 	bf16PackTurned((*byte)(dst), dstRow, (*byte)(src), srcRow, rows, n)
 }
+
+// fastShort returns the conversion between float32 and bfloat16 with vectors, nil if the level has none.
+func fastShort(l Level, c conversion) Vec {
+	var whole func(dst, src *byte, vectors int)
+	width := 16
+	switch narrow := c == (conversion{F32, BF16}); {
+	case !narrow && c != conversion{BF16, F32}:
+	case l == AVX512 && narrow:
+		whole = bf16NarrowAVX512
+	case l == AVX512:
+		whole = bf16WidenAVX512
+	case l == AVX2 && narrow:
+		whole, width = bf16NarrowAVX2, 8
+	case l == AVX2:
+		whole, width = bf16WidenAVX2, 8
+	}
+	if whole == nil {
+		return nil
+	}
+	rest := plainConvert(c.from, c.to)
+	return func(dst, a, _, _ unsafe.Pointer, n int) {
+		whole((*byte)(dst), (*byte)(a), n/width)
+		if at := n &^ (width - 1); at < n {
+			rest(unsafe.Add(dst, at*c.to.Size()), unsafe.Add(a, at*c.from.Size()), nil, nil, n-at)
+		}
+	}
+}

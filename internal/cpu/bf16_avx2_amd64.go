@@ -8,3 +8,13 @@ package cpu
 //
 //go:noescape
 func bf16RoundAVX2(dst *byte, src *byte, vectors int)
+
+// bf16NarrowAVX2 converts vectors of 8 numbers from float32 to bfloat16, rounded to the nearest, of two to the even one; dst may be src.
+//
+//go:noescape
+func bf16NarrowAVX2(dst *byte, src *byte, vectors int)
+
+// bf16WidenAVX2 converts vectors of 8 numbers from bfloat16 to float32.
+//
+//go:noescape
+func bf16WidenAVX2(dst *byte, src *byte, vectors int)

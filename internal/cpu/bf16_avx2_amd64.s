@@ -59,6 +59,70 @@ done:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
+// func bf16NarrowAVX2(dst *byte, src *byte, vectors int)
+// Requires: AVX, AVX2, SSE
+TEXT ·bf16NarrowAVX2(SB), NOSPLIT, $0-24
+	LDMXCSR      mode_flush<>+0(SB)
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         vectors+16(FP), DX
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00400000, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	TESTQ        DX, DX
+	JZ           done
+
+loop:
+	VMOVUPS   (CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VPAND     Y1, Y4, Y4
+	VPADDD    Y0, Y4, Y4
+	VPADDD    Y3, Y4, Y4
+	VCMPPS    $0x03, Y3, Y3, Y5
+	VPOR      Y2, Y3, Y3
+	VBLENDVPS Y5, Y3, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VPACKUSDW Y4, Y4, Y4
+	VPERMQ    $0x08, Y4, Y4
+	VMOVUPS   X4, (AX)
+	ADDQ      $+32, CX
+	ADDQ      $+16, AX
+	DECQ      DX
+	JNZ       loop
+
+done:
+	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
+	RET
+
+// func bf16WidenAVX2(dst *byte, src *byte, vectors int)
+// Requires: AVX, AVX2
+TEXT ·bf16WidenAVX2(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  vectors+16(FP), DX
+	TESTQ DX, DX
+	JZ    done
+
+loop:
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $+16, CX
+	ADDQ      $+32, AX
+	DECQ      DX
+	JNZ       loop
+
+done:
+	VZEROUPPER
+	RET
+
 DATA mode_flush<>+0(SB)/4, $0x00009fc0
 GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
 

@@ -241,3 +241,13 @@ func bf16PackTwo(dst *byte, low *byte, high *byte, n int)
 //
 //go:noescape
 func bf16RoundAVX512(dst *byte, src *byte, n int)
+
+// bf16NarrowAVX512 converts vectors of 16 numbers from float32 to bfloat16, rounded to the nearest, of two to the even one; dst may be src.
+//
+//go:noescape
+func bf16NarrowAVX512(dst *byte, src *byte, vectors int)
+
+// bf16WidenAVX512 converts vectors of 16 numbers from bfloat16 to float32.
+//
+//go:noescape
+func bf16WidenAVX512(dst *byte, src *byte, vectors int)

@@ -9264,6 +9264,67 @@ done:
 	LDMXCSR mode_ieee<>+0(SB)
 	RET
 
+// func bf16NarrowAVX512(dst *byte, src *byte, vectors int)
+// Requires: AVX, AVX512F, SSE
+TEXT ·bf16NarrowAVX512(SB), NOSPLIT, $0-24
+	LDMXCSR      mode_flush<>+0(SB)
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         vectors+16(FP), DX
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00400000, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Z2
+	TESTQ        DX, DX
+	JZ           done
+
+loop:
+	VMOVUPS (CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VPANDD  Z1, Z4, Z4
+	VPADDD  Z0, Z4, Z4
+	VPADDD  Z3, Z4, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPORD   Z2, Z3, K1, Z4
+	VPSRLD  $0x10, Z4, Z4
+	VPMOVDW Z4, (AX)
+	ADDQ    $+64, CX
+	ADDQ    $+32, AX
+	DECQ    DX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	LDMXCSR mode_ieee<>+0(SB)
+	RET
+
+// func bf16WidenAVX512(dst *byte, src *byte, vectors int)
+// Requires: AVX, AVX512F
+TEXT ·bf16WidenAVX512(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  vectors+16(FP), DX
+	TESTQ DX, DX
+	JZ    done
+
+loop:
+	VPMOVZXWD (CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $+32, CX
+	ADDQ      $+64, AX
+	DECQ      DX
+	JNZ       loop
+
+done:
+	VZEROUPPER
+	RET
+
 DATA mode_flush<>+0(SB)/4, $0x00009fc0
 GLOBL mode_flush<>(SB), RODATA|NOPTR, $4
 

@@ -14,6 +14,9 @@ func BF16Refused() error { return nil }
 // PeakBF16 is Peak with operands of bfloat16 numbers, by a unit that this machine has.
 func PeakBF16(BF16Unit, int) (flop int) { return 0 }
 
+// fastShort returns nil: there are no such conversions for this processor.
+func fastShort(Level, conversion) Vec { return nil }
+
 // No unit of this architecture needs what follows.
 
 var bf16Dot gemmKernels

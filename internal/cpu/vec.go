@@ -85,6 +85,9 @@ func Convert(from, to DType) Vec {
 	if v := fastConvert(Current(), conversion{from, to}); v != nil {
 		return v
 	}
+	if v := fastShort(Current(), conversion{from, to}); v != nil {
+		return v
+	}
 	chosePlain("cast to", to, from)
 	return plainConvert(from, to)
 }

@@ -29,12 +29,19 @@ func init() {
 		k.packOne()
 		k.packTwo()
 		k.round()
+		k.narrow()
+		k.widen()
 	})
-	register("bf16_avx2_amd64", func(c *Context) { (&gemmGen{c, gemmTargets[2]}).roundAVX2() })
+	register("bf16_avx2_amd64", func(c *Context) {
+		k := &gemmGen{c, gemmTargets[2]}
+		k.roundAVX2()
+		k.narrow()
+		k.widen()
+	})
 	registerGo("bf16_table_amd64", func() string { return bf16Target.table("bf16Dot") })
 }
 
-// replaced are the functions whose multiply-adds stand for VDPBF16PS. VPACKUSDW stands for VCVTNE2PS2BF16 everywhere.
+// replaced are the functions whose multiply-adds stand for VDPBF16PS. VPACKUSDW of 512 bits stands for VCVTNE2PS2BF16 everywhere.
 var replaced = map[string]bool{}
 
 // replaceBF16 writes the instructions that others stand for.
@@ -52,7 +59,7 @@ func replaceBF16(f *ir.File) error {
 			switch {
 			case in.Opcode == "VFMADD231PS" && replaced[fn.Name]:
 				name, prefix, code = "VDPBF16PS", 2, 0x52
-			case in.Opcode == "VPACKUSDW":
+			case in.Opcode == "VPACKUSDW" && in.Operands[2].(Physical).Size() == 64:
 				name, prefix, code = "VCVTNE2PS2BF16", 3, 0x72
 			default:
 				nodes = append(nodes, n)
@@ -499,4 +506,90 @@ func (k *gemmGen) packTwo() {
 	k.Label("done")
 	k.VZEROUPPER()
 	k.RET()
+}
+
+// conversion emits a function that converts whole vectors: body gets the addresses of one.
+func (k *gemmGen) conversion(name, doc string, to, from int, prepare func() (body func(dst, src Mem))) {
+	k.Function(name)
+	k.Attributes(NOSPLIT)
+	k.Pragma("noescape")
+	k.SignatureExpr("func(dst *byte, src *byte, vectors int)")
+	k.Doc(fmt.Sprintf("%s converts vectors of %d numbers %s", name, k.width(), doc))
+	dst, src, left := k.arg("dst"), k.arg("src"), k.arg("vectors")
+	body := prepare()
+	k.TESTQ(left, left)
+	k.JZ(LabelRef("done"))
+	k.Label("loop")
+	body(Mem{Base: dst}, Mem{Base: src})
+	k.ADDQ(I32(k.width()*from), src)
+	k.ADDQ(I32(k.width()*to), dst)
+	k.DECQ(left)
+	k.JNZ(LabelRef("loop"))
+	k.Label("done")
+	k.VZEROUPPER()
+	k.RET()
+}
+
+// narrow converts to bfloat16 with integer arithmetic, which keeps denormal numbers.
+func (k *gemmGen) narrow() {
+	k.conversion("bf16Narrow"+k.level(), "from float32 to bfloat16, rounded to the nearest, of two to the even one; dst may be src.", 2, 4, func() func(dst, src Mem) {
+		constant := func(x uint32) VecVirtual {
+			g, v := k.GP32(), k.vector()
+			k.MOVL(U32(x), g)
+			k.VMOVD(g, v.AsX())
+			k.VPBROADCASTD(v.AsX(), v)
+			return v
+		}
+		half, one, quiet := constant(0x7fff), constant(1), constant(0x400000)
+		x, y := k.vector(), k.vector()
+		if k.avx512 {
+			nan := k.K()
+			return func(dst, src Mem) {
+				k.VMOVUPS(src, x)
+				k.VPSRLD(U8(16), x, y)
+				k.VPANDD(one, y, y)
+				k.VPADDD(half, y, y)
+				k.VPADDD(x, y, y)
+				k.VCMPPS(U8(3), x, x, nan)
+				k.VPORD(quiet, x, nan, y) // a NaN stays one
+				k.VPSRLD(U8(16), y, y)
+				k.VPMOVDW(y, dst)
+			}
+		}
+		nan := k.vector()
+		return func(dst, src Mem) {
+			k.VMOVUPS(src, x)
+			k.VPSRLD(U8(16), x, y)
+			k.VPAND(one, y, y)
+			k.VPADDD(half, y, y)
+			k.VPADDD(x, y, y)
+			k.VCMPPS(U8(3), x, x, nan)
+			k.VPOR(quiet, x, x) // a NaN stays one
+			k.VBLENDVPS(nan, x, y, y)
+			k.VPSRLD(U8(16), y, y)
+			k.VPACKUSDW(y, y, y) // within halves
+			k.VPERMQ(U8(0x08), y, y)
+			k.VMOVUPS(y.AsX(), dst)
+		}
+	})
+}
+
+// widen converts from bfloat16.
+func (k *gemmGen) widen() {
+	k.conversion("bf16Widen"+k.level(), "from bfloat16 to float32.", 4, 2, func() func(dst, src Mem) {
+		x := k.vector()
+		return func(dst, src Mem) {
+			k.VPMOVZXWD(src, x)
+			k.VPSLLD(U8(16), x, x)
+			k.VMOVUPS(x, dst)
+		}
+	})
+}
+
+// level is the name of the level whose vectors these are.
+func (k *gemmGen) level() string {
+	if k.avx512 {
+		return "AVX512"
+	}
+	return "AVX2"
 }
