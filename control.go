@@ -85,7 +85,7 @@ func translateNodes(values []*Value, leaf func(v *Value, n *ir.Node), g *ir.Grap
 	shared := map[**Value][]*ir.Node{}
 	controls := map[*control]*ir.Control{}
 	for _, v := range values {
-		n := &ir.Node{ID: len(g.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.origin().String}
+		n := &ir.Node{ID: len(g.Nodes), Op: v.op, Type: v.typ, Label: v.label, Where: v.origin().String, Backward: v.gradOf != nil}
 		switch op := v.op.(type) {
 		case inputOp, variableOp, argumentOp:
 			leaf(v, n)

@@ -27,6 +27,8 @@ type Graph struct {
 
 	precision ir.Precision // of the products that are added, of a graph that is not a body
 
+	shortActivations bool // what the backward pass reads may be kept as BF16, of a graph that is not a body
+
 	sites  map[frames.Stack]site // where values have been made
 	states map[*Param][]attached
 	diags  []*Diagnostic

@@ -24,14 +24,22 @@ const (
 	// reference kernels round alike, also where the processor has no units for such numbers. It is what torch.autocast(dtype=torch.bfloat16) does to
 	// the same ops, except that their results stay F32. BF16 has the range of F32, so that losses need no scaling.
 	PrecisionBF16 Precision = Precision(ir.PrecisionBF16)
+	// PrecisionBF16Activations multiplies as PrecisionBF16, and stores large activations, which are what the backward pass reads of the forward pass, as
+	// BF16 in between. That takes less memory and a little more time. Operands of products are rounded in any case; what else reads a stored activation
+	// in the backward pass, such as the gradient of a GELU, gets rounded numbers. The forward pass has the bits of PrecisionBF16. Results of attention, arrays
+	// that loops such as Scan keep for their gradients, and programs on other engines than the CPU keep F32. It holds for the whole graph.
+	PrecisionBF16Activations Precision = PrecisionBF16 + 1
 )
 
-var precisions = []Precision{PrecisionF32, PrecisionTF32, PrecisionBF16}
+var precisions = []Precision{PrecisionF32, PrecisionTF32, PrecisionBF16, PrecisionBF16Activations}
 
-// String returns the name of the precision: f32, tf32 or bf16.
+// String returns the name of the precision: f32, tf32, bf16 or bf16-activations.
 func (p Precision) String() string {
 	if !slices.Contains(precisions, p) {
 		return fmt.Sprintf("precision(%d)", uint8(p))
+	}
+	if p == PrecisionBF16Activations {
+		return "bf16-activations"
 	}
 	return ir.Precision(p).String()
 }
@@ -47,7 +55,7 @@ func (p *Precision) UnmarshalText(name []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("tarn: %q is not a precision; use f32, tf32 or bf16", name)
+	return fmt.Errorf("tarn: %q is not a precision; use f32, tf32, bf16 or bf16-activations", name)
 }
 
 // SetPrecision sets the precision of the products that are added from now on. The products of a gradient have the precision of the product that they are
@@ -56,14 +64,21 @@ func (p *Precision) UnmarshalText(name []byte) error {
 func (g *Graph) SetPrecision(p Precision) {
 	g = g.orLost().root()
 	if !slices.Contains(precisions, p) {
-		g.failAs("SetPrecision", nil, newProblem("%d is not a precision", uint8(p)).WithHint("use tarn.PrecisionF32, PrecisionTF32 or PrecisionBF16"))
+		g.failAs("SetPrecision", nil, newProblem("%d is not a precision", uint8(p)).WithHint("use tarn.PrecisionF32, PrecisionTF32, PrecisionBF16 or PrecisionBF16Activations"))
 		return
 	}
-	g.precision = ir.Precision(p)
+	g.shortActivations = g.shortActivations || p == PrecisionBF16Activations
+	g.precision = ir.Precision(min(p, PrecisionBF16))
 }
 
 // Precision returns the precision of products that are added now.
-func (g *Graph) Precision() Precision { return Precision(g.orLost().root().precision) }
+func (g *Graph) Precision() Precision {
+	root := g.orLost().root()
+	if root.shortActivations && root.precision == ir.PrecisionBF16 {
+		return PrecisionBF16Activations
+	}
+	return Precision(root.precision)
+}
 
 // precision is that of a product of v.
 func (v *Value) precision() ir.Precision {

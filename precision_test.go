@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/internal/cpu"
+	"github.com/seed-49005b45/tarn/nn"
 )
 
 // This file tests the types of two bytes, which ops refuse and conversions read and write, and products of numbers rounded to one of them.
@@ -178,7 +179,7 @@ func TestPrecisionRounds(t *testing.T) {
 
 // TestPrecisionText converts precisions to text and back.
 func TestPrecisionText(t *testing.T) {
-	for _, p := range []tarn.Precision{tarn.PrecisionF32, tarn.PrecisionTF32, tarn.PrecisionBF16} {
+	for _, p := range []tarn.Precision{tarn.PrecisionF32, tarn.PrecisionTF32, tarn.PrecisionBF16, tarn.PrecisionBF16Activations} {
 		text, err := p.MarshalText()
 		var q tarn.Precision
 		if err != nil || q.UnmarshalText(text) != nil || q != p {
@@ -192,5 +193,87 @@ func TestPrecisionText(t *testing.T) {
 	g := tarn.NewGraph()
 	if g.SetPrecision(7); g.Err() == nil || g.Precision() != tarn.PrecisionF32 {
 		t.Errorf("precision 7 is accepted: %v", g.Precision())
+	}
+}
+
+// TestPrecisionActivations compares gradients with short activations to those with long ones. The loss, which the forward pass computes, has the
+// same bits, and temporaries take less memory by the given share at least.
+func TestPrecisionActivations(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		loss  func(g *tarn.Graph) (*tarn.Value, any, []*tarn.Tensor)
+		saves float64
+	}{
+		{"gpt", func(g *tarn.Graph) (*tarn.Value, any, []*tarn.Tensor) {
+			m := nn.NewGPT(nn.GPTOptions{Vocabulary: 64, Context: 128, Width: 128, Heads: 2, Layers: 4})
+			x := tarn.Zeros(tarn.I32, 4, 128)
+			for i := range x.Size() {
+				x.I32()[i] = int32(i * 7 % 64)
+			}
+			in := g.Input("x", tarn.I32, 4, 128)
+			return nn.CrossEntropy(m.Forward(in).Reshape(512, 64), in.Reshape(512)), m, []*tarn.Tensor{x}
+		}, 0.28},
+		{"cnn", func(g *tarn.Graph) (*tarn.Value, any, []*tarn.Tensor) {
+			m := &struct{ Layers []*nn.Conv }{[]*nn.Conv{nn.NewConv2d(3, 16, 3)}}
+			for range 7 {
+				m.Layers = append(m.Layers, nn.NewConv2d(16, 16, 3))
+			}
+			x := between(-1, 1).draw(rand.New(rand.NewPCG(1, 2)), tarn.F32, []int{16, 24, 24, 3})
+			in := g.Input("x", tarn.F32, 16, 24, 24, 3)
+			y := in
+			for _, layer := range m.Layers {
+				y = layer.Forward(y).GELU()
+			}
+			return y.Square().Mean(), m, []*tarn.Tensor{x}
+		}, 0.25},
+	} {
+		run := func(p tarn.Precision) (out map[string]*tarn.Tensor, arena int) {
+			g := tarn.NewGraph()
+			g.SetPrecision(p)
+			loss, model, in := c.loss(g)
+			if err := tarn.Init(model, 1); err != nil {
+				t.Fatal(err)
+			}
+			params, err := tarn.Params(model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			outputs := tarn.Outputs{"loss": loss}
+			for i, d := range tarn.Grad(loss, params.List()...) {
+				outputs[fmt.Sprint("d", i)] = d
+			}
+			program, err := tarn.Compile(g, outputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err = program.Run(in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out, program.Memory().Arena
+		}
+		long, before := run(tarn.PrecisionBF16)
+		short, after := run(tarn.PrecisionBF16Activations)
+		if share := 1 - float64(after)/float64(before); share < c.saves {
+			t.Errorf("%s: temporaries take %d bytes instead of %d, which is less by %.2f, and should be by %.2f", c.name, after, before, share, c.saves)
+		} else {
+			t.Logf("%s: temporaries take %d bytes instead of %d, which is less by %.2f", c.name, after, before, share)
+		}
+		for name, x := range long {
+			most := 0.0
+			for _, v := range x.F32() {
+				most = max(most, math.Abs(float64(v)))
+			}
+			tolerance := 0.02 * most
+			if name == "loss" {
+				tolerance = 0
+			}
+			for i, v := range x.F32() {
+				if w := short[name].F32()[i]; !(math.Abs(float64(v-w)) <= tolerance) {
+					t.Errorf("%s: %s %d is %v, and with short activations %v", c.name, name, i, v, w)
+					break
+				}
+			}
+		}
 	}
 }

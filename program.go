@@ -408,7 +408,7 @@ func (r wanted) values(g *Graph) (all []*Value) {
 
 // translate copies what the roots need, with the given numbers of inputs and params.
 func (r wanted) translate(g *Graph, guards []*Value, index map[*Value]int) *ir.Graph {
-	t := &ir.Graph{}
+	t := &ir.Graph{ShortActivations: g.root().shortActivations}
 	nodes := translateNodes(reachable(slices.Concat(r.values(g), guards)), func(v *Value, n *ir.Node) {
 		switch op := v.op.(type) {
 		case inputOp:

@@ -13,6 +13,8 @@ type Node struct {
 	Type  Type
 	Label string        // the user's name for it, or a parameter's path, or ""
 	Where func() string // the position in the user's program, for reports; may be nil
+
+	Backward bool // a gradient rule made it
 }
 
 // Place is the position in the user's program, or "unknown place".
@@ -58,6 +60,8 @@ type Graph struct {
 	// Inputs and Variables are the leaves by index: what Input{i} and Variable{i} refer to. All are kept, used or not.
 	Inputs    []*Node
 	Variables []*Node
+	// ShortActivations lets what the backward pass reads of the forward pass be kept as BF16 if it is F32. What the forward pass itself reads is not rounded.
+	ShortActivations bool
 	// Main, unless it is nil, is the part of the graph that has the same bits with the rest as without it: the rest only looks at its results.
 	Main *Main
 }

@@ -47,6 +47,9 @@ func Lower(g *ir.Graph) *Program {
 	w.Node = nil
 	l.finish(guard)
 	joinInPlace(l.program)
+	if g.ShortActivations {
+		shortenActivations(l.program)
+	}
 	return l.program
 }
 
@@ -179,7 +182,7 @@ func (l *lowering) copyOf(v value, n *ir.Node) value {
 			return value{node: c.node, view: ir.ViewOf(v.view.Shape), after: v.after}
 		}
 	}
-	c := &ir.Node{ID: n.ID, Op: copyOp{n.Op}, Type: ir.Type{DType: v.node.Type.DType, Shape: v.view.Shape}, Where: n.Where}
+	c := &ir.Node{ID: n.ID, Op: copyOp{n.Op}, Type: ir.Type{DType: v.node.Type.DType, Shape: v.view.Shape}, Where: n.Where, Backward: n.Backward}
 	l.order[c] = len(l.order)
 	l.newGroup(c, []value{v})
 	l.copies[v.node] = append(l.copies[v.node], copied{v.view, c})
@@ -258,7 +261,7 @@ func (l *lowering) reduceRun(n *ir.Node, op ir.Op, kind ir.ReduceKind, v value, 
 		}
 	}
 	shape := append(slices.Clone(v.view.Shape[:first]), v.view.Shape[end:]...)
-	m := &ir.Node{ID: n.ID, Op: r, Type: ir.Type{DType: n.Type.DType, Shape: shape}, Label: n.Label, Where: n.Where}
+	m := &ir.Node{ID: n.ID, Op: r, Type: ir.Type{DType: n.Type.DType, Shape: shape}, Label: n.Label, Where: n.Where, Backward: n.Backward}
 	l.order[m] = len(l.order)
 	l.place(m, []value{v})
 	return whole(m)
