@@ -133,9 +133,9 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 	if len(trained) > 0 && !tarn.Depends(loss, trained...) {
 		return nil, fmt.Errorf("train: the loss made at %s depends on none of the %d trainable params in a way that a gradient can follow", loss.Place(), len(trained))
 	}
-	weight := g.Num(tarn.F64, float64(n))
-	if count := loss.Count(); count != nil {
-		weight = count.Cast(tarn.F64)
+	weight, count := g.Num(tarn.F64, float64(n)), float64(n)
+	if c := loss.Count(); c != nil {
+		weight, count = c.Cast(tarn.F64), -1
 	}
 	// The sum over what the loss is a mean of, so that no gradient has to be multiplied.
 	sum := loss.Mul(weight.Cast(loss.DType()).StopGradient())
@@ -186,7 +186,7 @@ func (s *Step) gradientProgram(n int, guarded bool) (*program, error) {
 			return nil, err
 		}
 	}
-	p.size, p.updates, p.guarded, p.mode, p.instruments, p.sums = n, true, guarded, mode, instruments, g.SharedSizes()
+	p.size, p.updates, p.guarded, p.mode, p.instruments, p.sums, p.count = n, true, guarded, mode, instruments, g.SharedSizes(), count
 	s.programs = append(s.programs, p)
 	return p, nil
 }

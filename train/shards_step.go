@@ -62,7 +62,7 @@ func (s *Step) completed(name string) {
 	t := &s.sharded.term
 	at, ok := s.sharded.places[name]
 	switch {
-	case name == countOutput:
+	case name == countOutput && !t.counted:
 		t.count, t.counted = t.results[countOutput].Item(), true
 		for _, name := range t.early {
 			s.completed(name)
@@ -131,6 +131,9 @@ func (s *Step) runShard(ctx context.Context, b *shardBatch, i int, last bool, st
 		p.results[sg.name] = sh.arrays[sg.array].term(sg)
 	}
 	sh.term.results = p.results
+	if p.count >= 0 {
+		sh.term.count, sh.term.counted = p.count, true
+	}
 	p.program.SetRuns(s.Runs())
 	if err := s.runTimed(ctx, p, i); err != nil {
 		sh.end()

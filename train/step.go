@@ -89,6 +89,7 @@ type program struct {
 	updates bool       // whether it updates the params or only accumulates gradients
 	guarded bool       // of a shard: its gradients are guarded
 	sums    []int      // of a shard: the sizes of its sums over shards, see exchange
+	count   float64    // of a shard: what its loss is the mean of, if that is known beforehand, or else -1
 	phases  []*program // of an update: what the ranks compute before, see norms
 	program *tarn.Program
 	names   []string

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/dist/disttest"
 	"github.com/seed-49005b45/tarn/dist/mpi"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
@@ -72,11 +73,20 @@ func runRank() {
 
 func measureRank(c dist.Comm, name, how string) (result rankResult, err error) {
 	w := rankWorkloads[slices.IndexFunc(rankWorkloads, func(w rankWorkload) bool { return w.name == name })]
+	var shards *train.Shards
+	if how != "alone" {
+		shards = &train.Shards{Comm: c, ZeRO: how == "zero"}
+	}
+	return w.measure(c, shards, rankTime)
+}
+
+// measure takes steps for some time.
+func (w *rankWorkload) measure(c dist.Comm, shards *train.Shards, atLeast time.Duration) (result rankResult, err error) {
 	model := w.model()
 	if err := tarn.Init(model, 1); err != nil {
 		return result, err
 	}
-	xs, ys := w.inputs(tarn.NewRandom(1, name))
+	xs, ys := w.inputs(tarn.NewRandom(1, w.name))
 	step, err := train.NewStepOf(func(g *tarn.Graph, n int) tarn.Outputs {
 		of := func(t *tarn.Tensor) []int { return append([]int{n}, t.Shape()[1:]...) }
 		x, y := g.Input("x", xs.DType(), of(xs)...), g.Input("y", ys.DType(), of(ys)...)
@@ -85,11 +95,7 @@ func measureRank(c dist.Comm, name, how string) (result rankResult, err error) {
 	if err != nil {
 		return result, err
 	}
-	var shards *train.Shards
-	if how != "alone" {
-		shards = &train.Shards{Comm: c, ZeRO: how == "zero"}
-		step.Shards = shards
-	}
+	step.Shards = shards
 	n := xs.Shape()[0]
 	var times []time.Duration
 	const warm = 3
@@ -102,7 +108,7 @@ func measureRank(c dist.Comm, name, how string) (result rankResult, err error) {
 		times = append(times, time.Since(start))
 		result.Loss = r.Loss
 		more := []int64{0}
-		if time.Since(begun) < rankTime && c.Rank() == 0 {
+		if time.Since(begun) < atLeast && c.Rank() == 0 {
 			more[0] = 1
 		}
 		if err := c.Broadcast(dist.Bytes(more), 0); err != nil || more[0] == 0 && len(times) > warm {
@@ -157,3 +163,53 @@ func BenchmarkRanks(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRanksOverlap trains on two ranks in this process, whose collectives last as long as over usual networks, and compares the step with what it would be if nothing of the exchange were
+// hidden behind computing, and with the prediction of the cost model.
+func BenchmarkRanksOverlap(b *testing.B) {
+	const ranks = 2
+	for _, w := range rankWorkloads {
+		measure := func(b *testing.B, n *dist.Network) (result rankResult) {
+			b.Helper()
+			for r, err := range disttest.Run(ranks, disttest.Options{Network: n}, func(c dist.Comm) error {
+				mine, err := w.measure(c, &train.Shards{Comm: c, N: ranks}, overlapTime)
+				if c.Rank() == 0 {
+					result = mine
+				}
+				return err
+			}) {
+				if err != nil {
+					b.Fatalf("rank %d: %v", r, err)
+				}
+			}
+			return result
+		}
+		params, err := tarn.Params(w.model())
+		if err != nil {
+			b.Fatal(err)
+		}
+		model := Model{Name: w.name}
+		for _, p := range params.Trainable().All() {
+			model.Weights += p.Tensor().Size()
+		}
+		for _, n := range Networks {
+			b.Run(w.name+" over "+n.Name, func(b *testing.B) {
+				for range b.N {
+					alone, over := measure(b, nil), measure(b, &n.Network)
+					model.Seconds = alone.Step.Seconds()
+					t := over.Traffic
+					sending := t.Busy.Seconds() / float64(t.Steps)
+					b.ReportMetric(1e3*model.Seconds, "ms-computing")
+					b.ReportMetric(1e3*sending, "ms-sending")
+					b.ReportMetric(1e3*over.Step.Seconds(), "ms-step")
+					b.ReportMetric(1e3*(model.Seconds+sending), "ms-if-exposed")
+					b.ReportMetric(1e3*model.Scale(n.Network, ranks).Seconds, "ms-predicted")
+					b.ReportMetric(100*(1-float64(t.Waited)/float64(t.Busy)), "%hidden")
+				}
+			})
+		}
+	}
+}
+
+// overlapTime is how long two ranks of this process are measured.
+const overlapTime = 2 * time.Second
