@@ -39,6 +39,13 @@ type Combiner interface {
 	AccumulateFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
 }
 
+// Prober is a Combiner that may need the gradients at other weights, as one with SAM does.
+type Prober interface {
+	// ProbeFrom returns the assignments that move the params to where the optimizer needs the gradients, from those at the params. If it needs no others there are no assignments. Otherwise
+	// UpdateFrom is to be given the gradients that were taken there, in a program that runs when the params are back.
+	ProbeFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error)
+}
+
 // Rater is an Optimizer that reports its learning rate, for the log.
 type Rater interface {
 	// RateAt returns the learning rate at run number run, counted from 0.
@@ -81,6 +88,7 @@ var _ interface { // what a Chain is
 	Optimizer
 	Accumulator
 	Combiner
+	Prober
 	Rater
 	Counter
 	Averager
@@ -134,6 +142,7 @@ type memory struct {
 	averages map[*tarn.Param]*tarn.Param  // of a param, the state with the weights for evaluation
 	trained  map[*tarn.Param]*tarn.Tensor // the weights before TakeAverages
 	division *Division                    // nil if the updates are those of all params
+	probes   bool                         // ProbeFrom has moved params
 }
 
 // stateKey identifies a state by its name and the param that it belongs to, which is nil if it belongs to all.
@@ -179,13 +188,7 @@ func (o *Chain) update(loss *tarn.Value, given []*tarn.Value, params *tarn.Param
 	if o.MicroBatches > 1 {
 		u = c.meanGradients(u)
 	}
-	if o.ClipValue != 0 {
-		u = c.apply(ClipByValue(o.ClipValue), u)
-	}
-	if o.ClipNorm != 0 {
-		u = c.apply(ClipByNorm(o.ClipNorm), u)
-	}
-	for _, t := range slices.Concat(o.Before, o.transforms) {
+	for _, t := range o.ofGradients() {
 		u = c.apply(t, u)
 	}
 	u = c.scaleRest(u)
@@ -196,6 +199,48 @@ func (o *Chain) update(loss *tarn.Value, given []*tarn.Value, params *tarn.Param
 		s.Assign(s.Param, s.Value.Sub(u[i]))
 	}
 	return c.close()
+}
+
+// ofGradients are the transforms of gradients, in their order.
+func (o *Chain) ofGradients() (all []Transform) {
+	if o.ClipValue != 0 {
+		all = append(all, ClipByValue(o.ClipValue))
+	}
+	if o.ClipNorm != 0 {
+		all = append(all, ClipByNorm(o.ClipNorm))
+	}
+	return slices.Concat(all, o.Before, o.transforms)
+}
+
+// ProbeFrom returns the assignments that move the params to the worst point near them, if one of the transforms is a SAM.
+func (o *Chain) ProbeFrom(loss *tarn.Value, gradients []*tarn.Value, params *tarn.ParamSet) ([]tarn.Update, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	before := o.ofGradients()
+	at := slices.IndexFunc(before, isSAM)
+	if at < 0 {
+		return nil, nil
+	}
+	return o.attempt(func() ([]tarn.Update, error) {
+		c, err := o.open(loss, append([]*tarn.Value{}, gradients...), params)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.setRate(); err != nil {
+			return nil, err
+		}
+		c.probing, o.memory.probes = true, true
+		u := c.gradients()
+		defer c.multiplyAt(tarn.PrecisionF32)()
+		for _, t := range before[:at+1] {
+			u = c.apply(t, u)
+		}
+		for i, s := range c.Slots {
+			s.Assign(s.Param, u[i])
+		}
+		return c.close()
+	})
 }
 
 // Accumulate returns the assignments that add the gradient to those of earlier micro-batches, and change no param.

@@ -15,7 +15,8 @@ import (
 //
 // It must come before all transforms with states, so put it first in Before. Transforms before it, and the clipping of Chain, are applied to
 // both gradients. The graph contains the forward and backward pass twice, for the same batch and the same dropout. States of layers, such
-// as a running mean, come from the first pass. Micro-batches are an error, since there is no gradient of the whole batch. (Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization.)
+// as a running mean, come from the first pass. Micro-batches are an error, since there is no gradient of the whole batch. In a training over shards (train.Shards)
+// there are two passes over the shards, and there may be one SAM, in Before and for all params. (Foret et al. 2021, Sharpness-aware minimization for efficiently improving generalization.)
 //
 // Equal to optax.contrib.sam in its opaque mode, with normalize() and sgd(Rho) as the adversary.
 type SAM struct {
@@ -24,9 +25,6 @@ type SAM struct {
 
 // Apply returns the gradients nearby.
 func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
-	if !c.needLoss() {
-		return u
-	}
 	rho := cmp.Or(m.Rho, 0.05)
 	c.notNegative("Rho", rho)
 	if c.chain.MicroBatches > 1 {
@@ -37,8 +35,26 @@ func (m SAM) Apply(c *Context, u []*tarn.Value) []*tarn.Value {
 	if len(c.updates) > 0 {
 		c.Errorf("a transform before it keeps states, which would follow the gradient at the params and at the point nearby alike: put it first in Before")
 	}
+	if c.given != nil && !c.probing { // those at the point nearby
+		if c.moved++; c.moved > 1 || c.depth > 1 || !c.chain.memory.probes {
+			c.Errorf("its gradients at the point nearby were not given: in a training over shards (train.Shards) there is one SAM, in Before and for all params; who calls UpdateFrom calls ProbeFrom first")
+		}
+		return u
+	}
 	l := lengths(u)[0]
 	factor := l.norm.Add(l.unit.Scale(1e-12)).Reciprocal().Scale(rho)
 	near := c.Each(u, func(s *Slot, g *tarn.Value) *tarn.Value { return s.Value.Add(s.scale(g, l.unit, factor)) })
+	if c.probing {
+		return near
+	}
 	return tarn.Substitute(u, c.values(), near)
+}
+
+// isSAM reports whether t is a SAM itself.
+func isSAM(t Transform) bool {
+	switch t.(type) {
+	case SAM, *SAM:
+		return true
+	}
+	return false
 }

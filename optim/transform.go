@@ -40,6 +40,9 @@ type Context struct {
 	updates []tarn.Update
 	errs    []error
 	joins   bool // a param that is new has joined others
+	probing bool // for ProbeFrom: SAM returns the point nearby
+	depth   int  // of transforms within each other
+	moved   int  // the number of SAMs whose gradients were given
 	all     int  // the number of params to update
 }
 
@@ -336,8 +339,8 @@ func (c *Context) apply(t Transform, u []*tarn.Value) []*tarn.Value {
 		c.Errorf("a transform of the chain is nil")
 		return u
 	}
-	defer func(name string) { c.name = name }(c.name)
-	c.name = "optim: " + transformName(t)
+	defer func(name string) { c.name, c.depth = name, c.depth-1 }(c.name)
+	c.name, c.depth = "optim: "+transformName(t), c.depth+1
 	finals := make([]string, len(c.Slots))
 	for i, s := range c.Slots {
 		finals[i] = s.final

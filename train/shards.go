@@ -20,8 +20,8 @@ import (
 // examples of a batch in another way, as a batch norm that is not Synchronized does, sees those of a shard, and its state becomes the mean of the states after each shard, weighted by the
 // examples. Random ops draw by step, shard and place. Outputs of the build function beside the loss are not collected.
 //
-// An optimizer must be an optim.Combiner, as all of package optim are. KFAC, NewtonCG, Sophia, SAM and LineSearch need more than the gradient (factors of each layer,
-// second derivatives, or the gradient or the loss at other weights), and are an error. Step.Watch, which all ranks have alike or none, measures what it does without Shards: params and their gradients after the sum, and layers as the whole
+// An optimizer must be an optim.Combiner, as all of package optim are. KFAC, NewtonCG, Sophia and LineSearch need more than gradients (factors of each layer,
+// second derivatives, or the loss at other weights), and are an error. With SAM each step takes the shards twice. Step.Watch, which all ranks have alike or none, measures what it does without Shards: params and their gradients after the sum, and layers as the whole
 // batch is, from what all shards have seen. Watch.Values are means over shards, weighted by the examples. With ZeRO each rank measures the params that it updates.
 type Shards struct {
 	// Comm has the ranks; nil is this process alone.
@@ -45,7 +45,7 @@ type Shards struct {
 
 // Traffic is what a training over shards has sent to other ranks.
 type Traffic struct {
-	Steps int64
+	Steps int64 // passes over the shards of a batch: two in a step with optim.SAM, and otherwise one
 	Sent  int64 // bytes, by this rank
 	Least int64 // bytes that any all-reduce of the gradients sends: 2 (R-1)/R of their size for R ranks
 	// Busy is the time in which gradients were sent and summed over ranks, and Waited the part of it in which this rank had nothing to compute.

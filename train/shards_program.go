@@ -48,6 +48,7 @@ type sharded struct {
 	term    term
 	norms   norms
 	split   *split // nil unless the updates are split
+	probing
 }
 
 // cutKey is a part of a tensor of a batch.
@@ -76,6 +77,7 @@ func (s *Step) beginShards() error {
 	for i := s.Shards.part().First; i < s.Shards.part().End; i++ {
 		s.sharded.shard = append(s.sharded.shard, tarn.Scalar(int64(i)))
 	}
+	s.sharded.first = map[string]*tarn.Tensor{}
 	s.sharded.term.done, s.sharded.norms.sharded = s.completed, s.sharded
 	return nil
 }
@@ -98,6 +100,9 @@ func (s *Step) prepareShards(n int) error {
 				return err
 			}
 		}
+	}
+	if _, err := s.probeProgram(); err != nil {
+		return err
 	}
 	for _, updates := range []bool{true, updatesAt(s.optimizer, 0)} {
 		if _, err := s.updateProgram(updates); err != nil {
@@ -223,10 +228,71 @@ func (s *sharded) layOut(segments []segment, order []string) error {
 // begins as that of a shard does, so that the random ops of the optimizer are further ones.
 func (s *Step) updateProgram(updates bool) (*program, error) {
 	for _, p := range s.programs {
-		if p.size == 0 && p.updates == updates && p.mode == s.sharded.mode {
+		if p.size == 0 && !p.probe && p.updates == updates && p.mode == s.sharded.mode {
 			return p, nil
 		}
 	}
+	sh := s.sharded
+	c, err := s.combine()
+	if err != nil {
+		return nil, err
+	}
+	var states []tarn.Update
+	for _, sg := range sh.segments {
+		if sg.state {
+			mean := c.graph.Input(sg.name, tarn.F64, sg.param.Shape()...).Div(c.examples).Cast(sg.param.DType())
+			states = append(states, tarn.Assign(sg.param, c.examples.Gt(tarn.Num(0)).Where(mean, sg.param.Value(c.graph))))
+		}
+	}
+	o := s.optimizer.(optim.Combiner)
+	from := o.UpdateFrom
+	if !updates {
+		from = o.AccumulateFrom
+	}
+	assignments, err := from(c.loss, c.gradients, c.params)
+	if err != nil {
+		return nil, err
+	}
+	phases, err := sh.norms.programs(c.gradients)
+	if err != nil {
+		return nil, err
+	}
+	watched := c.gradients
+	if sh.probes && sh.mode != watch.Plain { // those at the params
+		watched = nil
+		for _, p := range c.params.Trainable().List() {
+			watched = append(watched, c.gradient(firstPrefix+sh.gradientOf(p), p))
+		}
+	}
+	instruments, err := s.instrumentUpdate(c.graph, watched, c.params, assignments)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compile(c.graph, nil, slices.Concat(assignments, states, []tarn.Update{instruments.Look(), tarn.Guard(c.value)})...)
+	if err != nil {
+		return nil, err
+	}
+	p.updates, p.phases, p.mode, p.instruments = updates, phases, sh.mode, instruments
+	s.programs = append(s.programs, p)
+	return p, nil
+}
+
+// combined is the graph of a program that works on the sums over shards, and what the optimizer is given in it.
+type combined struct {
+	graph                  *tarn.Graph
+	loss                   *tarn.Value // with the count, if it has one
+	value, share, examples *tarn.Value // of the loss, one over the count, and the number of examples
+	gradients              []*tarn.Value
+	params                 *tarn.ParamSet // that this rank updates
+}
+
+// gradient returns the mean of a gradient, of which an input has the sum.
+func (c *combined) gradient(name string, p *tarn.Param) *tarn.Value {
+	return c.graph.Input(name, p.DType(), p.Shape()...).Mul(c.share.Cast(p.DType()))
+}
+
+// combine begins the graph of a program that works on the sums.
+func (s *Step) combine() (*combined, error) {
 	sh := s.sharded
 	if err := s.divide(); err != nil {
 		return nil, err
@@ -239,60 +305,29 @@ func (s *Step) updateProgram(updates bool) (*program, error) {
 		return nil, err
 	}
 	g.TakeAttached(outputs)
-	value, count, examples := g.Input(lossInput, tarn.F64), g.Input(countInput, tarn.F64), g.Input(examplesInput, tarn.F64)
-	share := count.Gt(tarn.Num(0)).Where(count.Reciprocal(), tarn.Num(0))
-	params := s.params
+	count := g.Input(countInput, tarn.F64)
+	c := &combined{graph: g, value: g.Input(lossInput, tarn.F64), examples: g.Input(examplesInput, tarn.F64), params: s.params}
+	c.share = count.Gt(tarn.Num(0)).Where(count.Reciprocal(), tarn.Num(0))
 	if sh.split != nil {
-		params = sh.split.params
+		c.params = sh.split.params
 	}
-	trained := params.Trainable().List()
-	var gradients []*tarn.Value
+	trained := c.params.Trainable().List()
 	for _, p := range trained {
 		name := sh.gradientOf(p)
 		if sh.split != nil {
 			name = sh.split.input(p)
 		}
-		gradients = append(gradients, g.Input(name, p.DType(), p.Shape()...).Mul(share.Cast(p.DType())))
+		c.gradients = append(c.gradients, c.gradient(name, p))
 	}
-	loss := tarn.WithGradient(value, trained, func(dy *tarn.Value) []*tarn.Value {
+	c.loss = tarn.WithGradient(c.value, trained, func(dy *tarn.Value) []*tarn.Value {
 		failed := g.Fail("Grad", []*tarn.Value{dy}, "in a training over shards the optimizer has the value of the loss and its gradient, and cannot differentiate it again")
 		return slices.Repeat([]*tarn.Value{failed}, len(trained))
 	})
 	if outputs["loss"].Count() != nil {
-		loss = loss.WithCount(count)
-	}
-	var states []tarn.Update
-	for _, sg := range sh.segments {
-		if sg.state {
-			mean := g.Input(sg.name, tarn.F64, sg.param.Shape()...).Div(examples).Cast(sg.param.DType())
-			states = append(states, tarn.Assign(sg.param, examples.Gt(tarn.Num(0)).Where(mean, sg.param.Value(g))))
-		}
+		c.loss = c.loss.WithCount(count)
 	}
 	sh.norms.begin(g)
-	o := s.optimizer.(optim.Combiner)
-	from := o.UpdateFrom
-	if !updates {
-		from = o.AccumulateFrom
-	}
-	assignments, err := from(loss, gradients, params)
-	if err != nil {
-		return nil, err
-	}
-	phases, err := sh.norms.programs(gradients)
-	if err != nil {
-		return nil, err
-	}
-	instruments, err := s.instrumentUpdate(g, gradients, params, assignments)
-	if err != nil {
-		return nil, err
-	}
-	p, err := compile(g, nil, slices.Concat(assignments, states, []tarn.Update{instruments.Look(), tarn.Guard(value)})...)
-	if err != nil {
-		return nil, err
-	}
-	p.updates, p.phases, p.mode, p.instruments = updates, phases, sh.mode, instruments
-	s.programs = append(s.programs, p)
-	return p, nil
+	return c, nil
 }
 
 // gradientOf returns the name of the gradient of a param.

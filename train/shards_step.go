@@ -185,7 +185,33 @@ func (s *Step) takeShards(ctx context.Context, b *shardBatch) error {
 		}
 		sum.sum, sum.count, examples = sum.sum+st[0], sum.count+st[1], examples+st[2]
 	}
-	return s.updateFrom(b, sum, examples)
+	for i, x := range []float64{sum.value(), sum.count, examples} {
+		if sh.scalars[i].F64()[0] = x; math.IsNaN(x) && sum.count == 0 {
+			sh.scalars[i].F64()[0] = 0 // the loss of nothing
+		}
+	}
+	if err := s.checkStates(examples); err != nil {
+		return err
+	}
+	if skipped, err := s.probe(ctx, b); skipped || err != nil {
+		return err
+	}
+	return s.updateFrom(b, sum)
+}
+
+// checkStates refuses states of integers that have no mean.
+func (s *Step) checkStates(examples float64) error {
+	sh := s.sharded
+	for _, sg := range sh.segments {
+		if sg.state && !sg.param.DType().IsFloat() && examples > 0 {
+			for _, x := range sh.arrays[sg.array].sum(sg.offset, sg.param.Shape()).F64() {
+				if c := x / examples; c != math.Trunc(c) {
+					return fmt.Errorf("train: the state %q holds integers that differ between the shards of a batch: a training over shards cannot combine them", s.params.Name(sg.param))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // sumSizes returns the sizes of the sums over shards that a program of a shard takes.
@@ -291,27 +317,13 @@ func (s *Step) sumShards(ctx context.Context, b *shardBatch) ([]shardStatus, err
 }
 
 // updateFrom runs the update, on sums that are nil if nothing counts.
-func (s *Step) updateFrom(b *shardBatch, sum mean, examples float64) error {
+func (s *Step) updateFrom(b *shardBatch, sum mean) error {
 	sh, runs := s.sharded, s.Runs()
 	p, err := s.updateProgram(updatesAt(s.optimizer, runs))
 	if err != nil {
 		return err
 	}
 	loss := sum.value()
-	for i, x := range []float64{loss, sum.count, examples} {
-		if sh.scalars[i].F64()[0] = x; math.IsNaN(x) && sum.count == 0 {
-			sh.scalars[i].F64()[0] = 0 // the loss of nothing
-		}
-	}
-	for _, sg := range sh.segments {
-		if sg.state && !sg.param.DType().IsFloat() && examples > 0 {
-			for _, x := range sh.arrays[sg.array].sum(sg.offset, sg.param.Shape()).F64() {
-				if c := x / examples; c != math.Trunc(c) {
-					return fmt.Errorf("train: the state %q holds integers that differ between the shards of a batch: a training over shards cannot combine them", s.params.Name(sg.param))
-				}
-			}
-		}
-	}
 	for k, phase := range p.phases {
 		finite, err := sh.runPhase(phase, k, runs)
 		if err != nil {
@@ -381,7 +393,9 @@ func (s *sharded) bindUpdate(p *program) {
 		case examplesInput:
 			p.inputs[k] = s.scalars[2]
 		default:
-			if at, ok := s.places[name]; ok {
+			if t := s.first[name]; t != nil {
+				p.inputs[k] = t
+			} else if at, ok := s.places[name]; ok {
 				sg := &s.segments[at]
 				p.inputs[k] = s.arrays[sg.array].sum(sg.offset, sg.param.Shape())
 			} else if t := s.norms.tensor(name); t != nil {

@@ -90,7 +90,8 @@ type program struct {
 	guarded bool       // of a shard: its gradients are guarded
 	sums    []int      // of a shard: the sizes of its sums over shards, see exchange
 	count   float64    // of a shard: what its loss is the mean of, if that is known beforehand, or else -1
-	phases  []*program // of an update: what the ranks compute before, see norms
+	phases  []*program // of an update or a probe: what the ranks compute before, see norms
+	probe   bool       // it moves the params, see probe
 	program *tarn.Program
 	names   []string
 	inputs  []*tarn.Tensor

@@ -318,6 +318,11 @@ func (s *Step) shardWork(n int) (work []tarn.StepProfile, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if probe, err := s.probeProgram(); err != nil {
+		return nil, err
+	} else if probe != nil {
+		all = append(append(all, probe), all...) // the shards twice
+	}
 	for _, p := range append(all, update) {
 		work = append(work, p.program.Steps()...)
 	}

@@ -100,6 +100,17 @@ func TestShardsWatch(t *testing.T) {
 				t.Errorf("%s: the histograms of %+v:\n%s\nand of one:\n%s", m.name, over, a, b)
 			}
 		}
+		if i == 0 { // two passes over the shards
+			want, _, _ := watchedSteps(t, m, "sam, clipped", 0, false, options)
+			one, _, weights := watchedSteps(t, m, "sam, clipped", 1, false, options)
+			three, _, sums := watchedSteps(t, m, "sam, clipped", 3, false, options)
+			if asJSON(one) != asJSON(three) || weights != sums {
+				t.Errorf("%s with SAM: three ranks:\n%s\nand one:\n%s", m.name, asJSON(three), asJSON(one))
+			}
+			for i := range want {
+				near(t, fmt.Sprintf("%s with SAM, look %d", m.name, i+1), asTree(one[i]), asTree(want[i]))
+			}
+		}
 		if i == 0 { // updates that are split by params
 			want, histograms, weights := watchedSteps(t, m, "muon", 1, false, options)
 			got, counts, sums := watchedSteps(t, m, "muon", 3, true, options)
