@@ -36,21 +36,13 @@ var notOnPlugin = map[string]string{
 	"GammaSlope":     "see IGamma",
 	"LogGamma":       "rejection, element by element",
 	"Poisson":        "rejection, element by element",
-	"LU":             "StableHLO has no factorization with pivots",
-	"Cofactors":      "needs SVD",
+	"Cofactors":      "needs pivots among all that is left, of rows and of columns",
 	"SVD":            "StableHLO has none, and XLA no expander",
 	"Pinv":           "needs SVD",
 	"LstSq":          "needs SVD",
 	"MatrixExp":      "needs a number of squarings for each matrix",
 	"MatrixSqrt":     "needs the Schur form",
 	"SolveSylvester": "needs the Schur form",
-}
-
-// onPlugin are the tolerances of cases, by name, that are wider than those of the engine for the CPU.
-var onPlugin = map[string]map[tarn.DType]float64{
-	// XLA's rotations end when this is reached.
-	"EigH/vectors":              {tarn.F64: 1e-8, tarn.F32: 2e-5},
-	"EigH/function of a matrix": {tarn.F64: 1e-8, tarn.F32: 2e-5},
 }
 
 // freeSigns are the cases whose results have signs by choice of the method: their sizes are compared, and no derivatives.
@@ -227,10 +219,6 @@ func TestOpsOnPlugin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tolerance := onPlugin[c.name()]
-			if tolerance == nil {
-				tolerance = oneOp
-			}
 			in := inputsOf(p, data)
 			for step := range 2 {
 				got, err := p.Run(in...)
@@ -246,7 +234,7 @@ func TestOpsOnPlugin(t *testing.T) {
 						absolute(got[name])
 						absolute(want[name])
 					}
-					if diff := got[name].Diff(want[name], tolerance[got[name].DType()]); diff != "" {
+					if diff := got[name].Diff(want[name], oneOp[got[name].DType()]); diff != "" {
 						t.Errorf("%s in step %d: %s", name, step, diff)
 					}
 				}

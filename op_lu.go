@@ -63,6 +63,8 @@ func (luOp) Eval(out ir.Array, in []ir.Array) {
 // luSizes are the numbers of rows and columns of the matrix whose factors have type t.
 func luSizes(t ir.Type) (m, n int) { return t.Shape[len(t.Shape)-2], t.Shape[len(t.Shape)-1] - 2 }
 
+func (luOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorLU} }
+
 func (op luOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (luOp) Work(out ir.Type, in []ir.Type) int {

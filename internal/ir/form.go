@@ -129,6 +129,7 @@ const (
 	FactorEigH                         // of the symmetric part: the eigenvalues, ascending, as the first row, and the vectors as columns
 	FactorSolve                        // x of a x = b; NaN if a is singular
 	FactorInverse                      // NaN if it is singular
+	FactorLU                           // the factors of elimination with pivots in one matrix, and two columns: the permutation, and in each row its parity
 )
 
 // FactorForm says what an op of this family computes.
