@@ -220,7 +220,6 @@ func TestProgramMemory(t *testing.T) {
 func TestProgramsFreed(t *testing.T) {
 	const rows, cols = 300, 1024
 	collect := func() {
-		runtime.GC()
 		pages.Collect()
 	}
 	collect()

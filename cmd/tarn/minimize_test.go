@@ -112,8 +112,8 @@ func TestMinimizePlot(t *testing.T) {
 	if names, _ := filepath.Glob(file + "*"); len(names) != 1 {
 		t.Errorf("files %v", names)
 	}
-	if out, err := command(t, 2, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png")); out != "" || !strings.Contains(err, "does not exist") {
-		t.Errorf("a folder that is not there: %s%s", out, err)
+	if out, err := command(t, 2, "minimize", "x^2 + 3*y^2", "--start", "x=2,y=1", "--plot", filepath.Join(file, "no.png")); out != "" || !strings.Contains(err, "path.png is a file") {
+		t.Errorf("a file in place of a folder: %s%s", out, err)
 	}
 }
 

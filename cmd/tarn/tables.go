@@ -156,10 +156,13 @@ func free(path string, force bool) error {
 		return fmt.Errorf("%s is a folder: name a file", file.Name(path))
 	case err == nil && info.Mode().IsRegular() && !force:
 		return fmt.Errorf("%s is there already: name another file, or set --force to replace it", file.Name(path))
+	case err != nil && !isFolder(folder):
+		if _, err := os.Stat(folder); err == nil {
+			return fmt.Errorf("%s is a file, not a folder: name a file in a folder", file.Name(folder))
+		}
+		return fmt.Errorf("the folder %s does not exist: create it first", file.Name(folder))
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	case err != nil && !isFolder(folder):
-		return fmt.Errorf("the folder %s does not exist: create it first", file.Name(folder))
 	}
 	return file.Check(file.Disk, path)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -64,13 +63,7 @@ func Check(bytes int) *Error {
 		return nil
 	}
 	unchecked.Store(0)
-	return check(bytes, limits, inUse, collect)
-}
-
-// collect collects garbage: that of the heap, and the blocks that nobody has any more.
-func collect() {
-	runtime.GC()
-	pages.Collect()
+	return check(bytes, limits, inUse, pages.Collect)
 }
 
 // check finds the limit that is exceeded by most, and collects garbage if that can help: it begins threads, which fail if there is no

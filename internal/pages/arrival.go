@@ -3,22 +3,25 @@ package pages
 import (
 	"runtime"
 	"sync"
-	"unsafe"
+	"weak"
 )
 
 // This file holds the goroutine that asks the system for pages.
 
 // arrival is memory whose pages are on their way.
 type arrival struct {
-	array unsafe.Pointer // keeps an array of the heap from being freed; nil for a block, whose owner calls end
+	heap  bool               // whether it is an array of the heap; a block's owner calls end
+	array weak.Pointer[byte] // of the heap: its pages stop coming once nobody has it
 	start uintptr
 	bytes int
 
-	sync.Mutex
 	done  int  // bytes from the start whose pages have come
 	large bool // whether the others are to be large
 	ended bool
 }
+
+// coming is held while pages come, and for changes of all arrivals.
+var coming sync.Mutex
 
 // arrivals are those that the goroutine has not begun with.
 var arrivals struct {
@@ -61,15 +64,16 @@ func comeAll() {
 		arrivals.Unlock()
 		for a.next() {
 		}
-		runtime.KeepAlive(a.array)
 	}
 }
 
 // next makes the pages up to the end of a large page come, and reports whether there are more.
 func (a *arrival) next() bool {
-	a.Lock()
-	defer a.Unlock()
-	if a.ended || a.done == a.bytes {
+	coming.Lock()
+	defer coming.Unlock()
+	array := a.array.Value()
+	defer runtime.KeepAlive(array)
+	if a.ended || a.done == a.bytes || a.heap && array == nil {
 		return false
 	}
 	p, left := a.start+uintptr(a.done), a.bytes-a.done
@@ -90,7 +94,7 @@ func (a *arrival) next() bool {
 
 // end makes no further pages come: after it the memory may be given back.
 func (a *arrival) end() {
-	a.Lock()
-	defer a.Unlock()
+	coming.Lock()
+	defer coming.Unlock()
 	a.ended = true
 }

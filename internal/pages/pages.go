@@ -41,7 +41,7 @@ var mapped struct {
 type mapping struct {
 	memory []byte
 	block  weak.Pointer[Block]
-	coming *arrival
+	pages  *arrival
 }
 
 // New returns a block of that many bytes.
@@ -54,9 +54,9 @@ func New(bytes int) *Block {
 	}
 	start := unsafe.Pointer(unsafe.SliceData(memory))
 	b := &Block{unsafe.Add(start, -uintptr(start)&(Size-1))}
-	coming := &arrival{start: uintptr(b.start), bytes: bytes}
+	a := &arrival{start: uintptr(b.start), bytes: bytes}
 	if populates() {
-		coming.begin()
+		a.begin()
 	} else {
 		touch(b.start, bytes)
 	}
@@ -67,7 +67,7 @@ func New(bytes int) *Block {
 	}
 	id := mapped.next
 	mapped.next++
-	mapped.blocks[id] = mapping{memory, weak.Make(b), coming}
+	mapped.blocks[id] = mapping{memory, weak.Make(b), a}
 	mapped.bytes += len(memory)
 	runtime.AddCleanup(b, free, id)
 	return b
@@ -82,8 +82,12 @@ func free(id uint64) {
 	}
 }
 
-// Collect frees the blocks that are known to be unreachable, without waiting for the runtime to get to them. It is called after a collection of garbage.
+// Collect collects garbage, and frees the blocks that nobody has, without waiting for the runtime to get to them. An array whose pages are coming is garbage
+// like others.
 func Collect() {
+	coming.Lock()
+	runtime.GC()
+	coming.Unlock()
 	mapped.Lock()
 	defer mapped.Unlock()
 	for id, m := range mapped.blocks {
@@ -97,7 +101,7 @@ func Collect() {
 func release(id uint64, m mapping) {
 	delete(mapped.blocks, id)
 	mapped.bytes -= len(m.memory)
-	m.coming.end()
+	m.pages.end()
 	give(m.memory)
 }
 
@@ -108,7 +112,7 @@ func release(id uint64, m mapping) {
 // threads, which costs more than the page.
 func Touch(p unsafe.Pointer, bytes int) {
 	if bytes >= leastLater && populates() {
-		(&arrival{array: p, start: uintptr(p), bytes: bytes}).begin()
+		(&arrival{heap: true, array: weak.Make((*byte)(p)), start: uintptr(p), bytes: bytes}).begin()
 	} else {
 		touch(p, bytes)
 	}

@@ -41,7 +41,6 @@ func TestNew(t *testing.T) {
 
 // TestCollect asserts that blocks that nobody has are freed by Collect, and by the runtime without it, and others are not.
 func TestCollect(t *testing.T) {
-	runtime.GC()
 	Collect()
 	kept := New(3 * Size)
 	fill(kept, 3*Size, 1)
@@ -49,7 +48,6 @@ func TestCollect(t *testing.T) {
 	for range 20 {
 		fill(New(Size), Size, 2)
 	}
-	runtime.GC()
 	Collect()
 	if got := InUse(); got != before {
 		t.Errorf("%d bytes are in use after Collect, want %d", got, before)
@@ -79,7 +77,6 @@ func TestShared(t *testing.T) {
 					t.Errorf("block %d of goroutine %d is not zeros", i, g)
 				}
 				if i%8 == 0 {
-					runtime.GC()
 					Collect()
 				}
 				if s := unsafe.Slice((*byte)(b.Start()), Size); s[0] != x || s[Size/2] != x || s[Size-1] != x {
@@ -116,6 +113,23 @@ func TestTouch(t *testing.T) {
 			if s[words] != 5 {
 				t.Errorf("the word after %d words is %d", words, s[words])
 			}
+		}
+	}
+}
+
+// TestTouchGarbage drops arrays of 256 MiB right after Touch: Collect frees each, though its pages are still coming.
+func TestTouchGarbage(t *testing.T) {
+	for range 20 {
+		var before, after runtime.MemStats
+		Collect()
+		runtime.ReadMemStats(&before)
+		words := make([]uint64, 1<<25)
+		Touch(unsafe.Pointer(unsafe.SliceData(words)), 8*len(words))
+		words = nil
+		Collect()
+		runtime.ReadMemStats(&after)
+		if more := int64(after.HeapAlloc) - int64(before.HeapAlloc); more > 1<<20 {
+			t.Fatalf("%d bytes more are in use", more)
 		}
 	}
 }
