@@ -456,10 +456,11 @@ func (g *GemmBF16) multiply(t *gemmTile, k0, k1 int, a, b, c unsafe.Pointer, ldc
 			panel := unsafe.Add(b, j*g.b.to+k0*bRow)
 			for i := t.row0; i < t.row1; i++ {
 				row := g.row(i)
-				rows := unsafe.Add(a, row*g.a.to+k0*aCol)
+				at := row
 				if g.a.across {
-					rows = unsafe.Add(a, i*g.a.to+k0*aCol)
+					at = i
 				}
+				rows := unsafe.Add(a, at*g.a.to+k0*aCol)
 				ks.tile[g.row(i+1)-row][vectors](k, (*byte)(rows), aRow, aCol, (*byte)(panel), bRow, (*byte)(unsafe.Add(c, row*ldc+j*g.panel*4)), ldc, lanes, add, 1, 0, 0, nil)
 			}
 		}
