@@ -87,7 +87,7 @@ func TestMain(m *testing.M) {
 		return all, test, err
 	}
 	code := m.Run()
-	whole := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
+	whole := !testing.Short() && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
 	if whole && code == 0 {
 		for _, missing := range untested() {
 			fmt.Println(missing)
