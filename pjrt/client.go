@@ -117,8 +117,8 @@ type executable struct {
 }
 
 // compileOptions is the serialized CompileOptionsProto: one program on devices, among which XLA's partitioner divides the work if there are several, and
-// flags of XLA for this program.
-func compileOptions(devices []int, flags map[string]bool) []byte {
+// flags of XLA for this program, bools and strings.
+func compileOptions(devices []int, flags map[string]any) []byte {
 	n := uint64(len(devices))
 	build := varintField(varintField(nil, 4, 1), 5, n) // num_replicas, num_partitions
 	assignment := varintField(varintField(nil, 1, 1), 2, n)
@@ -134,11 +134,18 @@ func compileOptions(devices []int, flags map[string]bool) []byte {
 	}
 	all := bytesField(nil, 3, build)
 	for name, v := range flags { // env_option_overrides, a map
-		n := uint64(0)
-		if v {
-			n = 1
+		var value []byte
+		switch v := v.(type) {
+		case string:
+			value = bytesField(nil, 1, []byte(v))
+		case bool:
+			n := uint64(0)
+			if v {
+				n = 1
+			}
+			value = varintField(nil, 2, n)
 		}
-		all = bytesField(all, 7, bytesField(bytesField(nil, 1, []byte(name)), 2, varintField(nil, 2, n)))
+		all = bytesField(all, 7, bytesField(bytesField(nil, 1, []byte(name)), 2, value))
 	}
 	return all
 }
@@ -166,7 +173,7 @@ type program struct {
 }
 
 // compile compiles StableHLO as text.
-func (c *client) compile(text string, devices []int, flags map[string]bool) (*executable, error) {
+func (c *client) compile(text string, devices []int, flags map[string]any) (*executable, error) {
 	code, format, options := []byte(text), []byte("mlir"), compileOptions(devices, flags)
 	p := &program{code: unsafe.Pointer(&code[0]), codeSize: uintptr(len(code)), format: unsafe.Pointer(&format[0]), formatSize: uintptr(len(format))}
 	p.header.size = unsafe.Sizeof(*p)

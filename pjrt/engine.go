@@ -21,9 +21,9 @@ import (
 type Engine struct {
 	client  *client
 	all     []Device
-	devices []handle // those of the engine
-	ids     []int    // of those
-	flags   map[string]bool
+	devices []handle                          // those of the engine
+	ids     []int                             // of those
+	flags   map[string]any                    // bools and strings
 	whole   func(ir.Array) (exec.Copy, error) // copies an array to each device
 }
 
@@ -60,7 +60,7 @@ func Open(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pjrt: %s: %w", file, err)
 	}
-	e := &Engine{client: c, flags: map[string]bool{}}
+	e := &Engine{client: c, flags: map[string]any{}}
 	e.all, err = c.describe()
 	switch n := o.Device + max(1, o.Devices); {
 	case err != nil:
@@ -84,7 +84,12 @@ func Open(o Options) (*Engine, error) {
 		// Without it a state that an update reads twice is copied before it is overwritten, by as many tasks for other threads.
 		e.flags["xla_cpu_copy_insertion_use_region_analysis"] = true
 	}
-	maps.Copy(e.flags, o.Flags)
+	if folder := cudaFolder(file); folder != "" && is(file, "cuda") {
+		e.flags["xla_gpu_cuda_data_dir"] = folder
+	}
+	for name, v := range o.Flags {
+		e.flags[name] = v
+	}
 	return e, nil
 }
 

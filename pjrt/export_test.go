@@ -18,6 +18,9 @@ func Apart(e *Engine) *Engine {
 	return e
 }
 
+// SetFlag gives the programs of an engine a flag that is a string.
+func SetFlag(e *Engine, name, value string) { e.flags[name] = value }
+
 // Spy is an engine that keeps the last program that it has loaded.
 type Spy struct {
 	*Engine

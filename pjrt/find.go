@@ -107,6 +107,21 @@ func packages() (folders []string) {
 	return folders
 }
 
+// cudaFolder returns the folder of CUDA's tools and libraries, of which XLA links the functions of nvvm/libdevice into its kernels: CUDA_ROOT, or one that pip has put
+// beside the plugin or elsewhere. It is "" if there is none, and then XLA looks in /usr/local/cuda.
+func cudaFolder(plugin string) string {
+	folders := []string{os.Getenv("CUDA_ROOT")}
+	for _, p := range append([]string{filepath.Dir(filepath.Dir(filepath.Dir(plugin)))}, packages()...) {
+		folders = append(folders, filepath.Join(p, "nvidia", "cu13"), filepath.Join(p, "nvidia", "cuda_nvcc"))
+	}
+	for _, f := range folders {
+		if found, _ := filepath.Glob(filepath.Join(f, "nvvm", "libdevice", "*.bc")); f != "" && len(found) > 0 {
+			return f
+		}
+	}
+	return ""
+}
+
 // matches reports whether a file is what a pattern finds in some folder.
 func matches(file, pattern string) bool {
 	parts := strings.Split(filepath.ToSlash(file), "/")

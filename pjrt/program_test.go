@@ -67,3 +67,18 @@ func TestManyGuards(t *testing.T) {
 		t.Errorf("the program of 6 layers has %d bytes, and that of 12 has %d", sizes[6], sizes[12])
 	}
 }
+
+// TestTextFlag compiles with a flag that is a string: the folder of CUDA, which this plugin knows and does not use. One that it does not know is refused.
+func TestTextFlag(t *testing.T) {
+	for flag, known := range map[string]bool{"xla_gpu_cuda_data_dir": true, "xla_no_such_dir": false} {
+		e, err := pjrt.Open(pjrt.Options{Plugin: pluginName(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pjrt.SetFlag(e, flag, t.TempDir())
+		g := tarn.NewGraph()
+		if _, err := tarn.CompileOn(e, g, tarn.Outputs{"y": g.Input("x", tarn.F32, 2).Exp()}); (err == nil) != known {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}

@@ -414,7 +414,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestHeldPeers asks an interpreter that has everything which peers it has, at several levels: without instructions for bfloat16 none that use it.
+// TestHeldPeers asks an interpreter that has everything which peers it has: without instructions for bfloat16 none that use it, nor where an option chooses the precision.
 func TestHeldPeers(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the interpreter is a shell script")
@@ -426,22 +426,31 @@ echo '{"python": "3", "torch": "2", "jax": "0", "optax": "0", "numpy": "2", "sci
 	if err := os.WriteFile(interpreter, []byte(script), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	for level, short := range map[string]bool{"": true, "avx512": true, "avx2": false} {
-		p, err := newPython(t.Context(), interpreter, t.TempDir(), level)
+	for _, test := range []struct {
+		Options
+		short bool
+	}{
+		{Options{}, true},
+		{Options{Level: "avx512"}, true},
+		{Options{Level: "avx2"}, false},
+		{Options{Precision: tarn.PrecisionBF16}, false},
+		{Options{Engine: "pjrt:cuda"}, false},
+	} {
+		p, err := newPython(t.Context(), interpreter, t.TempDir(), test.Options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := 0
 		for _, peer := range peers {
-			if short || !peer.bf16 {
+			if test.short || !peer.bf16 {
 				want++
 			}
 		}
 		if got := len(p.peers); got != want || len(p.lacks) > 0 {
-			t.Errorf("at the level %q there are %d peers, want %d; lacking: %q", level, got, want, p.lacks)
+			t.Errorf("with %+v there are %d peers, want %d; lacking: %q", test.Options, got, want, p.lacks)
 		}
-		if got := slices.Contains(newReport(2, p).Engines, tarnBF16); got != short {
-			t.Errorf("at the level %q Tarn in bfloat16 is compared: %v, want %v", level, got, short)
+		if got := slices.Contains(newReport(2, p).Engines, tarnBF16); got != test.short {
+			t.Errorf("with %+v Tarn in bfloat16 is compared: %v, want %v", test.Options, got, test.short)
 		}
 	}
 }

@@ -66,7 +66,9 @@ func multiplying() map[string]string {
 func trainingOnly() map[string]string {
 	only := map[string]string{linreg.Name: linreg.Name}
 	for _, load := range slices.Concat(mlps, gpts) {
-		only[load.Name] = load.Name
+		if !load.large { // which would take minutes to compile
+			only[load.Name] = load.Name
+		}
 	}
 	return only
 }
@@ -90,6 +92,7 @@ type python struct {
 	peers       []peer   // those that can run
 	lacks       []string // the others, each with what it needs
 	environment []string // variables that hold the peers to a level
+	short       bool     // whether products of bfloat16 are compared too
 }
 
 const versionScript = `
@@ -115,9 +118,11 @@ func holding(level string) ([]string, error) {
 	return nil, fmt.Errorf("bench: no peer can be held to the level %s: compare at another level", level)
 }
 
-// newPython asks an interpreter which peers it has, and writes the programs into dir. It holds the peers to a level, if it is not empty.
-func newPython(ctx context.Context, interpreter, dir, level string) (*python, error) {
-	environment, err := holding(level)
+// newPython asks an interpreter which peers it has, and writes the programs into dir. It holds the peers to a level, if the options have one. Products of
+// bfloat16 are compared beside those of float32 by the usual engine: of the levels that peers can be held to none has instructions for them, and PyTorch takes
+// twenty times as long without. For other engines the precision is an option.
+func newPython(ctx context.Context, interpreter, dir string, o Options) (*python, error) {
+	environment, err := holding(o.Level)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +130,13 @@ func newPython(ctx context.Context, interpreter, dir, level string) (*python, er
 	if err != nil {
 		return nil, fmt.Errorf("bench: cannot run %s: %w", interpreter, processError(ctx, err))
 	}
-	p := &python{interpreter: interpreter, dir: dir, environment: environment}
+	p := &python{interpreter: interpreter, dir: dir, environment: environment,
+		short: len(environment) == 0 && o.Engine == "" && o.Precision == tarn.PrecisionF32}
 	if err := json.Unmarshal(output, &p.versions); err != nil {
 		return nil, fmt.Errorf("bench: %s printed %q instead of versions; is it Python 3?", interpreter, output)
 	}
 	for _, peer := range peers {
-		if peer.bf16 && !p.short() {
+		if peer.bf16 && !p.short {
 			continue
 		}
 		lacking := slices.IndexFunc(peer.modules, func(name string) bool { return p.versions[name] == "" })
@@ -145,10 +151,6 @@ func newPython(ctx context.Context, interpreter, dir, level string) (*python, er
 	}
 	return p, os.CopyFS(dir, peerPrograms)
 }
-
-// short reports whether products of bfloat16 are compared. Of the levels that peers can be held to none has instructions for them, and PyTorch takes
-// twenty times as long without.
-func (p *python) short() bool { return len(p.environment) == 0 }
 
 // device is where peers compute: on a GPU if Tarn's engine is for one.
 func (o Options) device() string {

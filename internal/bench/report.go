@@ -57,7 +57,7 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 		return fmt.Errorf("bench: %w", err)
 	}
 	defer os.RemoveAll(temporary)
-	p, err := newPython(ctx, interpreter, temporary, o.Level)
+	p, err := newPython(ctx, interpreter, temporary, o)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func Compare(ctx context.Context, w io.Writer, o Options, interpreter, dir strin
 
 func newReport(threads int, p *python) *report {
 	r := &report{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), Versions: ownVersions(), Threads: threads, Engines: []string{tarnEngine}}
-	if p.short() {
+	if p.short {
 		r.Engines = append(r.Engines, tarnBF16)
 	}
 	maps.Copy(r.Versions, p.versions)
@@ -105,7 +105,7 @@ func (r *report) compare(ctx context.Context, w io.Writer, o Options, p *python,
 	}
 	r.Results = append(r.Results, engineResult{Engine: tarnEngine, Workload: load.Name, Result: &own})
 	fmt.Fprintf(w, "%s: %s %s", load.Name, tarnEngine, duration(own.MedianUS))
-	if multiplying()[load.Name] != "" && p.short() {
+	if multiplying()[load.Name] != "" && p.short {
 		short := o
 		short.Precision = tarn.PrecisionBF16
 		own, err := short.measure(ctx, load)
