@@ -36,17 +36,12 @@ var notOnPlugin = map[string]string{
 	"GammaSlope":     "see IGamma",
 	"LogGamma":       "rejection, element by element",
 	"Poisson":        "rejection, element by element",
-	"Cofactors":      "needs pivots among all that is left, of rows and of columns",
-	"SVD":            "StableHLO has none, and XLA no expander",
-	"Pinv":           "needs SVD",
-	"LstSq":          "needs SVD",
-	"MatrixExp":      "needs a number of squarings for each matrix",
 	"MatrixSqrt":     "needs the Schur form",
 	"SolveSylvester": "needs the Schur form",
 }
 
 // freeSigns are the cases whose results have signs by choice of the method: their sizes are compared, and no derivatives.
-var freeSigns = []string{"EigH/vectors"}
+var freeSigns = []string{"EigH/vectors", "SVD/left vectors", "SVD/right vectors"}
 
 // allOf builds a case, with derivatives, for all its shapes and dtypes in one graph.
 func (c opCase) allOf() (g *tarn.Graph, outputs tarn.Outputs, data map[string]*tarn.Tensor) {

@@ -101,6 +101,8 @@ func (matrixExpOp) Eval(out ir.Array, in []ir.Array) {
 	})
 }
 
+func (matrixExpOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorExp} }
+
 func (op matrixExpOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (matrixExpOp) Work(out ir.Type, in []ir.Type) int {

@@ -276,6 +276,8 @@ func determinant(a []float64, n int) float64 {
 	return det
 }
 
+func (cofactorsOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorCofactors} }
+
 func (op cofactorsOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (cofactorsOp) Work(out ir.Type, in []ir.Type) int {

@@ -30,6 +30,8 @@ func (svdOp) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is Run: the vectors have no sign by definition, and two methods need not agree in it.
 func (op svdOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 
+func (svdOp) Factors() ir.FactorForm { return ir.FactorForm{Kind: ir.FactorSVD} }
+
 func (op svdOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (svdOp) Work(out ir.Type, in []ir.Type) int {
@@ -145,6 +147,10 @@ func (op pseudoinverseOp) Infer(in []ir.Type) (ir.Type, error) {
 // Eval is Run: which values count as 0 is up to rounding, and two methods need not agree in it.
 func (op pseudoinverseOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
 
+func (op pseudoinverseOp) Factors() ir.FactorForm {
+	return ir.FactorForm{Kind: ir.FactorPseudoinverse, RTol: op.rtol}
+}
+
 func (op pseudoinverseOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 
 func (pseudoinverseOp) Work(out ir.Type, in []ir.Type) int {
@@ -209,6 +215,10 @@ func (op leastSquaresOp) Infer(in []ir.Type) (ir.Type, error) {
 
 // Eval is Run, as for the pseudoinverse.
 func (op leastSquaresOp) Eval(out ir.Array, in []ir.Array) { op.Run(out, in) }
+
+func (op leastSquaresOp) Factors() ir.FactorForm {
+	return ir.FactorForm{Kind: ir.FactorPseudoinverse, RTol: op.rtol}
+}
 
 func (op leastSquaresOp) Run(out ir.Array, in []ir.Array) { runAll(op, out, in) }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: internal/bench/gpu.sh pack FILE
-#        gpu.sh run [--engine NAME] [--python PYTHON] [--seconds N] [--workloads "NAME/PRECISION..."] OUT
+#        gpu.sh run [--engine NAME] [--python PYTHON] [--seconds N] [--workloads "NAME/PRECISION..."] [--tests "PACKAGE PATTERN"] OUT
 #
 # Measures and tests Tarn on a machine with a GPU on which nothing can be built. pack makes an archive (tar, xz) of what travels: the command
 # and the tests as binaries, and the data that the tests read. Unpacked there, run takes the plugin of that machine's own JAX and
@@ -43,12 +43,22 @@ run() {
 			[[ " $workloads " == *" $name/$precision "* ]] || workloads+=" $name/$precision"
 		done
 	done
+	# Each runs in a process of its own. A test of the repository expects each word to be in the name of a test of the package.
+	local tests=(
+		'root OnPlugin'
+		'root EqualsPyTorch|EqualPyTorch'
+		'root TestPlainOutputs|TestAssignPlain|TestOwnMemoryAsInput|TestFailedRun|TestSharedParam'
+		'nn Goldens|LossGradients|OnPlugin'
+		'optim EqualPyTorch|EqualsReference|EqualReferences'
+		'pjrt Residence|Upload|WrongContents|TrainingEqualsCPU|Checkpoints|Allocations|RandomGraphs'
+	)
 	while [ $# -gt 1 ]; do
 		case $1 in
 		--engine) engine=$2 ;;
 		--python) python=$2 ;;
 		--seconds) seconds=$2 ;;
 		--workloads) workloads=$2 ;;
+		--tests) tests=("$2") ;;
 		*) usage ;;
 		esac
 		shift 2
@@ -109,15 +119,7 @@ sys.exit("this Python has no jax_plugins.xla_cuda12 or xla_cuda13: pip install \
 		fi
 	done
 
-	# Test, until the time is gone, several processes at once. A test of the repository expects each word to be the name of a test of the package.
-	local tests=(
-		'root OnPlugin'
-		'root EqualsPyTorch|EqualPyTorch'
-		'root TestPlainOutputs|TestAssignPlain|TestOwnMemoryAsInput|TestFailedRun|TestSharedParam'
-		'nn Goldens|LossGradients|OnPlugin'
-		'optim EqualPyTorch|EqualsReference|EqualReferences'
-		'pjrt Residence|Upload|WrongContents|TrainingEqualsCPU|Checkpoints|Allocations|RandomGraphs'
-	)
+	# Test, until the time is gone.
 	for i in "${!tests[@]}"; do
 		(
 			read -r package pattern <<<"${tests[i]}"

@@ -36,6 +36,16 @@ func (b *text) factor(f ir.FactorForm, in []value, out value) value {
 		return b.eigH(b.symmetric(a))
 	case ir.FactorLU:
 		return b.lu(a)
+	case ir.FactorSVD:
+		u, s, v := b.svd(b.convert(a, "f64"))
+		row := append(slices.Clone(a.shape[:len(a.shape)-2]), 1, s.shape[len(s.shape)-1])
+		return b.convert(b.concat(len(a.shape)-2, u, b.reshape(s, row), v), out.elem)
+	case ir.FactorPseudoinverse:
+		return b.pseudoinverse(f.RTol, in, out)
+	case ir.FactorCofactors:
+		return b.cofactors(a)
+	case ir.FactorExp:
+		return b.matrixExp(a)
 	}
 	if f.Transposed {
 		a = b.transposed(a)

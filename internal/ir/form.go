@@ -123,20 +123,25 @@ type FactorKind uint8
 
 // The kinds. The operands are the matrices of the last two axes.
 const (
-	FactorCholesky   FactorKind = iota // the lower factor of the symmetric part; NaN if that is not positive definite
-	FactorTriangular                   // x of t x = b, t being one triangle of the first operand
-	FactorQR                           // the two factors, one below the other, or side by side if there are more columns than rows
-	FactorEigH                         // of the symmetric part: the eigenvalues, ascending, as the first row, and the vectors as columns
-	FactorSolve                        // x of a x = b; NaN if a is singular
-	FactorInverse                      // NaN if it is singular
-	FactorLU                           // the factors of elimination with pivots in one matrix, and two columns: the permutation, and in each row its parity
+	FactorCholesky      FactorKind = iota // the lower factor of the symmetric part; NaN if that is not positive definite
+	FactorTriangular                      // x of t x = b, t being one triangle of the first operand
+	FactorQR                              // the two factors, one below the other, or side by side if there are more columns than rows
+	FactorEigH                            // of the symmetric part: the eigenvalues, ascending, as the first row, and the vectors as columns
+	FactorSolve                           // x of a x = b; NaN if a is singular
+	FactorInverse                         // NaN if it is singular
+	FactorLU                              // the factors of elimination with pivots in one matrix, and two columns: the permutation, and in each row its parity
+	FactorSVD                             // the left singular vectors as rows of columns, below them the values, descending, and the right vectors
+	FactorPseudoinverse                   // or the shortest of those that make a x - b shortest, if there is a second operand
+	FactorCofactors                       // the derivatives of the determinant
+	FactorExp                             // the exponential
 )
 
 // FactorForm says what an op of this family computes.
 type FactorForm struct {
 	Kind       FactorKind
-	Upper      bool // of a triangular system
-	Transposed bool // of a system: that of the transposed matrix
+	Upper      bool    // of a triangular system
+	Transposed bool    // of a system: that of the transposed matrix
+	RTol       float64 // of a pseudoinverse: singular values up to this times the largest count as 0; 0 is max(m, n) times the distance from 1 to the next number
 }
 
 // Factoring is an op that computes with the matrices of its operands.
