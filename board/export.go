@@ -10,6 +10,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/seed-49005b45/tarn/internal/file"
 )
@@ -27,8 +28,8 @@ var scripts = []string{"source.js", "chart.js", "heat.js", "app.js"}
 
 // imports matches an import of a module, and exports the word that makes a declaration visible to others.
 var (
-	imports = regexp.MustCompile(`(?m)^import .*\n`)
-	exports = regexp.MustCompile(`(?m)^export `)
+	imports = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^import .*\n`) })
+	exports = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^export `) })
 )
 
 // Export writes the page with all runs as one file of HTML that a browser opens without a server. Long records are in it as
@@ -98,7 +99,7 @@ func writePage(w io.Writer, data []byte) error {
 	}
 	var script strings.Builder
 	for _, name := range scripts {
-		script.WriteString(exports.ReplaceAllString(imports.ReplaceAllString(read(name), ""), ""))
+		script.WriteString(exports().ReplaceAllString(imports().ReplaceAllString(read(name), ""), ""))
 	}
 	style := read("style.css")
 	sum := func(text string) string {

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // This file reads JSON strictly, since a file that was damaged or edited badly should be an error and not another
@@ -68,10 +69,12 @@ func checkKeys(text []byte) error {
 	return nil
 }
 
-var (
-	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
-	checksumField = regexp.MustCompile(`,\s*"checksum":\s*"crc32c ([0-9a-f]{8})"\s*}\s*$`)
-)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksumField matches the end of a JSON text with a checksum.
+var checksumField = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`,\s*"checksum":\s*"crc32c ([0-9a-f]{8})"\s*}\s*$`)
+})
 
 // sumOf returns the checksum of a JSON text, whatever spaces it has.
 func sumOf(text []byte) (string, error) {
@@ -94,7 +97,7 @@ func addChecksum(text []byte) ([]byte, error) {
 
 // cutChecksum verifies and removes the field "checksum", if the text has it.
 func cutChecksum(text []byte) ([]byte, error) {
-	at := checksumField.FindSubmatchIndex(text)
+	at := checksumField().FindSubmatchIndex(text)
 	if at == nil {
 		return text, nil
 	}

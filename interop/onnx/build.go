@@ -186,7 +186,7 @@ func (b *builder) node(n *nodeProto, s *scope, attrs map[string]*attribute) (out
 	if f := b.model.proto.functions[n.domain+":"+n.op]; f != nil {
 		return c.function(f)
 	}
-	op, ok := operators[n.domain+":"+n.op]
+	op, ok := operators()[n.domain+":"+n.op]
 	if !ok {
 		return nil, errors.New("the operator is not supported")
 	}

@@ -204,7 +204,7 @@ func rolesOf(g *graphProto, functions map[string]*functionProto) map[string]int 
 	var walk func(g *graphProto)
 	walk = func(g *graphProto) {
 		for _, n := range g.nodes {
-			op := operators[n.domain+":"+n.op]
+			op := operators()[n.domain+":"+n.op]
 			for i, name := range n.inputs {
 				switch {
 				case slices.Contains(op.settings, i):
@@ -253,7 +253,7 @@ func (m *Model) checkOperators() error {
 	missing := map[string][]string{}
 	m.eachNode(func(n *nodeProto) {
 		key := n.domain + ":" + n.op
-		if _, ok := operators[key]; ok || m.proto.functions[key] != nil {
+		if _, ok := operators()[key]; ok || m.proto.functions[key] != nil {
 			return
 		}
 		name := n.name

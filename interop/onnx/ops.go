@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	"sync"
 
 	"github.com/seed-49005b45/tarn"
 )
@@ -16,19 +17,35 @@ type operator struct {
 	states   []int // operands that training does not change by gradients
 }
 
-// operators are the operators by domain and name.
-var operators = map[string]operator{}
+// registered has the operators by domain and name, once registerAll has run.
+var (
+	registered  = map[string]operator{}
+	registerAll sync.Once
+)
 
-func register(name string, f func(c *call) []*value) { operators[":"+name] = operator{f: f} }
+// operators returns the operators by domain and name. They are registered when a first model asks for them, so that programs without one start sooner.
+func operators() map[string]operator {
+	registerAll.Do(func() {
+		for _, register := range []func(){
+			elementOperators, attentionOperators, controlOperators, hostOperators, lossOperators, networkOperators,
+			quantizeOperators, reduceOperators, resizeOperators, recurrentOperators, shapeOperators, signalOperators,
+		} {
+			register()
+		}
+	})
+	return registered
+}
+
+func register(name string, f func(c *call) []*value) { registered[":"+name] = operator{f: f} }
 
 // registerOwn is for operators that need no graph for what is known.
 func registerOwn(name string, f func(c *call) []*value) {
-	operators[":"+name] = operator{f: f, own: true}
+	registered[":"+name] = operator{f: f, own: true}
 }
 
 // registerSet is for operators some of whose operands are settings.
 func registerSet(name string, settings []int, f func(c *call) []*value) {
-	operators[":"+name] = operator{f: f, settings: settings}
+	registered[":"+name] = operator{f: f, settings: settings}
 }
 
 func unary(name string, f func(x *tarn.Value) *tarn.Value) {
@@ -77,7 +94,7 @@ func variadic(name string, f func(a, b *tarn.Value) *tarn.Value, mean bool) {
 	})
 }
 
-func init() {
+func elementOperators() {
 	type V = *tarn.Value
 	for name, f := range map[string]func(V) V{
 		"Abs": V.Abs, "Acos": V.Acos, "Acosh": V.Acosh, "Asin": V.Asin, "Asinh": V.Asinh, "Atan": V.Atan, "Atanh": V.Atanh, "Cos": V.Cos, "Cosh": V.Cosh,

@@ -8,7 +8,7 @@ import (
 
 // This file holds attention and the rotation of its operands. What tarn's own attention computes becomes that; the rest is a composition.
 
-func init() {
+func attentionOperators() {
 	register("Attention", func(c *call) []*value { return c.attention() })
 	register("RotaryEmbedding", func(c *call) []*value { return c.rotary() })
 	register("SwiGLU", func(c *call) []*value {

@@ -12,7 +12,7 @@ import (
 // mostUnrolled is the number of steps up to which a loop becomes one graph for each step, so that shapes may differ between steps.
 const mostUnrolled = 64
 
-func init() {
+func controlOperators() {
 	registerOwn("If", func(c *call) []*value { return c.branch() })
 	registerOwn("Loop", func(c *call) []*value { return c.loop() })
 	registerOwn("Scan", func(c *call) []*value { return c.scan() })

@@ -14,7 +14,7 @@ import (
 // This file holds the operators whose result has a shape that only the contents of their operands tell, and those on strings. They need contents that are known when
 // the graph is built.
 
-func init() {
+func hostOperators() {
 	registerOwn("NonZero", func(c *call) []*value {
 		t := c.known(0, "which elements are not zero")
 		shape := t.Shape()
@@ -103,9 +103,9 @@ func init() {
 		}
 		return []*value{{elem: typeString, shape: shape, strings: kept}}
 	})
-	operators[domainML+":LabelEncoder"] = operator{own: true, f: func(c *call) []*value { return c.encodeLabels() }}
-	numbers := operators[":Equal"].f
-	operators[":Equal"] = operator{f: func(c *call) []*value {
+	registered[domainML+":LabelEncoder"] = operator{own: true, f: func(c *call) []*value { return c.encodeLabels() }}
+	numbers := registered[":Equal"].f
+	registered[":Equal"] = operator{f: func(c *call) []*value {
 		if c.elem(0) != typeString {
 			return numbers(c)
 		}

@@ -8,7 +8,7 @@ import (
 
 // This file holds losses, and what draws random numbers.
 
-func init() {
+func lossOperators() {
 	register("NegativeLogLikelihoodLoss", func(c *call) []*value { return c.of(c.elem(0), c.likelihood(c.val(0))) })
 	register("SoftmaxCrossEntropyLoss", func(c *call) []*value {
 		log := c.val(0).LogSoftmax(1)
@@ -22,10 +22,10 @@ func init() {
 			}
 			return c.of(elem, f(c, dtype, shape))
 		}
-		operators[":"+name] = operator{own: true, f: func(c *call) []*value {
+		registered[":"+name] = operator{own: true, f: func(c *call) []*value {
 			return shaped(c, elemType(c.int("dtype", typeFloat)), c.numbers("shape"))
 		}}
-		operators[":"+name+"Like"] = operator{own: true, f: func(c *call) []*value {
+		registered[":"+name+"Like"] = operator{own: true, f: func(c *call) []*value {
 			return shaped(c, elemType(c.int("dtype", int(c.elem(0)))), c.at(0).sizes())
 		}}
 	}

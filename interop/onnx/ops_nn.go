@@ -60,7 +60,7 @@ func (c *call) conv(x, kernel, bias *tarn.Value) *tarn.Value {
 	return y.ChannelsFirst()
 }
 
-func init() {
+func networkOperators() {
 	type V = *tarn.Value
 	register("Conv", func(c *call) []*value {
 		var bias V
@@ -119,7 +119,7 @@ func init() {
 	global("GlobalMaxPool", func(c *call, x V, axes ...int) V { return x.Max(axes...) })
 	global("GlobalLpPool", func(c *call, x V, axes ...int) V { return x.Norm(float64(c.int("p", 2)), axes...) })
 	register("MaxUnpool", func(c *call) []*value { return c.maxUnpool() })
-	operators[":BatchNormalization"] = operator{states: []int{3, 4}, f: func(c *call) []*value { return c.batchNorm() }}
+	registered[":BatchNormalization"] = operator{states: []int{3, 4}, f: func(c *call) []*value { return c.batchNorm() }}
 	register("InstanceNormalization", func(c *call) []*value {
 		x := c.val(0)
 		y := normalize(x, axesFrom(2, x.Rank()), c.float("epsilon", 1e-5))

@@ -8,7 +8,7 @@ import (
 
 // This file holds quantized numbers: integers, or floats of few bits, that stand for numbers by a scale and a zero point.
 
-func init() {
+func quantizeOperators() {
 	register("QuantizeLinear", func(c *call) []*value {
 		x := c.val(0)
 		elem := elemType(c.int("output_dtype", 0))

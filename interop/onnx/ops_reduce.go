@@ -8,7 +8,7 @@ import (
 
 // This file holds reductions, matrix products, and what is made of both.
 
-func init() {
+func reduceOperators() {
 	type V = *tarn.Value
 	sum := func(v V, axes ...int) V { return v.Sum(axes...) }
 	for name, f := range map[string]func(v V, axes ...int) V{

@@ -9,7 +9,7 @@ import (
 
 // This file holds what samples images between their elements. A change of size is linear in each axis, so it is a product with a matrix for each axis that changes.
 
-func init() {
+func resizeOperators() {
 	registerSet("Resize", []int{1, 2, 3}, func(c *call) []*value { return c.resize() })
 	registerSet("Upsample", []int{1}, func(c *call) []*value {
 		var scales []float64

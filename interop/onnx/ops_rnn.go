@@ -8,7 +8,7 @@ import (
 
 // This file holds recurrent layers: each direction is a scan over time.
 
-func init() {
+func recurrentOperators() {
 	register("LSTM", func(c *call) []*value { return c.recurrent(4) })
 	register("GRU", func(c *call) []*value { return c.recurrent(3) })
 	register("RNN", func(c *call) []*value { return c.recurrent(1) })

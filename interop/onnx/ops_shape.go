@@ -8,7 +8,7 @@ import (
 
 // This file holds the operators that change shapes, and those that select and join.
 
-func init() {
+func shapeOperators() {
 	registerOwn("Shape", func(c *call) []*value {
 		shape := c.at(0).sizes()
 		rank := len(shape)

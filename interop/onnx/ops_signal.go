@@ -8,7 +8,7 @@ import (
 
 // This file holds Fourier transforms and windows of signals.
 
-func init() {
+func signalOperators() {
 	registerSet("DFT", []int{1, 2}, func(c *call) []*value { return c.dft() })
 	registerSet("STFT", []int{1, 2, 3}, func(c *call) []*value { return c.stft() })
 	window := func(name string, a, b, d float64) {

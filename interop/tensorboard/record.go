@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync"
 )
 
 // This file holds the framing of events as TFRecords, and the fixed buckets of histograms.
@@ -30,7 +31,7 @@ func writeRecord(w io.Writer, data []byte) error {
 }
 
 // bucketLimits are the upper limits of the buckets.
-var bucketLimits = func() []float64 {
+var bucketLimits = sync.OnceValue(func() []float64 {
 	var positive []float64
 	for x := 1e-12; x < 1e20; x *= 1.1 {
 		positive = append(positive, x)
@@ -41,10 +42,10 @@ var bucketLimits = func() []float64 {
 		limits = append(limits, -x)
 	}
 	return append(append(limits, 0), positive...)
-}()
+})
 
 // bucketOf is the first bucket whose limit is not below x.
 func bucketOf(x float64) int {
-	i, _ := slices.BinarySearch(bucketLimits, x)
+	i, _ := slices.BinarySearch(bucketLimits(), x)
 	return i
 }

@@ -225,7 +225,7 @@ func histogramOf(values []float64) (histogram, error) {
 		return histogram{}, errors.New("there are no values")
 	}
 	h := histogram{min: math.Inf(1), max: math.Inf(-1), num: float64(len(values))}
-	counts := make([]float64, len(bucketLimits))
+	counts := make([]float64, len(bucketLimits()))
 	for i, x := range values {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return histogram{}, fmt.Errorf("value %d is %v", i, x)
@@ -236,6 +236,6 @@ func histogramOf(values []float64) (histogram, error) {
 		counts[bucketOf(x)]++
 	}
 	first, last := bucketOf(h.min), bucketOf(h.max)
-	h.limits, h.counts = bucketLimits[first:last+1], counts[first:last+1]
+	h.limits, h.counts = bucketLimits()[first:last+1], counts[first:last+1]
 	return h, nil
 }
