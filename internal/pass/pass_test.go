@@ -102,6 +102,25 @@ func TestPasses(t *testing.T) {
 			y := b.F(scalar.Exp, x)
 			return b.F(scalar.Div, b.F(scalar.Sub, x, y), b.F(scalar.Sub, y, x))
 		}, "output %4"},
+		{"scales", "a column by a number", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			return b.MatMul(b.Reshape(x, 6, 1), b.Reshape(b.Sum(x, 0, 1), 1, 1))
+		}, "%4 = Broadcast(%3){[6 1]} f32[6 1]\n%5 = Mul(%1, %4) f32[6 1]\noutput %5"},
+		{"scales", "a number by a row that is a column transposed", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			return b.Add(irop.MatMul{TransA: true, TransB: true}, b.Reshape(b.Sum(x, 0, 1), 1, 1), b.Reshape(x, 6, 1))
+		}, "%4 = Broadcast(%2){[1 6]} f32[1 6]\n%5 = Reshape(%3){[1 6]} f32[1 6]\n%6 = Mul(%4, %5) f32[1 6]\noutput %6"},
+		{"scales", "numbers by numbers", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			y := b.Reshape(x, 6, 1, 1)
+			return b.MatMul(y, y)
+		}, "%1 = Reshape(%0){[6 1 1]} f32[6 1 1]\n%2 = Mul(%1, %1) f32[6 1 1]\noutput %2"},
+		{"scales", "no column by a row", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			return b.MatMul(b.Reshape(x, 6, 1), b.Reshape(x, 1, 6))
+		}, "%3 = MatMul(%1, %2) f32[6 6]\noutput %3"},
+		{"scales", "no sums", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			return b.MatMul(b.Reshape(x, 1, 6), b.Reshape(x, 6, 1))
+		}, "%3 = MatMul(%1, %2) f32[1 1]\noutput %3"},
+		{"scales", "no rounded operands", func(b *irtest.Builder, x *ir.Node) *ir.Node {
+			return b.Add(irop.MatMul{At: ir.PrecisionBF16}, b.Reshape(x, 6, 1), b.Reshape(b.Sum(x, 0, 1), 1, 1))
+		}, "%4 = MatMul(%1, %3){bf16} f32[6 1]\noutput %4"},
 		{"merge", "no two axes", func(b *irtest.Builder, x *ir.Node) *ir.Node {
 			y := b.F(scalar.Mul, x, x)
 			return b.F(scalar.Sub, b.Expand(b.Sum(b.Sum(y, 0), 0), 2), b.Sum(y, 1))

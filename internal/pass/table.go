@@ -23,7 +23,7 @@ type Pass struct {
 var table []Pass
 
 // order is the order in which the passes run.
-var order = []string{"prune", "identities", "fold", "identities", "lookups", "merge", "prune", "bodies", "merge"}
+var order = []string{"prune", "identities", "fold", "identities", "lookups", "scales", "merge", "prune", "bodies", "merge"}
 
 // Passes are the passes as they run, one after the other.
 var Passes []Pass
@@ -38,6 +38,8 @@ func init() {
 		// It asks whether anything else uses a product: what is not needed must be gone, and reshapes that change nothing too. The
 		// products that it makes of a table are often equal, and it leaves behind those that it replaces.
 		{Name: "lookups", Run: lookups, After: []string{"prune", "identities", "fold"}, Before: []string{"merge", "prune"}},
+		// Products that have moved to a table may only scale.
+		{Name: "scales", Run: scales, After: []string{"identities", "lookups"}, Before: []string{"merge"}},
 		{Name: "merge", Run: merge, Repeats: true},
 		// Results of one loop belong together if their operands are the same nodes. Of stacks of the same value one is left, so that
 		// results become equal.

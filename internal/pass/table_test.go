@@ -53,12 +53,13 @@ func TestOrderMatters(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ order, want string }{
-		{"prune identities lookups fold identities merge prune bodies merge", "lookups runs before any fold"},
-		{"prune identities fold identities merge lookups prune bodies", "lookups runs after the last merge"},
-		{"prune identities fold identities lookups bodies merge prune", "bodies runs before any merge"},
-		{"prune identities identities fold lookups merge prune bodies merge", "fold runs after the last identities"},
-		{"prune identities fold identities lookups merge prune bodies", "bodies runs after the last merge"},
-		{"prune identities fold fold identities lookups merge prune bodies merge", "fold runs twice"},
+		{"prune identities lookups scales fold identities merge prune bodies merge", "lookups runs before any fold"},
+		{"prune identities fold identities merge lookups scales prune bodies", "lookups runs after the last merge"},
+		{"prune identities fold identities lookups scales bodies merge prune", "bodies runs before any merge"},
+		{"prune identities identities fold lookups scales merge prune bodies merge", "fold runs after the last identities"},
+		{"prune identities fold identities lookups scales merge prune bodies", "bodies runs after the last merge"},
+		{"prune identities fold identities scales lookups merge prune bodies merge", "scales runs before any lookups"},
+		{"prune identities fold fold identities lookups scales merge prune bodies merge", "fold runs twice"},
 	} {
 		if _, err := pass.Arrange(pass.Passes, strings.Fields(tt.order)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("the order %s: got %v, want %q", tt.order, err, tt.want)
