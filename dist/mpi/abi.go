@@ -66,7 +66,7 @@ func open(l launcher) (*library, error) {
 	for _, file := range l.files {
 		handle, err := purego.Dlopen(file, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 		if err != nil {
-			if _, missing := os.Stat(file); !strings.ContainsRune(file, '/') || !errors.Is(missing, fs.ErrNotExist) {
+			if _, missing := os.Stat(file); len(l.files) == 1 || !strings.ContainsRune(file, '/') || !errors.Is(missing, fs.ErrNotExist) {
 				failed = append(failed, err)
 			}
 			continue

@@ -34,7 +34,7 @@ func Run(f func(c dist.Comm) error) error {
 	note := supervise(l)
 	w, err := connect(l)
 	if err != nil {
-		note() // what has not begun holds up nobody: the launcher ends the others
+		note(inNeed) // the others wait in the library for all to begin
 		return err
 	}
 	w.note = note
@@ -52,12 +52,21 @@ func Run(f func(c dist.Comm) error) error {
 	if failed := w.Barrier(); failed != nil {
 		return errors.Join(err, failed)
 	}
-	note()
-	if err = errors.Join(err, w.close()); err != nil && w.rank > 0 {
+	err = errors.Join(err, w.close())
+	note(inOrder)
+	if err != nil && w.rank > 0 {
 		time.Sleep(forwarding) // launchers end all with the first that fails, and rank 0 has to say why
 	}
 	return err
 }
+
+// ending is how a rank ends, if it knows.
+type ending byte
+
+const (
+	inOrder ending = 1 + iota // after the others have finished too
+	inNeed                    // of the end of the others, and has said why, or will
+)
 
 // ErrAgreed marks an error that f returns on all ranks: with it, Run ends in order and returns the error. A *dist.RankError is taken for one too.
 var ErrAgreed = errors.New("mpi: all ranks have this error")
@@ -67,7 +76,7 @@ type world struct {
 	lib   *library
 	host  string
 	rank  int           // among all
-	note  func()        // tells the supervisor that the process ends in order, or has said why not
+	note  func(ending)  // tells the supervisor
 	calls chan func()   // of the goroutine that may call the library if it does not serve any thread; else nil
 	done  chan struct{} // of a call of it
 }
@@ -338,11 +347,15 @@ func (c *comm) Split(color, key int) (dist.Comm, error) {
 // forwarding is how long a launcher gets to forward what was printed: when it ends the ranks, that of MPICH drops what it has not read.
 const forwarding = 300 * time.Millisecond
 
+// abortLimit is how long the library gets to end the process, which may be in any state. Then the process ends itself.
+const abortLimit = 3 * time.Second
+
 // Abort ends all processes. It does not wait for a call that another goroutine has begun.
 func (c *comm) Abort(code int, reason string) {
 	fmt.Fprintf(os.Stderr, "rank %d on host %s: %s\n", c.world.rank, c.host, reason)
-	c.note()
+	c.note(inNeed)
 	time.Sleep(forwarding)
+	time.AfterFunc(abortLimit, func() { os.Exit(code) })
 	c.lib.abort(c.lib.world, int32(code))
 	os.Exit(code)
 }

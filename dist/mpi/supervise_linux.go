@@ -18,28 +18,28 @@ import (
 
 // This file holds the supervisor. A rank that is killed, or calls os.Exit, cannot say so, and launchers tell little: that of MPICH names no rank and takes
 // an os.Exit(0) for success. So the process that the launcher has started runs the program once more, as a child, which is the rank, and
-// waits. It says how the rank has ended, and ends the same way, or with exitLost if the rank seemed to succeed and the others need it.
+// waits. It says how the rank has ended, and ends with the same code, or with exitLost if the rank seemed to succeed and the others need it.
 
 const (
-	// noteVariable has the number of the pipe through which a rank tells its supervisor that it ends in order, or has said why not.
+	// noteVariable has the number of the pipe through which a rank tells its supervisor how it ends.
 	noteVariable = "TARN_MPI_NOTE"
 	exitLost     = 70
 )
 
 // supervise runs the rank and does not return, unless this process is the rank or no child can be started. Note is then what the rank calls
-// when it ends in order.
-func supervise(l launcher) (note func()) {
+// before it ends.
+func supervise(l launcher) (note func(ending)) {
 	if number, err := strconv.Atoi(os.Getenv(noteVariable)); err == nil {
 		os.Unsetenv(noteVariable) // the children of the rank are no ranks
-		return func() { syscall.Write(number, []byte{1}) }
+		return func(e ending) { syscall.Write(number, []byte{byte(e)}) }
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return func() {}
+		return func(ending) {}
 	}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return func() {}
+		return func(ending) {}
 	}
 	unix.FcntlInt(uintptr(pipe[1]), unix.F_SETFD, 0) // the child gets it under its number, like the descriptors of the launcher
 	runtime.LockOSThread()                           // the child dies with the thread
@@ -56,7 +56,7 @@ func supervise(l launcher) (note func()) {
 		unix.Close(pipe[0])
 		unix.Close(pipe[1])
 		runtime.UnlockOSThread()
-		return func() {}
+		return func(ending) {}
 	}
 	unix.Close(pipe[1])
 	go func() {
@@ -79,14 +79,20 @@ func supervise(l launcher) (note func()) {
 	case err != nil:
 		code, how = exitLost, err.Error()
 	}
-	if n, _ := unix.Read(pipe[0], make([]byte, 1)); n == 0 { // it has not said how it ends
+	socket := findHydra(l, os.Getenv)
+	said := make([]byte, 1)
+	switch n, _ := unix.Read(pipe[0], said); {
+	case n == 1 && ending(said[0]) == inOrder:
+		socket.finalize()
+		os.Exit(code)
+	case n == 0:
 		host, _ := os.Hostname()
 		fmt.Fprintf(os.Stderr, "rank %d on host %s %s\n", l.Rank, host, how)
 		time.Sleep(forwarding)
-		if code == 0 {
-			code = exitLost
-		}
 	}
-	os.Exit(code)
+	if code == 0 {
+		code = exitLost
+	}
+	socket.end(code)
 	return nil
 }

@@ -3,4 +3,4 @@
 package mpi
 
 // supervise supervises nothing.
-func supervise(launcher) (note func()) { return func() {} }
+func supervise(launcher) (note func(ending)) { return func(ending) {} }
