@@ -8,7 +8,7 @@
 //	if err != nil {
 //		log.Fatal(err)
 //	}
-//	log.Fatal(http.ListenAndServe("localhost:6007", b))
+//	log.Fatal(http.ListenAndServe("localhost:7007", b))
 //
 // The records are those of package watch, and the folders those of package train. A folder that has only a file of records is
 // shown too.

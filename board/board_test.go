@@ -38,7 +38,7 @@ func newBoard(t testing.TB, dir string, options board.Options) *board.Board {
 // get asks for a path, as a browser on this machine does unless change says otherwise.
 func get(b *board.Board, path string, change ...func(r *http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", path, nil)
-	r.Host = "localhost:6007"
+	r.Host = "localhost:7007"
 	for _, f := range change {
 		f(r)
 	}
@@ -149,12 +149,12 @@ func TestRefusals(t *testing.T) {
 		change func(*http.Request)
 		want   int
 	}{
-		{"/", host("127.0.0.1:6007"), 200},
-		{"/", host("[::1]:6007"), 200},
+		{"/", host("127.0.0.1:7007"), 200},
+		{"/", host("[::1]:7007"), 200},
 		{"/", host("LOCALHOST"), 200},
 		{"/", host("box.example:1"), 200},
 		{"/", host("evil.example"), 421},
-		{"/", host("localhost.evil.example:6007"), 421},
+		{"/", host("localhost.evil.example:7007"), 421},
 		{"/", host(""), 421},
 		{"/", method("HEAD"), 200},
 		{"/", method("POST"), 405},

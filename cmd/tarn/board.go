@@ -18,14 +18,14 @@ import (
 
 // This file holds board, which serves the page that shows trainings.
 
-// boardAddress is where the page is served by default.
-const boardAddress = "localhost:6007"
+// boardAddress is where the page is served by default. At the ports 6000 to 6009 Debian's mpirun looks for X servers, and would wait for an answer.
+const boardAddress = "localhost:7007"
 
 // boardCommand has the arguments of board.
 type boardCommand struct {
 	Dir    string `arg:"" optional:"" default:"runs" help:"Folder of runs, or of one run."`
 	Open   bool   `help:"Open the page in the browser."`
-	Listen string `placeholder:"HOST:PORT" help:"Address to serve at, by default localhost:6007, or another port if that is taken. An address that other machines reach needs --token. Port 0 takes any free one."`
+	Listen string `placeholder:"HOST:PORT" help:"Address to serve at, by default localhost:7007, or another port if that is taken. An address that other machines reach needs --token. Port 0 takes any free one."`
 	Token  string `placeholder:"SECRET" help:"Secret that visitors need; it is part of the address that is printed."`
 	Export string `placeholder:"FILE.html" help:"Write the page with all its data as one file that needs no server, and end."`
 }
@@ -43,7 +43,7 @@ func (c *boardCommand) Validate() error {
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen is %q and should be HOST:PORT, as in localhost:6007 or :6007: %w", c.Listen, err)
+		return fmt.Errorf("--listen is %q and should be HOST:PORT, as in localhost:7007 or :7007: %w", c.Listen, err)
 	}
 	if !isLoopback(host) && c.Token == "" {
 		return fmt.Errorf("--listen %s can be reached from other machines: set --token to a secret", c.Listen)

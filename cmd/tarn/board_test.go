@@ -29,7 +29,7 @@ func TestBoardRefuses(t *testing.T) {
 	for args, want := range map[string]string{
 		"board --listen 0.0.0.0:0":                    "set --token",
 		"board --listen :0":                           "set --token",
-		"board --listen 6007":                         "HOST:PORT",
+		"board --listen 7007":                         "HOST:PORT",
 		"board --export page.html --open":             "have no effect",
 		"board --export page.html --listen [::1]:600": "have no effect",
 	} {

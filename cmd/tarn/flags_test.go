@@ -50,7 +50,7 @@ var nonsensical = map[string][]string{
 	"latency": {"", "x", "1", "-1us", "2m"}, "bandwidth": {"1000001"}, "export to": {"", "foo", "ONNX"}, "opset": {"0", "16", "22"},
 	"group": {""}, "labels": {""}, "network": {"", "\x1b[31m"}, "horizon": {"0", "10001"},
 	"token-file": {""}, "cert": {"", "x"}, "key": {"", "x"}, "log": {"", "foo", "JSON"},
-	"listen": {"", "6007", "0.0.0.0:6007", ":6007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},
+	"listen": {"", "7007", "0.0.0.0:7007", ":7007"}, "token": {""}, "export": {""}, "race seed": {"18446744073709551615"},
 	"engine": {"", "foo", "cpu:2", "CPU", "\x1b[31m"},
 	"level":  {"", "foo", "AVX2", "\x1b[31m"}, "precision": {"", "foo", "BF16", "bf16 ", "f64", "\x1b[31m"},
 }
