@@ -143,8 +143,8 @@ func newAttention(spec AttentionSpec) attention {
 		a.keyBlocks = (spec.Keys + a.bk - 1) / a.bk
 	}
 	a.phases = []attentionPhase{attendPhase}
-	if spec.BF16 && !spec.Float64 && CurrentBF16() == DotBF16 {
-		a.paired = &pairedBlocks{}
+	if unit := CurrentBF16(); spec.BF16 && !spec.Float64 && unit != NoBF16 {
+		a.paired = &pairedBlocks{tiles: unit == TileBF16}
 		a.phases = []attentionPhase{packPhase, attendPhase}
 		a.turned = a.room(turnedPairs(spec.Size))
 		return a

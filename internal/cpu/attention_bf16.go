@@ -1,8 +1,9 @@
 package cpu
 
 // Attention with operands of products rounded to bfloat16. With a unit for pairs of such numbers, keys and values of each head are packed once, and
-// the queries of a block, the weights and the gradients with respect to scores when they are known. Without one, blocks are copied with their
-// numbers rounded, and multiplied as float32.
+// the queries of a block, the weights and the gradients with respect to scores when they are known. Tiles read the first operand of a product as rows along
+// what is summed over, so the two products over keys, those of the weights with values and of the gradients with keys, are computed transposed there: values and
+// keys are turned once, where weights would have to be turned for each block. Without a unit, blocks are copied with their numbers rounded, and multiplied as float32.
 
 import "unsafe"
 
@@ -34,13 +35,14 @@ func (a *attention) roundedRows(which int, worker, from unsafe.Pointer, l Layout
 }
 
 // pairedBlocks says where an attention with products of pairs has its operands. A block of up to blockKeys keys of a head is packed in the shared
-// scratch: keys and values as rows, whose numbers are summed over, or as pairs of rows, if the sum is over keys. Places are in bytes.
+// scratch: keys and values as rows, whose numbers are summed over, or as pairs of rows, if the sum is over keys, which tiles have turned. Places are in bytes.
 type pairedBlocks struct {
-	backward                           bool
+	backward, tiles                    bool
 	start, size                        int // of the blocks in the shared scratch
 	keys, keyPairs, values, valuePairs int // in a block
 	queries, gradients                 int // in a worker's scratch: pairs of queries, and of gradients with respect to the result
 	asRows, asPairs                    int // weights or gradients with respect to scores, keys by queries, as rows and as pairs of rows
+	turnedQueries                      int // gradients with respect to queries, size by queries, if they are computed in tiles
 }
 
 // pairKernels are the passes over a block whose rows are blockQueries scores that pack their results, too. See scoreKernels.
@@ -74,16 +76,25 @@ func (a *attention) planPairs(backward bool) {
 		return at
 	}
 	keyPairs := (a.bk + 1) / 2
+	overKeys := func(size int) int {
+		if p.tiles {
+			return place((size+tileRow-1)/tileRow, a.turnedRows())
+		}
+		return place(keyPairs, pairRow(size))
+	}
 	p.keys = place(a.bk, packedRow(a.Size))
 	p.asPairs = a.room(keyPairs * blockQueries)
 	p.backward = backward
 	if backward {
-		p.keyPairs, p.values = place(keyPairs, pairRow(a.Size)), place(a.bk, packedRow(a.ValueSize))
+		p.keyPairs, p.values = overKeys(a.Size), place(a.bk, packedRow(a.ValueSize))
 		queryPairs := (a.bq + 1) / 2
 		p.queries, p.gradients = a.room(queryPairs*pairRow(a.Size)/4), a.room(queryPairs*pairRow(a.ValueSize)/4)
 		p.asRows = a.room(a.bk * scoreRow / 4)
+		if p.tiles {
+			p.turnedQueries = a.room(a.Size * a.bq)
+		}
 	} else {
-		p.valuePairs = place(keyPairs, pairRow(a.ValueSize))
+		p.valuePairs = overKeys(a.ValueSize)
 	}
 	p.start = a.shared
 	a.shared += a.packTasks() * p.size
@@ -105,11 +116,27 @@ func (a *attention) pack(task int, x *AttentionArrays, shared unsafe.Pointer) {
 	v, lv := a.at(x.V, a.V, b, kv, j0)
 	packRowsBF16(unsafe.Add(to, p.keys), packedRow(a.Size), k, lk.RowStride, m, a.Size)
 	if !p.backward {
-		packColumns(unsafe.Add(to, p.valuePairs), v, lv.RowStride, m, a.ValueSize)
+		a.packOverKeys(unsafe.Add(to, p.valuePairs), v, lv.RowStride, m, a.ValueSize)
 		return
 	}
-	packColumns(unsafe.Add(to, p.keyPairs), k, lk.RowStride, m, a.Size)
+	a.packOverKeys(unsafe.Add(to, p.keyPairs), k, lk.RowStride, m, a.Size)
 	packRowsBF16(unsafe.Add(to, p.values), packedRow(a.ValueSize), v, lv.RowStride, m, a.ValueSize)
+}
+
+// turnedRows is the size of 16 numbers of each key of a block, turned.
+func (a *attention) turnedRows() int { return (a.bk + 31) / 32 * tileBytes }
+
+// packOverKeys packs m keys, or their values, for products that sum over keys: as pairs of rows, or as tiles whose rows run along the keys.
+func (a *attention) packOverKeys(dst, src unsafe.Pointer, stride, m, size int) {
+	if !a.paired.tiles {
+		packColumns(dst, src, stride, m, size)
+		return
+	}
+	for c := 0; c < size; c += tileRow {
+		for j := 0; j < m; j += 32 {
+			packAcrossBF16(unsafe.Add(dst, c/tileRow*a.turnedRows()+j/32*tileBytes), unsafe.Add(src, j*stride+c*4), stride, min(32, m-j), min(tileRow, size-c))
+		}
+	}
 }
 
 // packColumns makes pairs of rows 0 and 1, 2 and 3, and so on of any number of columns.
@@ -144,9 +171,41 @@ func multiplyPairs(m, k, n int, a unsafe.Pointer, aRow, aCol int, b unsafe.Point
 	}
 }
 
+// multiplyRows computes C = A·B or C += A·B, m by n, with k pairs to sum over, which rows of A have one after the other.
+func (p *pairedBlocks) multiplyRows(m, k, n int, a unsafe.Pointer, aRow int, b unsafe.Pointer, bRow int, c unsafe.Pointer, ldc int, add bool) {
+	if p.tiles {
+		multiplyTileBlock(m, k, n, a, aRow, tileRow*aRow, false, b, bRow, c, ldc, add)
+		return
+	}
+	multiplyPairs(m, k, n, a, aRow, 4, b, bRow, c, ldc, add)
+}
+
+// multiplyTurned computes C = A·B or C += A·B with A the numbers of m keys of a block, size by m, as packOverKeys turned them, and B their pairs with n queries.
+func (a *attention) multiplyTurned(size, m, n int, turned, pairs, c unsafe.Pointer, add bool) {
+	multiplyTileBlock(size, (m+1)/2, n, turned, 64, a.turnedRows(), true, pairs, scorePair, c, n*4, add)
+}
+
+// multiplyTileBlock computes C = A·B or C += A·B in tiles, m by n, with k pairs to sum over. A has rows of pairs, or is packed as tiles; each next 16 of them begin
+// aLower bytes further. Distances are in bytes.
+func multiplyTileBlock(m, k, n int, a unsafe.Pointer, aRow, aLower int, packed bool, b unsafe.Pointer, bRow int, c unsafe.Pointer, ldc int, add bool) {
+	if k == 0 && !add {
+		for i := range m {
+			clear(unsafe.Slice((*byte)(unsafe.Add(c, i*ldc)), n*4))
+		}
+	}
+	t := tileProduct{m: m, n: n}
+	t.a, t.aRow, t.aLower, t.aPanel = a, aRow, aLower, 2*aLower
+	t.b, t.bRow, t.bPanel = b, bRow, tilePanel*4
+	t.c, t.cRow, t.blocks = c, ldc, 1
+	if add {
+		t.add = 1
+	}
+	t.sumSteps(tileRow, k/tileRow, k%tileRow, packed, 0, 0)
+}
+
 // pairedScores computes the scores of m packed keys and n turned queries.
 func (a *attention) pairedScores(s, packed, turned unsafe.Pointer, m, n int) {
-	multiplyPairs(m, (a.Size+1)/2, n, unsafe.Add(packed, a.paired.keys), packedRow(a.Size), 4, turned, scorePair, s, n*4, false)
+	a.paired.multiplyRows(m, (a.Size+1)/2, n, unsafe.Add(packed, a.paired.keys), packedRow(a.Size), turned, scorePair, s, n*4, false)
 	a.mul(s, s, a.scales, nil, m*n)
 }
 
@@ -162,6 +221,10 @@ func (a *Attention) pairedValues(out, s, packed, shift, total, factors, worker u
 			a.mul(s, s, factors, nil, m*n)
 		}
 		packPairsBF16(weights, scorePair, s, n*4, m, n)
+	}
+	if p.tiles {
+		a.multiplyTurned(a.ValueSize, m, n, unsafe.Add(packed, p.valuePairs), weights, out, add)
+		return
 	}
 	multiplyPairs(n, (m+1)/2, a.ValueSize, weights, 4, scorePair, unsafe.Add(packed, p.valuePairs), pairRow(a.ValueSize), out, a.ValueSize*4, add)
 }
@@ -199,8 +262,8 @@ func (a *AttentionGrad) pairedQueries(x *AttentionArrays, b, h, kv, i0, n, first
 			}
 			packRowsBF16(asRows, scoreRow, weights, n*4, m, n)
 		}
-		multiplyPairs(m, (n+1)/2, a.ValueSize, asRows, scoreRow, 4, gradients, pairRow(a.ValueSize), dv, ldv.RowStride, true)
-		multiplyPairs(m, (a.ValueSize+1)/2, n, unsafe.Add(packed, p.values), packedRow(a.ValueSize), 4, turnedOut, scorePair, ds, n*4, false)
+		p.multiplyRows(m, (n+1)/2, a.ValueSize, asRows, scoreRow, gradients, pairRow(a.ValueSize), dv, ldv.RowStride, true)
+		p.multiplyRows(m, (a.ValueSize+1)/2, n, unsafe.Add(packed, p.values), packedRow(a.ValueSize), turnedOut, scorePair, ds, n*4, false)
 		if whole {
 			pairScores.gradient(asRows, asPairs, ds, s, weight, a.scales, m)
 		} else {
@@ -212,7 +275,14 @@ func (a *AttentionGrad) pairedQueries(x *AttentionArrays, b, h, kv, i0, n, first
 			packRowsBF16(asRows, scoreRow, ds, n*4, m, n)
 			packPairsBF16(asPairs, scorePair, ds, n*4, m, n)
 		}
-		multiplyPairs(m, (n+1)/2, a.Size, asRows, scoreRow, 4, queries, pairRow(a.Size), dk, ldk.RowStride, true)
+		p.multiplyRows(m, (n+1)/2, a.Size, asRows, scoreRow, queries, pairRow(a.Size), dk, ldk.RowStride, true)
+		if p.tiles {
+			a.multiplyTurned(a.Size, m, n, unsafe.Add(packed, p.keyPairs), asPairs, unsafe.Add(worker, p.turnedQueries), j0 > first)
+			continue
+		}
 		multiplyPairs(n, (m+1)/2, a.Size, asPairs, 4, scorePair, unsafe.Add(packed, p.keyPairs), pairRow(a.Size), dq, ldq.RowStride, j0 > first)
+	}
+	if p.tiles {
+		a.transpose(dq, unsafe.Add(worker, p.turnedQueries), a.Size, n, ldq.RowStride/a.size, n)
 	}
 }

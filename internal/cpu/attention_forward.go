@@ -44,6 +44,9 @@ func NewAttention(spec AttentionSpec) *Attention {
 	return a
 }
 
+// turnsOut reports whether the weighted values are summed up as values by queries.
+func (a *Attention) turnsOut() bool { return a.paired != nil && a.paired.tiles }
+
 // Tasks is the number of tasks of a phase. They may run in any order and at the same time.
 func (a *Attention) Tasks(phase int) int {
 	if a.phases[phase] == packPhase {
@@ -94,7 +97,11 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, sha
 		if j0 == 0 {
 			first(block[T](shift, n), block[T](top, n))
 		} else {
-			higher(block[T](shift, n), totals, block[T](top, n), block[T](out, n*a.ValueSize), a.ValueSize)
+			row, col := a.ValueSize, 1
+			if a.turnsOut() {
+				row, col = 1, n
+			}
+			higher(block[T](shift, n), totals, block[T](top, n), block[T](out, n*a.ValueSize), row, col)
 		}
 		var factors unsafe.Pointer
 		if a.Dropout > 0 {
@@ -136,6 +143,14 @@ func attend[T float32 | float64](a *Attention, task int, x *AttentionArrays, sha
 		tops[i] = 1 / t
 		sums[i] -= shifts[i]
 	}
+	if a.turnsOut() {
+		for c := range a.ValueSize {
+			row := unsafe.Add(out, c*n*a.size)
+			a.mul(row, row, top, nil, n)
+		}
+		a.transpose(o, out, a.ValueSize, n, a.Out.Row, n)
+		return
+	}
 	spread := unsafe.Add(worker, a.spread)
 	a.splat(spread, top, n, a.ValueSize)
 	row := a.ValueSize * a.size
@@ -159,8 +174,8 @@ func first[T float32 | float64](shift, top []T) {
 const tolerable = 8
 
 // higher looks at the maxima over a block. Where one exceeds what is taken away by too much, or is the first at all, it is taken away from now on:
-// shift, the sums and the rows of out are brought to it.
-func higher[T float32 | float64](shift, total, top, out []T, size int) {
+// shift, the sums and the values of out are brought to it. Those of query i begin at i*row, col elements from each other.
+func higher[T float32 | float64](shift, total, top, out []T, row, col int) {
 	for i, t := range top {
 		above := t + shift[i]
 		switch {
@@ -170,9 +185,8 @@ func higher[T float32 | float64](shift, total, top, out []T, size int) {
 			shift[i] = -t
 			factor := T(math.Exp(float64(-above)))
 			total[i] *= factor
-			row := out[i*size : (i+1)*size]
-			for c := range row {
-				row[c] *= factor
+			for c := i * row; c < i*row+len(out)/len(top)*col; c += col {
+				out[c] *= factor
 			}
 		}
 	}

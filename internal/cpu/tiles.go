@@ -66,15 +66,25 @@ func tileSteps(k int) (pairs, steps, rest int) {
 // sum computes the product over blocks of k pairs, which begin aBlock and bBlock bytes from each other. Rows of A run along K, or are packed as whole tiles.
 func (p *tileProduct) sum(k int, packed bool, aBlock, bBlock int) {
 	pairs, steps, rest := tileSteps(k)
+	p.sumSteps(pairs, steps, rest, packed, aBlock, bBlock)
+}
+
+// sumSteps is sum in a number of steps of so many pairs and a rest that is shorter.
+func (p *tileProduct) sumSteps(pairs, steps, rest int, packed bool, aBlock, bBlock int) {
 	p.pairs, p.steps, p.aStep, p.bStep = pairs, steps, pairs*4, pairs*p.bRow
 	if packed {
 		p.aStep = tileBytes
 	}
 	p.aNext, p.bNext = aBlock-steps*p.aStep, bBlock-steps*p.bStep
-	p.run()
+	if steps > 0 {
+		p.run()
+	}
 	if rest > 0 {
 		p.a, p.b = unsafe.Add(p.a, steps*p.aStep), unsafe.Add(p.b, steps*p.bStep)
-		p.pairs, p.steps, p.add = rest, 1, 1
+		p.pairs, p.steps = rest, 1
+		if steps > 0 {
+			p.add = 1
+		}
 		p.aNext, p.bNext = aBlock-p.aStep, bBlock-p.bStep
 		p.run()
 	}
