@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/doctor"
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/watch"
 )
 
@@ -29,6 +32,21 @@ func (c *doctorCommand) Validate() error {
 		return fmt.Errorf("--updates is %d and should be from 20 to 1000000", c.Updates)
 	}
 	return nil
+}
+
+// units tells what multiplies bfloat16 numbers on this machine, if the run has products of them.
+func (c *doctorCommand) units() []string {
+	var settings map[string]any
+	folder, err := train.OpenFolder(c.Dir)
+	if err != nil || folder.Options(&settings) != nil {
+		return nil // the records of a training of one's own may lie in any folder
+	}
+	if p := settings["precision"]; p != tarn.PrecisionBF16.String() && p != tarn.PrecisionBF16Activations.String() {
+		return nil
+	}
+	lines := cpu.BF16Choice()
+	lines[0] = "on this machine " + lines[0]
+	return lines
 }
 
 // Run prints the verdicts.
@@ -59,6 +77,9 @@ func (c *doctorCommand) Run(env *environment) error {
 		}
 		fmt.Fprintln(w)
 		fmt.Fprint(w, printable(doctor.Ranks(h)))
+	}
+	for _, line := range c.units() {
+		fmt.Fprintln(w, line)
 	}
 	switch {
 	case len(verdicts) > 0:

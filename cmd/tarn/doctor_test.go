@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/watch"
 )
 
@@ -28,6 +29,14 @@ func TestDoctor(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+	if strings.Contains(out, "bfloat16") {
+		t.Errorf("a training in f32 is told of bfloat16:\n%s", out)
+	}
+	short := filepath.Join(t.TempDir(), "run")
+	command(t, 0, with("--quiet", "--out", short, "--precision", "bf16")...)
+	if out, _ := command(t, 0, "doctor", short); !strings.Contains(out, "on this machine "+strings.Join(cpu.BF16Choice(), "\n")+"\n") {
+		t.Errorf("a training in bf16 is not told what multiplies:\n%s", out)
 	}
 	out, _ = command(t, 0, "doctor", ill, "--json")
 	var v watch.Verdict

@@ -173,7 +173,7 @@ func registerPeak(threads int, operate func(loops int) (flop int)) float64 {
 	return sum
 }
 
-// shortPeaks tells the register peaks of the units that multiply bfloat16 numbers, and why one is not used.
+// shortPeaks tells the register peaks of the units that multiply bfloat16 numbers, which is used and why.
 func shortPeaks(threads int) string {
 	var s strings.Builder
 	for _, u := range cpu.BF16Units() {
@@ -182,8 +182,8 @@ func shortPeaks(threads int) string {
 			fmt.Fprintf(&s, "bfloat16 by the unit %v: %.0f GFLOP/s in registers\n", u, peak/1e9)
 		}
 	}
-	if err := cpu.BF16Refused(); err != nil {
-		fmt.Fprintf(&s, "%v\n", err)
+	for _, line := range cpu.BF16Choice() {
+		fmt.Fprintln(&s, line)
 	}
 	return s.String()
 }

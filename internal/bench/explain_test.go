@@ -16,7 +16,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	wanted := []string{"GFLOP/s in registers, ", " in products", "product 32x64x64", "relu", "workload_model.go:", "temporaries take"}
+	wanted := append(cpu.BF16Choice(), "GFLOP/s in registers, ", " in products", "product 32x64x64", "relu", "workload_model.go:", "temporaries take")
 	for _, u := range cpu.BF16Units()[1:] {
 		wanted = append(wanted, "bfloat16 by the unit "+u.String())
 	}

@@ -106,9 +106,32 @@ func Name() string {
 	return Current().String()
 }
 
-// fastest returns which function takes the least time. Each runs often and its best time counts, so that what the system does in between does not
+// BF16Choice tells which unit products of bfloat16 numbers use and why: a line for the choice, and one for each unit that processors of this level may have.
+func BF16Choice() []string {
+	choice, units := CurrentBF16(), BF16Units()
+	lines := []string{fmt.Sprintf("products of bfloat16 numbers by the unit %v: ", choice)}
+	asked := unit.Load()
+	measured := false
+	switch {
+	case Current() != AVX512:
+		lines[0] += fmt.Sprintf("the level %v has no other", Current())
+		return lines
+	case asked == uint32(NoBF16):
+		lines[0] += EnvVar + " names the level without a unit"
+	case asked != anyUnit && slices.Contains(units, BF16Unit(asked)):
+		lines[0] += EnvVar + " asks for it"
+	case len(units) == 1:
+		lines[0] += "the processor has no other"
+	default:
+		lines[0] += "the fastest between registers on one core"
+		measured = true
+	}
+	return append(lines, unitLines(measured)...)
+}
+
+// leastTimes returns the least time that each function takes. Each runs often, so that what the system does in between does not
 // matter. Those that this is for differ by a factor of two or more.
-func fastest(all []func()) (first int) {
+func leastTimes(all []func()) []time.Duration {
 	best := make([]time.Duration, len(all))
 	for round := range 8 {
 		for i, f := range all {
@@ -119,12 +142,7 @@ func fastest(all []func()) (first int) {
 			}
 		}
 	}
-	for i := range best {
-		if best[i] < best[first] {
-			first = i
-		}
-	}
-	return first
+	return best
 }
 
 // RoundBF16 sets dst[i] to src[i] rounded to bfloat16, as float32. dst may be src.

@@ -1,8 +1,10 @@
 package cpu
 
 import (
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -13,23 +15,49 @@ var levelUnits = sync.OnceValue(func() []BF16Unit {
 	units := []BF16Unit{NoBF16}
 	if cpu.X86.HasAVX512BF16 {
 		units = append(units, DotBF16)
-		if tiles() == nil {
+		if tiles().refused == nil {
 			units = append(units, TileBF16)
 		}
 	}
 	return units
 })
 
-// fastestUnit returns the unit that does most operations between registers at the level AVX512.
-var fastestUnit = sync.OnceValue(func() BF16Unit {
+// raceFlop is the number of operations that units are compared by.
+const raceFlop = 6 * tileFlop
+
+// unitTimes returns the least time that each unit at the level AVX512 takes for as many operations between registers.
+var unitTimes = sync.OnceValue(func() []time.Duration {
 	units := levelUnits()
 	same := make([]func(), len(units))
 	for i, u := range units {
-		loops := 6 * tileFlop / unitFlop(u)
+		loops := raceFlop / unitFlop(u)
 		same[i] = func() { unitPeak(u, loops) }
 	}
-	return units[fastest(same)]
+	return leastTimes(same)
 })
+
+// fastestUnit returns the unit that does most operations between registers at the level AVX512.
+func fastestUnit() BF16Unit {
+	times := unitTimes()
+	return levelUnits()[slices.Index(times, slices.Min(times))]
+}
+
+// unitLines tells for each unit whether this machine has it and why, and if they were measured what it does.
+func unitLines(measured bool) []string {
+	has := map[BF16Unit]string{NoBF16: "rounded numbers are multiplied as float32", DotBF16: "not here: CPUID names no AVX512_BF16", TileBF16: tiles().String()}
+	if cpu.X86.HasAVX512BF16 {
+		has[DotBF16] = "CPUID names AVX512_BF16"
+	}
+	var lines []string
+	for u := NoBF16; u <= TileBF16; u++ {
+		line := fmt.Sprintf("  %v: %s", u, has[u])
+		if i := slices.Index(levelUnits(), u); measured && i >= 0 {
+			line += fmt.Sprintf("; %.3g GFLOP/s", raceFlop/max(unitTimes()[i].Seconds(), 1e-9)/1e9)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
 
 // unitFlop is the number of operations of a loop of unitPeak.
 func unitFlop(u BF16Unit) int {

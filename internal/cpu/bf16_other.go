@@ -8,6 +8,8 @@ func levelUnits() []BF16Unit { return []BF16Unit{NoBF16} }
 
 func fastestUnit() BF16Unit { return NoBF16 }
 
+func unitLines(bool) []string { return nil }
+
 // BF16Refused returns why a unit that the processor has is not used, or nil.
 func BF16Refused() error { return nil }
 

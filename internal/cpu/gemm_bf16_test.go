@@ -51,15 +51,15 @@ func TestGemmBF16(t *testing.T) {
 				}
 			}
 		}
-		tries := 400
+		tries, longTries := 400, 6
 		if testing.Short() {
-			tries = 50
+			tries, longTries = 50, 2
 		}
 		for range tries {
 			try(sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))])
 		}
 		for _, s := range [][3]int{{1, 1, 5000}, {3, 40, 3000}, {300, 2, 600}, {600, 70, 20}, {64, 64, 4097}, {16, 33, 2100}, {1, 700, 90}, {700, 1, 90}} {
-			for range 6 {
+			for range longTries {
 				try(s[0], s[1], s[2])
 			}
 		}

@@ -10,36 +10,63 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// errNoTiles is returned of a processor without AMX.
-var errNoTiles = errors.New("this processor has no AMX")
+// What stops every instruction for tiles, as an unknown one.
+var (
+	errNoTiles      = errors.New("CPUID names no AMX")
+	errUnsavedTiles = errors.New("the operating system does not save AMX tiles")
+)
 
-// assumeTiles is set by the linker in programs that are traced by the command in gen/tiles, which does each instruction of AMX in the processor's place.
+// assumeTiles is set by the linker in programs that are traced by the command in gen/tiles, which does each instruction of AMX in the processor's place
+// if that refuses it.
 var assumeTiles string
 
-// tiles returns why AMX tiles cannot be used, or nil. It asks processor and system, and compares a small product.
-var tiles = sync.OnceValue(func() error {
-	if assumeTiles != "" {
-		return checkTiles()
+// tileUnit is what is known of AMX on this machine.
+type tileUnit struct {
+	refused error // why it cannot be used, or nil
+	traced  bool  // a tracer does its instructions
+}
+
+// tiles asks processor and system, and compares a small product.
+var tiles = sync.OnceValue(func() (u tileUnit) {
+	u.refused = permittedTiles()
+	if assumeTiles != "" && cpu.X86.HasAVX512BF16 && (u.refused == errNoTiles || u.refused == errUnsavedTiles) {
+		u = tileUnit{traced: true}
 	}
+	if u.refused == nil {
+		u.refused = checkTiles()
+	}
+	return u
+})
+
+// permittedTiles returns why this process may not use AMX tiles, or nil.
+func permittedTiles() error {
 	const tileState = 3 << 17 // of XCR0: configuration and data
 	if !cpu.X86.HasAVX512BF16 || !cpu.X86.HasAMXTile || !cpu.X86.HasAMXBF16 {
 		return errNoTiles
 	}
 	if _, _, c, _ := cpuid(1, 0); c>>27&1 == 0 || xgetbv()&tileState != tileState {
-		return errors.New("the operating system does not save AMX tiles")
+		return errUnsavedTiles
 	}
-	if err := permitTiles(); err != nil {
-		return err
-	}
-	return checkTiles()
-})
+	return permitTiles()
+}
 
 // BF16Refused returns why a unit that the processor has is not used, or nil.
 func BF16Refused() error {
-	if err := tiles(); err != nil && err != errNoTiles {
+	if err := tiles().refused; err != nil && err != errNoTiles {
 		return fmt.Errorf("AMX is not used: %w", err)
 	}
 	return nil
+}
+
+// String tells what was asked and what came of it.
+func (u tileUnit) String() string {
+	switch {
+	case u.refused != nil:
+		return "not here: " + u.refused.Error()
+	case u.traced:
+		return "a tracer does its instructions, and a product has the bits of plain Go"
+	}
+	return "CPUID names AMX, the kernel permits it, and a product has the bits of plain Go"
 }
 
 // checkTiles multiplies small integers, whose product is exact in any order of the sums, in tiles and in plain Go.

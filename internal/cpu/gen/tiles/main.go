@@ -6,11 +6,15 @@
 //	go build -C internal/cpu/gen -o /tmp/tiles ./tiles
 //	go test -exec /tmp/tiles -ldflags '-X github.com/seed-49005b45/tarn/internal/cpu.assumeTiles=yes' -run BF16 ./internal/cpu
 //
+// On a processor with AMX such a program asks the kernel for its use as any other does, and no instruction is refused. If this system lets no program be traced, as in some
+// containers, the exit code is 3.
+//
 // What an instruction does follows Intel's "Intel 64 and IA-32 Architectures Software Developer's Manual", volume 2, and nothing else.
 package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -27,30 +31,35 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tiles:", err)
 		code = 1
+		if errors.Is(err, errNotTraced) {
+			code = notTraced
+		}
 	}
 	os.Exit(code)
 }
 
+// notTraced is the exit code if errNotTraced is the error.
+const notTraced = 3
+
+var errNotTraced = errors.New("this system lets no program be traced")
+
 // trace runs a program to its end, and returns its exit code.
 func trace(args []string) (code int, err error) {
 	runtime.LockOSThread() // only the thread that traces may ask
+	if _, err := os.Stat(args[0]); err != nil {
+		return 0, err
+	}
 	p, err := os.StartProcess(args[0], args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: &syscall.SysProcAttr{Ptrace: true}})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", errNotTraced, err)
 	}
-	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(p.Pid, &status, 0, nil); err != nil {
-		return 0, err
-	}
-	const exitKill = 1 << 20
-	if err := syscall.PtraceSetOptions(p.Pid, syscall.PTRACE_O_TRACECLONE|exitKill); err != nil {
-		return 0, err
-	}
-	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", p.Pid), os.O_RDWR, 0)
+	memory, err := attach(p.Pid)
 	if err != nil {
-		return 0, err
+		p.Kill()
+		return 0, fmt.Errorf("%w: %w", errNotTraced, err)
 	}
 	defer memory.Close()
+	var status syscall.WaitStatus
 	threads := map[int]*thread{p.Pid: {memory: memory}}
 	done, signal := 0, 0
 	for id := p.Pid; ; {
@@ -92,6 +101,40 @@ func trace(args []string) (code int, err error) {
 			}
 		}
 	}
+}
+
+// attach waits until a program has stopped at its start, and returns its memory. It tries all that instructions take.
+func attach(id int) (memory *os.File, err error) {
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(id, &status, 0, nil); err != nil {
+		return nil, fmt.Errorf("wait: %w", err)
+	}
+	if !status.Stopped() {
+		return nil, errors.New("the program does not stop at its start")
+	}
+	const exitKill = 1 << 20
+	if err := syscall.PtraceSetOptions(id, syscall.PTRACE_O_TRACECLONE|exitKill); err != nil {
+		return nil, fmt.Errorf("ptrace: %w", err)
+	}
+	var r syscall.PtraceRegs
+	if err := syscall.PtraceGetRegs(id, &r); err != nil {
+		return nil, fmt.Errorf("ptrace: %w", err)
+	}
+	if err := syscall.PtraceSetRegs(id, &r); err != nil {
+		return nil, fmt.Errorf("ptrace: %w", err)
+	}
+	if memory, err = os.OpenFile(fmt.Sprintf("/proc/%d/mem", id), os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	var stack [8]byte
+	if _, err = memory.ReadAt(stack[:], int64(r.Rsp)); err == nil {
+		_, err = memory.WriteAt(stack[:], int64(r.Rsp))
+	}
+	if err != nil {
+		memory.Close()
+		return nil, err
+	}
+	return memory, nil
 }
 
 // thread is the tiles of a thread.
