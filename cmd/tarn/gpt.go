@@ -1,22 +1,20 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"runtime"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/opticks"
 	"github.com/seed-49005b45/tarn/data/text"
 	"github.com/seed-49005b45/tarn/internal/file"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/optim"
 	"github.com/seed-49005b45/tarn/train"
-	"github.com/seed-49005b45/tarn/train/progress"
 )
 
 // This file holds train gpt.
@@ -33,16 +31,8 @@ type gptCommand struct {
 	Dropout float64 `default:"0" help:"Probability with which dropout zeroes a number in training."`
 	Text    string  `placeholder:"FILE" help:"Text to train on, in UTF-8; by default Newton's Opticks, which is part of the program."`
 	Seed    uint64  `default:"1" help:"Seed of the initial weights and of the order of the pieces."`
-	Threads int     `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
-	Out     string  `placeholder:"DIR" help:"Folder of the run; by default the first of runs/gpt-1, runs/gpt-2, ... that does not exist."`
-	Resume  string  `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --zero, --engine, --restart, --quiet and what the run is watched by may be set beside it."`
-	Restart bool    `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
-	Quiet   bool    `short:"q" help:"Print only the result."`
 
-	precisionFlag
-	rankFlags
-	engineFlags
-	lookFlags
+	runFlags `embed:"" set:"task=gpt"`
 }
 
 // gptConfig is a run of train gpt as config.json has it.
@@ -92,19 +82,7 @@ func (c *gptConfig) check() error {
 
 // Validate checks the flags; kong calls it.
 func (c *gptCommand) Validate() error {
-	switch {
-	case c.Threads < 0 || c.Threads > 1024:
-		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, runtime.NumCPU())
-	case c.Checkpoints < 1 || c.Checkpoints > 100:
-		return fmt.Errorf("--checkpoints is %d and should be from 1 to 100", c.Checkpoints)
-	case c.Resume != "" && c.Out != "":
-		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
-	case c.Watch < 0 || c.Watch > 1e9:
-		return fmt.Errorf("--watch is %d and should be from 0 to 1000000000", c.Watch)
-	case c.Restart && c.Resume == "" && c.Out == "":
-		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
-	}
-	if err := c.rankFlags.check(); err != nil {
+	if err := c.runFlags.check(); err != nil {
 		return err
 	}
 	asked := c.config()
@@ -139,7 +117,8 @@ func (c *gptConfig) sets(words string, characters *text.Characters) (set, valid 
 		valid, err = text.Windows(tokens[end:], c.Model.Context, c.Model.Context)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the text of %d characters is too short for a --context of %d", len(tokens), c.Model.Context)
+		return nil, nil, fmt.Errorf("%s: the text of %s is too short for a --context of %d: give a longer text or a smaller context",
+			file.Name(cmp.Or(c.Text, "Newton's Opticks")), list.Count(len(tokens), "character"), c.Model.Context)
 	}
 	return set, valid, nil
 }
@@ -174,11 +153,7 @@ func gptLogits(m *nn.GPT, context int) train.Build {
 
 // Run trains.
 func (c *gptCommand) Run(env *environment) (err error) {
-	if c.Threads > 0 {
-		runtime.GOMAXPROCS(c.Threads)
-	} else {
-		env.shareCores()
-	}
+	c.takeCores(env)
 	var settings gptConfig
 	var words string
 	var folder *train.Folder
@@ -243,21 +218,11 @@ func (c *gptCommand) Run(env *environment) (err error) {
 	if c.DryRun {
 		return dryRun(env, loop)
 	}
-	display := progress.New(env.stdout)
-	for p, err := range loop.Run(env.ctx) {
-		if err != nil {
-			display.Close()
-			if errors.Is(err, context.Canceled) && folder != nil {
-				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train gpt --resume %s", err, file.Name(folder.Dir())))
-			}
-			return agreedError{err}
-		}
-		begun = true
-		if !c.Quiet {
-			display.Show(p)
-		}
+	stepped, err := c.train(env, gptTask, loop, nil)
+	begun = begun || stepped
+	if err != nil {
+		return err
 	}
-	display.Close()
 	if env.rank() > 0 {
 		return nil
 	}
@@ -268,13 +233,11 @@ func (c *gptCommand) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	if !c.Quiet {
-		prompt := "TEXT"
-		if settings.Text == "" {
-			prompt = `"The Rays of Light"`
-		}
-		fmt.Fprintf(env.stdout, "write text with: tarn generate %s --prompt %s\n", file.Name(folder.Dir()), prompt)
+	prompt := "TEXT"
+	if settings.Text == "" {
+		prompt = `"The Rays of Light"`
 	}
+	c.say(env, "write text with: tarn generate %s --prompt %s", file.Name(folder.Dir()), prompt)
 	fmt.Fprintf(env.stdout, "validation loss %.4f\n", loss)
 	return nil
 }
@@ -309,27 +272,14 @@ func (c *gptCommand) folder(env *environment) (settings gptConfig, words string,
 	if _, _, err := settings.sets(words, characters); err != nil {
 		return settings, "", nil, err
 	}
-	if c.DryRun {
-		return settings, words, nil, nil
-	}
-	dir := c.Out
-	for n := 1; dir == ""; n++ {
-		if _, err := os.Lstat(fmt.Sprintf("runs/gpt-%d", n)); errors.Is(err, os.ErrNotExist) {
-			dir = fmt.Sprintf("runs/gpt-%d", n)
-		} else if err != nil {
-			return settings, "", nil, err
-		}
-	}
-	folder, err = createFolder(env, dir, settings, c.Restart)
+	folder, err = c.newFolder(env, gptTask, settings)
 	return settings, words, folder, err
 }
 
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *gptCommand) resume(env *environment) (settings gptConfig, words string, folder *train.Folder, err error) {
-	for _, name := range []string{"batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed", "shards", "precision"} {
-		if env.given[name] {
-			return settings, "", nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
-		}
+	if err := c.refuse(env, "batch", "lr", "layers", "heads", "width", "context", "dropout", "text", "seed", "shards", "precision"); err != nil {
+		return settings, "", nil, err
 	}
 	settings, folder, err = openGPT(c.Resume)
 	if err != nil {
@@ -342,10 +292,7 @@ func (c *gptCommand) resume(env *environment) (settings gptConfig, words string,
 	if changed {
 		settings.Epochs = c.Epochs
 	}
-	if c.DryRun {
-		return settings, words, nil, nil
-	}
-	folder, err = resumeFolder(env, folder, settings, changed, c.Restart)
+	folder, err = c.resumeFolder(env, folder, settings, changed)
 	return settings, words, folder, err
 }
 

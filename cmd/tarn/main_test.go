@@ -111,6 +111,7 @@ func TestMistakes(t *testing.T) {
 		{"inspect", 2, "file"},
 		{"inspect " + dir, 1, "neither weights.safetensors nor checkpoint.safetensors"},
 		{"inspect " + text, 1, "not a safetensors file"},
+		{"predict " + text + " " + text, 1, "name a model that tarn fit has written"},
 		{"inspect " + text + ".none", 1, text + ".none"},
 	} {
 		out, err := command(t, c.code, strings.Fields(c.args)...)
@@ -359,6 +360,9 @@ func TestCtrlC(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(broken, "weights.safetensors"))
 	if err != nil || !bytes.Equal(a, b) {
 		t.Errorf("the interrupted run ended with other weights, %v", err)
+	}
+	if out, _ := command(t, 0, "train", "mnist", "--resume", broken); !strings.Contains(out, "the run has finished: a larger --epochs") {
+		t.Errorf("a finished run:\n%s", out)
 	}
 	more, _ := command(t, 0, "train", "mnist", "--resume", broken, "--epochs", "21")
 	if !strings.Contains(more, "epoch 21/21") || strings.Contains(more, "epoch 20/") {

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log"
-	"os"
-	"runtime"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
@@ -15,7 +11,6 @@ import (
 	"github.com/seed-49005b45/tarn/internal/file"
 	"github.com/seed-49005b45/tarn/train"
 	"github.com/seed-49005b45/tarn/train/curve"
-	"github.com/seed-49005b45/tarn/train/progress"
 )
 
 // This file holds train mnist.
@@ -29,16 +24,8 @@ type mnistCommand struct {
 	Hidden    widths   `default:"512,512" placeholder:"N,N..." help:"Widths of the hidden layers (512,512)."`
 	Seed      uint64   `default:"1" help:"Seed of the initial weights and of the order of the examples."`
 	Examples  int      `default:"55000" help:"Number of examples to train on; 5000 others are used for validation."`
-	Threads   int      `placeholder:"N" help:"Number of processor cores to use; all by default. It does not change the result."`
-	Out       string   `placeholder:"DIR" help:"Folder of the run; by default the first of runs/mnist-1, runs/mnist-2, ... that does not exist."`
-	Resume    string   `placeholder:"DIR" help:"Resume the run in this folder. Only --epochs, --checkpoints, --threads, --zero, --engine, --restart, --quiet and what the run is watched by may be set beside it."`
-	Restart   bool     `help:"Start over in the folder of --resume or --out, and delete the checkpoints, weights, log and records that it has."`
-	Quiet     bool     `short:"q" help:"Print only the result."`
 
-	precisionFlag
-	rankFlags
-	engineFlags
-	lookFlags
+	runFlags `embed:"" set:"task=mnist"`
 }
 
 // validation is the number of examples kept from training.
@@ -57,20 +44,7 @@ func (c *mnistCommand) config() config {
 
 // Validate checks the flags; kong calls it.
 func (c *mnistCommand) Validate() error {
-	cores := runtime.NumCPU()
-	switch {
-	case c.Threads < 0 || c.Threads > 1024:
-		return fmt.Errorf("--threads is %d and should be from 1 to 1024; this machine has %d cores", c.Threads, cores)
-	case c.Checkpoints < 1 || c.Checkpoints > 100:
-		return fmt.Errorf("--checkpoints is %d and should be from 1 to 100", c.Checkpoints)
-	case c.Resume != "" && c.Out != "":
-		return errors.New("--out and --resume exclude each other: a resumed run stays in its folder")
-	case c.Watch < 0 || c.Watch > 1e9:
-		return fmt.Errorf("--watch is %d and should be from 0 to 1000000000", c.Watch)
-	case c.Restart && c.Resume == "" && c.Out == "":
-		return errors.New("--restart needs the folder of a run: set --resume to keep its settings, or --out")
-	}
-	if err := c.rankFlags.check(); err != nil {
+	if err := c.runFlags.check(); err != nil {
 		return err
 	}
 	asked := c.config()
@@ -85,11 +59,7 @@ const mnistTraining = 60000 - validation
 
 // Run trains.
 func (c *mnistCommand) Run(env *environment) (err error) {
-	if c.Threads > 0 {
-		runtime.GOMAXPROCS(c.Threads)
-	} else {
-		env.shareCores()
-	}
+	c.takeCores(env)
 	var settings config
 	var folder *train.Folder
 	if env.rank() == 0 {
@@ -111,11 +81,6 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	say := func(format string, args ...any) {
-		if !c.Quiet {
-			fmt.Fprintf(env.stdout, format+"\n", args...)
-		}
-	}
 	all, test, err := loadMNIST()
 	if err != nil {
 		return err
@@ -132,9 +97,9 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	if err := tarn.Init(model, settings.Seed); err != nil {
 		return err
 	}
-	say("network %v with %d weights; %d examples to train on, %d to validate, %d to test", widths(settings.Hidden), model.size(), set.Len(), valid.Len(), test.Len())
+	c.say(env, "network %v with %d weights; %d examples to train on, %d to validate, %d to test", widths(settings.Hidden), model.size(), set.Len(), valid.Len(), test.Len())
 	if folder != nil {
-		say("run folder %s", file.Name(folder.Dir()))
+		c.say(env, "run folder %s", file.Name(folder.Dir()))
 	}
 
 	optimizer, err := settings.optimizer()
@@ -151,28 +116,21 @@ func (c *mnistCommand) Run(env *environment) (err error) {
 	if c.DryRun {
 		return dryRun(env, loop)
 	}
-	display := progress.New(env.stdout)
 	drawn := time.Now()
-	for p, err := range loop.Run(env.ctx) {
-		if err != nil {
-			display.Close()
-			if errors.Is(err, context.Canceled) && folder != nil {
-				err = errors.Join(draw(folder, loop), fmt.Errorf("%w\nresume with: tarn train mnist --resume %s", err, file.Name(folder.Dir())))
-			}
-			return agreedError{err}
+	stepped, err := c.train(env, task, loop, func(p *train.Progress) error {
+		if p.Record == nil || env.rank() > 0 || time.Since(drawn) < 10*time.Second {
+			return nil
 		}
-		begun = true
-		if !c.Quiet {
-			display.Show(p)
+		if err := errors.Join(draw(folder, loop), showSamples(env.ctx, folder, model, valid)); err != nil && env.ctx.Err() == nil { // else the next step ends the training
+			return err
 		}
-		if p.Record != nil && env.rank() == 0 && time.Since(drawn) > 10*time.Second {
-			if err := errors.Join(draw(folder, loop), showSamples(env.ctx, folder, model, valid)); err != nil && env.ctx.Err() == nil { // else the next step ends the training
-				return err
-			}
-			drawn = time.Now()
-		}
+		drawn = time.Now()
+		return nil
+	})
+	begun = begun || stepped
+	if err != nil {
+		return err
 	}
-	display.Close()
 	if env.rank() > 0 {
 		return nil
 	}
@@ -209,59 +167,14 @@ func (c *mnistCommand) folder(env *environment) (config, *train.Folder, error) {
 	}
 	settings := c.config()
 	settings.Shards = env.shards(c.Shards)
-	if c.DryRun {
-		return settings, nil, nil
-	}
-	dir := c.Out
-	for n := 1; dir == ""; n++ {
-		if _, err := os.Lstat(fmt.Sprintf("runs/mnist-%d", n)); errors.Is(err, os.ErrNotExist) {
-			dir = fmt.Sprintf("runs/mnist-%d", n)
-		} else if err != nil {
-			return settings, nil, err
-		}
-	}
-	folder, err := createFolder(env, dir, settings, c.Restart)
+	folder, err := c.newFolder(env, task, settings)
 	return settings, folder, err
-}
-
-// createFolder makes the folder of a new run and locks it. If restart is set, it may hold another, which is deleted.
-func createFolder(env *environment, dir string, settings any, restart bool) (*train.Folder, error) {
-	create := train.CreateFolder
-	if restart {
-		create = train.RestartFolder
-	}
-	folder, err := create(dir, settings)
-	if err != nil {
-		return nil, err
-	}
-	return folder, lockFolder(env, folder)
-}
-
-// lockFolder locks the folder of a run, for the process to train in it.
-func lockFolder(env *environment, folder *train.Folder) error {
-	folder.ErrorLog = log.New(printableWriter{env.stderr}, "tarn: ", 0)
-	return folder.Lock()
-}
-
-// resumeFolder locks the folder of a run to resume, and writes its settings if they have changed. If restart is set, the run
-// is deleted and begins again.
-func resumeFolder(env *environment, folder *train.Folder, settings any, changed, restart bool) (*train.Folder, error) {
-	if restart {
-		return createFolder(env, folder.Dir(), settings, true)
-	}
-	err := lockFolder(env, folder)
-	if err == nil && changed {
-		err = folder.SetOptions(settings)
-	}
-	return folder, err
 }
 
 // resume opens the folder of a run. The number of epochs may change; everything else stays as it was.
 func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
-	for _, name := range []string{"batch", "lr", "optimizer", "hidden", "seed", "examples", "shards", "precision"} {
-		if env.given[name] {
-			return config{}, nil, usageError{fmt.Errorf("--%s cannot be set with --resume: the run in %s keeps its settings", name, c.Resume)}
-		}
+	if err := c.refuse(env, "batch", "lr", "optimizer", "hidden", "seed", "examples", "shards", "precision"); err != nil {
+		return config{}, nil, err
 	}
 	folder, settings, err := openMNIST(c.Resume, mnistTraining)
 	if err != nil {
@@ -271,9 +184,6 @@ func (c *mnistCommand) resume(env *environment) (config, *train.Folder, error) {
 	if changed {
 		settings.Epochs = c.Epochs
 	}
-	if c.DryRun {
-		return settings, nil, nil
-	}
-	folder, err = resumeFolder(env, folder, settings, changed, c.Restart)
+	folder, err = c.resumeFolder(env, folder, settings, changed)
 	return settings, folder, err
 }
