@@ -93,11 +93,12 @@ func (b *buffer) arrive() error {
 func (b *buffer) Fetch(a ir.Array) error {
 	c := b.engine.client
 	if len(b.near) > 0 {
-		err := b.arrive()
-		if err == nil {
-			copy(a.Raw(), unsafe.Slice((*byte)(unsafe.Pointer(&b.near[0])), a.Bytes()))
+		if err := b.arrive(); err != nil {
+			b.near = b.near[:0] // holds nothing: a further Fetch must fail, too
+			return err
 		}
-		return err
+		copy(a.Raw(), unsafe.Slice((*byte)(unsafe.Pointer(&b.near[0])), a.Bytes()))
+		return nil
 	}
 	if !b.split {
 		return c.get(b.handles[0], a.Data, a.Bytes())

@@ -30,7 +30,7 @@ type Engine struct {
 // Open opens a plugin. The error says what was looked for, and where plugins are to be had.
 func Open(o Options) (*Engine, error) {
 	switch {
-	case o.MemoryFraction < 0 || o.MemoryFraction > 1:
+	case !(o.MemoryFraction >= 0 && o.MemoryFraction <= 1):
 		return nil, fmt.Errorf("pjrt: the memory fraction is %v and should be from 0 to 1", o.MemoryFraction)
 	case o.Devices < 0:
 		return nil, fmt.Errorf("pjrt: the number of devices is %d and should not be negative", o.Devices)
@@ -62,13 +62,13 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{client: c, flags: map[string]any{}}
 	e.all, err = c.describe()
-	switch n := o.Device + max(1, o.Devices); {
+	switch {
 	case err != nil:
 	case slices.ContainsFunc(platforms, func(p platform) bool { return p.name == o.Plugin }) && c.platform != o.Plugin:
 		err = fmt.Errorf("pjrt: %s is a plugin for %s and not for %s; set %s to the file of one", file, c.platform, o.Plugin, variable)
 	case o.Device < 0 || o.Device >= len(e.all):
 		err = fmt.Errorf("pjrt: there is no device %d; %s has %d", o.Device, c.platform, len(e.all))
-	case n > len(e.all):
+	case o.Devices > len(e.all)-o.Device:
 		err = fmt.Errorf("pjrt: there are no %d devices from device %d on; %s has %d", o.Devices, o.Device, c.platform, len(e.all))
 	}
 	if err != nil {

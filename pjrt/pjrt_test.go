@@ -117,6 +117,7 @@ func TestOpenRefuses(t *testing.T) {
 		plugin  bool // is needed
 	}{
 		{"no library", pjrt.Options{Plugin: text}, "text.so cannot be loaded", false},
+		{"no fraction", pjrt.Options{MemoryFraction: math.NaN()}, "the memory fraction is NaN and should be from 0 to 1", false},
 		{"fraction", pjrt.Options{MemoryFraction: 2}, "the memory fraction is 2 and should be from 0 to 1", false},
 		{"device", pjrt.Options{Device: 1000}, "there is no device 1000", true},
 		{"setting of a wrong type", pjrt.Options{Settings: map[string]any{"x": struct{}{}}}, "the setting x is a struct {}", true},
