@@ -16,7 +16,7 @@ type Model interface {
 	Predict(ctx context.Context, rows *table.Table) (*Answers, error)
 }
 
-// Answers are the answers about some rows, in their order. A model of classes gives Probabilities and Labels, a model of quantities Values.
+// Answers are the answers about some rows, in their order. A model of classes fills in Probabilities and Labels, a model of quantities Values.
 type Answers struct {
 	Classes       []string    // in the order of Probabilities; nil for quantities
 	Probabilities [][]float64 // of each class, for each row

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -31,27 +32,40 @@ type Options struct {
 // Predictor runs the forward pass of a model. Its methods may be called by several goroutines at the same time. The params must not change meanwhile.
 type Predictor struct {
 	sizes   []int
-	inputs  []input
-	outputs []output
+	inputs  []rows
+	outputs []rows
 	slots   chan struct{} // one for each run at the same time
 	mu      sync.Mutex
 	idle    [][]*worker // for each size
 	models  []*tarn.Program
 }
 
-// input is what is declared of an input: all but its first axis, which counts the rows.
-type input struct {
+// rows is what is declared of an input or output: all but its first axis, which counts the rows.
+type rows struct {
 	name  string
 	dtype tarn.DType
 	shape []int
-	row   int // bytes of a row
+	size  int // bytes of a row
 }
 
-type output struct {
-	name  string
-	dtype tarn.DType
-	shape []int
-	row   int
+// rowsOf describes v, an input or output of n rows.
+func rowsOf(what, name string, v *tarn.Value, n int) (rows, error) {
+	shape := v.Shape()
+	if len(shape) == 0 || shape[0] != n {
+		return rows{}, fmt.Errorf("%s %q has the shape %v; its first axis must count the rows", what, name, shape)
+	}
+	r := rows{name: name, dtype: v.DType(), shape: shape[1:], size: v.DType().Size()}
+	for _, d := range r.shape {
+		r.size *= d
+	}
+	return r, nil
+}
+
+// same reports whether inputs or outputs are those of another number of rows.
+func same(a, b []rows) bool {
+	return slices.EqualFunc(a, b, func(a, b rows) bool {
+		return a.name == b.name && a.dtype == b.dtype && slices.Equal(a.shape, b.shape)
+	})
 }
 
 // worker is one copy of a program with its memory.
@@ -97,69 +111,48 @@ func New(build func(g *tarn.Graph, n int) tarn.Outputs, o Options) (*Predictor, 
 		if err != nil {
 			return nil, fmt.Errorf("predict: New: for %d rows: %w", n, err)
 		}
-		if i == 0 {
-			if err := p.describe(w.results); err != nil {
-				return nil, fmt.Errorf("predict: New: %w", err)
-			}
-		}
 		p.put(i, w)
 	}
 	return p, nil
 }
 
-// compile makes the program of one size, and looks whether its inputs are those of the other sizes.
+// compile makes the program of one size, and looks whether its inputs and outputs are those of the other sizes.
 func (p *Predictor) compile(build func(g *tarn.Graph, n int) tarn.Outputs, i, n int) error {
 	g := tarn.NewGraph()
 	g.Eval()
-	outputs := build(g, n)
-	program, err := tarn.Compile(g, outputs)
+	returned := build(g, n)
+	program, err := tarn.Compile(g, returned)
 	if err != nil {
 		return err
 	}
-	var inputs []input
+	var inputs, outputs []rows
 	for _, name := range program.Inputs() {
 		v, err := g.Lookup(name)
 		if err != nil {
 			return err
 		}
-		shape := v.Shape()
-		if len(shape) == 0 || shape[0] != n {
-			return fmt.Errorf("input %q has the shape %v; its first axis must count the rows", name, shape)
-		}
-		in := input{name: name, dtype: v.DType(), shape: shape[1:], row: v.DType().Size()}
-		for _, d := range in.shape {
-			in.row *= d
+		in, err := rowsOf("input", name, v, n)
+		if err != nil {
+			return err
 		}
 		inputs = append(inputs, in)
 	}
-	for name, v := range outputs {
-		if shape := v.Shape(); len(shape) == 0 || shape[0] != n {
-			return fmt.Errorf("output %q has the shape %v; its first axis must count the rows", name, shape)
+	for _, name := range slices.Sorted(maps.Keys(returned)) {
+		out, err := rowsOf("output", name, returned[name], n)
+		if err != nil {
+			return err
 		}
+		outputs = append(outputs, out)
 	}
-	if i == 0 {
-		p.inputs = inputs
-	} else if !slices.EqualFunc(p.inputs, inputs, func(a, b input) bool {
-		return a.name == b.name && a.dtype == b.dtype && slices.Equal(a.shape, b.shape)
-	}) {
+	switch {
+	case i == 0:
+		p.inputs, p.outputs = inputs, outputs
+	case !same(p.inputs, inputs):
 		return errors.New("the inputs are others than for another number of rows")
+	case !same(p.outputs, outputs):
+		return errors.New("the outputs are others than for another number of rows")
 	}
 	p.models = append(p.models, program)
-	return nil
-}
-
-// describe notes the outputs by their results.
-func (p *Predictor) describe(results tarn.Results) error {
-	for name, t := range results {
-		out := output{name: name, dtype: t.DType(), shape: t.Shape()[1:], row: t.DType().Size()}
-		for _, d := range out.shape {
-			out.row *= d
-		}
-		p.outputs = append(p.outputs, out)
-	}
-	if len(p.outputs) == 0 {
-		return errors.New("there are no outputs")
-	}
 	return nil
 }
 
@@ -270,17 +263,17 @@ func (p *Predictor) part(ctx context.Context, i, from, n int, inputs []*tarn.Ten
 	if err != nil {
 		return err
 	}
+	defer p.put(i, w)
 	for k, in := range p.inputs {
 		to := w.inputs[k].Raw()
-		used := copy(to, inputs[k].Raw()[from*in.row:(from+n)*in.row])
+		used := copy(to, inputs[k].Raw()[from*in.size:(from+n)*in.size])
 		clear(to[used:]) // what padding answers nobody sees, but it must not be an index out of range or a NaN
 	}
 	if err := w.program.RunInto(ctx, w.results, w.inputs...); err != nil {
 		return err
 	}
 	for _, out := range p.outputs {
-		copy(results[out.name].Raw()[from*out.row:(from+n)*out.row], w.results[out.name].Raw())
+		copy(results[out.name].Raw()[from*out.size:(from+n)*out.size], w.results[out.name].Raw())
 	}
-	p.put(i, w)
 	return nil
 }

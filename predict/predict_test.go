@@ -170,6 +170,18 @@ func TestRefusals(t *testing.T) {
 		{"shapes", func(g *tarn.Graph, n int) tarn.Outputs {
 			return tarn.Outputs{"y": g.Input("x", tarn.F32, n, n).Neg()}
 		}, predict.Options{}, "the inputs are others than for another number of rows"},
+		{"rows against rows", func(g *tarn.Graph, n int) tarn.Outputs {
+			x := g.Input("x", tarn.F32, n, 3)
+			return tarn.Outputs{"y": x.MatMul(x.Transpose(0, 1))}
+		}, predict.Options{}, "the outputs are others than for another number of rows"},
+		{"an output of one size", func(g *tarn.Graph, n int) tarn.Outputs {
+			x := g.Input("x", tarn.F32, n)
+			if n == 1 {
+				return tarn.Outputs{"x": x, "y": x}
+			}
+			return tarn.Outputs{"x": x}
+		}, predict.Options{}, "the outputs are others than for another number of rows"},
+		{"nothing", func(g *tarn.Graph, n int) tarn.Outputs { return nil }, predict.Options{}, "neither outputs nor updates"},
 		{"wrong graph", func(g *tarn.Graph, n int) tarn.Outputs {
 			return tarn.Outputs{"y": g.Input("x", tarn.F32, n, 3).MatMul(g.Input("w", tarn.F32, n, 5))}
 		}, predict.Options{}, "MatMul"},
@@ -239,6 +251,16 @@ func TestOver(t *testing.T) {
 	other, err := data.NewSet(data.Field{Name: "x", Array: data.Array{Data: x.F32(), Shape: x.Shape()}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	single, err := predict.New(newNetwork().build, predict.Options{Sizes: []int{8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := single.Over(nil, nil, set, 10, func(tarn.Results) error { return nil }); err != nil { //lint:ignore SA1012 as Run, Over takes nil for the context that is never canceled
+		t.Errorf("without a context: %v", err)
+	}
+	if err := single.Over(nil, nil, nil, 10, nil); err == nil || !strings.Contains(err.Error(), "the data set is nil") { //lint:ignore SA1012 see above
+		t.Errorf("without a data set: %v", err)
 	}
 	for want, test := range map[string]struct {
 		set *data.Set

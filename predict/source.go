@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -22,6 +23,12 @@ import (
 func (p *Predictor) Over(ctx context.Context, c dist.Comm, set data.Source, size int, take func(out tarn.Results) error) error {
 	if c == nil {
 		c = dist.Single()
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if set == nil {
+		return errors.New("predict: Over: the data set is nil")
 	}
 	batches := set.Batches(size, data.Options{})
 	if err := batches.Err(); err != nil {
