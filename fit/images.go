@@ -99,11 +99,11 @@ func Images(ctx context.Context, f *images.Folder, o ImageOptions) (*Model, erro
 		return nil, err
 	}
 	if f.Skipped > 0 {
-		m.About.Notes = append(m.About.Notes, fmt.Sprintf("%d files or rows are left out, since they are no pictures or have no class", f.Skipped))
+		m.About.Notes = append(m.About.Notes, fmt.Sprintf("left out: %s or rows that are no pictures or have no class", list.Count(f.Skipped, "file")))
 	}
 	counts := f.Counts()
 	if k := fewest(counts); counts[k] < 5 {
-		m.About.Notes = append(m.About.Notes, fmt.Sprintf("class %s has only %d pictures", list.Quote(sorted[k]), counts[k]))
+		m.About.Notes = append(m.About.Notes, fmt.Sprintf("class %s has only %s", list.Quote(sorted[k]), list.Count(counts[k], "picture")))
 	}
 	learn, judge, err := f.Split(media.Valid, o.Seed)
 	if err != nil {
@@ -176,19 +176,24 @@ func look(f *images.Folder) (gray bool, side int, err error) {
 		}
 		x, err := images.Options{Height: 16, Width: 16}.Decode(content)
 		if err != nil {
-			return false, 0, fmt.Errorf("fit: %s: %w", f.Paths[i], err)
+			return false, 0, damaged(f.Paths[i], err)
 		}
 		for p := 0; p < len(x); p += 3 {
 			gray = gray && x[p] == x[p+1] && x[p] == x[p+2]
 		}
 		w, h, err := images.Size(content)
 		if err != nil {
-			return false, 0, fmt.Errorf("fit: %s: %w", f.Paths[i], err)
+			return false, 0, damaged(f.Paths[i], err)
 		}
 		sides = append(sides, min(w, h))
 	}
 	slices.Sort(sides)
 	return gray, sides[len(sides)/2], nil
+}
+
+// damaged is the error of a file that cannot be decoded, with the cure.
+func damaged(path string, err error) error {
+	return fmt.Errorf("fit: %s: %w; replace or remove the file", list.Name(path), err)
 }
 
 // digestFiles is the SHA-256 of the files and their classes.

@@ -112,13 +112,13 @@ func (p *problem) target() error {
 		}
 	}
 	if absent := p.table.Rows() - len(rows); absent > 0 {
-		p.notes = append(p.notes, fmt.Sprintf("%d rows without %s are left out", absent, list.Quote(d.Name)))
+		p.notes = append(p.notes, fmt.Sprintf("left out: %s without %s", list.Count(absent, "row"), list.Quote(d.Name)))
 		p.table = p.table.Take(rows)
 		c = p.table.Column(d.Name)
 	}
 	n := p.table.Rows()
 	if n < 10 {
-		return fmt.Errorf("fit: %d rows have a value of %s, and at least 10 are needed", n, list.Quote(d.Name))
+		return fmt.Errorf("fit: the table has %s with a value of %s, and at least 10 are needed", list.Count(n, "row"), list.Quote(d.Name))
 	}
 	if task == Regress {
 		if d.Kind != table.Numeric && d.Kind != table.Bool && !d.Numbers {
@@ -157,7 +157,7 @@ func (p *problem) target() error {
 	for k, name := range p.classes {
 		index[name] = int32(k)
 		if count[name] < 5 {
-			p.notes = append(p.notes, fmt.Sprintf("class %s has only %d rows", list.Quote(name), count[name]))
+			p.notes = append(p.notes, fmt.Sprintf("class %s has only %s", list.Quote(name), list.Count(count[name], "row")))
 		}
 	}
 	for i := range n {
@@ -411,7 +411,7 @@ func (p *problem) warn() {
 			seen[k]++
 		}
 		if twice > n/50 {
-			p.notes = append(p.notes, fmt.Sprintf("%d rows have the same features as another one: those that judge are not all new", twice))
+			p.notes = append(p.notes, fmt.Sprintf("%s with the same features as another one: those that judge are not all new", list.Count(twice, "row")))
 		}
 	}
 }

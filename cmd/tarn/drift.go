@@ -71,7 +71,7 @@ func (c *checkCommand) drift(env *environment) error {
 
 // print prints the table of columns, and what is wrong below it.
 func (c *checkCommand) print(env *environment, t *table.Table, all []table.Drift, extra []string, moved int) {
-	fmt.Fprintf(env.stdout, "%s: %d rows, %d columns, %s\n", shownName(c.What), t.Rows(), len(t.Columns), printable(t.Dialect.String()))
+	fmt.Fprintf(env.stdout, "%s: %s, %s, %s\n", shownName(c.What), list.Count(t.Rows(), "row"), list.Count(len(t.Columns), "column"), printable(t.Dialect.String()))
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "column\ttype\tPSI\tby chance\tmissing\tthen\tmedian\tthen\tunseen\tverdict\t")
 	for _, d := range all {
@@ -98,7 +98,7 @@ func (c *checkCommand) print(env *environment, t *table.Table, all []table.Drift
 			if d.Kind == table.Numeric || d.Kind == table.Date {
 				what = "outside of the range of the training"
 			}
-			fmt.Fprintf(env.stdout, "%s: %d rows have values %s, such as %s\n", list.Name(d.Column), d.Unseen, what, list.Names(d.Examples))
+			fmt.Fprintf(env.stdout, "%s: %s with values %s, such as %s\n", list.Name(d.Column), list.Count(d.Unseen, "row"), what, list.Names(d.Examples))
 		}
 	}
 	if extra != nil {
@@ -108,6 +108,6 @@ func (c *checkCommand) print(env *environment, t *table.Table, all []table.Drift
 	if moved == 0 && !broken {
 		fmt.Fprintln(env.stdout, "the values lie as they did in training")
 	} else if moved > 0 {
-		fmt.Fprintf(env.stdout, "%d columns have moved: measure the model on rows like these (tarn evaluate), and make it anew of them if its answers are worse\n", moved)
+		fmt.Fprintf(env.stdout, "moved: %s; measure the model on rows like these (tarn evaluate), and make it anew of them if its answers are worse\n", list.Count(moved, "column"))
 	}
 }

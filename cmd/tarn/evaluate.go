@@ -82,8 +82,9 @@ func (c *evaluateCommand) Run(env *environment) error {
 		return err
 	}
 	var t *table.Table
+	var paths []string // of pictures
 	if m.ReadsPictures() && isFolder(c.File) {
-		t, err = picturesOf(c.File, m.About.Target)
+		t, paths, err = picturesOf(c.File, m.About.Target)
 	} else {
 		t, err = loadFor(c.File, c.dialectFlags.options(), m.Schema())
 	}
@@ -93,13 +94,11 @@ func (c *evaluateCommand) Run(env *environment) error {
 	m.Comm = env.comm
 	e, err := m.Evaluate(env.ctx, t)
 	var r *report.Report
-	if err != nil {
-		err = cure(err, m)
-	} else {
+	if err == nil {
 		r, err = report.New(m, e, "the rows of "+shownName(c.File), c.By...)
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", shownName(c.File), err)
+		err = fmt.Errorf("%s: %w", shownName(c.File), cure(inPicture(paths, err), m))
 	}
 	if err := env.agree(err); err != nil {
 		return err
@@ -158,7 +157,7 @@ func (b bounds) check(e *fit.Evaluation) error {
 // describeEvaluation prints metrics, confusions and slices.
 func describeEvaluation(w io.Writer, m *fit.Model, r *report.Report) {
 	e := r.Evaluation
-	fmt.Fprintf(w, "%d rows with %s\n", e.Rows, list.Name(m.About.Target))
+	fmt.Fprintf(w, "%s with %s\n", list.Count(e.Rows, "row"), list.Name(m.About.Target))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tbaseline\tmodel\t\tin training\t")
 	var names []string

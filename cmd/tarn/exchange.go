@@ -67,7 +67,7 @@ func (c *exportCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stderr, "wrote %s (%d bytes)\n", file.Name(out), info.Size())
+	fmt.Fprintf(env.stderr, "wrote %s (%s)\n", file.Name(out), size(info.Size()))
 	return nil
 }
 

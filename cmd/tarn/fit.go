@@ -208,7 +208,7 @@ func (c *fitCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(words, "%s: %d rows, %d columns, %s\n", shownName(c.File), t.Rows(), len(t.Columns), printable(t.Dialect.String()))
+	fmt.Fprintf(words, "%s: %s, %s, %s\n", shownName(c.File), list.Count(t.Rows(), "row"), list.Count(len(t.Columns), "column"), printable(t.Dialect.String()))
 	for _, name := range c.By {
 		if t.Column(name) == nil {
 			return usageError{fmt.Errorf("--by: there is no column %s; there are %s", list.Quote(name), list.Names(t.Names()))}
@@ -513,5 +513,9 @@ func (c *fitCommand) next(w io.Writer, out string) {
 	if c.Report != "" {
 		wrote += " and " + file.Name(filepath.Join(c.Report, "index.html"))
 	}
-	fmt.Fprintf(w, "wrote %s\nnext: tarn predict %s new.csv, or tarn serve %s\n", wrote, quoted(out), quoted(out))
+	rows := "new.csv"
+	if isFolder(c.File) {
+		rows = "new.png"
+	}
+	fmt.Fprintf(w, "wrote %s\nnext: tarn predict %s %s, or tarn serve %s\n", wrote, quoted(out), rows, quoted(out))
 }

@@ -114,7 +114,7 @@ func (c *fitCommand) learnMedia(ctx context.Context, what string, o fit.MediaOpt
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(words, "%s: %d pictures of %d classes: %s\n", shownName(c.File), len(f.Paths), len(f.Classes), list.Names(f.Classes))
+		fmt.Fprintf(words, "%s: %s of %s: %s\n", shownName(c.File), list.Count(len(f.Paths), "picture"), list.Count(len(f.Classes), "class"), list.Names(f.Classes))
 		return fit.Images(ctx, f, fit.ImageOptions{MediaOptions: o, Network: c.Network, Target: c.Target})
 	}
 	reads := c.dialectFlags.options()
@@ -125,7 +125,7 @@ func (c *fitCommand) learnMedia(ctx context.Context, what string, o fit.MediaOpt
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(words, "%s: %d rows, %d columns, %s\n", shownName(c.File), t.Rows(), len(t.Columns), printable(t.Dialect.String()))
+	fmt.Fprintf(words, "%s: %s, %s, %s\n", shownName(c.File), list.Count(t.Rows(), "row"), list.Count(len(t.Columns), "column"), printable(t.Dialect.String()))
 	if what == "texts" {
 		return fit.Texts(ctx, t, fit.TextOptions{MediaOptions: o, Target: c.Target, Text: c.Text, Network: c.Network})
 	}
@@ -153,13 +153,22 @@ func isPicture(name string) bool {
 	return slices.Contains(images.Extensions, strings.ToLower(filepath.Ext(name)))
 }
 
-// picturesOf is the table of the pictures in a folder, with their classes.
-func picturesOf(dir, target string) (*table.Table, error) {
+// picturesOf is the table of the pictures in a folder, with their classes, and their paths.
+func picturesOf(dir, target string) (*table.Table, []string, error) {
 	f, err := images.Open(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return fit.Pictures(f, target)
+	t, err := fit.Pictures(f, target)
+	return t, f.Paths, err
+}
+
+// inPicture names the file instead of the row if err is about one of a table of pictures with these paths.
+func inPicture(paths []string, err error) error {
+	if cell := (*table.CellError)(nil); errors.As(err, &cell) && cell.Row < len(paths) {
+		return fmt.Errorf("%s: %s; replace or remove the file", file.Name(paths[cell.Row]), cell.Problem)
+	}
+	return err
 }
 
 // pictures answers a picture, or all in a folder and those below.
@@ -183,6 +192,7 @@ func (a *answering) pictures(ctx context.Context, w io.Writer) error {
 	}
 	c.Keep = names{"file"}
 	return a.spread(w, func(yield func(part, error) bool) {
+		first := 0
 		for some := range slices.Chunk(paths, 64) {
 			if ctx.Err() != nil {
 				yield(part{}, context.Cause(ctx))
@@ -192,17 +202,14 @@ func (a *answering) pictures(ctx context.Context, w io.Writer) error {
 			if err == nil {
 				t = t.With(table.Words("file", some...))
 			}
-			if !yield(part{table: t}, err) || err != nil {
+			if !yield(part{t, first}, err) || err != nil {
 				return
 			}
+			first += len(some)
 		}
 	}, func(p part) (*answered, error) {
 		made, err := a.part(ctx, p)
-		var cell *table.CellError
-		if errors.As(err, &cell) {
-			err = fmt.Errorf("%s: %s", file.Name(p.table.Column("file").Text(cell.Row)), cell.Problem)
-		}
-		return made, err
+		return made, inPicture(paths[p.first:], err)
 	})
 }
 

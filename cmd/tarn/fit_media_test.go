@@ -79,11 +79,11 @@ func TestFitPictures(t *testing.T) {
 	if err := os.WriteFile("photos/bright/00.png", []byte("no picture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, message := command(t, 1, "predict", "photos.tarn", "photos"); !strings.Contains(message, "00.png: this is neither PNG") {
-		t.Errorf("a broken picture: %s", message)
-	}
-	if _, message := command(t, 1, "fit", "photos", "--force"); !strings.Contains(message, "00.png") {
-		t.Errorf("a broken picture: %s", message)
+	for _, args := range [][]string{{"predict", "photos.tarn", "photos"}, {"evaluate", "photos.tarn", "photos"}, {"fit", "photos", "--force"}} {
+		_, message := command(t, 1, args...)
+		if message = filepath.ToSlash(message); !strings.Contains(message, "photos/bright/00.png: ") || !strings.Contains(message, "this is neither PNG, JPEG, GIF nor WebP; replace or remove the file") {
+			t.Errorf("%s with a broken picture: %s", args[0], message)
+		}
 	}
 	if _, message := command(t, 2, "predict", "photos.tarn", "photos", "--explain"); !strings.Contains(message, "--explain is for models of tables") {
 		t.Errorf("explain: %s", message)

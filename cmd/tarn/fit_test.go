@@ -115,7 +115,7 @@ func TestFit(t *testing.T) {
 	// Rows as JSON lines, with a word that was never seen.
 	input(t, `{"size": 30, "city": "Rome", "lift": true, "more": 1}`+"\n"+`{"size": 100, "city": null, "lift": false}`)
 	out, words = command(t, 0, "predict", "flats.tarn", "-")
-	if len(records(t, out)) != 3 || !strings.Contains(words, `note: city "Rome" was not seen in training: 1 rows`) {
+	if len(records(t, out)) != 3 || !strings.Contains(words, `note: city "Rome" was not seen in training: 1 row`+"\n") {
 		t.Errorf("JSON lines: %s%s", out, words)
 	}
 	input(t, "size,city,lift\n1,Bonn,true\n2,Rome,false\n")
@@ -132,6 +132,10 @@ func TestFit(t *testing.T) {
 		if _, message := command(t, 1, "predict", "flats.tarn"); !strings.Contains(message, want) {
 			t.Errorf("%q: %s, want %q", rows, message, want)
 		}
+	}
+	input(t, "size,city,lift\n1,Ulm,no\n")
+	if _, message := command(t, 1, "evaluate", "flats.tarn", "-"); !strings.Contains(message, "evaluate compares the answers with the values of this column") {
+		t.Errorf("evaluate without a target: %s", message)
 	}
 
 	// A quantity.

@@ -109,7 +109,7 @@ func (c *inspectCommand) model(env *environment, path string) error {
 	if a.Command != "" {
 		fmt.Fprintf(w, "made by %s\n", printable(a.Command))
 	}
-	fmt.Fprintf(w, "of %d rows, SHA-256 of their values %s\nsplit: %s\n\n", a.Rows, a.Digest, printable(a.Split))
+	fmt.Fprintf(w, "of %s, SHA-256 of their values %s\nsplit: %s\n\n", list.Count(a.Rows, "row"), a.Digest, printable(a.Split))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "column\ttype\trole\texample\thow")
 	for _, d := range m.Schema().Columns {

@@ -173,7 +173,7 @@ func (a *answering) all(ctx context.Context, w io.Writer) error {
 				err = context.Cause(ctx)
 			}
 			if err != nil {
-				yield(part{}, fmt.Errorf("%s: %w", a.file, cure(err, a.model)))
+				yield(part{}, inFile(a.file, cure(err, a.model)))
 				return
 			}
 			if t.Rows() > 0 && !yield(part{t, first}, nil) {
@@ -228,6 +228,10 @@ func (a *answering) tables() iter.Seq2[*table.Table, error] {
 				cutTable(t, err, yield)
 				return
 			}
+			if isFolder(a.command.File) {
+				yield(nil, errors.New("this is a folder, and a table is one file"))
+				return
+			}
 			f, _, err := file.Open(a.command.File)
 			if err != nil {
 				yield(nil, err)
@@ -269,7 +273,11 @@ func cutTable(t *table.Table, err error, yield func(*table.Table, error) bool) {
 
 // cure adds to an error about a table what one can do.
 func cure(err error, m *fit.Model) error {
-	if text := err.Error(); strings.Contains(text, "must be there and") || strings.Contains(text, "there is no column") || strings.Contains(text, "there are no columns") {
+	text := err.Error()
+	if strings.Contains(text, ", the target;") {
+		return fmt.Errorf("%w; evaluate compares the answers with the values of this column, and tarn predict needs none", err)
+	}
+	if strings.Contains(text, "must be there and") || strings.Contains(text, "there is no column") || strings.Contains(text, "there are no columns") {
 		return fmt.Errorf("%w; the model reads %s: rename the columns, or leave the values of one empty", err, list.Names(m.Schema().Features()))
 	}
 	return err
@@ -421,6 +429,6 @@ func (a *answering) summary(w io.Writer) {
 			fmt.Fprintf(w, "tarn: note: and %d more such words\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(w, "tarn: note: %s: %d rows\n", printable(n), a.unseen[n])
+		fmt.Fprintf(w, "tarn: note: %s: %s\n", printable(n), list.Count(a.unseen[n], "row"))
 	}
 }

@@ -111,7 +111,7 @@ func (c *searchCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(words, "%s: %d rows, %d columns, %s\n", shownName(c.File), t.Rows(), len(t.Columns), printable(t.Dialect.String()))
+	fmt.Fprintf(words, "%s: %s, %s, %s\n", shownName(c.File), list.Count(t.Rows(), "row"), list.Count(len(t.Columns), "column"), printable(t.Dialect.String()))
 	base := c.dataFlags.options()
 	base.Target = c.Target
 	if c.Test != "" {

@@ -142,7 +142,19 @@ func loadModel(path string) (*fit.Model, error) {
 	if isFolder(path) {
 		return nil, fmt.Errorf("%s is a folder, and a model of a table is one file, as tarn fit writes it", file.Name(path))
 	}
-	return fit.Load(path)
+	m, err := fit.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w; name a model that tarn fit has written", err)
+	}
+	return m, nil
+}
+
+// inFile says in which file an error is, unless it says so itself.
+func inFile(name string, err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // free returns an error for a file that one cannot write, or that is there already and must not be replaced, before the work is done.

@@ -168,7 +168,7 @@ func (l *loader) load(row int, d *data.Draws, to []uint8) error {
 			p, err = l.read(content)
 		}
 		if err != nil {
-			return fmt.Errorf("images: %s: %w", file.Name(l.paths[row]), err)
+			return fmt.Errorf("images: %s: %w; replace or remove the file", file.Name(l.paths[row]), err)
 		}
 		if l.Keep > 0 {
 			p = l.shrink(p)

@@ -2,6 +2,7 @@
 package text
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ type Characters struct {
 // NewCharacters returns all characters of a text, in the order of Unicode.
 func NewCharacters(text string) (*Characters, error) {
 	if !utf8.ValidString(text) {
-		return nil, fmt.Errorf("text: the text is not UTF-8")
+		return nil, errors.New("text: the text is not UTF-8: save it as UTF-8")
 	}
 	c := &Characters{index: map[rune]int32{}}
 	for _, r := range text {

@@ -44,6 +44,17 @@ func Name(name string) string {
 	return name
 }
 
+// Count returns a number of things with their name: "1 row", "2 rows", "0 classes".
+func Count(n int, thing string) string {
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case strings.HasSuffix(thing, "s"):
+		thing += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // Quote returns a text in quotes. What a terminal would act on is escaped, and a long text cut.
 func Quote(text string) string {
 	n := 0

@@ -20,6 +20,7 @@ func TestList(t *testing.T) {
 		{list.Names([]string{"a"}), "a"},
 		{list.Names([]string{"a", "b c", "", "\x1b[31m"}), `a, b c, "", "\x1b[31m"`},
 		{list.Words([]string{"a", "b"}), "a b"},
+		{list.Count(0, "row") + list.Count(1, "class") + list.Count(2, "class"), "0 rows1 class2 classes"},
 		{list.Names([]string{strings.Repeat("é", 61)}), `"` + strings.Repeat("é", 60) + `" and 2 bytes more`},
 		{list.Quote("a\"\n\xff"), `"a\"\n\xff"`},
 		{list.Lines([]string{"a", "b"}), "\n\ta\n\tb"},

@@ -304,7 +304,7 @@ func readHeader(r io.ReaderAt, size int64) (infos []info, metadata map[string]st
 		if err := foreign(r, prefix[:]); err != nil {
 			return nil, nil, 0, err
 		}
-		return nil, nil, 0, fmt.Errorf("not a safetensors file, or an incomplete one: the length of the header is given as %d bytes, %d follow, and at most %d are accepted",
+		return nil, nil, 0, fmt.Errorf("not a safetensors file, or an incomplete one that must be copied again: the header should have %d bytes, %d follow, and at most %d are accepted",
 			length, size-8, maxHeader)
 	}
 	header := make([]byte, length)
@@ -328,6 +328,8 @@ func foreign(r io.ReaderAt, prefix []byte) error {
 	case bytes.HasPrefix(prefix, []byte("\x80\x02")): // a pickle of protocol 2
 	case bytes.HasPrefix(prefix, []byte("GGUF")):
 		return errors.New("this is a GGUF file, which package gguf reads")
+	case !bytes.ContainsFunc(prefix, func(r rune) bool { return r < '\t' || r > '~' }):
+		return errors.New("not a safetensors file: it begins as a text does")
 	default:
 		return nil
 	}
