@@ -277,7 +277,7 @@ var mayImport = []struct {
 	{"doctor", []string{".", "optim", "watch"}},
 	{"doctor/remedy", []string{".", "nn", "optim", "data/...", "train", "watch", "doctor"}},
 	{"board", []string{"watch", "internal/file"}},
-	{"minimize/...", []string{".", "curvature", "dist", "minimize/...", "internal/decimal", "internal/factor", "internal/list", "internal/plot"}},
+	{"minimize/...", []string{".", "curvature", "dist", "minimize/...", "internal/decimal", "internal/factor", "internal/limit", "internal/list", "internal/plot"}},
 	{"data/...", []string{".", "data/...", "internal/rng", "internal/dense", "internal/decimal", "internal/file", "internal/limit", "internal/list"}},
 	{"predict", []string{".", "data", "data/table", "dist"}},
 	{"fit", []string{".", "nn", "optim", "minimize", "data", "data/table", "data/images", "data/text", "data/series", "dist", "train", "predict", "interop/onnx", "interop/safetensors", "internal/list", "internal/rng"}},

@@ -13,6 +13,8 @@ import "math"
 // and (6.20).)
 type BFGS struct{}
 
+func (*BFGS) check(p *Problem, n int) error { return room("BFGS", float64(n)*float64(n), "LBFGS") }
+
 func (*BFGS) search(r *run) Reason {
 	if reason := r.start(); reason != Running {
 		return reason

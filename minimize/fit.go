@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/mathext"
 )
@@ -52,11 +55,8 @@ func LinearLeastSquares(a []float64, n int, y []float64) (*Fit, error) {
 			s.Set(i, k, a[i*n+k]/scale[k])
 		}
 	}
-	var qr mat.QR
-	qr.Factorize(s)
-	var q, r mat.Dense
-	qr.QTo(&q)
-	qr.RTo(&r)
+	q := newReflections(s)
+	r := q.a
 	for k := range n {
 		if math.Abs(r.At(k, k)) <= epsilon*float64(m)*math.Abs(r.At(0, 0)) {
 			return nil, fmt.Errorf("minimize: LinearLeastSquares: column %d is a combination of those before it, to rounding: leave it out", k)
@@ -68,7 +68,7 @@ func LinearLeastSquares(a []float64, n int, y []float64) (*Fit, error) {
 			t.SetTri(i, k, r.At(i, k))
 		}
 	}
-	x, residual := improve(s, &q, t, y)
+	x, residual := improve(s, q, t, y)
 	fit := &Fit{X: x, Residuals: residual, Rank: n}
 	for i := range x {
 		x[i] /= scale[i]
@@ -93,7 +93,7 @@ func LinearLeastSquares(a []float64, n int, y []float64) (*Fit, error) {
 //	r + a x = y,   a'r = 0
 //
 // by corrections from the same factors.
-func improve(a *mat.Dense, q *mat.Dense, t *mat.TriDense, y []float64) (x, r []float64) {
+func improve(a *mat.Dense, q *reflections, t *mat.TriDense, y []float64) (x, r []float64) {
 	m, n := a.Dims()
 	x, r = make([]float64, n), make([]float64, m)
 	last := math.Inf(1)
@@ -115,30 +115,52 @@ func improve(a *mat.Dense, q *mat.Dense, t *mat.TriDense, y []float64) (x, r []f
 			g[k] = s.hi + s.lo
 		}
 		// With Q'f = (d, e) and R'z = g: dx = R^-1 (d - z), dr = Q (z, e).
-		d := mat.NewVecDense(m, nil)
-		d.MulVec(q.T(), mat.NewVecDense(m, f))
+		q.multiply(blas.Trans, f)
 		z := mat.NewVecDense(n, nil)
 		z.SolveVec(t.T(), mat.NewVecDense(n, g)) // R was found regular; a poor condition is no obstacle
 		rhs := mat.NewVecDense(n, nil)
 		for k := range n {
-			rhs.SetVec(k, d.AtVec(k)-z.AtVec(k))
-			d.SetVec(k, z.AtVec(k))
+			rhs.SetVec(k, f[k]-z.AtVec(k))
+			f[k] = z.AtVec(k)
 		}
-		dx, dr := mat.NewVecDense(n, nil), mat.NewVecDense(m, nil)
+		dx := mat.NewVecDense(n, nil)
 		dx.SolveVec(t, rhs)
-		dr.MulVec(q, d)
+		q.multiply(blas.NoTrans, f)
 		change := mat.Norm(dx, 2)
 		if !(change < last/2) && !math.IsInf(last, 1) {
 			break
 		}
 		last = change
 		axpy(1, dx.RawVector().Data, x)
-		axpy(1, dr.RawVector().Data, r)
+		axpy(1, f, r)
 		if change <= epsilon/4*norm2(x) {
 			break
 		}
 	}
 	return x, r
+}
+
+// reflections is the QR factorization of a tall matrix: R lies in the upper triangle of a, and below it the vectors of the reflections whose product is
+// Q, which would have the square of the rows as elements.
+type reflections struct {
+	a         *mat.Dense
+	tau, work []float64
+}
+
+func newReflections(of *mat.Dense) *reflections {
+	m, n := of.Dims()
+	q := &reflections{mat.DenseCopyOf(of), make([]float64, n), make([]float64, 1)}
+	lapack64.Geqrf(q.a.RawMatrix(), q.tau, q.work, -1)
+	size := int(q.work[0])
+	lapack64.Ormqr(blas.Left, blas.Trans, q.a.RawMatrix(), q.tau, blas64.General{Rows: m, Cols: 1, Stride: 1}, q.work, -1)
+	q.work = make([]float64, max(size, int(q.work[0])))
+	lapack64.Geqrf(q.a.RawMatrix(), q.tau, q.work, len(q.work))
+	return q
+}
+
+// multiply replaces x by Q x or Q'x.
+func (q *reflections) multiply(trans blas.Transpose, x []float64) {
+	lapack64.Ormqr(blas.Left, trans, q.a.RawMatrix(), q.tau, blas64.General{Rows: len(x), Cols: 1, Stride: 1, Data: x}, q.work, len(q.work))
 }
 
 // double is a number of twice the precision, hi + lo. (Dekker 1971; Ogita, Rump and Oishi 2005, Accurate sum and dot product, SIAM
@@ -224,7 +246,7 @@ func NewFit(p Problem, x []float64) (*Fit, error) {
 	if err := p.check(len(x)); err != nil {
 		return nil, err
 	}
-	if err := checkSquares("NewFit", &p); err != nil {
+	if err := checkSquares("NewFit", &p, len(x)); err != nil {
 		return nil, err
 	}
 	e := evaluator{p: &p, n: len(x)}

@@ -66,3 +66,17 @@ func TestMargin(t *testing.T) {
 		}
 	}
 }
+
+// TestManyRows fits a line to so many points that a matrix with the square of their number as elements would not fit into memory.
+func TestManyRows(t *testing.T) {
+	const m = 200_000
+	a, y := make([]float64, 0, 2*m), make([]float64, m)
+	for i := range y {
+		x := float64(i) / m
+		a, y[i] = append(a, 1, x), 3-2*x+float64(i%2)-0.5
+	}
+	fit, err := LinearLeastSquares(a, 2, y)
+	if err != nil || math.Abs(fit.X[0]-3) > 1e-4 || math.Abs(fit.X[1]+2) > 1e-4 || math.Abs(fit.Deviation-0.5) > 1e-4 {
+		t.Fatalf("%v, %v", fit.X, err)
+	}
+}

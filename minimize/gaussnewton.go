@@ -7,7 +7,7 @@ package minimize
 // residuals it converges as fast as Newton's method. LevenbergMarquardt is safer far from one. (Nocedal and Wright 2006, section 10.3.)
 type GaussNewton struct{}
 
-func (*GaussNewton) check(p *Problem, n int) error { return checkSquares("GaussNewton", p) }
+func (*GaussNewton) check(p *Problem, n int) error { return checkSquares("GaussNewton", p, n) }
 
 func (*GaussNewton) search(r *run) Reason {
 	s := newSquares(r)

@@ -17,13 +17,13 @@ type LBFGS struct {
 	Memory int // pairs kept; 0 means 20
 }
 
-func (m *LBFGS) check(p *Problem, n int) error { return checkMemory("LBFGS", m.Memory) }
+func (m *LBFGS) check(p *Problem, n int) error { return checkMemory("LBFGS", m.Memory, n) }
 
-func checkMemory(method string, memory int) error {
+func checkMemory(method string, memory, n int) error {
 	if memory < 0 || memory > 10000 {
 		return fmt.Errorf("minimize: %s: Memory is %d, want 1 to 10000, or 0 for 20", method, memory)
 	}
-	return nil
+	return room(method, 2*float64(memoryOr20(memory))*float64(n), "a smaller Memory, or ConjugateGradient")
 }
 
 func memoryOr20(memory int) int {

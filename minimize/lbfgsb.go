@@ -24,7 +24,7 @@ type LBFGSB struct {
 }
 
 func (m *LBFGSB) check(p *Problem, n int) error {
-	if err := checkMemory("LBFGSB", m.Memory); err != nil {
+	if err := checkMemory("LBFGSB", m.Memory, n); err != nil {
 		return err
 	}
 	for _, b := range []struct {

@@ -19,7 +19,15 @@ type squares struct {
 	x     []float64 // a trial
 }
 
-func checkSquares(method string, p *Problem) error {
+// checkSquares returns an error if p is no sum of squares, or its Jacobian for n variables is too large.
+func checkSquares(method string, p *Problem, n int) error {
+	if err := hasSquares(method, p); err != nil {
+		return err
+	}
+	return room(method, 4*float64(p.Count)*float64(n), "NewtonCG with GaussNewton")
+}
+
+func hasSquares(method string, p *Problem) error {
 	if p.Residuals == nil {
 		return fmt.Errorf("minimize: %s needs a sum of squares: give the problem Residuals and Count", method)
 	}

@@ -29,7 +29,7 @@ type LevenbergMarquardt struct {
 }
 
 func (m *LevenbergMarquardt) check(p *Problem, n int) error {
-	if err := checkSquares("LevenbergMarquardt", p); err != nil {
+	if err := checkSquares("LevenbergMarquardt", p, n); err != nil {
 		return err
 	}
 	return checkRadius("LevenbergMarquardt", m.Factor)

@@ -501,7 +501,7 @@ func TestManyMinima(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	f := minimize.Problem{Func: func(x []float64) float64 { return x[0] }}
-	nan := math.NaN()
+	nan, long := math.NaN(), make([]float64, 1<<24)
 	for _, c := range []struct {
 		want string
 		p    minimize.Problem
@@ -514,6 +514,12 @@ func TestMistakes(t *testing.T) {
 		{"Count is 0", minimize.Problem{Residuals: func(dst, x []float64) {}}, []float64{1}, &minimize.LBFGS{}, minimize.Options{}},
 		{"element 1 of the start is NaN", f, []float64{1, nan}, &minimize.LBFGS{}, minimize.Options{}},
 		{"the method is nil", f, []float64{1}, nil, minimize.Options{}},
+		{"the method is nil", f, []float64{1}, (*minimize.Newton)(nil), minimize.Options{}},
+		{"is a nil pointer", f, []float64{1}, &minimize.BasinHopping{Method: (*minimize.LBFGS)(nil)}, minimize.Options{}},
+		{"BFGS: the matrices are too large", f, long, &minimize.BFGS{}, minimize.Options{}},
+		{"use NewtonCG", f, long, &minimize.Newton{}, minimize.Options{}},
+		{"use a smaller Memory", f, long, &minimize.LBFGS{Memory: 10000}, minimize.Options{}},
+		{"use NewtonCG with GaussNewton", minimize.Problem{Residuals: func(dst, x []float64) {}, Count: 1 << 50}, []float64{1}, &minimize.LevenbergMarquardt{}, minimize.Options{}},
 		{"the tolerance is -1", f, []float64{1}, &minimize.LBFGS{}, minimize.Options{Gradient: -1}},
 		{"the target NaN", f, []float64{1}, &minimize.LBFGS{}, minimize.Options{Target: nan}},
 		{"Memory is -1", f, []float64{1}, &minimize.LBFGS{Memory: -1}, minimize.Options{}},
@@ -535,6 +541,9 @@ func TestMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "minimize: ") {
 			t.Errorf("%v, want %q", err, c.want)
 		}
+	}
+	if _, err := minimize.Run(nil, f, []float64{1}, &minimize.LBFGS{}, minimize.Options{Iterations: 1}); err != nil { //lint:ignore SA1012 as elsewhere, nil is a context that is never canceled
+		t.Errorf("without a context: %v", err)
 	}
 	broken := f
 	broken.Err = func() error { return errors.New("no data") }

@@ -33,6 +33,9 @@ func (m *MultiStart) check(p *Problem, n int) error {
 }
 
 func checkInner(name string, inner Method, p *Problem, n int) error {
+	if inner != nil && isNil(inner) {
+		return fmt.Errorf("minimize: %s: the method of its local searches is a nil pointer", name)
+	}
 	switch inner.(type) {
 	case *MultiStart, *BasinHopping:
 		return fmt.Errorf("minimize: %s: the method of its local searches is itself a search of many minima", name)

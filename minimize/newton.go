@@ -26,7 +26,12 @@ type Newton struct {
 	Radius float64 // of the first trust region; 0 means max(1, |x0|)
 }
 
-func (m *Newton) check(p *Problem, n int) error { return checkRadius("Newton", m.Radius) }
+func (m *Newton) check(p *Problem, n int) error {
+	if err := checkRadius("Newton", m.Radius); err != nil {
+		return err
+	}
+	return room("Newton", 4*float64(n)*float64(n), "NewtonCG")
+}
 
 func checkRadius(method string, radius float64) error {
 	if !(radius >= 0) || math.IsInf(radius, 1) {

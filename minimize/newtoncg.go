@@ -25,7 +25,7 @@ type NewtonCG struct {
 
 func (m *NewtonCG) check(p *Problem, n int) error {
 	if m.GaussNewton {
-		if err := checkSquares("NewtonCG with GaussNewton", p); err != nil {
+		if err := hasSquares("NewtonCG with GaussNewton", p); err != nil {
 			return err
 		}
 	}

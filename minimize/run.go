@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
+
+	"github.com/seed-49005b45/tarn/internal/limit"
 )
 
 // This file holds run: the state that all methods share, and the tests that end a search.
@@ -33,8 +36,11 @@ func newRun(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (
 	if err := p.check(len(x0)); err != nil {
 		return nil, err
 	}
-	if m == nil {
+	if isNil(m) {
 		return nil, fmt.Errorf("minimize: the method is nil")
+	}
+	if ctx == nil {
+		ctx = context.Background()
 	}
 	for i, x := range x0 {
 		if !isFinite(x) {
@@ -47,6 +53,17 @@ func newRun(ctx context.Context, p Problem, x0 []float64, m Method, o Options) (
 		}
 	}
 	return begin(ctx, o, evaluator{p: &p, n: len(x0)}, x0), nil
+}
+
+// isNil reports whether there is no method: nil, or a nil pointer to one.
+func isNil(m Method) bool { return m == nil || reflect.ValueOf(m).IsNil() }
+
+// room returns an error if the process may not take matrices with as many numbers, and what to use instead.
+func room(method string, numbers float64, instead string) error {
+	if err := limit.Check(int(min(8*numbers, math.MaxInt/2))); err != nil {
+		return fmt.Errorf("minimize: %s: the matrices are too large: %w; use %s", method, err, instead)
+	}
+	return nil
 }
 
 // begin returns a search from x0.
