@@ -247,6 +247,7 @@ var mayImport = []struct {
 	{"internal/fft", []string{"internal/cpu"}},
 	{"internal/declared", nil},
 	{"internal/alloctest", nil},
+	{"internal/testgc", nil},
 	{"internal/plot", nil},
 	{"internal/version", nil},
 	{"internal/nightly", nil},

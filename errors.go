@@ -25,15 +25,17 @@ type site []uintptr
 func (g *Graph) caller() site {
 	var stack frames.Stack
 	readable := frames.Read(&stack)
-	if known, ok := g.sites[stack]; readable && ok {
-		return known
+	if readable {
+		if known := sites.of(&stack); known != nil {
+			return known
+		}
 	}
 	var near [24]uintptr
 	n := runtime.Callers(2, near[:])
 	if n < len(near) || slices.ContainsFunc(near[:], isUserFrame) {
 		s := slices.Clone(near[:n])
 		if readable {
-			put(&g.sites, stack, s)
+			sites.put(&stack, s)
 		}
 		return s
 	}
@@ -48,6 +50,33 @@ func (g *Graph) caller() site {
 		}
 	}
 	return slices.Clone(near[:])
+}
+
+// sites remembers the places of all graphs: a program is often traced several times, for other sizes of the batch or by other ranks.
+var sites siteCache
+
+// siteCache is safe for concurrent use. If it has maxSites it forgets all of them, so that it does not grow forever.
+type siteCache struct {
+	mu    sync.Mutex
+	known map[frames.Stack]site
+}
+
+const maxSites = 1 << 14
+
+// of returns the place with a stack, nil if it is not known.
+func (c *siteCache) of(stack *frames.Stack) site {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known[*stack]
+}
+
+func (c *siteCache) put(stack *frames.Stack, s site) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) >= maxSites {
+		clear(c.known)
+	}
+	put(&c.known, *stack, s)
 }
 
 // userFrames remembers what isUserFrame has found.

@@ -3,7 +3,6 @@ package tarn
 import (
 	"slices"
 
-	"github.com/seed-49005b45/tarn/internal/frames"
 	"github.com/seed-49005b45/tarn/internal/ir"
 )
 
@@ -29,7 +28,6 @@ type Graph struct {
 
 	shortActivations bool // what the backward pass reads may be kept as BF16, of a graph that is not a body
 
-	sites  map[frames.Stack]site // where values have been made
 	states map[*Param][]attached
 	diags  []*Diagnostic
 

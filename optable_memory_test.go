@@ -68,6 +68,9 @@ func TestProgramsHoldNeitherGraphNorInputs(t *testing.T) {
 		inputs  []weak.Pointer[byte]
 	}
 	for _, engine := range []string{"", "check", "reference"} {
+		if testing.Short() && engine != "" {
+			continue
+		}
 		t.Run(engine, func(t *testing.T) {
 			t.Setenv("TARN_DEBUG", engine)
 			var all []kept

@@ -181,7 +181,7 @@ func theCommand(t *testing.T) string {
 	t.Helper()
 	if built == "" {
 		binary := filepath.Join(commands, "tarn.exe")
-		goCommand(t, "cmd/tarn", "build", "-o", binary, "./cmd/tarn")
+		goCommand(t, "cmd/tarn", "build", stripped, "-o", binary, "./cmd/tarn")
 		built = binary
 	}
 	return built
@@ -218,7 +218,7 @@ func run(t *testing.T, b block, dir string) string {
 	if err := os.WriteFile(source, []byte(b.text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	goCommand(t, b.place(), "build", "-o", binary, source)
+	goCommand(t, b.place(), "build", stripped, "-o", binary, source)
 	cmd := exec.Command(binary)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
@@ -227,6 +227,9 @@ func run(t *testing.T, b block, dir string) string {
 	}
 	return string(out)
 }
+
+// stripped lets the linker leave out what debuggers read, which takes as long as the rest.
+const stripped = "-ldflags=-s -w"
 
 // goCommand runs the go command in the module.
 func goCommand(t *testing.T, place string, args ...string) {

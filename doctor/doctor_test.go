@@ -11,6 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/doctor"
 	"github.com/seed-49005b45/tarn/internal/nightly"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 	"github.com/seed-49005b45/tarn/watch"
 )
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/fit"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 	"github.com/seed-49005b45/tarn/predict"
 )
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-49005b45/tarn"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 	"github.com/seed-49005b45/tarn/optim"
 )
 

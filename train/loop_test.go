@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 	"github.com/seed-49005b45/tarn/interop/safetensors"
 	"github.com/seed-49005b45/tarn/optim"
 )

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/mnist"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 )
 
 // This file checks that every command is tested: that some test has it do its work, that some has it refuse a command line,

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/fit"
 	"github.com/seed-49005b45/tarn/fit/search"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 )
 
 // waves is a table whose target is not linear.

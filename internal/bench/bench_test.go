@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/seed-49005b45/tarn"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 )
 
 // beRank is runRank where ranks are measured.

@@ -150,7 +150,11 @@ func checkConv[T float32 | float64](t *testing.T, s ConvSpec, memory func(bytes 
 func TestConvBF16(t *testing.T) {
 	atEachUnit(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 8))
-		for range 150 {
+		tries := 150
+		if testing.Short() {
+			tries = 50
+		}
+		for range tries {
 			s := randomConv(r)
 			s.Float64, s.BF16 = false, true
 			checkConv[float32](t, s, aligned)

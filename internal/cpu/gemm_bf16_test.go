@@ -36,8 +36,7 @@ func TestGemmBF16(t *testing.T) {
 						continue
 					}
 					spec := GemmSpec{M: m, N: n, K: k, A: a, B: b, LDC: max(n+r.IntN(2)*r.IntN(9), 1), Accumulate: r.IntN(2) == 0}
-					p := newProduct[float32](spec, r.Uint64())
-					p.expect(half.RoundBF16)
+					p := newRoundedProduct(spec, r.Uint64(), half.RoundBF16)
 					g := NewGemmBF16(spec)
 					p.run(g, 1, inOrder)
 					if err := p.compare(); err != nil {

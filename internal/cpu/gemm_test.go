@@ -36,6 +36,11 @@ func span(rows, cols int, l Layout) int {
 const guardWidth = 64 // elements before and after
 
 func newProduct[T float32 | float64](spec GemmSpec, seed uint64) *product[T] {
+	return newRoundedProduct(spec, seed, func(x T) T { return x })
+}
+
+// newRoundedProduct makes a product whose reference rounds its operands.
+func newRoundedProduct[T float32 | float64](spec GemmSpec, seed uint64, round func(T) T) *product[T] {
 	r := rand.New(rand.NewPCG(seed, 1))
 	spec.Float64 = unsafe.Sizeof(T(0)) == 8
 	p := &product[T]{spec: spec, a0: guardWidth, b0: guardWidth, c0: guardWidth}
@@ -60,28 +65,35 @@ func newProduct[T float32 | float64](spec GemmSpec, seed uint64) *product[T] {
 		}
 	}
 	p.c = make([]T, len(p.fillC))
-	p.expect(func(x T) T { return x })
+	p.expect(round)
 	return p
 }
 
-// expect computes the reference, with operands that round has rounded.
+// expect computes the reference, with operands that round has rounded. Each element of C adds up its products in their order.
 func (p *product[T]) expect(round func(T) T) {
 	spec := &p.spec
 	m, n, k := spec.M, spec.N, spec.K
 	p.want, p.absolute = make([]float64, m*n), make([]float64, m*n)
-	for i := range m {
+	b := make([]float64, k*n) // row-major
+	for x := range k {
 		for j := range n {
-			var sum, abs float64
-			if spec.Accumulate {
-				sum = float64(p.fillC[p.c0+i*spec.LDC+j])
-				abs = math.Abs(sum)
+			b[x*n+j] = float64(round(p.b[p.b0+x*spec.B.RowStride+j*spec.B.ColStride]))
+		}
+	}
+	for i := range m {
+		sum, abs := p.want[i*n:][:n], p.absolute[i*n:][:n]
+		if spec.Accumulate {
+			for j := range n {
+				sum[j] = float64(p.fillC[p.c0+i*spec.LDC+j])
+				abs[j] = math.Abs(sum[j])
 			}
-			for x := range k {
-				v := float64(round(p.a[p.a0+i*spec.A.RowStride+x*spec.A.ColStride])) * float64(round(p.b[p.b0+x*spec.B.RowStride+j*spec.B.ColStride]))
-				sum += v
-				abs += math.Abs(v)
+		}
+		for x := range k {
+			a := float64(round(p.a[p.a0+i*spec.A.RowStride+x*spec.A.ColStride]))
+			for j, v := range b[x*n:][:n] {
+				sum[j] += a * v
+				abs[j] += math.Abs(a * v)
 			}
-			p.want[i*n+j], p.absolute[i*n+j] = sum, abs
 		}
 	}
 }

@@ -11,12 +11,16 @@ import (
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/pool"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 )
 
 // This file checks random graphs, compiled, against the reference. Set TARN_LONG=1 for many more of them.
 
-// rounds is n, or many times as many in a long test.
+// rounds is n, many times as many in a long test, and fewer in a short one.
 func rounds(n int) int {
+	if testing.Short() {
+		return n / 3
+	}
 	if os.Getenv("TARN_LONG") != "" {
 		return n * 20
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/lower"
 	"github.com/seed-49005b45/tarn/internal/pool"
 	"github.com/seed-49005b45/tarn/internal/scalar"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 )
 
 // These tests look at what loops recompute, and hold programs that do so against the reference.

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-49005b45/tarn/internal/irtest"
 	"github.com/seed-49005b45/tarn/internal/pass"
 	"github.com/seed-49005b45/tarn/internal/scalar"
+	_ "github.com/seed-49005b45/tarn/internal/testgc"
 )
 
 // This file tests each pass on small graphs, all of them on random ones, and the verifier on broken ones.
