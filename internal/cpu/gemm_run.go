@@ -18,7 +18,7 @@ func (g *Gemm) multiply(t *gemmTile, k0, k1 int, o *operands, c unsafe.Pointer, 
 		if g.dot {
 			g.dotBlock(t, k0, k, o, c, ldc, add, worker)
 		} else {
-			g.tileBlock(t, k0, k, o, c, ldc, add, worker)
+			g.tileBlock(t, k0, k, min(k1-k0-k, g.kc), o, c, ldc, add, worker)
 		}
 		k0 += k
 		add = true
@@ -28,8 +28,8 @@ func (g *Gemm) multiply(t *gemmTile, k0, k1 int, o *operands, c unsafe.Pointer, 
 // fetchStep is the number of calls in which the kernels fetch the next panel of B, a part in each.
 const fetchStep = 4
 
-// tileBlock adds one block of K to a task's tile with the tile kernels.
-func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
+// tileBlock adds one block of K to a task's tile with the tile kernels. following is the length of the block after it, or 0.
+func (g *Gemm) tileBlock(t *gemmTile, k0, k, following int, o *operands, c unsafe.Pointer, ldc int, add bool, worker unsafe.Pointer) {
 	ks := g.kernels
 	rows := t.row1 - t.row0
 	a := unsafe.Add(o.a, t.row0*o.la.RowStride+k0*o.la.ColStride)
@@ -47,7 +47,15 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, 
 			g.packPanel(worker, bp, o.lb, k, cols)
 			bp = worker
 		}
-		fetch := g.fetch && j+g.panel < t.col1
+		var nextPanel unsafe.Pointer
+		fetchRows := 0 // in each call
+		switch {
+		case !g.fetch:
+		case j+g.panel < t.col1:
+			nextPanel, fetchRows = unsafe.Add(bp, g.panel*g.size), k/fetchStep
+		case following > 0:
+			nextPanel, fetchRows = unsafe.Add(o.b, (k0+k)*o.lb.RowStride+t.col0*o.lb.ColStride), min(k, following)/fetchStep
+		}
 		ap, cp := a, unsafe.Add(c, j*g.size)
 		for p := range panels {
 			h := height
@@ -55,8 +63,8 @@ func (g *Gemm) tileBlock(t *gemmTile, k0, k int, o *operands, c unsafe.Pointer, 
 				h++
 			}
 			var next unsafe.Pointer
-			if fetch && p < fetchStep {
-				next = unsafe.Add(bp, g.panel*g.size+p*(k/fetchStep)*bRow)
+			if nextPanel != nil && p < fetchStep {
+				next = unsafe.Add(nextPanel, p*fetchRows*bRow)
 			}
 			ks.tile[h][vectors](k, (*byte)(ap), aRow, aCol, (*byte)(bp), bRow, (*byte)(cp), ldc, lanes, add, 1, 0, 0, (*byte)(next))
 			if p < panels-1 {
