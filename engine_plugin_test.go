@@ -31,11 +31,6 @@ import (
 
 // notOnPlugin are the ops that cannot be translated, by name, with the reasons.
 var notOnPlugin = map[string]string{
-	"IGamma":         "a series and a continued fraction of as many terms as an element needs",
-	"IGammaC":        "see IGamma",
-	"GammaSlope":     "see IGamma",
-	"LogGamma":       "rejection, element by element",
-	"Poisson":        "rejection, element by element",
 	"MatrixSqrt":     "needs the Schur form",
 	"SolveSylvester": "needs the Schur form",
 }

@@ -166,6 +166,9 @@ func (gammaSlopeOp) RunRows(out ir.Array, in []ir.Array, first, end int) {
 	}
 }
 
+// SlopesOfLogGamma says what the op is.
+func (gammaSlopeOp) SlopesOfLogGamma() {}
+
 func (op gammaSlopeOp) grad(y, dy *Value) []*Value {
 	return []*Value{y.graph.fail(op, y.in, newProblem("the gradient of a gamma number with respect to its concentration has no gradient itself").
 		WithHint("StopGradient of the concentration, or of the draws"))}

@@ -56,6 +56,8 @@ func (b *text) elementwise(f scalar.Func, in []value) (y value, ok bool) {
 		power := b.op("multiply", b.op("subtract", a, b.num(1, a)), b.op("log", t))
 		power = b.choose(b.compare("EQ", a, b.num(1, a)), zero(), power) // 0 times the logarithm of 0
 		return b.op("exponential", b.op("subtract", b.op("subtract", power, t), b.chlo("lgamma", a))), true
+	case scalar.IGamma, scalar.IGammaC:
+		return b.incompleteGamma(x, in[1], f == scalar.IGammaC), true
 	case scalar.Softplus: // max(x, 0) + log1p(e^-|x|)
 		e := b.op("exponential", b.op("negate", b.op("abs", x)))
 		return b.op("add", b.op("maximum", x, zero()), b.op("log_plus_one", e)), true

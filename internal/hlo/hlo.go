@@ -192,7 +192,9 @@ func (b *text) node(s *scope, n *ir.Node, in []value, out value) (v value, ok bo
 	case ir.Attention:
 		return b.attention(op.Attends(), in, out), true
 	case ir.Drawing:
-		return b.draw(op.Draws(), in, out)
+		return b.draw(op.Draws(), in, out), true
+	case ir.GammaSlope:
+		return b.gammaSlope(in[0], in[1]), true
 	case ir.Factoring:
 		return b.factor(op.Factors(), in, out), true
 	case ir.Fourier:

@@ -16,10 +16,18 @@ func (b *text) unsigned(v uint64, t value) value { return b.lit(fmt.Sprint(v), t
 
 // words is the first n words of the stream of a random op in a step, an i64 scalar.
 func (b *text) words(seed, number uint64, step value, n int) value {
-	key := rng.Step(seed, number, 0)[0]
-	k0, k1 := uint32(key), uint32(key>>32)
 	blocks := (n + 3) / 4
-	t := vectorOf("ui32", blocks)
+	t := vectorOf("ui64", blocks)
+	var parts []value
+	for _, c := range b.philox(b.iota(t, 0), b.spread(b.convert(step, "ui64"), t.shape), rng.Step(seed, number, 0)[0]) {
+		parts = append(parts, b.reshape(c, []int{blocks, 1}))
+	}
+	return b.slice(b.reshape(b.concat(1, parts...), []int{4 * blocks}), 0, 0, n)
+}
+
+// philox is the four words of each block of streams with a key, whose second half goes by the block. Both are arrays of ui64.
+func (b *text) philox(block, second value, key uint64) [4]value {
+	k0, k1 := uint32(key), uint32(key>>32)
 	halves := func(v value) (low, high value) {
 		return b.convert(v, "ui32"), b.convert(b.op("shift_right_logical", v, b.unsigned(32, v)), "ui32")
 	}
@@ -27,41 +35,41 @@ func (b *text) words(seed, number uint64, step value, n int) value {
 		wide := b.convert(c, "ui64")
 		return halves(b.op("multiply", wide, b.unsigned(m, wide)))
 	}
-	c0, c1 := halves(b.iota(t.as("ui64"), 0))
-	c2, c3 := halves(b.spread(b.convert(step, "ui64"), t.shape))
+	c0, c1 := halves(block)
+	c2, c3 := halves(second)
 	for range rng.Rounds {
 		l0, h0 := product(rng.Multiplier0, c0)
 		l1, h1 := product(rng.Multiplier1, c2)
-		c0, c1 = b.op("xor", b.op("xor", h1, c1), b.unsigned(uint64(k0), t)), l1
-		c2, c3 = b.op("xor", b.op("xor", h0, c3), b.unsigned(uint64(k1), t)), l0
+		c0, c1 = b.op("xor", b.op("xor", h1, c1), b.unsigned(uint64(k0), c0)), l1
+		c2, c3 = b.op("xor", b.op("xor", h0, c3), b.unsigned(uint64(k1), c0)), l0
 		k0 += rng.Increment0
 		k1 += rng.Increment1
 	}
-	var parts []value
-	for _, c := range []value{c0, c1, c2, c3} {
-		parts = append(parts, b.reshape(c, []int{blocks, 1}))
-	}
-	return b.slice(b.reshape(b.concat(1, parts...), []int{4 * blocks}), 0, 0, n)
+	return [4]value{c0, c1, c2, c3}
+}
+
+// joined makes words of 64 bits.
+func (b *text) joined(low, high value) value {
+	high = b.convert(high, "ui64")
+	return b.op("or", b.op("shift_left", high, b.unsigned(32, high)), b.convert(low, "ui64"))
 }
 
 // words64 is the first n words of 64 bits.
 func (b *text) words64(seed, number uint64, step value, n int) value {
-	w := b.convert(b.reshape(b.words(seed, number, step, 2*n), []int{n, 2}), "ui64")
+	w := b.reshape(b.words(seed, number, step, 2*n), []int{n, 2})
 	half := func(i int) value { return b.reshape(b.slice(w, 1, i, i+1), []int{n}) }
-	high := half(1)
-	return b.op("or", b.op("shift_left", high, b.unsigned(32, high)), half(0))
+	return b.joined(half(0), half(1))
 }
 
-// draw draws the numbers of a random op; false if there is no way to.
-func (b *text) draw(f ir.DrawForm, in []value, out value) (y value, ok bool) {
-	if f.Kind > ir.DrawBernoulli {
-		return value{}, false
-	}
+// draw draws the numbers of a random op.
+func (b *text) draw(f ir.DrawForm, in []value, out value) (y value) {
 	n := out.size()
 	if n == 0 {
-		return b.num(0, out), true
+		return b.num(0, out)
 	}
 	switch f.Kind {
+	case ir.DrawLogGamma, ir.DrawPoisson:
+		return b.rejected(f, in[0], in[1], out)
 	case ir.DrawUniform:
 		y = b.uniform(f, in[0], n, out.elem)
 	case ir.DrawBernoulli:
@@ -83,7 +91,7 @@ func (b *text) draw(f ir.DrawForm, in []value, out value) (y value, ok bool) {
 			y = b.convert(b.op("add", b.num(f.A, x), b.op("multiply", b.num(f.B, x), x)), out.elem)
 		}
 	}
-	return b.reshape(y, out.shape), true
+	return b.reshape(y, out.shape)
 }
 
 // uniform is n numbers in [A, B).
@@ -166,7 +174,7 @@ func (b *text) truncated(u value, lo, hi float64) value {
 func (b *text) quantile(p value) value {
 	center, tail, far := rng.Coefficients()
 	ratio := func(x value, c [2][8]float64) value {
-		return b.op("divide", b.polynomial(x, c[0]), b.polynomial(x, c[1]))
+		return b.op("divide", b.polynomial(x, c[0][:]), b.polynomial(x, c[1][:]))
 	}
 	q := b.op("subtract", p, b.num(0.5, p))
 	near := b.op("subtract", b.num(0.180625, p), b.op("multiply", q, q))
@@ -180,9 +188,9 @@ func (b *text) quantile(p value) value {
 }
 
 // polynomial is that with coefficients c, lowest power first.
-func (b *text) polynomial(x value, c [8]float64) value {
-	y := b.num(c[7], x)
-	for i := 6; i >= 0; i-- {
+func (b *text) polynomial(x value, c []float64) value {
+	y := b.num(c[len(c)-1], x)
+	for i := len(c) - 2; i >= 0; i-- {
 		y = b.op("add", b.op("multiply", y, x), b.num(c[i], x))
 	}
 	return y

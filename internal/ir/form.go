@@ -118,6 +118,13 @@ type Drawing interface {
 	Draws() DrawForm
 }
 
+// GammaSlope is the op that returns the derivatives of draws of DrawLogGamma, its second operand, with respect to the concentrations, its first, each for a fixed
+// probability of a smaller number.
+type GammaSlope interface {
+	Op
+	SlopesOfLogGamma()
+}
+
 // FactorKind is a factorization of matrices, or what is solved by one.
 type FactorKind uint8
 

@@ -33,12 +33,19 @@ func hash(s string) uint64 {
 	return h
 }
 
+// The constants of mix, for engines that make keys themselves.
+const (
+	MixAdd    = 0x9e3779b97f4a7c15
+	MixFirst  = 0xbf58476d1ce4e5b9
+	MixSecond = 0x94d049bb133111eb
+)
+
 // mix is the step of SplitMix64: it adds the golden ratio and spreads every bit of x over the whole word. It is a
 // bijection, so different x stay different.
 // Steele, Lea and Flood: Fast splittable pseudorandom number generators (OOPSLA 2014).
 func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x += MixAdd
+	x = (x ^ x>>30) * MixFirst
+	x = (x ^ x>>27) * MixSecond
 	return x ^ x>>31
 }

@@ -6,8 +6,14 @@ package scalar
 
 import "math"
 
-// temmeFrom is the a from which the asymptotic series is used.
-const temmeFrom = 1e5
+// TemmeFrom is the a from which the asymptotic series is used.
+const TemmeFrom = 1e5
+
+// GammaCoefficients returns polynomials for engines that compute incomplete gamma functions themselves, lowest power first: that of log Gamma(2+d)/d for
+// |d| <= 1/2, that of (log Gamma(a) - (a-1/2) log a + a - log(2 pi)/2) a in 1/a^2, and those of the powers of eta in the uniform expansion.
+func GammaCoefficients() (lgamma, stirling []float64, temme [][14]float64) {
+	return lgammaCoefficients[:], stirlingCoefficients[:], temmeCoefficients[:]
+}
 
 // incompleteGamma returns P(a, x) and Q(a, x) = 1 - P, each with all its digits.
 func incompleteGamma(a, x float64) (p, q float64) {
@@ -18,7 +24,7 @@ func incompleteGamma(a, x float64) (p, q float64) {
 		return 1, 0
 	case x == 0 || math.IsInf(a, 1):
 		return 0, 1
-	case a >= temmeFrom && math.Abs(x-a) < 40*math.Sqrt(a):
+	case a >= TemmeFrom && math.Abs(x-a) < 40*math.Sqrt(a):
 		return temme(a, x)
 	case x > max(a, 1):
 		q = gammaFactor(a, x) * a / gammaFraction(a, x)
