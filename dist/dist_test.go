@@ -151,7 +151,7 @@ func TestFaults(t *testing.T) {
 			})
 		}()
 		select {
-		case <-time.After(20 * time.Second):
+		case <-time.After(3 * time.Minute):
 			t.Fatalf("seed %d: the ranks hang", seed)
 		case errs := <-done:
 			for i, err := range errs {

@@ -38,11 +38,14 @@ func TestCancelRun(t *testing.T) {
 	l := loop()
 	l.Build, l.Folder = hangs(l.Build, 7), f
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
+	defer cancel()
 	var last error
 	for p, err := range l.Run(ctx) {
 		if last = err; err == nil && p.Runs > 7 {
 			t.Fatalf("run %d ends", p.Runs)
+		}
+		if err == nil && p.Runs == 7 {
+			time.AfterFunc(20*time.Millisecond, cancel) // in the next run, which does not end
 		}
 	}
 	if !errors.Is(last, context.Canceled) || !strings.Contains(last.Error(), "checkpoint written") {

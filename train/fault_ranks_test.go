@@ -138,7 +138,7 @@ func TestRanksFaults(t *testing.T) {
 			var errs []error
 			select {
 			case errs = <-done:
-			case <-time.After(time.Minute):
+			case <-time.After(3 * time.Minute):
 				t.Fatalf("%s: seed %d: the ranks hang", name, seed)
 			}
 			failed := 0

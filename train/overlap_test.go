@@ -77,7 +77,7 @@ func TestShardsOverlap(t *testing.T) {
 			if len(complete) == total-1 { // all but the last of the last shard
 				select {
 				case first = <-begun:
-				case <-time.After(10 * time.Second):
+				case <-time.After(3 * time.Minute):
 					late = errors.New("no bucket is sent before the backward pass ends")
 				}
 			}

@@ -645,7 +645,7 @@ func TestShardsFailures(t *testing.T) {
 			})
 		}()
 		select {
-		case <-time.After(time.Minute):
+		case <-time.After(3 * time.Minute):
 			t.Fatalf("seed %d: the ranks hang", seed)
 		case errs := <-done:
 			failed := 0

@@ -175,7 +175,7 @@ func TestHostileFiles(t *testing.T) {
 				if code != 1 && !(code == 2 && args[0] == "inspect") || message.Len() == 0 || strings.ContainsAny(message.String(), "\x1b\x07") {
 					t.Errorf("%s: tarn %q: code %d, %q", what, args, code, message.String())
 				}
-			case <-time.After(30 * time.Second):
+			case <-time.After(3 * time.Minute):
 				t.Fatalf("%s: tarn %q hangs", what, args)
 			}
 		}

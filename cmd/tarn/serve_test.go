@@ -72,7 +72,7 @@ func (s *servedCommand) text() string {
 // waitFor waits until the command has said something.
 func (s *servedCommand) waitFor(t *testing.T, what string, times int) {
 	t.Helper()
-	for range 600 {
+	for range 6000 {
 		if strings.Count(s.text(), what) >= times {
 			return
 		}
