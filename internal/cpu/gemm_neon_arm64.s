@@ -31,19 +31,19 @@ block1:
 	SUBS $4, R16
 	BLT few1
 along1:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F81101F // fmla v31.4s, v0.4s, v1.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1101F // fmla v31.4s, v0.4s, v1.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F81181F // fmla v31.4s, v0.4s, v1.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1181F // fmla v31.4s, v0.4s, v1.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along1
@@ -52,11 +52,11 @@ few1:
 	BEQ next1
 other1:
 loop1:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101F // fmla v31.4s, v0.4s, v1.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop1
 	B next1
@@ -70,10 +70,10 @@ partial1:
 loaded1One:
 	FMOVS (R10), F0
 loaded1:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101F // fmla v31.4s, v0.4s, v1.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial1
 next1:
@@ -148,27 +148,23 @@ block2:
 	SUBS $4, R16
 	BLT few2
 along2:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F82101E // fmla v30.4s, v0.4s, v2.s[0]
 	WORD $0x4F82103F // fmla v31.4s, v1.4s, v2.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA2101E // fmla v30.4s, v0.4s, v2.s[1]
 	WORD $0x4FA2103F // fmla v31.4s, v1.4s, v2.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F82181E // fmla v30.4s, v0.4s, v2.s[2]
 	WORD $0x4F82183F // fmla v31.4s, v1.4s, v2.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA2181E // fmla v30.4s, v0.4s, v2.s[3]
 	WORD $0x4FA2183F // fmla v31.4s, v1.4s, v2.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along2
@@ -177,19 +173,18 @@ few2:
 	BEQ next2
 other2:
 loop2:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F82101E // fmla v30.4s, v0.4s, v2.s[0]
 	WORD $0x4F82103F // fmla v31.4s, v1.4s, v2.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop2
 	B next2
 partial2:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded2One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded2
@@ -198,11 +193,11 @@ partial2:
 loaded2One:
 	FMOVS (R10), F1
 loaded2:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F82101E // fmla v30.4s, v0.4s, v2.s[0]
 	WORD $0x4F82103F // fmla v31.4s, v1.4s, v2.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial2
 next2:
@@ -281,35 +276,27 @@ block3:
 	SUBS $4, R16
 	BLT few3
 along3:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F83101D // fmla v29.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103E // fmla v30.4s, v1.4s, v3.s[0]
 	WORD $0x4F83105F // fmla v31.4s, v2.4s, v3.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3101D // fmla v29.4s, v0.4s, v3.s[1]
 	WORD $0x4FA3103E // fmla v30.4s, v1.4s, v3.s[1]
 	WORD $0x4FA3105F // fmla v31.4s, v2.4s, v3.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F83181D // fmla v29.4s, v0.4s, v3.s[2]
 	WORD $0x4F83183E // fmla v30.4s, v1.4s, v3.s[2]
 	WORD $0x4F83185F // fmla v31.4s, v2.4s, v3.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3181D // fmla v29.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183E // fmla v30.4s, v1.4s, v3.s[3]
 	WORD $0x4FA3185F // fmla v31.4s, v2.4s, v3.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along3
@@ -318,22 +305,20 @@ few3:
 	BEQ next3
 other3:
 loop3:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83101D // fmla v29.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103E // fmla v30.4s, v1.4s, v3.s[0]
 	WORD $0x4F83105F // fmla v31.4s, v2.4s, v3.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop3
 	B next3
 partial3:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded3One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded3
@@ -342,12 +327,12 @@ partial3:
 loaded3One:
 	FMOVS (R10), F2
 loaded3:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83101D // fmla v29.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103E // fmla v30.4s, v1.4s, v3.s[0]
 	WORD $0x4F83105F // fmla v31.4s, v2.4s, v3.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial3
 next3:
@@ -430,43 +415,31 @@ block4:
 	SUBS $4, R16
 	BLT few4
 along4:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103D // fmla v29.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105E // fmla v30.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107F // fmla v31.4s, v3.4s, v4.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA4101C // fmla v28.4s, v0.4s, v4.s[1]
 	WORD $0x4FA4103D // fmla v29.4s, v1.4s, v4.s[1]
 	WORD $0x4FA4105E // fmla v30.4s, v2.4s, v4.s[1]
 	WORD $0x4FA4107F // fmla v31.4s, v3.4s, v4.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4F84181C // fmla v28.4s, v0.4s, v4.s[2]
 	WORD $0x4F84183D // fmla v29.4s, v1.4s, v4.s[2]
 	WORD $0x4F84185E // fmla v30.4s, v2.4s, v4.s[2]
 	WORD $0x4F84187F // fmla v31.4s, v3.4s, v4.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA4181C // fmla v28.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4183D // fmla v29.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185E // fmla v30.4s, v2.4s, v4.s[3]
 	WORD $0x4FA4187F // fmla v31.4s, v3.4s, v4.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along4
@@ -475,25 +448,22 @@ few4:
 	BEQ next4
 other4:
 loop4:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103D // fmla v29.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105E // fmla v30.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107F // fmla v31.4s, v3.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop4
 	B next4
 partial4:
-	ADD $48, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
 	TBZ $1, R8, loaded4One
 	FMOVD.P 8(R10), F3
 	TBZ $0, R8, loaded4
@@ -502,13 +472,13 @@ partial4:
 loaded4One:
 	FMOVS (R10), F3
 loaded4:
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103D // fmla v29.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105E // fmla v30.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107F // fmla v31.4s, v3.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial4
 next4:
@@ -593,24 +563,24 @@ block5:
 	SUBS $4, R16
 	BLT few5
 along5:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F81101E // fmla v30.4s, v0.4s, v1.s[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4F82101F // fmla v31.4s, v0.4s, v2.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1101E // fmla v30.4s, v0.4s, v1.s[1]
 	WORD $0x4FA2101F // fmla v31.4s, v0.4s, v2.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F81181E // fmla v30.4s, v0.4s, v1.s[2]
 	WORD $0x4F82181F // fmla v31.4s, v0.4s, v2.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1181E // fmla v30.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181F // fmla v31.4s, v0.4s, v2.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along5
@@ -619,13 +589,13 @@ few5:
 	BEQ next5
 other5:
 loop5:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101E // fmla v30.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
 	WORD $0x4F82101F // fmla v31.4s, v0.4s, v2.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop5
 	B next5
@@ -639,12 +609,12 @@ partial5:
 loaded5One:
 	FMOVS (R10), F0
 loaded5:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101E // fmla v30.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
 	WORD $0x4F82101F // fmla v31.4s, v0.4s, v2.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial5
 next5:
@@ -755,36 +725,32 @@ block6:
 	SUBS $4, R16
 	BLT few6
 along6:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F82101C // fmla v28.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4F82103D // fmla v29.4s, v1.4s, v2.s[0]
 	WORD $0x4F83101E // fmla v30.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103F // fmla v31.4s, v1.4s, v3.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA2101C // fmla v28.4s, v0.4s, v2.s[1]
 	WORD $0x4FA2103D // fmla v29.4s, v1.4s, v2.s[1]
 	WORD $0x4FA3101E // fmla v30.4s, v0.4s, v3.s[1]
 	WORD $0x4FA3103F // fmla v31.4s, v1.4s, v3.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F82181C // fmla v28.4s, v0.4s, v2.s[2]
 	WORD $0x4F82183D // fmla v29.4s, v1.4s, v2.s[2]
 	WORD $0x4F83181E // fmla v30.4s, v0.4s, v3.s[2]
 	WORD $0x4F83183F // fmla v31.4s, v1.4s, v3.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA2181C // fmla v28.4s, v0.4s, v2.s[3]
 	WORD $0x4FA2183D // fmla v29.4s, v1.4s, v2.s[3]
 	WORD $0x4FA3181E // fmla v30.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183F // fmla v31.4s, v1.4s, v3.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along6
@@ -793,22 +759,21 @@ few6:
 	BEQ next6
 other6:
 loop6:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F82101C // fmla v28.4s, v0.4s, v2.s[0]
-	WORD $0x4F82103D // fmla v29.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
+	WORD $0x4F82103D // fmla v29.4s, v1.4s, v2.s[0]
 	WORD $0x4F83101E // fmla v30.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103F // fmla v31.4s, v1.4s, v3.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop6
 	B next6
 partial6:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded6One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded6
@@ -817,14 +782,14 @@ partial6:
 loaded6One:
 	FMOVS (R10), F1
 loaded6:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F82101C // fmla v28.4s, v0.4s, v2.s[0]
-	WORD $0x4F82103D // fmla v29.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
+	WORD $0x4F82103D // fmla v29.4s, v1.4s, v2.s[0]
 	WORD $0x4F83101E // fmla v30.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103F // fmla v31.4s, v1.4s, v3.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial6
 next6:
@@ -943,48 +908,40 @@ block7:
 	SUBS $4, R16
 	BLT few7
 along7:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
 	WORD $0x4F83105C // fmla v28.4s, v2.4s, v3.s[0]
 	WORD $0x4F84101D // fmla v29.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103E // fmla v30.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105F // fmla v31.4s, v2.4s, v4.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3101A // fmla v26.4s, v0.4s, v3.s[1]
 	WORD $0x4FA3103B // fmla v27.4s, v1.4s, v3.s[1]
 	WORD $0x4FA3105C // fmla v28.4s, v2.4s, v3.s[1]
 	WORD $0x4FA4101D // fmla v29.4s, v0.4s, v4.s[1]
 	WORD $0x4FA4103E // fmla v30.4s, v1.4s, v4.s[1]
 	WORD $0x4FA4105F // fmla v31.4s, v2.4s, v4.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F83181A // fmla v26.4s, v0.4s, v3.s[2]
 	WORD $0x4F83183B // fmla v27.4s, v1.4s, v3.s[2]
 	WORD $0x4F83185C // fmla v28.4s, v2.4s, v3.s[2]
 	WORD $0x4F84181D // fmla v29.4s, v0.4s, v4.s[2]
 	WORD $0x4F84183E // fmla v30.4s, v1.4s, v4.s[2]
 	WORD $0x4F84185F // fmla v31.4s, v2.4s, v4.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3181A // fmla v26.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183B // fmla v27.4s, v1.4s, v3.s[3]
 	WORD $0x4FA3185C // fmla v28.4s, v2.4s, v3.s[3]
 	WORD $0x4FA4181D // fmla v29.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4183E // fmla v30.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185F // fmla v31.4s, v2.4s, v4.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along7
@@ -993,26 +950,24 @@ few7:
 	BEQ next7
 other7:
 loop7:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
+	FMOVS (R19)(R14), F4
 	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
 	WORD $0x4F83105C // fmla v28.4s, v2.4s, v3.s[0]
-	FMOVS (R19)(R14), F4
 	WORD $0x4F84101D // fmla v29.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103E // fmla v30.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105F // fmla v31.4s, v2.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop7
 	B next7
 partial7:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded7One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded7
@@ -1021,16 +976,16 @@ partial7:
 loaded7One:
 	FMOVS (R10), F2
 loaded7:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
+	FMOVS (R19)(R14), F4
 	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
 	WORD $0x4F83105C // fmla v28.4s, v2.4s, v3.s[0]
-	FMOVS (R19)(R14), F4
 	WORD $0x4F84101D // fmla v29.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103E // fmla v30.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105F // fmla v31.4s, v2.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial7
 next7:
@@ -1157,14 +1112,10 @@ block8:
 	SUBS $4, R16
 	BLT few8
 along8:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105A // fmla v26.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107B // fmla v27.4s, v3.4s, v4.s[0]
@@ -1172,11 +1123,8 @@ along8:
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105E // fmla v30.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107F // fmla v31.4s, v3.4s, v5.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA41018 // fmla v24.4s, v0.4s, v4.s[1]
 	WORD $0x4FA41039 // fmla v25.4s, v1.4s, v4.s[1]
 	WORD $0x4FA4105A // fmla v26.4s, v2.4s, v4.s[1]
@@ -1185,11 +1133,8 @@ along8:
 	WORD $0x4FA5103D // fmla v29.4s, v1.4s, v5.s[1]
 	WORD $0x4FA5105E // fmla v30.4s, v2.4s, v5.s[1]
 	WORD $0x4FA5107F // fmla v31.4s, v3.4s, v5.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4F841818 // fmla v24.4s, v0.4s, v4.s[2]
 	WORD $0x4F841839 // fmla v25.4s, v1.4s, v4.s[2]
 	WORD $0x4F84185A // fmla v26.4s, v2.4s, v4.s[2]
@@ -1198,11 +1143,8 @@ along8:
 	WORD $0x4F85183D // fmla v29.4s, v1.4s, v5.s[2]
 	WORD $0x4F85185E // fmla v30.4s, v2.4s, v5.s[2]
 	WORD $0x4F85187F // fmla v31.4s, v3.4s, v5.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA41818 // fmla v24.4s, v0.4s, v4.s[3]
 	WORD $0x4FA41839 // fmla v25.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185A // fmla v26.4s, v2.4s, v4.s[3]
@@ -1211,6 +1153,7 @@ along8:
 	WORD $0x4FA5183D // fmla v29.4s, v1.4s, v5.s[3]
 	WORD $0x4FA5185E // fmla v30.4s, v2.4s, v5.s[3]
 	WORD $0x4FA5187F // fmla v31.4s, v3.4s, v5.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along8
@@ -1219,30 +1162,27 @@ few8:
 	BEQ next8
 other8:
 loop8:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
+	FMOVS (R19)(R14), F5
 	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105A // fmla v26.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107B // fmla v27.4s, v3.4s, v4.s[0]
-	FMOVS (R19)(R14), F5
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105E // fmla v30.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107F // fmla v31.4s, v3.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop8
 	B next8
 partial8:
-	ADD $48, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
 	TBZ $1, R8, loaded8One
 	FMOVD.P 8(R10), F3
 	TBZ $0, R8, loaded8
@@ -1251,18 +1191,18 @@ partial8:
 loaded8One:
 	FMOVS (R10), F3
 loaded8:
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
+	FMOVS (R19)(R14), F5
 	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105A // fmla v26.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107B // fmla v27.4s, v3.4s, v4.s[0]
-	FMOVS (R19)(R14), F5
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105E // fmla v30.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107F // fmla v31.4s, v3.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial8
 next8:
@@ -1391,29 +1331,29 @@ block9:
 	SUBS $4, R16
 	BLT few9
 along9:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F81101D // fmla v29.4s, v0.4s, v1.s[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4F82101E // fmla v30.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4F83101F // fmla v31.4s, v0.4s, v3.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1101D // fmla v29.4s, v0.4s, v1.s[1]
 	WORD $0x4FA2101E // fmla v30.4s, v0.4s, v2.s[1]
 	WORD $0x4FA3101F // fmla v31.4s, v0.4s, v3.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F81181D // fmla v29.4s, v0.4s, v1.s[2]
 	WORD $0x4F82181E // fmla v30.4s, v0.4s, v2.s[2]
 	WORD $0x4F83181F // fmla v31.4s, v0.4s, v3.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1181D // fmla v29.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181E // fmla v30.4s, v0.4s, v2.s[3]
 	WORD $0x4FA3181F // fmla v31.4s, v0.4s, v3.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along9
@@ -1422,7 +1362,8 @@ few9:
 	BEQ next9
 other9:
 loop9:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101D // fmla v29.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -1430,7 +1371,6 @@ loop9:
 	FMOVS (R20)(R14), F3
 	WORD $0x4F83101F // fmla v31.4s, v0.4s, v3.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop9
 	B next9
@@ -1444,6 +1384,7 @@ partial9:
 loaded9One:
 	FMOVS (R10), F0
 loaded9:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101D // fmla v29.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -1451,7 +1392,6 @@ loaded9:
 	FMOVS (R20)(R14), F3
 	WORD $0x4F83101F // fmla v31.4s, v0.4s, v3.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial9
 next9:
@@ -1598,45 +1538,41 @@ block10:
 	SUBS $4, R16
 	BLT few10
 along10:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F82101A // fmla v26.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4F82103B // fmla v27.4s, v1.4s, v2.s[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4F83101C // fmla v28.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103D // fmla v29.4s, v1.4s, v3.s[0]
 	WORD $0x4F84101E // fmla v30.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103F // fmla v31.4s, v1.4s, v4.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA2101A // fmla v26.4s, v0.4s, v2.s[1]
 	WORD $0x4FA2103B // fmla v27.4s, v1.4s, v2.s[1]
 	WORD $0x4FA3101C // fmla v28.4s, v0.4s, v3.s[1]
 	WORD $0x4FA3103D // fmla v29.4s, v1.4s, v3.s[1]
 	WORD $0x4FA4101E // fmla v30.4s, v0.4s, v4.s[1]
 	WORD $0x4FA4103F // fmla v31.4s, v1.4s, v4.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F82181A // fmla v26.4s, v0.4s, v2.s[2]
 	WORD $0x4F82183B // fmla v27.4s, v1.4s, v2.s[2]
 	WORD $0x4F83181C // fmla v28.4s, v0.4s, v3.s[2]
 	WORD $0x4F83183D // fmla v29.4s, v1.4s, v3.s[2]
 	WORD $0x4F84181E // fmla v30.4s, v0.4s, v4.s[2]
 	WORD $0x4F84183F // fmla v31.4s, v1.4s, v4.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA2181A // fmla v26.4s, v0.4s, v2.s[3]
 	WORD $0x4FA2183B // fmla v27.4s, v1.4s, v2.s[3]
 	WORD $0x4FA3181C // fmla v28.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183D // fmla v29.4s, v1.4s, v3.s[3]
 	WORD $0x4FA4181E // fmla v30.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4183F // fmla v31.4s, v1.4s, v4.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along10
@@ -1645,25 +1581,24 @@ few10:
 	BEQ next10
 other10:
 loop10:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F82101A // fmla v26.4s, v0.4s, v2.s[0]
-	WORD $0x4F82103B // fmla v27.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
+	WORD $0x4F82103B // fmla v27.4s, v1.4s, v2.s[0]
+	FMOVS (R20)(R14), F4
 	WORD $0x4F83101C // fmla v28.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103D // fmla v29.4s, v1.4s, v3.s[0]
-	FMOVS (R20)(R14), F4
 	WORD $0x4F84101E // fmla v30.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103F // fmla v31.4s, v1.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop10
 	B next10
 partial10:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded10One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded10
@@ -1672,17 +1607,17 @@ partial10:
 loaded10One:
 	FMOVS (R10), F1
 loaded10:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F82101A // fmla v26.4s, v0.4s, v2.s[0]
-	WORD $0x4F82103B // fmla v27.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
+	WORD $0x4F82103B // fmla v27.4s, v1.4s, v2.s[0]
+	FMOVS (R20)(R14), F4
 	WORD $0x4F83101C // fmla v28.4s, v0.4s, v3.s[0]
 	WORD $0x4F83103D // fmla v29.4s, v1.4s, v3.s[0]
-	FMOVS (R20)(R14), F4
 	WORD $0x4F84101E // fmla v30.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103F // fmla v31.4s, v1.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial10
 next10:
@@ -1841,15 +1776,12 @@ block11:
 	SUBS $4, R16
 	BLT few11
 along11:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F831017 // fmla v23.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4F831038 // fmla v24.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4F831059 // fmla v25.4s, v2.4s, v3.s[0]
 	WORD $0x4F84101A // fmla v26.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103B // fmla v27.4s, v1.4s, v4.s[0]
@@ -1857,10 +1789,8 @@ along11:
 	WORD $0x4F85101D // fmla v29.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103E // fmla v30.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105F // fmla v31.4s, v2.4s, v5.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA31017 // fmla v23.4s, v0.4s, v3.s[1]
 	WORD $0x4FA31038 // fmla v24.4s, v1.4s, v3.s[1]
 	WORD $0x4FA31059 // fmla v25.4s, v2.4s, v3.s[1]
@@ -1870,10 +1800,8 @@ along11:
 	WORD $0x4FA5101D // fmla v29.4s, v0.4s, v5.s[1]
 	WORD $0x4FA5103E // fmla v30.4s, v1.4s, v5.s[1]
 	WORD $0x4FA5105F // fmla v31.4s, v2.4s, v5.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F831817 // fmla v23.4s, v0.4s, v3.s[2]
 	WORD $0x4F831838 // fmla v24.4s, v1.4s, v3.s[2]
 	WORD $0x4F831859 // fmla v25.4s, v2.4s, v3.s[2]
@@ -1883,10 +1811,8 @@ along11:
 	WORD $0x4F85181D // fmla v29.4s, v0.4s, v5.s[2]
 	WORD $0x4F85183E // fmla v30.4s, v1.4s, v5.s[2]
 	WORD $0x4F85185F // fmla v31.4s, v2.4s, v5.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA31817 // fmla v23.4s, v0.4s, v3.s[3]
 	WORD $0x4FA31838 // fmla v24.4s, v1.4s, v3.s[3]
 	WORD $0x4FA31859 // fmla v25.4s, v2.4s, v3.s[3]
@@ -1896,6 +1822,7 @@ along11:
 	WORD $0x4FA5181D // fmla v29.4s, v0.4s, v5.s[3]
 	WORD $0x4FA5183E // fmla v30.4s, v1.4s, v5.s[3]
 	WORD $0x4FA5185F // fmla v31.4s, v2.4s, v5.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along11
@@ -1904,30 +1831,28 @@ few11:
 	BEQ next11
 other11:
 loop11:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F831017 // fmla v23.4s, v0.4s, v3.s[0]
-	WORD $0x4F831038 // fmla v24.4s, v1.4s, v3.s[0]
-	WORD $0x4F831059 // fmla v25.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
+	WORD $0x4F831038 // fmla v24.4s, v1.4s, v3.s[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F831059 // fmla v25.4s, v2.4s, v3.s[0]
 	WORD $0x4F84101A // fmla v26.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103B // fmla v27.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105C // fmla v28.4s, v2.4s, v4.s[0]
-	FMOVS (R20)(R14), F5
 	WORD $0x4F85101D // fmla v29.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103E // fmla v30.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105F // fmla v31.4s, v2.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop11
 	B next11
 partial11:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded11One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded11
@@ -1936,20 +1861,20 @@ partial11:
 loaded11One:
 	FMOVS (R10), F2
 loaded11:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F831017 // fmla v23.4s, v0.4s, v3.s[0]
-	WORD $0x4F831038 // fmla v24.4s, v1.4s, v3.s[0]
-	WORD $0x4F831059 // fmla v25.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
+	WORD $0x4F831038 // fmla v24.4s, v1.4s, v3.s[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F831059 // fmla v25.4s, v2.4s, v3.s[0]
 	WORD $0x4F84101A // fmla v26.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103B // fmla v27.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105C // fmla v28.4s, v2.4s, v4.s[0]
-	FMOVS (R20)(R14), F5
 	WORD $0x4F85101D // fmla v29.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103E // fmla v30.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105F // fmla v31.4s, v2.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial11
 next11:
@@ -2120,16 +2045,12 @@ block12:
 	SUBS $4, R16
 	BLT few12
 along12:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4F841014 // fmla v20.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4F841035 // fmla v21.4s, v1.4s, v4.s[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4F841056 // fmla v22.4s, v2.4s, v4.s[0]
 	WORD $0x4F841077 // fmla v23.4s, v3.4s, v4.s[0]
 	WORD $0x4F851018 // fmla v24.4s, v0.4s, v5.s[0]
@@ -2140,11 +2061,8 @@ along12:
 	WORD $0x4F86103D // fmla v29.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105E // fmla v30.4s, v2.4s, v6.s[0]
 	WORD $0x4F86107F // fmla v31.4s, v3.4s, v6.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA41014 // fmla v20.4s, v0.4s, v4.s[1]
 	WORD $0x4FA41035 // fmla v21.4s, v1.4s, v4.s[1]
 	WORD $0x4FA41056 // fmla v22.4s, v2.4s, v4.s[1]
@@ -2157,11 +2075,8 @@ along12:
 	WORD $0x4FA6103D // fmla v29.4s, v1.4s, v6.s[1]
 	WORD $0x4FA6105E // fmla v30.4s, v2.4s, v6.s[1]
 	WORD $0x4FA6107F // fmla v31.4s, v3.4s, v6.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4F841814 // fmla v20.4s, v0.4s, v4.s[2]
 	WORD $0x4F841835 // fmla v21.4s, v1.4s, v4.s[2]
 	WORD $0x4F841856 // fmla v22.4s, v2.4s, v4.s[2]
@@ -2174,11 +2089,8 @@ along12:
 	WORD $0x4F86183D // fmla v29.4s, v1.4s, v6.s[2]
 	WORD $0x4F86185E // fmla v30.4s, v2.4s, v6.s[2]
 	WORD $0x4F86187F // fmla v31.4s, v3.4s, v6.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA41814 // fmla v20.4s, v0.4s, v4.s[3]
 	WORD $0x4FA41835 // fmla v21.4s, v1.4s, v4.s[3]
 	WORD $0x4FA41856 // fmla v22.4s, v2.4s, v4.s[3]
@@ -2191,6 +2103,7 @@ along12:
 	WORD $0x4FA6183D // fmla v29.4s, v1.4s, v6.s[3]
 	WORD $0x4FA6185E // fmla v30.4s, v2.4s, v6.s[3]
 	WORD $0x4FA6187F // fmla v31.4s, v3.4s, v6.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along12
@@ -2199,35 +2112,32 @@ few12:
 	BEQ next12
 other12:
 loop12:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841014 // fmla v20.4s, v0.4s, v4.s[0]
+	FMOVS (R19)(R14), F5
 	WORD $0x4F841035 // fmla v21.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
 	WORD $0x4F841056 // fmla v22.4s, v2.4s, v4.s[0]
 	WORD $0x4F841077 // fmla v23.4s, v3.4s, v4.s[0]
-	FMOVS (R19)(R14), F5
 	WORD $0x4F851018 // fmla v24.4s, v0.4s, v5.s[0]
 	WORD $0x4F851039 // fmla v25.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105A // fmla v26.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107B // fmla v27.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
 	WORD $0x4F86101C // fmla v28.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103D // fmla v29.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105E // fmla v30.4s, v2.4s, v6.s[0]
 	WORD $0x4F86107F // fmla v31.4s, v3.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop12
 	B next12
 partial12:
-	ADD $48, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
 	TBZ $1, R8, loaded12One
 	FMOVD.P 8(R10), F3
 	TBZ $0, R8, loaded12
@@ -2236,23 +2146,23 @@ partial12:
 loaded12One:
 	FMOVS (R10), F3
 loaded12:
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841014 // fmla v20.4s, v0.4s, v4.s[0]
+	FMOVS (R19)(R14), F5
 	WORD $0x4F841035 // fmla v21.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
 	WORD $0x4F841056 // fmla v22.4s, v2.4s, v4.s[0]
 	WORD $0x4F841077 // fmla v23.4s, v3.4s, v4.s[0]
-	FMOVS (R19)(R14), F5
 	WORD $0x4F851018 // fmla v24.4s, v0.4s, v5.s[0]
 	WORD $0x4F851039 // fmla v25.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105A // fmla v26.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107B // fmla v27.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
 	WORD $0x4F86101C // fmla v28.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103D // fmla v29.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105E // fmla v30.4s, v2.4s, v6.s[0]
 	WORD $0x4F86107F // fmla v31.4s, v3.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial12
 next12:
@@ -2425,34 +2335,34 @@ block13:
 	SUBS $4, R16
 	BLT few13
 along13:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F81101C // fmla v28.4s, v0.4s, v1.s[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4F82101D // fmla v29.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4F83101E // fmla v30.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4F84101F // fmla v31.4s, v0.4s, v4.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1101C // fmla v28.4s, v0.4s, v1.s[1]
 	WORD $0x4FA2101D // fmla v29.4s, v0.4s, v2.s[1]
 	WORD $0x4FA3101E // fmla v30.4s, v0.4s, v3.s[1]
 	WORD $0x4FA4101F // fmla v31.4s, v0.4s, v4.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F81181C // fmla v28.4s, v0.4s, v1.s[2]
 	WORD $0x4F82181D // fmla v29.4s, v0.4s, v2.s[2]
 	WORD $0x4F83181E // fmla v30.4s, v0.4s, v3.s[2]
 	WORD $0x4F84181F // fmla v31.4s, v0.4s, v4.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1181C // fmla v28.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181D // fmla v29.4s, v0.4s, v2.s[3]
 	WORD $0x4FA3181E // fmla v30.4s, v0.4s, v3.s[3]
 	WORD $0x4FA4181F // fmla v31.4s, v0.4s, v4.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along13
@@ -2462,21 +2372,23 @@ few13:
 other13:
 	CMP $4, R2
 	BNE loop13
-down13:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
-	FMOVQ 0(R15), F0
+down13:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F81101C // fmla v28.4s, v0.4s, v1.s[0]
 	WORD $0x4FA1101D // fmla v29.4s, v0.4s, v1.s[1]
 	WORD $0x4F81181E // fmla v30.4s, v0.4s, v1.s[2]
 	WORD $0x4FA1181F // fmla v31.4s, v0.4s, v1.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down13
+	SUB R1, R10, R14
 	B next13
 loop13:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101C // fmla v28.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -2486,7 +2398,6 @@ loop13:
 	FMOVS (R21)(R14), F4
 	WORD $0x4F84101F // fmla v31.4s, v0.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop13
 	B next13
@@ -2500,6 +2411,7 @@ partial13:
 loaded13One:
 	FMOVS (R10), F0
 loaded13:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101C // fmla v28.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -2509,7 +2421,6 @@ loaded13:
 	FMOVS (R21)(R14), F4
 	WORD $0x4F84101F // fmla v31.4s, v0.4s, v4.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial13
 next13:
@@ -2692,24 +2603,21 @@ block14:
 	SUBS $4, R16
 	BLT few14
 along14:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F821018 // fmla v24.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4F821039 // fmla v25.4s, v1.4s, v2.s[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103D // fmla v29.4s, v1.4s, v4.s[0]
 	WORD $0x4F85101E // fmla v30.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103F // fmla v31.4s, v1.4s, v5.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21018 // fmla v24.4s, v0.4s, v2.s[1]
 	WORD $0x4FA21039 // fmla v25.4s, v1.4s, v2.s[1]
 	WORD $0x4FA3101A // fmla v26.4s, v0.4s, v3.s[1]
@@ -2718,9 +2626,8 @@ along14:
 	WORD $0x4FA4103D // fmla v29.4s, v1.4s, v4.s[1]
 	WORD $0x4FA5101E // fmla v30.4s, v0.4s, v5.s[1]
 	WORD $0x4FA5103F // fmla v31.4s, v1.4s, v5.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F821818 // fmla v24.4s, v0.4s, v2.s[2]
 	WORD $0x4F821839 // fmla v25.4s, v1.4s, v2.s[2]
 	WORD $0x4F83181A // fmla v26.4s, v0.4s, v3.s[2]
@@ -2729,9 +2636,8 @@ along14:
 	WORD $0x4F84183D // fmla v29.4s, v1.4s, v4.s[2]
 	WORD $0x4F85181E // fmla v30.4s, v0.4s, v5.s[2]
 	WORD $0x4F85183F // fmla v31.4s, v1.4s, v5.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21818 // fmla v24.4s, v0.4s, v2.s[3]
 	WORD $0x4FA21839 // fmla v25.4s, v1.4s, v2.s[3]
 	WORD $0x4FA3181A // fmla v26.4s, v0.4s, v3.s[3]
@@ -2740,6 +2646,7 @@ along14:
 	WORD $0x4FA4183D // fmla v29.4s, v1.4s, v4.s[3]
 	WORD $0x4FA5181E // fmla v30.4s, v0.4s, v5.s[3]
 	WORD $0x4FA5183F // fmla v31.4s, v1.4s, v5.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along14
@@ -2749,11 +2656,13 @@ few14:
 other14:
 	CMP $4, R2
 	BNE loop14
-down14:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+down14:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F821018 // fmla v24.4s, v0.4s, v2.s[0]
 	WORD $0x4F821039 // fmla v25.4s, v1.4s, v2.s[0]
 	WORD $0x4FA2101A // fmla v26.4s, v0.4s, v2.s[1]
@@ -2762,34 +2671,31 @@ down14:
 	WORD $0x4F82183D // fmla v29.4s, v1.4s, v2.s[2]
 	WORD $0x4FA2181E // fmla v30.4s, v0.4s, v2.s[3]
 	WORD $0x4FA2183F // fmla v31.4s, v1.4s, v2.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down14
+	SUB R1, R10, R14
 	B next14
 loop14:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821018 // fmla v24.4s, v0.4s, v2.s[0]
-	WORD $0x4F821039 // fmla v25.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
-	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
+	WORD $0x4F821039 // fmla v25.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
+	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103D // fmla v29.4s, v1.4s, v4.s[0]
-	FMOVS (R21)(R14), F5
 	WORD $0x4F85101E // fmla v30.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103F // fmla v31.4s, v1.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop14
 	B next14
 partial14:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded14One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded14
@@ -2798,20 +2704,20 @@ partial14:
 loaded14One:
 	FMOVS (R10), F1
 loaded14:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821018 // fmla v24.4s, v0.4s, v2.s[0]
-	WORD $0x4F821039 // fmla v25.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
-	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
+	WORD $0x4F821039 // fmla v25.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
+	WORD $0x4F83101A // fmla v26.4s, v0.4s, v3.s[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F83103B // fmla v27.4s, v1.4s, v3.s[0]
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103D // fmla v29.4s, v1.4s, v4.s[0]
-	FMOVS (R21)(R14), F5
 	WORD $0x4F85101E // fmla v30.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103F // fmla v31.4s, v1.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial14
 next14:
@@ -3010,17 +2916,14 @@ block15:
 	SUBS $4, R16
 	BLT few15
 along15:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4F831056 // fmla v22.4s, v2.4s, v3.s[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4F841017 // fmla v23.4s, v0.4s, v4.s[0]
 	WORD $0x4F841038 // fmla v24.4s, v1.4s, v4.s[0]
 	WORD $0x4F841059 // fmla v25.4s, v2.4s, v4.s[0]
@@ -3030,10 +2933,8 @@ along15:
 	WORD $0x4F86101D // fmla v29.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103E // fmla v30.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105F // fmla v31.4s, v2.4s, v6.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA31014 // fmla v20.4s, v0.4s, v3.s[1]
 	WORD $0x4FA31035 // fmla v21.4s, v1.4s, v3.s[1]
 	WORD $0x4FA31056 // fmla v22.4s, v2.4s, v3.s[1]
@@ -3046,10 +2947,8 @@ along15:
 	WORD $0x4FA6101D // fmla v29.4s, v0.4s, v6.s[1]
 	WORD $0x4FA6103E // fmla v30.4s, v1.4s, v6.s[1]
 	WORD $0x4FA6105F // fmla v31.4s, v2.4s, v6.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F831814 // fmla v20.4s, v0.4s, v3.s[2]
 	WORD $0x4F831835 // fmla v21.4s, v1.4s, v3.s[2]
 	WORD $0x4F831856 // fmla v22.4s, v2.4s, v3.s[2]
@@ -3062,10 +2961,8 @@ along15:
 	WORD $0x4F86181D // fmla v29.4s, v0.4s, v6.s[2]
 	WORD $0x4F86183E // fmla v30.4s, v1.4s, v6.s[2]
 	WORD $0x4F86185F // fmla v31.4s, v2.4s, v6.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA31814 // fmla v20.4s, v0.4s, v3.s[3]
 	WORD $0x4FA31835 // fmla v21.4s, v1.4s, v3.s[3]
 	WORD $0x4FA31856 // fmla v22.4s, v2.4s, v3.s[3]
@@ -3078,6 +2975,7 @@ along15:
 	WORD $0x4FA6181D // fmla v29.4s, v0.4s, v6.s[3]
 	WORD $0x4FA6183E // fmla v30.4s, v1.4s, v6.s[3]
 	WORD $0x4FA6185F // fmla v31.4s, v2.4s, v6.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along15
@@ -3087,12 +2985,13 @@ few15:
 other15:
 	CMP $4, R2
 	BNE loop15
-down15:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+down15:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
 	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
 	WORD $0x4F831056 // fmla v22.4s, v2.4s, v3.s[0]
@@ -3105,40 +3004,36 @@ down15:
 	WORD $0x4FA3181D // fmla v29.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183E // fmla v30.4s, v1.4s, v3.s[3]
 	WORD $0x4FA3185F // fmla v31.4s, v2.4s, v3.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down15
+	SUB R1, R10, R14
 	B next15
 loop15:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
-	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
-	WORD $0x4F831056 // fmla v22.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
+	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F831056 // fmla v22.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
 	WORD $0x4F841017 // fmla v23.4s, v0.4s, v4.s[0]
 	WORD $0x4F841038 // fmla v24.4s, v1.4s, v4.s[0]
 	WORD $0x4F841059 // fmla v25.4s, v2.4s, v4.s[0]
-	FMOVS (R20)(R14), F5
 	WORD $0x4F85101A // fmla v26.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103B // fmla v27.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105C // fmla v28.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F86101D // fmla v29.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103E // fmla v30.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105F // fmla v31.4s, v2.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop15
 	B next15
 partial15:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded15One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded15
@@ -3147,24 +3042,24 @@ partial15:
 loaded15One:
 	FMOVS (R10), F2
 loaded15:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
-	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
-	WORD $0x4F831056 // fmla v22.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
+	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F831056 // fmla v22.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
 	WORD $0x4F841017 // fmla v23.4s, v0.4s, v4.s[0]
 	WORD $0x4F841038 // fmla v24.4s, v1.4s, v4.s[0]
 	WORD $0x4F841059 // fmla v25.4s, v2.4s, v4.s[0]
-	FMOVS (R20)(R14), F5
 	WORD $0x4F85101A // fmla v26.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103B // fmla v27.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105C // fmla v28.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F86101D // fmla v29.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103E // fmla v30.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105F // fmla v31.4s, v2.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial15
 next15:
@@ -3379,18 +3274,14 @@ block16:
 	SUBS $4, R16
 	BLT few16
 along16:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4F841010 // fmla v16.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4F841052 // fmla v18.4s, v2.4s, v4.s[0]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4F841073 // fmla v19.4s, v3.4s, v4.s[0]
 	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
 	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
@@ -3404,11 +3295,8 @@ along16:
 	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105E // fmla v30.4s, v2.4s, v7.s[0]
 	WORD $0x4F87107F // fmla v31.4s, v3.4s, v7.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA41010 // fmla v16.4s, v0.4s, v4.s[1]
 	WORD $0x4FA41031 // fmla v17.4s, v1.4s, v4.s[1]
 	WORD $0x4FA41052 // fmla v18.4s, v2.4s, v4.s[1]
@@ -3425,11 +3313,8 @@ along16:
 	WORD $0x4FA7103D // fmla v29.4s, v1.4s, v7.s[1]
 	WORD $0x4FA7105E // fmla v30.4s, v2.4s, v7.s[1]
 	WORD $0x4FA7107F // fmla v31.4s, v3.4s, v7.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4F841810 // fmla v16.4s, v0.4s, v4.s[2]
 	WORD $0x4F841831 // fmla v17.4s, v1.4s, v4.s[2]
 	WORD $0x4F841852 // fmla v18.4s, v2.4s, v4.s[2]
@@ -3446,11 +3331,8 @@ along16:
 	WORD $0x4F87183D // fmla v29.4s, v1.4s, v7.s[2]
 	WORD $0x4F87185E // fmla v30.4s, v2.4s, v7.s[2]
 	WORD $0x4F87187F // fmla v31.4s, v3.4s, v7.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA41810 // fmla v16.4s, v0.4s, v4.s[3]
 	WORD $0x4FA41831 // fmla v17.4s, v1.4s, v4.s[3]
 	WORD $0x4FA41852 // fmla v18.4s, v2.4s, v4.s[3]
@@ -3467,6 +3349,7 @@ along16:
 	WORD $0x4FA7183D // fmla v29.4s, v1.4s, v7.s[3]
 	WORD $0x4FA7185E // fmla v30.4s, v2.4s, v7.s[3]
 	WORD $0x4FA7187F // fmla v31.4s, v3.4s, v7.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along16
@@ -3476,13 +3359,13 @@ few16:
 other16:
 	CMP $4, R2
 	BNE loop16
-down16:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+down16:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F841010 // fmla v16.4s, v0.4s, v4.s[0]
 	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
 	WORD $0x4F841052 // fmla v18.4s, v2.4s, v4.s[0]
@@ -3499,46 +3382,41 @@ down16:
 	WORD $0x4FA4183D // fmla v29.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185E // fmla v30.4s, v2.4s, v4.s[3]
 	WORD $0x4FA4187F // fmla v31.4s, v3.4s, v4.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down16
+	SUB R1, R10, R14
 	B next16
 loop16:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841010 // fmla v16.4s, v0.4s, v4.s[0]
-	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
-	WORD $0x4F841052 // fmla v18.4s, v2.4s, v4.s[0]
-	WORD $0x4F841073 // fmla v19.4s, v3.4s, v4.s[0]
 	FMOVS (R19)(R14), F5
+	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F841052 // fmla v18.4s, v2.4s, v4.s[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F841073 // fmla v19.4s, v3.4s, v4.s[0]
 	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
 	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
 	WORD $0x4F851056 // fmla v22.4s, v2.4s, v5.s[0]
 	WORD $0x4F851077 // fmla v23.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
 	WORD $0x4F861018 // fmla v24.4s, v0.4s, v6.s[0]
 	WORD $0x4F861039 // fmla v25.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105A // fmla v26.4s, v2.4s, v6.s[0]
 	WORD $0x4F86107B // fmla v27.4s, v3.4s, v6.s[0]
-	FMOVS (R21)(R14), F7
 	WORD $0x4F87101C // fmla v28.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105E // fmla v30.4s, v2.4s, v7.s[0]
 	WORD $0x4F87107F // fmla v31.4s, v3.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop16
 	B next16
 partial16:
-	ADD $48, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
 	TBZ $1, R8, loaded16One
 	FMOVD.P 8(R10), F3
 	TBZ $0, R8, loaded16
@@ -3547,28 +3425,28 @@ partial16:
 loaded16One:
 	FMOVS (R10), F3
 loaded16:
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841010 // fmla v16.4s, v0.4s, v4.s[0]
-	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
-	WORD $0x4F841052 // fmla v18.4s, v2.4s, v4.s[0]
-	WORD $0x4F841073 // fmla v19.4s, v3.4s, v4.s[0]
 	FMOVS (R19)(R14), F5
+	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F841052 // fmla v18.4s, v2.4s, v4.s[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F841073 // fmla v19.4s, v3.4s, v4.s[0]
 	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
 	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
 	WORD $0x4F851056 // fmla v22.4s, v2.4s, v5.s[0]
 	WORD $0x4F851077 // fmla v23.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
 	WORD $0x4F861018 // fmla v24.4s, v0.4s, v6.s[0]
 	WORD $0x4F861039 // fmla v25.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105A // fmla v26.4s, v2.4s, v6.s[0]
 	WORD $0x4F86107B // fmla v27.4s, v3.4s, v6.s[0]
-	FMOVS (R21)(R14), F7
 	WORD $0x4F87101C // fmla v28.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105E // fmla v30.4s, v2.4s, v7.s[0]
 	WORD $0x4F87107F // fmla v31.4s, v3.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial16
 next16:
@@ -3785,39 +3663,39 @@ block17:
 	SUBS $4, R16
 	BLT few17
 along17:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F81101B // fmla v27.4s, v0.4s, v1.s[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4F82101C // fmla v28.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4F83101D // fmla v29.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4F84101E // fmla v30.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	WORD $0x4F85101F // fmla v31.4s, v0.4s, v5.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1101B // fmla v27.4s, v0.4s, v1.s[1]
 	WORD $0x4FA2101C // fmla v28.4s, v0.4s, v2.s[1]
 	WORD $0x4FA3101D // fmla v29.4s, v0.4s, v3.s[1]
 	WORD $0x4FA4101E // fmla v30.4s, v0.4s, v4.s[1]
 	WORD $0x4FA5101F // fmla v31.4s, v0.4s, v5.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F81181B // fmla v27.4s, v0.4s, v1.s[2]
 	WORD $0x4F82181C // fmla v28.4s, v0.4s, v2.s[2]
 	WORD $0x4F83181D // fmla v29.4s, v0.4s, v3.s[2]
 	WORD $0x4F84181E // fmla v30.4s, v0.4s, v4.s[2]
 	WORD $0x4F85181F // fmla v31.4s, v0.4s, v5.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1181B // fmla v27.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181C // fmla v28.4s, v0.4s, v2.s[3]
 	WORD $0x4FA3181D // fmla v29.4s, v0.4s, v3.s[3]
 	WORD $0x4FA4181E // fmla v30.4s, v0.4s, v4.s[3]
 	WORD $0x4FA5181F // fmla v31.4s, v0.4s, v5.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along17
@@ -3827,23 +3705,25 @@ few17:
 other17:
 	CMP $4, R2
 	BNE loop17
-down17:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
+down17:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
 	FMOVQ 4(R10), F2
-	FMOVQ 0(R15), F0
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F81101B // fmla v27.4s, v0.4s, v1.s[0]
 	WORD $0x4FA1101C // fmla v28.4s, v0.4s, v1.s[1]
 	WORD $0x4F81181D // fmla v29.4s, v0.4s, v1.s[2]
 	WORD $0x4FA1181E // fmla v30.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181F // fmla v31.4s, v0.4s, v2.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down17
+	SUB R1, R10, R14
 	B next17
 loop17:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101B // fmla v27.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -3855,7 +3735,6 @@ loop17:
 	FMOVS (R22)(R14), F5
 	WORD $0x4F85101F // fmla v31.4s, v0.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop17
 	B next17
@@ -3869,6 +3748,7 @@ partial17:
 loaded17One:
 	FMOVS (R10), F0
 loaded17:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101B // fmla v27.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -3880,7 +3760,6 @@ loaded17:
 	FMOVS (R22)(R14), F5
 	WORD $0x4F85101F // fmla v31.4s, v0.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial17
 next17:
@@ -4099,27 +3978,24 @@ block18:
 	SUBS $4, R16
 	BLT few18
 along18:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F821016 // fmla v22.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4F821037 // fmla v23.4s, v1.4s, v2.s[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4F831018 // fmla v24.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4F831039 // fmla v25.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	WORD $0x4F84101A // fmla v26.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103B // fmla v27.4s, v1.4s, v4.s[0]
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
 	WORD $0x4F86101E // fmla v30.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103F // fmla v31.4s, v1.4s, v6.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21016 // fmla v22.4s, v0.4s, v2.s[1]
 	WORD $0x4FA21037 // fmla v23.4s, v1.4s, v2.s[1]
 	WORD $0x4FA31018 // fmla v24.4s, v0.4s, v3.s[1]
@@ -4130,9 +4006,8 @@ along18:
 	WORD $0x4FA5103D // fmla v29.4s, v1.4s, v5.s[1]
 	WORD $0x4FA6101E // fmla v30.4s, v0.4s, v6.s[1]
 	WORD $0x4FA6103F // fmla v31.4s, v1.4s, v6.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F821816 // fmla v22.4s, v0.4s, v2.s[2]
 	WORD $0x4F821837 // fmla v23.4s, v1.4s, v2.s[2]
 	WORD $0x4F831818 // fmla v24.4s, v0.4s, v3.s[2]
@@ -4143,9 +4018,8 @@ along18:
 	WORD $0x4F85183D // fmla v29.4s, v1.4s, v5.s[2]
 	WORD $0x4F86181E // fmla v30.4s, v0.4s, v6.s[2]
 	WORD $0x4F86183F // fmla v31.4s, v1.4s, v6.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21816 // fmla v22.4s, v0.4s, v2.s[3]
 	WORD $0x4FA21837 // fmla v23.4s, v1.4s, v2.s[3]
 	WORD $0x4FA31818 // fmla v24.4s, v0.4s, v3.s[3]
@@ -4156,6 +4030,7 @@ along18:
 	WORD $0x4FA5183D // fmla v29.4s, v1.4s, v5.s[3]
 	WORD $0x4FA6181E // fmla v30.4s, v0.4s, v6.s[3]
 	WORD $0x4FA6183F // fmla v31.4s, v1.4s, v6.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along18
@@ -4165,12 +4040,14 @@ few18:
 other18:
 	CMP $4, R2
 	BNE loop18
-down18:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
+down18:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
 	FMOVQ 4(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F821016 // fmla v22.4s, v0.4s, v2.s[0]
 	WORD $0x4F821037 // fmla v23.4s, v1.4s, v2.s[0]
 	WORD $0x4FA21018 // fmla v24.4s, v0.4s, v2.s[1]
@@ -4181,37 +4058,34 @@ down18:
 	WORD $0x4FA2183D // fmla v29.4s, v1.4s, v2.s[3]
 	WORD $0x4FA3181E // fmla v30.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183F // fmla v31.4s, v1.4s, v3.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down18
+	SUB R1, R10, R14
 	B next18
 loop18:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821016 // fmla v22.4s, v0.4s, v2.s[0]
-	WORD $0x4F821037 // fmla v23.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F831018 // fmla v24.4s, v0.4s, v3.s[0]
-	WORD $0x4F831039 // fmla v25.4s, v1.4s, v3.s[0]
+	WORD $0x4F821037 // fmla v23.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
+	WORD $0x4F831018 // fmla v24.4s, v0.4s, v3.s[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F831039 // fmla v25.4s, v1.4s, v3.s[0]
+	FMOVS (R22)(R14), F6
 	WORD $0x4F84101A // fmla v26.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103B // fmla v27.4s, v1.4s, v4.s[0]
-	FMOVS (R21)(R14), F5
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
-	FMOVS (R22)(R14), F6
 	WORD $0x4F86101E // fmla v30.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103F // fmla v31.4s, v1.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop18
 	B next18
 partial18:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded18One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded18
@@ -4220,23 +4094,23 @@ partial18:
 loaded18One:
 	FMOVS (R10), F1
 loaded18:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821016 // fmla v22.4s, v0.4s, v2.s[0]
-	WORD $0x4F821037 // fmla v23.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F831018 // fmla v24.4s, v0.4s, v3.s[0]
-	WORD $0x4F831039 // fmla v25.4s, v1.4s, v3.s[0]
+	WORD $0x4F821037 // fmla v23.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
+	WORD $0x4F831018 // fmla v24.4s, v0.4s, v3.s[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F831039 // fmla v25.4s, v1.4s, v3.s[0]
+	FMOVS (R22)(R14), F6
 	WORD $0x4F84101A // fmla v26.4s, v0.4s, v4.s[0]
 	WORD $0x4F84103B // fmla v27.4s, v1.4s, v4.s[0]
-	FMOVS (R21)(R14), F5
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
-	FMOVS (R22)(R14), F6
 	WORD $0x4F86101E // fmla v30.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103F // fmla v31.4s, v1.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial18
 next18:
@@ -4475,19 +4349,16 @@ block19:
 	SUBS $4, R16
 	BLT few19
 along19:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F831011 // fmla v17.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4F831032 // fmla v18.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4F831053 // fmla v19.4s, v2.4s, v3.s[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4F841014 // fmla v20.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	WORD $0x4F841035 // fmla v21.4s, v1.4s, v4.s[0]
 	WORD $0x4F841056 // fmla v22.4s, v2.4s, v4.s[0]
 	WORD $0x4F851017 // fmla v23.4s, v0.4s, v5.s[0]
@@ -4499,10 +4370,8 @@ along19:
 	WORD $0x4F87101D // fmla v29.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103E // fmla v30.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105F // fmla v31.4s, v2.4s, v7.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA31011 // fmla v17.4s, v0.4s, v3.s[1]
 	WORD $0x4FA31032 // fmla v18.4s, v1.4s, v3.s[1]
 	WORD $0x4FA31053 // fmla v19.4s, v2.4s, v3.s[1]
@@ -4518,10 +4387,8 @@ along19:
 	WORD $0x4FA7101D // fmla v29.4s, v0.4s, v7.s[1]
 	WORD $0x4FA7103E // fmla v30.4s, v1.4s, v7.s[1]
 	WORD $0x4FA7105F // fmla v31.4s, v2.4s, v7.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F831811 // fmla v17.4s, v0.4s, v3.s[2]
 	WORD $0x4F831832 // fmla v18.4s, v1.4s, v3.s[2]
 	WORD $0x4F831853 // fmla v19.4s, v2.4s, v3.s[2]
@@ -4537,10 +4404,8 @@ along19:
 	WORD $0x4F87181D // fmla v29.4s, v0.4s, v7.s[2]
 	WORD $0x4F87183E // fmla v30.4s, v1.4s, v7.s[2]
 	WORD $0x4F87185F // fmla v31.4s, v2.4s, v7.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA31811 // fmla v17.4s, v0.4s, v3.s[3]
 	WORD $0x4FA31832 // fmla v18.4s, v1.4s, v3.s[3]
 	WORD $0x4FA31853 // fmla v19.4s, v2.4s, v3.s[3]
@@ -4556,6 +4421,7 @@ along19:
 	WORD $0x4FA7181D // fmla v29.4s, v0.4s, v7.s[3]
 	WORD $0x4FA7183E // fmla v30.4s, v1.4s, v7.s[3]
 	WORD $0x4FA7185F // fmla v31.4s, v2.4s, v7.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along19
@@ -4565,13 +4431,14 @@ few19:
 other19:
 	CMP $4, R2
 	BNE loop19
-down19:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
+down19:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
 	FMOVQ 4(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F831011 // fmla v17.4s, v0.4s, v3.s[0]
 	WORD $0x4F831032 // fmla v18.4s, v1.4s, v3.s[0]
 	WORD $0x4F831053 // fmla v19.4s, v2.4s, v3.s[0]
@@ -4587,44 +4454,40 @@ down19:
 	WORD $0x4FA4181D // fmla v29.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4183E // fmla v30.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185F // fmla v31.4s, v2.4s, v4.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down19
+	SUB R1, R10, R14
 	B next19
 loop19:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F831011 // fmla v17.4s, v0.4s, v3.s[0]
-	WORD $0x4F831032 // fmla v18.4s, v1.4s, v3.s[0]
-	WORD $0x4F831053 // fmla v19.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
+	WORD $0x4F831032 // fmla v18.4s, v1.4s, v3.s[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F831053 // fmla v19.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
 	WORD $0x4F841014 // fmla v20.4s, v0.4s, v4.s[0]
+	FMOVS (R22)(R14), F7
 	WORD $0x4F841035 // fmla v21.4s, v1.4s, v4.s[0]
 	WORD $0x4F841056 // fmla v22.4s, v2.4s, v4.s[0]
-	FMOVS (R20)(R14), F5
 	WORD $0x4F851017 // fmla v23.4s, v0.4s, v5.s[0]
 	WORD $0x4F851038 // fmla v24.4s, v1.4s, v5.s[0]
 	WORD $0x4F851059 // fmla v25.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F86101A // fmla v26.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103B // fmla v27.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105C // fmla v28.4s, v2.4s, v6.s[0]
-	FMOVS (R22)(R14), F7
 	WORD $0x4F87101D // fmla v29.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103E // fmla v30.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105F // fmla v31.4s, v2.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop19
 	B next19
 partial19:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded19One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded19
@@ -4633,28 +4496,28 @@ partial19:
 loaded19One:
 	FMOVS (R10), F2
 loaded19:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F831011 // fmla v17.4s, v0.4s, v3.s[0]
-	WORD $0x4F831032 // fmla v18.4s, v1.4s, v3.s[0]
-	WORD $0x4F831053 // fmla v19.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
+	WORD $0x4F831032 // fmla v18.4s, v1.4s, v3.s[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F831053 // fmla v19.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
 	WORD $0x4F841014 // fmla v20.4s, v0.4s, v4.s[0]
+	FMOVS (R22)(R14), F7
 	WORD $0x4F841035 // fmla v21.4s, v1.4s, v4.s[0]
 	WORD $0x4F841056 // fmla v22.4s, v2.4s, v4.s[0]
-	FMOVS (R20)(R14), F5
 	WORD $0x4F851017 // fmla v23.4s, v0.4s, v5.s[0]
 	WORD $0x4F851038 // fmla v24.4s, v1.4s, v5.s[0]
 	WORD $0x4F851059 // fmla v25.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F86101A // fmla v26.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103B // fmla v27.4s, v1.4s, v6.s[0]
 	WORD $0x4F86105C // fmla v28.4s, v2.4s, v6.s[0]
-	FMOVS (R22)(R14), F7
 	WORD $0x4F87101D // fmla v29.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103E // fmla v30.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105F // fmla v31.4s, v2.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial19
 next19:
@@ -4913,20 +4776,16 @@ block20:
 	SUBS $4, R16
 	BLT few20
 along20:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4F84100C // fmla v12.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4F84102D // fmla v13.4s, v1.4s, v4.s[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4F84104E // fmla v14.4s, v2.4s, v4.s[0]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4F84106F // fmla v15.4s, v3.4s, v4.s[0]
+	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
 	WORD $0x4F851010 // fmla v16.4s, v0.4s, v5.s[0]
 	WORD $0x4F851031 // fmla v17.4s, v1.4s, v5.s[0]
 	WORD $0x4F851052 // fmla v18.4s, v2.4s, v5.s[0]
@@ -4943,11 +4802,8 @@ along20:
 	WORD $0x4F88103D // fmla v29.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105E // fmla v30.4s, v2.4s, v8.s[0]
 	WORD $0x4F88107F // fmla v31.4s, v3.4s, v8.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA4100C // fmla v12.4s, v0.4s, v4.s[1]
 	WORD $0x4FA4102D // fmla v13.4s, v1.4s, v4.s[1]
 	WORD $0x4FA4104E // fmla v14.4s, v2.4s, v4.s[1]
@@ -4968,11 +4824,8 @@ along20:
 	WORD $0x4FA8103D // fmla v29.4s, v1.4s, v8.s[1]
 	WORD $0x4FA8105E // fmla v30.4s, v2.4s, v8.s[1]
 	WORD $0x4FA8107F // fmla v31.4s, v3.4s, v8.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4F84180C // fmla v12.4s, v0.4s, v4.s[2]
 	WORD $0x4F84182D // fmla v13.4s, v1.4s, v4.s[2]
 	WORD $0x4F84184E // fmla v14.4s, v2.4s, v4.s[2]
@@ -4993,11 +4846,8 @@ along20:
 	WORD $0x4F88183D // fmla v29.4s, v1.4s, v8.s[2]
 	WORD $0x4F88185E // fmla v30.4s, v2.4s, v8.s[2]
 	WORD $0x4F88187F // fmla v31.4s, v3.4s, v8.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FA4180C // fmla v12.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4182D // fmla v13.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4184E // fmla v14.4s, v2.4s, v4.s[3]
@@ -5018,6 +4868,7 @@ along20:
 	WORD $0x4FA8183D // fmla v29.4s, v1.4s, v8.s[3]
 	WORD $0x4FA8185E // fmla v30.4s, v2.4s, v8.s[3]
 	WORD $0x4FA8187F // fmla v31.4s, v3.4s, v8.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along20
@@ -5027,14 +4878,14 @@ few20:
 other20:
 	CMP $4, R2
 	BNE loop20
-down20:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
+down20:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
 	FMOVQ 4(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F84100C // fmla v12.4s, v0.4s, v4.s[0]
 	WORD $0x4F84102D // fmla v13.4s, v1.4s, v4.s[0]
 	WORD $0x4F84104E // fmla v14.4s, v2.4s, v4.s[0]
@@ -5055,51 +4906,46 @@ down20:
 	WORD $0x4FA5183D // fmla v29.4s, v1.4s, v5.s[3]
 	WORD $0x4FA5185E // fmla v30.4s, v2.4s, v5.s[3]
 	WORD $0x4FA5187F // fmla v31.4s, v3.4s, v5.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down20
+	SUB R1, R10, R14
 	B next20
 loop20:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F84100C // fmla v12.4s, v0.4s, v4.s[0]
-	WORD $0x4F84102D // fmla v13.4s, v1.4s, v4.s[0]
-	WORD $0x4F84104E // fmla v14.4s, v2.4s, v4.s[0]
-	WORD $0x4F84106F // fmla v15.4s, v3.4s, v4.s[0]
 	FMOVS (R19)(R14), F5
+	WORD $0x4F84102D // fmla v13.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F84104E // fmla v14.4s, v2.4s, v4.s[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F84106F // fmla v15.4s, v3.4s, v4.s[0]
+	FMOVS (R22)(R14), F8
 	WORD $0x4F851010 // fmla v16.4s, v0.4s, v5.s[0]
 	WORD $0x4F851031 // fmla v17.4s, v1.4s, v5.s[0]
 	WORD $0x4F851052 // fmla v18.4s, v2.4s, v5.s[0]
 	WORD $0x4F851073 // fmla v19.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
 	WORD $0x4F861014 // fmla v20.4s, v0.4s, v6.s[0]
 	WORD $0x4F861035 // fmla v21.4s, v1.4s, v6.s[0]
 	WORD $0x4F861056 // fmla v22.4s, v2.4s, v6.s[0]
 	WORD $0x4F861077 // fmla v23.4s, v3.4s, v6.s[0]
-	FMOVS (R21)(R14), F7
 	WORD $0x4F871018 // fmla v24.4s, v0.4s, v7.s[0]
 	WORD $0x4F871039 // fmla v25.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105A // fmla v26.4s, v2.4s, v7.s[0]
 	WORD $0x4F87107B // fmla v27.4s, v3.4s, v7.s[0]
-	FMOVS (R22)(R14), F8
 	WORD $0x4F88101C // fmla v28.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103D // fmla v29.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105E // fmla v30.4s, v2.4s, v8.s[0]
 	WORD $0x4F88107F // fmla v31.4s, v3.4s, v8.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop20
 	B next20
 partial20:
-	ADD $48, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
 	TBZ $1, R8, loaded20One
 	FMOVD.P 8(R10), F3
 	TBZ $0, R8, loaded20
@@ -5108,33 +4954,33 @@ partial20:
 loaded20One:
 	FMOVS (R10), F3
 loaded20:
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F84100C // fmla v12.4s, v0.4s, v4.s[0]
-	WORD $0x4F84102D // fmla v13.4s, v1.4s, v4.s[0]
-	WORD $0x4F84104E // fmla v14.4s, v2.4s, v4.s[0]
-	WORD $0x4F84106F // fmla v15.4s, v3.4s, v4.s[0]
 	FMOVS (R19)(R14), F5
+	WORD $0x4F84102D // fmla v13.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F84104E // fmla v14.4s, v2.4s, v4.s[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F84106F // fmla v15.4s, v3.4s, v4.s[0]
+	FMOVS (R22)(R14), F8
 	WORD $0x4F851010 // fmla v16.4s, v0.4s, v5.s[0]
 	WORD $0x4F851031 // fmla v17.4s, v1.4s, v5.s[0]
 	WORD $0x4F851052 // fmla v18.4s, v2.4s, v5.s[0]
 	WORD $0x4F851073 // fmla v19.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
 	WORD $0x4F861014 // fmla v20.4s, v0.4s, v6.s[0]
 	WORD $0x4F861035 // fmla v21.4s, v1.4s, v6.s[0]
 	WORD $0x4F861056 // fmla v22.4s, v2.4s, v6.s[0]
 	WORD $0x4F861077 // fmla v23.4s, v3.4s, v6.s[0]
-	FMOVS (R21)(R14), F7
 	WORD $0x4F871018 // fmla v24.4s, v0.4s, v7.s[0]
 	WORD $0x4F871039 // fmla v25.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105A // fmla v26.4s, v2.4s, v7.s[0]
 	WORD $0x4F87107B // fmla v27.4s, v3.4s, v7.s[0]
-	FMOVS (R22)(R14), F8
 	WORD $0x4F88101C // fmla v28.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103D // fmla v29.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105E // fmla v30.4s, v2.4s, v8.s[0]
 	WORD $0x4F88107F // fmla v31.4s, v3.4s, v8.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial20
 next20:
@@ -5395,44 +5241,44 @@ block21:
 	SUBS $4, R16
 	BLT few21
 along21:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
-	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F81101A // fmla v26.4s, v0.4s, v1.s[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4F82101B // fmla v27.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4F83101C // fmla v28.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4F84101D // fmla v29.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	WORD $0x4F85101E // fmla v30.4s, v0.4s, v5.s[0]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
 	WORD $0x4F86101F // fmla v31.4s, v0.4s, v6.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1101A // fmla v26.4s, v0.4s, v1.s[1]
 	WORD $0x4FA2101B // fmla v27.4s, v0.4s, v2.s[1]
 	WORD $0x4FA3101C // fmla v28.4s, v0.4s, v3.s[1]
 	WORD $0x4FA4101D // fmla v29.4s, v0.4s, v4.s[1]
 	WORD $0x4FA5101E // fmla v30.4s, v0.4s, v5.s[1]
 	WORD $0x4FA6101F // fmla v31.4s, v0.4s, v6.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F81181A // fmla v26.4s, v0.4s, v1.s[2]
 	WORD $0x4F82181B // fmla v27.4s, v0.4s, v2.s[2]
 	WORD $0x4F83181C // fmla v28.4s, v0.4s, v3.s[2]
 	WORD $0x4F84181D // fmla v29.4s, v0.4s, v4.s[2]
 	WORD $0x4F85181E // fmla v30.4s, v0.4s, v5.s[2]
 	WORD $0x4F86181F // fmla v31.4s, v0.4s, v6.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA1181A // fmla v26.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181B // fmla v27.4s, v0.4s, v2.s[3]
 	WORD $0x4FA3181C // fmla v28.4s, v0.4s, v3.s[3]
 	WORD $0x4FA4181D // fmla v29.4s, v0.4s, v4.s[3]
 	WORD $0x4FA5181E // fmla v30.4s, v0.4s, v5.s[3]
 	WORD $0x4FA6181F // fmla v31.4s, v0.4s, v6.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along21
@@ -5442,24 +5288,26 @@ few21:
 other21:
 	CMP $4, R2
 	BNE loop21
-down21:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
+down21:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
 	FMOVQ 8(R10), F2
-	FMOVQ 0(R15), F0
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F81101A // fmla v26.4s, v0.4s, v1.s[0]
 	WORD $0x4FA1101B // fmla v27.4s, v0.4s, v1.s[1]
 	WORD $0x4F81181C // fmla v28.4s, v0.4s, v1.s[2]
 	WORD $0x4FA1181D // fmla v29.4s, v0.4s, v1.s[3]
 	WORD $0x4F82181E // fmla v30.4s, v0.4s, v2.s[2]
 	WORD $0x4FA2181F // fmla v31.4s, v0.4s, v2.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down21
+	SUB R1, R10, R14
 	B next21
 loop21:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101A // fmla v26.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -5473,7 +5321,6 @@ loop21:
 	FMOVS (R23)(R14), F6
 	WORD $0x4F86101F // fmla v31.4s, v0.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop21
 	B next21
@@ -5487,6 +5334,7 @@ partial21:
 loaded21One:
 	FMOVS (R10), F0
 loaded21:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F81101A // fmla v26.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -5500,7 +5348,6 @@ loaded21:
 	FMOVS (R23)(R14), F6
 	WORD $0x4F86101F // fmla v31.4s, v0.4s, v6.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial21
 next21:
@@ -5755,20 +5602,18 @@ block22:
 	SUBS $4, R16
 	BLT few22
 along22:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
-	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F821014 // fmla v20.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4F821035 // fmla v21.4s, v1.4s, v2.s[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4F831016 // fmla v22.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4F831037 // fmla v23.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
 	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F85101A // fmla v26.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103B // fmla v27.4s, v1.4s, v5.s[0]
@@ -5776,9 +5621,8 @@ along22:
 	WORD $0x4F86103D // fmla v29.4s, v1.4s, v6.s[0]
 	WORD $0x4F87101E // fmla v30.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103F // fmla v31.4s, v1.4s, v7.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21014 // fmla v20.4s, v0.4s, v2.s[1]
 	WORD $0x4FA21035 // fmla v21.4s, v1.4s, v2.s[1]
 	WORD $0x4FA31016 // fmla v22.4s, v0.4s, v3.s[1]
@@ -5791,9 +5635,8 @@ along22:
 	WORD $0x4FA6103D // fmla v29.4s, v1.4s, v6.s[1]
 	WORD $0x4FA7101E // fmla v30.4s, v0.4s, v7.s[1]
 	WORD $0x4FA7103F // fmla v31.4s, v1.4s, v7.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F821814 // fmla v20.4s, v0.4s, v2.s[2]
 	WORD $0x4F821835 // fmla v21.4s, v1.4s, v2.s[2]
 	WORD $0x4F831816 // fmla v22.4s, v0.4s, v3.s[2]
@@ -5806,9 +5649,8 @@ along22:
 	WORD $0x4F86183D // fmla v29.4s, v1.4s, v6.s[2]
 	WORD $0x4F87181E // fmla v30.4s, v0.4s, v7.s[2]
 	WORD $0x4F87183F // fmla v31.4s, v1.4s, v7.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21814 // fmla v20.4s, v0.4s, v2.s[3]
 	WORD $0x4FA21835 // fmla v21.4s, v1.4s, v2.s[3]
 	WORD $0x4FA31816 // fmla v22.4s, v0.4s, v3.s[3]
@@ -5821,6 +5663,7 @@ along22:
 	WORD $0x4FA6183D // fmla v29.4s, v1.4s, v6.s[3]
 	WORD $0x4FA7181E // fmla v30.4s, v0.4s, v7.s[3]
 	WORD $0x4FA7183F // fmla v31.4s, v1.4s, v7.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along22
@@ -5830,12 +5673,14 @@ few22:
 other22:
 	CMP $4, R2
 	BNE loop22
-down22:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
+down22:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
 	FMOVQ 8(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F821014 // fmla v20.4s, v0.4s, v2.s[0]
 	WORD $0x4F821035 // fmla v21.4s, v1.4s, v2.s[0]
 	WORD $0x4FA21016 // fmla v22.4s, v0.4s, v2.s[1]
@@ -5848,40 +5693,37 @@ down22:
 	WORD $0x4F83183D // fmla v29.4s, v1.4s, v3.s[2]
 	WORD $0x4FA3181E // fmla v30.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183F // fmla v31.4s, v1.4s, v3.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down22
+	SUB R1, R10, R14
 	B next22
 loop22:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821014 // fmla v20.4s, v0.4s, v2.s[0]
-	WORD $0x4F821035 // fmla v21.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F831016 // fmla v22.4s, v0.4s, v3.s[0]
-	WORD $0x4F831037 // fmla v23.4s, v1.4s, v3.s[0]
+	WORD $0x4F821035 // fmla v21.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
-	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
-	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
+	WORD $0x4F831016 // fmla v22.4s, v0.4s, v3.s[0]
 	FMOVS (R21)(R14), F5
+	WORD $0x4F831037 // fmla v23.4s, v1.4s, v3.s[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
+	FMOVS (R23)(R14), F7
+	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F85101A // fmla v26.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103B // fmla v27.4s, v1.4s, v5.s[0]
-	FMOVS (R22)(R14), F6
 	WORD $0x4F86101C // fmla v28.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103D // fmla v29.4s, v1.4s, v6.s[0]
-	FMOVS (R23)(R14), F7
 	WORD $0x4F87101E // fmla v30.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103F // fmla v31.4s, v1.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop22
 	B next22
 partial22:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded22One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded22
@@ -5890,26 +5732,26 @@ partial22:
 loaded22One:
 	FMOVS (R10), F1
 loaded22:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821014 // fmla v20.4s, v0.4s, v2.s[0]
-	WORD $0x4F821035 // fmla v21.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F831016 // fmla v22.4s, v0.4s, v3.s[0]
-	WORD $0x4F831037 // fmla v23.4s, v1.4s, v3.s[0]
+	WORD $0x4F821035 // fmla v21.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
-	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
-	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
+	WORD $0x4F831016 // fmla v22.4s, v0.4s, v3.s[0]
 	FMOVS (R21)(R14), F5
+	WORD $0x4F831037 // fmla v23.4s, v1.4s, v3.s[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
+	FMOVS (R23)(R14), F7
+	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F85101A // fmla v26.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103B // fmla v27.4s, v1.4s, v5.s[0]
-	FMOVS (R22)(R14), F6
 	WORD $0x4F86101C // fmla v28.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103D // fmla v29.4s, v1.4s, v6.s[0]
-	FMOVS (R23)(R14), F7
 	WORD $0x4F87101E // fmla v30.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103F // fmla v31.4s, v1.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial22
 next22:
@@ -6188,21 +6030,18 @@ block23:
 	SUBS $4, R16
 	BLT few23
 along23:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
-	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F83100E // fmla v14.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4F831050 // fmla v16.4s, v2.4s, v3.s[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4F841011 // fmla v17.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	WORD $0x4F841032 // fmla v18.4s, v1.4s, v4.s[0]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
 	WORD $0x4F841053 // fmla v19.4s, v2.4s, v4.s[0]
 	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
 	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
@@ -6216,10 +6055,8 @@ along23:
 	WORD $0x4F88101D // fmla v29.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103E // fmla v30.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105F // fmla v31.4s, v2.4s, v8.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3100E // fmla v14.4s, v0.4s, v3.s[1]
 	WORD $0x4FA3102F // fmla v15.4s, v1.4s, v3.s[1]
 	WORD $0x4FA31050 // fmla v16.4s, v2.4s, v3.s[1]
@@ -6238,10 +6075,8 @@ along23:
 	WORD $0x4FA8101D // fmla v29.4s, v0.4s, v8.s[1]
 	WORD $0x4FA8103E // fmla v30.4s, v1.4s, v8.s[1]
 	WORD $0x4FA8105F // fmla v31.4s, v2.4s, v8.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F83180E // fmla v14.4s, v0.4s, v3.s[2]
 	WORD $0x4F83182F // fmla v15.4s, v1.4s, v3.s[2]
 	WORD $0x4F831850 // fmla v16.4s, v2.4s, v3.s[2]
@@ -6260,10 +6095,8 @@ along23:
 	WORD $0x4F88181D // fmla v29.4s, v0.4s, v8.s[2]
 	WORD $0x4F88183E // fmla v30.4s, v1.4s, v8.s[2]
 	WORD $0x4F88185F // fmla v31.4s, v2.4s, v8.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3180E // fmla v14.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3182F // fmla v15.4s, v1.4s, v3.s[3]
 	WORD $0x4FA31850 // fmla v16.4s, v2.4s, v3.s[3]
@@ -6282,6 +6115,7 @@ along23:
 	WORD $0x4FA8181D // fmla v29.4s, v0.4s, v8.s[3]
 	WORD $0x4FA8183E // fmla v30.4s, v1.4s, v8.s[3]
 	WORD $0x4FA8185F // fmla v31.4s, v2.4s, v8.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along23
@@ -6291,13 +6125,14 @@ few23:
 other23:
 	CMP $4, R2
 	BNE loop23
-down23:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
+down23:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
 	FMOVQ 8(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F83100E // fmla v14.4s, v0.4s, v3.s[0]
 	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
 	WORD $0x4F831050 // fmla v16.4s, v2.4s, v3.s[0]
@@ -6316,48 +6151,44 @@ down23:
 	WORD $0x4FA4181D // fmla v29.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4183E // fmla v30.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185F // fmla v31.4s, v2.4s, v4.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down23
+	SUB R1, R10, R14
 	B next23
 loop23:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83100E // fmla v14.4s, v0.4s, v3.s[0]
-	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
-	WORD $0x4F831050 // fmla v16.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
-	WORD $0x4F841011 // fmla v17.4s, v0.4s, v4.s[0]
-	WORD $0x4F841032 // fmla v18.4s, v1.4s, v4.s[0]
-	WORD $0x4F841053 // fmla v19.4s, v2.4s, v4.s[0]
+	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
 	FMOVS (R20)(R14), F5
+	WORD $0x4F831050 // fmla v16.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F841011 // fmla v17.4s, v0.4s, v4.s[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F841032 // fmla v18.4s, v1.4s, v4.s[0]
+	FMOVS (R23)(R14), F8
+	WORD $0x4F841053 // fmla v19.4s, v2.4s, v4.s[0]
 	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
 	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
 	WORD $0x4F851056 // fmla v22.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F861017 // fmla v23.4s, v0.4s, v6.s[0]
 	WORD $0x4F861038 // fmla v24.4s, v1.4s, v6.s[0]
 	WORD $0x4F861059 // fmla v25.4s, v2.4s, v6.s[0]
-	FMOVS (R22)(R14), F7
 	WORD $0x4F87101A // fmla v26.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103B // fmla v27.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105C // fmla v28.4s, v2.4s, v7.s[0]
-	FMOVS (R23)(R14), F8
 	WORD $0x4F88101D // fmla v29.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103E // fmla v30.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105F // fmla v31.4s, v2.4s, v8.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop23
 	B next23
 partial23:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded23One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded23
@@ -6366,32 +6197,32 @@ partial23:
 loaded23One:
 	FMOVS (R10), F2
 loaded23:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83100E // fmla v14.4s, v0.4s, v3.s[0]
-	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
-	WORD $0x4F831050 // fmla v16.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
-	WORD $0x4F841011 // fmla v17.4s, v0.4s, v4.s[0]
-	WORD $0x4F841032 // fmla v18.4s, v1.4s, v4.s[0]
-	WORD $0x4F841053 // fmla v19.4s, v2.4s, v4.s[0]
+	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
 	FMOVS (R20)(R14), F5
+	WORD $0x4F831050 // fmla v16.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F841011 // fmla v17.4s, v0.4s, v4.s[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F841032 // fmla v18.4s, v1.4s, v4.s[0]
+	FMOVS (R23)(R14), F8
+	WORD $0x4F841053 // fmla v19.4s, v2.4s, v4.s[0]
 	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
 	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
 	WORD $0x4F851056 // fmla v22.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F861017 // fmla v23.4s, v0.4s, v6.s[0]
 	WORD $0x4F861038 // fmla v24.4s, v1.4s, v6.s[0]
 	WORD $0x4F861059 // fmla v25.4s, v2.4s, v6.s[0]
-	FMOVS (R22)(R14), F7
 	WORD $0x4F87101A // fmla v26.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103B // fmla v27.4s, v1.4s, v7.s[0]
 	WORD $0x4F87105C // fmla v28.4s, v2.4s, v7.s[0]
-	FMOVS (R23)(R14), F8
 	WORD $0x4F88101D // fmla v29.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103E // fmla v30.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105F // fmla v31.4s, v2.4s, v8.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial23
 next23:
@@ -6689,16 +6520,146 @@ block24:
 	MOVD R0, R16
 	CMP $4, R8
 	BNE partial24
+	CMP $4, R3
+	BNE other24
+	SUBS $4, R16
+	BLT few24
+along24:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F821008 // fmla v8.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F821029 // fmla v9.4s, v1.4s, v2.s[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4F83100C // fmla v12.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x4F83102D // fmla v13.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x4F841010 // fmla v16.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
+	WORD $0x4F841031 // fmla v17.4s, v1.4s, v4.s[0]
+	WORD $0x4F851014 // fmla v20.4s, v0.4s, v5.s[0]
+	WORD $0x4F851035 // fmla v21.4s, v1.4s, v5.s[0]
+	WORD $0x4F861018 // fmla v24.4s, v0.4s, v6.s[0]
+	WORD $0x4F861039 // fmla v25.4s, v1.4s, v6.s[0]
+	WORD $0x4F87101C // fmla v28.4s, v0.4s, v7.s[0]
+	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4F82100A // fmla v10.4s, v0.4s, v2.s[0]
+	WORD $0x4F82102B // fmla v11.4s, v1.4s, v2.s[0]
+	WORD $0x4F83100E // fmla v14.4s, v0.4s, v3.s[0]
+	WORD $0x4F83102F // fmla v15.4s, v1.4s, v3.s[0]
+	WORD $0x4F841012 // fmla v18.4s, v0.4s, v4.s[0]
+	WORD $0x4F841033 // fmla v19.4s, v1.4s, v4.s[0]
+	WORD $0x4F851016 // fmla v22.4s, v0.4s, v5.s[0]
+	WORD $0x4F851037 // fmla v23.4s, v1.4s, v5.s[0]
+	WORD $0x4F86101A // fmla v26.4s, v0.4s, v6.s[0]
+	WORD $0x4F86103B // fmla v27.4s, v1.4s, v6.s[0]
+	WORD $0x4F87101E // fmla v30.4s, v0.4s, v7.s[0]
+	WORD $0x4F87103F // fmla v31.4s, v1.4s, v7.s[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4FA21008 // fmla v8.4s, v0.4s, v2.s[1]
+	WORD $0x4FA21029 // fmla v9.4s, v1.4s, v2.s[1]
+	WORD $0x4FA3100C // fmla v12.4s, v0.4s, v3.s[1]
+	WORD $0x4FA3102D // fmla v13.4s, v1.4s, v3.s[1]
+	WORD $0x4FA41010 // fmla v16.4s, v0.4s, v4.s[1]
+	WORD $0x4FA41031 // fmla v17.4s, v1.4s, v4.s[1]
+	WORD $0x4FA51014 // fmla v20.4s, v0.4s, v5.s[1]
+	WORD $0x4FA51035 // fmla v21.4s, v1.4s, v5.s[1]
+	WORD $0x4FA61018 // fmla v24.4s, v0.4s, v6.s[1]
+	WORD $0x4FA61039 // fmla v25.4s, v1.4s, v6.s[1]
+	WORD $0x4FA7101C // fmla v28.4s, v0.4s, v7.s[1]
+	WORD $0x4FA7103D // fmla v29.4s, v1.4s, v7.s[1]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4FA2100A // fmla v10.4s, v0.4s, v2.s[1]
+	WORD $0x4FA2102B // fmla v11.4s, v1.4s, v2.s[1]
+	WORD $0x4FA3100E // fmla v14.4s, v0.4s, v3.s[1]
+	WORD $0x4FA3102F // fmla v15.4s, v1.4s, v3.s[1]
+	WORD $0x4FA41012 // fmla v18.4s, v0.4s, v4.s[1]
+	WORD $0x4FA41033 // fmla v19.4s, v1.4s, v4.s[1]
+	WORD $0x4FA51016 // fmla v22.4s, v0.4s, v5.s[1]
+	WORD $0x4FA51037 // fmla v23.4s, v1.4s, v5.s[1]
+	WORD $0x4FA6101A // fmla v26.4s, v0.4s, v6.s[1]
+	WORD $0x4FA6103B // fmla v27.4s, v1.4s, v6.s[1]
+	WORD $0x4FA7101E // fmla v30.4s, v0.4s, v7.s[1]
+	WORD $0x4FA7103F // fmla v31.4s, v1.4s, v7.s[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F821808 // fmla v8.4s, v0.4s, v2.s[2]
+	WORD $0x4F821829 // fmla v9.4s, v1.4s, v2.s[2]
+	WORD $0x4F83180C // fmla v12.4s, v0.4s, v3.s[2]
+	WORD $0x4F83182D // fmla v13.4s, v1.4s, v3.s[2]
+	WORD $0x4F841810 // fmla v16.4s, v0.4s, v4.s[2]
+	WORD $0x4F841831 // fmla v17.4s, v1.4s, v4.s[2]
+	WORD $0x4F851814 // fmla v20.4s, v0.4s, v5.s[2]
+	WORD $0x4F851835 // fmla v21.4s, v1.4s, v5.s[2]
+	WORD $0x4F861818 // fmla v24.4s, v0.4s, v6.s[2]
+	WORD $0x4F861839 // fmla v25.4s, v1.4s, v6.s[2]
+	WORD $0x4F87181C // fmla v28.4s, v0.4s, v7.s[2]
+	WORD $0x4F87183D // fmla v29.4s, v1.4s, v7.s[2]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4F82180A // fmla v10.4s, v0.4s, v2.s[2]
+	WORD $0x4F82182B // fmla v11.4s, v1.4s, v2.s[2]
+	WORD $0x4F83180E // fmla v14.4s, v0.4s, v3.s[2]
+	WORD $0x4F83182F // fmla v15.4s, v1.4s, v3.s[2]
+	WORD $0x4F841812 // fmla v18.4s, v0.4s, v4.s[2]
+	WORD $0x4F841833 // fmla v19.4s, v1.4s, v4.s[2]
+	WORD $0x4F851816 // fmla v22.4s, v0.4s, v5.s[2]
+	WORD $0x4F851837 // fmla v23.4s, v1.4s, v5.s[2]
+	WORD $0x4F86181A // fmla v26.4s, v0.4s, v6.s[2]
+	WORD $0x4F86183B // fmla v27.4s, v1.4s, v6.s[2]
+	WORD $0x4F87181E // fmla v30.4s, v0.4s, v7.s[2]
+	WORD $0x4F87183F // fmla v31.4s, v1.4s, v7.s[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4FA21808 // fmla v8.4s, v0.4s, v2.s[3]
+	WORD $0x4FA21829 // fmla v9.4s, v1.4s, v2.s[3]
+	WORD $0x4FA3180C // fmla v12.4s, v0.4s, v3.s[3]
+	WORD $0x4FA3182D // fmla v13.4s, v1.4s, v3.s[3]
+	WORD $0x4FA41810 // fmla v16.4s, v0.4s, v4.s[3]
+	WORD $0x4FA41831 // fmla v17.4s, v1.4s, v4.s[3]
+	WORD $0x4FA51814 // fmla v20.4s, v0.4s, v5.s[3]
+	WORD $0x4FA51835 // fmla v21.4s, v1.4s, v5.s[3]
+	WORD $0x4FA61818 // fmla v24.4s, v0.4s, v6.s[3]
+	WORD $0x4FA61839 // fmla v25.4s, v1.4s, v6.s[3]
+	WORD $0x4FA7181C // fmla v28.4s, v0.4s, v7.s[3]
+	WORD $0x4FA7183D // fmla v29.4s, v1.4s, v7.s[3]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4FA2180A // fmla v10.4s, v0.4s, v2.s[3]
+	WORD $0x4FA2182B // fmla v11.4s, v1.4s, v2.s[3]
+	WORD $0x4FA3180E // fmla v14.4s, v0.4s, v3.s[3]
+	WORD $0x4FA3182F // fmla v15.4s, v1.4s, v3.s[3]
+	WORD $0x4FA41812 // fmla v18.4s, v0.4s, v4.s[3]
+	WORD $0x4FA41833 // fmla v19.4s, v1.4s, v4.s[3]
+	WORD $0x4FA51816 // fmla v22.4s, v0.4s, v5.s[3]
+	WORD $0x4FA51837 // fmla v23.4s, v1.4s, v5.s[3]
+	WORD $0x4FA6181A // fmla v26.4s, v0.4s, v6.s[3]
+	WORD $0x4FA6183B // fmla v27.4s, v1.4s, v6.s[3]
+	WORD $0x4FA7181E // fmla v30.4s, v0.4s, v7.s[3]
+	WORD $0x4FA7183F // fmla v31.4s, v1.4s, v7.s[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along24
+few24:
+	ADDS $4, R16
+	BEQ next24
+other24:
 	CMP $4, R2
 	BNE loop24
-down24:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
+down24:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
 	FMOVQ 8(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F841008 // fmla v8.4s, v0.4s, v4.s[0]
 	WORD $0x4F841029 // fmla v9.4s, v1.4s, v4.s[0]
 	WORD $0x4F84104A // fmla v10.4s, v2.4s, v4.s[0]
@@ -6723,56 +6684,51 @@ down24:
 	WORD $0x4FA5183D // fmla v29.4s, v1.4s, v5.s[3]
 	WORD $0x4FA5185E // fmla v30.4s, v2.4s, v5.s[3]
 	WORD $0x4FA5187F // fmla v31.4s, v3.4s, v5.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down24
+	SUB R1, R10, R14
 	B next24
 loop24:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841008 // fmla v8.4s, v0.4s, v4.s[0]
-	WORD $0x4F841029 // fmla v9.4s, v1.4s, v4.s[0]
-	WORD $0x4F84104A // fmla v10.4s, v2.4s, v4.s[0]
-	WORD $0x4F84106B // fmla v11.4s, v3.4s, v4.s[0]
 	FMOVS (R19)(R14), F5
+	WORD $0x4F841029 // fmla v9.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F84104A // fmla v10.4s, v2.4s, v4.s[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F84106B // fmla v11.4s, v3.4s, v4.s[0]
+	FMOVS (R22)(R14), F4
 	WORD $0x4F85100C // fmla v12.4s, v0.4s, v5.s[0]
 	WORD $0x4F85102D // fmla v13.4s, v1.4s, v5.s[0]
 	WORD $0x4F85104E // fmla v14.4s, v2.4s, v5.s[0]
 	WORD $0x4F85106F // fmla v15.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
+	FMOVS (R23)(R14), F5
 	WORD $0x4F861010 // fmla v16.4s, v0.4s, v6.s[0]
 	WORD $0x4F861031 // fmla v17.4s, v1.4s, v6.s[0]
 	WORD $0x4F861052 // fmla v18.4s, v2.4s, v6.s[0]
 	WORD $0x4F861073 // fmla v19.4s, v3.4s, v6.s[0]
-	FMOVS (R21)(R14), F7
 	WORD $0x4F871014 // fmla v20.4s, v0.4s, v7.s[0]
 	WORD $0x4F871035 // fmla v21.4s, v1.4s, v7.s[0]
 	WORD $0x4F871056 // fmla v22.4s, v2.4s, v7.s[0]
 	WORD $0x4F871077 // fmla v23.4s, v3.4s, v7.s[0]
-	FMOVS (R22)(R14), F4
 	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
 	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105A // fmla v26.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107B // fmla v27.4s, v3.4s, v4.s[0]
-	FMOVS (R23)(R14), F5
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105E // fmla v30.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107F // fmla v31.4s, v3.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop24
 	B next24
 partial24:
-	ADD $48, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
 	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
 	TBZ $1, R8, loaded24One
 	FMOVD.P 8(R10), F3
 	TBZ $0, R8, loaded24
@@ -6781,38 +6737,38 @@ partial24:
 loaded24One:
 	FMOVS (R10), F3
 loaded24:
+	ADD R5, R15
 	FMOVS (R1)(R14), F4
 	WORD $0x4F841008 // fmla v8.4s, v0.4s, v4.s[0]
-	WORD $0x4F841029 // fmla v9.4s, v1.4s, v4.s[0]
-	WORD $0x4F84104A // fmla v10.4s, v2.4s, v4.s[0]
-	WORD $0x4F84106B // fmla v11.4s, v3.4s, v4.s[0]
 	FMOVS (R19)(R14), F5
+	WORD $0x4F841029 // fmla v9.4s, v1.4s, v4.s[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F84104A // fmla v10.4s, v2.4s, v4.s[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F84106B // fmla v11.4s, v3.4s, v4.s[0]
+	FMOVS (R22)(R14), F4
 	WORD $0x4F85100C // fmla v12.4s, v0.4s, v5.s[0]
 	WORD $0x4F85102D // fmla v13.4s, v1.4s, v5.s[0]
 	WORD $0x4F85104E // fmla v14.4s, v2.4s, v5.s[0]
 	WORD $0x4F85106F // fmla v15.4s, v3.4s, v5.s[0]
-	FMOVS (R20)(R14), F6
+	FMOVS (R23)(R14), F5
 	WORD $0x4F861010 // fmla v16.4s, v0.4s, v6.s[0]
 	WORD $0x4F861031 // fmla v17.4s, v1.4s, v6.s[0]
 	WORD $0x4F861052 // fmla v18.4s, v2.4s, v6.s[0]
 	WORD $0x4F861073 // fmla v19.4s, v3.4s, v6.s[0]
-	FMOVS (R21)(R14), F7
 	WORD $0x4F871014 // fmla v20.4s, v0.4s, v7.s[0]
 	WORD $0x4F871035 // fmla v21.4s, v1.4s, v7.s[0]
 	WORD $0x4F871056 // fmla v22.4s, v2.4s, v7.s[0]
 	WORD $0x4F871077 // fmla v23.4s, v3.4s, v7.s[0]
-	FMOVS (R22)(R14), F4
 	WORD $0x4F841018 // fmla v24.4s, v0.4s, v4.s[0]
 	WORD $0x4F841039 // fmla v25.4s, v1.4s, v4.s[0]
 	WORD $0x4F84105A // fmla v26.4s, v2.4s, v4.s[0]
 	WORD $0x4F84107B // fmla v27.4s, v3.4s, v4.s[0]
-	FMOVS (R23)(R14), F5
 	WORD $0x4F85101C // fmla v28.4s, v0.4s, v5.s[0]
 	WORD $0x4F85103D // fmla v29.4s, v1.4s, v5.s[0]
 	WORD $0x4F85105E // fmla v30.4s, v2.4s, v5.s[0]
 	WORD $0x4F85107F // fmla v31.4s, v3.4s, v5.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial24
 next24:
@@ -7117,24 +7073,23 @@ block25:
 	SUBS $4, R16
 	BLT few25
 along25:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
-	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
-	WORD $0x3CEE6B07 // ldr q7, [x24, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4F811019 // fmla v25.4s, v0.4s, v1.s[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4F82101A // fmla v26.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4F83101B // fmla v27.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4F84101C // fmla v28.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	WORD $0x4F85101D // fmla v29.4s, v0.4s, v5.s[0]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
 	WORD $0x4F86101E // fmla v30.4s, v0.4s, v6.s[0]
+	WORD $0x3CEE6B07 // ldr q7, [x24, x14]
 	WORD $0x4F87101F // fmla v31.4s, v0.4s, v7.s[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA11019 // fmla v25.4s, v0.4s, v1.s[1]
 	WORD $0x4FA2101A // fmla v26.4s, v0.4s, v2.s[1]
 	WORD $0x4FA3101B // fmla v27.4s, v0.4s, v3.s[1]
@@ -7142,8 +7097,8 @@ along25:
 	WORD $0x4FA5101D // fmla v29.4s, v0.4s, v5.s[1]
 	WORD $0x4FA6101E // fmla v30.4s, v0.4s, v6.s[1]
 	WORD $0x4FA7101F // fmla v31.4s, v0.4s, v7.s[1]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4F811819 // fmla v25.4s, v0.4s, v1.s[2]
 	WORD $0x4F82181A // fmla v26.4s, v0.4s, v2.s[2]
 	WORD $0x4F83181B // fmla v27.4s, v0.4s, v3.s[2]
@@ -7151,8 +7106,8 @@ along25:
 	WORD $0x4F85181D // fmla v29.4s, v0.4s, v5.s[2]
 	WORD $0x4F86181E // fmla v30.4s, v0.4s, v6.s[2]
 	WORD $0x4F87181F // fmla v31.4s, v0.4s, v7.s[2]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FA11819 // fmla v25.4s, v0.4s, v1.s[3]
 	WORD $0x4FA2181A // fmla v26.4s, v0.4s, v2.s[3]
 	WORD $0x4FA3181B // fmla v27.4s, v0.4s, v3.s[3]
@@ -7160,6 +7115,7 @@ along25:
 	WORD $0x4FA5181D // fmla v29.4s, v0.4s, v5.s[3]
 	WORD $0x4FA6181E // fmla v30.4s, v0.4s, v6.s[3]
 	WORD $0x4FA7181F // fmla v31.4s, v0.4s, v7.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along25
@@ -7169,11 +7125,14 @@ few25:
 other25:
 	CMP $4, R2
 	BNE loop25
-down25:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
+down25:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
 	FMOVQ 12(R10), F2
-	FMOVQ 0(R15), F0
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F811019 // fmla v25.4s, v0.4s, v1.s[0]
 	WORD $0x4FA1101A // fmla v26.4s, v0.4s, v1.s[1]
 	WORD $0x4F81181B // fmla v27.4s, v0.4s, v1.s[2]
@@ -7181,13 +7140,12 @@ down25:
 	WORD $0x4FA2101D // fmla v29.4s, v0.4s, v2.s[1]
 	WORD $0x4F82181E // fmla v30.4s, v0.4s, v2.s[2]
 	WORD $0x4FA2181F // fmla v31.4s, v0.4s, v2.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down25
+	SUB R1, R10, R14
 	B next25
 loop25:
-	FMOVQ 0(R15), F0
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F811019 // fmla v25.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -7203,7 +7161,6 @@ loop25:
 	FMOVS (R24)(R14), F7
 	WORD $0x4F87101F // fmla v31.4s, v0.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop25
 	B next25
@@ -7217,6 +7174,7 @@ partial25:
 loaded25One:
 	FMOVS (R10), F0
 loaded25:
+	ADD R5, R15
 	FMOVS (R1)(R14), F1
 	WORD $0x4F811019 // fmla v25.4s, v0.4s, v1.s[0]
 	FMOVS (R19)(R14), F2
@@ -7232,7 +7190,6 @@ loaded25:
 	FMOVS (R24)(R14), F7
 	WORD $0x4F87101F // fmla v31.4s, v0.4s, v7.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial25
 next25:
@@ -7523,22 +7480,20 @@ block26:
 	SUBS $4, R16
 	BLT few26
 along26:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
-	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
-	WORD $0x3CEE6B08 // ldr q8, [x24, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4F821012 // fmla v18.4s, v0.4s, v2.s[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4F821033 // fmla v19.4s, v1.4s, v2.s[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	WORD $0x4F841016 // fmla v22.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
 	WORD $0x4F841037 // fmla v23.4s, v1.4s, v4.s[0]
+	WORD $0x3CEE6B08 // ldr q8, [x24, x14]
 	WORD $0x4F851018 // fmla v24.4s, v0.4s, v5.s[0]
 	WORD $0x4F851039 // fmla v25.4s, v1.4s, v5.s[0]
 	WORD $0x4F86101A // fmla v26.4s, v0.4s, v6.s[0]
@@ -7547,9 +7502,8 @@ along26:
 	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
 	WORD $0x4F88101E // fmla v30.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103F // fmla v31.4s, v1.4s, v8.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21012 // fmla v18.4s, v0.4s, v2.s[1]
 	WORD $0x4FA21033 // fmla v19.4s, v1.4s, v2.s[1]
 	WORD $0x4FA31014 // fmla v20.4s, v0.4s, v3.s[1]
@@ -7564,9 +7518,8 @@ along26:
 	WORD $0x4FA7103D // fmla v29.4s, v1.4s, v7.s[1]
 	WORD $0x4FA8101E // fmla v30.4s, v0.4s, v8.s[1]
 	WORD $0x4FA8103F // fmla v31.4s, v1.4s, v8.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4F821812 // fmla v18.4s, v0.4s, v2.s[2]
 	WORD $0x4F821833 // fmla v19.4s, v1.4s, v2.s[2]
 	WORD $0x4F831814 // fmla v20.4s, v0.4s, v3.s[2]
@@ -7581,9 +7534,8 @@ along26:
 	WORD $0x4F87183D // fmla v29.4s, v1.4s, v7.s[2]
 	WORD $0x4F88181E // fmla v30.4s, v0.4s, v8.s[2]
 	WORD $0x4F88183F // fmla v31.4s, v1.4s, v8.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FA21812 // fmla v18.4s, v0.4s, v2.s[3]
 	WORD $0x4FA21833 // fmla v19.4s, v1.4s, v2.s[3]
 	WORD $0x4FA31814 // fmla v20.4s, v0.4s, v3.s[3]
@@ -7598,6 +7550,7 @@ along26:
 	WORD $0x4FA7183D // fmla v29.4s, v1.4s, v7.s[3]
 	WORD $0x4FA8181E // fmla v30.4s, v0.4s, v8.s[3]
 	WORD $0x4FA8183F // fmla v31.4s, v1.4s, v8.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along26
@@ -7607,12 +7560,14 @@ few26:
 other26:
 	CMP $4, R2
 	BNE loop26
-down26:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
+down26:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
 	FMOVQ 12(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F821012 // fmla v18.4s, v0.4s, v2.s[0]
 	WORD $0x4F821033 // fmla v19.4s, v1.4s, v2.s[0]
 	WORD $0x4FA21014 // fmla v20.4s, v0.4s, v2.s[1]
@@ -7627,43 +7582,40 @@ down26:
 	WORD $0x4F83183D // fmla v29.4s, v1.4s, v3.s[2]
 	WORD $0x4FA3181E // fmla v30.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3183F // fmla v31.4s, v1.4s, v3.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down26
+	SUB R1, R10, R14
 	B next26
 loop26:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821012 // fmla v18.4s, v0.4s, v2.s[0]
-	WORD $0x4F821033 // fmla v19.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
-	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	WORD $0x4F821033 // fmla v19.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
-	WORD $0x4F841016 // fmla v22.4s, v0.4s, v4.s[0]
-	WORD $0x4F841037 // fmla v23.4s, v1.4s, v4.s[0]
+	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
 	FMOVS (R21)(R14), F5
+	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F841016 // fmla v22.4s, v0.4s, v4.s[0]
+	FMOVS (R23)(R14), F7
+	WORD $0x4F841037 // fmla v23.4s, v1.4s, v4.s[0]
+	FMOVS (R24)(R14), F8
 	WORD $0x4F851018 // fmla v24.4s, v0.4s, v5.s[0]
 	WORD $0x4F851039 // fmla v25.4s, v1.4s, v5.s[0]
-	FMOVS (R22)(R14), F6
 	WORD $0x4F86101A // fmla v26.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103B // fmla v27.4s, v1.4s, v6.s[0]
-	FMOVS (R23)(R14), F7
 	WORD $0x4F87101C // fmla v28.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
-	FMOVS (R24)(R14), F8
 	WORD $0x4F88101E // fmla v30.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103F // fmla v31.4s, v1.4s, v8.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop26
 	B next26
 partial26:
-	ADD $16, R15, R10
 	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
 	TBZ $1, R8, loaded26One
 	FMOVD.P 8(R10), F1
 	TBZ $0, R8, loaded26
@@ -7672,29 +7624,29 @@ partial26:
 loaded26One:
 	FMOVS (R10), F1
 loaded26:
+	ADD R5, R15
 	FMOVS (R1)(R14), F2
 	WORD $0x4F821012 // fmla v18.4s, v0.4s, v2.s[0]
-	WORD $0x4F821033 // fmla v19.4s, v1.4s, v2.s[0]
 	FMOVS (R19)(R14), F3
-	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
-	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	WORD $0x4F821033 // fmla v19.4s, v1.4s, v2.s[0]
 	FMOVS (R20)(R14), F4
-	WORD $0x4F841016 // fmla v22.4s, v0.4s, v4.s[0]
-	WORD $0x4F841037 // fmla v23.4s, v1.4s, v4.s[0]
+	WORD $0x4F831014 // fmla v20.4s, v0.4s, v3.s[0]
 	FMOVS (R21)(R14), F5
+	WORD $0x4F831035 // fmla v21.4s, v1.4s, v3.s[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F841016 // fmla v22.4s, v0.4s, v4.s[0]
+	FMOVS (R23)(R14), F7
+	WORD $0x4F841037 // fmla v23.4s, v1.4s, v4.s[0]
+	FMOVS (R24)(R14), F8
 	WORD $0x4F851018 // fmla v24.4s, v0.4s, v5.s[0]
 	WORD $0x4F851039 // fmla v25.4s, v1.4s, v5.s[0]
-	FMOVS (R22)(R14), F6
 	WORD $0x4F86101A // fmla v26.4s, v0.4s, v6.s[0]
 	WORD $0x4F86103B // fmla v27.4s, v1.4s, v6.s[0]
-	FMOVS (R23)(R14), F7
 	WORD $0x4F87101C // fmla v28.4s, v0.4s, v7.s[0]
 	WORD $0x4F87103D // fmla v29.4s, v1.4s, v7.s[0]
-	FMOVS (R24)(R14), F8
 	WORD $0x4F88101E // fmla v30.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103F // fmla v31.4s, v1.4s, v8.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial26
 next26:
@@ -8013,23 +7965,20 @@ block27:
 	SUBS $4, R16
 	BLT few27
 along27:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
-	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
-	WORD $0x3CEE6B09 // ldr q9, [x24, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4F83100B // fmla v11.4s, v0.4s, v3.s[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4F83102C // fmla v12.4s, v1.4s, v3.s[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4F83104D // fmla v13.4s, v2.4s, v3.s[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4F84100E // fmla v14.4s, v0.4s, v4.s[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	WORD $0x4F84102F // fmla v15.4s, v1.4s, v4.s[0]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
 	WORD $0x4F841050 // fmla v16.4s, v2.4s, v4.s[0]
+	WORD $0x3CEE6B09 // ldr q9, [x24, x14]
 	WORD $0x4F851011 // fmla v17.4s, v0.4s, v5.s[0]
 	WORD $0x4F851032 // fmla v18.4s, v1.4s, v5.s[0]
 	WORD $0x4F851053 // fmla v19.4s, v2.4s, v5.s[0]
@@ -8045,10 +7994,8 @@ along27:
 	WORD $0x4F89101D // fmla v29.4s, v0.4s, v9.s[0]
 	WORD $0x4F89103E // fmla v30.4s, v1.4s, v9.s[0]
 	WORD $0x4F89105F // fmla v31.4s, v2.4s, v9.s[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3100B // fmla v11.4s, v0.4s, v3.s[1]
 	WORD $0x4FA3102C // fmla v12.4s, v1.4s, v3.s[1]
 	WORD $0x4FA3104D // fmla v13.4s, v2.4s, v3.s[1]
@@ -8070,10 +8017,8 @@ along27:
 	WORD $0x4FA9101D // fmla v29.4s, v0.4s, v9.s[1]
 	WORD $0x4FA9103E // fmla v30.4s, v1.4s, v9.s[1]
 	WORD $0x4FA9105F // fmla v31.4s, v2.4s, v9.s[1]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4F83180B // fmla v11.4s, v0.4s, v3.s[2]
 	WORD $0x4F83182C // fmla v12.4s, v1.4s, v3.s[2]
 	WORD $0x4F83184D // fmla v13.4s, v2.4s, v3.s[2]
@@ -8095,10 +8040,8 @@ along27:
 	WORD $0x4F89181D // fmla v29.4s, v0.4s, v9.s[2]
 	WORD $0x4F89183E // fmla v30.4s, v1.4s, v9.s[2]
 	WORD $0x4F89185F // fmla v31.4s, v2.4s, v9.s[2]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FA3180B // fmla v11.4s, v0.4s, v3.s[3]
 	WORD $0x4FA3182C // fmla v12.4s, v1.4s, v3.s[3]
 	WORD $0x4FA3184D // fmla v13.4s, v2.4s, v3.s[3]
@@ -8120,6 +8063,7 @@ along27:
 	WORD $0x4FA9181D // fmla v29.4s, v0.4s, v9.s[3]
 	WORD $0x4FA9183E // fmla v30.4s, v1.4s, v9.s[3]
 	WORD $0x4FA9185F // fmla v31.4s, v2.4s, v9.s[3]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $4, R16
 	BGE along27
@@ -8129,13 +8073,14 @@ few27:
 other27:
 	CMP $4, R2
 	BNE loop27
-down27:
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
+down27:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
 	FMOVQ 12(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4F83100B // fmla v11.4s, v0.4s, v3.s[0]
 	WORD $0x4F83102C // fmla v12.4s, v1.4s, v3.s[0]
 	WORD $0x4F83104D // fmla v13.4s, v2.4s, v3.s[0]
@@ -8157,52 +8102,48 @@ down27:
 	WORD $0x4FA4181D // fmla v29.4s, v0.4s, v4.s[3]
 	WORD $0x4FA4183E // fmla v30.4s, v1.4s, v4.s[3]
 	WORD $0x4FA4185F // fmla v31.4s, v2.4s, v4.s[3]
-	ADD R3, R14
-	ADD R5, R15
-	SUBS $1, R16
 	BNE down27
+	SUB R1, R10, R14
 	B next27
 loop27:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83100B // fmla v11.4s, v0.4s, v3.s[0]
-	WORD $0x4F83102C // fmla v12.4s, v1.4s, v3.s[0]
-	WORD $0x4F83104D // fmla v13.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
-	WORD $0x4F84100E // fmla v14.4s, v0.4s, v4.s[0]
-	WORD $0x4F84102F // fmla v15.4s, v1.4s, v4.s[0]
-	WORD $0x4F841050 // fmla v16.4s, v2.4s, v4.s[0]
+	WORD $0x4F83102C // fmla v12.4s, v1.4s, v3.s[0]
 	FMOVS (R20)(R14), F5
+	WORD $0x4F83104D // fmla v13.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F84100E // fmla v14.4s, v0.4s, v4.s[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F84102F // fmla v15.4s, v1.4s, v4.s[0]
+	FMOVS (R23)(R14), F8
+	WORD $0x4F841050 // fmla v16.4s, v2.4s, v4.s[0]
+	FMOVS (R24)(R14), F9
 	WORD $0x4F851011 // fmla v17.4s, v0.4s, v5.s[0]
 	WORD $0x4F851032 // fmla v18.4s, v1.4s, v5.s[0]
 	WORD $0x4F851053 // fmla v19.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F861014 // fmla v20.4s, v0.4s, v6.s[0]
 	WORD $0x4F861035 // fmla v21.4s, v1.4s, v6.s[0]
 	WORD $0x4F861056 // fmla v22.4s, v2.4s, v6.s[0]
-	FMOVS (R22)(R14), F7
 	WORD $0x4F871017 // fmla v23.4s, v0.4s, v7.s[0]
 	WORD $0x4F871038 // fmla v24.4s, v1.4s, v7.s[0]
 	WORD $0x4F871059 // fmla v25.4s, v2.4s, v7.s[0]
-	FMOVS (R23)(R14), F8
 	WORD $0x4F88101A // fmla v26.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103B // fmla v27.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105C // fmla v28.4s, v2.4s, v8.s[0]
-	FMOVS (R24)(R14), F9
 	WORD $0x4F89101D // fmla v29.4s, v0.4s, v9.s[0]
 	WORD $0x4F89103E // fmla v30.4s, v1.4s, v9.s[0]
 	WORD $0x4F89105F // fmla v31.4s, v2.4s, v9.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE loop27
 	B next27
 partial27:
-	ADD $32, R15, R10
 	FMOVQ 0(R15), F0
 	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
 	TBZ $1, R8, loaded27One
 	FMOVD.P 8(R10), F2
 	TBZ $0, R8, loaded27
@@ -8211,36 +8152,36 @@ partial27:
 loaded27One:
 	FMOVS (R10), F2
 loaded27:
+	ADD R5, R15
 	FMOVS (R1)(R14), F3
 	WORD $0x4F83100B // fmla v11.4s, v0.4s, v3.s[0]
-	WORD $0x4F83102C // fmla v12.4s, v1.4s, v3.s[0]
-	WORD $0x4F83104D // fmla v13.4s, v2.4s, v3.s[0]
 	FMOVS (R19)(R14), F4
-	WORD $0x4F84100E // fmla v14.4s, v0.4s, v4.s[0]
-	WORD $0x4F84102F // fmla v15.4s, v1.4s, v4.s[0]
-	WORD $0x4F841050 // fmla v16.4s, v2.4s, v4.s[0]
+	WORD $0x4F83102C // fmla v12.4s, v1.4s, v3.s[0]
 	FMOVS (R20)(R14), F5
+	WORD $0x4F83104D // fmla v13.4s, v2.4s, v3.s[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F84100E // fmla v14.4s, v0.4s, v4.s[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F84102F // fmla v15.4s, v1.4s, v4.s[0]
+	FMOVS (R23)(R14), F8
+	WORD $0x4F841050 // fmla v16.4s, v2.4s, v4.s[0]
+	FMOVS (R24)(R14), F9
 	WORD $0x4F851011 // fmla v17.4s, v0.4s, v5.s[0]
 	WORD $0x4F851032 // fmla v18.4s, v1.4s, v5.s[0]
 	WORD $0x4F851053 // fmla v19.4s, v2.4s, v5.s[0]
-	FMOVS (R21)(R14), F6
 	WORD $0x4F861014 // fmla v20.4s, v0.4s, v6.s[0]
 	WORD $0x4F861035 // fmla v21.4s, v1.4s, v6.s[0]
 	WORD $0x4F861056 // fmla v22.4s, v2.4s, v6.s[0]
-	FMOVS (R22)(R14), F7
 	WORD $0x4F871017 // fmla v23.4s, v0.4s, v7.s[0]
 	WORD $0x4F871038 // fmla v24.4s, v1.4s, v7.s[0]
 	WORD $0x4F871059 // fmla v25.4s, v2.4s, v7.s[0]
-	FMOVS (R23)(R14), F8
 	WORD $0x4F88101A // fmla v26.4s, v0.4s, v8.s[0]
 	WORD $0x4F88103B // fmla v27.4s, v1.4s, v8.s[0]
 	WORD $0x4F88105C // fmla v28.4s, v2.4s, v8.s[0]
-	FMOVS (R24)(R14), F9
 	WORD $0x4F89101D // fmla v29.4s, v0.4s, v9.s[0]
 	WORD $0x4F89103E // fmla v30.4s, v1.4s, v9.s[0]
 	WORD $0x4F89105F // fmla v31.4s, v2.4s, v9.s[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
 	BNE partial27
 next27:
@@ -8538,40 +8479,32 @@ TEXT ·gemm32NEONDot1x1(SB), NOSPLIT, $0-57
 	MRS FPCR, R26
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	MOVD $0, R14
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
 	SUBS $16, R4
 	BLT done29
 loop28:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC89 // fmla v9.4s, v4.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8A // fmla v10.4s, v4.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8B // fmla v11.4s, v4.4s, v0.4s
-	ADD $16, R14
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC9C // fmla v28.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBD // fmla v29.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDE // fmla v30.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFF // fmla v31.4s, v7.4s, v3.4s
+	ADD $64, R1
+	ADD $64, R11
 	SUBS $16, R4
 	BGE loop28
 done29:
 	ADD $16, R4
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done31
 loop30:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
+	WORD $0x4E20CC9C // fmla v28.4s, v4.4s, v0.4s
 	ADD $16, R14
 	SUBS $4, R4
 	BGE loop30
@@ -8582,24 +8515,24 @@ done31:
 loop32:
 	FMOVS (R11)(R14), F0
 	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
+	WORD $0x4E20CC9C // fmla v28.4s, v4.4s, v0.4s
 	ADD $4, R14
 	SUBS $1, R4
 	BGE loop32
 done33:
 	ADD $1, R4
-	WORD $0x4E29D508 // fadd v8.4s, v8.4s, v9.4s
-	WORD $0x4E2BD54A // fadd v10.4s, v10.4s, v11.4s
-	WORD $0x4E2AD508 // fadd v8.4s, v8.4s, v10.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
+	WORD $0x4E3DD79C // fadd v28.4s, v28.4s, v29.4s
+	WORD $0x4E3FD7DE // fadd v30.4s, v30.4s, v31.4s
+	WORD $0x4E3ED79C // fadd v28.4s, v28.4s, v30.4s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
 	CBZ R9, store34
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F28
 	ADD R7, R8
 store34:
-	FMOVS F8, 0(R6)
+	FMOVS F28, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -8618,54 +8551,44 @@ TEXT ·gemm32NEONDot1x2(SB), NOSPLIT, $0-57
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	MOVD $0, R14
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
 	SUBS $16, R4
 	BLT done36
 loop35:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8A // fmla v10.4s, v4.4s, v0.4s
-	WORD $0x4E21CC8B // fmla v11.4s, v4.4s, v1.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	WORD $0x4E21CC8D // fmla v13.4s, v4.4s, v1.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8E // fmla v14.4s, v4.4s, v0.4s
-	WORD $0x4E21CC8F // fmla v15.4s, v4.4s, v1.4s
-	ADD $16, R14
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R1), [V8.B16, V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD18 // fmla v24.4s, v8.4s, v0.4s
+	WORD $0x4E24CD19 // fmla v25.4s, v8.4s, v4.4s
+	WORD $0x4E21CD3A // fmla v26.4s, v9.4s, v1.4s
+	WORD $0x4E25CD3B // fmla v27.4s, v9.4s, v5.4s
+	WORD $0x4E22CD5C // fmla v28.4s, v10.4s, v2.4s
+	WORD $0x4E26CD5D // fmla v29.4s, v10.4s, v6.4s
+	WORD $0x4E23CD7E // fmla v30.4s, v11.4s, v3.4s
+	WORD $0x4E27CD7F // fmla v31.4s, v11.4s, v7.4s
+	ADD $64, R1
+	ADD $64, R11
+	ADD $64, R22
 	SUBS $16, R4
 	BGE loop35
 done36:
 	ADD $16, R4
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done38
 loop37:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
+	WORD $0x3CEE6828 // ldr q8, [x1, x14]
+	WORD $0x4E20CD18 // fmla v24.4s, v8.4s, v0.4s
+	WORD $0x4E21CD19 // fmla v25.4s, v8.4s, v1.4s
 	ADD $16, R14
 	SUBS $4, R4
 	BGE loop37
@@ -8676,34 +8599,34 @@ done38:
 loop39:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
+	FMOVS (R1)(R14), F8
+	WORD $0x4E20CD18 // fmla v24.4s, v8.4s, v0.4s
+	WORD $0x4E21CD19 // fmla v25.4s, v8.4s, v1.4s
 	ADD $4, R14
 	SUBS $1, R4
 	BGE loop39
 done40:
 	ADD $1, R4
-	WORD $0x4E2AD508 // fadd v8.4s, v8.4s, v10.4s
-	WORD $0x4E2ED58C // fadd v12.4s, v12.4s, v14.4s
-	WORD $0x4E2CD508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2BD529 // fadd v9.4s, v9.4s, v11.4s
-	WORD $0x4E2FD5AD // fadd v13.4s, v13.4s, v15.4s
-	WORD $0x4E2DD529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
+	WORD $0x4E3AD718 // fadd v24.4s, v24.4s, v26.4s
+	WORD $0x4E3ED79C // fadd v28.4s, v28.4s, v30.4s
+	WORD $0x4E3CD718 // fadd v24.4s, v24.4s, v28.4s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x4E3BD739 // fadd v25.4s, v25.4s, v27.4s
+	WORD $0x4E3FD7BD // fadd v29.4s, v29.4s, v31.4s
+	WORD $0x4E3DD739 // fadd v25.4s, v25.4s, v29.4s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
 	CBZ R9, store41
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F25
 	ADD R7, R8
 store41:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -8723,46 +8646,50 @@ TEXT ·gemm32NEONDot1x3(SB), NOSPLIT, $0-57
 	MSR R10, FPCR
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	MOVD $0, R14
-	SUBS $8, R4
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $16, R4
 	BLT done43
 loop42:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8B // fmla v11.4s, v4.4s, v0.4s
-	WORD $0x4E21CC8C // fmla v12.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8D // fmla v13.4s, v4.4s, v2.4s
-	ADD $16, R14
-	SUBS $8, R4
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R23), [V8.B16, V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16, V15.B16]
+	WORD $0x4E20CD9A // fmla v26.4s, v12.4s, v0.4s
+	WORD $0x4E24CD9B // fmla v27.4s, v12.4s, v4.4s
+	WORD $0x4E28CD9C // fmla v28.4s, v12.4s, v8.4s
+	WORD $0x4E21CDBD // fmla v29.4s, v13.4s, v1.4s
+	WORD $0x4E25CDBE // fmla v30.4s, v13.4s, v5.4s
+	WORD $0x4E29CDBF // fmla v31.4s, v13.4s, v9.4s
+	WORD $0x4E22CDDA // fmla v26.4s, v14.4s, v2.4s
+	WORD $0x4E26CDDB // fmla v27.4s, v14.4s, v6.4s
+	WORD $0x4E2ACDDC // fmla v28.4s, v14.4s, v10.4s
+	WORD $0x4E23CDFD // fmla v29.4s, v15.4s, v3.4s
+	WORD $0x4E27CDFE // fmla v30.4s, v15.4s, v7.4s
+	WORD $0x4E2BCDFF // fmla v31.4s, v15.4s, v11.4s
+	ADD $64, R1
+	ADD $64, R11
+	ADD $64, R22
+	ADD $64, R23
+	SUBS $16, R4
 	BGE loop42
 done43:
-	ADD $8, R4
+	ADD $16, R4
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done45
 loop44:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E20CD9A // fmla v26.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9B // fmla v27.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9C // fmla v28.4s, v12.4s, v2.4s
 	ADD $16, R14
 	SUBS $4, R4
 	BGE loop44
@@ -8774,37 +8701,37 @@ loop46:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
+	FMOVS (R1)(R14), F12
+	WORD $0x4E20CD9A // fmla v26.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9B // fmla v27.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9C // fmla v28.4s, v12.4s, v2.4s
 	ADD $4, R14
 	SUBS $1, R4
 	BGE loop46
 done47:
 	ADD $1, R4
-	WORD $0x4E2BD508 // fadd v8.4s, v8.4s, v11.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2CD529 // fadd v9.4s, v9.4s, v12.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x4E2DD54A // fadd v10.4s, v10.4s, v13.4s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
+	WORD $0x4E3DD75A // fadd v26.4s, v26.4s, v29.4s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x4E3ED77B // fadd v27.4s, v27.4s, v30.4s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x4E3FD79C // fadd v28.4s, v28.4s, v31.4s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
 	CBZ R9, store48
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F27
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F28
 	ADD R7, R8
 store48:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
+	FMOVS F28, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -8825,42 +8752,48 @@ TEXT ·gemm32NEONDot1x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	MOVD $0, R14
-	SUBS $8, R4
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $16, R4
 	BLT done50
 loop49:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	WORD $0x4E21CC8D // fmla v13.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8E // fmla v14.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8F // fmla v15.4s, v4.4s, v3.4s
-	ADD $16, R14
-	SUBS $8, R4
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R23), [V8.B16, V9.B16, V10.B16, V11.B16]
+	VLD1 (R24), [V12.B16, V13.B16, V14.B16, V15.B16]
+	VLD1 (R1), [V16.B16, V17.B16, V18.B16, V19.B16]
+	WORD $0x4E20CE18 // fmla v24.4s, v16.4s, v0.4s
+	WORD $0x4E24CE19 // fmla v25.4s, v16.4s, v4.4s
+	WORD $0x4E28CE1A // fmla v26.4s, v16.4s, v8.4s
+	WORD $0x4E2CCE1B // fmla v27.4s, v16.4s, v12.4s
+	WORD $0x4E21CE3C // fmla v28.4s, v17.4s, v1.4s
+	WORD $0x4E25CE3D // fmla v29.4s, v17.4s, v5.4s
+	WORD $0x4E29CE3E // fmla v30.4s, v17.4s, v9.4s
+	WORD $0x4E2DCE3F // fmla v31.4s, v17.4s, v13.4s
+	WORD $0x4E22CE58 // fmla v24.4s, v18.4s, v2.4s
+	WORD $0x4E26CE59 // fmla v25.4s, v18.4s, v6.4s
+	WORD $0x4E2ACE5A // fmla v26.4s, v18.4s, v10.4s
+	WORD $0x4E2ECE5B // fmla v27.4s, v18.4s, v14.4s
+	WORD $0x4E23CE7C // fmla v28.4s, v19.4s, v3.4s
+	WORD $0x4E27CE7D // fmla v29.4s, v19.4s, v7.4s
+	WORD $0x4E2BCE7E // fmla v30.4s, v19.4s, v11.4s
+	WORD $0x4E2FCE7F // fmla v31.4s, v19.4s, v15.4s
+	ADD $64, R1
+	ADD $64, R11
+	ADD $64, R22
+	ADD $64, R23
+	ADD $64, R24
+	SUBS $16, R4
 	BGE loop49
 done50:
-	ADD $8, R4
+	ADD $16, R4
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done52
 loop51:
@@ -8868,11 +8801,11 @@ loop51:
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
+	WORD $0x3CEE6830 // ldr q16, [x1, x14]
+	WORD $0x4E20CE18 // fmla v24.4s, v16.4s, v0.4s
+	WORD $0x4E21CE19 // fmla v25.4s, v16.4s, v1.4s
+	WORD $0x4E22CE1A // fmla v26.4s, v16.4s, v2.4s
+	WORD $0x4E23CE1B // fmla v27.4s, v16.4s, v3.4s
 	ADD $16, R14
 	SUBS $4, R4
 	BGE loop51
@@ -8885,44 +8818,44 @@ loop53:
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
 	FMOVS (R24)(R14), F3
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
+	FMOVS (R1)(R14), F16
+	WORD $0x4E20CE18 // fmla v24.4s, v16.4s, v0.4s
+	WORD $0x4E21CE19 // fmla v25.4s, v16.4s, v1.4s
+	WORD $0x4E22CE1A // fmla v26.4s, v16.4s, v2.4s
+	WORD $0x4E23CE1B // fmla v27.4s, v16.4s, v3.4s
 	ADD $4, R14
 	SUBS $1, R4
 	BGE loop53
 done54:
 	ADD $1, R4
-	WORD $0x4E2CD508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2DD529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x4E2ED54A // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x4E2FD56B // fadd v11.4s, v11.4s, v15.4s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
+	WORD $0x4E3CD718 // fadd v24.4s, v24.4s, v28.4s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x4E3DD739 // fadd v25.4s, v25.4s, v29.4s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x4E3ED75A // fadd v26.4s, v26.4s, v30.4s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x4E3FD77B // fadd v27.4s, v27.4s, v31.4s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
 	CBZ R9, store55
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F25
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F26
 	FMOVS 12(R8), F3
-	FADDS F3, F11
+	FADDS F3, F27
 	ADD R7, R8
 store55:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
-	FMOVS F11, 12(R6)
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
+	FMOVS F26, 8(R6)
+	FMOVS F27, 12(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -8941,54 +8874,44 @@ TEXT ·gemm32NEONDot2x1(SB), NOSPLIT, $0-57
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
 	ADD R2, R1, R19
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	MOVD $0, R14
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
 	SUBS $16, R4
 	BLT done57
 loop56:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8A // fmla v10.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAD // fmla v13.4s, v5.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8E // fmla v14.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAF // fmla v15.4s, v5.4s, v0.4s
-	ADD $16, R14
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC98 // fmla v24.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBA // fmla v26.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDC // fmla v28.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFE // fmla v30.4s, v7.4s, v3.4s
+	VLD1 (R19), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC99 // fmla v25.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBB // fmla v27.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDD // fmla v29.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFF // fmla v31.4s, v7.4s, v3.4s
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R11
 	SUBS $16, R4
 	BGE loop56
 done57:
 	ADD $16, R4
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done59
 loop58:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
+	WORD $0x4E20CC98 // fmla v24.4s, v4.4s, v0.4s
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4E20CC99 // fmla v25.4s, v4.4s, v0.4s
 	ADD $16, R14
 	SUBS $4, R4
 	BGE loop58
@@ -8999,36 +8922,36 @@ done59:
 loop60:
 	FMOVS (R11)(R14), F0
 	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
+	WORD $0x4E20CC98 // fmla v24.4s, v4.4s, v0.4s
+	FMOVS (R19)(R14), F4
+	WORD $0x4E20CC99 // fmla v25.4s, v4.4s, v0.4s
 	ADD $4, R14
 	SUBS $1, R4
 	BGE loop60
 done61:
 	ADD $1, R4
-	WORD $0x4E2AD508 // fadd v8.4s, v8.4s, v10.4s
-	WORD $0x4E2ED58C // fadd v12.4s, v12.4s, v14.4s
-	WORD $0x4E2CD508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2BD529 // fadd v9.4s, v9.4s, v11.4s
-	WORD $0x4E2FD5AD // fadd v13.4s, v13.4s, v15.4s
-	WORD $0x4E2DD529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
+	WORD $0x4E3AD718 // fadd v24.4s, v24.4s, v26.4s
+	WORD $0x4E3ED79C // fadd v28.4s, v28.4s, v30.4s
+	WORD $0x4E3CD718 // fadd v24.4s, v24.4s, v28.4s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x4E3BD739 // fadd v25.4s, v25.4s, v27.4s
+	WORD $0x4E3FD7BD // fadd v29.4s, v29.4s, v31.4s
+	WORD $0x4E3DD739 // fadd v25.4s, v25.4s, v29.4s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
 	CBZ R9, store62
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F9
+	FADDS F0, F25
 	ADD R7, R8
 store62:
-	FMOVS F8, 0(R6)
+	FMOVS F24, 0(R6)
 	ADD R7, R6
-	FMOVS F9, 0(R6)
+	FMOVS F25, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9048,51 +8971,57 @@ TEXT ·gemm32NEONDot2x2(SB), NOSPLIT, $0-57
 	MSR R10, FPCR
 	ADD R2, R1, R19
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	MOVD $0, R14
-	SUBS $8, R4
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $16, R4
 	BLT done64
 loop63:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	WORD $0x4E21CC8D // fmla v13.4s, v4.4s, v1.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAE // fmla v14.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAF // fmla v15.4s, v5.4s, v1.4s
-	ADD $16, R14
-	SUBS $8, R4
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R1), [V8.B16, V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD18 // fmla v24.4s, v8.4s, v0.4s
+	WORD $0x4E24CD19 // fmla v25.4s, v8.4s, v4.4s
+	WORD $0x4E21CD3C // fmla v28.4s, v9.4s, v1.4s
+	WORD $0x4E25CD3D // fmla v29.4s, v9.4s, v5.4s
+	WORD $0x4E22CD58 // fmla v24.4s, v10.4s, v2.4s
+	WORD $0x4E26CD59 // fmla v25.4s, v10.4s, v6.4s
+	WORD $0x4E23CD7C // fmla v28.4s, v11.4s, v3.4s
+	WORD $0x4E27CD7D // fmla v29.4s, v11.4s, v7.4s
+	VLD1 (R19), [V8.B16, V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD1A // fmla v26.4s, v8.4s, v0.4s
+	WORD $0x4E24CD1B // fmla v27.4s, v8.4s, v4.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E25CD3F // fmla v31.4s, v9.4s, v5.4s
+	WORD $0x4E22CD5A // fmla v26.4s, v10.4s, v2.4s
+	WORD $0x4E26CD5B // fmla v27.4s, v10.4s, v6.4s
+	WORD $0x4E23CD7E // fmla v30.4s, v11.4s, v3.4s
+	WORD $0x4E27CD7F // fmla v31.4s, v11.4s, v7.4s
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R11
+	ADD $64, R22
+	SUBS $16, R4
 	BGE loop63
 done64:
-	ADD $8, R4
+	ADD $16, R4
+	MOVD $0, R14
 	SUBS $4, R4
 	BLT done66
 loop65:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	WORD $0x3CEE6828 // ldr q8, [x1, x14]
+	WORD $0x4E20CD18 // fmla v24.4s, v8.4s, v0.4s
+	WORD $0x4E21CD19 // fmla v25.4s, v8.4s, v1.4s
+	WORD $0x3CEE6A68 // ldr q8, [x19, x14]
+	WORD $0x4E20CD1A // fmla v26.4s, v8.4s, v0.4s
+	WORD $0x4E21CD1B // fmla v27.4s, v8.4s, v1.4s
 	ADD $16, R14
 	SUBS $4, R4
 	BGE loop65
@@ -9103,47 +9032,47 @@ done66:
 loop67:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	FMOVS (R1)(R14), F8
+	WORD $0x4E20CD18 // fmla v24.4s, v8.4s, v0.4s
+	WORD $0x4E21CD19 // fmla v25.4s, v8.4s, v1.4s
+	FMOVS (R19)(R14), F8
+	WORD $0x4E20CD1A // fmla v26.4s, v8.4s, v0.4s
+	WORD $0x4E21CD1B // fmla v27.4s, v8.4s, v1.4s
 	ADD $4, R14
 	SUBS $1, R4
 	BGE loop67
 done68:
 	ADD $1, R4
-	WORD $0x4E2CD508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2DD529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x4E2ED54A // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x4E2FD56B // fadd v11.4s, v11.4s, v15.4s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
+	WORD $0x4E3CD718 // fadd v24.4s, v24.4s, v28.4s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x4E3DD739 // fadd v25.4s, v25.4s, v29.4s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x4E3ED75A // fadd v26.4s, v26.4s, v30.4s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x4E3FD77B // fadd v27.4s, v27.4s, v31.4s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
 	CBZ R9, store69
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F25
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F10
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F11
+	FADDS F1, F27
 	ADD R7, R8
 store69:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
 	ADD R7, R6
-	FMOVS F10, 0(R6)
-	FMOVS F11, 4(R6)
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9164,87 +9093,122 @@ TEXT ·gemm32NEONDot2x3(SB), NOSPLIT, $0-57
 	ADD R2, R1, R19
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	MOVD $0, R14
-	SUBS $4, R4
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
 	BLT done71
 loop70:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R1), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E23CD3B // fmla v27.4s, v9.4s, v3.4s
+	WORD $0x4E26CD3C // fmla v28.4s, v9.4s, v6.4s
+	WORD $0x4E21CD5A // fmla v26.4s, v10.4s, v1.4s
+	WORD $0x4E24CD5B // fmla v27.4s, v10.4s, v4.4s
+	WORD $0x4E27CD5C // fmla v28.4s, v10.4s, v7.4s
+	WORD $0x4E22CD7A // fmla v26.4s, v11.4s, v2.4s
+	WORD $0x4E25CD7B // fmla v27.4s, v11.4s, v5.4s
+	WORD $0x4E28CD7C // fmla v28.4s, v11.4s, v8.4s
+	VLD1 (R19), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E23CD3E // fmla v30.4s, v9.4s, v3.4s
+	WORD $0x4E26CD3F // fmla v31.4s, v9.4s, v6.4s
+	WORD $0x4E21CD5D // fmla v29.4s, v10.4s, v1.4s
+	WORD $0x4E24CD5E // fmla v30.4s, v10.4s, v4.4s
+	WORD $0x4E27CD5F // fmla v31.4s, v10.4s, v7.4s
+	WORD $0x4E22CD7D // fmla v29.4s, v11.4s, v2.4s
+	WORD $0x4E25CD7E // fmla v30.4s, v11.4s, v5.4s
+	WORD $0x4E28CD7F // fmla v31.4s, v11.4s, v8.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	SUBS $12, R4
+	BGE loop70
+done71:
+	ADD $12, R4
+	MOVD $0, R14
+	SUBS $4, R4
+	BLT done73
+loop72:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
+	WORD $0x3CEE6829 // ldr q9, [x1, x14]
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3B // fmla v27.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3C // fmla v28.4s, v9.4s, v2.4s
+	WORD $0x3CEE6A69 // ldr q9, [x19, x14]
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3F // fmla v31.4s, v9.4s, v2.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop70
-done71:
+	BGE loop72
+done73:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done73
-loop72:
+	BLT done75
+loop74:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
+	FMOVS (R1)(R14), F9
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3B // fmla v27.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3C // fmla v28.4s, v9.4s, v2.4s
+	FMOVS (R19)(R14), F9
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3F // fmla v31.4s, v9.4s, v2.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop72
-done73:
+	BGE loop74
+done75:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	CBZ R9, store74
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store76
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F27
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F28
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F11
+	FADDS F0, F29
 	FMOVS 4(R8), F1
-	FADDS F1, F12
+	FADDS F1, F30
 	FMOVS 8(R8), F2
-	FADDS F2, F13
+	FADDS F2, F31
 	ADD R7, R8
-store74:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
+store76:
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
+	FMOVS F28, 8(R6)
 	ADD R7, R6
-	FMOVS F11, 0(R6)
-	FMOVS F12, 4(R6)
-	FMOVS F13, 8(R6)
+	FMOVS F29, 0(R6)
+	FMOVS F30, 4(R6)
+	FMOVS F31, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9266,105 +9230,148 @@ TEXT ·gemm32NEONDot2x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done78
+loop77:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R24), [V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E23CD99 // fmla v25.4s, v12.4s, v3.4s
+	WORD $0x4E26CD9A // fmla v26.4s, v12.4s, v6.4s
+	WORD $0x4E29CD9B // fmla v27.4s, v12.4s, v9.4s
+	WORD $0x4E21CDB8 // fmla v24.4s, v13.4s, v1.4s
+	WORD $0x4E24CDB9 // fmla v25.4s, v13.4s, v4.4s
+	WORD $0x4E27CDBA // fmla v26.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDBB // fmla v27.4s, v13.4s, v10.4s
+	WORD $0x4E22CDD8 // fmla v24.4s, v14.4s, v2.4s
+	WORD $0x4E25CDD9 // fmla v25.4s, v14.4s, v5.4s
+	WORD $0x4E28CDDA // fmla v26.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDDB // fmla v27.4s, v14.4s, v11.4s
+	VLD1 (R19), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E23CD9D // fmla v29.4s, v12.4s, v3.4s
+	WORD $0x4E26CD9E // fmla v30.4s, v12.4s, v6.4s
+	WORD $0x4E29CD9F // fmla v31.4s, v12.4s, v9.4s
+	WORD $0x4E21CDBC // fmla v28.4s, v13.4s, v1.4s
+	WORD $0x4E24CDBD // fmla v29.4s, v13.4s, v4.4s
+	WORD $0x4E27CDBE // fmla v30.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDBF // fmla v31.4s, v13.4s, v10.4s
+	WORD $0x4E22CDDC // fmla v28.4s, v14.4s, v2.4s
+	WORD $0x4E25CDDD // fmla v29.4s, v14.4s, v5.4s
+	WORD $0x4E28CDDE // fmla v30.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDDF // fmla v31.4s, v14.4s, v11.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	ADD $48, R24
+	SUBS $12, R4
+	BGE loop77
+done78:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done76
-loop75:
+	BLT done80
+loop79:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
-	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E21CD99 // fmla v25.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9A // fmla v26.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9B // fmla v27.4s, v12.4s, v3.4s
+	WORD $0x3CEE6A6C // ldr q12, [x19, x14]
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9D // fmla v29.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9E // fmla v30.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9F // fmla v31.4s, v12.4s, v3.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop75
-done76:
+	BGE loop79
+done80:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done78
-loop77:
+	BLT done82
+loop81:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
 	FMOVS (R24)(R14), F3
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
-	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
+	FMOVS (R1)(R14), F12
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E21CD99 // fmla v25.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9A // fmla v26.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9B // fmla v27.4s, v12.4s, v3.4s
+	FMOVS (R19)(R14), F12
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9D // fmla v29.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9E // fmla v30.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9F // fmla v31.4s, v12.4s, v3.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop77
-done78:
+	BGE loop81
+done82:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	WORD $0x6E2ED5CE // faddp v14.4s, v14.4s, v14.4s
-	WORD $0x7E30D9CE // faddp s14, v14.2s
-	WORD $0x6E2FD5EF // faddp v15.4s, v15.4s, v15.4s
-	WORD $0x7E30D9EF // faddp s15, v15.2s
-	CBZ R9, store79
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store83
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F25
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F26
 	FMOVS 12(R8), F3
-	FADDS F3, F11
+	FADDS F3, F27
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F12
+	FADDS F0, F28
 	FMOVS 4(R8), F1
-	FADDS F1, F13
+	FADDS F1, F29
 	FMOVS 8(R8), F2
-	FADDS F2, F14
+	FADDS F2, F30
 	FMOVS 12(R8), F3
-	FADDS F3, F15
+	FADDS F3, F31
 	ADD R7, R8
-store79:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
-	FMOVS F11, 12(R6)
+store83:
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
+	FMOVS F26, 8(R6)
+	FMOVS F27, 12(R6)
 	ADD R7, R6
-	FMOVS F12, 0(R6)
-	FMOVS F13, 4(R6)
-	FMOVS F14, 8(R6)
-	FMOVS F15, 12(R6)
+	FMOVS F28, 0(R6)
+	FMOVS F29, 4(R6)
+	FMOVS F30, 8(R6)
+	FMOVS F31, 12(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9384,92 +9391,96 @@ TEXT ·gemm32NEONDot3x1(SB), NOSPLIT, $0-57
 	MSR R10, FPCR
 	ADD R2, R1, R19
 	ADD R2, R19, R20
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	MOVD $0, R14
-	SUBS $8, R4
-	BLT done81
-loop80:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8B // fmla v11.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCD // fmla v13.4s, v6.4s, v0.4s
-	ADD $16, R14
-	SUBS $8, R4
-	BGE loop80
-done81:
-	ADD $8, R4
-	SUBS $4, R4
-	BLT done83
-loop82:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	ADD $16, R14
-	SUBS $4, R4
-	BGE loop82
-done83:
-	ADD $4, R4
-	SUBS $1, R4
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $16, R4
 	BLT done85
 loop84:
-	FMOVS (R11)(R14), F0
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	ADD $4, R14
-	SUBS $1, R4
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC9A // fmla v26.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBD // fmla v29.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDA // fmla v26.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFD // fmla v29.4s, v7.4s, v3.4s
+	VLD1 (R19), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC9B // fmla v27.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBE // fmla v30.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDB // fmla v27.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFE // fmla v30.4s, v7.4s, v3.4s
+	VLD1 (R20), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC9C // fmla v28.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBF // fmla v31.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDC // fmla v28.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFF // fmla v31.4s, v7.4s, v3.4s
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R20
+	ADD $64, R11
+	SUBS $16, R4
 	BGE loop84
 done85:
+	ADD $16, R4
+	MOVD $0, R14
+	SUBS $4, R4
+	BLT done87
+loop86:
+	WORD $0x3CEE6960 // ldr q0, [x11, x14]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x4E20CC9A // fmla v26.4s, v4.4s, v0.4s
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4E20CC9B // fmla v27.4s, v4.4s, v0.4s
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4E20CC9C // fmla v28.4s, v4.4s, v0.4s
+	ADD $16, R14
+	SUBS $4, R4
+	BGE loop86
+done87:
+	ADD $4, R4
+	SUBS $1, R4
+	BLT done89
+loop88:
+	FMOVS (R11)(R14), F0
+	FMOVS (R1)(R14), F4
+	WORD $0x4E20CC9A // fmla v26.4s, v4.4s, v0.4s
+	FMOVS (R19)(R14), F4
+	WORD $0x4E20CC9B // fmla v27.4s, v4.4s, v0.4s
+	FMOVS (R20)(R14), F4
+	WORD $0x4E20CC9C // fmla v28.4s, v4.4s, v0.4s
+	ADD $4, R14
+	SUBS $1, R4
+	BGE loop88
+done89:
 	ADD $1, R4
-	WORD $0x4E2BD508 // fadd v8.4s, v8.4s, v11.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2CD529 // fadd v9.4s, v9.4s, v12.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x4E2DD54A // fadd v10.4s, v10.4s, v13.4s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	CBZ R9, store86
+	WORD $0x4E3DD75A // fadd v26.4s, v26.4s, v29.4s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x4E3ED77B // fadd v27.4s, v27.4s, v30.4s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x4E3FD79C // fadd v28.4s, v28.4s, v31.4s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	CBZ R9, store90
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F26
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F9
+	FADDS F0, F27
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F10
+	FADDS F0, F28
 	ADD R7, R8
-store86:
-	FMOVS F8, 0(R6)
+store90:
+	FMOVS F26, 0(R6)
 	ADD R7, R6
-	FMOVS F9, 0(R6)
+	FMOVS F27, 0(R6)
 	ADD R7, R6
-	FMOVS F10, 0(R6)
+	FMOVS F28, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9490,89 +9501,124 @@ TEXT ·gemm32NEONDot3x2(SB), NOSPLIT, $0-57
 	ADD R2, R1, R19
 	ADD R2, R19, R20
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done92
+loop91:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R1), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCDA // fmla v26.4s, v6.4s, v0.4s
+	WORD $0x4E23CCDB // fmla v27.4s, v6.4s, v3.4s
+	WORD $0x4E21CCFA // fmla v26.4s, v7.4s, v1.4s
+	WORD $0x4E24CCFB // fmla v27.4s, v7.4s, v4.4s
+	WORD $0x4E22CD1A // fmla v26.4s, v8.4s, v2.4s
+	WORD $0x4E25CD1B // fmla v27.4s, v8.4s, v5.4s
+	VLD1 (R19), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCDC // fmla v28.4s, v6.4s, v0.4s
+	WORD $0x4E23CCDD // fmla v29.4s, v6.4s, v3.4s
+	WORD $0x4E21CCFC // fmla v28.4s, v7.4s, v1.4s
+	WORD $0x4E24CCFD // fmla v29.4s, v7.4s, v4.4s
+	WORD $0x4E22CD1C // fmla v28.4s, v8.4s, v2.4s
+	WORD $0x4E25CD1D // fmla v29.4s, v8.4s, v5.4s
+	VLD1 (R20), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCDE // fmla v30.4s, v6.4s, v0.4s
+	WORD $0x4E23CCDF // fmla v31.4s, v6.4s, v3.4s
+	WORD $0x4E21CCFE // fmla v30.4s, v7.4s, v1.4s
+	WORD $0x4E24CCFF // fmla v31.4s, v7.4s, v4.4s
+	WORD $0x4E22CD1E // fmla v30.4s, v8.4s, v2.4s
+	WORD $0x4E25CD1F // fmla v31.4s, v8.4s, v5.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R11
+	ADD $48, R22
+	SUBS $12, R4
+	BGE loop91
+done92:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done88
-loop87:
+	BLT done94
+loop93:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	WORD $0x3CEE6826 // ldr q6, [x1, x14]
+	WORD $0x4E20CCDA // fmla v26.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDB // fmla v27.4s, v6.4s, v1.4s
+	WORD $0x3CEE6A66 // ldr q6, [x19, x14]
+	WORD $0x4E20CCDC // fmla v28.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDD // fmla v29.4s, v6.4s, v1.4s
 	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
+	WORD $0x4E20CCDE // fmla v30.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDF // fmla v31.4s, v6.4s, v1.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop87
-done88:
+	BGE loop93
+done94:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done90
-loop89:
+	BLT done96
+loop95:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	FMOVS (R1)(R14), F6
+	WORD $0x4E20CCDA // fmla v26.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDB // fmla v27.4s, v6.4s, v1.4s
+	FMOVS (R19)(R14), F6
+	WORD $0x4E20CCDC // fmla v28.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDD // fmla v29.4s, v6.4s, v1.4s
 	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
+	WORD $0x4E20CCDE // fmla v30.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDF // fmla v31.4s, v6.4s, v1.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop89
-done90:
+	BGE loop95
+done96:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	CBZ R9, store91
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store97
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F27
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F10
+	FADDS F0, F28
 	FMOVS 4(R8), F1
-	FADDS F1, F11
+	FADDS F1, F29
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F12
+	FADDS F0, F30
 	FMOVS 4(R8), F1
-	FADDS F1, F13
+	FADDS F1, F31
 	ADD R7, R8
-store91:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
+store97:
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
 	ADD R7, R6
-	FMOVS F10, 0(R6)
-	FMOVS F11, 4(R6)
+	FMOVS F28, 0(R6)
+	FMOVS F29, 4(R6)
 	ADD R7, R6
-	FMOVS F12, 0(R6)
-	FMOVS F13, 4(R6)
+	FMOVS F30, 0(R6)
+	FMOVS F31, 4(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9594,115 +9640,161 @@ TEXT ·gemm32NEONDot3x3(SB), NOSPLIT, $0-57
 	ADD R2, R19, R20
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done99
+loop98:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R1), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD37 // fmla v23.4s, v9.4s, v0.4s
+	WORD $0x4E23CD38 // fmla v24.4s, v9.4s, v3.4s
+	WORD $0x4E26CD39 // fmla v25.4s, v9.4s, v6.4s
+	WORD $0x4E21CD57 // fmla v23.4s, v10.4s, v1.4s
+	WORD $0x4E24CD58 // fmla v24.4s, v10.4s, v4.4s
+	WORD $0x4E27CD59 // fmla v25.4s, v10.4s, v7.4s
+	WORD $0x4E22CD77 // fmla v23.4s, v11.4s, v2.4s
+	WORD $0x4E25CD78 // fmla v24.4s, v11.4s, v5.4s
+	WORD $0x4E28CD79 // fmla v25.4s, v11.4s, v8.4s
+	VLD1 (R19), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E23CD3B // fmla v27.4s, v9.4s, v3.4s
+	WORD $0x4E26CD3C // fmla v28.4s, v9.4s, v6.4s
+	WORD $0x4E21CD5A // fmla v26.4s, v10.4s, v1.4s
+	WORD $0x4E24CD5B // fmla v27.4s, v10.4s, v4.4s
+	WORD $0x4E27CD5C // fmla v28.4s, v10.4s, v7.4s
+	WORD $0x4E22CD7A // fmla v26.4s, v11.4s, v2.4s
+	WORD $0x4E25CD7B // fmla v27.4s, v11.4s, v5.4s
+	WORD $0x4E28CD7C // fmla v28.4s, v11.4s, v8.4s
+	VLD1 (R20), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E23CD3E // fmla v30.4s, v9.4s, v3.4s
+	WORD $0x4E26CD3F // fmla v31.4s, v9.4s, v6.4s
+	WORD $0x4E21CD5D // fmla v29.4s, v10.4s, v1.4s
+	WORD $0x4E24CD5E // fmla v30.4s, v10.4s, v4.4s
+	WORD $0x4E27CD5F // fmla v31.4s, v10.4s, v7.4s
+	WORD $0x4E22CD7D // fmla v29.4s, v11.4s, v2.4s
+	WORD $0x4E25CD7E // fmla v30.4s, v11.4s, v5.4s
+	WORD $0x4E28CD7F // fmla v31.4s, v11.4s, v8.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	SUBS $12, R4
+	BGE loop98
+done99:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done93
-loop92:
+	BLT done101
+loop100:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
+	WORD $0x3CEE6829 // ldr q9, [x1, x14]
+	WORD $0x4E20CD37 // fmla v23.4s, v9.4s, v0.4s
+	WORD $0x4E21CD38 // fmla v24.4s, v9.4s, v1.4s
+	WORD $0x4E22CD39 // fmla v25.4s, v9.4s, v2.4s
+	WORD $0x3CEE6A69 // ldr q9, [x19, x14]
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3B // fmla v27.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3C // fmla v28.4s, v9.4s, v2.4s
+	WORD $0x3CEE6A89 // ldr q9, [x20, x14]
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3F // fmla v31.4s, v9.4s, v2.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop92
-done93:
+	BGE loop100
+done101:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done95
-loop94:
+	BLT done103
+loop102:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
+	FMOVS (R1)(R14), F9
+	WORD $0x4E20CD37 // fmla v23.4s, v9.4s, v0.4s
+	WORD $0x4E21CD38 // fmla v24.4s, v9.4s, v1.4s
+	WORD $0x4E22CD39 // fmla v25.4s, v9.4s, v2.4s
+	FMOVS (R19)(R14), F9
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3B // fmla v27.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3C // fmla v28.4s, v9.4s, v2.4s
+	FMOVS (R20)(R14), F9
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3F // fmla v31.4s, v9.4s, v2.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop94
-done95:
+	BGE loop102
+done103:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	WORD $0x6E2ED5CE // faddp v14.4s, v14.4s, v14.4s
-	WORD $0x7E30D9CE // faddp s14, v14.2s
-	WORD $0x6E2FD5EF // faddp v15.4s, v15.4s, v15.4s
-	WORD $0x7E30D9EF // faddp s15, v15.2s
-	WORD $0x6E30D610 // faddp v16.4s, v16.4s, v16.4s
-	WORD $0x7E30DA10 // faddp s16, v16.2s
-	CBZ R9, store96
+	WORD $0x6E37D6F7 // faddp v23.4s, v23.4s, v23.4s
+	WORD $0x7E30DAF7 // faddp s23, v23.2s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store104
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F23
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F24
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F25
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F11
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F12
+	FADDS F1, F27
 	FMOVS 8(R8), F2
-	FADDS F2, F13
+	FADDS F2, F28
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F14
+	FADDS F0, F29
 	FMOVS 4(R8), F1
-	FADDS F1, F15
+	FADDS F1, F30
 	FMOVS 8(R8), F2
-	FADDS F2, F16
+	FADDS F2, F31
 	ADD R7, R8
-store96:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
+store104:
+	FMOVS F23, 0(R6)
+	FMOVS F24, 4(R6)
+	FMOVS F25, 8(R6)
 	ADD R7, R6
-	FMOVS F11, 0(R6)
-	FMOVS F12, 4(R6)
-	FMOVS F13, 8(R6)
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
+	FMOVS F28, 8(R6)
 	ADD R7, R6
-	FMOVS F14, 0(R6)
-	FMOVS F15, 4(R6)
-	FMOVS F16, 8(R6)
+	FMOVS F29, 0(R6)
+	FMOVS F30, 4(R6)
+	FMOVS F31, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9725,141 +9817,198 @@ TEXT ·gemm32NEONDot3x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	WORD $0x6F00E410 // movi v16.2d, #0
-	WORD $0x6F00E411 // movi v17.2d, #0
-	WORD $0x6F00E412 // movi v18.2d, #0
-	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done106
+loop105:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R24), [V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD94 // fmla v20.4s, v12.4s, v0.4s
+	WORD $0x4E23CD95 // fmla v21.4s, v12.4s, v3.4s
+	WORD $0x4E26CD96 // fmla v22.4s, v12.4s, v6.4s
+	WORD $0x4E29CD97 // fmla v23.4s, v12.4s, v9.4s
+	WORD $0x4E21CDB4 // fmla v20.4s, v13.4s, v1.4s
+	WORD $0x4E24CDB5 // fmla v21.4s, v13.4s, v4.4s
+	WORD $0x4E27CDB6 // fmla v22.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDB7 // fmla v23.4s, v13.4s, v10.4s
+	WORD $0x4E22CDD4 // fmla v20.4s, v14.4s, v2.4s
+	WORD $0x4E25CDD5 // fmla v21.4s, v14.4s, v5.4s
+	WORD $0x4E28CDD6 // fmla v22.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDD7 // fmla v23.4s, v14.4s, v11.4s
+	VLD1 (R19), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E23CD99 // fmla v25.4s, v12.4s, v3.4s
+	WORD $0x4E26CD9A // fmla v26.4s, v12.4s, v6.4s
+	WORD $0x4E29CD9B // fmla v27.4s, v12.4s, v9.4s
+	WORD $0x4E21CDB8 // fmla v24.4s, v13.4s, v1.4s
+	WORD $0x4E24CDB9 // fmla v25.4s, v13.4s, v4.4s
+	WORD $0x4E27CDBA // fmla v26.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDBB // fmla v27.4s, v13.4s, v10.4s
+	WORD $0x4E22CDD8 // fmla v24.4s, v14.4s, v2.4s
+	WORD $0x4E25CDD9 // fmla v25.4s, v14.4s, v5.4s
+	WORD $0x4E28CDDA // fmla v26.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDDB // fmla v27.4s, v14.4s, v11.4s
+	VLD1 (R20), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E23CD9D // fmla v29.4s, v12.4s, v3.4s
+	WORD $0x4E26CD9E // fmla v30.4s, v12.4s, v6.4s
+	WORD $0x4E29CD9F // fmla v31.4s, v12.4s, v9.4s
+	WORD $0x4E21CDBC // fmla v28.4s, v13.4s, v1.4s
+	WORD $0x4E24CDBD // fmla v29.4s, v13.4s, v4.4s
+	WORD $0x4E27CDBE // fmla v30.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDBF // fmla v31.4s, v13.4s, v10.4s
+	WORD $0x4E22CDDC // fmla v28.4s, v14.4s, v2.4s
+	WORD $0x4E25CDDD // fmla v29.4s, v14.4s, v5.4s
+	WORD $0x4E28CDDE // fmla v30.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDDF // fmla v31.4s, v14.4s, v11.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	ADD $48, R24
+	SUBS $12, R4
+	BGE loop105
+done106:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done98
-loop97:
+	BLT done108
+loop107:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
-	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
-	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
-	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E20CD94 // fmla v20.4s, v12.4s, v0.4s
+	WORD $0x4E21CD95 // fmla v21.4s, v12.4s, v1.4s
+	WORD $0x4E22CD96 // fmla v22.4s, v12.4s, v2.4s
+	WORD $0x4E23CD97 // fmla v23.4s, v12.4s, v3.4s
+	WORD $0x3CEE6A6C // ldr q12, [x19, x14]
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E21CD99 // fmla v25.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9A // fmla v26.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9B // fmla v27.4s, v12.4s, v3.4s
+	WORD $0x3CEE6A8C // ldr q12, [x20, x14]
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9D // fmla v29.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9E // fmla v30.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9F // fmla v31.4s, v12.4s, v3.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop97
-done98:
+	BGE loop107
+done108:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done100
-loop99:
+	BLT done110
+loop109:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
 	FMOVS (R24)(R14), F3
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
-	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
-	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
-	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
+	FMOVS (R1)(R14), F12
+	WORD $0x4E20CD94 // fmla v20.4s, v12.4s, v0.4s
+	WORD $0x4E21CD95 // fmla v21.4s, v12.4s, v1.4s
+	WORD $0x4E22CD96 // fmla v22.4s, v12.4s, v2.4s
+	WORD $0x4E23CD97 // fmla v23.4s, v12.4s, v3.4s
+	FMOVS (R19)(R14), F12
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E21CD99 // fmla v25.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9A // fmla v26.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9B // fmla v27.4s, v12.4s, v3.4s
+	FMOVS (R20)(R14), F12
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9D // fmla v29.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9E // fmla v30.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9F // fmla v31.4s, v12.4s, v3.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop99
-done100:
+	BGE loop109
+done110:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	WORD $0x6E2ED5CE // faddp v14.4s, v14.4s, v14.4s
-	WORD $0x7E30D9CE // faddp s14, v14.2s
-	WORD $0x6E2FD5EF // faddp v15.4s, v15.4s, v15.4s
-	WORD $0x7E30D9EF // faddp s15, v15.2s
-	WORD $0x6E30D610 // faddp v16.4s, v16.4s, v16.4s
-	WORD $0x7E30DA10 // faddp s16, v16.2s
-	WORD $0x6E31D631 // faddp v17.4s, v17.4s, v17.4s
-	WORD $0x7E30DA31 // faddp s17, v17.2s
-	WORD $0x6E32D652 // faddp v18.4s, v18.4s, v18.4s
-	WORD $0x7E30DA52 // faddp s18, v18.2s
-	WORD $0x6E33D673 // faddp v19.4s, v19.4s, v19.4s
-	WORD $0x7E30DA73 // faddp s19, v19.2s
-	CBZ R9, store101
+	WORD $0x6E34D694 // faddp v20.4s, v20.4s, v20.4s
+	WORD $0x7E30DA94 // faddp s20, v20.2s
+	WORD $0x6E35D6B5 // faddp v21.4s, v21.4s, v21.4s
+	WORD $0x7E30DAB5 // faddp s21, v21.2s
+	WORD $0x6E36D6D6 // faddp v22.4s, v22.4s, v22.4s
+	WORD $0x7E30DAD6 // faddp s22, v22.2s
+	WORD $0x6E37D6F7 // faddp v23.4s, v23.4s, v23.4s
+	WORD $0x7E30DAF7 // faddp s23, v23.2s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store111
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F20
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F21
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F22
 	FMOVS 12(R8), F3
-	FADDS F3, F11
+	FADDS F3, F23
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F12
+	FADDS F0, F24
 	FMOVS 4(R8), F1
-	FADDS F1, F13
+	FADDS F1, F25
 	FMOVS 8(R8), F2
-	FADDS F2, F14
+	FADDS F2, F26
 	FMOVS 12(R8), F3
-	FADDS F3, F15
+	FADDS F3, F27
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F16
+	FADDS F0, F28
 	FMOVS 4(R8), F1
-	FADDS F1, F17
+	FADDS F1, F29
 	FMOVS 8(R8), F2
-	FADDS F2, F18
+	FADDS F2, F30
 	FMOVS 12(R8), F3
-	FADDS F3, F19
+	FADDS F3, F31
 	ADD R7, R8
-store101:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
-	FMOVS F11, 12(R6)
+store111:
+	FMOVS F20, 0(R6)
+	FMOVS F21, 4(R6)
+	FMOVS F22, 8(R6)
+	FMOVS F23, 12(R6)
 	ADD R7, R6
-	FMOVS F12, 0(R6)
-	FMOVS F13, 4(R6)
-	FMOVS F14, 8(R6)
-	FMOVS F15, 12(R6)
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
+	FMOVS F26, 8(R6)
+	FMOVS F27, 12(R6)
 	ADD R7, R6
-	FMOVS F16, 0(R6)
-	FMOVS F17, 4(R6)
-	FMOVS F18, 8(R6)
-	FMOVS F19, 12(R6)
+	FMOVS F28, 0(R6)
+	FMOVS F29, 4(R6)
+	FMOVS F30, 8(R6)
+	FMOVS F31, 12(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -9880,110 +10029,116 @@ TEXT ·gemm32NEONDot4x1(SB), NOSPLIT, $0-57
 	ADD R2, R1, R19
 	ADD R2, R19, R20
 	ADD R2, R20, R21
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $16, R4
+	BLT done113
+loop112:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC98 // fmla v24.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBC // fmla v28.4s, v5.4s, v1.4s
+	WORD $0x4E22CCD8 // fmla v24.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFC // fmla v28.4s, v7.4s, v3.4s
+	VLD1 (R19), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC99 // fmla v25.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBD // fmla v29.4s, v5.4s, v1.4s
+	WORD $0x4E22CCD9 // fmla v25.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFD // fmla v29.4s, v7.4s, v3.4s
+	VLD1 (R20), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC9A // fmla v26.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBE // fmla v30.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDA // fmla v26.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFE // fmla v30.4s, v7.4s, v3.4s
+	VLD1 (R21), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E20CC9B // fmla v27.4s, v4.4s, v0.4s
+	WORD $0x4E21CCBF // fmla v31.4s, v5.4s, v1.4s
+	WORD $0x4E22CCDB // fmla v27.4s, v6.4s, v2.4s
+	WORD $0x4E23CCFF // fmla v31.4s, v7.4s, v3.4s
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R20
+	ADD $64, R21
+	ADD $64, R11
+	SUBS $16, R4
+	BGE loop112
+done113:
+	ADD $16, R4
 	MOVD $0, R14
-	SUBS $8, R4
-	BLT done103
-loop102:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E20CCEB // fmla v11.4s, v7.4s, v0.4s
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC8C // fmla v12.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAD // fmla v13.4s, v5.4s, v0.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E20CCEF // fmla v15.4s, v7.4s, v0.4s
-	ADD $16, R14
-	SUBS $8, R4
-	BGE loop102
-done103:
-	ADD $8, R4
 	SUBS $4, R4
-	BLT done105
-loop104:
+	BLT done115
+loop114:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E20CCEB // fmla v11.4s, v7.4s, v0.4s
+	WORD $0x4E20CC98 // fmla v24.4s, v4.4s, v0.4s
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4E20CC99 // fmla v25.4s, v4.4s, v0.4s
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4E20CC9A // fmla v26.4s, v4.4s, v0.4s
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x4E20CC9B // fmla v27.4s, v4.4s, v0.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop104
-done105:
+	BGE loop114
+done115:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done107
-loop106:
+	BLT done117
+loop116:
 	FMOVS (R11)(R14), F0
 	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCA9 // fmla v9.4s, v5.4s, v0.4s
-	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCCA // fmla v10.4s, v6.4s, v0.4s
-	FMOVS (R21)(R14), F7
-	WORD $0x4E20CCEB // fmla v11.4s, v7.4s, v0.4s
+	WORD $0x4E20CC98 // fmla v24.4s, v4.4s, v0.4s
+	FMOVS (R19)(R14), F4
+	WORD $0x4E20CC99 // fmla v25.4s, v4.4s, v0.4s
+	FMOVS (R20)(R14), F4
+	WORD $0x4E20CC9A // fmla v26.4s, v4.4s, v0.4s
+	FMOVS (R21)(R14), F4
+	WORD $0x4E20CC9B // fmla v27.4s, v4.4s, v0.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop106
-done107:
+	BGE loop116
+done117:
 	ADD $1, R4
-	WORD $0x4E2CD508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x4E2DD529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x4E2ED54A // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x4E2FD56B // fadd v11.4s, v11.4s, v15.4s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	CBZ R9, store108
+	WORD $0x4E3CD718 // fadd v24.4s, v24.4s, v28.4s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x4E3DD739 // fadd v25.4s, v25.4s, v29.4s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x4E3ED75A // fadd v26.4s, v26.4s, v30.4s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x4E3FD77B // fadd v27.4s, v27.4s, v31.4s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	CBZ R9, store118
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F9
+	FADDS F0, F25
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F10
+	FADDS F0, F26
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F11
+	FADDS F0, F27
 	ADD R7, R8
-store108:
-	FMOVS F8, 0(R6)
+store118:
+	FMOVS F24, 0(R6)
 	ADD R7, R6
-	FMOVS F9, 0(R6)
+	FMOVS F25, 0(R6)
 	ADD R7, R6
-	FMOVS F10, 0(R6)
+	FMOVS F26, 0(R6)
 	ADD R7, R6
-	FMOVS F11, 0(R6)
+	FMOVS F27, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10005,109 +10160,152 @@ TEXT ·gemm32NEONDot4x2(SB), NOSPLIT, $0-57
 	ADD R2, R19, R20
 	ADD R2, R20, R21
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done120
+loop119:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R1), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCD8 // fmla v24.4s, v6.4s, v0.4s
+	WORD $0x4E23CCD9 // fmla v25.4s, v6.4s, v3.4s
+	WORD $0x4E21CCF8 // fmla v24.4s, v7.4s, v1.4s
+	WORD $0x4E24CCF9 // fmla v25.4s, v7.4s, v4.4s
+	WORD $0x4E22CD18 // fmla v24.4s, v8.4s, v2.4s
+	WORD $0x4E25CD19 // fmla v25.4s, v8.4s, v5.4s
+	VLD1 (R19), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCDA // fmla v26.4s, v6.4s, v0.4s
+	WORD $0x4E23CCDB // fmla v27.4s, v6.4s, v3.4s
+	WORD $0x4E21CCFA // fmla v26.4s, v7.4s, v1.4s
+	WORD $0x4E24CCFB // fmla v27.4s, v7.4s, v4.4s
+	WORD $0x4E22CD1A // fmla v26.4s, v8.4s, v2.4s
+	WORD $0x4E25CD1B // fmla v27.4s, v8.4s, v5.4s
+	VLD1 (R20), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCDC // fmla v28.4s, v6.4s, v0.4s
+	WORD $0x4E23CCDD // fmla v29.4s, v6.4s, v3.4s
+	WORD $0x4E21CCFC // fmla v28.4s, v7.4s, v1.4s
+	WORD $0x4E24CCFD // fmla v29.4s, v7.4s, v4.4s
+	WORD $0x4E22CD1C // fmla v28.4s, v8.4s, v2.4s
+	WORD $0x4E25CD1D // fmla v29.4s, v8.4s, v5.4s
+	VLD1 (R21), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E20CCDE // fmla v30.4s, v6.4s, v0.4s
+	WORD $0x4E23CCDF // fmla v31.4s, v6.4s, v3.4s
+	WORD $0x4E21CCFE // fmla v30.4s, v7.4s, v1.4s
+	WORD $0x4E24CCFF // fmla v31.4s, v7.4s, v4.4s
+	WORD $0x4E22CD1E // fmla v30.4s, v8.4s, v2.4s
+	WORD $0x4E25CD1F // fmla v31.4s, v8.4s, v5.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R21
+	ADD $48, R11
+	ADD $48, R22
+	SUBS $12, R4
+	BGE loop119
+done120:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done110
-loop109:
+	BLT done122
+loop121:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	WORD $0x3CEE6826 // ldr q6, [x1, x14]
+	WORD $0x4E20CCD8 // fmla v24.4s, v6.4s, v0.4s
+	WORD $0x4E21CCD9 // fmla v25.4s, v6.4s, v1.4s
+	WORD $0x3CEE6A66 // ldr q6, [x19, x14]
+	WORD $0x4E20CCDA // fmla v26.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDB // fmla v27.4s, v6.4s, v1.4s
 	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E20CCEE // fmla v14.4s, v7.4s, v0.4s
-	WORD $0x4E21CCEF // fmla v15.4s, v7.4s, v1.4s
+	WORD $0x4E20CCDC // fmla v28.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDD // fmla v29.4s, v6.4s, v1.4s
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x4E20CCDE // fmla v30.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDF // fmla v31.4s, v6.4s, v1.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop109
-done110:
+	BGE loop121
+done122:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done112
-loop111:
+	BLT done124
+loop123:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAA // fmla v10.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAB // fmla v11.4s, v5.4s, v1.4s
+	FMOVS (R1)(R14), F6
+	WORD $0x4E20CCD8 // fmla v24.4s, v6.4s, v0.4s
+	WORD $0x4E21CCD9 // fmla v25.4s, v6.4s, v1.4s
+	FMOVS (R19)(R14), F6
+	WORD $0x4E20CCDA // fmla v26.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDB // fmla v27.4s, v6.4s, v1.4s
 	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCCC // fmla v12.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCD // fmla v13.4s, v6.4s, v1.4s
-	FMOVS (R21)(R14), F7
-	WORD $0x4E20CCEE // fmla v14.4s, v7.4s, v0.4s
-	WORD $0x4E21CCEF // fmla v15.4s, v7.4s, v1.4s
+	WORD $0x4E20CCDC // fmla v28.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDD // fmla v29.4s, v6.4s, v1.4s
+	FMOVS (R21)(R14), F6
+	WORD $0x4E20CCDE // fmla v30.4s, v6.4s, v0.4s
+	WORD $0x4E21CCDF // fmla v31.4s, v6.4s, v1.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop111
-done112:
+	BGE loop123
+done124:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	WORD $0x6E2ED5CE // faddp v14.4s, v14.4s, v14.4s
-	WORD $0x7E30D9CE // faddp s14, v14.2s
-	WORD $0x6E2FD5EF // faddp v15.4s, v15.4s, v15.4s
-	WORD $0x7E30D9EF // faddp s15, v15.2s
-	CBZ R9, store113
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store125
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F24
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F25
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F10
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F11
+	FADDS F1, F27
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F12
+	FADDS F0, F28
 	FMOVS 4(R8), F1
-	FADDS F1, F13
+	FADDS F1, F29
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F14
+	FADDS F0, F30
 	FMOVS 4(R8), F1
-	FADDS F1, F15
+	FADDS F1, F31
 	ADD R7, R8
-store113:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
+store125:
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
 	ADD R7, R6
-	FMOVS F10, 0(R6)
-	FMOVS F11, 4(R6)
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
 	ADD R7, R6
-	FMOVS F12, 0(R6)
-	FMOVS F13, 4(R6)
+	FMOVS F28, 0(R6)
+	FMOVS F29, 4(R6)
 	ADD R7, R6
-	FMOVS F14, 0(R6)
-	FMOVS F15, 4(R6)
+	FMOVS F30, 0(R6)
+	FMOVS F31, 4(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10130,143 +10328,200 @@ TEXT ·gemm32NEONDot4x3(SB), NOSPLIT, $0-57
 	ADD R2, R20, R21
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	WORD $0x6F00E410 // movi v16.2d, #0
-	WORD $0x6F00E411 // movi v17.2d, #0
-	WORD $0x6F00E412 // movi v18.2d, #0
-	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done127
+loop126:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R1), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD34 // fmla v20.4s, v9.4s, v0.4s
+	WORD $0x4E23CD35 // fmla v21.4s, v9.4s, v3.4s
+	WORD $0x4E26CD36 // fmla v22.4s, v9.4s, v6.4s
+	WORD $0x4E21CD54 // fmla v20.4s, v10.4s, v1.4s
+	WORD $0x4E24CD55 // fmla v21.4s, v10.4s, v4.4s
+	WORD $0x4E27CD56 // fmla v22.4s, v10.4s, v7.4s
+	WORD $0x4E22CD74 // fmla v20.4s, v11.4s, v2.4s
+	WORD $0x4E25CD75 // fmla v21.4s, v11.4s, v5.4s
+	WORD $0x4E28CD76 // fmla v22.4s, v11.4s, v8.4s
+	VLD1 (R19), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD37 // fmla v23.4s, v9.4s, v0.4s
+	WORD $0x4E23CD38 // fmla v24.4s, v9.4s, v3.4s
+	WORD $0x4E26CD39 // fmla v25.4s, v9.4s, v6.4s
+	WORD $0x4E21CD57 // fmla v23.4s, v10.4s, v1.4s
+	WORD $0x4E24CD58 // fmla v24.4s, v10.4s, v4.4s
+	WORD $0x4E27CD59 // fmla v25.4s, v10.4s, v7.4s
+	WORD $0x4E22CD77 // fmla v23.4s, v11.4s, v2.4s
+	WORD $0x4E25CD78 // fmla v24.4s, v11.4s, v5.4s
+	WORD $0x4E28CD79 // fmla v25.4s, v11.4s, v8.4s
+	VLD1 (R20), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E23CD3B // fmla v27.4s, v9.4s, v3.4s
+	WORD $0x4E26CD3C // fmla v28.4s, v9.4s, v6.4s
+	WORD $0x4E21CD5A // fmla v26.4s, v10.4s, v1.4s
+	WORD $0x4E24CD5B // fmla v27.4s, v10.4s, v4.4s
+	WORD $0x4E27CD5C // fmla v28.4s, v10.4s, v7.4s
+	WORD $0x4E22CD7A // fmla v26.4s, v11.4s, v2.4s
+	WORD $0x4E25CD7B // fmla v27.4s, v11.4s, v5.4s
+	WORD $0x4E28CD7C // fmla v28.4s, v11.4s, v8.4s
+	VLD1 (R21), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E23CD3E // fmla v30.4s, v9.4s, v3.4s
+	WORD $0x4E26CD3F // fmla v31.4s, v9.4s, v6.4s
+	WORD $0x4E21CD5D // fmla v29.4s, v10.4s, v1.4s
+	WORD $0x4E24CD5E // fmla v30.4s, v10.4s, v4.4s
+	WORD $0x4E27CD5F // fmla v31.4s, v10.4s, v7.4s
+	WORD $0x4E22CD7D // fmla v29.4s, v11.4s, v2.4s
+	WORD $0x4E25CD7E // fmla v30.4s, v11.4s, v5.4s
+	WORD $0x4E28CD7F // fmla v31.4s, v11.4s, v8.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R21
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	SUBS $12, R4
+	BGE loop126
+done127:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done115
-loop114:
+	BLT done129
+loop128:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E20CCF1 // fmla v17.4s, v7.4s, v0.4s
-	WORD $0x4E21CCF2 // fmla v18.4s, v7.4s, v1.4s
-	WORD $0x4E22CCF3 // fmla v19.4s, v7.4s, v2.4s
+	WORD $0x3CEE6829 // ldr q9, [x1, x14]
+	WORD $0x4E20CD34 // fmla v20.4s, v9.4s, v0.4s
+	WORD $0x4E21CD35 // fmla v21.4s, v9.4s, v1.4s
+	WORD $0x4E22CD36 // fmla v22.4s, v9.4s, v2.4s
+	WORD $0x3CEE6A69 // ldr q9, [x19, x14]
+	WORD $0x4E20CD37 // fmla v23.4s, v9.4s, v0.4s
+	WORD $0x4E21CD38 // fmla v24.4s, v9.4s, v1.4s
+	WORD $0x4E22CD39 // fmla v25.4s, v9.4s, v2.4s
+	WORD $0x3CEE6A89 // ldr q9, [x20, x14]
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3B // fmla v27.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3C // fmla v28.4s, v9.4s, v2.4s
+	WORD $0x3CEE6AA9 // ldr q9, [x21, x14]
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3F // fmla v31.4s, v9.4s, v2.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop114
-done115:
+	BGE loop128
+done129:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done117
-loop116:
+	BLT done131
+loop130:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAB // fmla v11.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAC // fmla v12.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAD // fmla v13.4s, v5.4s, v2.4s
-	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCCE // fmla v14.4s, v6.4s, v0.4s
-	WORD $0x4E21CCCF // fmla v15.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD0 // fmla v16.4s, v6.4s, v2.4s
-	FMOVS (R21)(R14), F7
-	WORD $0x4E20CCF1 // fmla v17.4s, v7.4s, v0.4s
-	WORD $0x4E21CCF2 // fmla v18.4s, v7.4s, v1.4s
-	WORD $0x4E22CCF3 // fmla v19.4s, v7.4s, v2.4s
+	FMOVS (R1)(R14), F9
+	WORD $0x4E20CD34 // fmla v20.4s, v9.4s, v0.4s
+	WORD $0x4E21CD35 // fmla v21.4s, v9.4s, v1.4s
+	WORD $0x4E22CD36 // fmla v22.4s, v9.4s, v2.4s
+	FMOVS (R19)(R14), F9
+	WORD $0x4E20CD37 // fmla v23.4s, v9.4s, v0.4s
+	WORD $0x4E21CD38 // fmla v24.4s, v9.4s, v1.4s
+	WORD $0x4E22CD39 // fmla v25.4s, v9.4s, v2.4s
+	FMOVS (R20)(R14), F9
+	WORD $0x4E20CD3A // fmla v26.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3B // fmla v27.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3C // fmla v28.4s, v9.4s, v2.4s
+	FMOVS (R21)(R14), F9
+	WORD $0x4E20CD3D // fmla v29.4s, v9.4s, v0.4s
+	WORD $0x4E21CD3E // fmla v30.4s, v9.4s, v1.4s
+	WORD $0x4E22CD3F // fmla v31.4s, v9.4s, v2.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop116
-done117:
+	BGE loop130
+done131:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	WORD $0x6E2ED5CE // faddp v14.4s, v14.4s, v14.4s
-	WORD $0x7E30D9CE // faddp s14, v14.2s
-	WORD $0x6E2FD5EF // faddp v15.4s, v15.4s, v15.4s
-	WORD $0x7E30D9EF // faddp s15, v15.2s
-	WORD $0x6E30D610 // faddp v16.4s, v16.4s, v16.4s
-	WORD $0x7E30DA10 // faddp s16, v16.2s
-	WORD $0x6E31D631 // faddp v17.4s, v17.4s, v17.4s
-	WORD $0x7E30DA31 // faddp s17, v17.2s
-	WORD $0x6E32D652 // faddp v18.4s, v18.4s, v18.4s
-	WORD $0x7E30DA52 // faddp s18, v18.2s
-	WORD $0x6E33D673 // faddp v19.4s, v19.4s, v19.4s
-	WORD $0x7E30DA73 // faddp s19, v19.2s
-	CBZ R9, store118
+	WORD $0x6E34D694 // faddp v20.4s, v20.4s, v20.4s
+	WORD $0x7E30DA94 // faddp s20, v20.2s
+	WORD $0x6E35D6B5 // faddp v21.4s, v21.4s, v21.4s
+	WORD $0x7E30DAB5 // faddp s21, v21.2s
+	WORD $0x6E36D6D6 // faddp v22.4s, v22.4s, v22.4s
+	WORD $0x7E30DAD6 // faddp s22, v22.2s
+	WORD $0x6E37D6F7 // faddp v23.4s, v23.4s, v23.4s
+	WORD $0x7E30DAF7 // faddp s23, v23.2s
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store132
 	MOVD R6, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F8
+	FADDS F0, F20
 	FMOVS 4(R8), F1
-	FADDS F1, F9
+	FADDS F1, F21
 	FMOVS 8(R8), F2
-	FADDS F2, F10
+	FADDS F2, F22
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F11
+	FADDS F0, F23
 	FMOVS 4(R8), F1
-	FADDS F1, F12
+	FADDS F1, F24
 	FMOVS 8(R8), F2
-	FADDS F2, F13
+	FADDS F2, F25
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F14
+	FADDS F0, F26
 	FMOVS 4(R8), F1
-	FADDS F1, F15
+	FADDS F1, F27
 	FMOVS 8(R8), F2
-	FADDS F2, F16
+	FADDS F2, F28
 	ADD R7, R8
 	FMOVS 0(R8), F0
-	FADDS F0, F17
+	FADDS F0, F29
 	FMOVS 4(R8), F1
-	FADDS F1, F18
+	FADDS F1, F30
 	FMOVS 8(R8), F2
-	FADDS F2, F19
+	FADDS F2, F31
 	ADD R7, R8
-store118:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
+store132:
+	FMOVS F20, 0(R6)
+	FMOVS F21, 4(R6)
+	FMOVS F22, 8(R6)
 	ADD R7, R6
-	FMOVS F11, 0(R6)
-	FMOVS F12, 4(R6)
-	FMOVS F13, 8(R6)
+	FMOVS F23, 0(R6)
+	FMOVS F24, 4(R6)
+	FMOVS F25, 8(R6)
 	ADD R7, R6
-	FMOVS F14, 0(R6)
-	FMOVS F15, 4(R6)
-	FMOVS F16, 8(R6)
+	FMOVS F26, 0(R6)
+	FMOVS F27, 4(R6)
+	FMOVS F28, 8(R6)
 	ADD R7, R6
-	FMOVS F17, 0(R6)
-	FMOVS F18, 4(R6)
-	FMOVS F19, 8(R6)
+	FMOVS F29, 0(R6)
+	FMOVS F30, 4(R6)
+	FMOVS F31, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10290,14 +10545,6 @@ TEXT ·gemm32NEONDot4x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
 	WORD $0x6F00E410 // movi v16.2d, #0
 	WORD $0x6F00E411 // movi v17.2d, #0
 	WORD $0x6F00E412 // movi v18.2d, #0
@@ -10306,87 +10553,150 @@ TEXT ·gemm32NEONDot4x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E415 // movi v21.2d, #0
 	WORD $0x6F00E416 // movi v22.2d, #0
 	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $12, R4
+	BLT done134
+loop133:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R24), [V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD90 // fmla v16.4s, v12.4s, v0.4s
+	WORD $0x4E23CD91 // fmla v17.4s, v12.4s, v3.4s
+	WORD $0x4E26CD92 // fmla v18.4s, v12.4s, v6.4s
+	WORD $0x4E29CD93 // fmla v19.4s, v12.4s, v9.4s
+	WORD $0x4E21CDB0 // fmla v16.4s, v13.4s, v1.4s
+	WORD $0x4E24CDB1 // fmla v17.4s, v13.4s, v4.4s
+	WORD $0x4E27CDB2 // fmla v18.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDB3 // fmla v19.4s, v13.4s, v10.4s
+	WORD $0x4E22CDD0 // fmla v16.4s, v14.4s, v2.4s
+	WORD $0x4E25CDD1 // fmla v17.4s, v14.4s, v5.4s
+	WORD $0x4E28CDD2 // fmla v18.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDD3 // fmla v19.4s, v14.4s, v11.4s
+	VLD1 (R19), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD94 // fmla v20.4s, v12.4s, v0.4s
+	WORD $0x4E23CD95 // fmla v21.4s, v12.4s, v3.4s
+	WORD $0x4E26CD96 // fmla v22.4s, v12.4s, v6.4s
+	WORD $0x4E29CD97 // fmla v23.4s, v12.4s, v9.4s
+	WORD $0x4E21CDB4 // fmla v20.4s, v13.4s, v1.4s
+	WORD $0x4E24CDB5 // fmla v21.4s, v13.4s, v4.4s
+	WORD $0x4E27CDB6 // fmla v22.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDB7 // fmla v23.4s, v13.4s, v10.4s
+	WORD $0x4E22CDD4 // fmla v20.4s, v14.4s, v2.4s
+	WORD $0x4E25CDD5 // fmla v21.4s, v14.4s, v5.4s
+	WORD $0x4E28CDD6 // fmla v22.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDD7 // fmla v23.4s, v14.4s, v11.4s
+	VLD1 (R20), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E23CD99 // fmla v25.4s, v12.4s, v3.4s
+	WORD $0x4E26CD9A // fmla v26.4s, v12.4s, v6.4s
+	WORD $0x4E29CD9B // fmla v27.4s, v12.4s, v9.4s
+	WORD $0x4E21CDB8 // fmla v24.4s, v13.4s, v1.4s
+	WORD $0x4E24CDB9 // fmla v25.4s, v13.4s, v4.4s
+	WORD $0x4E27CDBA // fmla v26.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDBB // fmla v27.4s, v13.4s, v10.4s
+	WORD $0x4E22CDD8 // fmla v24.4s, v14.4s, v2.4s
+	WORD $0x4E25CDD9 // fmla v25.4s, v14.4s, v5.4s
+	WORD $0x4E28CDDA // fmla v26.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDDB // fmla v27.4s, v14.4s, v11.4s
+	VLD1 (R21), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E23CD9D // fmla v29.4s, v12.4s, v3.4s
+	WORD $0x4E26CD9E // fmla v30.4s, v12.4s, v6.4s
+	WORD $0x4E29CD9F // fmla v31.4s, v12.4s, v9.4s
+	WORD $0x4E21CDBC // fmla v28.4s, v13.4s, v1.4s
+	WORD $0x4E24CDBD // fmla v29.4s, v13.4s, v4.4s
+	WORD $0x4E27CDBE // fmla v30.4s, v13.4s, v7.4s
+	WORD $0x4E2ACDBF // fmla v31.4s, v13.4s, v10.4s
+	WORD $0x4E22CDDC // fmla v28.4s, v14.4s, v2.4s
+	WORD $0x4E25CDDD // fmla v29.4s, v14.4s, v5.4s
+	WORD $0x4E28CDDE // fmla v30.4s, v14.4s, v8.4s
+	WORD $0x4E2BCDDF // fmla v31.4s, v14.4s, v11.4s
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R21
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	ADD $48, R24
+	SUBS $12, R4
+	BGE loop133
+done134:
+	ADD $12, R4
 	MOVD $0, R14
 	SUBS $4, R4
-	BLT done120
-loop119:
+	BLT done136
+loop135:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
-	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
-	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
-	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E20CCF4 // fmla v20.4s, v7.4s, v0.4s
-	WORD $0x4E21CCF5 // fmla v21.4s, v7.4s, v1.4s
-	WORD $0x4E22CCF6 // fmla v22.4s, v7.4s, v2.4s
-	WORD $0x4E23CCF7 // fmla v23.4s, v7.4s, v3.4s
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E20CD90 // fmla v16.4s, v12.4s, v0.4s
+	WORD $0x4E21CD91 // fmla v17.4s, v12.4s, v1.4s
+	WORD $0x4E22CD92 // fmla v18.4s, v12.4s, v2.4s
+	WORD $0x4E23CD93 // fmla v19.4s, v12.4s, v3.4s
+	WORD $0x3CEE6A6C // ldr q12, [x19, x14]
+	WORD $0x4E20CD94 // fmla v20.4s, v12.4s, v0.4s
+	WORD $0x4E21CD95 // fmla v21.4s, v12.4s, v1.4s
+	WORD $0x4E22CD96 // fmla v22.4s, v12.4s, v2.4s
+	WORD $0x4E23CD97 // fmla v23.4s, v12.4s, v3.4s
+	WORD $0x3CEE6A8C // ldr q12, [x20, x14]
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E21CD99 // fmla v25.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9A // fmla v26.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9B // fmla v27.4s, v12.4s, v3.4s
+	WORD $0x3CEE6AAC // ldr q12, [x21, x14]
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9D // fmla v29.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9E // fmla v30.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9F // fmla v31.4s, v12.4s, v3.4s
 	ADD $16, R14
 	SUBS $4, R4
-	BGE loop119
-done120:
+	BGE loop135
+done136:
 	ADD $4, R4
 	SUBS $1, R4
-	BLT done122
-loop121:
+	BLT done138
+loop137:
 	FMOVS (R11)(R14), F0
 	FMOVS (R22)(R14), F1
 	FMOVS (R23)(R14), F2
 	FMOVS (R24)(R14), F3
-	FMOVS (R1)(R14), F4
-	WORD $0x4E20CC88 // fmla v8.4s, v4.4s, v0.4s
-	WORD $0x4E21CC89 // fmla v9.4s, v4.4s, v1.4s
-	WORD $0x4E22CC8A // fmla v10.4s, v4.4s, v2.4s
-	WORD $0x4E23CC8B // fmla v11.4s, v4.4s, v3.4s
-	FMOVS (R19)(R14), F5
-	WORD $0x4E20CCAC // fmla v12.4s, v5.4s, v0.4s
-	WORD $0x4E21CCAD // fmla v13.4s, v5.4s, v1.4s
-	WORD $0x4E22CCAE // fmla v14.4s, v5.4s, v2.4s
-	WORD $0x4E23CCAF // fmla v15.4s, v5.4s, v3.4s
-	FMOVS (R20)(R14), F6
-	WORD $0x4E20CCD0 // fmla v16.4s, v6.4s, v0.4s
-	WORD $0x4E21CCD1 // fmla v17.4s, v6.4s, v1.4s
-	WORD $0x4E22CCD2 // fmla v18.4s, v6.4s, v2.4s
-	WORD $0x4E23CCD3 // fmla v19.4s, v6.4s, v3.4s
-	FMOVS (R21)(R14), F7
-	WORD $0x4E20CCF4 // fmla v20.4s, v7.4s, v0.4s
-	WORD $0x4E21CCF5 // fmla v21.4s, v7.4s, v1.4s
-	WORD $0x4E22CCF6 // fmla v22.4s, v7.4s, v2.4s
-	WORD $0x4E23CCF7 // fmla v23.4s, v7.4s, v3.4s
+	FMOVS (R1)(R14), F12
+	WORD $0x4E20CD90 // fmla v16.4s, v12.4s, v0.4s
+	WORD $0x4E21CD91 // fmla v17.4s, v12.4s, v1.4s
+	WORD $0x4E22CD92 // fmla v18.4s, v12.4s, v2.4s
+	WORD $0x4E23CD93 // fmla v19.4s, v12.4s, v3.4s
+	FMOVS (R19)(R14), F12
+	WORD $0x4E20CD94 // fmla v20.4s, v12.4s, v0.4s
+	WORD $0x4E21CD95 // fmla v21.4s, v12.4s, v1.4s
+	WORD $0x4E22CD96 // fmla v22.4s, v12.4s, v2.4s
+	WORD $0x4E23CD97 // fmla v23.4s, v12.4s, v3.4s
+	FMOVS (R20)(R14), F12
+	WORD $0x4E20CD98 // fmla v24.4s, v12.4s, v0.4s
+	WORD $0x4E21CD99 // fmla v25.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9A // fmla v26.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9B // fmla v27.4s, v12.4s, v3.4s
+	FMOVS (R21)(R14), F12
+	WORD $0x4E20CD9C // fmla v28.4s, v12.4s, v0.4s
+	WORD $0x4E21CD9D // fmla v29.4s, v12.4s, v1.4s
+	WORD $0x4E22CD9E // fmla v30.4s, v12.4s, v2.4s
+	WORD $0x4E23CD9F // fmla v31.4s, v12.4s, v3.4s
 	ADD $4, R14
 	SUBS $1, R4
-	BGE loop121
-done122:
+	BGE loop137
+done138:
 	ADD $1, R4
-	WORD $0x6E28D508 // faddp v8.4s, v8.4s, v8.4s
-	WORD $0x7E30D908 // faddp s8, v8.2s
-	WORD $0x6E29D529 // faddp v9.4s, v9.4s, v9.4s
-	WORD $0x7E30D929 // faddp s9, v9.2s
-	WORD $0x6E2AD54A // faddp v10.4s, v10.4s, v10.4s
-	WORD $0x7E30D94A // faddp s10, v10.2s
-	WORD $0x6E2BD56B // faddp v11.4s, v11.4s, v11.4s
-	WORD $0x7E30D96B // faddp s11, v11.2s
-	WORD $0x6E2CD58C // faddp v12.4s, v12.4s, v12.4s
-	WORD $0x7E30D98C // faddp s12, v12.2s
-	WORD $0x6E2DD5AD // faddp v13.4s, v13.4s, v13.4s
-	WORD $0x7E30D9AD // faddp s13, v13.2s
-	WORD $0x6E2ED5CE // faddp v14.4s, v14.4s, v14.4s
-	WORD $0x7E30D9CE // faddp s14, v14.2s
-	WORD $0x6E2FD5EF // faddp v15.4s, v15.4s, v15.4s
-	WORD $0x7E30D9EF // faddp s15, v15.2s
 	WORD $0x6E30D610 // faddp v16.4s, v16.4s, v16.4s
 	WORD $0x7E30DA10 // faddp s16, v16.2s
 	WORD $0x6E31D631 // faddp v17.4s, v17.4s, v17.4s
@@ -10403,26 +10713,24 @@ done122:
 	WORD $0x7E30DAD6 // faddp s22, v22.2s
 	WORD $0x6E37D6F7 // faddp v23.4s, v23.4s, v23.4s
 	WORD $0x7E30DAF7 // faddp s23, v23.2s
-	CBZ R9, store123
+	WORD $0x6E38D718 // faddp v24.4s, v24.4s, v24.4s
+	WORD $0x7E30DB18 // faddp s24, v24.2s
+	WORD $0x6E39D739 // faddp v25.4s, v25.4s, v25.4s
+	WORD $0x7E30DB39 // faddp s25, v25.2s
+	WORD $0x6E3AD75A // faddp v26.4s, v26.4s, v26.4s
+	WORD $0x7E30DB5A // faddp s26, v26.2s
+	WORD $0x6E3BD77B // faddp v27.4s, v27.4s, v27.4s
+	WORD $0x7E30DB7B // faddp s27, v27.2s
+	WORD $0x6E3CD79C // faddp v28.4s, v28.4s, v28.4s
+	WORD $0x7E30DB9C // faddp s28, v28.2s
+	WORD $0x6E3DD7BD // faddp v29.4s, v29.4s, v29.4s
+	WORD $0x7E30DBBD // faddp s29, v29.2s
+	WORD $0x6E3ED7DE // faddp v30.4s, v30.4s, v30.4s
+	WORD $0x7E30DBDE // faddp s30, v30.2s
+	WORD $0x6E3FD7FF // faddp v31.4s, v31.4s, v31.4s
+	WORD $0x7E30DBFF // faddp s31, v31.2s
+	CBZ R9, store139
 	MOVD R6, R8
-	FMOVS 0(R8), F0
-	FADDS F0, F8
-	FMOVS 4(R8), F1
-	FADDS F1, F9
-	FMOVS 8(R8), F2
-	FADDS F2, F10
-	FMOVS 12(R8), F3
-	FADDS F3, F11
-	ADD R7, R8
-	FMOVS 0(R8), F0
-	FADDS F0, F12
-	FMOVS 4(R8), F1
-	FADDS F1, F13
-	FMOVS 8(R8), F2
-	FADDS F2, F14
-	FMOVS 12(R8), F3
-	FADDS F3, F15
-	ADD R7, R8
 	FMOVS 0(R8), F0
 	FADDS F0, F16
 	FMOVS 4(R8), F1
@@ -10441,17 +10749,25 @@ done122:
 	FMOVS 12(R8), F3
 	FADDS F3, F23
 	ADD R7, R8
-store123:
-	FMOVS F8, 0(R6)
-	FMOVS F9, 4(R6)
-	FMOVS F10, 8(R6)
-	FMOVS F11, 12(R6)
-	ADD R7, R6
-	FMOVS F12, 0(R6)
-	FMOVS F13, 4(R6)
-	FMOVS F14, 8(R6)
-	FMOVS F15, 12(R6)
-	ADD R7, R6
+	FMOVS 0(R8), F0
+	FADDS F0, F24
+	FMOVS 4(R8), F1
+	FADDS F1, F25
+	FMOVS 8(R8), F2
+	FADDS F2, F26
+	FMOVS 12(R8), F3
+	FADDS F3, F27
+	ADD R7, R8
+	FMOVS 0(R8), F0
+	FADDS F0, F28
+	FMOVS 4(R8), F1
+	FADDS F1, F29
+	FMOVS 8(R8), F2
+	FADDS F2, F30
+	FMOVS 12(R8), F3
+	FADDS F3, F31
+	ADD R7, R8
+store139:
 	FMOVS F16, 0(R6)
 	FMOVS F17, 4(R6)
 	FMOVS F18, 8(R6)
@@ -10461,6 +10777,16 @@ store123:
 	FMOVS F21, 4(R6)
 	FMOVS F22, 8(R6)
 	FMOVS F23, 12(R6)
+	ADD R7, R6
+	FMOVS F24, 0(R6)
+	FMOVS F25, 4(R6)
+	FMOVS F26, 8(R6)
+	FMOVS F27, 12(R6)
+	ADD R7, R6
+	FMOVS F28, 0(R6)
+	FMOVS F29, 4(R6)
+	FMOVS F30, 8(R6)
+	FMOVS F31, 12(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10473,14 +10799,14 @@ TEXT ·gemm32Transpose(SB), NOSPLIT, $0-48
 	MOVD srcRow+24(FP), R3
 	MOVD rows+32(FP), R4
 	MOVD cols+40(FP), R5
-rows124:
+rows140:
 	MOVD R0, R7
 	MOVD R5, R8
 	MOVD R2, R11
 	ADD R3, R11, R12
 	ADD R3, R12, R13
 	ADD R3, R13, R14
-block125:
+block141:
 	FMOVQ.P 16(R11), F0
 	FMOVQ.P 16(R12), F1
 	FMOVQ.P 16(R13), F2
@@ -10502,11 +10828,11 @@ block125:
 	FMOVQ F19, (R7)
 	ADD R1, R7
 	SUBS $4, R8
-	BNE block125
+	BNE block141
 	ADD R3<<2, R2
 	ADD $16, R0
 	SUBS $4, R4
-	BNE rows124
+	BNE rows140
 	RET
 
 // func gemm64NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
@@ -10527,76 +10853,76 @@ TEXT ·gemm64NEONTile1x1(SB), NOSPLIT, $0-112
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
 	WORD $0x6F00E41F // movi v31.2d, #0
-block126:
+block142:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial126
+	BNE partial142
 	CMP $8, R3
-	BNE other126
+	BNE other142
 	SUBS $2, R16
-	BLT few126
-along126:
+	BLT few142
+along142:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC1101F // fmla v31.2d, v0.2d, v1.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC1181F // fmla v31.2d, v0.2d, v1.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along126
-few126:
+	BGE along142
+few142:
 	ADDS $2, R16
-	BEQ next126
-other126:
-loop126:
-	FMOVQ 0(R15), F0
+	BEQ next142
+other142:
+loop142:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101F // fmla v31.2d, v0.2d, v1.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop126
-	B next126
-partial126:
+	BNE loop142
+	B next142
+partial142:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded126:
+loaded142:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101F // fmla v31.2d, v0.2d, v1.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial126
-next126:
+	BNE partial142
+next142:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block126
+	BNE block142
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_126
+	CBZ R9, write0_142
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_126Part0
+	BNE sum0_142Part0
 	FMOVQ (R10), F0
-	B sum0_126
-sum0_126Part0:
+	B sum0_142
+sum0_142Part0:
 	FMOVD (R10), F0
-sum0_126:
+sum0_142:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write0_126:
+write0_142:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_126Part0
+	BNE row0_142Part0
 	FMOVQ F31, (R10)
-	B row0_126
-row0_126Part0:
+	B row0_142
+row0_142Part0:
 	FMOVD F31, (R10)
-row0_126:
+row0_142:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10620,87 +10946,84 @@ TEXT ·gemm64NEONTile1x2(SB), NOSPLIT, $0-112
 	MSR R10, FPCR
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block127:
+block143:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial127
+	BNE partial143
 	CMP $8, R3
-	BNE other127
+	BNE other143
 	SUBS $2, R16
-	BLT few127
-along127:
+	BLT few143
+along143:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC2101E // fmla v30.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2103F // fmla v31.2d, v1.2d, v2.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC2181E // fmla v30.2d, v0.2d, v2.d[1]
 	WORD $0x4FC2183F // fmla v31.2d, v1.2d, v2.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along127
-few127:
+	BGE along143
+few143:
 	ADDS $2, R16
-	BEQ next127
-other127:
-loop127:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	BEQ next143
+other143:
+loop143:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC2101E // fmla v30.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2103F // fmla v31.2d, v1.2d, v2.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop127
-	B next127
-partial127:
+	BNE loop143
+	B next143
+partial143:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded127:
+loaded143:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC2101E // fmla v30.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2103F // fmla v31.2d, v1.2d, v2.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial127
-next127:
+	BNE partial143
+next143:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block127
+	BNE block143
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_127
+	CBZ R9, write0_143
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_127Part0
+	BNE sum0_143Part0
 	FMOVQ (R10), F1
-	B sum0_127
-sum0_127Part0:
+	B sum0_143
+sum0_143Part0:
 	FMOVD (R10), F1
-sum0_127:
+sum0_143:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write0_127:
+write0_143:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_127Part0
+	BNE row0_143Part0
 	FMOVQ F31, (R10)
-	B row0_127
-row0_127Part0:
+	B row0_143
+row0_143Part0:
 	FMOVD F31, (R10)
-row0_127:
+row0_143:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10725,98 +11048,92 @@ TEXT ·gemm64NEONTile1x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block128:
+block144:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial128
+	BNE partial144
 	CMP $8, R3
-	BNE other128
+	BNE other144
 	SUBS $2, R16
-	BLT few128
-along128:
+	BLT few144
+along144:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC3101D // fmla v29.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103E // fmla v30.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105F // fmla v31.2d, v2.2d, v3.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC3181D // fmla v29.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183E // fmla v30.2d, v1.2d, v3.d[1]
 	WORD $0x4FC3185F // fmla v31.2d, v2.2d, v3.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along128
-few128:
+	BGE along144
+few144:
 	ADDS $2, R16
-	BEQ next128
-other128:
-loop128:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	BEQ next144
+other144:
+loop144:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3101D // fmla v29.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103E // fmla v30.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105F // fmla v31.2d, v2.2d, v3.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop128
-	B next128
-partial128:
+	BNE loop144
+	B next144
+partial144:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded128:
+loaded144:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3101D // fmla v29.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103E // fmla v30.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105F // fmla v31.2d, v2.2d, v3.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial128
-next128:
+	BNE partial144
+next144:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block128
+	BNE block144
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_128
+	CBZ R9, write0_144
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_128Part0
+	BNE sum0_144Part0
 	FMOVQ (R10), F2
-	B sum0_128
-sum0_128Part0:
+	B sum0_144
+sum0_144Part0:
 	FMOVD (R10), F2
-sum0_128:
+sum0_144:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write0_128:
+write0_144:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_128Part0
+	BNE row0_144Part0
 	FMOVQ F31, (R10)
-	B row0_128
-row0_128Part0:
+	B row0_144
+row0_144Part0:
 	FMOVD F31, (R10)
-row0_128:
+row0_144:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10842,109 +11159,100 @@ TEXT ·gemm64NEONTile1x4(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block129:
+block145:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial129
+	BNE partial145
 	CMP $8, R3
-	BNE other129
+	BNE other145
 	SUBS $2, R16
-	BLT few129
-along129:
+	BLT few145
+along145:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105E // fmla v30.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107F // fmla v31.2d, v3.2d, v4.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FC4181C // fmla v28.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183D // fmla v29.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4185E // fmla v30.2d, v2.2d, v4.d[1]
 	WORD $0x4FC4187F // fmla v31.2d, v3.2d, v4.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along129
-few129:
+	BGE along145
+few145:
 	ADDS $2, R16
-	BEQ next129
-other129:
-loop129:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	BEQ next145
+other145:
+loop145:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105E // fmla v30.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107F // fmla v31.2d, v3.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop129
-	B next129
-partial129:
+	BNE loop145
+	B next145
+partial145:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
 	ADD $48, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R10), F3
-loaded129:
+loaded145:
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105E // fmla v30.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107F // fmla v31.2d, v3.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial129
-next129:
+	BNE partial145
+next145:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block129
+	BNE block145
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_129
+	CBZ R9, write0_145
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum0_129Part0
+	BNE sum0_145Part0
 	FMOVQ (R10), F3
-	B sum0_129
-sum0_129Part0:
+	B sum0_145
+sum0_145Part0:
 	FMOVD (R10), F3
-sum0_129:
+sum0_145:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
 	WORD $0x4E62D7DE // fadd v30.2d, v30.2d, v2.2d
 	WORD $0x4E63D7FF // fadd v31.2d, v31.2d, v3.2d
-write0_129:
+write0_145:
 	FMOVQ F28, 0(R6)
 	FMOVQ F29, 16(R6)
 	FMOVQ F30, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row0_129Part0
+	BNE row0_145Part0
 	FMOVQ F31, (R10)
-	B row0_129
-row0_129Part0:
+	B row0_145
+row0_145Part0:
 	FMOVD F31, (R10)
-row0_129:
+row0_145:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -10969,117 +11277,118 @@ TEXT ·gemm64NEONTile2x1(SB), NOSPLIT, $0-112
 	ADD R2, R1, R19
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block130:
+block146:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial130
+	BNE partial146
 	CMP $8, R3
-	BNE other130
+	BNE other146
 	SUBS $2, R16
-	BLT few130
-along130:
+	BLT few146
+along146:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC1101E // fmla v30.2d, v0.2d, v1.d[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4FC2101F // fmla v31.2d, v0.2d, v2.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC1181E // fmla v30.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181F // fmla v31.2d, v0.2d, v2.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along130
-few130:
+	BGE along146
+few146:
 	ADDS $2, R16
-	BEQ next130
-other130:
+	BEQ next146
+other146:
 	CMP $8, R2
-	BNE loop130
-down130:
+	BNE loop146
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
-	FMOVQ 0(R15), F0
+down146:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC1101E // fmla v30.2d, v0.2d, v1.d[0]
 	WORD $0x4FC1181F // fmla v31.2d, v0.2d, v1.d[1]
-	ADD R3, R14
+	BNE down146
+	SUB R1, R10, R14
+	B next146
+loop146:
+	VLD1 (R15), [V0.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down130
-	B next130
-loop130:
-	FMOVQ 0(R15), F0
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101E // fmla v30.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
 	WORD $0x4FC2101F // fmla v31.2d, v0.2d, v2.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop130
-	B next130
-partial130:
+	BNE loop146
+	B next146
+partial146:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded130:
+loaded146:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101E // fmla v30.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
 	WORD $0x4FC2101F // fmla v31.2d, v0.2d, v2.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial130
-next130:
+	BNE partial146
+next146:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block130
+	BNE block146
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_130
+	CBZ R9, write0_146
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_130Part0
+	BNE sum0_146Part0
 	FMOVQ (R10), F0
-	B sum0_130
-sum0_130Part0:
+	B sum0_146
+sum0_146Part0:
 	FMOVD (R10), F0
-sum0_130:
+sum0_146:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
-write0_130:
+write0_146:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_130Part0
+	BNE row0_146Part0
 	FMOVQ F30, (R10)
-	B row0_130
-row0_130Part0:
+	B row0_146
+row0_146Part0:
 	FMOVD F30, (R10)
-row0_130:
+row0_146:
 	ADD R7, R6
-	CBZ R9, write1_130
+	CBZ R9, write1_146
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum1_130Part1
+	BNE sum1_146Part1
 	FMOVQ (R10), F0
-	B sum1_130
-sum1_130Part1:
+	B sum1_146
+sum1_146Part1:
 	FMOVD (R10), F0
-sum1_130:
+sum1_146:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write1_130:
+write1_146:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row1_130Part1
+	BNE row1_146Part1
 	FMOVQ F31, (R10)
-	B row1_130
-row1_130Part1:
+	B row1_146
+row1_146Part1:
 	FMOVD F31, (R10)
-row1_130:
+row1_146:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -11106,138 +11415,135 @@ TEXT ·gemm64NEONTile2x2(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block131:
+block147:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial131
+	BNE partial147
 	CMP $8, R3
-	BNE other131
+	BNE other147
 	SUBS $2, R16
-	BLT few131
-along131:
+	BLT few147
+along147:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC2101C // fmla v28.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4FC2103D // fmla v29.2d, v1.2d, v2.d[0]
 	WORD $0x4FC3101E // fmla v30.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103F // fmla v31.2d, v1.2d, v3.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC2181C // fmla v28.2d, v0.2d, v2.d[1]
 	WORD $0x4FC2183D // fmla v29.2d, v1.2d, v2.d[1]
 	WORD $0x4FC3181E // fmla v30.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183F // fmla v31.2d, v1.2d, v3.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along131
-few131:
+	BGE along147
+few147:
 	ADDS $2, R16
-	BEQ next131
-other131:
+	BEQ next147
+other147:
 	CMP $8, R2
-	BNE loop131
-down131:
+	BNE loop147
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+down147:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC2101C // fmla v28.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2103D // fmla v29.2d, v1.2d, v2.d[0]
 	WORD $0x4FC2181E // fmla v30.2d, v0.2d, v2.d[1]
 	WORD $0x4FC2183F // fmla v31.2d, v1.2d, v2.d[1]
-	ADD R3, R14
+	BNE down147
+	SUB R1, R10, R14
+	B next147
+loop147:
+	VLD1 (R15), [V0.B16, V1.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down131
-	B next131
-loop131:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC2101C // fmla v28.2d, v0.2d, v2.d[0]
-	WORD $0x4FC2103D // fmla v29.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
+	WORD $0x4FC2103D // fmla v29.2d, v1.2d, v2.d[0]
 	WORD $0x4FC3101E // fmla v30.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103F // fmla v31.2d, v1.2d, v3.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop131
-	B next131
-partial131:
+	BNE loop147
+	B next147
+partial147:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded131:
+loaded147:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC2101C // fmla v28.2d, v0.2d, v2.d[0]
-	WORD $0x4FC2103D // fmla v29.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
+	WORD $0x4FC2103D // fmla v29.2d, v1.2d, v2.d[0]
 	WORD $0x4FC3101E // fmla v30.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103F // fmla v31.2d, v1.2d, v3.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial131
-next131:
+	BNE partial147
+next147:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block131
+	BNE block147
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_131
+	CBZ R9, write0_147
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_131Part0
+	BNE sum0_147Part0
 	FMOVQ (R10), F1
-	B sum0_131
-sum0_131Part0:
+	B sum0_147
+sum0_147Part0:
 	FMOVD (R10), F1
-sum0_131:
+sum0_147:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
-write0_131:
+write0_147:
 	FMOVQ F28, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_131Part0
+	BNE row0_147Part0
 	FMOVQ F29, (R10)
-	B row0_131
-row0_131Part0:
+	B row0_147
+row0_147Part0:
 	FMOVD F29, (R10)
-row0_131:
+row0_147:
 	ADD R7, R6
-	CBZ R9, write1_131
+	CBZ R9, write1_147
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum1_131Part1
+	BNE sum1_147Part1
 	FMOVQ (R10), F1
-	B sum1_131
-sum1_131Part1:
+	B sum1_147
+sum1_147Part1:
 	FMOVD (R10), F1
-sum1_131:
+sum1_147:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write1_131:
+write1_147:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row1_131Part1
+	BNE row1_147Part1
 	FMOVQ F31, (R10)
-	B row1_131
-row1_131Part1:
+	B row1_147
+row1_147Part1:
 	FMOVD F31, (R10)
-row1_131:
+row1_147:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -11266,159 +11572,152 @@ TEXT ·gemm64NEONTile2x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block132:
+block148:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial132
+	BNE partial148
 	CMP $8, R3
-	BNE other132
+	BNE other148
 	SUBS $2, R16
-	BLT few132
-along132:
+	BLT few148
+along148:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105C // fmla v28.2d, v2.2d, v3.d[0]
 	WORD $0x4FC4101D // fmla v29.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103E // fmla v30.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105F // fmla v31.2d, v2.2d, v4.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC3181A // fmla v26.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183B // fmla v27.2d, v1.2d, v3.d[1]
 	WORD $0x4FC3185C // fmla v28.2d, v2.2d, v3.d[1]
 	WORD $0x4FC4181D // fmla v29.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183E // fmla v30.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4185F // fmla v31.2d, v2.2d, v4.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along132
-few132:
+	BGE along148
+few148:
 	ADDS $2, R16
-	BEQ next132
-other132:
+	BEQ next148
+other148:
 	CMP $8, R2
-	BNE loop132
-down132:
+	BNE loop148
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+down148:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105C // fmla v28.2d, v2.2d, v3.d[0]
 	WORD $0x4FC3181D // fmla v29.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183E // fmla v30.2d, v1.2d, v3.d[1]
 	WORD $0x4FC3185F // fmla v31.2d, v2.2d, v3.d[1]
-	ADD R3, R14
+	BNE down148
+	SUB R1, R10, R14
+	B next148
+loop148:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down132
-	B next132
-loop132:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
+	FMOVD (R19)(R14), F4
 	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105C // fmla v28.2d, v2.2d, v3.d[0]
-	FMOVD (R19)(R14), F4
 	WORD $0x4FC4101D // fmla v29.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103E // fmla v30.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105F // fmla v31.2d, v2.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop132
-	B next132
-partial132:
+	BNE loop148
+	B next148
+partial148:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded132:
+loaded148:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
+	FMOVD (R19)(R14), F4
 	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3105C // fmla v28.2d, v2.2d, v3.d[0]
-	FMOVD (R19)(R14), F4
 	WORD $0x4FC4101D // fmla v29.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103E // fmla v30.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105F // fmla v31.2d, v2.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial132
-next132:
+	BNE partial148
+next148:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block132
+	BNE block148
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_132
+	CBZ R9, write0_148
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_132Part0
+	BNE sum0_148Part0
 	FMOVQ (R10), F2
-	B sum0_132
-sum0_132Part0:
+	B sum0_148
+sum0_148Part0:
 	FMOVD (R10), F2
-sum0_132:
+sum0_148:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
 	WORD $0x4E62D79C // fadd v28.2d, v28.2d, v2.2d
-write0_132:
+write0_148:
 	FMOVQ F26, 0(R6)
 	FMOVQ F27, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_132Part0
+	BNE row0_148Part0
 	FMOVQ F28, (R10)
-	B row0_132
-row0_132Part0:
+	B row0_148
+row0_148Part0:
 	FMOVD F28, (R10)
-row0_132:
+row0_148:
 	ADD R7, R6
-	CBZ R9, write1_132
+	CBZ R9, write1_148
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum1_132Part1
+	BNE sum1_148Part1
 	FMOVQ (R10), F2
-	B sum1_132
-sum1_132Part1:
+	B sum1_148
+sum1_148Part1:
 	FMOVD (R10), F2
-sum1_132:
+sum1_148:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write1_132:
+write1_148:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row1_132Part1
+	BNE row1_148Part1
 	FMOVQ F31, (R10)
-	B row1_132
-row1_132Part1:
+	B row1_148
+row1_148Part1:
 	FMOVD F31, (R10)
-row1_132:
+row1_148:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -11449,25 +11748,21 @@ TEXT ·gemm64NEONTile2x4(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block133:
+block149:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial133
+	BNE partial149
 	CMP $8, R3
-	BNE other133
+	BNE other149
 	SUBS $2, R16
-	BLT few133
-along133:
+	BLT few149
+along149:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105A // fmla v26.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107B // fmla v27.2d, v3.2d, v4.d[0]
@@ -11475,11 +11770,8 @@ along133:
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105E // fmla v30.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107F // fmla v31.2d, v3.2d, v5.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FC41818 // fmla v24.2d, v0.2d, v4.d[1]
 	WORD $0x4FC41839 // fmla v25.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4185A // fmla v26.2d, v2.2d, v4.d[1]
@@ -11488,22 +11780,23 @@ along133:
 	WORD $0x4FC5183D // fmla v29.2d, v1.2d, v5.d[1]
 	WORD $0x4FC5185E // fmla v30.2d, v2.2d, v5.d[1]
 	WORD $0x4FC5187F // fmla v31.2d, v3.2d, v5.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along133
-few133:
+	BGE along149
+few149:
 	ADDS $2, R16
-	BEQ next133
-other133:
+	BEQ next149
+other149:
 	CMP $8, R2
-	BNE loop133
-down133:
+	BNE loop149
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+down149:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105A // fmla v26.2d, v2.2d, v4.d[0]
@@ -11512,117 +11805,112 @@ down133:
 	WORD $0x4FC4183D // fmla v29.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4185E // fmla v30.2d, v2.2d, v4.d[1]
 	WORD $0x4FC4187F // fmla v31.2d, v3.2d, v4.d[1]
-	ADD R3, R14
+	BNE down149
+	SUB R1, R10, R14
+	B next149
+loop149:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down133
-	B next133
-loop133:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
+	FMOVD (R19)(R14), F5
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105A // fmla v26.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107B // fmla v27.2d, v3.2d, v4.d[0]
-	FMOVD (R19)(R14), F5
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105E // fmla v30.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107F // fmla v31.2d, v3.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop133
-	B next133
-partial133:
+	BNE loop149
+	B next149
+partial149:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
 	ADD $48, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R10), F3
-loaded133:
+loaded149:
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
+	FMOVD (R19)(R14), F5
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105A // fmla v26.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107B // fmla v27.2d, v3.2d, v4.d[0]
-	FMOVD (R19)(R14), F5
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105E // fmla v30.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107F // fmla v31.2d, v3.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial133
-next133:
+	BNE partial149
+next149:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block133
+	BNE block149
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_133
+	CBZ R9, write0_149
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum0_133Part0
+	BNE sum0_149Part0
 	FMOVQ (R10), F3
-	B sum0_133
-sum0_133Part0:
+	B sum0_149
+sum0_149Part0:
 	FMOVD (R10), F3
-sum0_133:
+sum0_149:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
 	WORD $0x4E62D75A // fadd v26.2d, v26.2d, v2.2d
 	WORD $0x4E63D77B // fadd v27.2d, v27.2d, v3.2d
-write0_133:
+write0_149:
 	FMOVQ F24, 0(R6)
 	FMOVQ F25, 16(R6)
 	FMOVQ F26, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row0_133Part0
+	BNE row0_149Part0
 	FMOVQ F27, (R10)
-	B row0_133
-row0_133Part0:
+	B row0_149
+row0_149Part0:
 	FMOVD F27, (R10)
-row0_133:
+row0_149:
 	ADD R7, R6
-	CBZ R9, write1_133
+	CBZ R9, write1_149
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum1_133Part1
+	BNE sum1_149Part1
 	FMOVQ (R10), F3
-	B sum1_133
-sum1_133Part1:
+	B sum1_149
+sum1_149Part1:
 	FMOVD (R10), F3
-sum1_133:
+sum1_149:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
 	WORD $0x4E62D7DE // fadd v30.2d, v30.2d, v2.2d
 	WORD $0x4E63D7FF // fadd v31.2d, v31.2d, v3.2d
-write1_133:
+write1_149:
 	FMOVQ F28, 0(R6)
 	FMOVQ F29, 16(R6)
 	FMOVQ F30, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row1_133Part1
+	BNE row1_149Part1
 	FMOVQ F31, (R10)
-	B row1_133
-row1_133Part1:
+	B row1_149
+row1_149Part1:
 	FMOVD F31, (R10)
-row1_133:
+row1_149:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -11649,54 +11937,56 @@ TEXT ·gemm64NEONTile3x1(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block134:
+block150:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial134
+	BNE partial150
 	CMP $8, R3
-	BNE other134
+	BNE other150
 	SUBS $2, R16
-	BLT few134
-along134:
+	BLT few150
+along150:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC1101D // fmla v29.2d, v0.2d, v1.d[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4FC2101E // fmla v30.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4FC3101F // fmla v31.2d, v0.2d, v3.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC1181D // fmla v29.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181E // fmla v30.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3181F // fmla v31.2d, v0.2d, v3.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along134
-few134:
+	BGE along150
+few150:
 	ADDS $2, R16
-	BEQ next134
-other134:
+	BEQ next150
+other150:
 	CMP $8, R2
-	BNE loop134
-down134:
+	BNE loop150
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
+down150:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
 	FMOVQ 8(R10), F2
-	FMOVQ 0(R15), F0
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC1101D // fmla v29.2d, v0.2d, v1.d[0]
 	WORD $0x4FC1181E // fmla v30.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181F // fmla v31.2d, v0.2d, v2.d[1]
-	ADD R3, R14
+	BNE down150
+	SUB R1, R10, R14
+	B next150
+loop150:
+	VLD1 (R15), [V0.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down134
-	B next134
-loop134:
-	FMOVQ 0(R15), F0
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101D // fmla v29.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -11704,14 +11994,14 @@ loop134:
 	FMOVD (R20)(R14), F3
 	WORD $0x4FC3101F // fmla v31.2d, v0.2d, v3.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop134
-	B next134
-partial134:
+	BNE loop150
+	B next150
+partial150:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded134:
+loaded150:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101D // fmla v29.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -11719,77 +12009,76 @@ loaded134:
 	FMOVD (R20)(R14), F3
 	WORD $0x4FC3101F // fmla v31.2d, v0.2d, v3.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial134
-next134:
+	BNE partial150
+next150:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R14, R20
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block134
+	BNE block150
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_134
+	CBZ R9, write0_150
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_134Part0
+	BNE sum0_150Part0
 	FMOVQ (R10), F0
-	B sum0_134
-sum0_134Part0:
+	B sum0_150
+sum0_150Part0:
 	FMOVD (R10), F0
-sum0_134:
+sum0_150:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
-write0_134:
+write0_150:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_134Part0
+	BNE row0_150Part0
 	FMOVQ F29, (R10)
-	B row0_134
-row0_134Part0:
+	B row0_150
+row0_150Part0:
 	FMOVD F29, (R10)
-row0_134:
+row0_150:
 	ADD R7, R6
-	CBZ R9, write1_134
+	CBZ R9, write1_150
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum1_134Part1
+	BNE sum1_150Part1
 	FMOVQ (R10), F0
-	B sum1_134
-sum1_134Part1:
+	B sum1_150
+sum1_150Part1:
 	FMOVD (R10), F0
-sum1_134:
+sum1_150:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
-write1_134:
+write1_150:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row1_134Part1
+	BNE row1_150Part1
 	FMOVQ F30, (R10)
-	B row1_134
-row1_134Part1:
+	B row1_150
+row1_150Part1:
 	FMOVD F30, (R10)
-row1_134:
+row1_150:
 	ADD R7, R6
-	CBZ R9, write2_134
+	CBZ R9, write2_150
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum2_134Part2
+	BNE sum2_150Part2
 	FMOVQ (R10), F0
-	B sum2_134
-sum2_134Part2:
+	B sum2_150
+sum2_150Part2:
 	FMOVD (R10), F0
-sum2_134:
+sum2_150:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write2_134:
+write2_150:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row2_134Part2
+	BNE row2_150Part2
 	FMOVQ F31, (R10)
-	B row2_134
-row2_134Part2:
+	B row2_150
+row2_150Part2:
 	FMOVD F31, (R10)
-row2_134:
+row2_150:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -11819,176 +12108,173 @@ TEXT ·gemm64NEONTile3x2(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block135:
+block151:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial135
+	BNE partial151
 	CMP $8, R3
-	BNE other135
+	BNE other151
 	SUBS $2, R16
-	BLT few135
-along135:
+	BLT few151
+along151:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC2101A // fmla v26.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4FC2103B // fmla v27.2d, v1.2d, v2.d[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4FC3101C // fmla v28.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103D // fmla v29.2d, v1.2d, v3.d[0]
 	WORD $0x4FC4101E // fmla v30.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103F // fmla v31.2d, v1.2d, v4.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC2181A // fmla v26.2d, v0.2d, v2.d[1]
 	WORD $0x4FC2183B // fmla v27.2d, v1.2d, v2.d[1]
 	WORD $0x4FC3181C // fmla v28.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183D // fmla v29.2d, v1.2d, v3.d[1]
 	WORD $0x4FC4181E // fmla v30.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183F // fmla v31.2d, v1.2d, v4.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along135
-few135:
+	BGE along151
+few151:
 	ADDS $2, R16
-	BEQ next135
-other135:
+	BEQ next151
+other151:
 	CMP $8, R2
-	BNE loop135
-down135:
+	BNE loop151
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
+down151:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
 	FMOVQ 8(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC2101A // fmla v26.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2103B // fmla v27.2d, v1.2d, v2.d[0]
 	WORD $0x4FC2181C // fmla v28.2d, v0.2d, v2.d[1]
 	WORD $0x4FC2183D // fmla v29.2d, v1.2d, v2.d[1]
 	WORD $0x4FC3181E // fmla v30.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183F // fmla v31.2d, v1.2d, v3.d[1]
-	ADD R3, R14
+	BNE down151
+	SUB R1, R10, R14
+	B next151
+loop151:
+	VLD1 (R15), [V0.B16, V1.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down135
-	B next135
-loop135:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC2101A // fmla v26.2d, v0.2d, v2.d[0]
-	WORD $0x4FC2103B // fmla v27.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
+	WORD $0x4FC2103B // fmla v27.2d, v1.2d, v2.d[0]
+	FMOVD (R20)(R14), F4
 	WORD $0x4FC3101C // fmla v28.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103D // fmla v29.2d, v1.2d, v3.d[0]
-	FMOVD (R20)(R14), F4
 	WORD $0x4FC4101E // fmla v30.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103F // fmla v31.2d, v1.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop135
-	B next135
-partial135:
+	BNE loop151
+	B next151
+partial151:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded135:
+loaded151:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC2101A // fmla v26.2d, v0.2d, v2.d[0]
-	WORD $0x4FC2103B // fmla v27.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
+	WORD $0x4FC2103B // fmla v27.2d, v1.2d, v2.d[0]
+	FMOVD (R20)(R14), F4
 	WORD $0x4FC3101C // fmla v28.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3103D // fmla v29.2d, v1.2d, v3.d[0]
-	FMOVD (R20)(R14), F4
 	WORD $0x4FC4101E // fmla v30.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103F // fmla v31.2d, v1.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial135
-next135:
+	BNE partial151
+next151:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R14, R20
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block135
+	BNE block151
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_135
+	CBZ R9, write0_151
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_135Part0
+	BNE sum0_151Part0
 	FMOVQ (R10), F1
-	B sum0_135
-sum0_135Part0:
+	B sum0_151
+sum0_151Part0:
 	FMOVD (R10), F1
-sum0_135:
+sum0_151:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
-write0_135:
+write0_151:
 	FMOVQ F26, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_135Part0
+	BNE row0_151Part0
 	FMOVQ F27, (R10)
-	B row0_135
-row0_135Part0:
+	B row0_151
+row0_151Part0:
 	FMOVD F27, (R10)
-row0_135:
+row0_151:
 	ADD R7, R6
-	CBZ R9, write1_135
+	CBZ R9, write1_151
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum1_135Part1
+	BNE sum1_151Part1
 	FMOVQ (R10), F1
-	B sum1_135
-sum1_135Part1:
+	B sum1_151
+sum1_151Part1:
 	FMOVD (R10), F1
-sum1_135:
+sum1_151:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
-write1_135:
+write1_151:
 	FMOVQ F28, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row1_135Part1
+	BNE row1_151Part1
 	FMOVQ F29, (R10)
-	B row1_135
-row1_135Part1:
+	B row1_151
+row1_151Part1:
 	FMOVD F29, (R10)
-row1_135:
+row1_151:
 	ADD R7, R6
-	CBZ R9, write2_135
+	CBZ R9, write2_151
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum2_135Part2
+	BNE sum2_151Part2
 	FMOVQ (R10), F1
-	B sum2_135
-sum2_135Part2:
+	B sum2_151
+sum2_151Part2:
 	FMOVD (R10), F1
-sum2_135:
+sum2_151:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write2_135:
+write2_151:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row2_135Part2
+	BNE row2_151Part2
 	FMOVQ F31, (R10)
-	B row2_135
-row2_135Part2:
+	B row2_151
+row2_151Part2:
 	FMOVD F31, (R10)
-row2_135:
+row2_151:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -12021,26 +12307,23 @@ TEXT ·gemm64NEONTile3x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block136:
+block152:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial136
+	BNE partial152
 	CMP $8, R3
-	BNE other136
+	BNE other152
 	SUBS $2, R16
-	BLT few136
-along136:
+	BLT few152
+along152:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC31017 // fmla v23.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4FC31038 // fmla v24.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4FC31059 // fmla v25.2d, v2.2d, v3.d[0]
 	WORD $0x4FC4101A // fmla v26.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103B // fmla v27.2d, v1.2d, v4.d[0]
@@ -12048,10 +12331,8 @@ along136:
 	WORD $0x4FC5101D // fmla v29.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103E // fmla v30.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105F // fmla v31.2d, v2.2d, v5.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC31817 // fmla v23.2d, v0.2d, v3.d[1]
 	WORD $0x4FC31838 // fmla v24.2d, v1.2d, v3.d[1]
 	WORD $0x4FC31859 // fmla v25.2d, v2.2d, v3.d[1]
@@ -12061,22 +12342,24 @@ along136:
 	WORD $0x4FC5181D // fmla v29.2d, v0.2d, v5.d[1]
 	WORD $0x4FC5183E // fmla v30.2d, v1.2d, v5.d[1]
 	WORD $0x4FC5185F // fmla v31.2d, v2.2d, v5.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along136
-few136:
+	BGE along152
+few152:
 	ADDS $2, R16
-	BEQ next136
-other136:
+	BEQ next152
+other152:
 	CMP $8, R2
-	BNE loop136
-down136:
+	BNE loop152
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
+down152:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
 	FMOVQ 8(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC31017 // fmla v23.2d, v0.2d, v3.d[0]
 	WORD $0x4FC31038 // fmla v24.2d, v1.2d, v3.d[0]
 	WORD $0x4FC31059 // fmla v25.2d, v2.2d, v3.d[0]
@@ -12086,140 +12369,136 @@ down136:
 	WORD $0x4FC4181D // fmla v29.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183E // fmla v30.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4185F // fmla v31.2d, v2.2d, v4.d[1]
-	ADD R3, R14
+	BNE down152
+	SUB R1, R10, R14
+	B next152
+loop152:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down136
-	B next136
-loop136:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC31017 // fmla v23.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31038 // fmla v24.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31059 // fmla v25.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
+	WORD $0x4FC31038 // fmla v24.2d, v1.2d, v3.d[0]
+	FMOVD (R20)(R14), F5
+	WORD $0x4FC31059 // fmla v25.2d, v2.2d, v3.d[0]
 	WORD $0x4FC4101A // fmla v26.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103B // fmla v27.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105C // fmla v28.2d, v2.2d, v4.d[0]
-	FMOVD (R20)(R14), F5
 	WORD $0x4FC5101D // fmla v29.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103E // fmla v30.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105F // fmla v31.2d, v2.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop136
-	B next136
-partial136:
+	BNE loop152
+	B next152
+partial152:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded136:
+loaded152:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC31017 // fmla v23.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31038 // fmla v24.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31059 // fmla v25.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
+	WORD $0x4FC31038 // fmla v24.2d, v1.2d, v3.d[0]
+	FMOVD (R20)(R14), F5
+	WORD $0x4FC31059 // fmla v25.2d, v2.2d, v3.d[0]
 	WORD $0x4FC4101A // fmla v26.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103B // fmla v27.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105C // fmla v28.2d, v2.2d, v4.d[0]
-	FMOVD (R20)(R14), F5
 	WORD $0x4FC5101D // fmla v29.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103E // fmla v30.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105F // fmla v31.2d, v2.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial136
-next136:
+	BNE partial152
+next152:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R14, R20
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block136
+	BNE block152
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_136
+	CBZ R9, write0_152
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_136Part0
+	BNE sum0_152Part0
 	FMOVQ (R10), F2
-	B sum0_136
-sum0_136Part0:
+	B sum0_152
+sum0_152Part0:
 	FMOVD (R10), F2
-sum0_136:
+sum0_152:
 	WORD $0x4E60D6F7 // fadd v23.2d, v23.2d, v0.2d
 	WORD $0x4E61D718 // fadd v24.2d, v24.2d, v1.2d
 	WORD $0x4E62D739 // fadd v25.2d, v25.2d, v2.2d
-write0_136:
+write0_152:
 	FMOVQ F23, 0(R6)
 	FMOVQ F24, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_136Part0
+	BNE row0_152Part0
 	FMOVQ F25, (R10)
-	B row0_136
-row0_136Part0:
+	B row0_152
+row0_152Part0:
 	FMOVD F25, (R10)
-row0_136:
+row0_152:
 	ADD R7, R6
-	CBZ R9, write1_136
+	CBZ R9, write1_152
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum1_136Part1
+	BNE sum1_152Part1
 	FMOVQ (R10), F2
-	B sum1_136
-sum1_136Part1:
+	B sum1_152
+sum1_152Part1:
 	FMOVD (R10), F2
-sum1_136:
+sum1_152:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
 	WORD $0x4E62D79C // fadd v28.2d, v28.2d, v2.2d
-write1_136:
+write1_152:
 	FMOVQ F26, 0(R6)
 	FMOVQ F27, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row1_136Part1
+	BNE row1_152Part1
 	FMOVQ F28, (R10)
-	B row1_136
-row1_136Part1:
+	B row1_152
+row1_152Part1:
 	FMOVD F28, (R10)
-row1_136:
+row1_152:
 	ADD R7, R6
-	CBZ R9, write2_136
+	CBZ R9, write2_152
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum2_136Part2
+	BNE sum2_152Part2
 	FMOVQ (R10), F2
-	B sum2_136
-sum2_136Part2:
+	B sum2_152
+sum2_152Part2:
 	FMOVD (R10), F2
-sum2_136:
+sum2_152:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write2_136:
+write2_152:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row2_136Part2
+	BNE row2_152Part2
 	FMOVQ F31, (R10)
-	B row2_136
-row2_136Part2:
+	B row2_152
+row2_152Part2:
 	FMOVD F31, (R10)
-row2_136:
+row2_152:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -12255,27 +12534,23 @@ TEXT ·gemm64NEONTile3x4(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block137:
+block153:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial137
+	BNE partial153
 	CMP $8, R3
-	BNE other137
+	BNE other153
 	SUBS $2, R16
-	BLT few137
-along137:
+	BLT few153
+along153:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
 	WORD $0x4FC41077 // fmla v23.2d, v3.2d, v4.d[0]
 	WORD $0x4FC51018 // fmla v24.2d, v0.2d, v5.d[0]
@@ -12286,11 +12561,8 @@ along137:
 	WORD $0x4FC6103D // fmla v29.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105E // fmla v30.2d, v2.2d, v6.d[0]
 	WORD $0x4FC6107F // fmla v31.2d, v3.2d, v6.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FC41814 // fmla v20.2d, v0.2d, v4.d[1]
 	WORD $0x4FC41835 // fmla v21.2d, v1.2d, v4.d[1]
 	WORD $0x4FC41856 // fmla v22.2d, v2.2d, v4.d[1]
@@ -12303,23 +12575,24 @@ along137:
 	WORD $0x4FC6183D // fmla v29.2d, v1.2d, v6.d[1]
 	WORD $0x4FC6185E // fmla v30.2d, v2.2d, v6.d[1]
 	WORD $0x4FC6187F // fmla v31.2d, v3.2d, v6.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along137
-few137:
+	BGE along153
+few153:
 	ADDS $2, R16
-	BEQ next137
-other137:
+	BEQ next153
+other153:
 	CMP $8, R2
-	BNE loop137
-down137:
+	BNE loop153
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
+down153:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
 	FMOVQ 8(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
@@ -12332,157 +12605,152 @@ down137:
 	WORD $0x4FC5183D // fmla v29.2d, v1.2d, v5.d[1]
 	WORD $0x4FC5185E // fmla v30.2d, v2.2d, v5.d[1]
 	WORD $0x4FC5187F // fmla v31.2d, v3.2d, v5.d[1]
-	ADD R3, R14
+	BNE down153
+	SUB R1, R10, R14
+	B next153
+loop153:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down137
-	B next137
-loop137:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
+	FMOVD (R19)(R14), F5
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
 	WORD $0x4FC41077 // fmla v23.2d, v3.2d, v4.d[0]
-	FMOVD (R19)(R14), F5
 	WORD $0x4FC51018 // fmla v24.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51039 // fmla v25.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105A // fmla v26.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107B // fmla v27.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
 	WORD $0x4FC6101C // fmla v28.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103D // fmla v29.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105E // fmla v30.2d, v2.2d, v6.d[0]
 	WORD $0x4FC6107F // fmla v31.2d, v3.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop137
-	B next137
-partial137:
+	BNE loop153
+	B next153
+partial153:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
 	ADD $48, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R10), F3
-loaded137:
+loaded153:
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
+	FMOVD (R19)(R14), F5
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
 	WORD $0x4FC41077 // fmla v23.2d, v3.2d, v4.d[0]
-	FMOVD (R19)(R14), F5
 	WORD $0x4FC51018 // fmla v24.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51039 // fmla v25.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105A // fmla v26.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107B // fmla v27.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
 	WORD $0x4FC6101C // fmla v28.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103D // fmla v29.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105E // fmla v30.2d, v2.2d, v6.d[0]
 	WORD $0x4FC6107F // fmla v31.2d, v3.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial137
-next137:
+	BNE partial153
+next153:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
 	ADD R14, R20
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block137
+	BNE block153
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_137
+	CBZ R9, write0_153
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum0_137Part0
+	BNE sum0_153Part0
 	FMOVQ (R10), F3
-	B sum0_137
-sum0_137Part0:
+	B sum0_153
+sum0_153Part0:
 	FMOVD (R10), F3
-sum0_137:
+sum0_153:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
 	WORD $0x4E63D6F7 // fadd v23.2d, v23.2d, v3.2d
-write0_137:
+write0_153:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	FMOVQ F22, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row0_137Part0
+	BNE row0_153Part0
 	FMOVQ F23, (R10)
-	B row0_137
-row0_137Part0:
+	B row0_153
+row0_153Part0:
 	FMOVD F23, (R10)
-row0_137:
+row0_153:
 	ADD R7, R6
-	CBZ R9, write1_137
+	CBZ R9, write1_153
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum1_137Part1
+	BNE sum1_153Part1
 	FMOVQ (R10), F3
-	B sum1_137
-sum1_137Part1:
+	B sum1_153
+sum1_153Part1:
 	FMOVD (R10), F3
-sum1_137:
+sum1_153:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
 	WORD $0x4E62D75A // fadd v26.2d, v26.2d, v2.2d
 	WORD $0x4E63D77B // fadd v27.2d, v27.2d, v3.2d
-write1_137:
+write1_153:
 	FMOVQ F24, 0(R6)
 	FMOVQ F25, 16(R6)
 	FMOVQ F26, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row1_137Part1
+	BNE row1_153Part1
 	FMOVQ F27, (R10)
-	B row1_137
-row1_137Part1:
+	B row1_153
+row1_153Part1:
 	FMOVD F27, (R10)
-row1_137:
+row1_153:
 	ADD R7, R6
-	CBZ R9, write2_137
+	CBZ R9, write2_153
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum2_137Part2
+	BNE sum2_153Part2
 	FMOVQ (R10), F3
-	B sum2_137
-sum2_137Part2:
+	B sum2_153
+sum2_153Part2:
 	FMOVD (R10), F3
-sum2_137:
+sum2_153:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
 	WORD $0x4E62D7DE // fadd v30.2d, v30.2d, v2.2d
 	WORD $0x4E63D7FF // fadd v31.2d, v31.2d, v3.2d
-write2_137:
+write2_153:
 	FMOVQ F28, 0(R6)
 	FMOVQ F29, 16(R6)
 	FMOVQ F30, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row2_137Part2
+	BNE row2_153Part2
 	FMOVQ F31, (R10)
-	B row2_137
-row2_137Part2:
+	B row2_153
+row2_153Part2:
 	FMOVD F31, (R10)
-row2_137:
+row2_153:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -12511,58 +12779,59 @@ TEXT ·gemm64NEONTile4x1(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block138:
+block154:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial138
+	BNE partial154
 	CMP $8, R3
-	BNE other138
+	BNE other154
 	SUBS $2, R16
-	BLT few138
-along138:
+	BLT few154
+along154:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC1101C // fmla v28.2d, v0.2d, v1.d[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4FC2101D // fmla v29.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4FC3101E // fmla v30.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4FC4101F // fmla v31.2d, v0.2d, v4.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC1181C // fmla v28.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181D // fmla v29.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3181E // fmla v30.2d, v0.2d, v3.d[1]
 	WORD $0x4FC4181F // fmla v31.2d, v0.2d, v4.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along138
-few138:
+	BGE along154
+few154:
 	ADDS $2, R16
-	BEQ next138
-other138:
+	BEQ next154
+other154:
 	CMP $8, R2
-	BNE loop138
-down138:
+	BNE loop154
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
-	FMOVQ 16(R10), F2
-	FMOVQ 0(R15), F0
+down154:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16, V2.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC1101C // fmla v28.2d, v0.2d, v1.d[0]
 	WORD $0x4FC1181D // fmla v29.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2101E // fmla v30.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2181F // fmla v31.2d, v0.2d, v2.d[1]
-	ADD R3, R14
+	BNE down154
+	SUB R1, R10, R14
+	B next154
+loop154:
+	VLD1 (R15), [V0.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down138
-	B next138
-loop138:
-	FMOVQ 0(R15), F0
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101C // fmla v28.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -12572,14 +12841,14 @@ loop138:
 	FMOVD (R21)(R14), F4
 	WORD $0x4FC4101F // fmla v31.2d, v0.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop138
-	B next138
-partial138:
+	BNE loop154
+	B next154
+partial154:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded138:
+loaded154:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101C // fmla v28.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -12589,10 +12858,9 @@ loaded138:
 	FMOVD (R21)(R14), F4
 	WORD $0x4FC4101F // fmla v31.2d, v0.2d, v4.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial138
-next138:
+	BNE partial154
+next154:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -12600,87 +12868,87 @@ next138:
 	ADD R14, R21
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block138
+	BNE block154
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_138
+	CBZ R9, write0_154
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_138Part0
+	BNE sum0_154Part0
 	FMOVQ (R10), F0
-	B sum0_138
-sum0_138Part0:
+	B sum0_154
+sum0_154Part0:
 	FMOVD (R10), F0
-sum0_138:
+sum0_154:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
-write0_138:
+write0_154:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_138Part0
+	BNE row0_154Part0
 	FMOVQ F28, (R10)
-	B row0_138
-row0_138Part0:
+	B row0_154
+row0_154Part0:
 	FMOVD F28, (R10)
-row0_138:
+row0_154:
 	ADD R7, R6
-	CBZ R9, write1_138
+	CBZ R9, write1_154
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum1_138Part1
+	BNE sum1_154Part1
 	FMOVQ (R10), F0
-	B sum1_138
-sum1_138Part1:
+	B sum1_154
+sum1_154Part1:
 	FMOVD (R10), F0
-sum1_138:
+sum1_154:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
-write1_138:
+write1_154:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row1_138Part1
+	BNE row1_154Part1
 	FMOVQ F29, (R10)
-	B row1_138
-row1_138Part1:
+	B row1_154
+row1_154Part1:
 	FMOVD F29, (R10)
-row1_138:
+row1_154:
 	ADD R7, R6
-	CBZ R9, write2_138
+	CBZ R9, write2_154
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum2_138Part2
+	BNE sum2_154Part2
 	FMOVQ (R10), F0
-	B sum2_138
-sum2_138Part2:
+	B sum2_154
+sum2_154Part2:
 	FMOVD (R10), F0
-sum2_138:
+sum2_154:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
-write2_138:
+write2_154:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row2_138Part2
+	BNE row2_154Part2
 	FMOVQ F30, (R10)
-	B row2_138
-row2_138Part2:
+	B row2_154
+row2_154Part2:
 	FMOVD F30, (R10)
-row2_138:
+row2_154:
 	ADD R7, R6
-	CBZ R9, write3_138
+	CBZ R9, write3_154
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum3_138Part3
+	BNE sum3_154Part3
 	FMOVQ (R10), F0
-	B sum3_138
-sum3_138Part3:
+	B sum3_154
+sum3_154Part3:
 	FMOVD (R10), F0
-sum3_138:
+sum3_154:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write3_138:
+write3_154:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row3_138Part3
+	BNE row3_154Part3
 	FMOVQ F31, (R10)
-	B row3_138
-row3_138Part3:
+	B row3_154
+row3_154Part3:
 	FMOVD F31, (R10)
-row3_138:
+row3_154:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -12713,35 +12981,32 @@ TEXT ·gemm64NEONTile4x2(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block139:
+block155:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial139
+	BNE partial155
 	CMP $8, R3
-	BNE other139
+	BNE other155
 	SUBS $2, R16
-	BLT few139
-along139:
+	BLT few155
+along155:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC21018 // fmla v24.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4FC21039 // fmla v25.2d, v1.2d, v2.d[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
 	WORD $0x4FC5101E // fmla v30.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103F // fmla v31.2d, v1.2d, v5.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC21818 // fmla v24.2d, v0.2d, v2.d[1]
 	WORD $0x4FC21839 // fmla v25.2d, v1.2d, v2.d[1]
 	WORD $0x4FC3181A // fmla v26.2d, v0.2d, v3.d[1]
@@ -12750,21 +13015,23 @@ along139:
 	WORD $0x4FC4183D // fmla v29.2d, v1.2d, v4.d[1]
 	WORD $0x4FC5181E // fmla v30.2d, v0.2d, v5.d[1]
 	WORD $0x4FC5183F // fmla v31.2d, v1.2d, v5.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along139
-few139:
+	BGE along155
+few155:
 	ADDS $2, R16
-	BEQ next139
-other139:
+	BEQ next155
+other155:
 	CMP $8, R2
-	BNE loop139
-down139:
+	BNE loop155
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 16(R10), F3
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+down155:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16, V3.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC21018 // fmla v24.2d, v0.2d, v2.d[0]
 	WORD $0x4FC21039 // fmla v25.2d, v1.2d, v2.d[0]
 	WORD $0x4FC2181A // fmla v26.2d, v0.2d, v2.d[1]
@@ -12773,53 +13040,50 @@ down139:
 	WORD $0x4FC3103D // fmla v29.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3181E // fmla v30.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3183F // fmla v31.2d, v1.2d, v3.d[1]
-	ADD R3, R14
+	BNE down155
+	SUB R1, R10, R14
+	B next155
+loop155:
+	VLD1 (R15), [V0.B16, V1.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down139
-	B next139
-loop139:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21018 // fmla v24.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21039 // fmla v25.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
-	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21039 // fmla v25.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
+	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
+	FMOVD (R21)(R14), F5
+	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
-	FMOVD (R21)(R14), F5
 	WORD $0x4FC5101E // fmla v30.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103F // fmla v31.2d, v1.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop139
-	B next139
-partial139:
+	BNE loop155
+	B next155
+partial155:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded139:
+loaded155:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21018 // fmla v24.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21039 // fmla v25.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
-	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21039 // fmla v25.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
+	WORD $0x4FC3101A // fmla v26.2d, v0.2d, v3.d[0]
+	FMOVD (R21)(R14), F5
+	WORD $0x4FC3103B // fmla v27.2d, v1.2d, v3.d[0]
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
-	FMOVD (R21)(R14), F5
 	WORD $0x4FC5101E // fmla v30.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103F // fmla v31.2d, v1.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial139
-next139:
+	BNE partial155
+next155:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -12827,99 +13091,99 @@ next139:
 	ADD R14, R21
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block139
+	BNE block155
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_139
+	CBZ R9, write0_155
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_139Part0
+	BNE sum0_155Part0
 	FMOVQ (R10), F1
-	B sum0_139
-sum0_139Part0:
+	B sum0_155
+sum0_155Part0:
 	FMOVD (R10), F1
-sum0_139:
+sum0_155:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
-write0_139:
+write0_155:
 	FMOVQ F24, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_139Part0
+	BNE row0_155Part0
 	FMOVQ F25, (R10)
-	B row0_139
-row0_139Part0:
+	B row0_155
+row0_155Part0:
 	FMOVD F25, (R10)
-row0_139:
+row0_155:
 	ADD R7, R6
-	CBZ R9, write1_139
+	CBZ R9, write1_155
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum1_139Part1
+	BNE sum1_155Part1
 	FMOVQ (R10), F1
-	B sum1_139
-sum1_139Part1:
+	B sum1_155
+sum1_155Part1:
 	FMOVD (R10), F1
-sum1_139:
+sum1_155:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
-write1_139:
+write1_155:
 	FMOVQ F26, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row1_139Part1
+	BNE row1_155Part1
 	FMOVQ F27, (R10)
-	B row1_139
-row1_139Part1:
+	B row1_155
+row1_155Part1:
 	FMOVD F27, (R10)
-row1_139:
+row1_155:
 	ADD R7, R6
-	CBZ R9, write2_139
+	CBZ R9, write2_155
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum2_139Part2
+	BNE sum2_155Part2
 	FMOVQ (R10), F1
-	B sum2_139
-sum2_139Part2:
+	B sum2_155
+sum2_155Part2:
 	FMOVD (R10), F1
-sum2_139:
+sum2_155:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
-write2_139:
+write2_155:
 	FMOVQ F28, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row2_139Part2
+	BNE row2_155Part2
 	FMOVQ F29, (R10)
-	B row2_139
-row2_139Part2:
+	B row2_155
+row2_155Part2:
 	FMOVD F29, (R10)
-row2_139:
+row2_155:
 	ADD R7, R6
-	CBZ R9, write3_139
+	CBZ R9, write3_155
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum3_139Part3
+	BNE sum3_155Part3
 	FMOVQ (R10), F1
-	B sum3_139
-sum3_139Part3:
+	B sum3_155
+sum3_155Part3:
 	FMOVD (R10), F1
-sum3_139:
+sum3_155:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write3_139:
+write3_155:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row3_139Part3
+	BNE row3_155Part3
 	FMOVQ F31, (R10)
-	B row3_139
-row3_139Part3:
+	B row3_155
+row3_155Part3:
 	FMOVD F31, (R10)
-row3_139:
+row3_155:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -12956,28 +13220,25 @@ TEXT ·gemm64NEONTile4x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block140:
+block156:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial140
+	BNE partial156
 	CMP $8, R3
-	BNE other140
+	BNE other156
 	SUBS $2, R16
-	BLT few140
-along140:
+	BLT few156
+along156:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4FC31056 // fmla v22.2d, v2.2d, v3.d[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4FC41017 // fmla v23.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41038 // fmla v24.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41059 // fmla v25.2d, v2.2d, v4.d[0]
@@ -12987,10 +13248,8 @@ along140:
 	WORD $0x4FC6101D // fmla v29.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103E // fmla v30.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105F // fmla v31.2d, v2.2d, v6.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC31814 // fmla v20.2d, v0.2d, v3.d[1]
 	WORD $0x4FC31835 // fmla v21.2d, v1.2d, v3.d[1]
 	WORD $0x4FC31856 // fmla v22.2d, v2.2d, v3.d[1]
@@ -13003,22 +13262,23 @@ along140:
 	WORD $0x4FC6181D // fmla v29.2d, v0.2d, v6.d[1]
 	WORD $0x4FC6183E // fmla v30.2d, v1.2d, v6.d[1]
 	WORD $0x4FC6185F // fmla v31.2d, v2.2d, v6.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along140
-few140:
+	BGE along156
+few156:
 	ADDS $2, R16
-	BEQ next140
-other140:
+	BEQ next156
+other156:
 	CMP $8, R2
-	BNE loop140
-down140:
+	BNE loop156
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 16(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+down156:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16, V4.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
 	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
 	WORD $0x4FC31056 // fmla v22.2d, v2.2d, v3.d[0]
@@ -13031,63 +13291,59 @@ down140:
 	WORD $0x4FC4181D // fmla v29.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183E // fmla v30.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4185F // fmla v31.2d, v2.2d, v4.d[1]
-	ADD R3, R14
+	BNE down156
+	SUB R1, R10, R14
+	B next156
+loop156:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down140
-	B next140
-loop140:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31056 // fmla v22.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
+	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	FMOVD (R20)(R14), F5
+	WORD $0x4FC31056 // fmla v22.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
 	WORD $0x4FC41017 // fmla v23.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41038 // fmla v24.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41059 // fmla v25.2d, v2.2d, v4.d[0]
-	FMOVD (R20)(R14), F5
 	WORD $0x4FC5101A // fmla v26.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103B // fmla v27.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105C // fmla v28.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC6101D // fmla v29.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103E // fmla v30.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105F // fmla v31.2d, v2.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop140
-	B next140
-partial140:
+	BNE loop156
+	B next156
+partial156:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded140:
+loaded156:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31056 // fmla v22.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
+	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	FMOVD (R20)(R14), F5
+	WORD $0x4FC31056 // fmla v22.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
 	WORD $0x4FC41017 // fmla v23.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41038 // fmla v24.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41059 // fmla v25.2d, v2.2d, v4.d[0]
-	FMOVD (R20)(R14), F5
 	WORD $0x4FC5101A // fmla v26.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103B // fmla v27.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105C // fmla v28.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC6101D // fmla v29.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103E // fmla v30.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105F // fmla v31.2d, v2.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial140
-next140:
+	BNE partial156
+next156:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -13095,111 +13351,111 @@ next140:
 	ADD R14, R21
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block140
+	BNE block156
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_140
+	CBZ R9, write0_156
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_140Part0
+	BNE sum0_156Part0
 	FMOVQ (R10), F2
-	B sum0_140
-sum0_140Part0:
+	B sum0_156
+sum0_156Part0:
 	FMOVD (R10), F2
-sum0_140:
+sum0_156:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
-write0_140:
+write0_156:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_140Part0
+	BNE row0_156Part0
 	FMOVQ F22, (R10)
-	B row0_140
-row0_140Part0:
+	B row0_156
+row0_156Part0:
 	FMOVD F22, (R10)
-row0_140:
+row0_156:
 	ADD R7, R6
-	CBZ R9, write1_140
+	CBZ R9, write1_156
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum1_140Part1
+	BNE sum1_156Part1
 	FMOVQ (R10), F2
-	B sum1_140
-sum1_140Part1:
+	B sum1_156
+sum1_156Part1:
 	FMOVD (R10), F2
-sum1_140:
+sum1_156:
 	WORD $0x4E60D6F7 // fadd v23.2d, v23.2d, v0.2d
 	WORD $0x4E61D718 // fadd v24.2d, v24.2d, v1.2d
 	WORD $0x4E62D739 // fadd v25.2d, v25.2d, v2.2d
-write1_140:
+write1_156:
 	FMOVQ F23, 0(R6)
 	FMOVQ F24, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row1_140Part1
+	BNE row1_156Part1
 	FMOVQ F25, (R10)
-	B row1_140
-row1_140Part1:
+	B row1_156
+row1_156Part1:
 	FMOVD F25, (R10)
-row1_140:
+row1_156:
 	ADD R7, R6
-	CBZ R9, write2_140
+	CBZ R9, write2_156
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum2_140Part2
+	BNE sum2_156Part2
 	FMOVQ (R10), F2
-	B sum2_140
-sum2_140Part2:
+	B sum2_156
+sum2_156Part2:
 	FMOVD (R10), F2
-sum2_140:
+sum2_156:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
 	WORD $0x4E62D79C // fadd v28.2d, v28.2d, v2.2d
-write2_140:
+write2_156:
 	FMOVQ F26, 0(R6)
 	FMOVQ F27, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row2_140Part2
+	BNE row2_156Part2
 	FMOVQ F28, (R10)
-	B row2_140
-row2_140Part2:
+	B row2_156
+row2_156Part2:
 	FMOVD F28, (R10)
-row2_140:
+row2_156:
 	ADD R7, R6
-	CBZ R9, write3_140
+	CBZ R9, write3_156
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum3_140Part3
+	BNE sum3_156Part3
 	FMOVQ (R10), F2
-	B sum3_140
-sum3_140Part3:
+	B sum3_156
+sum3_156Part3:
 	FMOVD (R10), F2
-sum3_140:
+sum3_156:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write3_140:
+write3_156:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row3_140Part3
+	BNE row3_156Part3
 	FMOVQ F31, (R10)
-	B row3_140
-row3_140Part3:
+	B row3_156
+row3_156Part3:
 	FMOVD F31, (R10)
-row3_140:
+row3_156:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -13240,29 +13496,25 @@ TEXT ·gemm64NEONTile4x4(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block141:
+block157:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial141
+	BNE partial157
 	CMP $8, R3
-	BNE other141
+	BNE other157
 	SUBS $2, R16
-	BLT few141
-along141:
+	BLT few157
+along157:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4FC41010 // fmla v16.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4FC41052 // fmla v18.2d, v2.2d, v4.d[0]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4FC41073 // fmla v19.2d, v3.2d, v4.d[0]
 	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
@@ -13276,11 +13528,8 @@ along141:
 	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105E // fmla v30.2d, v2.2d, v7.d[0]
 	WORD $0x4FC7107F // fmla v31.2d, v3.2d, v7.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FC41810 // fmla v16.2d, v0.2d, v4.d[1]
 	WORD $0x4FC41831 // fmla v17.2d, v1.2d, v4.d[1]
 	WORD $0x4FC41852 // fmla v18.2d, v2.2d, v4.d[1]
@@ -13297,23 +13546,23 @@ along141:
 	WORD $0x4FC7183D // fmla v29.2d, v1.2d, v7.d[1]
 	WORD $0x4FC7185E // fmla v30.2d, v2.2d, v7.d[1]
 	WORD $0x4FC7187F // fmla v31.2d, v3.2d, v7.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along141
-few141:
+	BGE along157
+few157:
 	ADDS $2, R16
-	BEQ next141
-other141:
+	BEQ next157
+other157:
 	CMP $8, R2
-	BNE loop141
-down141:
+	BNE loop157
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
-	FMOVQ 16(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+down157:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16, V5.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC41010 // fmla v16.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41052 // fmla v18.2d, v2.2d, v4.d[0]
@@ -13330,73 +13579,68 @@ down141:
 	WORD $0x4FC5183D // fmla v29.2d, v1.2d, v5.d[1]
 	WORD $0x4FC5185E // fmla v30.2d, v2.2d, v5.d[1]
 	WORD $0x4FC5187F // fmla v31.2d, v3.2d, v5.d[1]
-	ADD R3, R14
+	BNE down157
+	SUB R1, R10, R14
+	B next157
+loop157:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down141
-	B next141
-loop141:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41010 // fmla v16.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
-	WORD $0x4FC41052 // fmla v18.2d, v2.2d, v4.d[0]
-	WORD $0x4FC41073 // fmla v19.2d, v3.2d, v4.d[0]
 	FMOVD (R19)(R14), F5
+	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
+	WORD $0x4FC41052 // fmla v18.2d, v2.2d, v4.d[0]
+	FMOVD (R21)(R14), F7
+	WORD $0x4FC41073 // fmla v19.2d, v3.2d, v4.d[0]
 	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51056 // fmla v22.2d, v2.2d, v5.d[0]
 	WORD $0x4FC51077 // fmla v23.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
 	WORD $0x4FC61018 // fmla v24.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61039 // fmla v25.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105A // fmla v26.2d, v2.2d, v6.d[0]
 	WORD $0x4FC6107B // fmla v27.2d, v3.2d, v6.d[0]
-	FMOVD (R21)(R14), F7
 	WORD $0x4FC7101C // fmla v28.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105E // fmla v30.2d, v2.2d, v7.d[0]
 	WORD $0x4FC7107F // fmla v31.2d, v3.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop141
-	B next141
-partial141:
+	BNE loop157
+	B next157
+partial157:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
 	ADD $48, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R10), F3
-loaded141:
+loaded157:
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41010 // fmla v16.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
-	WORD $0x4FC41052 // fmla v18.2d, v2.2d, v4.d[0]
-	WORD $0x4FC41073 // fmla v19.2d, v3.2d, v4.d[0]
 	FMOVD (R19)(R14), F5
+	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
+	WORD $0x4FC41052 // fmla v18.2d, v2.2d, v4.d[0]
+	FMOVD (R21)(R14), F7
+	WORD $0x4FC41073 // fmla v19.2d, v3.2d, v4.d[0]
 	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51056 // fmla v22.2d, v2.2d, v5.d[0]
 	WORD $0x4FC51077 // fmla v23.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
 	WORD $0x4FC61018 // fmla v24.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61039 // fmla v25.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105A // fmla v26.2d, v2.2d, v6.d[0]
 	WORD $0x4FC6107B // fmla v27.2d, v3.2d, v6.d[0]
-	FMOVD (R21)(R14), F7
 	WORD $0x4FC7101C // fmla v28.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105E // fmla v30.2d, v2.2d, v7.d[0]
 	WORD $0x4FC7107F // fmla v31.2d, v3.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial141
-next141:
+	BNE partial157
+next157:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -13404,123 +13648,123 @@ next141:
 	ADD R14, R21
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block141
+	BNE block157
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_141
+	CBZ R9, write0_157
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum0_141Part0
+	BNE sum0_157Part0
 	FMOVQ (R10), F3
-	B sum0_141
-sum0_141Part0:
+	B sum0_157
+sum0_157Part0:
 	FMOVD (R10), F3
-sum0_141:
+sum0_157:
 	WORD $0x4E60D610 // fadd v16.2d, v16.2d, v0.2d
 	WORD $0x4E61D631 // fadd v17.2d, v17.2d, v1.2d
 	WORD $0x4E62D652 // fadd v18.2d, v18.2d, v2.2d
 	WORD $0x4E63D673 // fadd v19.2d, v19.2d, v3.2d
-write0_141:
+write0_157:
 	FMOVQ F16, 0(R6)
 	FMOVQ F17, 16(R6)
 	FMOVQ F18, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row0_141Part0
+	BNE row0_157Part0
 	FMOVQ F19, (R10)
-	B row0_141
-row0_141Part0:
+	B row0_157
+row0_157Part0:
 	FMOVD F19, (R10)
-row0_141:
+row0_157:
 	ADD R7, R6
-	CBZ R9, write1_141
+	CBZ R9, write1_157
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum1_141Part1
+	BNE sum1_157Part1
 	FMOVQ (R10), F3
-	B sum1_141
-sum1_141Part1:
+	B sum1_157
+sum1_157Part1:
 	FMOVD (R10), F3
-sum1_141:
+sum1_157:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
 	WORD $0x4E63D6F7 // fadd v23.2d, v23.2d, v3.2d
-write1_141:
+write1_157:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	FMOVQ F22, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row1_141Part1
+	BNE row1_157Part1
 	FMOVQ F23, (R10)
-	B row1_141
-row1_141Part1:
+	B row1_157
+row1_157Part1:
 	FMOVD F23, (R10)
-row1_141:
+row1_157:
 	ADD R7, R6
-	CBZ R9, write2_141
+	CBZ R9, write2_157
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum2_141Part2
+	BNE sum2_157Part2
 	FMOVQ (R10), F3
-	B sum2_141
-sum2_141Part2:
+	B sum2_157
+sum2_157Part2:
 	FMOVD (R10), F3
-sum2_141:
+sum2_157:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
 	WORD $0x4E62D75A // fadd v26.2d, v26.2d, v2.2d
 	WORD $0x4E63D77B // fadd v27.2d, v27.2d, v3.2d
-write2_141:
+write2_157:
 	FMOVQ F24, 0(R6)
 	FMOVQ F25, 16(R6)
 	FMOVQ F26, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row2_141Part2
+	BNE row2_157Part2
 	FMOVQ F27, (R10)
-	B row2_141
-row2_141Part2:
+	B row2_157
+row2_157Part2:
 	FMOVD F27, (R10)
-row2_141:
+row2_157:
 	ADD R7, R6
-	CBZ R9, write3_141
+	CBZ R9, write3_157
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum3_141Part3
+	BNE sum3_157Part3
 	FMOVQ (R10), F3
-	B sum3_141
-sum3_141Part3:
+	B sum3_157
+sum3_157Part3:
 	FMOVD (R10), F3
-sum3_141:
+sum3_157:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
 	WORD $0x4E62D7DE // fadd v30.2d, v30.2d, v2.2d
 	WORD $0x4E63D7FF // fadd v31.2d, v31.2d, v3.2d
-write3_141:
+write3_157:
 	FMOVQ F28, 0(R6)
 	FMOVQ F29, 16(R6)
 	FMOVQ F30, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row3_141Part3
+	BNE row3_157Part3
 	FMOVQ F31, (R10)
-	B row3_141
-row3_141Part3:
+	B row3_157
+row3_157Part3:
 	FMOVD F31, (R10)
-row3_141:
+row3_157:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -13551,63 +13795,64 @@ TEXT ·gemm64NEONTile5x1(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block142:
+block158:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial142
+	BNE partial158
 	CMP $8, R3
-	BNE other142
+	BNE other158
 	SUBS $2, R16
-	BLT few142
-along142:
+	BLT few158
+along158:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC1101B // fmla v27.2d, v0.2d, v1.d[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4FC2101C // fmla v28.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4FC3101D // fmla v29.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4FC4101E // fmla v30.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	WORD $0x4FC5101F // fmla v31.2d, v0.2d, v5.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC1181B // fmla v27.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181C // fmla v28.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3181D // fmla v29.2d, v0.2d, v3.d[1]
 	WORD $0x4FC4181E // fmla v30.2d, v0.2d, v4.d[1]
 	WORD $0x4FC5181F // fmla v31.2d, v0.2d, v5.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along142
-few142:
+	BGE along158
+few158:
 	ADDS $2, R16
-	BEQ next142
-other142:
+	BEQ next158
+other158:
 	CMP $8, R2
-	BNE loop142
-down142:
+	BNE loop158
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
-	FMOVQ 16(R10), F2
+down158:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16, V2.B16]
 	FMOVQ 24(R10), F3
-	FMOVQ 0(R15), F0
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC1101B // fmla v27.2d, v0.2d, v1.d[0]
 	WORD $0x4FC1181C // fmla v28.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2101D // fmla v29.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2181E // fmla v30.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3181F // fmla v31.2d, v0.2d, v3.d[1]
-	ADD R3, R14
+	BNE down158
+	SUB R1, R10, R14
+	B next158
+loop158:
+	VLD1 (R15), [V0.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down142
-	B next142
-loop142:
-	FMOVQ 0(R15), F0
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101B // fmla v27.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -13619,14 +13864,14 @@ loop142:
 	FMOVD (R22)(R14), F5
 	WORD $0x4FC5101F // fmla v31.2d, v0.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop142
-	B next142
-partial142:
+	BNE loop158
+	B next158
+partial158:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded142:
+loaded158:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101B // fmla v27.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -13638,10 +13883,9 @@ loaded142:
 	FMOVD (R22)(R14), F5
 	WORD $0x4FC5101F // fmla v31.2d, v0.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial142
-next142:
+	BNE partial158
+next158:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -13650,107 +13894,107 @@ next142:
 	ADD R14, R22
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block142
+	BNE block158
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_142
+	CBZ R9, write0_158
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_142Part0
+	BNE sum0_158Part0
 	FMOVQ (R10), F0
-	B sum0_142
-sum0_142Part0:
+	B sum0_158
+sum0_158Part0:
 	FMOVD (R10), F0
-sum0_142:
+sum0_158:
 	WORD $0x4E60D77B // fadd v27.2d, v27.2d, v0.2d
-write0_142:
+write0_158:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_142Part0
+	BNE row0_158Part0
 	FMOVQ F27, (R10)
-	B row0_142
-row0_142Part0:
+	B row0_158
+row0_158Part0:
 	FMOVD F27, (R10)
-row0_142:
+row0_158:
 	ADD R7, R6
-	CBZ R9, write1_142
+	CBZ R9, write1_158
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum1_142Part1
+	BNE sum1_158Part1
 	FMOVQ (R10), F0
-	B sum1_142
-sum1_142Part1:
+	B sum1_158
+sum1_158Part1:
 	FMOVD (R10), F0
-sum1_142:
+sum1_158:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
-write1_142:
+write1_158:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row1_142Part1
+	BNE row1_158Part1
 	FMOVQ F28, (R10)
-	B row1_142
-row1_142Part1:
+	B row1_158
+row1_158Part1:
 	FMOVD F28, (R10)
-row1_142:
+row1_158:
 	ADD R7, R6
-	CBZ R9, write2_142
+	CBZ R9, write2_158
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum2_142Part2
+	BNE sum2_158Part2
 	FMOVQ (R10), F0
-	B sum2_142
-sum2_142Part2:
+	B sum2_158
+sum2_158Part2:
 	FMOVD (R10), F0
-sum2_142:
+sum2_158:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
-write2_142:
+write2_158:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row2_142Part2
+	BNE row2_158Part2
 	FMOVQ F29, (R10)
-	B row2_142
-row2_142Part2:
+	B row2_158
+row2_158Part2:
 	FMOVD F29, (R10)
-row2_142:
+row2_158:
 	ADD R7, R6
-	CBZ R9, write3_142
+	CBZ R9, write3_158
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum3_142Part3
+	BNE sum3_158Part3
 	FMOVQ (R10), F0
-	B sum3_142
-sum3_142Part3:
+	B sum3_158
+sum3_158Part3:
 	FMOVD (R10), F0
-sum3_142:
+sum3_158:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
-write3_142:
+write3_158:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row3_142Part3
+	BNE row3_158Part3
 	FMOVQ F30, (R10)
-	B row3_142
-row3_142Part3:
+	B row3_158
+row3_158Part3:
 	FMOVD F30, (R10)
-row3_142:
+row3_158:
 	ADD R7, R6
-	CBZ R9, write4_142
+	CBZ R9, write4_158
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum4_142Part4
+	BNE sum4_158Part4
 	FMOVQ (R10), F0
-	B sum4_142
-sum4_142Part4:
+	B sum4_158
+sum4_158Part4:
 	FMOVD (R10), F0
-sum4_142:
+sum4_158:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write4_142:
+write4_158:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row4_142Part4
+	BNE row4_158Part4
 	FMOVQ F31, (R10)
-	B row4_142
-row4_142Part4:
+	B row4_158
+row4_158Part4:
 	FMOVD F31, (R10)
-row4_142:
+row4_158:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -13786,38 +14030,35 @@ TEXT ·gemm64NEONTile5x2(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block143:
+block159:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial143
+	BNE partial159
 	CMP $8, R3
-	BNE other143
+	BNE other159
 	SUBS $2, R16
-	BLT few143
-along143:
+	BLT few159
+along159:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC21016 // fmla v22.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4FC21037 // fmla v23.2d, v1.2d, v2.d[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4FC31018 // fmla v24.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4FC31039 // fmla v25.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	WORD $0x4FC4101A // fmla v26.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103B // fmla v27.2d, v1.2d, v4.d[0]
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
 	WORD $0x4FC6101E // fmla v30.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103F // fmla v31.2d, v1.2d, v6.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC21816 // fmla v22.2d, v0.2d, v2.d[1]
 	WORD $0x4FC21837 // fmla v23.2d, v1.2d, v2.d[1]
 	WORD $0x4FC31818 // fmla v24.2d, v0.2d, v3.d[1]
@@ -13828,22 +14069,24 @@ along143:
 	WORD $0x4FC5183D // fmla v29.2d, v1.2d, v5.d[1]
 	WORD $0x4FC6181E // fmla v30.2d, v0.2d, v6.d[1]
 	WORD $0x4FC6183F // fmla v31.2d, v1.2d, v6.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along143
-few143:
+	BGE along159
+few159:
 	ADDS $2, R16
-	BEQ next143
-other143:
+	BEQ next159
+other159:
 	CMP $8, R2
-	BNE loop143
-down143:
+	BNE loop159
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 16(R10), F3
+down159:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16, V3.B16]
 	FMOVQ 24(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC21016 // fmla v22.2d, v0.2d, v2.d[0]
 	WORD $0x4FC21037 // fmla v23.2d, v1.2d, v2.d[0]
 	WORD $0x4FC21818 // fmla v24.2d, v0.2d, v2.d[1]
@@ -13854,59 +14097,56 @@ down143:
 	WORD $0x4FC3183D // fmla v29.2d, v1.2d, v3.d[1]
 	WORD $0x4FC4181E // fmla v30.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183F // fmla v31.2d, v1.2d, v4.d[1]
-	ADD R3, R14
+	BNE down159
+	SUB R1, R10, R14
+	B next159
+loop159:
+	VLD1 (R15), [V0.B16, V1.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down143
-	B next143
-loop143:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21016 // fmla v22.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21037 // fmla v23.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC31018 // fmla v24.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31039 // fmla v25.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21037 // fmla v23.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
+	WORD $0x4FC31018 // fmla v24.2d, v0.2d, v3.d[0]
+	FMOVD (R21)(R14), F5
+	WORD $0x4FC31039 // fmla v25.2d, v1.2d, v3.d[0]
+	FMOVD (R22)(R14), F6
 	WORD $0x4FC4101A // fmla v26.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103B // fmla v27.2d, v1.2d, v4.d[0]
-	FMOVD (R21)(R14), F5
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
-	FMOVD (R22)(R14), F6
 	WORD $0x4FC6101E // fmla v30.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103F // fmla v31.2d, v1.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop143
-	B next143
-partial143:
+	BNE loop159
+	B next159
+partial159:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded143:
+loaded159:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21016 // fmla v22.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21037 // fmla v23.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC31018 // fmla v24.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31039 // fmla v25.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21037 // fmla v23.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
+	WORD $0x4FC31018 // fmla v24.2d, v0.2d, v3.d[0]
+	FMOVD (R21)(R14), F5
+	WORD $0x4FC31039 // fmla v25.2d, v1.2d, v3.d[0]
+	FMOVD (R22)(R14), F6
 	WORD $0x4FC4101A // fmla v26.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4103B // fmla v27.2d, v1.2d, v4.d[0]
-	FMOVD (R21)(R14), F5
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
-	FMOVD (R22)(R14), F6
 	WORD $0x4FC6101E // fmla v30.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103F // fmla v31.2d, v1.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial143
-next143:
+	BNE partial159
+next159:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -13915,122 +14155,122 @@ next143:
 	ADD R14, R22
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block143
+	BNE block159
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_143
+	CBZ R9, write0_159
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_143Part0
+	BNE sum0_159Part0
 	FMOVQ (R10), F1
-	B sum0_143
-sum0_143Part0:
+	B sum0_159
+sum0_159Part0:
 	FMOVD (R10), F1
-sum0_143:
+sum0_159:
 	WORD $0x4E60D6D6 // fadd v22.2d, v22.2d, v0.2d
 	WORD $0x4E61D6F7 // fadd v23.2d, v23.2d, v1.2d
-write0_143:
+write0_159:
 	FMOVQ F22, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_143Part0
+	BNE row0_159Part0
 	FMOVQ F23, (R10)
-	B row0_143
-row0_143Part0:
+	B row0_159
+row0_159Part0:
 	FMOVD F23, (R10)
-row0_143:
+row0_159:
 	ADD R7, R6
-	CBZ R9, write1_143
+	CBZ R9, write1_159
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum1_143Part1
+	BNE sum1_159Part1
 	FMOVQ (R10), F1
-	B sum1_143
-sum1_143Part1:
+	B sum1_159
+sum1_159Part1:
 	FMOVD (R10), F1
-sum1_143:
+sum1_159:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
-write1_143:
+write1_159:
 	FMOVQ F24, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row1_143Part1
+	BNE row1_159Part1
 	FMOVQ F25, (R10)
-	B row1_143
-row1_143Part1:
+	B row1_159
+row1_159Part1:
 	FMOVD F25, (R10)
-row1_143:
+row1_159:
 	ADD R7, R6
-	CBZ R9, write2_143
+	CBZ R9, write2_159
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum2_143Part2
+	BNE sum2_159Part2
 	FMOVQ (R10), F1
-	B sum2_143
-sum2_143Part2:
+	B sum2_159
+sum2_159Part2:
 	FMOVD (R10), F1
-sum2_143:
+sum2_159:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
-write2_143:
+write2_159:
 	FMOVQ F26, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row2_143Part2
+	BNE row2_159Part2
 	FMOVQ F27, (R10)
-	B row2_143
-row2_143Part2:
+	B row2_159
+row2_159Part2:
 	FMOVD F27, (R10)
-row2_143:
+row2_159:
 	ADD R7, R6
-	CBZ R9, write3_143
+	CBZ R9, write3_159
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum3_143Part3
+	BNE sum3_159Part3
 	FMOVQ (R10), F1
-	B sum3_143
-sum3_143Part3:
+	B sum3_159
+sum3_159Part3:
 	FMOVD (R10), F1
-sum3_143:
+sum3_159:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
-write3_143:
+write3_159:
 	FMOVQ F28, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row3_143Part3
+	BNE row3_159Part3
 	FMOVQ F29, (R10)
-	B row3_143
-row3_143Part3:
+	B row3_159
+row3_159Part3:
 	FMOVD F29, (R10)
-row3_143:
+row3_159:
 	ADD R7, R6
-	CBZ R9, write4_143
+	CBZ R9, write4_159
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum4_143Part4
+	BNE sum4_159Part4
 	FMOVQ (R10), F1
-	B sum4_143
-sum4_143Part4:
+	B sum4_159
+sum4_159Part4:
 	FMOVD (R10), F1
-sum4_143:
+sum4_159:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write4_143:
+write4_159:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row4_143Part4
+	BNE row4_159Part4
 	FMOVQ F31, (R10)
-	B row4_143
-row4_143Part4:
+	B row4_159
+row4_159Part4:
 	FMOVD F31, (R10)
-row4_143:
+row4_159:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -14071,30 +14311,27 @@ TEXT ·gemm64NEONTile5x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block144:
+block160:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial144
+	BNE partial160
 	CMP $8, R3
-	BNE other144
+	BNE other160
 	SUBS $2, R16
-	BLT few144
-along144:
+	BLT few160
+along160:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC31011 // fmla v17.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4FC31032 // fmla v18.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4FC31053 // fmla v19.2d, v2.2d, v3.d[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
 	WORD $0x4FC51017 // fmla v23.2d, v0.2d, v5.d[0]
@@ -14106,10 +14343,8 @@ along144:
 	WORD $0x4FC7101D // fmla v29.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103E // fmla v30.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105F // fmla v31.2d, v2.2d, v7.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC31811 // fmla v17.2d, v0.2d, v3.d[1]
 	WORD $0x4FC31832 // fmla v18.2d, v1.2d, v3.d[1]
 	WORD $0x4FC31853 // fmla v19.2d, v2.2d, v3.d[1]
@@ -14125,23 +14360,24 @@ along144:
 	WORD $0x4FC7181D // fmla v29.2d, v0.2d, v7.d[1]
 	WORD $0x4FC7183E // fmla v30.2d, v1.2d, v7.d[1]
 	WORD $0x4FC7185F // fmla v31.2d, v2.2d, v7.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along144
-few144:
+	BGE along160
+few160:
 	ADDS $2, R16
-	BEQ next144
-other144:
+	BEQ next160
+other160:
 	CMP $8, R2
-	BNE loop144
-down144:
+	BNE loop160
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 16(R10), F4
+down160:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16, V4.B16]
 	FMOVQ 24(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC31011 // fmla v17.2d, v0.2d, v3.d[0]
 	WORD $0x4FC31032 // fmla v18.2d, v1.2d, v3.d[0]
 	WORD $0x4FC31053 // fmla v19.2d, v2.2d, v3.d[0]
@@ -14157,71 +14393,67 @@ down144:
 	WORD $0x4FC5181D // fmla v29.2d, v0.2d, v5.d[1]
 	WORD $0x4FC5183E // fmla v30.2d, v1.2d, v5.d[1]
 	WORD $0x4FC5185F // fmla v31.2d, v2.2d, v5.d[1]
-	ADD R3, R14
+	BNE down160
+	SUB R1, R10, R14
+	B next160
+loop160:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down144
-	B next144
-loop144:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC31011 // fmla v17.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31032 // fmla v18.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31053 // fmla v19.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
+	WORD $0x4FC31032 // fmla v18.2d, v1.2d, v3.d[0]
+	FMOVD (R20)(R14), F5
+	WORD $0x4FC31053 // fmla v19.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
+	FMOVD (R22)(R14), F7
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
-	FMOVD (R20)(R14), F5
 	WORD $0x4FC51017 // fmla v23.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51038 // fmla v24.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51059 // fmla v25.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC6101A // fmla v26.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103B // fmla v27.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105C // fmla v28.2d, v2.2d, v6.d[0]
-	FMOVD (R22)(R14), F7
 	WORD $0x4FC7101D // fmla v29.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103E // fmla v30.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105F // fmla v31.2d, v2.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop144
-	B next144
-partial144:
+	BNE loop160
+	B next160
+partial160:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded144:
+loaded160:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC31011 // fmla v17.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31032 // fmla v18.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31053 // fmla v19.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
+	WORD $0x4FC31032 // fmla v18.2d, v1.2d, v3.d[0]
+	FMOVD (R20)(R14), F5
+	WORD $0x4FC31053 // fmla v19.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
 	WORD $0x4FC41014 // fmla v20.2d, v0.2d, v4.d[0]
+	FMOVD (R22)(R14), F7
 	WORD $0x4FC41035 // fmla v21.2d, v1.2d, v4.d[0]
 	WORD $0x4FC41056 // fmla v22.2d, v2.2d, v4.d[0]
-	FMOVD (R20)(R14), F5
 	WORD $0x4FC51017 // fmla v23.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51038 // fmla v24.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51059 // fmla v25.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC6101A // fmla v26.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103B // fmla v27.2d, v1.2d, v6.d[0]
 	WORD $0x4FC6105C // fmla v28.2d, v2.2d, v6.d[0]
-	FMOVD (R22)(R14), F7
 	WORD $0x4FC7101D // fmla v29.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103E // fmla v30.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105F // fmla v31.2d, v2.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial144
-next144:
+	BNE partial160
+next160:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -14230,137 +14462,137 @@ next144:
 	ADD R14, R22
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block144
+	BNE block160
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_144
+	CBZ R9, write0_160
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_144Part0
+	BNE sum0_160Part0
 	FMOVQ (R10), F2
-	B sum0_144
-sum0_144Part0:
+	B sum0_160
+sum0_160Part0:
 	FMOVD (R10), F2
-sum0_144:
+sum0_160:
 	WORD $0x4E60D631 // fadd v17.2d, v17.2d, v0.2d
 	WORD $0x4E61D652 // fadd v18.2d, v18.2d, v1.2d
 	WORD $0x4E62D673 // fadd v19.2d, v19.2d, v2.2d
-write0_144:
+write0_160:
 	FMOVQ F17, 0(R6)
 	FMOVQ F18, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_144Part0
+	BNE row0_160Part0
 	FMOVQ F19, (R10)
-	B row0_144
-row0_144Part0:
+	B row0_160
+row0_160Part0:
 	FMOVD F19, (R10)
-row0_144:
+row0_160:
 	ADD R7, R6
-	CBZ R9, write1_144
+	CBZ R9, write1_160
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum1_144Part1
+	BNE sum1_160Part1
 	FMOVQ (R10), F2
-	B sum1_144
-sum1_144Part1:
+	B sum1_160
+sum1_160Part1:
 	FMOVD (R10), F2
-sum1_144:
+sum1_160:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
-write1_144:
+write1_160:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row1_144Part1
+	BNE row1_160Part1
 	FMOVQ F22, (R10)
-	B row1_144
-row1_144Part1:
+	B row1_160
+row1_160Part1:
 	FMOVD F22, (R10)
-row1_144:
+row1_160:
 	ADD R7, R6
-	CBZ R9, write2_144
+	CBZ R9, write2_160
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum2_144Part2
+	BNE sum2_160Part2
 	FMOVQ (R10), F2
-	B sum2_144
-sum2_144Part2:
+	B sum2_160
+sum2_160Part2:
 	FMOVD (R10), F2
-sum2_144:
+sum2_160:
 	WORD $0x4E60D6F7 // fadd v23.2d, v23.2d, v0.2d
 	WORD $0x4E61D718 // fadd v24.2d, v24.2d, v1.2d
 	WORD $0x4E62D739 // fadd v25.2d, v25.2d, v2.2d
-write2_144:
+write2_160:
 	FMOVQ F23, 0(R6)
 	FMOVQ F24, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row2_144Part2
+	BNE row2_160Part2
 	FMOVQ F25, (R10)
-	B row2_144
-row2_144Part2:
+	B row2_160
+row2_160Part2:
 	FMOVD F25, (R10)
-row2_144:
+row2_160:
 	ADD R7, R6
-	CBZ R9, write3_144
+	CBZ R9, write3_160
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum3_144Part3
+	BNE sum3_160Part3
 	FMOVQ (R10), F2
-	B sum3_144
-sum3_144Part3:
+	B sum3_160
+sum3_160Part3:
 	FMOVD (R10), F2
-sum3_144:
+sum3_160:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
 	WORD $0x4E62D79C // fadd v28.2d, v28.2d, v2.2d
-write3_144:
+write3_160:
 	FMOVQ F26, 0(R6)
 	FMOVQ F27, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row3_144Part3
+	BNE row3_160Part3
 	FMOVQ F28, (R10)
-	B row3_144
-row3_144Part3:
+	B row3_160
+row3_160Part3:
 	FMOVD F28, (R10)
-row3_144:
+row3_160:
 	ADD R7, R6
-	CBZ R9, write4_144
+	CBZ R9, write4_160
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum4_144Part4
+	BNE sum4_160Part4
 	FMOVQ (R10), F2
-	B sum4_144
-sum4_144Part4:
+	B sum4_160
+sum4_160Part4:
 	FMOVD (R10), F2
-sum4_144:
+sum4_160:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write4_144:
+write4_160:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row4_144Part4
+	BNE row4_160Part4
 	FMOVQ F31, (R10)
-	B row4_144
-row4_144Part4:
+	B row4_160
+row4_160Part4:
 	FMOVD F31, (R10)
-row4_144:
+row4_160:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -14406,31 +14638,27 @@ TEXT ·gemm64NEONTile5x4(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block145:
+block161:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial145
+	BNE partial161
 	CMP $8, R3
-	BNE other145
+	BNE other161
 	SUBS $2, R16
-	BLT few145
-along145:
+	BLT few161
+along161:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
-	ADD R5, R15
 	WORD $0x4FC4100C // fmla v12.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
 	WORD $0x4FC4102D // fmla v13.2d, v1.2d, v4.d[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
 	WORD $0x4FC4104E // fmla v14.2d, v2.2d, v4.d[0]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
 	WORD $0x4FC4106F // fmla v15.2d, v3.2d, v4.d[0]
+	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
 	WORD $0x4FC51010 // fmla v16.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51031 // fmla v17.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51052 // fmla v18.2d, v2.2d, v5.d[0]
@@ -14447,11 +14675,8 @@ along145:
 	WORD $0x4FC8103D // fmla v29.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105E // fmla v30.2d, v2.2d, v8.d[0]
 	WORD $0x4FC8107F // fmla v31.2d, v3.2d, v8.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	WORD $0x4FC4180C // fmla v12.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4182D // fmla v13.2d, v1.2d, v4.d[1]
 	WORD $0x4FC4184E // fmla v14.2d, v2.2d, v4.d[1]
@@ -14472,24 +14697,24 @@ along145:
 	WORD $0x4FC8183D // fmla v29.2d, v1.2d, v8.d[1]
 	WORD $0x4FC8185E // fmla v30.2d, v2.2d, v8.d[1]
 	WORD $0x4FC8187F // fmla v31.2d, v3.2d, v8.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along145
-few145:
+	BGE along161
+few161:
 	ADDS $2, R16
-	BEQ next145
-other145:
+	BEQ next161
+other161:
 	CMP $8, R2
-	BNE loop145
-down145:
+	BNE loop161
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
-	FMOVQ 16(R10), F5
+down161:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16, V5.B16]
 	FMOVQ 24(R10), F6
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC4100C // fmla v12.2d, v0.2d, v4.d[0]
 	WORD $0x4FC4102D // fmla v13.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4104E // fmla v14.2d, v2.2d, v4.d[0]
@@ -14510,83 +14735,78 @@ down145:
 	WORD $0x4FC6183D // fmla v29.2d, v1.2d, v6.d[1]
 	WORD $0x4FC6185E // fmla v30.2d, v2.2d, v6.d[1]
 	WORD $0x4FC6187F // fmla v31.2d, v3.2d, v6.d[1]
-	ADD R3, R14
+	BNE down161
+	SUB R1, R10, R14
+	B next161
+loop161:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down145
-	B next145
-loop145:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC4100C // fmla v12.2d, v0.2d, v4.d[0]
-	WORD $0x4FC4102D // fmla v13.2d, v1.2d, v4.d[0]
-	WORD $0x4FC4104E // fmla v14.2d, v2.2d, v4.d[0]
-	WORD $0x4FC4106F // fmla v15.2d, v3.2d, v4.d[0]
 	FMOVD (R19)(R14), F5
+	WORD $0x4FC4102D // fmla v13.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
+	WORD $0x4FC4104E // fmla v14.2d, v2.2d, v4.d[0]
+	FMOVD (R21)(R14), F7
+	WORD $0x4FC4106F // fmla v15.2d, v3.2d, v4.d[0]
+	FMOVD (R22)(R14), F8
 	WORD $0x4FC51010 // fmla v16.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51031 // fmla v17.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51052 // fmla v18.2d, v2.2d, v5.d[0]
 	WORD $0x4FC51073 // fmla v19.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
 	WORD $0x4FC61014 // fmla v20.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61035 // fmla v21.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61056 // fmla v22.2d, v2.2d, v6.d[0]
 	WORD $0x4FC61077 // fmla v23.2d, v3.2d, v6.d[0]
-	FMOVD (R21)(R14), F7
 	WORD $0x4FC71018 // fmla v24.2d, v0.2d, v7.d[0]
 	WORD $0x4FC71039 // fmla v25.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105A // fmla v26.2d, v2.2d, v7.d[0]
 	WORD $0x4FC7107B // fmla v27.2d, v3.2d, v7.d[0]
-	FMOVD (R22)(R14), F8
 	WORD $0x4FC8101C // fmla v28.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103D // fmla v29.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105E // fmla v30.2d, v2.2d, v8.d[0]
 	WORD $0x4FC8107F // fmla v31.2d, v3.2d, v8.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop145
-	B next145
-partial145:
+	BNE loop161
+	B next161
+partial161:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
 	ADD $48, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R10), F3
-loaded145:
+loaded161:
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC4100C // fmla v12.2d, v0.2d, v4.d[0]
-	WORD $0x4FC4102D // fmla v13.2d, v1.2d, v4.d[0]
-	WORD $0x4FC4104E // fmla v14.2d, v2.2d, v4.d[0]
-	WORD $0x4FC4106F // fmla v15.2d, v3.2d, v4.d[0]
 	FMOVD (R19)(R14), F5
+	WORD $0x4FC4102D // fmla v13.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
+	WORD $0x4FC4104E // fmla v14.2d, v2.2d, v4.d[0]
+	FMOVD (R21)(R14), F7
+	WORD $0x4FC4106F // fmla v15.2d, v3.2d, v4.d[0]
+	FMOVD (R22)(R14), F8
 	WORD $0x4FC51010 // fmla v16.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51031 // fmla v17.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51052 // fmla v18.2d, v2.2d, v5.d[0]
 	WORD $0x4FC51073 // fmla v19.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
 	WORD $0x4FC61014 // fmla v20.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61035 // fmla v21.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61056 // fmla v22.2d, v2.2d, v6.d[0]
 	WORD $0x4FC61077 // fmla v23.2d, v3.2d, v6.d[0]
-	FMOVD (R21)(R14), F7
 	WORD $0x4FC71018 // fmla v24.2d, v0.2d, v7.d[0]
 	WORD $0x4FC71039 // fmla v25.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105A // fmla v26.2d, v2.2d, v7.d[0]
 	WORD $0x4FC7107B // fmla v27.2d, v3.2d, v7.d[0]
-	FMOVD (R22)(R14), F8
 	WORD $0x4FC8101C // fmla v28.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103D // fmla v29.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105E // fmla v30.2d, v2.2d, v8.d[0]
 	WORD $0x4FC8107F // fmla v31.2d, v3.2d, v8.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial145
-next145:
+	BNE partial161
+next161:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -14595,152 +14815,152 @@ next145:
 	ADD R14, R22
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block145
+	BNE block161
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_145
+	CBZ R9, write0_161
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum0_145Part0
+	BNE sum0_161Part0
 	FMOVQ (R10), F3
-	B sum0_145
-sum0_145Part0:
+	B sum0_161
+sum0_161Part0:
 	FMOVD (R10), F3
-sum0_145:
+sum0_161:
 	WORD $0x4E60D58C // fadd v12.2d, v12.2d, v0.2d
 	WORD $0x4E61D5AD // fadd v13.2d, v13.2d, v1.2d
 	WORD $0x4E62D5CE // fadd v14.2d, v14.2d, v2.2d
 	WORD $0x4E63D5EF // fadd v15.2d, v15.2d, v3.2d
-write0_145:
+write0_161:
 	FMOVQ F12, 0(R6)
 	FMOVQ F13, 16(R6)
 	FMOVQ F14, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row0_145Part0
+	BNE row0_161Part0
 	FMOVQ F15, (R10)
-	B row0_145
-row0_145Part0:
+	B row0_161
+row0_161Part0:
 	FMOVD F15, (R10)
-row0_145:
+row0_161:
 	ADD R7, R6
-	CBZ R9, write1_145
+	CBZ R9, write1_161
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum1_145Part1
+	BNE sum1_161Part1
 	FMOVQ (R10), F3
-	B sum1_145
-sum1_145Part1:
+	B sum1_161
+sum1_161Part1:
 	FMOVD (R10), F3
-sum1_145:
+sum1_161:
 	WORD $0x4E60D610 // fadd v16.2d, v16.2d, v0.2d
 	WORD $0x4E61D631 // fadd v17.2d, v17.2d, v1.2d
 	WORD $0x4E62D652 // fadd v18.2d, v18.2d, v2.2d
 	WORD $0x4E63D673 // fadd v19.2d, v19.2d, v3.2d
-write1_145:
+write1_161:
 	FMOVQ F16, 0(R6)
 	FMOVQ F17, 16(R6)
 	FMOVQ F18, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row1_145Part1
+	BNE row1_161Part1
 	FMOVQ F19, (R10)
-	B row1_145
-row1_145Part1:
+	B row1_161
+row1_161Part1:
 	FMOVD F19, (R10)
-row1_145:
+row1_161:
 	ADD R7, R6
-	CBZ R9, write2_145
+	CBZ R9, write2_161
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum2_145Part2
+	BNE sum2_161Part2
 	FMOVQ (R10), F3
-	B sum2_145
-sum2_145Part2:
+	B sum2_161
+sum2_161Part2:
 	FMOVD (R10), F3
-sum2_145:
+sum2_161:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
 	WORD $0x4E63D6F7 // fadd v23.2d, v23.2d, v3.2d
-write2_145:
+write2_161:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	FMOVQ F22, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row2_145Part2
+	BNE row2_161Part2
 	FMOVQ F23, (R10)
-	B row2_145
-row2_145Part2:
+	B row2_161
+row2_161Part2:
 	FMOVD F23, (R10)
-row2_145:
+row2_161:
 	ADD R7, R6
-	CBZ R9, write3_145
+	CBZ R9, write3_161
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum3_145Part3
+	BNE sum3_161Part3
 	FMOVQ (R10), F3
-	B sum3_145
-sum3_145Part3:
+	B sum3_161
+sum3_161Part3:
 	FMOVD (R10), F3
-sum3_145:
+sum3_161:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
 	WORD $0x4E62D75A // fadd v26.2d, v26.2d, v2.2d
 	WORD $0x4E63D77B // fadd v27.2d, v27.2d, v3.2d
-write3_145:
+write3_161:
 	FMOVQ F24, 0(R6)
 	FMOVQ F25, 16(R6)
 	FMOVQ F26, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row3_145Part3
+	BNE row3_161Part3
 	FMOVQ F27, (R10)
-	B row3_145
-row3_145Part3:
+	B row3_161
+row3_161Part3:
 	FMOVD F27, (R10)
-row3_145:
+row3_161:
 	ADD R7, R6
-	CBZ R9, write4_145
+	CBZ R9, write4_161
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum4_145Part4
+	BNE sum4_161Part4
 	FMOVQ (R10), F3
-	B sum4_145
-sum4_145Part4:
+	B sum4_161
+sum4_161Part4:
 	FMOVD (R10), F3
-sum4_145:
+sum4_161:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
 	WORD $0x4E62D7DE // fadd v30.2d, v30.2d, v2.2d
 	WORD $0x4E63D7FF // fadd v31.2d, v31.2d, v3.2d
-write4_145:
+write4_161:
 	FMOVQ F28, 0(R6)
 	FMOVQ F29, 16(R6)
 	FMOVQ F30, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row4_145Part4
+	BNE row4_161Part4
 	FMOVQ F31, (R10)
-	B row4_145
-row4_145Part4:
+	B row4_161
+row4_161Part4:
 	FMOVD F31, (R10)
-row4_145:
+row4_161:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -14773,67 +14993,67 @@ TEXT ·gemm64NEONTile6x1(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block146:
+block162:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial146
+	BNE partial162
 	CMP $8, R3
-	BNE other146
+	BNE other162
 	SUBS $2, R16
-	BLT few146
-along146:
+	BLT few162
+along162:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
-	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC1101A // fmla v26.2d, v0.2d, v1.d[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4FC2101B // fmla v27.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4FC3101C // fmla v28.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4FC4101D // fmla v29.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	WORD $0x4FC5101E // fmla v30.2d, v0.2d, v5.d[0]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
 	WORD $0x4FC6101F // fmla v31.2d, v0.2d, v6.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC1181A // fmla v26.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181B // fmla v27.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3181C // fmla v28.2d, v0.2d, v3.d[1]
 	WORD $0x4FC4181D // fmla v29.2d, v0.2d, v4.d[1]
 	WORD $0x4FC5181E // fmla v30.2d, v0.2d, v5.d[1]
 	WORD $0x4FC6181F // fmla v31.2d, v0.2d, v6.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along146
-few146:
+	BGE along162
+few162:
 	ADDS $2, R16
-	BEQ next146
-other146:
+	BEQ next162
+other162:
 	CMP $8, R2
-	BNE loop146
-down146:
+	BNE loop162
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
-	FMOVQ 16(R10), F2
-	FMOVQ 32(R10), F3
-	FMOVQ 0(R15), F0
+down162:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16, V2.B16, V3.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC1101A // fmla v26.2d, v0.2d, v1.d[0]
 	WORD $0x4FC1181B // fmla v27.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2101C // fmla v28.2d, v0.2d, v2.d[0]
 	WORD $0x4FC2181D // fmla v29.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3101E // fmla v30.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3181F // fmla v31.2d, v0.2d, v3.d[1]
-	ADD R3, R14
+	BNE down162
+	SUB R1, R10, R14
+	B next162
+loop162:
+	VLD1 (R15), [V0.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down146
-	B next146
-loop146:
-	FMOVQ 0(R15), F0
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101A // fmla v26.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -14847,14 +15067,14 @@ loop146:
 	FMOVD (R23)(R14), F6
 	WORD $0x4FC6101F // fmla v31.2d, v0.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop146
-	B next146
-partial146:
+	BNE loop162
+	B next162
+partial162:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded146:
+loaded162:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC1101A // fmla v26.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -14868,10 +15088,9 @@ loaded146:
 	FMOVD (R23)(R14), F6
 	WORD $0x4FC6101F // fmla v31.2d, v0.2d, v6.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial146
-next146:
+	BNE partial162
+next162:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -14881,127 +15100,127 @@ next146:
 	ADD R14, R23
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block146
+	BNE block162
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_146
+	CBZ R9, write0_162
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_146Part0
+	BNE sum0_162Part0
 	FMOVQ (R10), F0
-	B sum0_146
-sum0_146Part0:
+	B sum0_162
+sum0_162Part0:
 	FMOVD (R10), F0
-sum0_146:
+sum0_162:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
-write0_146:
+write0_162:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_146Part0
+	BNE row0_162Part0
 	FMOVQ F26, (R10)
-	B row0_146
-row0_146Part0:
+	B row0_162
+row0_162Part0:
 	FMOVD F26, (R10)
-row0_146:
+row0_162:
 	ADD R7, R6
-	CBZ R9, write1_146
+	CBZ R9, write1_162
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum1_146Part1
+	BNE sum1_162Part1
 	FMOVQ (R10), F0
-	B sum1_146
-sum1_146Part1:
+	B sum1_162
+sum1_162Part1:
 	FMOVD (R10), F0
-sum1_146:
+sum1_162:
 	WORD $0x4E60D77B // fadd v27.2d, v27.2d, v0.2d
-write1_146:
+write1_162:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row1_146Part1
+	BNE row1_162Part1
 	FMOVQ F27, (R10)
-	B row1_146
-row1_146Part1:
+	B row1_162
+row1_162Part1:
 	FMOVD F27, (R10)
-row1_146:
+row1_162:
 	ADD R7, R6
-	CBZ R9, write2_146
+	CBZ R9, write2_162
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum2_146Part2
+	BNE sum2_162Part2
 	FMOVQ (R10), F0
-	B sum2_146
-sum2_146Part2:
+	B sum2_162
+sum2_162Part2:
 	FMOVD (R10), F0
-sum2_146:
+sum2_162:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
-write2_146:
+write2_162:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row2_146Part2
+	BNE row2_162Part2
 	FMOVQ F28, (R10)
-	B row2_146
-row2_146Part2:
+	B row2_162
+row2_162Part2:
 	FMOVD F28, (R10)
-row2_146:
+row2_162:
 	ADD R7, R6
-	CBZ R9, write3_146
+	CBZ R9, write3_162
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum3_146Part3
+	BNE sum3_162Part3
 	FMOVQ (R10), F0
-	B sum3_146
-sum3_146Part3:
+	B sum3_162
+sum3_162Part3:
 	FMOVD (R10), F0
-sum3_146:
+sum3_162:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
-write3_146:
+write3_162:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row3_146Part3
+	BNE row3_162Part3
 	FMOVQ F29, (R10)
-	B row3_146
-row3_146Part3:
+	B row3_162
+row3_162Part3:
 	FMOVD F29, (R10)
-row3_146:
+row3_162:
 	ADD R7, R6
-	CBZ R9, write4_146
+	CBZ R9, write4_162
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum4_146Part4
+	BNE sum4_162Part4
 	FMOVQ (R10), F0
-	B sum4_146
-sum4_146Part4:
+	B sum4_162
+sum4_162Part4:
 	FMOVD (R10), F0
-sum4_146:
+sum4_162:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
-write4_146:
+write4_162:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row4_146Part4
+	BNE row4_162Part4
 	FMOVQ F30, (R10)
-	B row4_146
-row4_146Part4:
+	B row4_162
+row4_162Part4:
 	FMOVD F30, (R10)
-row4_146:
+row4_162:
 	ADD R7, R6
-	CBZ R9, write5_146
+	CBZ R9, write5_162
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum5_146Part5
+	BNE sum5_162Part5
 	FMOVQ (R10), F0
-	B sum5_146
-sum5_146Part5:
+	B sum5_162
+sum5_162Part5:
 	FMOVD (R10), F0
-sum5_146:
+sum5_162:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write5_146:
+write5_162:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row5_146Part5
+	BNE row5_162Part5
 	FMOVQ F31, (R10)
-	B row5_146
-row5_146Part5:
+	B row5_162
+row5_162Part5:
 	FMOVD F31, (R10)
-row5_146:
+row5_162:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -15040,31 +15259,29 @@ TEXT ·gemm64NEONTile6x2(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block147:
+block163:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial147
+	BNE partial163
 	CMP $8, R3
-	BNE other147
+	BNE other163
 	SUBS $2, R16
-	BLT few147
-along147:
+	BLT few163
+along163:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
-	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC21014 // fmla v20.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4FC21035 // fmla v21.2d, v1.2d, v2.d[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4FC31016 // fmla v22.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4FC31037 // fmla v23.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC5101A // fmla v26.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103B // fmla v27.2d, v1.2d, v5.d[0]
@@ -15072,9 +15289,8 @@ along147:
 	WORD $0x4FC6103D // fmla v29.2d, v1.2d, v6.d[0]
 	WORD $0x4FC7101E // fmla v30.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103F // fmla v31.2d, v1.2d, v7.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC21814 // fmla v20.2d, v0.2d, v2.d[1]
 	WORD $0x4FC21835 // fmla v21.2d, v1.2d, v2.d[1]
 	WORD $0x4FC31816 // fmla v22.2d, v0.2d, v3.d[1]
@@ -15087,22 +15303,23 @@ along147:
 	WORD $0x4FC6183D // fmla v29.2d, v1.2d, v6.d[1]
 	WORD $0x4FC7181E // fmla v30.2d, v0.2d, v7.d[1]
 	WORD $0x4FC7183F // fmla v31.2d, v1.2d, v7.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along147
-few147:
+	BGE along163
+few163:
 	ADDS $2, R16
-	BEQ next147
-other147:
+	BEQ next163
+other163:
 	CMP $8, R2
-	BNE loop147
-down147:
+	BNE loop163
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 16(R10), F3
-	FMOVQ 32(R10), F4
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+down163:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16, V3.B16, V4.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC21014 // fmla v20.2d, v0.2d, v2.d[0]
 	WORD $0x4FC21035 // fmla v21.2d, v1.2d, v2.d[0]
 	WORD $0x4FC21816 // fmla v22.2d, v0.2d, v2.d[1]
@@ -15115,65 +15332,62 @@ down147:
 	WORD $0x4FC4103D // fmla v29.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4181E // fmla v30.2d, v0.2d, v4.d[1]
 	WORD $0x4FC4183F // fmla v31.2d, v1.2d, v4.d[1]
-	ADD R3, R14
+	BNE down163
+	SUB R1, R10, R14
+	B next163
+loop163:
+	VLD1 (R15), [V0.B16, V1.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down147
-	B next147
-loop147:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21014 // fmla v20.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21035 // fmla v21.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC31016 // fmla v22.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31037 // fmla v23.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21035 // fmla v21.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
-	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
+	WORD $0x4FC31016 // fmla v22.2d, v0.2d, v3.d[0]
 	FMOVD (R21)(R14), F5
+	WORD $0x4FC31037 // fmla v23.2d, v1.2d, v3.d[0]
+	FMOVD (R22)(R14), F6
+	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
+	FMOVD (R23)(R14), F7
+	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC5101A // fmla v26.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103B // fmla v27.2d, v1.2d, v5.d[0]
-	FMOVD (R22)(R14), F6
 	WORD $0x4FC6101C // fmla v28.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103D // fmla v29.2d, v1.2d, v6.d[0]
-	FMOVD (R23)(R14), F7
 	WORD $0x4FC7101E // fmla v30.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103F // fmla v31.2d, v1.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop147
-	B next147
-partial147:
+	BNE loop163
+	B next163
+partial163:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded147:
+loaded163:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21014 // fmla v20.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21035 // fmla v21.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC31016 // fmla v22.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31037 // fmla v23.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21035 // fmla v21.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
-	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
+	WORD $0x4FC31016 // fmla v22.2d, v0.2d, v3.d[0]
 	FMOVD (R21)(R14), F5
+	WORD $0x4FC31037 // fmla v23.2d, v1.2d, v3.d[0]
+	FMOVD (R22)(R14), F6
+	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
+	FMOVD (R23)(R14), F7
+	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC5101A // fmla v26.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103B // fmla v27.2d, v1.2d, v5.d[0]
-	FMOVD (R22)(R14), F6
 	WORD $0x4FC6101C // fmla v28.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103D // fmla v29.2d, v1.2d, v6.d[0]
-	FMOVD (R23)(R14), F7
 	WORD $0x4FC7101E // fmla v30.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103F // fmla v31.2d, v1.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial147
-next147:
+	BNE partial163
+next163:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -15183,145 +15397,145 @@ next147:
 	ADD R14, R23
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block147
+	BNE block163
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_147
+	CBZ R9, write0_163
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_147Part0
+	BNE sum0_163Part0
 	FMOVQ (R10), F1
-	B sum0_147
-sum0_147Part0:
+	B sum0_163
+sum0_163Part0:
 	FMOVD (R10), F1
-sum0_147:
+sum0_163:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
-write0_147:
+write0_163:
 	FMOVQ F20, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_147Part0
+	BNE row0_163Part0
 	FMOVQ F21, (R10)
-	B row0_147
-row0_147Part0:
+	B row0_163
+row0_163Part0:
 	FMOVD F21, (R10)
-row0_147:
+row0_163:
 	ADD R7, R6
-	CBZ R9, write1_147
+	CBZ R9, write1_163
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum1_147Part1
+	BNE sum1_163Part1
 	FMOVQ (R10), F1
-	B sum1_147
-sum1_147Part1:
+	B sum1_163
+sum1_163Part1:
 	FMOVD (R10), F1
-sum1_147:
+sum1_163:
 	WORD $0x4E60D6D6 // fadd v22.2d, v22.2d, v0.2d
 	WORD $0x4E61D6F7 // fadd v23.2d, v23.2d, v1.2d
-write1_147:
+write1_163:
 	FMOVQ F22, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row1_147Part1
+	BNE row1_163Part1
 	FMOVQ F23, (R10)
-	B row1_147
-row1_147Part1:
+	B row1_163
+row1_163Part1:
 	FMOVD F23, (R10)
-row1_147:
+row1_163:
 	ADD R7, R6
-	CBZ R9, write2_147
+	CBZ R9, write2_163
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum2_147Part2
+	BNE sum2_163Part2
 	FMOVQ (R10), F1
-	B sum2_147
-sum2_147Part2:
+	B sum2_163
+sum2_163Part2:
 	FMOVD (R10), F1
-sum2_147:
+sum2_163:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
-write2_147:
+write2_163:
 	FMOVQ F24, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row2_147Part2
+	BNE row2_163Part2
 	FMOVQ F25, (R10)
-	B row2_147
-row2_147Part2:
+	B row2_163
+row2_163Part2:
 	FMOVD F25, (R10)
-row2_147:
+row2_163:
 	ADD R7, R6
-	CBZ R9, write3_147
+	CBZ R9, write3_163
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum3_147Part3
+	BNE sum3_163Part3
 	FMOVQ (R10), F1
-	B sum3_147
-sum3_147Part3:
+	B sum3_163
+sum3_163Part3:
 	FMOVD (R10), F1
-sum3_147:
+sum3_163:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
-write3_147:
+write3_163:
 	FMOVQ F26, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row3_147Part3
+	BNE row3_163Part3
 	FMOVQ F27, (R10)
-	B row3_147
-row3_147Part3:
+	B row3_163
+row3_163Part3:
 	FMOVD F27, (R10)
-row3_147:
+row3_163:
 	ADD R7, R6
-	CBZ R9, write4_147
+	CBZ R9, write4_163
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum4_147Part4
+	BNE sum4_163Part4
 	FMOVQ (R10), F1
-	B sum4_147
-sum4_147Part4:
+	B sum4_163
+sum4_163Part4:
 	FMOVD (R10), F1
-sum4_147:
+sum4_163:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
-write4_147:
+write4_163:
 	FMOVQ F28, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row4_147Part4
+	BNE row4_163Part4
 	FMOVQ F29, (R10)
-	B row4_147
-row4_147Part4:
+	B row4_163
+row4_163Part4:
 	FMOVD F29, (R10)
-row4_147:
+row4_163:
 	ADD R7, R6
-	CBZ R9, write5_147
+	CBZ R9, write5_163
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum5_147Part5
+	BNE sum5_163Part5
 	FMOVQ (R10), F1
-	B sum5_147
-sum5_147Part5:
+	B sum5_163
+sum5_163Part5:
 	FMOVD (R10), F1
-sum5_147:
+sum5_163:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write5_147:
+write5_163:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row5_147Part5
+	BNE row5_163Part5
 	FMOVQ F31, (R10)
-	B row5_147
-row5_147Part5:
+	B row5_163
+row5_163Part5:
 	FMOVD F31, (R10)
-row5_147:
+row5_163:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -15366,32 +15580,29 @@ TEXT ·gemm64NEONTile6x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block148:
+block164:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial148
+	BNE partial164
 	CMP $8, R3
-	BNE other148
+	BNE other164
 	SUBS $2, R16
-	BLT few148
-along148:
+	BLT few164
+along164:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
-	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC3100E // fmla v14.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4FC31050 // fmla v16.2d, v2.2d, v3.d[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4FC41011 // fmla v17.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	WORD $0x4FC41032 // fmla v18.2d, v1.2d, v4.d[0]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
 	WORD $0x4FC41053 // fmla v19.2d, v2.2d, v4.d[0]
 	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
@@ -15405,10 +15616,8 @@ along148:
 	WORD $0x4FC8101D // fmla v29.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103E // fmla v30.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105F // fmla v31.2d, v2.2d, v8.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC3180E // fmla v14.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3182F // fmla v15.2d, v1.2d, v3.d[1]
 	WORD $0x4FC31850 // fmla v16.2d, v2.2d, v3.d[1]
@@ -15427,23 +15636,23 @@ along148:
 	WORD $0x4FC8181D // fmla v29.2d, v0.2d, v8.d[1]
 	WORD $0x4FC8183E // fmla v30.2d, v1.2d, v8.d[1]
 	WORD $0x4FC8185F // fmla v31.2d, v2.2d, v8.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along148
-few148:
+	BGE along164
+few164:
 	ADDS $2, R16
-	BEQ next148
-other148:
+	BEQ next164
+other164:
 	CMP $8, R2
-	BNE loop148
-down148:
+	BNE loop164
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 16(R10), F4
-	FMOVQ 32(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+down164:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16, V4.B16, V5.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC3100E // fmla v14.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
 	WORD $0x4FC31050 // fmla v16.2d, v2.2d, v3.d[0]
@@ -15462,79 +15671,75 @@ down148:
 	WORD $0x4FC5181D // fmla v29.2d, v0.2d, v5.d[1]
 	WORD $0x4FC5183E // fmla v30.2d, v1.2d, v5.d[1]
 	WORD $0x4FC5185F // fmla v31.2d, v2.2d, v5.d[1]
-	ADD R3, R14
+	BNE down164
+	SUB R1, R10, R14
+	B next164
+loop164:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down148
-	B next148
-loop148:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3100E // fmla v14.2d, v0.2d, v3.d[0]
-	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31050 // fmla v16.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
-	WORD $0x4FC41011 // fmla v17.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41032 // fmla v18.2d, v1.2d, v4.d[0]
-	WORD $0x4FC41053 // fmla v19.2d, v2.2d, v4.d[0]
+	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
 	FMOVD (R20)(R14), F5
+	WORD $0x4FC31050 // fmla v16.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
+	WORD $0x4FC41011 // fmla v17.2d, v0.2d, v4.d[0]
+	FMOVD (R22)(R14), F7
+	WORD $0x4FC41032 // fmla v18.2d, v1.2d, v4.d[0]
+	FMOVD (R23)(R14), F8
+	WORD $0x4FC41053 // fmla v19.2d, v2.2d, v4.d[0]
 	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51056 // fmla v22.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC61017 // fmla v23.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61038 // fmla v24.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61059 // fmla v25.2d, v2.2d, v6.d[0]
-	FMOVD (R22)(R14), F7
 	WORD $0x4FC7101A // fmla v26.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103B // fmla v27.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105C // fmla v28.2d, v2.2d, v7.d[0]
-	FMOVD (R23)(R14), F8
 	WORD $0x4FC8101D // fmla v29.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103E // fmla v30.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105F // fmla v31.2d, v2.2d, v8.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop148
-	B next148
-partial148:
+	BNE loop164
+	B next164
+partial164:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded148:
+loaded164:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3100E // fmla v14.2d, v0.2d, v3.d[0]
-	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
-	WORD $0x4FC31050 // fmla v16.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
-	WORD $0x4FC41011 // fmla v17.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41032 // fmla v18.2d, v1.2d, v4.d[0]
-	WORD $0x4FC41053 // fmla v19.2d, v2.2d, v4.d[0]
+	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
 	FMOVD (R20)(R14), F5
+	WORD $0x4FC31050 // fmla v16.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
+	WORD $0x4FC41011 // fmla v17.2d, v0.2d, v4.d[0]
+	FMOVD (R22)(R14), F7
+	WORD $0x4FC41032 // fmla v18.2d, v1.2d, v4.d[0]
+	FMOVD (R23)(R14), F8
+	WORD $0x4FC41053 // fmla v19.2d, v2.2d, v4.d[0]
 	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51056 // fmla v22.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC61017 // fmla v23.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61038 // fmla v24.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61059 // fmla v25.2d, v2.2d, v6.d[0]
-	FMOVD (R22)(R14), F7
 	WORD $0x4FC7101A // fmla v26.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103B // fmla v27.2d, v1.2d, v7.d[0]
 	WORD $0x4FC7105C // fmla v28.2d, v2.2d, v7.d[0]
-	FMOVD (R23)(R14), F8
 	WORD $0x4FC8101D // fmla v29.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103E // fmla v30.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105F // fmla v31.2d, v2.2d, v8.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial148
-next148:
+	BNE partial164
+next164:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -15544,163 +15749,163 @@ next148:
 	ADD R14, R23
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block148
+	BNE block164
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_148
+	CBZ R9, write0_164
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_148Part0
+	BNE sum0_164Part0
 	FMOVQ (R10), F2
-	B sum0_148
-sum0_148Part0:
+	B sum0_164
+sum0_164Part0:
 	FMOVD (R10), F2
-sum0_148:
+sum0_164:
 	WORD $0x4E60D5CE // fadd v14.2d, v14.2d, v0.2d
 	WORD $0x4E61D5EF // fadd v15.2d, v15.2d, v1.2d
 	WORD $0x4E62D610 // fadd v16.2d, v16.2d, v2.2d
-write0_148:
+write0_164:
 	FMOVQ F14, 0(R6)
 	FMOVQ F15, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_148Part0
+	BNE row0_164Part0
 	FMOVQ F16, (R10)
-	B row0_148
-row0_148Part0:
+	B row0_164
+row0_164Part0:
 	FMOVD F16, (R10)
-row0_148:
+row0_164:
 	ADD R7, R6
-	CBZ R9, write1_148
+	CBZ R9, write1_164
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum1_148Part1
+	BNE sum1_164Part1
 	FMOVQ (R10), F2
-	B sum1_148
-sum1_148Part1:
+	B sum1_164
+sum1_164Part1:
 	FMOVD (R10), F2
-sum1_148:
+sum1_164:
 	WORD $0x4E60D631 // fadd v17.2d, v17.2d, v0.2d
 	WORD $0x4E61D652 // fadd v18.2d, v18.2d, v1.2d
 	WORD $0x4E62D673 // fadd v19.2d, v19.2d, v2.2d
-write1_148:
+write1_164:
 	FMOVQ F17, 0(R6)
 	FMOVQ F18, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row1_148Part1
+	BNE row1_164Part1
 	FMOVQ F19, (R10)
-	B row1_148
-row1_148Part1:
+	B row1_164
+row1_164Part1:
 	FMOVD F19, (R10)
-row1_148:
+row1_164:
 	ADD R7, R6
-	CBZ R9, write2_148
+	CBZ R9, write2_164
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum2_148Part2
+	BNE sum2_164Part2
 	FMOVQ (R10), F2
-	B sum2_148
-sum2_148Part2:
+	B sum2_164
+sum2_164Part2:
 	FMOVD (R10), F2
-sum2_148:
+sum2_164:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
-write2_148:
+write2_164:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row2_148Part2
+	BNE row2_164Part2
 	FMOVQ F22, (R10)
-	B row2_148
-row2_148Part2:
+	B row2_164
+row2_164Part2:
 	FMOVD F22, (R10)
-row2_148:
+row2_164:
 	ADD R7, R6
-	CBZ R9, write3_148
+	CBZ R9, write3_164
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum3_148Part3
+	BNE sum3_164Part3
 	FMOVQ (R10), F2
-	B sum3_148
-sum3_148Part3:
+	B sum3_164
+sum3_164Part3:
 	FMOVD (R10), F2
-sum3_148:
+sum3_164:
 	WORD $0x4E60D6F7 // fadd v23.2d, v23.2d, v0.2d
 	WORD $0x4E61D718 // fadd v24.2d, v24.2d, v1.2d
 	WORD $0x4E62D739 // fadd v25.2d, v25.2d, v2.2d
-write3_148:
+write3_164:
 	FMOVQ F23, 0(R6)
 	FMOVQ F24, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row3_148Part3
+	BNE row3_164Part3
 	FMOVQ F25, (R10)
-	B row3_148
-row3_148Part3:
+	B row3_164
+row3_164Part3:
 	FMOVD F25, (R10)
-row3_148:
+row3_164:
 	ADD R7, R6
-	CBZ R9, write4_148
+	CBZ R9, write4_164
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum4_148Part4
+	BNE sum4_164Part4
 	FMOVQ (R10), F2
-	B sum4_148
-sum4_148Part4:
+	B sum4_164
+sum4_164Part4:
 	FMOVD (R10), F2
-sum4_148:
+sum4_164:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
 	WORD $0x4E62D79C // fadd v28.2d, v28.2d, v2.2d
-write4_148:
+write4_164:
 	FMOVQ F26, 0(R6)
 	FMOVQ F27, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row4_148Part4
+	BNE row4_164Part4
 	FMOVQ F28, (R10)
-	B row4_148
-row4_148Part4:
+	B row4_164
+row4_164Part4:
 	FMOVD F28, (R10)
-row4_148:
+row4_164:
 	ADD R7, R6
-	CBZ R9, write5_148
+	CBZ R9, write5_164
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum5_148Part5
+	BNE sum5_164Part5
 	FMOVQ (R10), F2
-	B sum5_148
-sum5_148Part5:
+	B sum5_164
+sum5_164Part5:
 	FMOVD (R10), F2
-sum5_148:
+sum5_164:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write5_148:
+write5_164:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row5_148Part5
+	BNE row5_164Part5
 	FMOVQ F31, (R10)
-	B row5_148
-row5_148Part5:
+	B row5_164
+row5_164Part5:
 	FMOVD F31, (R10)
-row5_148:
+row5_164:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -15751,23 +15956,95 @@ TEXT ·gemm64NEONTile6x4(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block149:
+block165:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial149
+	BNE partial165
+	CMP $8, R3
+	BNE other165
+	SUBS $2, R16
+	BLT few165
+along165:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4FC21008 // fmla v8.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4FC21029 // fmla v9.2d, v1.2d, v2.d[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4FC3100C // fmla v12.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x4FC3102D // fmla v13.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x4FC41010 // fmla v16.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
+	WORD $0x4FC41031 // fmla v17.2d, v1.2d, v4.d[0]
+	WORD $0x4FC51014 // fmla v20.2d, v0.2d, v5.d[0]
+	WORD $0x4FC51035 // fmla v21.2d, v1.2d, v5.d[0]
+	WORD $0x4FC61018 // fmla v24.2d, v0.2d, v6.d[0]
+	WORD $0x4FC61039 // fmla v25.2d, v1.2d, v6.d[0]
+	WORD $0x4FC7101C // fmla v28.2d, v0.2d, v7.d[0]
+	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4FC2100A // fmla v10.2d, v0.2d, v2.d[0]
+	WORD $0x4FC2102B // fmla v11.2d, v1.2d, v2.d[0]
+	WORD $0x4FC3100E // fmla v14.2d, v0.2d, v3.d[0]
+	WORD $0x4FC3102F // fmla v15.2d, v1.2d, v3.d[0]
+	WORD $0x4FC41012 // fmla v18.2d, v0.2d, v4.d[0]
+	WORD $0x4FC41033 // fmla v19.2d, v1.2d, v4.d[0]
+	WORD $0x4FC51016 // fmla v22.2d, v0.2d, v5.d[0]
+	WORD $0x4FC51037 // fmla v23.2d, v1.2d, v5.d[0]
+	WORD $0x4FC6101A // fmla v26.2d, v0.2d, v6.d[0]
+	WORD $0x4FC6103B // fmla v27.2d, v1.2d, v6.d[0]
+	WORD $0x4FC7101E // fmla v30.2d, v0.2d, v7.d[0]
+	WORD $0x4FC7103F // fmla v31.2d, v1.2d, v7.d[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4FC21808 // fmla v8.2d, v0.2d, v2.d[1]
+	WORD $0x4FC21829 // fmla v9.2d, v1.2d, v2.d[1]
+	WORD $0x4FC3180C // fmla v12.2d, v0.2d, v3.d[1]
+	WORD $0x4FC3182D // fmla v13.2d, v1.2d, v3.d[1]
+	WORD $0x4FC41810 // fmla v16.2d, v0.2d, v4.d[1]
+	WORD $0x4FC41831 // fmla v17.2d, v1.2d, v4.d[1]
+	WORD $0x4FC51814 // fmla v20.2d, v0.2d, v5.d[1]
+	WORD $0x4FC51835 // fmla v21.2d, v1.2d, v5.d[1]
+	WORD $0x4FC61818 // fmla v24.2d, v0.2d, v6.d[1]
+	WORD $0x4FC61839 // fmla v25.2d, v1.2d, v6.d[1]
+	WORD $0x4FC7181C // fmla v28.2d, v0.2d, v7.d[1]
+	WORD $0x4FC7183D // fmla v29.2d, v1.2d, v7.d[1]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4FC2180A // fmla v10.2d, v0.2d, v2.d[1]
+	WORD $0x4FC2182B // fmla v11.2d, v1.2d, v2.d[1]
+	WORD $0x4FC3180E // fmla v14.2d, v0.2d, v3.d[1]
+	WORD $0x4FC3182F // fmla v15.2d, v1.2d, v3.d[1]
+	WORD $0x4FC41812 // fmla v18.2d, v0.2d, v4.d[1]
+	WORD $0x4FC41833 // fmla v19.2d, v1.2d, v4.d[1]
+	WORD $0x4FC51816 // fmla v22.2d, v0.2d, v5.d[1]
+	WORD $0x4FC51837 // fmla v23.2d, v1.2d, v5.d[1]
+	WORD $0x4FC6181A // fmla v26.2d, v0.2d, v6.d[1]
+	WORD $0x4FC6183B // fmla v27.2d, v1.2d, v6.d[1]
+	WORD $0x4FC7181E // fmla v30.2d, v0.2d, v7.d[1]
+	WORD $0x4FC7183F // fmla v31.2d, v1.2d, v7.d[1]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $2, R16
+	BGE along165
+few165:
+	ADDS $2, R16
+	BEQ next165
+other165:
 	CMP $8, R2
-	BNE loop149
-down149:
+	BNE loop165
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F4
-	FMOVQ 16(R10), F5
-	FMOVQ 32(R10), F6
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
+down165:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16, V5.B16, V6.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC41008 // fmla v8.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41029 // fmla v9.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4104A // fmla v10.2d, v2.2d, v4.d[0]
@@ -15792,93 +16069,88 @@ down149:
 	WORD $0x4FC6183D // fmla v29.2d, v1.2d, v6.d[1]
 	WORD $0x4FC6185E // fmla v30.2d, v2.2d, v6.d[1]
 	WORD $0x4FC6187F // fmla v31.2d, v3.2d, v6.d[1]
-	ADD R3, R14
+	BNE down165
+	SUB R1, R10, R14
+	B next165
+loop165:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down149
-	B next149
-loop149:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	FMOVQ 48(R15), F3
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41008 // fmla v8.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41029 // fmla v9.2d, v1.2d, v4.d[0]
-	WORD $0x4FC4104A // fmla v10.2d, v2.2d, v4.d[0]
-	WORD $0x4FC4106B // fmla v11.2d, v3.2d, v4.d[0]
 	FMOVD (R19)(R14), F5
+	WORD $0x4FC41029 // fmla v9.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
+	WORD $0x4FC4104A // fmla v10.2d, v2.2d, v4.d[0]
+	FMOVD (R21)(R14), F7
+	WORD $0x4FC4106B // fmla v11.2d, v3.2d, v4.d[0]
+	FMOVD (R22)(R14), F4
 	WORD $0x4FC5100C // fmla v12.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5102D // fmla v13.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5104E // fmla v14.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5106F // fmla v15.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
+	FMOVD (R23)(R14), F5
 	WORD $0x4FC61010 // fmla v16.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61031 // fmla v17.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61052 // fmla v18.2d, v2.2d, v6.d[0]
 	WORD $0x4FC61073 // fmla v19.2d, v3.2d, v6.d[0]
-	FMOVD (R21)(R14), F7
 	WORD $0x4FC71014 // fmla v20.2d, v0.2d, v7.d[0]
 	WORD $0x4FC71035 // fmla v21.2d, v1.2d, v7.d[0]
 	WORD $0x4FC71056 // fmla v22.2d, v2.2d, v7.d[0]
 	WORD $0x4FC71077 // fmla v23.2d, v3.2d, v7.d[0]
-	FMOVD (R22)(R14), F4
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105A // fmla v26.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107B // fmla v27.2d, v3.2d, v4.d[0]
-	FMOVD (R23)(R14), F5
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105E // fmla v30.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107F // fmla v31.2d, v3.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop149
-	B next149
-partial149:
+	BNE loop165
+	B next165
+partial165:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
 	ADD $48, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R10), F3
-loaded149:
+loaded165:
+	ADD R5, R15
 	FMOVD (R1)(R14), F4
 	WORD $0x4FC41008 // fmla v8.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41029 // fmla v9.2d, v1.2d, v4.d[0]
-	WORD $0x4FC4104A // fmla v10.2d, v2.2d, v4.d[0]
-	WORD $0x4FC4106B // fmla v11.2d, v3.2d, v4.d[0]
 	FMOVD (R19)(R14), F5
+	WORD $0x4FC41029 // fmla v9.2d, v1.2d, v4.d[0]
+	FMOVD (R20)(R14), F6
+	WORD $0x4FC4104A // fmla v10.2d, v2.2d, v4.d[0]
+	FMOVD (R21)(R14), F7
+	WORD $0x4FC4106B // fmla v11.2d, v3.2d, v4.d[0]
+	FMOVD (R22)(R14), F4
 	WORD $0x4FC5100C // fmla v12.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5102D // fmla v13.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5104E // fmla v14.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5106F // fmla v15.2d, v3.2d, v5.d[0]
-	FMOVD (R20)(R14), F6
+	FMOVD (R23)(R14), F5
 	WORD $0x4FC61010 // fmla v16.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61031 // fmla v17.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61052 // fmla v18.2d, v2.2d, v6.d[0]
 	WORD $0x4FC61073 // fmla v19.2d, v3.2d, v6.d[0]
-	FMOVD (R21)(R14), F7
 	WORD $0x4FC71014 // fmla v20.2d, v0.2d, v7.d[0]
 	WORD $0x4FC71035 // fmla v21.2d, v1.2d, v7.d[0]
 	WORD $0x4FC71056 // fmla v22.2d, v2.2d, v7.d[0]
 	WORD $0x4FC71077 // fmla v23.2d, v3.2d, v7.d[0]
-	FMOVD (R22)(R14), F4
 	WORD $0x4FC41018 // fmla v24.2d, v0.2d, v4.d[0]
 	WORD $0x4FC41039 // fmla v25.2d, v1.2d, v4.d[0]
 	WORD $0x4FC4105A // fmla v26.2d, v2.2d, v4.d[0]
 	WORD $0x4FC4107B // fmla v27.2d, v3.2d, v4.d[0]
-	FMOVD (R23)(R14), F5
 	WORD $0x4FC5101C // fmla v28.2d, v0.2d, v5.d[0]
 	WORD $0x4FC5103D // fmla v29.2d, v1.2d, v5.d[0]
 	WORD $0x4FC5105E // fmla v30.2d, v2.2d, v5.d[0]
 	WORD $0x4FC5107F // fmla v31.2d, v3.2d, v5.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial149
-next149:
+	BNE partial165
+next165:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -15888,181 +16160,181 @@ next149:
 	ADD R14, R23
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block149
+	BNE block165
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_149
+	CBZ R9, write0_165
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum0_149Part0
+	BNE sum0_165Part0
 	FMOVQ (R10), F3
-	B sum0_149
-sum0_149Part0:
+	B sum0_165
+sum0_165Part0:
 	FMOVD (R10), F3
-sum0_149:
+sum0_165:
 	WORD $0x4E60D508 // fadd v8.2d, v8.2d, v0.2d
 	WORD $0x4E61D529 // fadd v9.2d, v9.2d, v1.2d
 	WORD $0x4E62D54A // fadd v10.2d, v10.2d, v2.2d
 	WORD $0x4E63D56B // fadd v11.2d, v11.2d, v3.2d
-write0_149:
+write0_165:
 	FMOVQ F8, 0(R6)
 	FMOVQ F9, 16(R6)
 	FMOVQ F10, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row0_149Part0
+	BNE row0_165Part0
 	FMOVQ F11, (R10)
-	B row0_149
-row0_149Part0:
+	B row0_165
+row0_165Part0:
 	FMOVD F11, (R10)
-row0_149:
+row0_165:
 	ADD R7, R6
-	CBZ R9, write1_149
+	CBZ R9, write1_165
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum1_149Part1
+	BNE sum1_165Part1
 	FMOVQ (R10), F3
-	B sum1_149
-sum1_149Part1:
+	B sum1_165
+sum1_165Part1:
 	FMOVD (R10), F3
-sum1_149:
+sum1_165:
 	WORD $0x4E60D58C // fadd v12.2d, v12.2d, v0.2d
 	WORD $0x4E61D5AD // fadd v13.2d, v13.2d, v1.2d
 	WORD $0x4E62D5CE // fadd v14.2d, v14.2d, v2.2d
 	WORD $0x4E63D5EF // fadd v15.2d, v15.2d, v3.2d
-write1_149:
+write1_165:
 	FMOVQ F12, 0(R6)
 	FMOVQ F13, 16(R6)
 	FMOVQ F14, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row1_149Part1
+	BNE row1_165Part1
 	FMOVQ F15, (R10)
-	B row1_149
-row1_149Part1:
+	B row1_165
+row1_165Part1:
 	FMOVD F15, (R10)
-row1_149:
+row1_165:
 	ADD R7, R6
-	CBZ R9, write2_149
+	CBZ R9, write2_165
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum2_149Part2
+	BNE sum2_165Part2
 	FMOVQ (R10), F3
-	B sum2_149
-sum2_149Part2:
+	B sum2_165
+sum2_165Part2:
 	FMOVD (R10), F3
-sum2_149:
+sum2_165:
 	WORD $0x4E60D610 // fadd v16.2d, v16.2d, v0.2d
 	WORD $0x4E61D631 // fadd v17.2d, v17.2d, v1.2d
 	WORD $0x4E62D652 // fadd v18.2d, v18.2d, v2.2d
 	WORD $0x4E63D673 // fadd v19.2d, v19.2d, v3.2d
-write2_149:
+write2_165:
 	FMOVQ F16, 0(R6)
 	FMOVQ F17, 16(R6)
 	FMOVQ F18, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row2_149Part2
+	BNE row2_165Part2
 	FMOVQ F19, (R10)
-	B row2_149
-row2_149Part2:
+	B row2_165
+row2_165Part2:
 	FMOVD F19, (R10)
-row2_149:
+row2_165:
 	ADD R7, R6
-	CBZ R9, write3_149
+	CBZ R9, write3_165
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum3_149Part3
+	BNE sum3_165Part3
 	FMOVQ (R10), F3
-	B sum3_149
-sum3_149Part3:
+	B sum3_165
+sum3_165Part3:
 	FMOVD (R10), F3
-sum3_149:
+sum3_165:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
 	WORD $0x4E63D6F7 // fadd v23.2d, v23.2d, v3.2d
-write3_149:
+write3_165:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	FMOVQ F22, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row3_149Part3
+	BNE row3_165Part3
 	FMOVQ F23, (R10)
-	B row3_149
-row3_149Part3:
+	B row3_165
+row3_165Part3:
 	FMOVD F23, (R10)
-row3_149:
+row3_165:
 	ADD R7, R6
-	CBZ R9, write4_149
+	CBZ R9, write4_165
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum4_149Part4
+	BNE sum4_165Part4
 	FMOVQ (R10), F3
-	B sum4_149
-sum4_149Part4:
+	B sum4_165
+sum4_165Part4:
 	FMOVD (R10), F3
-sum4_149:
+sum4_165:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
 	WORD $0x4E62D75A // fadd v26.2d, v26.2d, v2.2d
 	WORD $0x4E63D77B // fadd v27.2d, v27.2d, v3.2d
-write4_149:
+write4_165:
 	FMOVQ F24, 0(R6)
 	FMOVQ F25, 16(R6)
 	FMOVQ F26, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row4_149Part4
+	BNE row4_165Part4
 	FMOVQ F27, (R10)
-	B row4_149
-row4_149Part4:
+	B row4_165
+row4_165Part4:
 	FMOVD F27, (R10)
-row4_149:
+row4_165:
 	ADD R7, R6
-	CBZ R9, write5_149
+	CBZ R9, write5_165
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	FMOVQ 32(R6), F2
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE sum5_149Part5
+	BNE sum5_165Part5
 	FMOVQ (R10), F3
-	B sum5_149
-sum5_149Part5:
+	B sum5_165
+sum5_165Part5:
 	FMOVD (R10), F3
-sum5_149:
+sum5_165:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
 	WORD $0x4E62D7DE // fadd v30.2d, v30.2d, v2.2d
 	WORD $0x4E63D7FF // fadd v31.2d, v31.2d, v3.2d
-write5_149:
+write5_165:
 	FMOVQ F28, 0(R6)
 	FMOVQ F29, 16(R6)
 	FMOVQ F30, 32(R6)
 	ADD $48, R6, R10
 	CMP $2, R8
-	BNE row5_149Part5
+	BNE row5_165Part5
 	FMOVQ F31, (R10)
-	B row5_149
-row5_149Part5:
+	B row5_165
+row5_165Part5:
 	FMOVD F31, (R10)
-row5_149:
+row5_165:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -16097,35 +16369,34 @@ TEXT ·gemm64NEONTile7x1(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block150:
+block166:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial150
+	BNE partial166
 	CMP $8, R3
-	BNE other150
+	BNE other166
 	SUBS $2, R16
-	BLT few150
-along150:
+	BLT few166
+along166:
+	VLD1 (R15), [V0.B16]
 	WORD $0x3CEE6821 // ldr q1, [x1, x14]
-	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
-	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
-	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
-	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
-	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
-	WORD $0x3CEE6B07 // ldr q7, [x24, x14]
-	FMOVQ 0(R15), F0
-	ADD R5, R15
 	WORD $0x4FC11019 // fmla v25.2d, v0.2d, v1.d[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
 	WORD $0x4FC2101A // fmla v26.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
 	WORD $0x4FC3101B // fmla v27.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
 	WORD $0x4FC4101C // fmla v28.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
 	WORD $0x4FC5101D // fmla v29.2d, v0.2d, v5.d[0]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
 	WORD $0x4FC6101E // fmla v30.2d, v0.2d, v6.d[0]
+	WORD $0x3CEE6B07 // ldr q7, [x24, x14]
 	WORD $0x4FC7101F // fmla v31.2d, v0.2d, v7.d[0]
-	FMOVQ 0(R15), F0
 	ADD R5, R15
+	VLD1 (R15), [V0.B16]
 	WORD $0x4FC11819 // fmla v25.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2181A // fmla v26.2d, v0.2d, v2.d[1]
 	WORD $0x4FC3181B // fmla v27.2d, v0.2d, v3.d[1]
@@ -16133,22 +16404,24 @@ along150:
 	WORD $0x4FC5181D // fmla v29.2d, v0.2d, v5.d[1]
 	WORD $0x4FC6181E // fmla v30.2d, v0.2d, v6.d[1]
 	WORD $0x4FC7181F // fmla v31.2d, v0.2d, v7.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along150
-few150:
+	BGE along166
+few166:
 	ADDS $2, R16
-	BEQ next150
-other150:
+	BEQ next166
+other166:
 	CMP $8, R2
-	BNE loop150
-down150:
+	BNE loop166
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F1
-	FMOVQ 16(R10), F2
-	FMOVQ 32(R10), F3
+down166:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16, V2.B16, V3.B16]
 	FMOVQ 40(R10), F4
-	FMOVQ 0(R15), F0
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC11019 // fmla v25.2d, v0.2d, v1.d[0]
 	WORD $0x4FC1181A // fmla v26.2d, v0.2d, v1.d[1]
 	WORD $0x4FC2101B // fmla v27.2d, v0.2d, v2.d[0]
@@ -16156,13 +16429,12 @@ down150:
 	WORD $0x4FC3101D // fmla v29.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3181E // fmla v30.2d, v0.2d, v3.d[1]
 	WORD $0x4FC4181F // fmla v31.2d, v0.2d, v4.d[1]
-	ADD R3, R14
+	BNE down166
+	SUB R1, R10, R14
+	B next166
+loop166:
+	VLD1 (R15), [V0.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down150
-	B next150
-loop150:
-	FMOVQ 0(R15), F0
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC11019 // fmla v25.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -16178,14 +16450,14 @@ loop150:
 	FMOVD (R24)(R14), F7
 	WORD $0x4FC7101F // fmla v31.2d, v0.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop150
-	B next150
-partial150:
+	BNE loop166
+	B next166
+partial166:
 	ADD $0, R15, R10
 	FMOVD (R10), F0
-loaded150:
+loaded166:
+	ADD R5, R15
 	FMOVD (R1)(R14), F1
 	WORD $0x4FC11019 // fmla v25.2d, v0.2d, v1.d[0]
 	FMOVD (R19)(R14), F2
@@ -16201,10 +16473,9 @@ loaded150:
 	FMOVD (R24)(R14), F7
 	WORD $0x4FC7101F // fmla v31.2d, v0.2d, v7.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial150
-next150:
+	BNE partial166
+next166:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -16215,147 +16486,147 @@ next150:
 	ADD R14, R24
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block150
+	BNE block166
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_150
+	CBZ R9, write0_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum0_150Part0
+	BNE sum0_166Part0
 	FMOVQ (R10), F0
-	B sum0_150
-sum0_150Part0:
+	B sum0_166
+sum0_166Part0:
 	FMOVD (R10), F0
-sum0_150:
+sum0_166:
 	WORD $0x4E60D739 // fadd v25.2d, v25.2d, v0.2d
-write0_150:
+write0_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row0_150Part0
+	BNE row0_166Part0
 	FMOVQ F25, (R10)
-	B row0_150
-row0_150Part0:
+	B row0_166
+row0_166Part0:
 	FMOVD F25, (R10)
-row0_150:
+row0_166:
 	ADD R7, R6
-	CBZ R9, write1_150
+	CBZ R9, write1_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum1_150Part1
+	BNE sum1_166Part1
 	FMOVQ (R10), F0
-	B sum1_150
-sum1_150Part1:
+	B sum1_166
+sum1_166Part1:
 	FMOVD (R10), F0
-sum1_150:
+sum1_166:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
-write1_150:
+write1_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row1_150Part1
+	BNE row1_166Part1
 	FMOVQ F26, (R10)
-	B row1_150
-row1_150Part1:
+	B row1_166
+row1_166Part1:
 	FMOVD F26, (R10)
-row1_150:
+row1_166:
 	ADD R7, R6
-	CBZ R9, write2_150
+	CBZ R9, write2_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum2_150Part2
+	BNE sum2_166Part2
 	FMOVQ (R10), F0
-	B sum2_150
-sum2_150Part2:
+	B sum2_166
+sum2_166Part2:
 	FMOVD (R10), F0
-sum2_150:
+sum2_166:
 	WORD $0x4E60D77B // fadd v27.2d, v27.2d, v0.2d
-write2_150:
+write2_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row2_150Part2
+	BNE row2_166Part2
 	FMOVQ F27, (R10)
-	B row2_150
-row2_150Part2:
+	B row2_166
+row2_166Part2:
 	FMOVD F27, (R10)
-row2_150:
+row2_166:
 	ADD R7, R6
-	CBZ R9, write3_150
+	CBZ R9, write3_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum3_150Part3
+	BNE sum3_166Part3
 	FMOVQ (R10), F0
-	B sum3_150
-sum3_150Part3:
+	B sum3_166
+sum3_166Part3:
 	FMOVD (R10), F0
-sum3_150:
+sum3_166:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
-write3_150:
+write3_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row3_150Part3
+	BNE row3_166Part3
 	FMOVQ F28, (R10)
-	B row3_150
-row3_150Part3:
+	B row3_166
+row3_166Part3:
 	FMOVD F28, (R10)
-row3_150:
+row3_166:
 	ADD R7, R6
-	CBZ R9, write4_150
+	CBZ R9, write4_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum4_150Part4
+	BNE sum4_166Part4
 	FMOVQ (R10), F0
-	B sum4_150
-sum4_150Part4:
+	B sum4_166
+sum4_166Part4:
 	FMOVD (R10), F0
-sum4_150:
+sum4_166:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
-write4_150:
+write4_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row4_150Part4
+	BNE row4_166Part4
 	FMOVQ F29, (R10)
-	B row4_150
-row4_150Part4:
+	B row4_166
+row4_166Part4:
 	FMOVD F29, (R10)
-row4_150:
+row4_166:
 	ADD R7, R6
-	CBZ R9, write5_150
+	CBZ R9, write5_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum5_150Part5
+	BNE sum5_166Part5
 	FMOVQ (R10), F0
-	B sum5_150
-sum5_150Part5:
+	B sum5_166
+sum5_166Part5:
 	FMOVD (R10), F0
-sum5_150:
+sum5_166:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
-write5_150:
+write5_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row5_150Part5
+	BNE row5_166Part5
 	FMOVQ F30, (R10)
-	B row5_150
-row5_150Part5:
+	B row5_166
+row5_166Part5:
 	FMOVD F30, (R10)
-row5_150:
+row5_166:
 	ADD R7, R6
-	CBZ R9, write6_150
+	CBZ R9, write6_166
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE sum6_150Part6
+	BNE sum6_166Part6
 	FMOVQ (R10), F0
-	B sum6_150
-sum6_150Part6:
+	B sum6_166
+sum6_166Part6:
 	FMOVD (R10), F0
-sum6_150:
+sum6_166:
 	WORD $0x4E60D7FF // fadd v31.2d, v31.2d, v0.2d
-write6_150:
+write6_166:
 	ADD $0, R6, R10
 	CMP $2, R8
-	BNE row6_150Part6
+	BNE row6_166Part6
 	FMOVQ F31, (R10)
-	B row6_150
-row6_150Part6:
+	B row6_166
+row6_166Part6:
 	FMOVD F31, (R10)
-row6_150:
+row6_166:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -16397,33 +16668,31 @@ TEXT ·gemm64NEONTile7x2(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block151:
+block167:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial151
+	BNE partial167
 	CMP $8, R3
-	BNE other151
+	BNE other167
 	SUBS $2, R16
-	BLT few151
-along151:
+	BLT few167
+along167:
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x3CEE6822 // ldr q2, [x1, x14]
-	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
-	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
-	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
-	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
-	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
-	WORD $0x3CEE6B08 // ldr q8, [x24, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	ADD R5, R15
 	WORD $0x4FC21012 // fmla v18.2d, v0.2d, v2.d[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
 	WORD $0x4FC21033 // fmla v19.2d, v1.2d, v2.d[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
 	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
 	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
 	WORD $0x4FC41016 // fmla v22.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
 	WORD $0x4FC41037 // fmla v23.2d, v1.2d, v4.d[0]
+	WORD $0x3CEE6B08 // ldr q8, [x24, x14]
 	WORD $0x4FC51018 // fmla v24.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51039 // fmla v25.2d, v1.2d, v5.d[0]
 	WORD $0x4FC6101A // fmla v26.2d, v0.2d, v6.d[0]
@@ -16432,9 +16701,8 @@ along151:
 	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
 	WORD $0x4FC8101E // fmla v30.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103F // fmla v31.2d, v1.2d, v8.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
 	WORD $0x4FC21812 // fmla v18.2d, v0.2d, v2.d[1]
 	WORD $0x4FC21833 // fmla v19.2d, v1.2d, v2.d[1]
 	WORD $0x4FC31814 // fmla v20.2d, v0.2d, v3.d[1]
@@ -16449,23 +16717,24 @@ along151:
 	WORD $0x4FC7183D // fmla v29.2d, v1.2d, v7.d[1]
 	WORD $0x4FC8181E // fmla v30.2d, v0.2d, v8.d[1]
 	WORD $0x4FC8183F // fmla v31.2d, v1.2d, v8.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along151
-few151:
+	BGE along167
+few167:
 	ADDS $2, R16
-	BEQ next151
-other151:
+	BEQ next167
+other167:
 	CMP $8, R2
-	BNE loop151
-down151:
+	BNE loop167
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F2
-	FMOVQ 16(R10), F3
-	FMOVQ 32(R10), F4
+down167:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16, V3.B16, V4.B16]
 	FMOVQ 40(R10), F5
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC21012 // fmla v18.2d, v0.2d, v2.d[0]
 	WORD $0x4FC21033 // fmla v19.2d, v1.2d, v2.d[0]
 	WORD $0x4FC21814 // fmla v20.2d, v0.2d, v2.d[1]
@@ -16480,71 +16749,68 @@ down151:
 	WORD $0x4FC4183D // fmla v29.2d, v1.2d, v4.d[1]
 	WORD $0x4FC5181E // fmla v30.2d, v0.2d, v5.d[1]
 	WORD $0x4FC5183F // fmla v31.2d, v1.2d, v5.d[1]
-	ADD R3, R14
+	BNE down167
+	SUB R1, R10, R14
+	B next167
+loop167:
+	VLD1 (R15), [V0.B16, V1.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down151
-	B next151
-loop151:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21012 // fmla v18.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21033 // fmla v19.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21033 // fmla v19.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
-	WORD $0x4FC41016 // fmla v22.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41037 // fmla v23.2d, v1.2d, v4.d[0]
+	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
 	FMOVD (R21)(R14), F5
+	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	FMOVD (R22)(R14), F6
+	WORD $0x4FC41016 // fmla v22.2d, v0.2d, v4.d[0]
+	FMOVD (R23)(R14), F7
+	WORD $0x4FC41037 // fmla v23.2d, v1.2d, v4.d[0]
+	FMOVD (R24)(R14), F8
 	WORD $0x4FC51018 // fmla v24.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51039 // fmla v25.2d, v1.2d, v5.d[0]
-	FMOVD (R22)(R14), F6
 	WORD $0x4FC6101A // fmla v26.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103B // fmla v27.2d, v1.2d, v6.d[0]
-	FMOVD (R23)(R14), F7
 	WORD $0x4FC7101C // fmla v28.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
-	FMOVD (R24)(R14), F8
 	WORD $0x4FC8101E // fmla v30.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103F // fmla v31.2d, v1.2d, v8.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop151
-	B next151
-partial151:
+	BNE loop167
+	B next167
+partial167:
+	FMOVQ 0(R15), F0
 	ADD $16, R15, R10
-	FMOVQ 0(R15), F0
 	FMOVD (R10), F1
-loaded151:
+loaded167:
+	ADD R5, R15
 	FMOVD (R1)(R14), F2
 	WORD $0x4FC21012 // fmla v18.2d, v0.2d, v2.d[0]
-	WORD $0x4FC21033 // fmla v19.2d, v1.2d, v2.d[0]
 	FMOVD (R19)(R14), F3
-	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
-	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	WORD $0x4FC21033 // fmla v19.2d, v1.2d, v2.d[0]
 	FMOVD (R20)(R14), F4
-	WORD $0x4FC41016 // fmla v22.2d, v0.2d, v4.d[0]
-	WORD $0x4FC41037 // fmla v23.2d, v1.2d, v4.d[0]
+	WORD $0x4FC31014 // fmla v20.2d, v0.2d, v3.d[0]
 	FMOVD (R21)(R14), F5
+	WORD $0x4FC31035 // fmla v21.2d, v1.2d, v3.d[0]
+	FMOVD (R22)(R14), F6
+	WORD $0x4FC41016 // fmla v22.2d, v0.2d, v4.d[0]
+	FMOVD (R23)(R14), F7
+	WORD $0x4FC41037 // fmla v23.2d, v1.2d, v4.d[0]
+	FMOVD (R24)(R14), F8
 	WORD $0x4FC51018 // fmla v24.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51039 // fmla v25.2d, v1.2d, v5.d[0]
-	FMOVD (R22)(R14), F6
 	WORD $0x4FC6101A // fmla v26.2d, v0.2d, v6.d[0]
 	WORD $0x4FC6103B // fmla v27.2d, v1.2d, v6.d[0]
-	FMOVD (R23)(R14), F7
 	WORD $0x4FC7101C // fmla v28.2d, v0.2d, v7.d[0]
 	WORD $0x4FC7103D // fmla v29.2d, v1.2d, v7.d[0]
-	FMOVD (R24)(R14), F8
 	WORD $0x4FC8101E // fmla v30.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103F // fmla v31.2d, v1.2d, v8.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial151
-next151:
+	BNE partial167
+next167:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -16555,168 +16821,168 @@ next151:
 	ADD R14, R24
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block151
+	BNE block167
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_151
+	CBZ R9, write0_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum0_151Part0
+	BNE sum0_167Part0
 	FMOVQ (R10), F1
-	B sum0_151
-sum0_151Part0:
+	B sum0_167
+sum0_167Part0:
 	FMOVD (R10), F1
-sum0_151:
+sum0_167:
 	WORD $0x4E60D652 // fadd v18.2d, v18.2d, v0.2d
 	WORD $0x4E61D673 // fadd v19.2d, v19.2d, v1.2d
-write0_151:
+write0_167:
 	FMOVQ F18, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row0_151Part0
+	BNE row0_167Part0
 	FMOVQ F19, (R10)
-	B row0_151
-row0_151Part0:
+	B row0_167
+row0_167Part0:
 	FMOVD F19, (R10)
-row0_151:
+row0_167:
 	ADD R7, R6
-	CBZ R9, write1_151
+	CBZ R9, write1_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum1_151Part1
+	BNE sum1_167Part1
 	FMOVQ (R10), F1
-	B sum1_151
-sum1_151Part1:
+	B sum1_167
+sum1_167Part1:
 	FMOVD (R10), F1
-sum1_151:
+sum1_167:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
-write1_151:
+write1_167:
 	FMOVQ F20, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row1_151Part1
+	BNE row1_167Part1
 	FMOVQ F21, (R10)
-	B row1_151
-row1_151Part1:
+	B row1_167
+row1_167Part1:
 	FMOVD F21, (R10)
-row1_151:
+row1_167:
 	ADD R7, R6
-	CBZ R9, write2_151
+	CBZ R9, write2_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum2_151Part2
+	BNE sum2_167Part2
 	FMOVQ (R10), F1
-	B sum2_151
-sum2_151Part2:
+	B sum2_167
+sum2_167Part2:
 	FMOVD (R10), F1
-sum2_151:
+sum2_167:
 	WORD $0x4E60D6D6 // fadd v22.2d, v22.2d, v0.2d
 	WORD $0x4E61D6F7 // fadd v23.2d, v23.2d, v1.2d
-write2_151:
+write2_167:
 	FMOVQ F22, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row2_151Part2
+	BNE row2_167Part2
 	FMOVQ F23, (R10)
-	B row2_151
-row2_151Part2:
+	B row2_167
+row2_167Part2:
 	FMOVD F23, (R10)
-row2_151:
+row2_167:
 	ADD R7, R6
-	CBZ R9, write3_151
+	CBZ R9, write3_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum3_151Part3
+	BNE sum3_167Part3
 	FMOVQ (R10), F1
-	B sum3_151
-sum3_151Part3:
+	B sum3_167
+sum3_167Part3:
 	FMOVD (R10), F1
-sum3_151:
+sum3_167:
 	WORD $0x4E60D718 // fadd v24.2d, v24.2d, v0.2d
 	WORD $0x4E61D739 // fadd v25.2d, v25.2d, v1.2d
-write3_151:
+write3_167:
 	FMOVQ F24, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row3_151Part3
+	BNE row3_167Part3
 	FMOVQ F25, (R10)
-	B row3_151
-row3_151Part3:
+	B row3_167
+row3_167Part3:
 	FMOVD F25, (R10)
-row3_151:
+row3_167:
 	ADD R7, R6
-	CBZ R9, write4_151
+	CBZ R9, write4_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum4_151Part4
+	BNE sum4_167Part4
 	FMOVQ (R10), F1
-	B sum4_151
-sum4_151Part4:
+	B sum4_167
+sum4_167Part4:
 	FMOVD (R10), F1
-sum4_151:
+sum4_167:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
-write4_151:
+write4_167:
 	FMOVQ F26, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row4_151Part4
+	BNE row4_167Part4
 	FMOVQ F27, (R10)
-	B row4_151
-row4_151Part4:
+	B row4_167
+row4_167Part4:
 	FMOVD F27, (R10)
-row4_151:
+row4_167:
 	ADD R7, R6
-	CBZ R9, write5_151
+	CBZ R9, write5_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum5_151Part5
+	BNE sum5_167Part5
 	FMOVQ (R10), F1
-	B sum5_151
-sum5_151Part5:
+	B sum5_167
+sum5_167Part5:
 	FMOVD (R10), F1
-sum5_151:
+sum5_167:
 	WORD $0x4E60D79C // fadd v28.2d, v28.2d, v0.2d
 	WORD $0x4E61D7BD // fadd v29.2d, v29.2d, v1.2d
-write5_151:
+write5_167:
 	FMOVQ F28, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row5_151Part5
+	BNE row5_167Part5
 	FMOVQ F29, (R10)
-	B row5_151
-row5_151Part5:
+	B row5_167
+row5_167Part5:
 	FMOVD F29, (R10)
-row5_151:
+row5_167:
 	ADD R7, R6
-	CBZ R9, write6_151
+	CBZ R9, write6_167
 	FMOVQ 0(R6), F0
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE sum6_151Part6
+	BNE sum6_167Part6
 	FMOVQ (R10), F1
-	B sum6_151
-sum6_151Part6:
+	B sum6_167
+sum6_167Part6:
 	FMOVD (R10), F1
-sum6_151:
+sum6_167:
 	WORD $0x4E60D7DE // fadd v30.2d, v30.2d, v0.2d
 	WORD $0x4E61D7FF // fadd v31.2d, v31.2d, v1.2d
-write6_151:
+write6_167:
 	FMOVQ F30, 0(R6)
 	ADD $16, R6, R10
 	CMP $2, R8
-	BNE row6_151Part6
+	BNE row6_167Part6
 	FMOVQ F31, (R10)
-	B row6_151
-row6_151Part6:
+	B row6_167
+row6_167Part6:
 	FMOVD F31, (R10)
-row6_151:
+row6_167:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -16765,34 +17031,31 @@ TEXT ·gemm64NEONTile7x3(SB), NOSPLIT, $0-112
 	WORD $0x6F00E41D // movi v29.2d, #0
 	WORD $0x6F00E41E // movi v30.2d, #0
 	WORD $0x6F00E41F // movi v31.2d, #0
-block152:
+block168:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
 	CMP $2, R8
-	BNE partial152
+	BNE partial168
 	CMP $8, R3
-	BNE other152
+	BNE other168
 	SUBS $2, R16
-	BLT few152
-along152:
+	BLT few168
+along168:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x3CEE6823 // ldr q3, [x1, x14]
-	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
-	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
-	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
-	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
-	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
-	WORD $0x3CEE6B09 // ldr q9, [x24, x14]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
-	ADD R5, R15
 	WORD $0x4FC3100B // fmla v11.2d, v0.2d, v3.d[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
 	WORD $0x4FC3102C // fmla v12.2d, v1.2d, v3.d[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
 	WORD $0x4FC3104D // fmla v13.2d, v2.2d, v3.d[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
 	WORD $0x4FC4100E // fmla v14.2d, v0.2d, v4.d[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
 	WORD $0x4FC4102F // fmla v15.2d, v1.2d, v4.d[0]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
 	WORD $0x4FC41050 // fmla v16.2d, v2.2d, v4.d[0]
+	WORD $0x3CEE6B09 // ldr q9, [x24, x14]
 	WORD $0x4FC51011 // fmla v17.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51032 // fmla v18.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51053 // fmla v19.2d, v2.2d, v5.d[0]
@@ -16808,10 +17071,8 @@ along152:
 	WORD $0x4FC9101D // fmla v29.2d, v0.2d, v9.d[0]
 	WORD $0x4FC9103E // fmla v30.2d, v1.2d, v9.d[0]
 	WORD $0x4FC9105F // fmla v31.2d, v2.2d, v9.d[0]
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	WORD $0x4FC3180B // fmla v11.2d, v0.2d, v3.d[1]
 	WORD $0x4FC3182C // fmla v12.2d, v1.2d, v3.d[1]
 	WORD $0x4FC3184D // fmla v13.2d, v2.2d, v3.d[1]
@@ -16833,24 +17094,24 @@ along152:
 	WORD $0x4FC9181D // fmla v29.2d, v0.2d, v9.d[1]
 	WORD $0x4FC9183E // fmla v30.2d, v1.2d, v9.d[1]
 	WORD $0x4FC9185F // fmla v31.2d, v2.2d, v9.d[1]
+	ADD R5, R15
 	ADD $16, R14
 	SUBS $2, R16
-	BGE along152
-few152:
+	BGE along168
+few168:
 	ADDS $2, R16
-	BEQ next152
-other152:
+	BEQ next168
+other168:
 	CMP $8, R2
-	BNE loop152
-down152:
+	BNE loop168
 	ADD R14, R1, R10
-	FMOVQ 0(R10), F3
-	FMOVQ 16(R10), F4
-	FMOVQ 32(R10), F5
+down168:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16, V4.B16, V5.B16]
 	FMOVQ 40(R10), F6
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
 	WORD $0x4FC3100B // fmla v11.2d, v0.2d, v3.d[0]
 	WORD $0x4FC3102C // fmla v12.2d, v1.2d, v3.d[0]
 	WORD $0x4FC3104D // fmla v13.2d, v2.2d, v3.d[0]
@@ -16872,87 +17133,83 @@ down152:
 	WORD $0x4FC6181D // fmla v29.2d, v0.2d, v6.d[1]
 	WORD $0x4FC6183E // fmla v30.2d, v1.2d, v6.d[1]
 	WORD $0x4FC6185F // fmla v31.2d, v2.2d, v6.d[1]
-	ADD R3, R14
+	BNE down168
+	SUB R1, R10, R14
+	B next168
+loop168:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
 	ADD R5, R15
-	SUBS $1, R16
-	BNE down152
-	B next152
-loop152:
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
-	FMOVQ 32(R15), F2
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3100B // fmla v11.2d, v0.2d, v3.d[0]
-	WORD $0x4FC3102C // fmla v12.2d, v1.2d, v3.d[0]
-	WORD $0x4FC3104D // fmla v13.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
-	WORD $0x4FC4100E // fmla v14.2d, v0.2d, v4.d[0]
-	WORD $0x4FC4102F // fmla v15.2d, v1.2d, v4.d[0]
-	WORD $0x4FC41050 // fmla v16.2d, v2.2d, v4.d[0]
+	WORD $0x4FC3102C // fmla v12.2d, v1.2d, v3.d[0]
 	FMOVD (R20)(R14), F5
+	WORD $0x4FC3104D // fmla v13.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
+	WORD $0x4FC4100E // fmla v14.2d, v0.2d, v4.d[0]
+	FMOVD (R22)(R14), F7
+	WORD $0x4FC4102F // fmla v15.2d, v1.2d, v4.d[0]
+	FMOVD (R23)(R14), F8
+	WORD $0x4FC41050 // fmla v16.2d, v2.2d, v4.d[0]
+	FMOVD (R24)(R14), F9
 	WORD $0x4FC51011 // fmla v17.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51032 // fmla v18.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51053 // fmla v19.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC61014 // fmla v20.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61035 // fmla v21.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61056 // fmla v22.2d, v2.2d, v6.d[0]
-	FMOVD (R22)(R14), F7
 	WORD $0x4FC71017 // fmla v23.2d, v0.2d, v7.d[0]
 	WORD $0x4FC71038 // fmla v24.2d, v1.2d, v7.d[0]
 	WORD $0x4FC71059 // fmla v25.2d, v2.2d, v7.d[0]
-	FMOVD (R23)(R14), F8
 	WORD $0x4FC8101A // fmla v26.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103B // fmla v27.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105C // fmla v28.2d, v2.2d, v8.d[0]
-	FMOVD (R24)(R14), F9
 	WORD $0x4FC9101D // fmla v29.2d, v0.2d, v9.d[0]
 	WORD $0x4FC9103E // fmla v30.2d, v1.2d, v9.d[0]
 	WORD $0x4FC9105F // fmla v31.2d, v2.2d, v9.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE loop152
-	B next152
-partial152:
+	BNE loop168
+	B next168
+partial168:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
 	ADD $32, R15, R10
-	FMOVQ 0(R15), F0
-	FMOVQ 16(R15), F1
 	FMOVD (R10), F2
-loaded152:
+loaded168:
+	ADD R5, R15
 	FMOVD (R1)(R14), F3
 	WORD $0x4FC3100B // fmla v11.2d, v0.2d, v3.d[0]
-	WORD $0x4FC3102C // fmla v12.2d, v1.2d, v3.d[0]
-	WORD $0x4FC3104D // fmla v13.2d, v2.2d, v3.d[0]
 	FMOVD (R19)(R14), F4
-	WORD $0x4FC4100E // fmla v14.2d, v0.2d, v4.d[0]
-	WORD $0x4FC4102F // fmla v15.2d, v1.2d, v4.d[0]
-	WORD $0x4FC41050 // fmla v16.2d, v2.2d, v4.d[0]
+	WORD $0x4FC3102C // fmla v12.2d, v1.2d, v3.d[0]
 	FMOVD (R20)(R14), F5
+	WORD $0x4FC3104D // fmla v13.2d, v2.2d, v3.d[0]
+	FMOVD (R21)(R14), F6
+	WORD $0x4FC4100E // fmla v14.2d, v0.2d, v4.d[0]
+	FMOVD (R22)(R14), F7
+	WORD $0x4FC4102F // fmla v15.2d, v1.2d, v4.d[0]
+	FMOVD (R23)(R14), F8
+	WORD $0x4FC41050 // fmla v16.2d, v2.2d, v4.d[0]
+	FMOVD (R24)(R14), F9
 	WORD $0x4FC51011 // fmla v17.2d, v0.2d, v5.d[0]
 	WORD $0x4FC51032 // fmla v18.2d, v1.2d, v5.d[0]
 	WORD $0x4FC51053 // fmla v19.2d, v2.2d, v5.d[0]
-	FMOVD (R21)(R14), F6
 	WORD $0x4FC61014 // fmla v20.2d, v0.2d, v6.d[0]
 	WORD $0x4FC61035 // fmla v21.2d, v1.2d, v6.d[0]
 	WORD $0x4FC61056 // fmla v22.2d, v2.2d, v6.d[0]
-	FMOVD (R22)(R14), F7
 	WORD $0x4FC71017 // fmla v23.2d, v0.2d, v7.d[0]
 	WORD $0x4FC71038 // fmla v24.2d, v1.2d, v7.d[0]
 	WORD $0x4FC71059 // fmla v25.2d, v2.2d, v7.d[0]
-	FMOVD (R23)(R14), F8
 	WORD $0x4FC8101A // fmla v26.2d, v0.2d, v8.d[0]
 	WORD $0x4FC8103B // fmla v27.2d, v1.2d, v8.d[0]
 	WORD $0x4FC8105C // fmla v28.2d, v2.2d, v8.d[0]
-	FMOVD (R24)(R14), F9
 	WORD $0x4FC9101D // fmla v29.2d, v0.2d, v9.d[0]
 	WORD $0x4FC9103E // fmla v30.2d, v1.2d, v9.d[0]
 	WORD $0x4FC9105F // fmla v31.2d, v2.2d, v9.d[0]
 	ADD R3, R14
-	ADD R5, R15
 	SUBS $1, R16
-	BNE partial152
-next152:
+	BNE partial168
+next168:
 	ADD R12, R14
 	ADD R14, R1
 	ADD R14, R19
@@ -16963,189 +17220,189 @@ next152:
 	ADD R14, R24
 	ADD R13, R15, R4
 	SUBS $1, R11
-	BNE block152
+	BNE block168
 	MOVBU add+72(FP), R9
-	CBZ R9, write0_152
+	CBZ R9, write0_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum0_152Part0
+	BNE sum0_168Part0
 	FMOVQ (R10), F2
-	B sum0_152
-sum0_152Part0:
+	B sum0_168
+sum0_168Part0:
 	FMOVD (R10), F2
-sum0_152:
+sum0_168:
 	WORD $0x4E60D56B // fadd v11.2d, v11.2d, v0.2d
 	WORD $0x4E61D58C // fadd v12.2d, v12.2d, v1.2d
 	WORD $0x4E62D5AD // fadd v13.2d, v13.2d, v2.2d
-write0_152:
+write0_168:
 	FMOVQ F11, 0(R6)
 	FMOVQ F12, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row0_152Part0
+	BNE row0_168Part0
 	FMOVQ F13, (R10)
-	B row0_152
-row0_152Part0:
+	B row0_168
+row0_168Part0:
 	FMOVD F13, (R10)
-row0_152:
+row0_168:
 	ADD R7, R6
-	CBZ R9, write1_152
+	CBZ R9, write1_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum1_152Part1
+	BNE sum1_168Part1
 	FMOVQ (R10), F2
-	B sum1_152
-sum1_152Part1:
+	B sum1_168
+sum1_168Part1:
 	FMOVD (R10), F2
-sum1_152:
+sum1_168:
 	WORD $0x4E60D5CE // fadd v14.2d, v14.2d, v0.2d
 	WORD $0x4E61D5EF // fadd v15.2d, v15.2d, v1.2d
 	WORD $0x4E62D610 // fadd v16.2d, v16.2d, v2.2d
-write1_152:
+write1_168:
 	FMOVQ F14, 0(R6)
 	FMOVQ F15, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row1_152Part1
+	BNE row1_168Part1
 	FMOVQ F16, (R10)
-	B row1_152
-row1_152Part1:
+	B row1_168
+row1_168Part1:
 	FMOVD F16, (R10)
-row1_152:
+row1_168:
 	ADD R7, R6
-	CBZ R9, write2_152
+	CBZ R9, write2_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum2_152Part2
+	BNE sum2_168Part2
 	FMOVQ (R10), F2
-	B sum2_152
-sum2_152Part2:
+	B sum2_168
+sum2_168Part2:
 	FMOVD (R10), F2
-sum2_152:
+sum2_168:
 	WORD $0x4E60D631 // fadd v17.2d, v17.2d, v0.2d
 	WORD $0x4E61D652 // fadd v18.2d, v18.2d, v1.2d
 	WORD $0x4E62D673 // fadd v19.2d, v19.2d, v2.2d
-write2_152:
+write2_168:
 	FMOVQ F17, 0(R6)
 	FMOVQ F18, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row2_152Part2
+	BNE row2_168Part2
 	FMOVQ F19, (R10)
-	B row2_152
-row2_152Part2:
+	B row2_168
+row2_168Part2:
 	FMOVD F19, (R10)
-row2_152:
+row2_168:
 	ADD R7, R6
-	CBZ R9, write3_152
+	CBZ R9, write3_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum3_152Part3
+	BNE sum3_168Part3
 	FMOVQ (R10), F2
-	B sum3_152
-sum3_152Part3:
+	B sum3_168
+sum3_168Part3:
 	FMOVD (R10), F2
-sum3_152:
+sum3_168:
 	WORD $0x4E60D694 // fadd v20.2d, v20.2d, v0.2d
 	WORD $0x4E61D6B5 // fadd v21.2d, v21.2d, v1.2d
 	WORD $0x4E62D6D6 // fadd v22.2d, v22.2d, v2.2d
-write3_152:
+write3_168:
 	FMOVQ F20, 0(R6)
 	FMOVQ F21, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row3_152Part3
+	BNE row3_168Part3
 	FMOVQ F22, (R10)
-	B row3_152
-row3_152Part3:
+	B row3_168
+row3_168Part3:
 	FMOVD F22, (R10)
-row3_152:
+row3_168:
 	ADD R7, R6
-	CBZ R9, write4_152
+	CBZ R9, write4_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum4_152Part4
+	BNE sum4_168Part4
 	FMOVQ (R10), F2
-	B sum4_152
-sum4_152Part4:
+	B sum4_168
+sum4_168Part4:
 	FMOVD (R10), F2
-sum4_152:
+sum4_168:
 	WORD $0x4E60D6F7 // fadd v23.2d, v23.2d, v0.2d
 	WORD $0x4E61D718 // fadd v24.2d, v24.2d, v1.2d
 	WORD $0x4E62D739 // fadd v25.2d, v25.2d, v2.2d
-write4_152:
+write4_168:
 	FMOVQ F23, 0(R6)
 	FMOVQ F24, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row4_152Part4
+	BNE row4_168Part4
 	FMOVQ F25, (R10)
-	B row4_152
-row4_152Part4:
+	B row4_168
+row4_168Part4:
 	FMOVD F25, (R10)
-row4_152:
+row4_168:
 	ADD R7, R6
-	CBZ R9, write5_152
+	CBZ R9, write5_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum5_152Part5
+	BNE sum5_168Part5
 	FMOVQ (R10), F2
-	B sum5_152
-sum5_152Part5:
+	B sum5_168
+sum5_168Part5:
 	FMOVD (R10), F2
-sum5_152:
+sum5_168:
 	WORD $0x4E60D75A // fadd v26.2d, v26.2d, v0.2d
 	WORD $0x4E61D77B // fadd v27.2d, v27.2d, v1.2d
 	WORD $0x4E62D79C // fadd v28.2d, v28.2d, v2.2d
-write5_152:
+write5_168:
 	FMOVQ F26, 0(R6)
 	FMOVQ F27, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row5_152Part5
+	BNE row5_168Part5
 	FMOVQ F28, (R10)
-	B row5_152
-row5_152Part5:
+	B row5_168
+row5_168Part5:
 	FMOVD F28, (R10)
-row5_152:
+row5_168:
 	ADD R7, R6
-	CBZ R9, write6_152
+	CBZ R9, write6_168
 	FMOVQ 0(R6), F0
 	FMOVQ 16(R6), F1
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE sum6_152Part6
+	BNE sum6_168Part6
 	FMOVQ (R10), F2
-	B sum6_152
-sum6_152Part6:
+	B sum6_168
+sum6_168Part6:
 	FMOVD (R10), F2
-sum6_152:
+sum6_168:
 	WORD $0x4E60D7BD // fadd v29.2d, v29.2d, v0.2d
 	WORD $0x4E61D7DE // fadd v30.2d, v30.2d, v1.2d
 	WORD $0x4E62D7FF // fadd v31.2d, v31.2d, v2.2d
-write6_152:
+write6_168:
 	FMOVQ F29, 0(R6)
 	FMOVQ F30, 16(R6)
 	ADD $32, R6, R10
 	CMP $2, R8
-	BNE row6_152Part6
+	BNE row6_168Part6
 	FMOVQ F31, (R10)
-	B row6_152
-row6_152Part6:
+	B row6_168
+row6_168Part6:
 	FMOVD F31, (R10)
-row6_152:
+row6_168:
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17163,67 +17420,59 @@ TEXT ·gemm64NEONDot1x1(SB), NOSPLIT, $0-57
 	MRS FPCR, R26
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	MOVD $0, R14
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
 	SUBS $8, R4
-	BLT done154
-loop153:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC89 // fmla v9.2d, v4.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8A // fmla v10.2d, v4.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8B // fmla v11.2d, v4.2d, v0.2d
-	ADD $16, R14
+	BLT done170
+loop169:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC9C // fmla v28.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBD // fmla v29.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDE // fmla v30.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFF // fmla v31.2d, v7.2d, v3.2d
+	ADD $64, R1
+	ADD $64, R11
 	SUBS $8, R4
-	BGE loop153
-done154:
+	BGE loop169
+done170:
 	ADD $8, R4
+	MOVD $0, R14
 	SUBS $2, R4
-	BLT done156
-loop155:
+	BLT done172
+loop171:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
+	WORD $0x4E60CC9C // fmla v28.2d, v4.2d, v0.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop155
-done156:
+	BGE loop171
+done172:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done158
-loop157:
+	BLT done174
+loop173:
 	FMOVD (R11)(R14), F0
 	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
+	WORD $0x4E60CC9C // fmla v28.2d, v4.2d, v0.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop157
-done158:
+	BGE loop173
+done174:
 	ADD $1, R4
-	WORD $0x4E69D508 // fadd v8.2d, v8.2d, v9.2d
-	WORD $0x4E6BD54A // fadd v10.2d, v10.2d, v11.2d
-	WORD $0x4E6AD508 // fadd v8.2d, v8.2d, v10.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	CBZ R9, store159
+	WORD $0x4E7DD79C // fadd v28.2d, v28.2d, v29.2d
+	WORD $0x4E7FD7DE // fadd v30.2d, v30.2d, v31.2d
+	WORD $0x4E7ED79C // fadd v28.2d, v28.2d, v30.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	CBZ R9, store175
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F28
 	ADD R7, R8
-store159:
-	FMOVD F8, 0(R6)
+store175:
+	FMOVD F28, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17242,90 +17491,80 @@ TEXT ·gemm64NEONDot1x2(SB), NOSPLIT, $0-57
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	MOVD $0, R14
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
 	SUBS $8, R4
-	BLT done161
-loop160:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8A // fmla v10.2d, v4.2d, v0.2d
-	WORD $0x4E61CC8B // fmla v11.2d, v4.2d, v1.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	WORD $0x4E61CC8D // fmla v13.2d, v4.2d, v1.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8E // fmla v14.2d, v4.2d, v0.2d
-	WORD $0x4E61CC8F // fmla v15.2d, v4.2d, v1.2d
-	ADD $16, R14
+	BLT done177
+loop176:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R1), [V8.B16, V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD18 // fmla v24.2d, v8.2d, v0.2d
+	WORD $0x4E64CD19 // fmla v25.2d, v8.2d, v4.2d
+	WORD $0x4E61CD3A // fmla v26.2d, v9.2d, v1.2d
+	WORD $0x4E65CD3B // fmla v27.2d, v9.2d, v5.2d
+	WORD $0x4E62CD5C // fmla v28.2d, v10.2d, v2.2d
+	WORD $0x4E66CD5D // fmla v29.2d, v10.2d, v6.2d
+	WORD $0x4E63CD7E // fmla v30.2d, v11.2d, v3.2d
+	WORD $0x4E67CD7F // fmla v31.2d, v11.2d, v7.2d
+	ADD $64, R1
+	ADD $64, R11
+	ADD $64, R22
 	SUBS $8, R4
-	BGE loop160
-done161:
+	BGE loop176
+done177:
 	ADD $8, R4
+	MOVD $0, R14
 	SUBS $2, R4
-	BLT done163
-loop162:
+	BLT done179
+loop178:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
+	WORD $0x3CEE6828 // ldr q8, [x1, x14]
+	WORD $0x4E60CD18 // fmla v24.2d, v8.2d, v0.2d
+	WORD $0x4E61CD19 // fmla v25.2d, v8.2d, v1.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop162
-done163:
+	BGE loop178
+done179:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done165
-loop164:
+	BLT done181
+loop180:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
+	FMOVD (R1)(R14), F8
+	WORD $0x4E60CD18 // fmla v24.2d, v8.2d, v0.2d
+	WORD $0x4E61CD19 // fmla v25.2d, v8.2d, v1.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop164
-done165:
+	BGE loop180
+done181:
 	ADD $1, R4
-	WORD $0x4E6AD508 // fadd v8.2d, v8.2d, v10.2d
-	WORD $0x4E6ED58C // fadd v12.2d, v12.2d, v14.2d
-	WORD $0x4E6CD508 // fadd v8.2d, v8.2d, v12.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6BD529 // fadd v9.2d, v9.2d, v11.2d
-	WORD $0x4E6FD5AD // fadd v13.2d, v13.2d, v15.2d
-	WORD $0x4E6DD529 // fadd v9.2d, v9.2d, v13.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	CBZ R9, store166
+	WORD $0x4E7AD718 // fadd v24.2d, v24.2d, v26.2d
+	WORD $0x4E7ED79C // fadd v28.2d, v28.2d, v30.2d
+	WORD $0x4E7CD718 // fadd v24.2d, v24.2d, v28.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x4E7BD739 // fadd v25.2d, v25.2d, v27.2d
+	WORD $0x4E7FD7BD // fadd v29.2d, v29.2d, v31.2d
+	WORD $0x4E7DD739 // fadd v25.2d, v25.2d, v29.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	CBZ R9, store182
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F25
 	ADD R7, R8
-store166:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
+store182:
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17345,85 +17584,89 @@ TEXT ·gemm64NEONDot1x3(SB), NOSPLIT, $0-57
 	MSR R10, FPCR
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $8, R4
+	BLT done184
+loop183:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R23), [V8.B16, V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16, V15.B16]
+	WORD $0x4E60CD9A // fmla v26.2d, v12.2d, v0.2d
+	WORD $0x4E64CD9B // fmla v27.2d, v12.2d, v4.2d
+	WORD $0x4E68CD9C // fmla v28.2d, v12.2d, v8.2d
+	WORD $0x4E61CDBD // fmla v29.2d, v13.2d, v1.2d
+	WORD $0x4E65CDBE // fmla v30.2d, v13.2d, v5.2d
+	WORD $0x4E69CDBF // fmla v31.2d, v13.2d, v9.2d
+	WORD $0x4E62CDDA // fmla v26.2d, v14.2d, v2.2d
+	WORD $0x4E66CDDB // fmla v27.2d, v14.2d, v6.2d
+	WORD $0x4E6ACDDC // fmla v28.2d, v14.2d, v10.2d
+	WORD $0x4E63CDFD // fmla v29.2d, v15.2d, v3.2d
+	WORD $0x4E67CDFE // fmla v30.2d, v15.2d, v7.2d
+	WORD $0x4E6BCDFF // fmla v31.2d, v15.2d, v11.2d
+	ADD $64, R1
+	ADD $64, R11
+	ADD $64, R22
+	ADD $64, R23
+	SUBS $8, R4
+	BGE loop183
+done184:
+	ADD $8, R4
 	MOVD $0, R14
-	SUBS $4, R4
-	BLT done168
-loop167:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8B // fmla v11.2d, v4.2d, v0.2d
-	WORD $0x4E61CC8C // fmla v12.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8D // fmla v13.2d, v4.2d, v2.2d
-	ADD $16, R14
-	SUBS $4, R4
-	BGE loop167
-done168:
-	ADD $4, R4
 	SUBS $2, R4
-	BLT done170
-loop169:
+	BLT done186
+loop185:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E60CD9A // fmla v26.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9B // fmla v27.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9C // fmla v28.2d, v12.2d, v2.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop169
-done170:
+	BGE loop185
+done186:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done172
-loop171:
+	BLT done188
+loop187:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
+	FMOVD (R1)(R14), F12
+	WORD $0x4E60CD9A // fmla v26.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9B // fmla v27.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9C // fmla v28.2d, v12.2d, v2.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop171
-done172:
+	BGE loop187
+done188:
 	ADD $1, R4
-	WORD $0x4E6BD508 // fadd v8.2d, v8.2d, v11.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6CD529 // fadd v9.2d, v9.2d, v12.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x4E6DD54A // fadd v10.2d, v10.2d, v13.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	CBZ R9, store173
+	WORD $0x4E7DD75A // fadd v26.2d, v26.2d, v29.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x4E7ED77B // fadd v27.2d, v27.2d, v30.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x4E7FD79C // fadd v28.2d, v28.2d, v31.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	CBZ R9, store189
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F27
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F28
 	ADD R7, R8
-store173:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
+store189:
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
+	FMOVD F28, 16(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17444,100 +17687,106 @@ TEXT ·gemm64NEONDot1x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $8, R4
+	BLT done191
+loop190:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R23), [V8.B16, V9.B16, V10.B16, V11.B16]
+	VLD1 (R24), [V12.B16, V13.B16, V14.B16, V15.B16]
+	VLD1 (R1), [V16.B16, V17.B16, V18.B16, V19.B16]
+	WORD $0x4E60CE18 // fmla v24.2d, v16.2d, v0.2d
+	WORD $0x4E64CE19 // fmla v25.2d, v16.2d, v4.2d
+	WORD $0x4E68CE1A // fmla v26.2d, v16.2d, v8.2d
+	WORD $0x4E6CCE1B // fmla v27.2d, v16.2d, v12.2d
+	WORD $0x4E61CE3C // fmla v28.2d, v17.2d, v1.2d
+	WORD $0x4E65CE3D // fmla v29.2d, v17.2d, v5.2d
+	WORD $0x4E69CE3E // fmla v30.2d, v17.2d, v9.2d
+	WORD $0x4E6DCE3F // fmla v31.2d, v17.2d, v13.2d
+	WORD $0x4E62CE58 // fmla v24.2d, v18.2d, v2.2d
+	WORD $0x4E66CE59 // fmla v25.2d, v18.2d, v6.2d
+	WORD $0x4E6ACE5A // fmla v26.2d, v18.2d, v10.2d
+	WORD $0x4E6ECE5B // fmla v27.2d, v18.2d, v14.2d
+	WORD $0x4E63CE7C // fmla v28.2d, v19.2d, v3.2d
+	WORD $0x4E67CE7D // fmla v29.2d, v19.2d, v7.2d
+	WORD $0x4E6BCE7E // fmla v30.2d, v19.2d, v11.2d
+	WORD $0x4E6FCE7F // fmla v31.2d, v19.2d, v15.2d
+	ADD $64, R1
+	ADD $64, R11
+	ADD $64, R22
+	ADD $64, R23
+	ADD $64, R24
+	SUBS $8, R4
+	BGE loop190
+done191:
+	ADD $8, R4
 	MOVD $0, R14
-	SUBS $4, R4
-	BLT done175
-loop174:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	WORD $0x4E61CC8D // fmla v13.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8E // fmla v14.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8F // fmla v15.2d, v4.2d, v3.2d
-	ADD $16, R14
-	SUBS $4, R4
-	BGE loop174
-done175:
-	ADD $4, R4
 	SUBS $2, R4
-	BLT done177
-loop176:
+	BLT done193
+loop192:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
+	WORD $0x3CEE6830 // ldr q16, [x1, x14]
+	WORD $0x4E60CE18 // fmla v24.2d, v16.2d, v0.2d
+	WORD $0x4E61CE19 // fmla v25.2d, v16.2d, v1.2d
+	WORD $0x4E62CE1A // fmla v26.2d, v16.2d, v2.2d
+	WORD $0x4E63CE1B // fmla v27.2d, v16.2d, v3.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop176
-done177:
+	BGE loop192
+done193:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done179
-loop178:
+	BLT done195
+loop194:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
 	FMOVD (R24)(R14), F3
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
+	FMOVD (R1)(R14), F16
+	WORD $0x4E60CE18 // fmla v24.2d, v16.2d, v0.2d
+	WORD $0x4E61CE19 // fmla v25.2d, v16.2d, v1.2d
+	WORD $0x4E62CE1A // fmla v26.2d, v16.2d, v2.2d
+	WORD $0x4E63CE1B // fmla v27.2d, v16.2d, v3.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop178
-done179:
+	BGE loop194
+done195:
 	ADD $1, R4
-	WORD $0x4E6CD508 // fadd v8.2d, v8.2d, v12.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6DD529 // fadd v9.2d, v9.2d, v13.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x4E6ED54A // fadd v10.2d, v10.2d, v14.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x4E6FD56B // fadd v11.2d, v11.2d, v15.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	CBZ R9, store180
+	WORD $0x4E7CD718 // fadd v24.2d, v24.2d, v28.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x4E7DD739 // fadd v25.2d, v25.2d, v29.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x4E7ED75A // fadd v26.2d, v26.2d, v30.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x4E7FD77B // fadd v27.2d, v27.2d, v31.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	CBZ R9, store196
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F25
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F26
 	FMOVD 24(R8), F3
-	FADDD F3, F11
+	FADDD F3, F27
 	ADD R7, R8
-store180:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
-	FMOVD F11, 24(R6)
+store196:
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
+	FMOVD F26, 16(R6)
+	FMOVD F27, 24(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17556,92 +17805,82 @@ TEXT ·gemm64NEONDot2x1(SB), NOSPLIT, $0-57
 	ORR $(1<<24), R26, R10
 	MSR R10, FPCR
 	ADD R2, R1, R19
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	MOVD $0, R14
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
 	SUBS $8, R4
-	BLT done182
-loop181:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8A // fmla v10.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAD // fmla v13.2d, v5.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8E // fmla v14.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAF // fmla v15.2d, v5.2d, v0.2d
-	ADD $16, R14
+	BLT done198
+loop197:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC98 // fmla v24.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBA // fmla v26.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDC // fmla v28.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFE // fmla v30.2d, v7.2d, v3.2d
+	VLD1 (R19), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC99 // fmla v25.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBB // fmla v27.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDD // fmla v29.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFF // fmla v31.2d, v7.2d, v3.2d
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R11
 	SUBS $8, R4
-	BGE loop181
-done182:
+	BGE loop197
+done198:
 	ADD $8, R4
+	MOVD $0, R14
 	SUBS $2, R4
-	BLT done184
-loop183:
+	BLT done200
+loop199:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
+	WORD $0x4E60CC98 // fmla v24.2d, v4.2d, v0.2d
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4E60CC99 // fmla v25.2d, v4.2d, v0.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop183
-done184:
+	BGE loop199
+done200:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done186
-loop185:
+	BLT done202
+loop201:
 	FMOVD (R11)(R14), F0
 	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
+	WORD $0x4E60CC98 // fmla v24.2d, v4.2d, v0.2d
+	FMOVD (R19)(R14), F4
+	WORD $0x4E60CC99 // fmla v25.2d, v4.2d, v0.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop185
-done186:
+	BGE loop201
+done202:
 	ADD $1, R4
-	WORD $0x4E6AD508 // fadd v8.2d, v8.2d, v10.2d
-	WORD $0x4E6ED58C // fadd v12.2d, v12.2d, v14.2d
-	WORD $0x4E6CD508 // fadd v8.2d, v8.2d, v12.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6BD529 // fadd v9.2d, v9.2d, v11.2d
-	WORD $0x4E6FD5AD // fadd v13.2d, v13.2d, v15.2d
-	WORD $0x4E6DD529 // fadd v9.2d, v9.2d, v13.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	CBZ R9, store187
+	WORD $0x4E7AD718 // fadd v24.2d, v24.2d, v26.2d
+	WORD $0x4E7ED79C // fadd v28.2d, v28.2d, v30.2d
+	WORD $0x4E7CD718 // fadd v24.2d, v24.2d, v28.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x4E7BD739 // fadd v25.2d, v25.2d, v27.2d
+	WORD $0x4E7FD7BD // fadd v29.2d, v29.2d, v31.2d
+	WORD $0x4E7DD739 // fadd v25.2d, v25.2d, v29.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	CBZ R9, store203
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F9
+	FADDD F0, F25
 	ADD R7, R8
-store187:
-	FMOVD F8, 0(R6)
+store203:
+	FMOVD F24, 0(R6)
 	ADD R7, R6
-	FMOVD F9, 0(R6)
+	FMOVD F25, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17661,98 +17900,104 @@ TEXT ·gemm64NEONDot2x2(SB), NOSPLIT, $0-57
 	MSR R10, FPCR
 	ADD R2, R1, R19
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $8, R4
+	BLT done205
+loop204:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R22), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VLD1 (R1), [V8.B16, V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD18 // fmla v24.2d, v8.2d, v0.2d
+	WORD $0x4E64CD19 // fmla v25.2d, v8.2d, v4.2d
+	WORD $0x4E61CD3C // fmla v28.2d, v9.2d, v1.2d
+	WORD $0x4E65CD3D // fmla v29.2d, v9.2d, v5.2d
+	WORD $0x4E62CD58 // fmla v24.2d, v10.2d, v2.2d
+	WORD $0x4E66CD59 // fmla v25.2d, v10.2d, v6.2d
+	WORD $0x4E63CD7C // fmla v28.2d, v11.2d, v3.2d
+	WORD $0x4E67CD7D // fmla v29.2d, v11.2d, v7.2d
+	VLD1 (R19), [V8.B16, V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD1A // fmla v26.2d, v8.2d, v0.2d
+	WORD $0x4E64CD1B // fmla v27.2d, v8.2d, v4.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E65CD3F // fmla v31.2d, v9.2d, v5.2d
+	WORD $0x4E62CD5A // fmla v26.2d, v10.2d, v2.2d
+	WORD $0x4E66CD5B // fmla v27.2d, v10.2d, v6.2d
+	WORD $0x4E63CD7E // fmla v30.2d, v11.2d, v3.2d
+	WORD $0x4E67CD7F // fmla v31.2d, v11.2d, v7.2d
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R11
+	ADD $64, R22
+	SUBS $8, R4
+	BGE loop204
+done205:
+	ADD $8, R4
 	MOVD $0, R14
-	SUBS $4, R4
-	BLT done189
-loop188:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	WORD $0x4E61CC8D // fmla v13.2d, v4.2d, v1.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAE // fmla v14.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAF // fmla v15.2d, v5.2d, v1.2d
-	ADD $16, R14
-	SUBS $4, R4
-	BGE loop188
-done189:
-	ADD $4, R4
 	SUBS $2, R4
-	BLT done191
-loop190:
+	BLT done207
+loop206:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	WORD $0x3CEE6828 // ldr q8, [x1, x14]
+	WORD $0x4E60CD18 // fmla v24.2d, v8.2d, v0.2d
+	WORD $0x4E61CD19 // fmla v25.2d, v8.2d, v1.2d
+	WORD $0x3CEE6A68 // ldr q8, [x19, x14]
+	WORD $0x4E60CD1A // fmla v26.2d, v8.2d, v0.2d
+	WORD $0x4E61CD1B // fmla v27.2d, v8.2d, v1.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop190
-done191:
+	BGE loop206
+done207:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done193
-loop192:
+	BLT done209
+loop208:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	FMOVD (R1)(R14), F8
+	WORD $0x4E60CD18 // fmla v24.2d, v8.2d, v0.2d
+	WORD $0x4E61CD19 // fmla v25.2d, v8.2d, v1.2d
+	FMOVD (R19)(R14), F8
+	WORD $0x4E60CD1A // fmla v26.2d, v8.2d, v0.2d
+	WORD $0x4E61CD1B // fmla v27.2d, v8.2d, v1.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop192
-done193:
+	BGE loop208
+done209:
 	ADD $1, R4
-	WORD $0x4E6CD508 // fadd v8.2d, v8.2d, v12.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6DD529 // fadd v9.2d, v9.2d, v13.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x4E6ED54A // fadd v10.2d, v10.2d, v14.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x4E6FD56B // fadd v11.2d, v11.2d, v15.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	CBZ R9, store194
+	WORD $0x4E7CD718 // fadd v24.2d, v24.2d, v28.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x4E7DD739 // fadd v25.2d, v25.2d, v29.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x4E7ED75A // fadd v26.2d, v26.2d, v30.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x4E7FD77B // fadd v27.2d, v27.2d, v31.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	CBZ R9, store210
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F25
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F10
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F11
+	FADDD F1, F27
 	ADD R7, R8
-store194:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
+store210:
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
 	ADD R7, R6
-	FMOVD F10, 0(R6)
-	FMOVD F11, 8(R6)
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17773,81 +18018,116 @@ TEXT ·gemm64NEONDot2x3(SB), NOSPLIT, $0-57
 	ADD R2, R1, R19
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done212
+loop211:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R1), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E63CD3B // fmla v27.2d, v9.2d, v3.2d
+	WORD $0x4E66CD3C // fmla v28.2d, v9.2d, v6.2d
+	WORD $0x4E61CD5A // fmla v26.2d, v10.2d, v1.2d
+	WORD $0x4E64CD5B // fmla v27.2d, v10.2d, v4.2d
+	WORD $0x4E67CD5C // fmla v28.2d, v10.2d, v7.2d
+	WORD $0x4E62CD7A // fmla v26.2d, v11.2d, v2.2d
+	WORD $0x4E65CD7B // fmla v27.2d, v11.2d, v5.2d
+	WORD $0x4E68CD7C // fmla v28.2d, v11.2d, v8.2d
+	VLD1 (R19), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E63CD3E // fmla v30.2d, v9.2d, v3.2d
+	WORD $0x4E66CD3F // fmla v31.2d, v9.2d, v6.2d
+	WORD $0x4E61CD5D // fmla v29.2d, v10.2d, v1.2d
+	WORD $0x4E64CD5E // fmla v30.2d, v10.2d, v4.2d
+	WORD $0x4E67CD5F // fmla v31.2d, v10.2d, v7.2d
+	WORD $0x4E62CD7D // fmla v29.2d, v11.2d, v2.2d
+	WORD $0x4E65CD7E // fmla v30.2d, v11.2d, v5.2d
+	WORD $0x4E68CD7F // fmla v31.2d, v11.2d, v8.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	SUBS $6, R4
+	BGE loop211
+done212:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done196
-loop195:
+	BLT done214
+loop213:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
+	WORD $0x3CEE6829 // ldr q9, [x1, x14]
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3B // fmla v27.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3C // fmla v28.2d, v9.2d, v2.2d
+	WORD $0x3CEE6A69 // ldr q9, [x19, x14]
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3F // fmla v31.2d, v9.2d, v2.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop195
-done196:
+	BGE loop213
+done214:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done198
-loop197:
+	BLT done216
+loop215:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
+	FMOVD (R1)(R14), F9
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3B // fmla v27.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3C // fmla v28.2d, v9.2d, v2.2d
+	FMOVD (R19)(R14), F9
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3F // fmla v31.2d, v9.2d, v2.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop197
-done198:
+	BGE loop215
+done216:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	CBZ R9, store199
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store217
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F27
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F28
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F11
+	FADDD F0, F29
 	FMOVD 8(R8), F1
-	FADDD F1, F12
+	FADDD F1, F30
 	FMOVD 16(R8), F2
-	FADDD F2, F13
+	FADDD F2, F31
 	ADD R7, R8
-store199:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
+store217:
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
+	FMOVD F28, 16(R6)
 	ADD R7, R6
-	FMOVD F11, 0(R6)
-	FMOVD F12, 8(R6)
-	FMOVD F13, 16(R6)
+	FMOVD F29, 0(R6)
+	FMOVD F30, 8(R6)
+	FMOVD F31, 16(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17869,97 +18149,140 @@ TEXT ·gemm64NEONDot2x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done219
+loop218:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R24), [V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E63CD99 // fmla v25.2d, v12.2d, v3.2d
+	WORD $0x4E66CD9A // fmla v26.2d, v12.2d, v6.2d
+	WORD $0x4E69CD9B // fmla v27.2d, v12.2d, v9.2d
+	WORD $0x4E61CDB8 // fmla v24.2d, v13.2d, v1.2d
+	WORD $0x4E64CDB9 // fmla v25.2d, v13.2d, v4.2d
+	WORD $0x4E67CDBA // fmla v26.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDBB // fmla v27.2d, v13.2d, v10.2d
+	WORD $0x4E62CDD8 // fmla v24.2d, v14.2d, v2.2d
+	WORD $0x4E65CDD9 // fmla v25.2d, v14.2d, v5.2d
+	WORD $0x4E68CDDA // fmla v26.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDDB // fmla v27.2d, v14.2d, v11.2d
+	VLD1 (R19), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E63CD9D // fmla v29.2d, v12.2d, v3.2d
+	WORD $0x4E66CD9E // fmla v30.2d, v12.2d, v6.2d
+	WORD $0x4E69CD9F // fmla v31.2d, v12.2d, v9.2d
+	WORD $0x4E61CDBC // fmla v28.2d, v13.2d, v1.2d
+	WORD $0x4E64CDBD // fmla v29.2d, v13.2d, v4.2d
+	WORD $0x4E67CDBE // fmla v30.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDBF // fmla v31.2d, v13.2d, v10.2d
+	WORD $0x4E62CDDC // fmla v28.2d, v14.2d, v2.2d
+	WORD $0x4E65CDDD // fmla v29.2d, v14.2d, v5.2d
+	WORD $0x4E68CDDE // fmla v30.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDDF // fmla v31.2d, v14.2d, v11.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	ADD $48, R24
+	SUBS $6, R4
+	BGE loop218
+done219:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done201
-loop200:
+	BLT done221
+loop220:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
-	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E61CD99 // fmla v25.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9A // fmla v26.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9B // fmla v27.2d, v12.2d, v3.2d
+	WORD $0x3CEE6A6C // ldr q12, [x19, x14]
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9D // fmla v29.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9E // fmla v30.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9F // fmla v31.2d, v12.2d, v3.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop200
-done201:
+	BGE loop220
+done221:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done203
-loop202:
+	BLT done223
+loop222:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
 	FMOVD (R24)(R14), F3
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
-	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
+	FMOVD (R1)(R14), F12
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E61CD99 // fmla v25.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9A // fmla v26.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9B // fmla v27.2d, v12.2d, v3.2d
+	FMOVD (R19)(R14), F12
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9D // fmla v29.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9E // fmla v30.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9F // fmla v31.2d, v12.2d, v3.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop202
-done203:
+	BGE loop222
+done223:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	WORD $0x7E70D9CE // faddp d14, v14.2d
-	WORD $0x7E70D9EF // faddp d15, v15.2d
-	CBZ R9, store204
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store224
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F25
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F26
 	FMOVD 24(R8), F3
-	FADDD F3, F11
+	FADDD F3, F27
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F12
+	FADDD F0, F28
 	FMOVD 8(R8), F1
-	FADDD F1, F13
+	FADDD F1, F29
 	FMOVD 16(R8), F2
-	FADDD F2, F14
+	FADDD F2, F30
 	FMOVD 24(R8), F3
-	FADDD F3, F15
+	FADDD F3, F31
 	ADD R7, R8
-store204:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
-	FMOVD F11, 24(R6)
+store224:
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
+	FMOVD F26, 16(R6)
+	FMOVD F27, 24(R6)
 	ADD R7, R6
-	FMOVD F12, 0(R6)
-	FMOVD F13, 8(R6)
-	FMOVD F14, 16(R6)
-	FMOVD F15, 24(R6)
+	FMOVD F28, 0(R6)
+	FMOVD F29, 8(R6)
+	FMOVD F30, 16(R6)
+	FMOVD F31, 24(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -17979,89 +18302,93 @@ TEXT ·gemm64NEONDot3x1(SB), NOSPLIT, $0-57
 	MSR R10, FPCR
 	ADD R2, R1, R19
 	ADD R2, R19, R20
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $8, R4
+	BLT done226
+loop225:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC9A // fmla v26.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBD // fmla v29.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDA // fmla v26.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFD // fmla v29.2d, v7.2d, v3.2d
+	VLD1 (R19), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC9B // fmla v27.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBE // fmla v30.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDB // fmla v27.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFE // fmla v30.2d, v7.2d, v3.2d
+	VLD1 (R20), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC9C // fmla v28.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBF // fmla v31.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDC // fmla v28.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFF // fmla v31.2d, v7.2d, v3.2d
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R20
+	ADD $64, R11
+	SUBS $8, R4
+	BGE loop225
+done226:
+	ADD $8, R4
 	MOVD $0, R14
-	SUBS $4, R4
-	BLT done206
-loop205:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8B // fmla v11.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCD // fmla v13.2d, v6.2d, v0.2d
-	ADD $16, R14
-	SUBS $4, R4
-	BGE loop205
-done206:
-	ADD $4, R4
 	SUBS $2, R4
-	BLT done208
-loop207:
+	BLT done228
+loop227:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
+	WORD $0x4E60CC9A // fmla v26.2d, v4.2d, v0.2d
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4E60CC9B // fmla v27.2d, v4.2d, v0.2d
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4E60CC9C // fmla v28.2d, v4.2d, v0.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop207
-done208:
+	BGE loop227
+done228:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done210
-loop209:
+	BLT done230
+loop229:
 	FMOVD (R11)(R14), F0
 	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
+	WORD $0x4E60CC9A // fmla v26.2d, v4.2d, v0.2d
+	FMOVD (R19)(R14), F4
+	WORD $0x4E60CC9B // fmla v27.2d, v4.2d, v0.2d
+	FMOVD (R20)(R14), F4
+	WORD $0x4E60CC9C // fmla v28.2d, v4.2d, v0.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop209
-done210:
+	BGE loop229
+done230:
 	ADD $1, R4
-	WORD $0x4E6BD508 // fadd v8.2d, v8.2d, v11.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6CD529 // fadd v9.2d, v9.2d, v12.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x4E6DD54A // fadd v10.2d, v10.2d, v13.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	CBZ R9, store211
+	WORD $0x4E7DD75A // fadd v26.2d, v26.2d, v29.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x4E7ED77B // fadd v27.2d, v27.2d, v30.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x4E7FD79C // fadd v28.2d, v28.2d, v31.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	CBZ R9, store231
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F26
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F9
+	FADDD F0, F27
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F10
+	FADDD F0, F28
 	ADD R7, R8
-store211:
-	FMOVD F8, 0(R6)
+store231:
+	FMOVD F26, 0(R6)
 	ADD R7, R6
-	FMOVD F9, 0(R6)
+	FMOVD F27, 0(R6)
 	ADD R7, R6
-	FMOVD F10, 0(R6)
+	FMOVD F28, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18082,83 +18409,118 @@ TEXT ·gemm64NEONDot3x2(SB), NOSPLIT, $0-57
 	ADD R2, R1, R19
 	ADD R2, R19, R20
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done233
+loop232:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R1), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCDA // fmla v26.2d, v6.2d, v0.2d
+	WORD $0x4E63CCDB // fmla v27.2d, v6.2d, v3.2d
+	WORD $0x4E61CCFA // fmla v26.2d, v7.2d, v1.2d
+	WORD $0x4E64CCFB // fmla v27.2d, v7.2d, v4.2d
+	WORD $0x4E62CD1A // fmla v26.2d, v8.2d, v2.2d
+	WORD $0x4E65CD1B // fmla v27.2d, v8.2d, v5.2d
+	VLD1 (R19), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCDC // fmla v28.2d, v6.2d, v0.2d
+	WORD $0x4E63CCDD // fmla v29.2d, v6.2d, v3.2d
+	WORD $0x4E61CCFC // fmla v28.2d, v7.2d, v1.2d
+	WORD $0x4E64CCFD // fmla v29.2d, v7.2d, v4.2d
+	WORD $0x4E62CD1C // fmla v28.2d, v8.2d, v2.2d
+	WORD $0x4E65CD1D // fmla v29.2d, v8.2d, v5.2d
+	VLD1 (R20), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCDE // fmla v30.2d, v6.2d, v0.2d
+	WORD $0x4E63CCDF // fmla v31.2d, v6.2d, v3.2d
+	WORD $0x4E61CCFE // fmla v30.2d, v7.2d, v1.2d
+	WORD $0x4E64CCFF // fmla v31.2d, v7.2d, v4.2d
+	WORD $0x4E62CD1E // fmla v30.2d, v8.2d, v2.2d
+	WORD $0x4E65CD1F // fmla v31.2d, v8.2d, v5.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R11
+	ADD $48, R22
+	SUBS $6, R4
+	BGE loop232
+done233:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done213
-loop212:
+	BLT done235
+loop234:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	WORD $0x3CEE6826 // ldr q6, [x1, x14]
+	WORD $0x4E60CCDA // fmla v26.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDB // fmla v27.2d, v6.2d, v1.2d
+	WORD $0x3CEE6A66 // ldr q6, [x19, x14]
+	WORD $0x4E60CCDC // fmla v28.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDD // fmla v29.2d, v6.2d, v1.2d
 	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
+	WORD $0x4E60CCDE // fmla v30.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDF // fmla v31.2d, v6.2d, v1.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop212
-done213:
+	BGE loop234
+done235:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done215
-loop214:
+	BLT done237
+loop236:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	FMOVD (R1)(R14), F6
+	WORD $0x4E60CCDA // fmla v26.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDB // fmla v27.2d, v6.2d, v1.2d
+	FMOVD (R19)(R14), F6
+	WORD $0x4E60CCDC // fmla v28.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDD // fmla v29.2d, v6.2d, v1.2d
 	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
+	WORD $0x4E60CCDE // fmla v30.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDF // fmla v31.2d, v6.2d, v1.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop214
-done215:
+	BGE loop236
+done237:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	CBZ R9, store216
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store238
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F27
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F10
+	FADDD F0, F28
 	FMOVD 8(R8), F1
-	FADDD F1, F11
+	FADDD F1, F29
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F12
+	FADDD F0, F30
 	FMOVD 8(R8), F1
-	FADDD F1, F13
+	FADDD F1, F31
 	ADD R7, R8
-store216:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
+store238:
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
 	ADD R7, R6
-	FMOVD F10, 0(R6)
-	FMOVD F11, 8(R6)
+	FMOVD F28, 0(R6)
+	FMOVD F29, 8(R6)
 	ADD R7, R6
-	FMOVD F12, 0(R6)
-	FMOVD F13, 8(R6)
+	FMOVD F30, 0(R6)
+	FMOVD F31, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18180,106 +18542,152 @@ TEXT ·gemm64NEONDot3x3(SB), NOSPLIT, $0-57
 	ADD R2, R19, R20
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done240
+loop239:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R1), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD37 // fmla v23.2d, v9.2d, v0.2d
+	WORD $0x4E63CD38 // fmla v24.2d, v9.2d, v3.2d
+	WORD $0x4E66CD39 // fmla v25.2d, v9.2d, v6.2d
+	WORD $0x4E61CD57 // fmla v23.2d, v10.2d, v1.2d
+	WORD $0x4E64CD58 // fmla v24.2d, v10.2d, v4.2d
+	WORD $0x4E67CD59 // fmla v25.2d, v10.2d, v7.2d
+	WORD $0x4E62CD77 // fmla v23.2d, v11.2d, v2.2d
+	WORD $0x4E65CD78 // fmla v24.2d, v11.2d, v5.2d
+	WORD $0x4E68CD79 // fmla v25.2d, v11.2d, v8.2d
+	VLD1 (R19), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E63CD3B // fmla v27.2d, v9.2d, v3.2d
+	WORD $0x4E66CD3C // fmla v28.2d, v9.2d, v6.2d
+	WORD $0x4E61CD5A // fmla v26.2d, v10.2d, v1.2d
+	WORD $0x4E64CD5B // fmla v27.2d, v10.2d, v4.2d
+	WORD $0x4E67CD5C // fmla v28.2d, v10.2d, v7.2d
+	WORD $0x4E62CD7A // fmla v26.2d, v11.2d, v2.2d
+	WORD $0x4E65CD7B // fmla v27.2d, v11.2d, v5.2d
+	WORD $0x4E68CD7C // fmla v28.2d, v11.2d, v8.2d
+	VLD1 (R20), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E63CD3E // fmla v30.2d, v9.2d, v3.2d
+	WORD $0x4E66CD3F // fmla v31.2d, v9.2d, v6.2d
+	WORD $0x4E61CD5D // fmla v29.2d, v10.2d, v1.2d
+	WORD $0x4E64CD5E // fmla v30.2d, v10.2d, v4.2d
+	WORD $0x4E67CD5F // fmla v31.2d, v10.2d, v7.2d
+	WORD $0x4E62CD7D // fmla v29.2d, v11.2d, v2.2d
+	WORD $0x4E65CD7E // fmla v30.2d, v11.2d, v5.2d
+	WORD $0x4E68CD7F // fmla v31.2d, v11.2d, v8.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	SUBS $6, R4
+	BGE loop239
+done240:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done218
-loop217:
+	BLT done242
+loop241:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
+	WORD $0x3CEE6829 // ldr q9, [x1, x14]
+	WORD $0x4E60CD37 // fmla v23.2d, v9.2d, v0.2d
+	WORD $0x4E61CD38 // fmla v24.2d, v9.2d, v1.2d
+	WORD $0x4E62CD39 // fmla v25.2d, v9.2d, v2.2d
+	WORD $0x3CEE6A69 // ldr q9, [x19, x14]
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3B // fmla v27.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3C // fmla v28.2d, v9.2d, v2.2d
+	WORD $0x3CEE6A89 // ldr q9, [x20, x14]
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3F // fmla v31.2d, v9.2d, v2.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop217
-done218:
+	BGE loop241
+done242:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done220
-loop219:
+	BLT done244
+loop243:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
+	FMOVD (R1)(R14), F9
+	WORD $0x4E60CD37 // fmla v23.2d, v9.2d, v0.2d
+	WORD $0x4E61CD38 // fmla v24.2d, v9.2d, v1.2d
+	WORD $0x4E62CD39 // fmla v25.2d, v9.2d, v2.2d
+	FMOVD (R19)(R14), F9
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3B // fmla v27.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3C // fmla v28.2d, v9.2d, v2.2d
+	FMOVD (R20)(R14), F9
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3F // fmla v31.2d, v9.2d, v2.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop219
-done220:
+	BGE loop243
+done244:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	WORD $0x7E70D9CE // faddp d14, v14.2d
-	WORD $0x7E70D9EF // faddp d15, v15.2d
-	WORD $0x7E70DA10 // faddp d16, v16.2d
-	CBZ R9, store221
+	WORD $0x7E70DAF7 // faddp d23, v23.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store245
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F23
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F24
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F25
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F11
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F12
+	FADDD F1, F27
 	FMOVD 16(R8), F2
-	FADDD F2, F13
+	FADDD F2, F28
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F14
+	FADDD F0, F29
 	FMOVD 8(R8), F1
-	FADDD F1, F15
+	FADDD F1, F30
 	FMOVD 16(R8), F2
-	FADDD F2, F16
+	FADDD F2, F31
 	ADD R7, R8
-store221:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
+store245:
+	FMOVD F23, 0(R6)
+	FMOVD F24, 8(R6)
+	FMOVD F25, 16(R6)
 	ADD R7, R6
-	FMOVD F11, 0(R6)
-	FMOVD F12, 8(R6)
-	FMOVD F13, 16(R6)
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
+	FMOVD F28, 16(R6)
 	ADD R7, R6
-	FMOVD F14, 0(R6)
-	FMOVD F15, 8(R6)
-	FMOVD F16, 16(R6)
+	FMOVD F29, 0(R6)
+	FMOVD F30, 8(R6)
+	FMOVD F31, 16(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18302,129 +18710,186 @@ TEXT ·gemm64NEONDot3x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	WORD $0x6F00E410 // movi v16.2d, #0
-	WORD $0x6F00E411 // movi v17.2d, #0
-	WORD $0x6F00E412 // movi v18.2d, #0
-	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done247
+loop246:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R24), [V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD94 // fmla v20.2d, v12.2d, v0.2d
+	WORD $0x4E63CD95 // fmla v21.2d, v12.2d, v3.2d
+	WORD $0x4E66CD96 // fmla v22.2d, v12.2d, v6.2d
+	WORD $0x4E69CD97 // fmla v23.2d, v12.2d, v9.2d
+	WORD $0x4E61CDB4 // fmla v20.2d, v13.2d, v1.2d
+	WORD $0x4E64CDB5 // fmla v21.2d, v13.2d, v4.2d
+	WORD $0x4E67CDB6 // fmla v22.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDB7 // fmla v23.2d, v13.2d, v10.2d
+	WORD $0x4E62CDD4 // fmla v20.2d, v14.2d, v2.2d
+	WORD $0x4E65CDD5 // fmla v21.2d, v14.2d, v5.2d
+	WORD $0x4E68CDD6 // fmla v22.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDD7 // fmla v23.2d, v14.2d, v11.2d
+	VLD1 (R19), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E63CD99 // fmla v25.2d, v12.2d, v3.2d
+	WORD $0x4E66CD9A // fmla v26.2d, v12.2d, v6.2d
+	WORD $0x4E69CD9B // fmla v27.2d, v12.2d, v9.2d
+	WORD $0x4E61CDB8 // fmla v24.2d, v13.2d, v1.2d
+	WORD $0x4E64CDB9 // fmla v25.2d, v13.2d, v4.2d
+	WORD $0x4E67CDBA // fmla v26.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDBB // fmla v27.2d, v13.2d, v10.2d
+	WORD $0x4E62CDD8 // fmla v24.2d, v14.2d, v2.2d
+	WORD $0x4E65CDD9 // fmla v25.2d, v14.2d, v5.2d
+	WORD $0x4E68CDDA // fmla v26.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDDB // fmla v27.2d, v14.2d, v11.2d
+	VLD1 (R20), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E63CD9D // fmla v29.2d, v12.2d, v3.2d
+	WORD $0x4E66CD9E // fmla v30.2d, v12.2d, v6.2d
+	WORD $0x4E69CD9F // fmla v31.2d, v12.2d, v9.2d
+	WORD $0x4E61CDBC // fmla v28.2d, v13.2d, v1.2d
+	WORD $0x4E64CDBD // fmla v29.2d, v13.2d, v4.2d
+	WORD $0x4E67CDBE // fmla v30.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDBF // fmla v31.2d, v13.2d, v10.2d
+	WORD $0x4E62CDDC // fmla v28.2d, v14.2d, v2.2d
+	WORD $0x4E65CDDD // fmla v29.2d, v14.2d, v5.2d
+	WORD $0x4E68CDDE // fmla v30.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDDF // fmla v31.2d, v14.2d, v11.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	ADD $48, R24
+	SUBS $6, R4
+	BGE loop246
+done247:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done223
-loop222:
+	BLT done249
+loop248:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
-	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
-	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
-	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E60CD94 // fmla v20.2d, v12.2d, v0.2d
+	WORD $0x4E61CD95 // fmla v21.2d, v12.2d, v1.2d
+	WORD $0x4E62CD96 // fmla v22.2d, v12.2d, v2.2d
+	WORD $0x4E63CD97 // fmla v23.2d, v12.2d, v3.2d
+	WORD $0x3CEE6A6C // ldr q12, [x19, x14]
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E61CD99 // fmla v25.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9A // fmla v26.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9B // fmla v27.2d, v12.2d, v3.2d
+	WORD $0x3CEE6A8C // ldr q12, [x20, x14]
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9D // fmla v29.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9E // fmla v30.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9F // fmla v31.2d, v12.2d, v3.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop222
-done223:
+	BGE loop248
+done249:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done225
-loop224:
+	BLT done251
+loop250:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
 	FMOVD (R24)(R14), F3
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
-	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
-	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
-	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
+	FMOVD (R1)(R14), F12
+	WORD $0x4E60CD94 // fmla v20.2d, v12.2d, v0.2d
+	WORD $0x4E61CD95 // fmla v21.2d, v12.2d, v1.2d
+	WORD $0x4E62CD96 // fmla v22.2d, v12.2d, v2.2d
+	WORD $0x4E63CD97 // fmla v23.2d, v12.2d, v3.2d
+	FMOVD (R19)(R14), F12
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E61CD99 // fmla v25.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9A // fmla v26.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9B // fmla v27.2d, v12.2d, v3.2d
+	FMOVD (R20)(R14), F12
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9D // fmla v29.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9E // fmla v30.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9F // fmla v31.2d, v12.2d, v3.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop224
-done225:
+	BGE loop250
+done251:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	WORD $0x7E70D9CE // faddp d14, v14.2d
-	WORD $0x7E70D9EF // faddp d15, v15.2d
-	WORD $0x7E70DA10 // faddp d16, v16.2d
-	WORD $0x7E70DA31 // faddp d17, v17.2d
-	WORD $0x7E70DA52 // faddp d18, v18.2d
-	WORD $0x7E70DA73 // faddp d19, v19.2d
-	CBZ R9, store226
+	WORD $0x7E70DA94 // faddp d20, v20.2d
+	WORD $0x7E70DAB5 // faddp d21, v21.2d
+	WORD $0x7E70DAD6 // faddp d22, v22.2d
+	WORD $0x7E70DAF7 // faddp d23, v23.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store252
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F20
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F21
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F22
 	FMOVD 24(R8), F3
-	FADDD F3, F11
+	FADDD F3, F23
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F12
+	FADDD F0, F24
 	FMOVD 8(R8), F1
-	FADDD F1, F13
+	FADDD F1, F25
 	FMOVD 16(R8), F2
-	FADDD F2, F14
+	FADDD F2, F26
 	FMOVD 24(R8), F3
-	FADDD F3, F15
+	FADDD F3, F27
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F16
+	FADDD F0, F28
 	FMOVD 8(R8), F1
-	FADDD F1, F17
+	FADDD F1, F29
 	FMOVD 16(R8), F2
-	FADDD F2, F18
+	FADDD F2, F30
 	FMOVD 24(R8), F3
-	FADDD F3, F19
+	FADDD F3, F31
 	ADD R7, R8
-store226:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
-	FMOVD F11, 24(R6)
+store252:
+	FMOVD F20, 0(R6)
+	FMOVD F21, 8(R6)
+	FMOVD F22, 16(R6)
+	FMOVD F23, 24(R6)
 	ADD R7, R6
-	FMOVD F12, 0(R6)
-	FMOVD F13, 8(R6)
-	FMOVD F14, 16(R6)
-	FMOVD F15, 24(R6)
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
+	FMOVD F26, 16(R6)
+	FMOVD F27, 24(R6)
 	ADD R7, R6
-	FMOVD F16, 0(R6)
-	FMOVD F17, 8(R6)
-	FMOVD F18, 16(R6)
-	FMOVD F19, 24(R6)
+	FMOVD F28, 0(R6)
+	FMOVD F29, 8(R6)
+	FMOVD F30, 16(R6)
+	FMOVD F31, 24(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18445,106 +18910,112 @@ TEXT ·gemm64NEONDot4x1(SB), NOSPLIT, $0-57
 	ADD R2, R1, R19
 	ADD R2, R19, R20
 	ADD R2, R20, R21
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $8, R4
+	BLT done254
+loop253:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC98 // fmla v24.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBC // fmla v28.2d, v5.2d, v1.2d
+	WORD $0x4E62CCD8 // fmla v24.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFC // fmla v28.2d, v7.2d, v3.2d
+	VLD1 (R19), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC99 // fmla v25.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBD // fmla v29.2d, v5.2d, v1.2d
+	WORD $0x4E62CCD9 // fmla v25.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFD // fmla v29.2d, v7.2d, v3.2d
+	VLD1 (R20), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC9A // fmla v26.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBE // fmla v30.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDA // fmla v26.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFE // fmla v30.2d, v7.2d, v3.2d
+	VLD1 (R21), [V4.B16, V5.B16, V6.B16, V7.B16]
+	WORD $0x4E60CC9B // fmla v27.2d, v4.2d, v0.2d
+	WORD $0x4E61CCBF // fmla v31.2d, v5.2d, v1.2d
+	WORD $0x4E62CCDB // fmla v27.2d, v6.2d, v2.2d
+	WORD $0x4E63CCFF // fmla v31.2d, v7.2d, v3.2d
+	ADD $64, R1
+	ADD $64, R19
+	ADD $64, R20
+	ADD $64, R21
+	ADD $64, R11
+	SUBS $8, R4
+	BGE loop253
+done254:
+	ADD $8, R4
 	MOVD $0, R14
-	SUBS $4, R4
-	BLT done228
-loop227:
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E60CCEB // fmla v11.2d, v7.2d, v0.2d
-	ADD $16, R14
-	WORD $0x3CEE6960 // ldr q0, [x11, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC8C // fmla v12.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAD // fmla v13.2d, v5.2d, v0.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E60CCEF // fmla v15.2d, v7.2d, v0.2d
-	ADD $16, R14
-	SUBS $4, R4
-	BGE loop227
-done228:
-	ADD $4, R4
 	SUBS $2, R4
-	BLT done230
-loop229:
+	BLT done256
+loop255:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E60CCEB // fmla v11.2d, v7.2d, v0.2d
+	WORD $0x4E60CC98 // fmla v24.2d, v4.2d, v0.2d
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4E60CC99 // fmla v25.2d, v4.2d, v0.2d
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4E60CC9A // fmla v26.2d, v4.2d, v0.2d
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x4E60CC9B // fmla v27.2d, v4.2d, v0.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop229
-done230:
+	BGE loop255
+done256:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done232
-loop231:
+	BLT done258
+loop257:
 	FMOVD (R11)(R14), F0
 	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCA9 // fmla v9.2d, v5.2d, v0.2d
-	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCCA // fmla v10.2d, v6.2d, v0.2d
-	FMOVD (R21)(R14), F7
-	WORD $0x4E60CCEB // fmla v11.2d, v7.2d, v0.2d
+	WORD $0x4E60CC98 // fmla v24.2d, v4.2d, v0.2d
+	FMOVD (R19)(R14), F4
+	WORD $0x4E60CC99 // fmla v25.2d, v4.2d, v0.2d
+	FMOVD (R20)(R14), F4
+	WORD $0x4E60CC9A // fmla v26.2d, v4.2d, v0.2d
+	FMOVD (R21)(R14), F4
+	WORD $0x4E60CC9B // fmla v27.2d, v4.2d, v0.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop231
-done232:
+	BGE loop257
+done258:
 	ADD $1, R4
-	WORD $0x4E6CD508 // fadd v8.2d, v8.2d, v12.2d
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x4E6DD529 // fadd v9.2d, v9.2d, v13.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x4E6ED54A // fadd v10.2d, v10.2d, v14.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x4E6FD56B // fadd v11.2d, v11.2d, v15.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	CBZ R9, store233
+	WORD $0x4E7CD718 // fadd v24.2d, v24.2d, v28.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x4E7DD739 // fadd v25.2d, v25.2d, v29.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x4E7ED75A // fadd v26.2d, v26.2d, v30.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x4E7FD77B // fadd v27.2d, v27.2d, v31.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	CBZ R9, store259
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F9
+	FADDD F0, F25
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F10
+	FADDD F0, F26
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F11
+	FADDD F0, F27
 	ADD R7, R8
-store233:
-	FMOVD F8, 0(R6)
+store259:
+	FMOVD F24, 0(R6)
 	ADD R7, R6
-	FMOVD F9, 0(R6)
+	FMOVD F25, 0(R6)
 	ADD R7, R6
-	FMOVD F10, 0(R6)
+	FMOVD F26, 0(R6)
 	ADD R7, R6
-	FMOVD F11, 0(R6)
+	FMOVD F27, 0(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18566,101 +19037,144 @@ TEXT ·gemm64NEONDot4x2(SB), NOSPLIT, $0-57
 	ADD R2, R19, R20
 	ADD R2, R20, R21
 	ADD R3, R11, R22
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done261
+loop260:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R1), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCD8 // fmla v24.2d, v6.2d, v0.2d
+	WORD $0x4E63CCD9 // fmla v25.2d, v6.2d, v3.2d
+	WORD $0x4E61CCF8 // fmla v24.2d, v7.2d, v1.2d
+	WORD $0x4E64CCF9 // fmla v25.2d, v7.2d, v4.2d
+	WORD $0x4E62CD18 // fmla v24.2d, v8.2d, v2.2d
+	WORD $0x4E65CD19 // fmla v25.2d, v8.2d, v5.2d
+	VLD1 (R19), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCDA // fmla v26.2d, v6.2d, v0.2d
+	WORD $0x4E63CCDB // fmla v27.2d, v6.2d, v3.2d
+	WORD $0x4E61CCFA // fmla v26.2d, v7.2d, v1.2d
+	WORD $0x4E64CCFB // fmla v27.2d, v7.2d, v4.2d
+	WORD $0x4E62CD1A // fmla v26.2d, v8.2d, v2.2d
+	WORD $0x4E65CD1B // fmla v27.2d, v8.2d, v5.2d
+	VLD1 (R20), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCDC // fmla v28.2d, v6.2d, v0.2d
+	WORD $0x4E63CCDD // fmla v29.2d, v6.2d, v3.2d
+	WORD $0x4E61CCFC // fmla v28.2d, v7.2d, v1.2d
+	WORD $0x4E64CCFD // fmla v29.2d, v7.2d, v4.2d
+	WORD $0x4E62CD1C // fmla v28.2d, v8.2d, v2.2d
+	WORD $0x4E65CD1D // fmla v29.2d, v8.2d, v5.2d
+	VLD1 (R21), [V6.B16, V7.B16, V8.B16]
+	WORD $0x4E60CCDE // fmla v30.2d, v6.2d, v0.2d
+	WORD $0x4E63CCDF // fmla v31.2d, v6.2d, v3.2d
+	WORD $0x4E61CCFE // fmla v30.2d, v7.2d, v1.2d
+	WORD $0x4E64CCFF // fmla v31.2d, v7.2d, v4.2d
+	WORD $0x4E62CD1E // fmla v30.2d, v8.2d, v2.2d
+	WORD $0x4E65CD1F // fmla v31.2d, v8.2d, v5.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R21
+	ADD $48, R11
+	ADD $48, R22
+	SUBS $6, R4
+	BGE loop260
+done261:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done235
-loop234:
+	BLT done263
+loop262:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	WORD $0x3CEE6826 // ldr q6, [x1, x14]
+	WORD $0x4E60CCD8 // fmla v24.2d, v6.2d, v0.2d
+	WORD $0x4E61CCD9 // fmla v25.2d, v6.2d, v1.2d
+	WORD $0x3CEE6A66 // ldr q6, [x19, x14]
+	WORD $0x4E60CCDA // fmla v26.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDB // fmla v27.2d, v6.2d, v1.2d
 	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E60CCEE // fmla v14.2d, v7.2d, v0.2d
-	WORD $0x4E61CCEF // fmla v15.2d, v7.2d, v1.2d
+	WORD $0x4E60CCDC // fmla v28.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDD // fmla v29.2d, v6.2d, v1.2d
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x4E60CCDE // fmla v30.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDF // fmla v31.2d, v6.2d, v1.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop234
-done235:
+	BGE loop262
+done263:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done237
-loop236:
+	BLT done265
+loop264:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAA // fmla v10.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAB // fmla v11.2d, v5.2d, v1.2d
+	FMOVD (R1)(R14), F6
+	WORD $0x4E60CCD8 // fmla v24.2d, v6.2d, v0.2d
+	WORD $0x4E61CCD9 // fmla v25.2d, v6.2d, v1.2d
+	FMOVD (R19)(R14), F6
+	WORD $0x4E60CCDA // fmla v26.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDB // fmla v27.2d, v6.2d, v1.2d
 	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCCC // fmla v12.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCD // fmla v13.2d, v6.2d, v1.2d
-	FMOVD (R21)(R14), F7
-	WORD $0x4E60CCEE // fmla v14.2d, v7.2d, v0.2d
-	WORD $0x4E61CCEF // fmla v15.2d, v7.2d, v1.2d
+	WORD $0x4E60CCDC // fmla v28.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDD // fmla v29.2d, v6.2d, v1.2d
+	FMOVD (R21)(R14), F6
+	WORD $0x4E60CCDE // fmla v30.2d, v6.2d, v0.2d
+	WORD $0x4E61CCDF // fmla v31.2d, v6.2d, v1.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop236
-done237:
+	BGE loop264
+done265:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	WORD $0x7E70D9CE // faddp d14, v14.2d
-	WORD $0x7E70D9EF // faddp d15, v15.2d
-	CBZ R9, store238
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store266
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F24
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F25
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F10
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F11
+	FADDD F1, F27
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F12
+	FADDD F0, F28
 	FMOVD 8(R8), F1
-	FADDD F1, F13
+	FADDD F1, F29
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F14
+	FADDD F0, F30
 	FMOVD 8(R8), F1
-	FADDD F1, F15
+	FADDD F1, F31
 	ADD R7, R8
-store238:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
+store266:
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
 	ADD R7, R6
-	FMOVD F10, 0(R6)
-	FMOVD F11, 8(R6)
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
 	ADD R7, R6
-	FMOVD F12, 0(R6)
-	FMOVD F13, 8(R6)
+	FMOVD F28, 0(R6)
+	FMOVD F29, 8(R6)
 	ADD R7, R6
-	FMOVD F14, 0(R6)
-	FMOVD F15, 8(R6)
+	FMOVD F30, 0(R6)
+	FMOVD F31, 8(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18683,131 +19197,188 @@ TEXT ·gemm64NEONDot4x3(SB), NOSPLIT, $0-57
 	ADD R2, R20, R21
 	ADD R3, R11, R22
 	ADD R3, R22, R23
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
-	WORD $0x6F00E410 // movi v16.2d, #0
-	WORD $0x6F00E411 // movi v17.2d, #0
-	WORD $0x6F00E412 // movi v18.2d, #0
-	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done268
+loop267:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R1), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD34 // fmla v20.2d, v9.2d, v0.2d
+	WORD $0x4E63CD35 // fmla v21.2d, v9.2d, v3.2d
+	WORD $0x4E66CD36 // fmla v22.2d, v9.2d, v6.2d
+	WORD $0x4E61CD54 // fmla v20.2d, v10.2d, v1.2d
+	WORD $0x4E64CD55 // fmla v21.2d, v10.2d, v4.2d
+	WORD $0x4E67CD56 // fmla v22.2d, v10.2d, v7.2d
+	WORD $0x4E62CD74 // fmla v20.2d, v11.2d, v2.2d
+	WORD $0x4E65CD75 // fmla v21.2d, v11.2d, v5.2d
+	WORD $0x4E68CD76 // fmla v22.2d, v11.2d, v8.2d
+	VLD1 (R19), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD37 // fmla v23.2d, v9.2d, v0.2d
+	WORD $0x4E63CD38 // fmla v24.2d, v9.2d, v3.2d
+	WORD $0x4E66CD39 // fmla v25.2d, v9.2d, v6.2d
+	WORD $0x4E61CD57 // fmla v23.2d, v10.2d, v1.2d
+	WORD $0x4E64CD58 // fmla v24.2d, v10.2d, v4.2d
+	WORD $0x4E67CD59 // fmla v25.2d, v10.2d, v7.2d
+	WORD $0x4E62CD77 // fmla v23.2d, v11.2d, v2.2d
+	WORD $0x4E65CD78 // fmla v24.2d, v11.2d, v5.2d
+	WORD $0x4E68CD79 // fmla v25.2d, v11.2d, v8.2d
+	VLD1 (R20), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E63CD3B // fmla v27.2d, v9.2d, v3.2d
+	WORD $0x4E66CD3C // fmla v28.2d, v9.2d, v6.2d
+	WORD $0x4E61CD5A // fmla v26.2d, v10.2d, v1.2d
+	WORD $0x4E64CD5B // fmla v27.2d, v10.2d, v4.2d
+	WORD $0x4E67CD5C // fmla v28.2d, v10.2d, v7.2d
+	WORD $0x4E62CD7A // fmla v26.2d, v11.2d, v2.2d
+	WORD $0x4E65CD7B // fmla v27.2d, v11.2d, v5.2d
+	WORD $0x4E68CD7C // fmla v28.2d, v11.2d, v8.2d
+	VLD1 (R21), [V9.B16, V10.B16, V11.B16]
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E63CD3E // fmla v30.2d, v9.2d, v3.2d
+	WORD $0x4E66CD3F // fmla v31.2d, v9.2d, v6.2d
+	WORD $0x4E61CD5D // fmla v29.2d, v10.2d, v1.2d
+	WORD $0x4E64CD5E // fmla v30.2d, v10.2d, v4.2d
+	WORD $0x4E67CD5F // fmla v31.2d, v10.2d, v7.2d
+	WORD $0x4E62CD7D // fmla v29.2d, v11.2d, v2.2d
+	WORD $0x4E65CD7E // fmla v30.2d, v11.2d, v5.2d
+	WORD $0x4E68CD7F // fmla v31.2d, v11.2d, v8.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R21
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	SUBS $6, R4
+	BGE loop267
+done268:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done240
-loop239:
+	BLT done270
+loop269:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E60CCF1 // fmla v17.2d, v7.2d, v0.2d
-	WORD $0x4E61CCF2 // fmla v18.2d, v7.2d, v1.2d
-	WORD $0x4E62CCF3 // fmla v19.2d, v7.2d, v2.2d
+	WORD $0x3CEE6829 // ldr q9, [x1, x14]
+	WORD $0x4E60CD34 // fmla v20.2d, v9.2d, v0.2d
+	WORD $0x4E61CD35 // fmla v21.2d, v9.2d, v1.2d
+	WORD $0x4E62CD36 // fmla v22.2d, v9.2d, v2.2d
+	WORD $0x3CEE6A69 // ldr q9, [x19, x14]
+	WORD $0x4E60CD37 // fmla v23.2d, v9.2d, v0.2d
+	WORD $0x4E61CD38 // fmla v24.2d, v9.2d, v1.2d
+	WORD $0x4E62CD39 // fmla v25.2d, v9.2d, v2.2d
+	WORD $0x3CEE6A89 // ldr q9, [x20, x14]
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3B // fmla v27.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3C // fmla v28.2d, v9.2d, v2.2d
+	WORD $0x3CEE6AA9 // ldr q9, [x21, x14]
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3F // fmla v31.2d, v9.2d, v2.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop239
-done240:
+	BGE loop269
+done270:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done242
-loop241:
+	BLT done272
+loop271:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAB // fmla v11.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAC // fmla v12.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAD // fmla v13.2d, v5.2d, v2.2d
-	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCCE // fmla v14.2d, v6.2d, v0.2d
-	WORD $0x4E61CCCF // fmla v15.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD0 // fmla v16.2d, v6.2d, v2.2d
-	FMOVD (R21)(R14), F7
-	WORD $0x4E60CCF1 // fmla v17.2d, v7.2d, v0.2d
-	WORD $0x4E61CCF2 // fmla v18.2d, v7.2d, v1.2d
-	WORD $0x4E62CCF3 // fmla v19.2d, v7.2d, v2.2d
+	FMOVD (R1)(R14), F9
+	WORD $0x4E60CD34 // fmla v20.2d, v9.2d, v0.2d
+	WORD $0x4E61CD35 // fmla v21.2d, v9.2d, v1.2d
+	WORD $0x4E62CD36 // fmla v22.2d, v9.2d, v2.2d
+	FMOVD (R19)(R14), F9
+	WORD $0x4E60CD37 // fmla v23.2d, v9.2d, v0.2d
+	WORD $0x4E61CD38 // fmla v24.2d, v9.2d, v1.2d
+	WORD $0x4E62CD39 // fmla v25.2d, v9.2d, v2.2d
+	FMOVD (R20)(R14), F9
+	WORD $0x4E60CD3A // fmla v26.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3B // fmla v27.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3C // fmla v28.2d, v9.2d, v2.2d
+	FMOVD (R21)(R14), F9
+	WORD $0x4E60CD3D // fmla v29.2d, v9.2d, v0.2d
+	WORD $0x4E61CD3E // fmla v30.2d, v9.2d, v1.2d
+	WORD $0x4E62CD3F // fmla v31.2d, v9.2d, v2.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop241
-done242:
+	BGE loop271
+done272:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	WORD $0x7E70D9CE // faddp d14, v14.2d
-	WORD $0x7E70D9EF // faddp d15, v15.2d
-	WORD $0x7E70DA10 // faddp d16, v16.2d
-	WORD $0x7E70DA31 // faddp d17, v17.2d
-	WORD $0x7E70DA52 // faddp d18, v18.2d
-	WORD $0x7E70DA73 // faddp d19, v19.2d
-	CBZ R9, store243
+	WORD $0x7E70DA94 // faddp d20, v20.2d
+	WORD $0x7E70DAB5 // faddp d21, v21.2d
+	WORD $0x7E70DAD6 // faddp d22, v22.2d
+	WORD $0x7E70DAF7 // faddp d23, v23.2d
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store273
 	MOVD R6, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F8
+	FADDD F0, F20
 	FMOVD 8(R8), F1
-	FADDD F1, F9
+	FADDD F1, F21
 	FMOVD 16(R8), F2
-	FADDD F2, F10
+	FADDD F2, F22
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F11
+	FADDD F0, F23
 	FMOVD 8(R8), F1
-	FADDD F1, F12
+	FADDD F1, F24
 	FMOVD 16(R8), F2
-	FADDD F2, F13
+	FADDD F2, F25
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F14
+	FADDD F0, F26
 	FMOVD 8(R8), F1
-	FADDD F1, F15
+	FADDD F1, F27
 	FMOVD 16(R8), F2
-	FADDD F2, F16
+	FADDD F2, F28
 	ADD R7, R8
 	FMOVD 0(R8), F0
-	FADDD F0, F17
+	FADDD F0, F29
 	FMOVD 8(R8), F1
-	FADDD F1, F18
+	FADDD F1, F30
 	FMOVD 16(R8), F2
-	FADDD F2, F19
+	FADDD F2, F31
 	ADD R7, R8
-store243:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
+store273:
+	FMOVD F20, 0(R6)
+	FMOVD F21, 8(R6)
+	FMOVD F22, 16(R6)
 	ADD R7, R6
-	FMOVD F11, 0(R6)
-	FMOVD F12, 8(R6)
-	FMOVD F13, 16(R6)
+	FMOVD F23, 0(R6)
+	FMOVD F24, 8(R6)
+	FMOVD F25, 16(R6)
 	ADD R7, R6
-	FMOVD F14, 0(R6)
-	FMOVD F15, 8(R6)
-	FMOVD F16, 16(R6)
+	FMOVD F26, 0(R6)
+	FMOVD F27, 8(R6)
+	FMOVD F28, 16(R6)
 	ADD R7, R6
-	FMOVD F17, 0(R6)
-	FMOVD F18, 8(R6)
-	FMOVD F19, 16(R6)
+	FMOVD F29, 0(R6)
+	FMOVD F30, 8(R6)
+	FMOVD F31, 16(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18831,14 +19402,6 @@ TEXT ·gemm64NEONDot4x4(SB), NOSPLIT, $0-57
 	ADD R3, R11, R22
 	ADD R3, R22, R23
 	ADD R3, R23, R24
-	WORD $0x6F00E408 // movi v8.2d, #0
-	WORD $0x6F00E409 // movi v9.2d, #0
-	WORD $0x6F00E40A // movi v10.2d, #0
-	WORD $0x6F00E40B // movi v11.2d, #0
-	WORD $0x6F00E40C // movi v12.2d, #0
-	WORD $0x6F00E40D // movi v13.2d, #0
-	WORD $0x6F00E40E // movi v14.2d, #0
-	WORD $0x6F00E40F // movi v15.2d, #0
 	WORD $0x6F00E410 // movi v16.2d, #0
 	WORD $0x6F00E411 // movi v17.2d, #0
 	WORD $0x6F00E412 // movi v18.2d, #0
@@ -18847,79 +19410,150 @@ TEXT ·gemm64NEONDot4x4(SB), NOSPLIT, $0-57
 	WORD $0x6F00E415 // movi v21.2d, #0
 	WORD $0x6F00E416 // movi v22.2d, #0
 	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+	SUBS $6, R4
+	BLT done275
+loop274:
+	VLD1 (R11), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R22), [V3.B16, V4.B16, V5.B16]
+	VLD1 (R23), [V6.B16, V7.B16, V8.B16]
+	VLD1 (R24), [V9.B16, V10.B16, V11.B16]
+	VLD1 (R1), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD90 // fmla v16.2d, v12.2d, v0.2d
+	WORD $0x4E63CD91 // fmla v17.2d, v12.2d, v3.2d
+	WORD $0x4E66CD92 // fmla v18.2d, v12.2d, v6.2d
+	WORD $0x4E69CD93 // fmla v19.2d, v12.2d, v9.2d
+	WORD $0x4E61CDB0 // fmla v16.2d, v13.2d, v1.2d
+	WORD $0x4E64CDB1 // fmla v17.2d, v13.2d, v4.2d
+	WORD $0x4E67CDB2 // fmla v18.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDB3 // fmla v19.2d, v13.2d, v10.2d
+	WORD $0x4E62CDD0 // fmla v16.2d, v14.2d, v2.2d
+	WORD $0x4E65CDD1 // fmla v17.2d, v14.2d, v5.2d
+	WORD $0x4E68CDD2 // fmla v18.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDD3 // fmla v19.2d, v14.2d, v11.2d
+	VLD1 (R19), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD94 // fmla v20.2d, v12.2d, v0.2d
+	WORD $0x4E63CD95 // fmla v21.2d, v12.2d, v3.2d
+	WORD $0x4E66CD96 // fmla v22.2d, v12.2d, v6.2d
+	WORD $0x4E69CD97 // fmla v23.2d, v12.2d, v9.2d
+	WORD $0x4E61CDB4 // fmla v20.2d, v13.2d, v1.2d
+	WORD $0x4E64CDB5 // fmla v21.2d, v13.2d, v4.2d
+	WORD $0x4E67CDB6 // fmla v22.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDB7 // fmla v23.2d, v13.2d, v10.2d
+	WORD $0x4E62CDD4 // fmla v20.2d, v14.2d, v2.2d
+	WORD $0x4E65CDD5 // fmla v21.2d, v14.2d, v5.2d
+	WORD $0x4E68CDD6 // fmla v22.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDD7 // fmla v23.2d, v14.2d, v11.2d
+	VLD1 (R20), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E63CD99 // fmla v25.2d, v12.2d, v3.2d
+	WORD $0x4E66CD9A // fmla v26.2d, v12.2d, v6.2d
+	WORD $0x4E69CD9B // fmla v27.2d, v12.2d, v9.2d
+	WORD $0x4E61CDB8 // fmla v24.2d, v13.2d, v1.2d
+	WORD $0x4E64CDB9 // fmla v25.2d, v13.2d, v4.2d
+	WORD $0x4E67CDBA // fmla v26.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDBB // fmla v27.2d, v13.2d, v10.2d
+	WORD $0x4E62CDD8 // fmla v24.2d, v14.2d, v2.2d
+	WORD $0x4E65CDD9 // fmla v25.2d, v14.2d, v5.2d
+	WORD $0x4E68CDDA // fmla v26.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDDB // fmla v27.2d, v14.2d, v11.2d
+	VLD1 (R21), [V12.B16, V13.B16, V14.B16]
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E63CD9D // fmla v29.2d, v12.2d, v3.2d
+	WORD $0x4E66CD9E // fmla v30.2d, v12.2d, v6.2d
+	WORD $0x4E69CD9F // fmla v31.2d, v12.2d, v9.2d
+	WORD $0x4E61CDBC // fmla v28.2d, v13.2d, v1.2d
+	WORD $0x4E64CDBD // fmla v29.2d, v13.2d, v4.2d
+	WORD $0x4E67CDBE // fmla v30.2d, v13.2d, v7.2d
+	WORD $0x4E6ACDBF // fmla v31.2d, v13.2d, v10.2d
+	WORD $0x4E62CDDC // fmla v28.2d, v14.2d, v2.2d
+	WORD $0x4E65CDDD // fmla v29.2d, v14.2d, v5.2d
+	WORD $0x4E68CDDE // fmla v30.2d, v14.2d, v8.2d
+	WORD $0x4E6BCDDF // fmla v31.2d, v14.2d, v11.2d
+	ADD $48, R1
+	ADD $48, R19
+	ADD $48, R20
+	ADD $48, R21
+	ADD $48, R11
+	ADD $48, R22
+	ADD $48, R23
+	ADD $48, R24
+	SUBS $6, R4
+	BGE loop274
+done275:
+	ADD $6, R4
 	MOVD $0, R14
 	SUBS $2, R4
-	BLT done245
-loop244:
+	BLT done277
+loop276:
 	WORD $0x3CEE6960 // ldr q0, [x11, x14]
 	WORD $0x3CEE6AC1 // ldr q1, [x22, x14]
 	WORD $0x3CEE6AE2 // ldr q2, [x23, x14]
 	WORD $0x3CEE6B03 // ldr q3, [x24, x14]
-	WORD $0x3CEE6824 // ldr q4, [x1, x14]
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
-	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
-	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
-	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
-	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
-	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
-	WORD $0x4E60CCF4 // fmla v20.2d, v7.2d, v0.2d
-	WORD $0x4E61CCF5 // fmla v21.2d, v7.2d, v1.2d
-	WORD $0x4E62CCF6 // fmla v22.2d, v7.2d, v2.2d
-	WORD $0x4E63CCF7 // fmla v23.2d, v7.2d, v3.2d
+	WORD $0x3CEE682C // ldr q12, [x1, x14]
+	WORD $0x4E60CD90 // fmla v16.2d, v12.2d, v0.2d
+	WORD $0x4E61CD91 // fmla v17.2d, v12.2d, v1.2d
+	WORD $0x4E62CD92 // fmla v18.2d, v12.2d, v2.2d
+	WORD $0x4E63CD93 // fmla v19.2d, v12.2d, v3.2d
+	WORD $0x3CEE6A6C // ldr q12, [x19, x14]
+	WORD $0x4E60CD94 // fmla v20.2d, v12.2d, v0.2d
+	WORD $0x4E61CD95 // fmla v21.2d, v12.2d, v1.2d
+	WORD $0x4E62CD96 // fmla v22.2d, v12.2d, v2.2d
+	WORD $0x4E63CD97 // fmla v23.2d, v12.2d, v3.2d
+	WORD $0x3CEE6A8C // ldr q12, [x20, x14]
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E61CD99 // fmla v25.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9A // fmla v26.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9B // fmla v27.2d, v12.2d, v3.2d
+	WORD $0x3CEE6AAC // ldr q12, [x21, x14]
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9D // fmla v29.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9E // fmla v30.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9F // fmla v31.2d, v12.2d, v3.2d
 	ADD $16, R14
 	SUBS $2, R4
-	BGE loop244
-done245:
+	BGE loop276
+done277:
 	ADD $2, R4
 	SUBS $1, R4
-	BLT done247
-loop246:
+	BLT done279
+loop278:
 	FMOVD (R11)(R14), F0
 	FMOVD (R22)(R14), F1
 	FMOVD (R23)(R14), F2
 	FMOVD (R24)(R14), F3
-	FMOVD (R1)(R14), F4
-	WORD $0x4E60CC88 // fmla v8.2d, v4.2d, v0.2d
-	WORD $0x4E61CC89 // fmla v9.2d, v4.2d, v1.2d
-	WORD $0x4E62CC8A // fmla v10.2d, v4.2d, v2.2d
-	WORD $0x4E63CC8B // fmla v11.2d, v4.2d, v3.2d
-	FMOVD (R19)(R14), F5
-	WORD $0x4E60CCAC // fmla v12.2d, v5.2d, v0.2d
-	WORD $0x4E61CCAD // fmla v13.2d, v5.2d, v1.2d
-	WORD $0x4E62CCAE // fmla v14.2d, v5.2d, v2.2d
-	WORD $0x4E63CCAF // fmla v15.2d, v5.2d, v3.2d
-	FMOVD (R20)(R14), F6
-	WORD $0x4E60CCD0 // fmla v16.2d, v6.2d, v0.2d
-	WORD $0x4E61CCD1 // fmla v17.2d, v6.2d, v1.2d
-	WORD $0x4E62CCD2 // fmla v18.2d, v6.2d, v2.2d
-	WORD $0x4E63CCD3 // fmla v19.2d, v6.2d, v3.2d
-	FMOVD (R21)(R14), F7
-	WORD $0x4E60CCF4 // fmla v20.2d, v7.2d, v0.2d
-	WORD $0x4E61CCF5 // fmla v21.2d, v7.2d, v1.2d
-	WORD $0x4E62CCF6 // fmla v22.2d, v7.2d, v2.2d
-	WORD $0x4E63CCF7 // fmla v23.2d, v7.2d, v3.2d
+	FMOVD (R1)(R14), F12
+	WORD $0x4E60CD90 // fmla v16.2d, v12.2d, v0.2d
+	WORD $0x4E61CD91 // fmla v17.2d, v12.2d, v1.2d
+	WORD $0x4E62CD92 // fmla v18.2d, v12.2d, v2.2d
+	WORD $0x4E63CD93 // fmla v19.2d, v12.2d, v3.2d
+	FMOVD (R19)(R14), F12
+	WORD $0x4E60CD94 // fmla v20.2d, v12.2d, v0.2d
+	WORD $0x4E61CD95 // fmla v21.2d, v12.2d, v1.2d
+	WORD $0x4E62CD96 // fmla v22.2d, v12.2d, v2.2d
+	WORD $0x4E63CD97 // fmla v23.2d, v12.2d, v3.2d
+	FMOVD (R20)(R14), F12
+	WORD $0x4E60CD98 // fmla v24.2d, v12.2d, v0.2d
+	WORD $0x4E61CD99 // fmla v25.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9A // fmla v26.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9B // fmla v27.2d, v12.2d, v3.2d
+	FMOVD (R21)(R14), F12
+	WORD $0x4E60CD9C // fmla v28.2d, v12.2d, v0.2d
+	WORD $0x4E61CD9D // fmla v29.2d, v12.2d, v1.2d
+	WORD $0x4E62CD9E // fmla v30.2d, v12.2d, v2.2d
+	WORD $0x4E63CD9F // fmla v31.2d, v12.2d, v3.2d
 	ADD $8, R14
 	SUBS $1, R4
-	BGE loop246
-done247:
+	BGE loop278
+done279:
 	ADD $1, R4
-	WORD $0x7E70D908 // faddp d8, v8.2d
-	WORD $0x7E70D929 // faddp d9, v9.2d
-	WORD $0x7E70D94A // faddp d10, v10.2d
-	WORD $0x7E70D96B // faddp d11, v11.2d
-	WORD $0x7E70D98C // faddp d12, v12.2d
-	WORD $0x7E70D9AD // faddp d13, v13.2d
-	WORD $0x7E70D9CE // faddp d14, v14.2d
-	WORD $0x7E70D9EF // faddp d15, v15.2d
 	WORD $0x7E70DA10 // faddp d16, v16.2d
 	WORD $0x7E70DA31 // faddp d17, v17.2d
 	WORD $0x7E70DA52 // faddp d18, v18.2d
@@ -18928,26 +19562,16 @@ done247:
 	WORD $0x7E70DAB5 // faddp d21, v21.2d
 	WORD $0x7E70DAD6 // faddp d22, v22.2d
 	WORD $0x7E70DAF7 // faddp d23, v23.2d
-	CBZ R9, store248
+	WORD $0x7E70DB18 // faddp d24, v24.2d
+	WORD $0x7E70DB39 // faddp d25, v25.2d
+	WORD $0x7E70DB5A // faddp d26, v26.2d
+	WORD $0x7E70DB7B // faddp d27, v27.2d
+	WORD $0x7E70DB9C // faddp d28, v28.2d
+	WORD $0x7E70DBBD // faddp d29, v29.2d
+	WORD $0x7E70DBDE // faddp d30, v30.2d
+	WORD $0x7E70DBFF // faddp d31, v31.2d
+	CBZ R9, store280
 	MOVD R6, R8
-	FMOVD 0(R8), F0
-	FADDD F0, F8
-	FMOVD 8(R8), F1
-	FADDD F1, F9
-	FMOVD 16(R8), F2
-	FADDD F2, F10
-	FMOVD 24(R8), F3
-	FADDD F3, F11
-	ADD R7, R8
-	FMOVD 0(R8), F0
-	FADDD F0, F12
-	FMOVD 8(R8), F1
-	FADDD F1, F13
-	FMOVD 16(R8), F2
-	FADDD F2, F14
-	FMOVD 24(R8), F3
-	FADDD F3, F15
-	ADD R7, R8
 	FMOVD 0(R8), F0
 	FADDD F0, F16
 	FMOVD 8(R8), F1
@@ -18966,17 +19590,25 @@ done247:
 	FMOVD 24(R8), F3
 	FADDD F3, F23
 	ADD R7, R8
-store248:
-	FMOVD F8, 0(R6)
-	FMOVD F9, 8(R6)
-	FMOVD F10, 16(R6)
-	FMOVD F11, 24(R6)
-	ADD R7, R6
-	FMOVD F12, 0(R6)
-	FMOVD F13, 8(R6)
-	FMOVD F14, 16(R6)
-	FMOVD F15, 24(R6)
-	ADD R7, R6
+	FMOVD 0(R8), F0
+	FADDD F0, F24
+	FMOVD 8(R8), F1
+	FADDD F1, F25
+	FMOVD 16(R8), F2
+	FADDD F2, F26
+	FMOVD 24(R8), F3
+	FADDD F3, F27
+	ADD R7, R8
+	FMOVD 0(R8), F0
+	FADDD F0, F28
+	FMOVD 8(R8), F1
+	FADDD F1, F29
+	FMOVD 16(R8), F2
+	FADDD F2, F30
+	FMOVD 24(R8), F3
+	FADDD F3, F31
+	ADD R7, R8
+store280:
 	FMOVD F16, 0(R6)
 	FMOVD F17, 8(R6)
 	FMOVD F18, 16(R6)
@@ -18986,6 +19618,16 @@ store248:
 	FMOVD F21, 8(R6)
 	FMOVD F22, 16(R6)
 	FMOVD F23, 24(R6)
+	ADD R7, R6
+	FMOVD F24, 0(R6)
+	FMOVD F25, 8(R6)
+	FMOVD F26, 16(R6)
+	FMOVD F27, 24(R6)
+	ADD R7, R6
+	FMOVD F28, 0(R6)
+	FMOVD F29, 8(R6)
+	FMOVD F30, 16(R6)
+	FMOVD F31, 24(R6)
 	ADD R7, R6
 	MSR R26, FPCR
 	RET
@@ -18998,12 +19640,12 @@ TEXT ·gemm64Transpose(SB), NOSPLIT, $0-48
 	MOVD srcRow+24(FP), R3
 	MOVD rows+32(FP), R4
 	MOVD cols+40(FP), R5
-rows249:
+rows281:
 	MOVD R0, R7
 	MOVD R5, R8
 	MOVD R2, R11
 	ADD R3, R11, R12
-block250:
+block282:
 	FMOVQ.P 16(R11), F0
 	FMOVQ.P 16(R12), F1
 	WORD $0x4EC13804 // zip1 v4.2d, v0.2d, v1.2d
@@ -19013,10 +19655,10 @@ block250:
 	FMOVQ F5, (R7)
 	ADD R1, R7
 	SUBS $2, R8
-	BNE block250
+	BNE block282
 	ADD R3<<1, R2
 	ADD $16, R0
 	SUBS $2, R4
-	BNE rows249
+	BNE rows281
 	RET
 

@@ -121,6 +121,15 @@ func (f *neonFile) loadAt(letter, base string, d int) {
 	f.line("WORD $0x%08X // ldr q%d, [x%d, x14]", 0x3CEE6800|n<<5|d, d, n)
 }
 
+// loadVectors loads n vectors, 1 to 4, that lie at a register. It is one instruction, and on some cores fewer operations than a load for each vector.
+func (f *neonFile) loadVectors(at string, d, n int) {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("V%d.B16", d+i))
+	}
+	f.line("VLD1 (%s), [%s]", at, strings.Join(list, ", "))
+}
+
 // tile writes the kernel of one tile size.
 func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 	name := t.tileName(rows, vectors)
@@ -149,30 +158,29 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 			f.word("movi0", false, sum(r, v), 0, 0, 0)
 		}
 	}
-	multiply := func(r, reg, lane int) {
-		for v := range vectors {
-			f.word("fmla.e", t.double, sum(r, v), v, reg, lane)
-		}
-	}
-	loads := func(n int) {
-		for v := range n {
-			f.line("FMOVQ %d(R15), F%d", 16*v, v)
+	// multiply adds the products of n vectors of B, from first on and in the first registers, by an element of A for each row: at says in which lane of
+	// which register it is, and load, if not nil, loads it. Loads are spread among the multiplications, because some cores dispatch three
+	// operations a cycle, and such a load is two.
+	multiply := func(first, n int, at func(r int) (reg, lane int), load func(r, reg int)) {
+		next := 0
+		for i := range rows * n {
+			if load != nil && next < rows && i >= max(next, (next-spare+1)*n) { // its register has no more use
+				reg, _ := at(next)
+				load(next, reg)
+				next++
+			}
+			reg, lane := at(i / n)
+			f.word("fmla.e", t.double, sum(i/n, first+i%n), i%n, reg, lane)
 		}
 	}
 	labels := f.newLabel("")
 	label := func(s string) string { return s + labels }
 	// R14 is the offset of the column of A, R15 the row of B, R16 what is left of the block of K.
-	advance := func() {
-		f.line("ADD R3, R14")
-		f.line("ADD R5, R15")
-		f.line("SUBS $1, R16")
-	}
 	step := func() {
-		for r := range rows {
-			f.loadAt(t.scalar(), row(r), vectors+r%spare)
-			multiply(r, vectors+r%spare, 0)
-		}
-		advance()
+		f.line("ADD R5, R15")
+		multiply(0, vectors, func(r int) (int, int) { return vectors + r%spare, 0 }, func(r, reg int) { f.loadAt(t.scalar(), row(r), reg) })
+		f.line("ADD R3, R14")
+		f.line("SUBS $1, R16")
 	}
 	f.label(label("block"))
 	f.line("MOVD $0, R14")
@@ -180,56 +188,68 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 	f.line("MOVD R0, R16")
 	f.line("CMP $%d, R8", lanes)
 	f.line("BNE %s", label("partial"))
-	if rows <= spare {
-		f.line("CMP $%d, R3", size)
-		f.line("BNE %s", label("other"))
-		f.line("SUBS $%d, R16", lanes)
-		f.line("BLT %s", label("few"))
-		f.label(label("along"))
-		for r := range rows {
-			f.loadAt("Q", row(r), vectors+r)
-		}
-		for lane := range lanes {
-			loads(vectors)
-			f.line("ADD R5, R15")
-			for r := range rows {
-				multiply(r, vectors+r, lane)
-			}
-		}
-		f.line("ADD $16, R14")
-		f.line("SUBS $%d, R16", lanes)
-		f.line("BGE %s", label("along"))
-		f.label(label("few"))
-		f.line("ADDS $%d, R16", lanes)
-		f.line("BEQ %s", label("next"))
-		f.label(label("other"))
+	f.line("CMP $%d, R3", size)
+	f.line("BNE %s", label("other"))
+	f.line("SUBS $%d, R16", lanes)
+	f.line("BLT %s", label("few"))
+	f.label(label("along"))
+	held := vectors // of B at a time
+	if rows > spare {
+		held /= 2
 	}
+	for lane := range lanes {
+		for first := 0; first < vectors; first += held {
+			from := "R15"
+			if first > 0 {
+				from = "R10"
+				f.line("ADD $%d, R15, R10", 16*first)
+			}
+			f.loadVectors(from, 0, held)
+			var load func(r, reg int)
+			if lane == 0 && first == 0 {
+				load = func(r, reg int) { f.loadAt("Q", row(r), reg) }
+			}
+			multiply(first, held, func(r int) (int, int) { return held + r, lane }, load)
+		}
+		f.line("ADD R5, R15")
+	}
+	f.line("ADD $16, R14")
+	f.line("SUBS $%d, R16", lanes)
+	f.line("BGE %s", label("along"))
+	f.label(label("few"))
+	f.line("ADDS $%d, R16", lanes)
+	f.line("BEQ %s", label("next"))
+	f.label(label("other"))
 	if down := (rows + lanes - 1) / lanes; rows >= lanes && down <= spare {
 		f.line("CMP $%d, R2", size)
 		f.line("BNE %s", label("loop"))
-		f.label(label("down"))
 		f.line("ADD R14, R1, R10")
+		f.label(label("down"))
+		f.loadVectors("R15", 0, vectors)
+		f.loadVectors("R10", vectors, rows/lanes)
 		first := func(i int) int { return min(i*lanes, rows-lanes) } // row of the load i
-		for i := range down {
-			f.line("FMOVQ %d(R10), F%d", first(i)*size, vectors+i)
+		if rows%lanes != 0 {
+			f.line("FMOVQ %d(R10), F%d", first(down-1)*size, vectors+down-1)
 		}
-		loads(vectors)
-		for r := range rows {
-			multiply(r, vectors+r/lanes, r-first(r/lanes))
-		}
-		advance()
+		f.line("SUBS $1, R16")
+		f.line("ADD R5, R15")
+		f.line("ADD R3, R10")
+		multiply(0, vectors, func(r int) (int, int) { return vectors + r/lanes, r - first(r/lanes) }, nil)
 		f.line("BNE %s", label("down"))
+		f.line("SUB R1, R10, R14")
 		f.line("B %s", label("next"))
 	}
 	f.label(label("loop"))
-	loads(vectors)
+	f.loadVectors("R15", 0, vectors)
 	step()
 	f.line("BNE %s", label("loop"))
 	f.line("B %s", label("next"))
 	last := vectors - 1
 	f.label(label("partial"))
+	for v := range last {
+		f.line("FMOVQ %d(R15), F%d", 16*v, v)
+	}
 	f.line("ADD $%d, R15, R10", 16*last)
-	loads(last)
 	t.part(f, last, label("loaded"), false)
 	step()
 	f.line("BNE %s", label("partial"))
@@ -337,7 +357,12 @@ func (t neonTarget) dot(f *neonFile, rows, cols int) {
 		f.line("ADD R3, %s, %s", b(c-1), b(c))
 	}
 	parts := max(1, min(4, 8/(rows*cols)))
-	sum := func(p, r, c int) int { return 8 + (p*rows+r)*cols + c } // V0 to V7 hold elements
+	long := 4 // vectors of K at a time
+	if parts == 1 {
+		long = 3
+	}
+	x := cols * long // the first register of a row of A, after those of B
+	sum := func(p, r, c int) int { return 32 - parts*rows*cols + (p*rows+r)*cols + c }
 	for p := range parts {
 		for r := range rows {
 			for c := range cols {
@@ -345,28 +370,40 @@ func (t neonTarget) dot(f *neonFile, rows, cols int) {
 			}
 		}
 	}
-	f.line("MOVD $0, R14") // offset of the elements along K
-	step := func(p int, letter string, bytes int) {
+	f.while(long*t.width(), func() {
+		for c := range cols {
+			f.loadVectors(b(c), c*long, long)
+		}
+		for r := range rows {
+			f.loadVectors(a(r), x, long)
+			for p := range long {
+				for c := range cols {
+					f.word("fmla", t.double, sum(p%parts, r, c), x+p, c*long+p, 0)
+				}
+			}
+		}
+		for r := range rows {
+			f.line("ADD $%d, %s", 16*long, a(r))
+		}
+		for c := range cols {
+			f.line("ADD $%d, %s", 16*long, b(c))
+		}
+	})
+	f.line("MOVD $0, R14") // offset of the elements that are left
+	step := func(letter string, bytes int) {
 		for c := range cols {
 			f.loadAt(letter, b(c), c)
 		}
 		for r := range rows {
-			f.loadAt(letter, a(r), 4+r)
+			f.loadAt(letter, a(r), x)
 			for c := range cols {
-				f.word("fmla", t.double, sum(p, r, c), 4+r, c, 0)
+				f.word("fmla", t.double, sum(0, r, c), x, c, 0)
 			}
 		}
 		f.line("ADD $%d, R14", bytes)
 	}
-	if parts > 1 {
-		f.while(parts*t.width(), func() {
-			for p := range parts {
-				step(p, "Q", 16)
-			}
-		})
-	}
-	f.while(t.width(), func() { step(0, "Q", 16) })
-	f.while(1, func() { step(0, t.scalar(), t.size()) })
+	f.while(t.width(), func() { step("Q", 16) })
+	f.while(1, func() { step(t.scalar(), t.size()) })
 	for r := range rows {
 		for c := range cols {
 			for span := 1; span < parts; span *= 2 {
