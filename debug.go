@@ -26,7 +26,7 @@ import (
 //	TARN_DEBUG=nan        end a run with an output or a new value of a param that is not finite, store nothing and say where that comes from
 //	TARN_DEBUG=reference  run only the reference kernels, node by node
 //	TARN_DEBUG=perf       name the steps in profiles: machine code in /tmp/perf-PID.map, which perf reads, and all by the label "tarn" in those of pprof
-//	TARN_CPU=avx2         use the kernels of one level: go, avx2, avx512, neon, or avx512+bf16 and avx512+amx with a unit for bfloat16 (package internal/cpu reads it)
+//	TARN_CPU=avx2         use the kernels of one level: go, avx2, avx512, neon, or avx512+bf16, avx512+amx and neon+bf16 with a unit for bfloat16 (package internal/cpu reads it)
 //	TARN_ENGINE=pjrt:cuda    run programs on another engine (OpenEngine)
 //	TARN_BLAS=accelerate     hand large matrix products to macOS's Accelerate (package internal/cpu reads it)
 //	TARN_MEMORY=off|8GiB     refuse nothing for its size, or what exceeds so much memory (package internal/limit reads it)

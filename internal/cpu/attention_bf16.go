@@ -45,7 +45,8 @@ type pairedBlocks struct {
 	turnedQueries                      int // gradients with respect to queries, size by queries, if they are computed in tiles
 }
 
-// pairKernels are the passes over a block whose rows are blockQueries scores that pack their results, too. See scoreKernels.
+// pairKernels are the passes over a block whose rows are blockQueries scores that pack their results, too. Where there are none, the results are packed
+// afterwards. See scoreKernels.
 type pairKernels struct {
 	expPairs func(dst, s, by, sums unsafe.Pointer, rows int)
 	expRows  func(dst, s, by unsafe.Pointer, rows int)
@@ -213,7 +214,7 @@ func (a *attention) pairedScores(s, packed, turned unsafe.Pointer, m, n int) {
 func (a *Attention) pairedValues(out, s, packed, shift, total, factors, worker unsafe.Pointer, m, n int, add bool) {
 	p := a.paired
 	weights := unsafe.Add(worker, p.asPairs)
-	if n == blockQueries && factors == nil {
+	if n == blockQueries && factors == nil && pairScores.expPairs != nil {
 		pairScores.expPairs(weights, s, shift, total, m)
 	} else {
 		a.passes.exp(s, shift, total, m, n)
@@ -243,7 +244,7 @@ func (a *AttentionGrad) pairedQueries(x *AttentionArrays, b, h, kv, i0, n, first
 	turnPairs(turnedOut, do, ldo.RowStride, n, a.ValueSize)
 	packColumns(queries, q, lq.RowStride, n, a.Size)
 	packColumns(gradients, do, ldo.RowStride, n, a.ValueSize)
-	whole := n == blockQueries && a.Dropout == 0
+	whole := n == blockQueries && a.Dropout == 0 && pairScores.expRows != nil
 	for j0 := first; j0 < end; j0 += a.bk {
 		m, packed := min(a.bk, end-j0), a.packed(shared, b, kv, j0)
 		dk, ldk := a.at(x.DK, a.DK, b, kv, j0)

@@ -5,5 +5,5 @@ package cpu
 // scoreKernelsFor returns nil: there are no such kernels for this processor.
 func scoreKernelsFor(Level, bool) *scoreKernels { return nil }
 
-// pairScores has none: no unit for pairs exists here.
+// pairScores has none.
 var pairScores pairKernels

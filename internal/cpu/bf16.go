@@ -20,7 +20,7 @@ type BF16Unit uint8
 // The units.
 const (
 	NoBF16   BF16Unit = iota // those for float32, which get rounded numbers
-	DotBF16                  // VDPBF16PS of AVX-512, which adds two products to each lane
+	DotBF16                  // VDPBF16PS of AVX-512 or BFDOT of NEON, which adds two products to each lane
 	TileBF16                 // TDPBF16PS of AMX, which multiplies tiles of 16 rows
 )
 
@@ -36,7 +36,7 @@ var unit atomic.Uint32
 
 // BF16Units returns the units that this machine has at the current level.
 func BF16Units() []BF16Unit {
-	if Current() != AVX512 {
+	if Current() != unitLevel {
 		return []BF16Unit{NoBF16}
 	}
 	return levelUnits()
@@ -77,7 +77,7 @@ func unitFromEnv(value string) (level string, asked uint32, err error) {
 	}
 	i := slices.Index(unitNames[:], name)
 	var has []string
-	if level == AVX512.String() && slices.Contains(supported, AVX512) {
+	if level == unitLevel.String() && slices.Contains(supported, unitLevel) {
 		for _, u := range levelUnits()[1:] {
 			has = append(has, level+"+"+u.String())
 		}
@@ -97,7 +97,7 @@ func unitFromEnv(value string) (level string, asked uint32, err error) {
 	return level, anyUnit, err
 }
 
-// Name returns the level and the unit of products of bfloat16 numbers, as in "avx512+bf16", or the level alone if it has none. Two processors with one
+// Name returns the level and the unit of products of bfloat16 numbers, as in "avx512+bf16" or "neon+bf16", or the level alone if it has none. Two processors with one
 // name and architecture compute the same bits.
 func Name() string {
 	if u := CurrentBF16(); u != NoBF16 {
@@ -113,7 +113,7 @@ func BF16Choice() []string {
 	asked := unit.Load()
 	measured := false
 	switch {
-	case Current() != AVX512:
+	case Current() != unitLevel:
 		lines[0] += fmt.Sprintf("the level %v has no other", Current())
 		return lines
 	case asked == uint32(NoBF16):

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
+// unitLevel is the level that has units.
+const unitLevel = AVX512
+
 // levelUnits returns the units at the level AVX512.
 var levelUnits = sync.OnceValue(func() []BF16Unit {
 	units := []BF16Unit{NoBF16}

@@ -6,3 +6,133 @@ import "unsafe"
 
 //go:noescape
 func bf16RoundNEON(dst, a, b, c unsafe.Pointer, n int)
+
+// bf16PackRowsNEON converts rows of n float32 numbers to bfloat16, and adds a zero to those of an odd number; rows are at least one, and strides in bytes.
+//
+//go:noescape
+func bf16PackRowsNEON(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, n int)
+
+// bf16PackPairsNEON makes pairs of the n numbers of a row low and a row high, in a number of rows, at least one; strides are in bytes, srcRow both from one row low, and from one row high, to the next.
+//
+//go:noescape
+func bf16PackPairsNEON(dst unsafe.Pointer, dstRow int, low, high unsafe.Pointer, srcRow, rows, n int)
+
+// gemmBF16NEONTile1x1 computes 1 rows by 1 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile1x2 computes 1 rows by 2 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile1x3 computes 1 rows by 3 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile1x4 computes 1 rows by 4 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile2x1 computes 2 rows by 1 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile2x2 computes 2 rows by 2 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile2x3 computes 2 rows by 3 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile2x4 computes 2 rows by 4 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile3x1 computes 3 rows by 1 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile3x2 computes 3 rows by 2 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile3x3 computes 3 rows by 3 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile3x4 computes 3 rows by 4 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile4x1 computes 4 rows by 1 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile4x2 computes 4 rows by 2 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile4x3 computes 4 rows by 3 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile4x4 computes 4 rows by 4 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile5x1 computes 5 rows by 1 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile5x2 computes 5 rows by 2 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile5x3 computes 5 rows by 3 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile5x4 computes 5 rows by 4 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile6x1 computes 6 rows by 1 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile6x2 computes 6 rows by 2 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile6x3 computes 6 rows by 3 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+
+// gemmBF16NEONTile6x4 computes 6 rows by 4 vectors of C.
+//
+//go:noescape
+func gemmBF16NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)

@@ -66,6 +66,7160 @@ done1:
 	MSR R26, FPCR
 	RET
 
+// func bf16PackRowsNEON(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow, rows, n int)
+TEXT ·bf16PackRowsNEON(SB), NOSPLIT, $0-48
+	MOVD dst+0(FP), R0
+	MOVD dstRow+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD srcRow+24(FP), R3
+	MOVD rows+32(FP), R5
+	MOVD n+40(FP), R6
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+row10:
+	MOVD R0, R7
+	MOVD R2, R8
+	MOVD R6, R4
+	SUBS $8, R4
+	BLT done13
+loop12:
+	VLD1.P 32(R8), [V0.S4, V1.S4]
+	WORD $0x0EA16802 // bfcvtn v2.4h, v0.4s
+	WORD $0x4EA16822 // bfcvtn2 v2.8h, v1.4s
+	FMOVQ.P F2, 16(R7)
+	SUBS $8, R4
+	BGE loop12
+done13:
+	ADD $8, R4
+	SUBS $1, R4
+	BLT done15
+loop14:
+	FMOVS.P 4(R8), F0
+	WORD $0x0EA16802 // bfcvtn v2.4h, v0.4s
+	VST1.P V2.H[0], 2(R7)
+	SUBS $1, R4
+	BGE loop14
+done15:
+	ADD $1, R4
+	TBZ $0, R6, next11
+	MOVH ZR, (R7)
+next11:
+	ADD R1, R0
+	ADD R3, R2
+	SUBS $1, R5
+	BNE row10
+	MSR R26, FPCR
+	RET
+
+// func bf16PackPairsNEON(dst unsafe.Pointer, dstRow int, low, high unsafe.Pointer, srcRow, rows, n int)
+TEXT ·bf16PackPairsNEON(SB), NOSPLIT, $0-56
+	MOVD dst+0(FP), R0
+	MOVD dstRow+8(FP), R1
+	MOVD low+16(FP), R2
+	MOVD high+24(FP), R3
+	MOVD rows+40(FP), R5
+	MOVD n+48(FP), R6
+	MOVD srcRow+32(FP), R7
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+row16:
+	MOVD R0, R11
+	MOVD R2, R12
+	MOVD R3, R13
+	MOVD R6, R4
+	SUBS $8, R4
+	BLT done18
+loop17:
+	VLD1.P 32(R12), [V0.S4, V1.S4]
+	VLD1.P 32(R13), [V2.S4, V3.S4]
+	WORD $0x0EA16804 // bfcvtn v4.4h, v0.4s
+	WORD $0x4EA16824 // bfcvtn2 v4.8h, v1.4s
+	WORD $0x0EA16845 // bfcvtn v5.4h, v2.4s
+	WORD $0x4EA16865 // bfcvtn2 v5.8h, v3.4s
+	WORD $0x4E453886 // zip1 v6.8h, v4.8h, v5.8h
+	WORD $0x4E457887 // zip2 v7.8h, v4.8h, v5.8h
+	VST1.P [V6.S4, V7.S4], 32(R11)
+	SUBS $8, R4
+	BGE loop17
+done18:
+	ADD $8, R4
+	SUBS $1, R4
+	BLT done20
+loop19:
+	FMOVS.P 4(R12), F0
+	FMOVS.P 4(R13), F2
+	WORD $0x0EA16804 // bfcvtn v4.4h, v0.4s
+	WORD $0x0EA16845 // bfcvtn v5.4h, v2.4s
+	WORD $0x4E453886 // zip1 v6.8h, v4.8h, v5.8h
+	FMOVS.P F6, 4(R11)
+	SUBS $1, R4
+	BGE loop19
+done20:
+	ADD $1, R4
+	ADD R1, R0
+	ADD R7, R2
+	ADD R7, R3
+	SUBS $1, R5
+	BNE row16
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile1x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile1x1(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	WORD $0x6F00E41F // movi v31.2d, #0
+block21:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next21
+	CMP $4, R8
+	BNE partial21
+	CMP $4, R3
+	BNE other21
+	SUBS $4, R16
+	BLT few21
+along21:
+	VLD1 (R15), [V0.B16]
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x4F41F01F // bfdot v31.4s, v0.8h, v1.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F01F // bfdot v31.4s, v0.8h, v1.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F41F81F // bfdot v31.4s, v0.8h, v1.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F81F // bfdot v31.4s, v0.8h, v1.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along21
+few21:
+	ADDS $4, R16
+	BEQ next21
+other21:
+loop21:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01F // bfdot v31.4s, v0.8h, v1.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop21
+	B next21
+partial21:
+	ADD $0, R15, R10
+	TBZ $1, R8, loaded21One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, loaded21
+	VLD1 (R10), V0.S[2]
+	B loaded21
+loaded21One:
+	FMOVS (R10), F0
+loaded21:
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01F // bfdot v31.4s, v0.8h, v1.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial21
+next21:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block21
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_21
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum0_21Part0
+	FMOVQ (R10), F0
+	B sum0_21
+sum0_21Part0:
+	TBZ $1, R8, sum0_21One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum0_21
+	VLD1 (R10), V0.S[2]
+	B sum0_21
+sum0_21One:
+	FMOVS (R10), F0
+sum0_21:
+	WORD $0x4E20D7FF // fadd v31.4s, v31.4s, v0.4s
+write0_21:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row0_21Part0
+	FMOVQ F31, (R10)
+	B row0_21
+row0_21Part0:
+	TBZ $1, R8, row0_21One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row0_21
+	VST1 V31.S[2], (R10)
+	B row0_21
+row0_21One:
+	FMOVS F31, (R10)
+row0_21:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile1x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile1x2(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block22:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next22
+	CMP $4, R8
+	BNE partial22
+	CMP $4, R3
+	BNE other22
+	SUBS $4, R16
+	BLT few22
+along22:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F01E // bfdot v30.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F03F // bfdot v31.4s, v1.8h, v2.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F01E // bfdot v30.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F03F // bfdot v31.4s, v1.8h, v2.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F81E // bfdot v30.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F83F // bfdot v31.4s, v1.8h, v2.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F81E // bfdot v30.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F83F // bfdot v31.4s, v1.8h, v2.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along22
+few22:
+	ADDS $4, R16
+	BEQ next22
+other22:
+loop22:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F01E // bfdot v30.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F03F // bfdot v31.4s, v1.8h, v2.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop22
+	B next22
+partial22:
+	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
+	TBZ $1, R8, loaded22One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, loaded22
+	VLD1 (R10), V1.S[2]
+	B loaded22
+loaded22One:
+	FMOVS (R10), F1
+loaded22:
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F01E // bfdot v30.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F03F // bfdot v31.4s, v1.8h, v2.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial22
+next22:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block22
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_22
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum0_22Part0
+	FMOVQ (R10), F1
+	B sum0_22
+sum0_22Part0:
+	TBZ $1, R8, sum0_22One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum0_22
+	VLD1 (R10), V1.S[2]
+	B sum0_22
+sum0_22One:
+	FMOVS (R10), F1
+sum0_22:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4E21D7FF // fadd v31.4s, v31.4s, v1.4s
+write0_22:
+	FMOVQ F30, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row0_22Part0
+	FMOVQ F31, (R10)
+	B row0_22
+row0_22Part0:
+	TBZ $1, R8, row0_22One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row0_22
+	VST1 V31.S[2], (R10)
+	B row0_22
+row0_22One:
+	FMOVS F31, (R10)
+row0_22:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile1x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile1x3(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block23:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next23
+	CMP $4, R8
+	BNE partial23
+	CMP $4, R3
+	BNE other23
+	SUBS $4, R16
+	BLT few23
+along23:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x4F43F01D // bfdot v29.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03E // bfdot v30.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F05F // bfdot v31.4s, v2.8h, v3.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F01D // bfdot v29.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F03E // bfdot v30.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F05F // bfdot v31.4s, v2.8h, v3.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F43F81D // bfdot v29.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83E // bfdot v30.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F85F // bfdot v31.4s, v2.8h, v3.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F81D // bfdot v29.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83E // bfdot v30.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F85F // bfdot v31.4s, v2.8h, v3.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along23
+few23:
+	ADDS $4, R16
+	BEQ next23
+other23:
+loop23:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F01D // bfdot v29.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03E // bfdot v30.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F05F // bfdot v31.4s, v2.8h, v3.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop23
+	B next23
+partial23:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
+	TBZ $1, R8, loaded23One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, loaded23
+	VLD1 (R10), V2.S[2]
+	B loaded23
+loaded23One:
+	FMOVS (R10), F2
+loaded23:
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F01D // bfdot v29.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03E // bfdot v30.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F05F // bfdot v31.4s, v2.8h, v3.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial23
+next23:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block23
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_23
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum0_23Part0
+	FMOVQ (R10), F2
+	B sum0_23
+sum0_23Part0:
+	TBZ $1, R8, sum0_23One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum0_23
+	VLD1 (R10), V2.S[2]
+	B sum0_23
+sum0_23One:
+	FMOVS (R10), F2
+sum0_23:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+	WORD $0x4E21D7DE // fadd v30.4s, v30.4s, v1.4s
+	WORD $0x4E22D7FF // fadd v31.4s, v31.4s, v2.4s
+write0_23:
+	FMOVQ F29, 0(R6)
+	FMOVQ F30, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row0_23Part0
+	FMOVQ F31, (R10)
+	B row0_23
+row0_23Part0:
+	TBZ $1, R8, row0_23One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row0_23
+	VST1 V31.S[2], (R10)
+	B row0_23
+row0_23One:
+	FMOVS F31, (R10)
+row0_23:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile1x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile1x4(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block24:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next24
+	CMP $4, R8
+	BNE partial24
+	CMP $4, R3
+	BNE other24
+	SUBS $4, R16
+	BLT few24
+along24:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x4F44F01C // bfdot v28.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03D // bfdot v29.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05E // bfdot v30.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07F // bfdot v31.4s, v3.8h, v4.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F01C // bfdot v28.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F03D // bfdot v29.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F05E // bfdot v30.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F07F // bfdot v31.4s, v3.8h, v4.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F44F81C // bfdot v28.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83D // bfdot v29.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F85E // bfdot v30.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F87F // bfdot v31.4s, v3.8h, v4.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F81C // bfdot v28.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83D // bfdot v29.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85E // bfdot v30.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F87F // bfdot v31.4s, v3.8h, v4.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along24
+few24:
+	ADDS $4, R16
+	BEQ next24
+other24:
+loop24:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F01C // bfdot v28.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03D // bfdot v29.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05E // bfdot v30.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07F // bfdot v31.4s, v3.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop24
+	B next24
+partial24:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
+	TBZ $1, R8, loaded24One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, loaded24
+	VLD1 (R10), V3.S[2]
+	B loaded24
+loaded24One:
+	FMOVS (R10), F3
+loaded24:
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F01C // bfdot v28.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03D // bfdot v29.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05E // bfdot v30.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07F // bfdot v31.4s, v3.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial24
+next24:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block24
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_24
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum0_24Part0
+	FMOVQ (R10), F3
+	B sum0_24
+sum0_24Part0:
+	TBZ $1, R8, sum0_24One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum0_24
+	VLD1 (R10), V3.S[2]
+	B sum0_24
+sum0_24One:
+	FMOVS (R10), F3
+sum0_24:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4E22D7DE // fadd v30.4s, v30.4s, v2.4s
+	WORD $0x4E23D7FF // fadd v31.4s, v31.4s, v3.4s
+write0_24:
+	FMOVQ F28, 0(R6)
+	FMOVQ F29, 16(R6)
+	FMOVQ F30, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row0_24Part0
+	FMOVQ F31, (R10)
+	B row0_24
+row0_24Part0:
+	TBZ $1, R8, row0_24One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row0_24
+	VST1 V31.S[2], (R10)
+	B row0_24
+row0_24One:
+	FMOVS F31, (R10)
+row0_24:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile2x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile2x1(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block25:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next25
+	CMP $4, R8
+	BNE partial25
+	CMP $4, R3
+	BNE other25
+	SUBS $4, R16
+	BLT few25
+along25:
+	VLD1 (R15), [V0.B16]
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x4F41F01E // bfdot v30.4s, v0.8h, v1.2h[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x4F42F01F // bfdot v31.4s, v0.8h, v2.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F01E // bfdot v30.4s, v0.8h, v1.2h[1]
+	WORD $0x4F62F01F // bfdot v31.4s, v0.8h, v2.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F41F81E // bfdot v30.4s, v0.8h, v1.2h[2]
+	WORD $0x4F42F81F // bfdot v31.4s, v0.8h, v2.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F81E // bfdot v30.4s, v0.8h, v1.2h[3]
+	WORD $0x4F62F81F // bfdot v31.4s, v0.8h, v2.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along25
+few25:
+	ADDS $4, R16
+	BEQ next25
+other25:
+loop25:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01E // bfdot v30.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01F // bfdot v31.4s, v0.8h, v2.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop25
+	B next25
+partial25:
+	ADD $0, R15, R10
+	TBZ $1, R8, loaded25One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, loaded25
+	VLD1 (R10), V0.S[2]
+	B loaded25
+loaded25One:
+	FMOVS (R10), F0
+loaded25:
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01E // bfdot v30.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01F // bfdot v31.4s, v0.8h, v2.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial25
+next25:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block25
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_25
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum0_25Part0
+	FMOVQ (R10), F0
+	B sum0_25
+sum0_25Part0:
+	TBZ $1, R8, sum0_25One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum0_25
+	VLD1 (R10), V0.S[2]
+	B sum0_25
+sum0_25One:
+	FMOVS (R10), F0
+sum0_25:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+write0_25:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row0_25Part0
+	FMOVQ F30, (R10)
+	B row0_25
+row0_25Part0:
+	TBZ $1, R8, row0_25One
+	FMOVD.P F30, 8(R10)
+	TBZ $0, R8, row0_25
+	VST1 V30.S[2], (R10)
+	B row0_25
+row0_25One:
+	FMOVS F30, (R10)
+row0_25:
+	ADD R7, R6
+	CBZ R9, write1_25
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum1_25Part1
+	FMOVQ (R10), F0
+	B sum1_25
+sum1_25Part1:
+	TBZ $1, R8, sum1_25One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum1_25
+	VLD1 (R10), V0.S[2]
+	B sum1_25
+sum1_25One:
+	FMOVS (R10), F0
+sum1_25:
+	WORD $0x4E20D7FF // fadd v31.4s, v31.4s, v0.4s
+write1_25:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row1_25Part1
+	FMOVQ F31, (R10)
+	B row1_25
+row1_25Part1:
+	TBZ $1, R8, row1_25One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row1_25
+	VST1 V31.S[2], (R10)
+	B row1_25
+row1_25One:
+	FMOVS F31, (R10)
+row1_25:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile2x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile2x2(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block26:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next26
+	CMP $4, R8
+	BNE partial26
+	CMP $4, R3
+	BNE other26
+	SUBS $4, R16
+	BLT few26
+along26:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F01C // bfdot v28.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F42F03D // bfdot v29.4s, v1.8h, v2.2h[0]
+	WORD $0x4F43F01E // bfdot v30.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03F // bfdot v31.4s, v1.8h, v3.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F01C // bfdot v28.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F03D // bfdot v29.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F01E // bfdot v30.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F03F // bfdot v31.4s, v1.8h, v3.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F81C // bfdot v28.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F83D // bfdot v29.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F81E // bfdot v30.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83F // bfdot v31.4s, v1.8h, v3.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F81C // bfdot v28.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F83D // bfdot v29.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F81E // bfdot v30.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83F // bfdot v31.4s, v1.8h, v3.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along26
+few26:
+	ADDS $4, R16
+	BEQ next26
+other26:
+loop26:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F01C // bfdot v28.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F03D // bfdot v29.4s, v1.8h, v2.2h[0]
+	WORD $0x4F43F01E // bfdot v30.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03F // bfdot v31.4s, v1.8h, v3.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop26
+	B next26
+partial26:
+	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
+	TBZ $1, R8, loaded26One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, loaded26
+	VLD1 (R10), V1.S[2]
+	B loaded26
+loaded26One:
+	FMOVS (R10), F1
+loaded26:
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F01C // bfdot v28.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F03D // bfdot v29.4s, v1.8h, v2.2h[0]
+	WORD $0x4F43F01E // bfdot v30.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03F // bfdot v31.4s, v1.8h, v3.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial26
+next26:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block26
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_26
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum0_26Part0
+	FMOVQ (R10), F1
+	B sum0_26
+sum0_26Part0:
+	TBZ $1, R8, sum0_26One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum0_26
+	VLD1 (R10), V1.S[2]
+	B sum0_26
+sum0_26One:
+	FMOVS (R10), F1
+sum0_26:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+write0_26:
+	FMOVQ F28, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row0_26Part0
+	FMOVQ F29, (R10)
+	B row0_26
+row0_26Part0:
+	TBZ $1, R8, row0_26One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row0_26
+	VST1 V29.S[2], (R10)
+	B row0_26
+row0_26One:
+	FMOVS F29, (R10)
+row0_26:
+	ADD R7, R6
+	CBZ R9, write1_26
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum1_26Part1
+	FMOVQ (R10), F1
+	B sum1_26
+sum1_26Part1:
+	TBZ $1, R8, sum1_26One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum1_26
+	VLD1 (R10), V1.S[2]
+	B sum1_26
+sum1_26One:
+	FMOVS (R10), F1
+sum1_26:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4E21D7FF // fadd v31.4s, v31.4s, v1.4s
+write1_26:
+	FMOVQ F30, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row1_26Part1
+	FMOVQ F31, (R10)
+	B row1_26
+row1_26Part1:
+	TBZ $1, R8, row1_26One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row1_26
+	VST1 V31.S[2], (R10)
+	B row1_26
+row1_26One:
+	FMOVS F31, (R10)
+row1_26:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile2x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile2x3(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block27:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next27
+	CMP $4, R8
+	BNE partial27
+	CMP $4, R3
+	BNE other27
+	SUBS $4, R16
+	BLT few27
+along27:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x4F43F01A // bfdot v26.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4F43F03B // bfdot v27.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F05C // bfdot v28.4s, v2.8h, v3.2h[0]
+	WORD $0x4F44F01D // bfdot v29.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03E // bfdot v30.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05F // bfdot v31.4s, v2.8h, v4.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F01A // bfdot v26.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F03B // bfdot v27.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F05C // bfdot v28.4s, v2.8h, v3.2h[1]
+	WORD $0x4F64F01D // bfdot v29.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F03E // bfdot v30.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F05F // bfdot v31.4s, v2.8h, v4.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F43F81A // bfdot v26.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83B // bfdot v27.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F85C // bfdot v28.4s, v2.8h, v3.2h[2]
+	WORD $0x4F44F81D // bfdot v29.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83E // bfdot v30.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F85F // bfdot v31.4s, v2.8h, v4.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F81A // bfdot v26.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83B // bfdot v27.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F85C // bfdot v28.4s, v2.8h, v3.2h[3]
+	WORD $0x4F64F81D // bfdot v29.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83E // bfdot v30.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85F // bfdot v31.4s, v2.8h, v4.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along27
+few27:
+	ADDS $4, R16
+	BEQ next27
+other27:
+loop27:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F01A // bfdot v26.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F03B // bfdot v27.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F05C // bfdot v28.4s, v2.8h, v3.2h[0]
+	WORD $0x4F44F01D // bfdot v29.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03E // bfdot v30.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05F // bfdot v31.4s, v2.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop27
+	B next27
+partial27:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
+	TBZ $1, R8, loaded27One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, loaded27
+	VLD1 (R10), V2.S[2]
+	B loaded27
+loaded27One:
+	FMOVS (R10), F2
+loaded27:
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F01A // bfdot v26.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F03B // bfdot v27.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F05C // bfdot v28.4s, v2.8h, v3.2h[0]
+	WORD $0x4F44F01D // bfdot v29.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03E // bfdot v30.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05F // bfdot v31.4s, v2.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial27
+next27:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block27
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_27
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum0_27Part0
+	FMOVQ (R10), F2
+	B sum0_27
+sum0_27Part0:
+	TBZ $1, R8, sum0_27One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum0_27
+	VLD1 (R10), V2.S[2]
+	B sum0_27
+sum0_27One:
+	FMOVS (R10), F2
+sum0_27:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4E22D79C // fadd v28.4s, v28.4s, v2.4s
+write0_27:
+	FMOVQ F26, 0(R6)
+	FMOVQ F27, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row0_27Part0
+	FMOVQ F28, (R10)
+	B row0_27
+row0_27Part0:
+	TBZ $1, R8, row0_27One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row0_27
+	VST1 V28.S[2], (R10)
+	B row0_27
+row0_27One:
+	FMOVS F28, (R10)
+row0_27:
+	ADD R7, R6
+	CBZ R9, write1_27
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum1_27Part1
+	FMOVQ (R10), F2
+	B sum1_27
+sum1_27Part1:
+	TBZ $1, R8, sum1_27One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum1_27
+	VLD1 (R10), V2.S[2]
+	B sum1_27
+sum1_27One:
+	FMOVS (R10), F2
+sum1_27:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+	WORD $0x4E21D7DE // fadd v30.4s, v30.4s, v1.4s
+	WORD $0x4E22D7FF // fadd v31.4s, v31.4s, v2.4s
+write1_27:
+	FMOVQ F29, 0(R6)
+	FMOVQ F30, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row1_27Part1
+	FMOVQ F31, (R10)
+	B row1_27
+row1_27Part1:
+	TBZ $1, R8, row1_27One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row1_27
+	VST1 V31.S[2], (R10)
+	B row1_27
+row1_27One:
+	FMOVS F31, (R10)
+row1_27:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile2x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile2x4(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block28:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next28
+	CMP $4, R8
+	BNE partial28
+	CMP $4, R3
+	BNE other28
+	SUBS $4, R16
+	BLT few28
+along28:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05A // bfdot v26.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07B // bfdot v27.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05E // bfdot v30.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07F // bfdot v31.4s, v3.8h, v5.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F018 // bfdot v24.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F039 // bfdot v25.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F05A // bfdot v26.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F07B // bfdot v27.4s, v3.8h, v4.2h[1]
+	WORD $0x4F65F01C // bfdot v28.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F03D // bfdot v29.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F05E // bfdot v30.4s, v2.8h, v5.2h[1]
+	WORD $0x4F65F07F // bfdot v31.4s, v3.8h, v5.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F44F818 // bfdot v24.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F839 // bfdot v25.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F85A // bfdot v26.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F87B // bfdot v27.4s, v3.8h, v4.2h[2]
+	WORD $0x4F45F81C // bfdot v28.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F83D // bfdot v29.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F85E // bfdot v30.4s, v2.8h, v5.2h[2]
+	WORD $0x4F45F87F // bfdot v31.4s, v3.8h, v5.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F818 // bfdot v24.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F839 // bfdot v25.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85A // bfdot v26.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F87B // bfdot v27.4s, v3.8h, v4.2h[3]
+	WORD $0x4F65F81C // bfdot v28.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83D // bfdot v29.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F85E // bfdot v30.4s, v2.8h, v5.2h[3]
+	WORD $0x4F65F87F // bfdot v31.4s, v3.8h, v5.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along28
+few28:
+	ADDS $4, R16
+	BEQ next28
+other28:
+loop28:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05A // bfdot v26.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07B // bfdot v27.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05E // bfdot v30.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07F // bfdot v31.4s, v3.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop28
+	B next28
+partial28:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
+	TBZ $1, R8, loaded28One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, loaded28
+	VLD1 (R10), V3.S[2]
+	B loaded28
+loaded28One:
+	FMOVS (R10), F3
+loaded28:
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05A // bfdot v26.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07B // bfdot v27.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05E // bfdot v30.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07F // bfdot v31.4s, v3.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial28
+next28:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block28
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_28
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum0_28Part0
+	FMOVQ (R10), F3
+	B sum0_28
+sum0_28Part0:
+	TBZ $1, R8, sum0_28One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum0_28
+	VLD1 (R10), V3.S[2]
+	B sum0_28
+sum0_28One:
+	FMOVS (R10), F3
+sum0_28:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4E22D75A // fadd v26.4s, v26.4s, v2.4s
+	WORD $0x4E23D77B // fadd v27.4s, v27.4s, v3.4s
+write0_28:
+	FMOVQ F24, 0(R6)
+	FMOVQ F25, 16(R6)
+	FMOVQ F26, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row0_28Part0
+	FMOVQ F27, (R10)
+	B row0_28
+row0_28Part0:
+	TBZ $1, R8, row0_28One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row0_28
+	VST1 V27.S[2], (R10)
+	B row0_28
+row0_28One:
+	FMOVS F27, (R10)
+row0_28:
+	ADD R7, R6
+	CBZ R9, write1_28
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum1_28Part1
+	FMOVQ (R10), F3
+	B sum1_28
+sum1_28Part1:
+	TBZ $1, R8, sum1_28One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum1_28
+	VLD1 (R10), V3.S[2]
+	B sum1_28
+sum1_28One:
+	FMOVS (R10), F3
+sum1_28:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4E22D7DE // fadd v30.4s, v30.4s, v2.4s
+	WORD $0x4E23D7FF // fadd v31.4s, v31.4s, v3.4s
+write1_28:
+	FMOVQ F28, 0(R6)
+	FMOVQ F29, 16(R6)
+	FMOVQ F30, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row1_28Part1
+	FMOVQ F31, (R10)
+	B row1_28
+row1_28Part1:
+	TBZ $1, R8, row1_28One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row1_28
+	VST1 V31.S[2], (R10)
+	B row1_28
+row1_28One:
+	FMOVS F31, (R10)
+row1_28:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile3x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile3x1(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block29:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next29
+	CMP $4, R8
+	BNE partial29
+	CMP $4, R3
+	BNE other29
+	SUBS $4, R16
+	BLT few29
+along29:
+	VLD1 (R15), [V0.B16]
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x4F41F01D // bfdot v29.4s, v0.8h, v1.2h[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x4F42F01E // bfdot v30.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x4F43F01F // bfdot v31.4s, v0.8h, v3.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F01D // bfdot v29.4s, v0.8h, v1.2h[1]
+	WORD $0x4F62F01E // bfdot v30.4s, v0.8h, v2.2h[1]
+	WORD $0x4F63F01F // bfdot v31.4s, v0.8h, v3.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F41F81D // bfdot v29.4s, v0.8h, v1.2h[2]
+	WORD $0x4F42F81E // bfdot v30.4s, v0.8h, v2.2h[2]
+	WORD $0x4F43F81F // bfdot v31.4s, v0.8h, v3.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F81D // bfdot v29.4s, v0.8h, v1.2h[3]
+	WORD $0x4F62F81E // bfdot v30.4s, v0.8h, v2.2h[3]
+	WORD $0x4F63F81F // bfdot v31.4s, v0.8h, v3.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along29
+few29:
+	ADDS $4, R16
+	BEQ next29
+other29:
+loop29:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01D // bfdot v29.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01E // bfdot v30.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01F // bfdot v31.4s, v0.8h, v3.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop29
+	B next29
+partial29:
+	ADD $0, R15, R10
+	TBZ $1, R8, loaded29One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, loaded29
+	VLD1 (R10), V0.S[2]
+	B loaded29
+loaded29One:
+	FMOVS (R10), F0
+loaded29:
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01D // bfdot v29.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01E // bfdot v30.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01F // bfdot v31.4s, v0.8h, v3.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial29
+next29:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block29
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_29
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum0_29Part0
+	FMOVQ (R10), F0
+	B sum0_29
+sum0_29Part0:
+	TBZ $1, R8, sum0_29One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum0_29
+	VLD1 (R10), V0.S[2]
+	B sum0_29
+sum0_29One:
+	FMOVS (R10), F0
+sum0_29:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+write0_29:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row0_29Part0
+	FMOVQ F29, (R10)
+	B row0_29
+row0_29Part0:
+	TBZ $1, R8, row0_29One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row0_29
+	VST1 V29.S[2], (R10)
+	B row0_29
+row0_29One:
+	FMOVS F29, (R10)
+row0_29:
+	ADD R7, R6
+	CBZ R9, write1_29
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum1_29Part1
+	FMOVQ (R10), F0
+	B sum1_29
+sum1_29Part1:
+	TBZ $1, R8, sum1_29One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum1_29
+	VLD1 (R10), V0.S[2]
+	B sum1_29
+sum1_29One:
+	FMOVS (R10), F0
+sum1_29:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+write1_29:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row1_29Part1
+	FMOVQ F30, (R10)
+	B row1_29
+row1_29Part1:
+	TBZ $1, R8, row1_29One
+	FMOVD.P F30, 8(R10)
+	TBZ $0, R8, row1_29
+	VST1 V30.S[2], (R10)
+	B row1_29
+row1_29One:
+	FMOVS F30, (R10)
+row1_29:
+	ADD R7, R6
+	CBZ R9, write2_29
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum2_29Part2
+	FMOVQ (R10), F0
+	B sum2_29
+sum2_29Part2:
+	TBZ $1, R8, sum2_29One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum2_29
+	VLD1 (R10), V0.S[2]
+	B sum2_29
+sum2_29One:
+	FMOVS (R10), F0
+sum2_29:
+	WORD $0x4E20D7FF // fadd v31.4s, v31.4s, v0.4s
+write2_29:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row2_29Part2
+	FMOVQ F31, (R10)
+	B row2_29
+row2_29Part2:
+	TBZ $1, R8, row2_29One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row2_29
+	VST1 V31.S[2], (R10)
+	B row2_29
+row2_29One:
+	FMOVS F31, (R10)
+row2_29:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile3x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile3x2(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block30:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next30
+	CMP $4, R8
+	BNE partial30
+	CMP $4, R3
+	BNE other30
+	SUBS $4, R16
+	BLT few30
+along30:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F01A // bfdot v26.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F42F03B // bfdot v27.4s, v1.8h, v2.2h[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4F43F01C // bfdot v28.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03D // bfdot v29.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F01E // bfdot v30.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03F // bfdot v31.4s, v1.8h, v4.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F01A // bfdot v26.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F03B // bfdot v27.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F01C // bfdot v28.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F03D // bfdot v29.4s, v1.8h, v3.2h[1]
+	WORD $0x4F64F01E // bfdot v30.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F03F // bfdot v31.4s, v1.8h, v4.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F81A // bfdot v26.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F83B // bfdot v27.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F81C // bfdot v28.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83D // bfdot v29.4s, v1.8h, v3.2h[2]
+	WORD $0x4F44F81E // bfdot v30.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83F // bfdot v31.4s, v1.8h, v4.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F81A // bfdot v26.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F83B // bfdot v27.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F81C // bfdot v28.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83D // bfdot v29.4s, v1.8h, v3.2h[3]
+	WORD $0x4F64F81E // bfdot v30.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83F // bfdot v31.4s, v1.8h, v4.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along30
+few30:
+	ADDS $4, R16
+	BEQ next30
+other30:
+loop30:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F01A // bfdot v26.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F03B // bfdot v27.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F01C // bfdot v28.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03D // bfdot v29.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F01E // bfdot v30.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03F // bfdot v31.4s, v1.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop30
+	B next30
+partial30:
+	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
+	TBZ $1, R8, loaded30One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, loaded30
+	VLD1 (R10), V1.S[2]
+	B loaded30
+loaded30One:
+	FMOVS (R10), F1
+loaded30:
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F01A // bfdot v26.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F03B // bfdot v27.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F01C // bfdot v28.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F03D // bfdot v29.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F01E // bfdot v30.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03F // bfdot v31.4s, v1.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial30
+next30:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block30
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_30
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum0_30Part0
+	FMOVQ (R10), F1
+	B sum0_30
+sum0_30Part0:
+	TBZ $1, R8, sum0_30One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum0_30
+	VLD1 (R10), V1.S[2]
+	B sum0_30
+sum0_30One:
+	FMOVS (R10), F1
+sum0_30:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+write0_30:
+	FMOVQ F26, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row0_30Part0
+	FMOVQ F27, (R10)
+	B row0_30
+row0_30Part0:
+	TBZ $1, R8, row0_30One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row0_30
+	VST1 V27.S[2], (R10)
+	B row0_30
+row0_30One:
+	FMOVS F27, (R10)
+row0_30:
+	ADD R7, R6
+	CBZ R9, write1_30
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum1_30Part1
+	FMOVQ (R10), F1
+	B sum1_30
+sum1_30Part1:
+	TBZ $1, R8, sum1_30One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum1_30
+	VLD1 (R10), V1.S[2]
+	B sum1_30
+sum1_30One:
+	FMOVS (R10), F1
+sum1_30:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+write1_30:
+	FMOVQ F28, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row1_30Part1
+	FMOVQ F29, (R10)
+	B row1_30
+row1_30Part1:
+	TBZ $1, R8, row1_30One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row1_30
+	VST1 V29.S[2], (R10)
+	B row1_30
+row1_30One:
+	FMOVS F29, (R10)
+row1_30:
+	ADD R7, R6
+	CBZ R9, write2_30
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum2_30Part2
+	FMOVQ (R10), F1
+	B sum2_30
+sum2_30Part2:
+	TBZ $1, R8, sum2_30One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum2_30
+	VLD1 (R10), V1.S[2]
+	B sum2_30
+sum2_30One:
+	FMOVS (R10), F1
+sum2_30:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4E21D7FF // fadd v31.4s, v31.4s, v1.4s
+write2_30:
+	FMOVQ F30, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row2_30Part2
+	FMOVQ F31, (R10)
+	B row2_30
+row2_30Part2:
+	TBZ $1, R8, row2_30One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row2_30
+	VST1 V31.S[2], (R10)
+	B row2_30
+row2_30One:
+	FMOVS F31, (R10)
+row2_30:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile3x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile3x3(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block31:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next31
+	CMP $4, R8
+	BNE partial31
+	CMP $4, R3
+	BNE other31
+	SUBS $4, R16
+	BLT few31
+along31:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x4F43F017 // bfdot v23.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4F43F038 // bfdot v24.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x4F43F059 // bfdot v25.4s, v2.8h, v3.2h[0]
+	WORD $0x4F44F01A // bfdot v26.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03B // bfdot v27.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05C // bfdot v28.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F01D // bfdot v29.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03E // bfdot v30.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05F // bfdot v31.4s, v2.8h, v5.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F017 // bfdot v23.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F038 // bfdot v24.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F059 // bfdot v25.4s, v2.8h, v3.2h[1]
+	WORD $0x4F64F01A // bfdot v26.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F03B // bfdot v27.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F05C // bfdot v28.4s, v2.8h, v4.2h[1]
+	WORD $0x4F65F01D // bfdot v29.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F03E // bfdot v30.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F05F // bfdot v31.4s, v2.8h, v5.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F43F817 // bfdot v23.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F838 // bfdot v24.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F859 // bfdot v25.4s, v2.8h, v3.2h[2]
+	WORD $0x4F44F81A // bfdot v26.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83B // bfdot v27.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F85C // bfdot v28.4s, v2.8h, v4.2h[2]
+	WORD $0x4F45F81D // bfdot v29.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F83E // bfdot v30.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F85F // bfdot v31.4s, v2.8h, v5.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F817 // bfdot v23.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F838 // bfdot v24.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F859 // bfdot v25.4s, v2.8h, v3.2h[3]
+	WORD $0x4F64F81A // bfdot v26.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83B // bfdot v27.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85C // bfdot v28.4s, v2.8h, v4.2h[3]
+	WORD $0x4F65F81D // bfdot v29.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83E // bfdot v30.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F85F // bfdot v31.4s, v2.8h, v5.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along31
+few31:
+	ADDS $4, R16
+	BEQ next31
+other31:
+loop31:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F017 // bfdot v23.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F038 // bfdot v24.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F059 // bfdot v25.4s, v2.8h, v3.2h[0]
+	WORD $0x4F44F01A // bfdot v26.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03B // bfdot v27.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05C // bfdot v28.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F01D // bfdot v29.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03E // bfdot v30.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05F // bfdot v31.4s, v2.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop31
+	B next31
+partial31:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
+	TBZ $1, R8, loaded31One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, loaded31
+	VLD1 (R10), V2.S[2]
+	B loaded31
+loaded31One:
+	FMOVS (R10), F2
+loaded31:
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F017 // bfdot v23.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F038 // bfdot v24.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F059 // bfdot v25.4s, v2.8h, v3.2h[0]
+	WORD $0x4F44F01A // bfdot v26.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03B // bfdot v27.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05C // bfdot v28.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F01D // bfdot v29.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03E // bfdot v30.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05F // bfdot v31.4s, v2.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial31
+next31:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block31
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_31
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum0_31Part0
+	FMOVQ (R10), F2
+	B sum0_31
+sum0_31Part0:
+	TBZ $1, R8, sum0_31One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum0_31
+	VLD1 (R10), V2.S[2]
+	B sum0_31
+sum0_31One:
+	FMOVS (R10), F2
+sum0_31:
+	WORD $0x4E20D6F7 // fadd v23.4s, v23.4s, v0.4s
+	WORD $0x4E21D718 // fadd v24.4s, v24.4s, v1.4s
+	WORD $0x4E22D739 // fadd v25.4s, v25.4s, v2.4s
+write0_31:
+	FMOVQ F23, 0(R6)
+	FMOVQ F24, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row0_31Part0
+	FMOVQ F25, (R10)
+	B row0_31
+row0_31Part0:
+	TBZ $1, R8, row0_31One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row0_31
+	VST1 V25.S[2], (R10)
+	B row0_31
+row0_31One:
+	FMOVS F25, (R10)
+row0_31:
+	ADD R7, R6
+	CBZ R9, write1_31
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum1_31Part1
+	FMOVQ (R10), F2
+	B sum1_31
+sum1_31Part1:
+	TBZ $1, R8, sum1_31One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum1_31
+	VLD1 (R10), V2.S[2]
+	B sum1_31
+sum1_31One:
+	FMOVS (R10), F2
+sum1_31:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4E22D79C // fadd v28.4s, v28.4s, v2.4s
+write1_31:
+	FMOVQ F26, 0(R6)
+	FMOVQ F27, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row1_31Part1
+	FMOVQ F28, (R10)
+	B row1_31
+row1_31Part1:
+	TBZ $1, R8, row1_31One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row1_31
+	VST1 V28.S[2], (R10)
+	B row1_31
+row1_31One:
+	FMOVS F28, (R10)
+row1_31:
+	ADD R7, R6
+	CBZ R9, write2_31
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum2_31Part2
+	FMOVQ (R10), F2
+	B sum2_31
+sum2_31Part2:
+	TBZ $1, R8, sum2_31One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum2_31
+	VLD1 (R10), V2.S[2]
+	B sum2_31
+sum2_31One:
+	FMOVS (R10), F2
+sum2_31:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+	WORD $0x4E21D7DE // fadd v30.4s, v30.4s, v1.4s
+	WORD $0x4E22D7FF // fadd v31.4s, v31.4s, v2.4s
+write2_31:
+	FMOVQ F29, 0(R6)
+	FMOVQ F30, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row2_31Part2
+	FMOVQ F31, (R10)
+	B row2_31
+row2_31Part2:
+	TBZ $1, R8, row2_31One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row2_31
+	VST1 V31.S[2], (R10)
+	B row2_31
+row2_31One:
+	FMOVS F31, (R10)
+row2_31:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile3x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile3x4(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block32:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next32
+	CMP $4, R8
+	BNE partial32
+	CMP $4, R3
+	BNE other32
+	SUBS $4, R16
+	BLT few32
+along32:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x4F44F014 // bfdot v20.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x4F44F035 // bfdot v21.4s, v1.8h, v4.2h[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x4F44F056 // bfdot v22.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F077 // bfdot v23.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F018 // bfdot v24.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F039 // bfdot v25.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05A // bfdot v26.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07B // bfdot v27.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F01C // bfdot v28.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03D // bfdot v29.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05E // bfdot v30.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F07F // bfdot v31.4s, v3.8h, v6.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F014 // bfdot v20.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F035 // bfdot v21.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F056 // bfdot v22.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F077 // bfdot v23.4s, v3.8h, v4.2h[1]
+	WORD $0x4F65F018 // bfdot v24.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F039 // bfdot v25.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F05A // bfdot v26.4s, v2.8h, v5.2h[1]
+	WORD $0x4F65F07B // bfdot v27.4s, v3.8h, v5.2h[1]
+	WORD $0x4F66F01C // bfdot v28.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F03D // bfdot v29.4s, v1.8h, v6.2h[1]
+	WORD $0x4F66F05E // bfdot v30.4s, v2.8h, v6.2h[1]
+	WORD $0x4F66F07F // bfdot v31.4s, v3.8h, v6.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F44F814 // bfdot v20.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F835 // bfdot v21.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F856 // bfdot v22.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F877 // bfdot v23.4s, v3.8h, v4.2h[2]
+	WORD $0x4F45F818 // bfdot v24.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F839 // bfdot v25.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F85A // bfdot v26.4s, v2.8h, v5.2h[2]
+	WORD $0x4F45F87B // bfdot v27.4s, v3.8h, v5.2h[2]
+	WORD $0x4F46F81C // bfdot v28.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F83D // bfdot v29.4s, v1.8h, v6.2h[2]
+	WORD $0x4F46F85E // bfdot v30.4s, v2.8h, v6.2h[2]
+	WORD $0x4F46F87F // bfdot v31.4s, v3.8h, v6.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F814 // bfdot v20.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F835 // bfdot v21.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F856 // bfdot v22.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F877 // bfdot v23.4s, v3.8h, v4.2h[3]
+	WORD $0x4F65F818 // bfdot v24.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F839 // bfdot v25.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F85A // bfdot v26.4s, v2.8h, v5.2h[3]
+	WORD $0x4F65F87B // bfdot v27.4s, v3.8h, v5.2h[3]
+	WORD $0x4F66F81C // bfdot v28.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F83D // bfdot v29.4s, v1.8h, v6.2h[3]
+	WORD $0x4F66F85E // bfdot v30.4s, v2.8h, v6.2h[3]
+	WORD $0x4F66F87F // bfdot v31.4s, v3.8h, v6.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along32
+few32:
+	ADDS $4, R16
+	BEQ next32
+other32:
+loop32:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F014 // bfdot v20.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F035 // bfdot v21.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F056 // bfdot v22.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F077 // bfdot v23.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F018 // bfdot v24.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F039 // bfdot v25.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05A // bfdot v26.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07B // bfdot v27.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F01C // bfdot v28.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03D // bfdot v29.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05E // bfdot v30.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F07F // bfdot v31.4s, v3.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop32
+	B next32
+partial32:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
+	TBZ $1, R8, loaded32One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, loaded32
+	VLD1 (R10), V3.S[2]
+	B loaded32
+loaded32One:
+	FMOVS (R10), F3
+loaded32:
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F014 // bfdot v20.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F035 // bfdot v21.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F056 // bfdot v22.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F077 // bfdot v23.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F018 // bfdot v24.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F039 // bfdot v25.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05A // bfdot v26.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07B // bfdot v27.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F01C // bfdot v28.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03D // bfdot v29.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05E // bfdot v30.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F07F // bfdot v31.4s, v3.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial32
+next32:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block32
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_32
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum0_32Part0
+	FMOVQ (R10), F3
+	B sum0_32
+sum0_32Part0:
+	TBZ $1, R8, sum0_32One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum0_32
+	VLD1 (R10), V3.S[2]
+	B sum0_32
+sum0_32One:
+	FMOVS (R10), F3
+sum0_32:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+	WORD $0x4E23D6F7 // fadd v23.4s, v23.4s, v3.4s
+write0_32:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	FMOVQ F22, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row0_32Part0
+	FMOVQ F23, (R10)
+	B row0_32
+row0_32Part0:
+	TBZ $1, R8, row0_32One
+	FMOVD.P F23, 8(R10)
+	TBZ $0, R8, row0_32
+	VST1 V23.S[2], (R10)
+	B row0_32
+row0_32One:
+	FMOVS F23, (R10)
+row0_32:
+	ADD R7, R6
+	CBZ R9, write1_32
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum1_32Part1
+	FMOVQ (R10), F3
+	B sum1_32
+sum1_32Part1:
+	TBZ $1, R8, sum1_32One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum1_32
+	VLD1 (R10), V3.S[2]
+	B sum1_32
+sum1_32One:
+	FMOVS (R10), F3
+sum1_32:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4E22D75A // fadd v26.4s, v26.4s, v2.4s
+	WORD $0x4E23D77B // fadd v27.4s, v27.4s, v3.4s
+write1_32:
+	FMOVQ F24, 0(R6)
+	FMOVQ F25, 16(R6)
+	FMOVQ F26, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row1_32Part1
+	FMOVQ F27, (R10)
+	B row1_32
+row1_32Part1:
+	TBZ $1, R8, row1_32One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row1_32
+	VST1 V27.S[2], (R10)
+	B row1_32
+row1_32One:
+	FMOVS F27, (R10)
+row1_32:
+	ADD R7, R6
+	CBZ R9, write2_32
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum2_32Part2
+	FMOVQ (R10), F3
+	B sum2_32
+sum2_32Part2:
+	TBZ $1, R8, sum2_32One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum2_32
+	VLD1 (R10), V3.S[2]
+	B sum2_32
+sum2_32One:
+	FMOVS (R10), F3
+sum2_32:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4E22D7DE // fadd v30.4s, v30.4s, v2.4s
+	WORD $0x4E23D7FF // fadd v31.4s, v31.4s, v3.4s
+write2_32:
+	FMOVQ F28, 0(R6)
+	FMOVQ F29, 16(R6)
+	FMOVQ F30, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row2_32Part2
+	FMOVQ F31, (R10)
+	B row2_32
+row2_32Part2:
+	TBZ $1, R8, row2_32One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row2_32
+	VST1 V31.S[2], (R10)
+	B row2_32
+row2_32One:
+	FMOVS F31, (R10)
+row2_32:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile4x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile4x1(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block33:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next33
+	CMP $4, R8
+	BNE partial33
+	CMP $4, R3
+	BNE other33
+	SUBS $4, R16
+	BLT few33
+along33:
+	VLD1 (R15), [V0.B16]
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x4F41F01C // bfdot v28.4s, v0.8h, v1.2h[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x4F42F01D // bfdot v29.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x4F43F01E // bfdot v30.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x4F44F01F // bfdot v31.4s, v0.8h, v4.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F01C // bfdot v28.4s, v0.8h, v1.2h[1]
+	WORD $0x4F62F01D // bfdot v29.4s, v0.8h, v2.2h[1]
+	WORD $0x4F63F01E // bfdot v30.4s, v0.8h, v3.2h[1]
+	WORD $0x4F64F01F // bfdot v31.4s, v0.8h, v4.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F41F81C // bfdot v28.4s, v0.8h, v1.2h[2]
+	WORD $0x4F42F81D // bfdot v29.4s, v0.8h, v2.2h[2]
+	WORD $0x4F43F81E // bfdot v30.4s, v0.8h, v3.2h[2]
+	WORD $0x4F44F81F // bfdot v31.4s, v0.8h, v4.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F81C // bfdot v28.4s, v0.8h, v1.2h[3]
+	WORD $0x4F62F81D // bfdot v29.4s, v0.8h, v2.2h[3]
+	WORD $0x4F63F81E // bfdot v30.4s, v0.8h, v3.2h[3]
+	WORD $0x4F64F81F // bfdot v31.4s, v0.8h, v4.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along33
+few33:
+	ADDS $4, R16
+	BEQ next33
+other33:
+	CMP $4, R2
+	BNE loop33
+	ADD R14, R1, R10
+down33:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F41F01C // bfdot v28.4s, v0.8h, v1.2h[0]
+	WORD $0x4F61F01D // bfdot v29.4s, v0.8h, v1.2h[1]
+	WORD $0x4F41F81E // bfdot v30.4s, v0.8h, v1.2h[2]
+	WORD $0x4F61F81F // bfdot v31.4s, v0.8h, v1.2h[3]
+	BNE down33
+	SUB R1, R10, R14
+	B next33
+loop33:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01C // bfdot v28.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01D // bfdot v29.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01E // bfdot v30.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F4
+	WORD $0x4F44F01F // bfdot v31.4s, v0.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop33
+	B next33
+partial33:
+	ADD $0, R15, R10
+	TBZ $1, R8, loaded33One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, loaded33
+	VLD1 (R10), V0.S[2]
+	B loaded33
+loaded33One:
+	FMOVS (R10), F0
+loaded33:
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01C // bfdot v28.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01D // bfdot v29.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01E // bfdot v30.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F4
+	WORD $0x4F44F01F // bfdot v31.4s, v0.8h, v4.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial33
+next33:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block33
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_33
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum0_33Part0
+	FMOVQ (R10), F0
+	B sum0_33
+sum0_33Part0:
+	TBZ $1, R8, sum0_33One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum0_33
+	VLD1 (R10), V0.S[2]
+	B sum0_33
+sum0_33One:
+	FMOVS (R10), F0
+sum0_33:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+write0_33:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row0_33Part0
+	FMOVQ F28, (R10)
+	B row0_33
+row0_33Part0:
+	TBZ $1, R8, row0_33One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row0_33
+	VST1 V28.S[2], (R10)
+	B row0_33
+row0_33One:
+	FMOVS F28, (R10)
+row0_33:
+	ADD R7, R6
+	CBZ R9, write1_33
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum1_33Part1
+	FMOVQ (R10), F0
+	B sum1_33
+sum1_33Part1:
+	TBZ $1, R8, sum1_33One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum1_33
+	VLD1 (R10), V0.S[2]
+	B sum1_33
+sum1_33One:
+	FMOVS (R10), F0
+sum1_33:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+write1_33:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row1_33Part1
+	FMOVQ F29, (R10)
+	B row1_33
+row1_33Part1:
+	TBZ $1, R8, row1_33One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row1_33
+	VST1 V29.S[2], (R10)
+	B row1_33
+row1_33One:
+	FMOVS F29, (R10)
+row1_33:
+	ADD R7, R6
+	CBZ R9, write2_33
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum2_33Part2
+	FMOVQ (R10), F0
+	B sum2_33
+sum2_33Part2:
+	TBZ $1, R8, sum2_33One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum2_33
+	VLD1 (R10), V0.S[2]
+	B sum2_33
+sum2_33One:
+	FMOVS (R10), F0
+sum2_33:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+write2_33:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row2_33Part2
+	FMOVQ F30, (R10)
+	B row2_33
+row2_33Part2:
+	TBZ $1, R8, row2_33One
+	FMOVD.P F30, 8(R10)
+	TBZ $0, R8, row2_33
+	VST1 V30.S[2], (R10)
+	B row2_33
+row2_33One:
+	FMOVS F30, (R10)
+row2_33:
+	ADD R7, R6
+	CBZ R9, write3_33
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum3_33Part3
+	FMOVQ (R10), F0
+	B sum3_33
+sum3_33Part3:
+	TBZ $1, R8, sum3_33One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum3_33
+	VLD1 (R10), V0.S[2]
+	B sum3_33
+sum3_33One:
+	FMOVS (R10), F0
+sum3_33:
+	WORD $0x4E20D7FF // fadd v31.4s, v31.4s, v0.4s
+write3_33:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row3_33Part3
+	FMOVQ F31, (R10)
+	B row3_33
+row3_33Part3:
+	TBZ $1, R8, row3_33One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row3_33
+	VST1 V31.S[2], (R10)
+	B row3_33
+row3_33One:
+	FMOVS F31, (R10)
+row3_33:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile4x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile4x2(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block34:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next34
+	CMP $4, R8
+	BNE partial34
+	CMP $4, R3
+	BNE other34
+	SUBS $4, R16
+	BLT few34
+along34:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F018 // bfdot v24.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F42F039 // bfdot v25.4s, v1.8h, v2.2h[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4F43F01A // bfdot v26.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x4F43F03B // bfdot v27.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F01C // bfdot v28.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03D // bfdot v29.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01E // bfdot v30.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03F // bfdot v31.4s, v1.8h, v5.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F018 // bfdot v24.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F039 // bfdot v25.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F01A // bfdot v26.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F03B // bfdot v27.4s, v1.8h, v3.2h[1]
+	WORD $0x4F64F01C // bfdot v28.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F03D // bfdot v29.4s, v1.8h, v4.2h[1]
+	WORD $0x4F65F01E // bfdot v30.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F03F // bfdot v31.4s, v1.8h, v5.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F818 // bfdot v24.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F839 // bfdot v25.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F81A // bfdot v26.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83B // bfdot v27.4s, v1.8h, v3.2h[2]
+	WORD $0x4F44F81C // bfdot v28.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83D // bfdot v29.4s, v1.8h, v4.2h[2]
+	WORD $0x4F45F81E // bfdot v30.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F83F // bfdot v31.4s, v1.8h, v5.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F818 // bfdot v24.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F839 // bfdot v25.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F81A // bfdot v26.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83B // bfdot v27.4s, v1.8h, v3.2h[3]
+	WORD $0x4F64F81C // bfdot v28.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83D // bfdot v29.4s, v1.8h, v4.2h[3]
+	WORD $0x4F65F81E // bfdot v30.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83F // bfdot v31.4s, v1.8h, v5.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along34
+few34:
+	ADDS $4, R16
+	BEQ next34
+other34:
+	CMP $4, R2
+	BNE loop34
+	ADD R14, R1, R10
+down34:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F42F018 // bfdot v24.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F039 // bfdot v25.4s, v1.8h, v2.2h[0]
+	WORD $0x4F62F01A // bfdot v26.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F03B // bfdot v27.4s, v1.8h, v2.2h[1]
+	WORD $0x4F42F81C // bfdot v28.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F83D // bfdot v29.4s, v1.8h, v2.2h[2]
+	WORD $0x4F62F81E // bfdot v30.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F83F // bfdot v31.4s, v1.8h, v2.2h[3]
+	BNE down34
+	SUB R1, R10, R14
+	B next34
+loop34:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F018 // bfdot v24.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F039 // bfdot v25.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F01A // bfdot v26.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F43F03B // bfdot v27.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F01C // bfdot v28.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03D // bfdot v29.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01E // bfdot v30.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03F // bfdot v31.4s, v1.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop34
+	B next34
+partial34:
+	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
+	TBZ $1, R8, loaded34One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, loaded34
+	VLD1 (R10), V1.S[2]
+	B loaded34
+loaded34One:
+	FMOVS (R10), F1
+loaded34:
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F018 // bfdot v24.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F039 // bfdot v25.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F01A // bfdot v26.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F43F03B // bfdot v27.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F01C // bfdot v28.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03D // bfdot v29.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01E // bfdot v30.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03F // bfdot v31.4s, v1.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial34
+next34:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block34
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_34
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum0_34Part0
+	FMOVQ (R10), F1
+	B sum0_34
+sum0_34Part0:
+	TBZ $1, R8, sum0_34One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum0_34
+	VLD1 (R10), V1.S[2]
+	B sum0_34
+sum0_34One:
+	FMOVS (R10), F1
+sum0_34:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+write0_34:
+	FMOVQ F24, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row0_34Part0
+	FMOVQ F25, (R10)
+	B row0_34
+row0_34Part0:
+	TBZ $1, R8, row0_34One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row0_34
+	VST1 V25.S[2], (R10)
+	B row0_34
+row0_34One:
+	FMOVS F25, (R10)
+row0_34:
+	ADD R7, R6
+	CBZ R9, write1_34
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum1_34Part1
+	FMOVQ (R10), F1
+	B sum1_34
+sum1_34Part1:
+	TBZ $1, R8, sum1_34One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum1_34
+	VLD1 (R10), V1.S[2]
+	B sum1_34
+sum1_34One:
+	FMOVS (R10), F1
+sum1_34:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+write1_34:
+	FMOVQ F26, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row1_34Part1
+	FMOVQ F27, (R10)
+	B row1_34
+row1_34Part1:
+	TBZ $1, R8, row1_34One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row1_34
+	VST1 V27.S[2], (R10)
+	B row1_34
+row1_34One:
+	FMOVS F27, (R10)
+row1_34:
+	ADD R7, R6
+	CBZ R9, write2_34
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum2_34Part2
+	FMOVQ (R10), F1
+	B sum2_34
+sum2_34Part2:
+	TBZ $1, R8, sum2_34One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum2_34
+	VLD1 (R10), V1.S[2]
+	B sum2_34
+sum2_34One:
+	FMOVS (R10), F1
+sum2_34:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+write2_34:
+	FMOVQ F28, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row2_34Part2
+	FMOVQ F29, (R10)
+	B row2_34
+row2_34Part2:
+	TBZ $1, R8, row2_34One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row2_34
+	VST1 V29.S[2], (R10)
+	B row2_34
+row2_34One:
+	FMOVS F29, (R10)
+row2_34:
+	ADD R7, R6
+	CBZ R9, write3_34
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum3_34Part3
+	FMOVQ (R10), F1
+	B sum3_34
+sum3_34Part3:
+	TBZ $1, R8, sum3_34One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum3_34
+	VLD1 (R10), V1.S[2]
+	B sum3_34
+sum3_34One:
+	FMOVS (R10), F1
+sum3_34:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4E21D7FF // fadd v31.4s, v31.4s, v1.4s
+write3_34:
+	FMOVQ F30, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row3_34Part3
+	FMOVQ F31, (R10)
+	B row3_34
+row3_34Part3:
+	TBZ $1, R8, row3_34One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row3_34
+	VST1 V31.S[2], (R10)
+	B row3_34
+row3_34One:
+	FMOVS F31, (R10)
+row3_34:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile4x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile4x3(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block35:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next35
+	CMP $4, R8
+	BNE partial35
+	CMP $4, R3
+	BNE other35
+	SUBS $4, R16
+	BLT few35
+along35:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x4F43F014 // bfdot v20.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4F43F035 // bfdot v21.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x4F43F056 // bfdot v22.4s, v2.8h, v3.2h[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x4F44F017 // bfdot v23.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F038 // bfdot v24.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F059 // bfdot v25.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F01A // bfdot v26.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03B // bfdot v27.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05C // bfdot v28.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F01D // bfdot v29.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03E // bfdot v30.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05F // bfdot v31.4s, v2.8h, v6.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F014 // bfdot v20.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F035 // bfdot v21.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F056 // bfdot v22.4s, v2.8h, v3.2h[1]
+	WORD $0x4F64F017 // bfdot v23.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F038 // bfdot v24.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F059 // bfdot v25.4s, v2.8h, v4.2h[1]
+	WORD $0x4F65F01A // bfdot v26.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F03B // bfdot v27.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F05C // bfdot v28.4s, v2.8h, v5.2h[1]
+	WORD $0x4F66F01D // bfdot v29.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F03E // bfdot v30.4s, v1.8h, v6.2h[1]
+	WORD $0x4F66F05F // bfdot v31.4s, v2.8h, v6.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F43F814 // bfdot v20.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F835 // bfdot v21.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F856 // bfdot v22.4s, v2.8h, v3.2h[2]
+	WORD $0x4F44F817 // bfdot v23.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F838 // bfdot v24.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F859 // bfdot v25.4s, v2.8h, v4.2h[2]
+	WORD $0x4F45F81A // bfdot v26.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F83B // bfdot v27.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F85C // bfdot v28.4s, v2.8h, v5.2h[2]
+	WORD $0x4F46F81D // bfdot v29.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F83E // bfdot v30.4s, v1.8h, v6.2h[2]
+	WORD $0x4F46F85F // bfdot v31.4s, v2.8h, v6.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F814 // bfdot v20.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F835 // bfdot v21.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F856 // bfdot v22.4s, v2.8h, v3.2h[3]
+	WORD $0x4F64F817 // bfdot v23.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F838 // bfdot v24.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F859 // bfdot v25.4s, v2.8h, v4.2h[3]
+	WORD $0x4F65F81A // bfdot v26.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83B // bfdot v27.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F85C // bfdot v28.4s, v2.8h, v5.2h[3]
+	WORD $0x4F66F81D // bfdot v29.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F83E // bfdot v30.4s, v1.8h, v6.2h[3]
+	WORD $0x4F66F85F // bfdot v31.4s, v2.8h, v6.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along35
+few35:
+	ADDS $4, R16
+	BEQ next35
+other35:
+	CMP $4, R2
+	BNE loop35
+	ADD R14, R1, R10
+down35:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F43F014 // bfdot v20.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F035 // bfdot v21.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F056 // bfdot v22.4s, v2.8h, v3.2h[0]
+	WORD $0x4F63F017 // bfdot v23.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F038 // bfdot v24.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F059 // bfdot v25.4s, v2.8h, v3.2h[1]
+	WORD $0x4F43F81A // bfdot v26.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83B // bfdot v27.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F85C // bfdot v28.4s, v2.8h, v3.2h[2]
+	WORD $0x4F63F81D // bfdot v29.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83E // bfdot v30.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F85F // bfdot v31.4s, v2.8h, v3.2h[3]
+	BNE down35
+	SUB R1, R10, R14
+	B next35
+loop35:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F014 // bfdot v20.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F035 // bfdot v21.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F056 // bfdot v22.4s, v2.8h, v3.2h[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F44F017 // bfdot v23.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F038 // bfdot v24.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F059 // bfdot v25.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F01A // bfdot v26.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03B // bfdot v27.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05C // bfdot v28.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F01D // bfdot v29.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03E // bfdot v30.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05F // bfdot v31.4s, v2.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop35
+	B next35
+partial35:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
+	TBZ $1, R8, loaded35One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, loaded35
+	VLD1 (R10), V2.S[2]
+	B loaded35
+loaded35One:
+	FMOVS (R10), F2
+loaded35:
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F014 // bfdot v20.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F035 // bfdot v21.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F056 // bfdot v22.4s, v2.8h, v3.2h[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F44F017 // bfdot v23.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F038 // bfdot v24.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F059 // bfdot v25.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F01A // bfdot v26.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03B // bfdot v27.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05C // bfdot v28.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F01D // bfdot v29.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03E // bfdot v30.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05F // bfdot v31.4s, v2.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial35
+next35:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block35
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_35
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum0_35Part0
+	FMOVQ (R10), F2
+	B sum0_35
+sum0_35Part0:
+	TBZ $1, R8, sum0_35One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum0_35
+	VLD1 (R10), V2.S[2]
+	B sum0_35
+sum0_35One:
+	FMOVS (R10), F2
+sum0_35:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+write0_35:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row0_35Part0
+	FMOVQ F22, (R10)
+	B row0_35
+row0_35Part0:
+	TBZ $1, R8, row0_35One
+	FMOVD.P F22, 8(R10)
+	TBZ $0, R8, row0_35
+	VST1 V22.S[2], (R10)
+	B row0_35
+row0_35One:
+	FMOVS F22, (R10)
+row0_35:
+	ADD R7, R6
+	CBZ R9, write1_35
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum1_35Part1
+	FMOVQ (R10), F2
+	B sum1_35
+sum1_35Part1:
+	TBZ $1, R8, sum1_35One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum1_35
+	VLD1 (R10), V2.S[2]
+	B sum1_35
+sum1_35One:
+	FMOVS (R10), F2
+sum1_35:
+	WORD $0x4E20D6F7 // fadd v23.4s, v23.4s, v0.4s
+	WORD $0x4E21D718 // fadd v24.4s, v24.4s, v1.4s
+	WORD $0x4E22D739 // fadd v25.4s, v25.4s, v2.4s
+write1_35:
+	FMOVQ F23, 0(R6)
+	FMOVQ F24, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row1_35Part1
+	FMOVQ F25, (R10)
+	B row1_35
+row1_35Part1:
+	TBZ $1, R8, row1_35One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row1_35
+	VST1 V25.S[2], (R10)
+	B row1_35
+row1_35One:
+	FMOVS F25, (R10)
+row1_35:
+	ADD R7, R6
+	CBZ R9, write2_35
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum2_35Part2
+	FMOVQ (R10), F2
+	B sum2_35
+sum2_35Part2:
+	TBZ $1, R8, sum2_35One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum2_35
+	VLD1 (R10), V2.S[2]
+	B sum2_35
+sum2_35One:
+	FMOVS (R10), F2
+sum2_35:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4E22D79C // fadd v28.4s, v28.4s, v2.4s
+write2_35:
+	FMOVQ F26, 0(R6)
+	FMOVQ F27, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row2_35Part2
+	FMOVQ F28, (R10)
+	B row2_35
+row2_35Part2:
+	TBZ $1, R8, row2_35One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row2_35
+	VST1 V28.S[2], (R10)
+	B row2_35
+row2_35One:
+	FMOVS F28, (R10)
+row2_35:
+	ADD R7, R6
+	CBZ R9, write3_35
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum3_35Part3
+	FMOVQ (R10), F2
+	B sum3_35
+sum3_35Part3:
+	TBZ $1, R8, sum3_35One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum3_35
+	VLD1 (R10), V2.S[2]
+	B sum3_35
+sum3_35One:
+	FMOVS (R10), F2
+sum3_35:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+	WORD $0x4E21D7DE // fadd v30.4s, v30.4s, v1.4s
+	WORD $0x4E22D7FF // fadd v31.4s, v31.4s, v2.4s
+write3_35:
+	FMOVQ F29, 0(R6)
+	FMOVQ F30, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row3_35Part3
+	FMOVQ F31, (R10)
+	B row3_35
+row3_35Part3:
+	TBZ $1, R8, row3_35One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row3_35
+	VST1 V31.S[2], (R10)
+	B row3_35
+row3_35One:
+	FMOVS F31, (R10)
+row3_35:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile4x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile4x4(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E411 // movi v17.2d, #0
+	WORD $0x6F00E412 // movi v18.2d, #0
+	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block36:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next36
+	CMP $4, R8
+	BNE partial36
+	CMP $4, R3
+	BNE other36
+	SUBS $4, R16
+	BLT few36
+along36:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x4F44F010 // bfdot v16.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x4F44F031 // bfdot v17.4s, v1.8h, v4.2h[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x4F44F052 // bfdot v18.4s, v2.8h, v4.2h[0]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
+	WORD $0x4F44F073 // bfdot v19.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F056 // bfdot v22.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F077 // bfdot v23.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F018 // bfdot v24.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F039 // bfdot v25.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05A // bfdot v26.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F07B // bfdot v27.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F01C // bfdot v28.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03D // bfdot v29.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05E // bfdot v30.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F07F // bfdot v31.4s, v3.8h, v7.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F010 // bfdot v16.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F031 // bfdot v17.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F052 // bfdot v18.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F073 // bfdot v19.4s, v3.8h, v4.2h[1]
+	WORD $0x4F65F014 // bfdot v20.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F035 // bfdot v21.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F056 // bfdot v22.4s, v2.8h, v5.2h[1]
+	WORD $0x4F65F077 // bfdot v23.4s, v3.8h, v5.2h[1]
+	WORD $0x4F66F018 // bfdot v24.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F039 // bfdot v25.4s, v1.8h, v6.2h[1]
+	WORD $0x4F66F05A // bfdot v26.4s, v2.8h, v6.2h[1]
+	WORD $0x4F66F07B // bfdot v27.4s, v3.8h, v6.2h[1]
+	WORD $0x4F67F01C // bfdot v28.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F03D // bfdot v29.4s, v1.8h, v7.2h[1]
+	WORD $0x4F67F05E // bfdot v30.4s, v2.8h, v7.2h[1]
+	WORD $0x4F67F07F // bfdot v31.4s, v3.8h, v7.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F44F810 // bfdot v16.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F831 // bfdot v17.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F852 // bfdot v18.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F873 // bfdot v19.4s, v3.8h, v4.2h[2]
+	WORD $0x4F45F814 // bfdot v20.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F835 // bfdot v21.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F856 // bfdot v22.4s, v2.8h, v5.2h[2]
+	WORD $0x4F45F877 // bfdot v23.4s, v3.8h, v5.2h[2]
+	WORD $0x4F46F818 // bfdot v24.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F839 // bfdot v25.4s, v1.8h, v6.2h[2]
+	WORD $0x4F46F85A // bfdot v26.4s, v2.8h, v6.2h[2]
+	WORD $0x4F46F87B // bfdot v27.4s, v3.8h, v6.2h[2]
+	WORD $0x4F47F81C // bfdot v28.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F83D // bfdot v29.4s, v1.8h, v7.2h[2]
+	WORD $0x4F47F85E // bfdot v30.4s, v2.8h, v7.2h[2]
+	WORD $0x4F47F87F // bfdot v31.4s, v3.8h, v7.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F810 // bfdot v16.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F831 // bfdot v17.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F852 // bfdot v18.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F873 // bfdot v19.4s, v3.8h, v4.2h[3]
+	WORD $0x4F65F814 // bfdot v20.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F835 // bfdot v21.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F856 // bfdot v22.4s, v2.8h, v5.2h[3]
+	WORD $0x4F65F877 // bfdot v23.4s, v3.8h, v5.2h[3]
+	WORD $0x4F66F818 // bfdot v24.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F839 // bfdot v25.4s, v1.8h, v6.2h[3]
+	WORD $0x4F66F85A // bfdot v26.4s, v2.8h, v6.2h[3]
+	WORD $0x4F66F87B // bfdot v27.4s, v3.8h, v6.2h[3]
+	WORD $0x4F67F81C // bfdot v28.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F83D // bfdot v29.4s, v1.8h, v7.2h[3]
+	WORD $0x4F67F85E // bfdot v30.4s, v2.8h, v7.2h[3]
+	WORD $0x4F67F87F // bfdot v31.4s, v3.8h, v7.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along36
+few36:
+	ADDS $4, R16
+	BEQ next36
+other36:
+	CMP $4, R2
+	BNE loop36
+	ADD R14, R1, R10
+down36:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F44F010 // bfdot v16.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F031 // bfdot v17.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F052 // bfdot v18.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F073 // bfdot v19.4s, v3.8h, v4.2h[0]
+	WORD $0x4F64F014 // bfdot v20.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F035 // bfdot v21.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F056 // bfdot v22.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F077 // bfdot v23.4s, v3.8h, v4.2h[1]
+	WORD $0x4F44F818 // bfdot v24.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F839 // bfdot v25.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F85A // bfdot v26.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F87B // bfdot v27.4s, v3.8h, v4.2h[2]
+	WORD $0x4F64F81C // bfdot v28.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83D // bfdot v29.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85E // bfdot v30.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F87F // bfdot v31.4s, v3.8h, v4.2h[3]
+	BNE down36
+	SUB R1, R10, R14
+	B next36
+loop36:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F010 // bfdot v16.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F031 // bfdot v17.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F052 // bfdot v18.4s, v2.8h, v4.2h[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F44F073 // bfdot v19.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F056 // bfdot v22.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F077 // bfdot v23.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F018 // bfdot v24.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F039 // bfdot v25.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05A // bfdot v26.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F07B // bfdot v27.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F01C // bfdot v28.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03D // bfdot v29.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05E // bfdot v30.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F07F // bfdot v31.4s, v3.8h, v7.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop36
+	B next36
+partial36:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
+	TBZ $1, R8, loaded36One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, loaded36
+	VLD1 (R10), V3.S[2]
+	B loaded36
+loaded36One:
+	FMOVS (R10), F3
+loaded36:
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F010 // bfdot v16.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F031 // bfdot v17.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F052 // bfdot v18.4s, v2.8h, v4.2h[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F44F073 // bfdot v19.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F056 // bfdot v22.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F077 // bfdot v23.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F018 // bfdot v24.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F039 // bfdot v25.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05A // bfdot v26.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F07B // bfdot v27.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F01C // bfdot v28.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03D // bfdot v29.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05E // bfdot v30.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F07F // bfdot v31.4s, v3.8h, v7.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial36
+next36:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block36
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_36
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum0_36Part0
+	FMOVQ (R10), F3
+	B sum0_36
+sum0_36Part0:
+	TBZ $1, R8, sum0_36One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum0_36
+	VLD1 (R10), V3.S[2]
+	B sum0_36
+sum0_36One:
+	FMOVS (R10), F3
+sum0_36:
+	WORD $0x4E20D610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4E21D631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4E22D652 // fadd v18.4s, v18.4s, v2.4s
+	WORD $0x4E23D673 // fadd v19.4s, v19.4s, v3.4s
+write0_36:
+	FMOVQ F16, 0(R6)
+	FMOVQ F17, 16(R6)
+	FMOVQ F18, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row0_36Part0
+	FMOVQ F19, (R10)
+	B row0_36
+row0_36Part0:
+	TBZ $1, R8, row0_36One
+	FMOVD.P F19, 8(R10)
+	TBZ $0, R8, row0_36
+	VST1 V19.S[2], (R10)
+	B row0_36
+row0_36One:
+	FMOVS F19, (R10)
+row0_36:
+	ADD R7, R6
+	CBZ R9, write1_36
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum1_36Part1
+	FMOVQ (R10), F3
+	B sum1_36
+sum1_36Part1:
+	TBZ $1, R8, sum1_36One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum1_36
+	VLD1 (R10), V3.S[2]
+	B sum1_36
+sum1_36One:
+	FMOVS (R10), F3
+sum1_36:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+	WORD $0x4E23D6F7 // fadd v23.4s, v23.4s, v3.4s
+write1_36:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	FMOVQ F22, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row1_36Part1
+	FMOVQ F23, (R10)
+	B row1_36
+row1_36Part1:
+	TBZ $1, R8, row1_36One
+	FMOVD.P F23, 8(R10)
+	TBZ $0, R8, row1_36
+	VST1 V23.S[2], (R10)
+	B row1_36
+row1_36One:
+	FMOVS F23, (R10)
+row1_36:
+	ADD R7, R6
+	CBZ R9, write2_36
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum2_36Part2
+	FMOVQ (R10), F3
+	B sum2_36
+sum2_36Part2:
+	TBZ $1, R8, sum2_36One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum2_36
+	VLD1 (R10), V3.S[2]
+	B sum2_36
+sum2_36One:
+	FMOVS (R10), F3
+sum2_36:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4E22D75A // fadd v26.4s, v26.4s, v2.4s
+	WORD $0x4E23D77B // fadd v27.4s, v27.4s, v3.4s
+write2_36:
+	FMOVQ F24, 0(R6)
+	FMOVQ F25, 16(R6)
+	FMOVQ F26, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row2_36Part2
+	FMOVQ F27, (R10)
+	B row2_36
+row2_36Part2:
+	TBZ $1, R8, row2_36One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row2_36
+	VST1 V27.S[2], (R10)
+	B row2_36
+row2_36One:
+	FMOVS F27, (R10)
+row2_36:
+	ADD R7, R6
+	CBZ R9, write3_36
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum3_36Part3
+	FMOVQ (R10), F3
+	B sum3_36
+sum3_36Part3:
+	TBZ $1, R8, sum3_36One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum3_36
+	VLD1 (R10), V3.S[2]
+	B sum3_36
+sum3_36One:
+	FMOVS (R10), F3
+sum3_36:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4E22D7DE // fadd v30.4s, v30.4s, v2.4s
+	WORD $0x4E23D7FF // fadd v31.4s, v31.4s, v3.4s
+write3_36:
+	FMOVQ F28, 0(R6)
+	FMOVQ F29, 16(R6)
+	FMOVQ F30, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row3_36Part3
+	FMOVQ F31, (R10)
+	B row3_36
+row3_36Part3:
+	TBZ $1, R8, row3_36One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row3_36
+	VST1 V31.S[2], (R10)
+	B row3_36
+row3_36One:
+	FMOVS F31, (R10)
+row3_36:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile5x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile5x1(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block37:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next37
+	CMP $4, R8
+	BNE partial37
+	CMP $4, R3
+	BNE other37
+	SUBS $4, R16
+	BLT few37
+along37:
+	VLD1 (R15), [V0.B16]
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x4F41F01B // bfdot v27.4s, v0.8h, v1.2h[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x4F42F01C // bfdot v28.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x4F43F01D // bfdot v29.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x4F44F01E // bfdot v30.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
+	WORD $0x4F45F01F // bfdot v31.4s, v0.8h, v5.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F01B // bfdot v27.4s, v0.8h, v1.2h[1]
+	WORD $0x4F62F01C // bfdot v28.4s, v0.8h, v2.2h[1]
+	WORD $0x4F63F01D // bfdot v29.4s, v0.8h, v3.2h[1]
+	WORD $0x4F64F01E // bfdot v30.4s, v0.8h, v4.2h[1]
+	WORD $0x4F65F01F // bfdot v31.4s, v0.8h, v5.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F41F81B // bfdot v27.4s, v0.8h, v1.2h[2]
+	WORD $0x4F42F81C // bfdot v28.4s, v0.8h, v2.2h[2]
+	WORD $0x4F43F81D // bfdot v29.4s, v0.8h, v3.2h[2]
+	WORD $0x4F44F81E // bfdot v30.4s, v0.8h, v4.2h[2]
+	WORD $0x4F45F81F // bfdot v31.4s, v0.8h, v5.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F81B // bfdot v27.4s, v0.8h, v1.2h[3]
+	WORD $0x4F62F81C // bfdot v28.4s, v0.8h, v2.2h[3]
+	WORD $0x4F63F81D // bfdot v29.4s, v0.8h, v3.2h[3]
+	WORD $0x4F64F81E // bfdot v30.4s, v0.8h, v4.2h[3]
+	WORD $0x4F65F81F // bfdot v31.4s, v0.8h, v5.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along37
+few37:
+	ADDS $4, R16
+	BEQ next37
+other37:
+	CMP $4, R2
+	BNE loop37
+	ADD R14, R1, R10
+down37:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
+	FMOVQ 4(R10), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F41F01B // bfdot v27.4s, v0.8h, v1.2h[0]
+	WORD $0x4F61F01C // bfdot v28.4s, v0.8h, v1.2h[1]
+	WORD $0x4F41F81D // bfdot v29.4s, v0.8h, v1.2h[2]
+	WORD $0x4F61F81E // bfdot v30.4s, v0.8h, v1.2h[3]
+	WORD $0x4F62F81F // bfdot v31.4s, v0.8h, v2.2h[3]
+	BNE down37
+	SUB R1, R10, R14
+	B next37
+loop37:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01B // bfdot v27.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01C // bfdot v28.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01D // bfdot v29.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F4
+	WORD $0x4F44F01E // bfdot v30.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F5
+	WORD $0x4F45F01F // bfdot v31.4s, v0.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop37
+	B next37
+partial37:
+	ADD $0, R15, R10
+	TBZ $1, R8, loaded37One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, loaded37
+	VLD1 (R10), V0.S[2]
+	B loaded37
+loaded37One:
+	FMOVS (R10), F0
+loaded37:
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01B // bfdot v27.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01C // bfdot v28.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01D // bfdot v29.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F4
+	WORD $0x4F44F01E // bfdot v30.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F5
+	WORD $0x4F45F01F // bfdot v31.4s, v0.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial37
+next37:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block37
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_37
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum0_37Part0
+	FMOVQ (R10), F0
+	B sum0_37
+sum0_37Part0:
+	TBZ $1, R8, sum0_37One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum0_37
+	VLD1 (R10), V0.S[2]
+	B sum0_37
+sum0_37One:
+	FMOVS (R10), F0
+sum0_37:
+	WORD $0x4E20D77B // fadd v27.4s, v27.4s, v0.4s
+write0_37:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row0_37Part0
+	FMOVQ F27, (R10)
+	B row0_37
+row0_37Part0:
+	TBZ $1, R8, row0_37One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row0_37
+	VST1 V27.S[2], (R10)
+	B row0_37
+row0_37One:
+	FMOVS F27, (R10)
+row0_37:
+	ADD R7, R6
+	CBZ R9, write1_37
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum1_37Part1
+	FMOVQ (R10), F0
+	B sum1_37
+sum1_37Part1:
+	TBZ $1, R8, sum1_37One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum1_37
+	VLD1 (R10), V0.S[2]
+	B sum1_37
+sum1_37One:
+	FMOVS (R10), F0
+sum1_37:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+write1_37:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row1_37Part1
+	FMOVQ F28, (R10)
+	B row1_37
+row1_37Part1:
+	TBZ $1, R8, row1_37One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row1_37
+	VST1 V28.S[2], (R10)
+	B row1_37
+row1_37One:
+	FMOVS F28, (R10)
+row1_37:
+	ADD R7, R6
+	CBZ R9, write2_37
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum2_37Part2
+	FMOVQ (R10), F0
+	B sum2_37
+sum2_37Part2:
+	TBZ $1, R8, sum2_37One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum2_37
+	VLD1 (R10), V0.S[2]
+	B sum2_37
+sum2_37One:
+	FMOVS (R10), F0
+sum2_37:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+write2_37:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row2_37Part2
+	FMOVQ F29, (R10)
+	B row2_37
+row2_37Part2:
+	TBZ $1, R8, row2_37One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row2_37
+	VST1 V29.S[2], (R10)
+	B row2_37
+row2_37One:
+	FMOVS F29, (R10)
+row2_37:
+	ADD R7, R6
+	CBZ R9, write3_37
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum3_37Part3
+	FMOVQ (R10), F0
+	B sum3_37
+sum3_37Part3:
+	TBZ $1, R8, sum3_37One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum3_37
+	VLD1 (R10), V0.S[2]
+	B sum3_37
+sum3_37One:
+	FMOVS (R10), F0
+sum3_37:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+write3_37:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row3_37Part3
+	FMOVQ F30, (R10)
+	B row3_37
+row3_37Part3:
+	TBZ $1, R8, row3_37One
+	FMOVD.P F30, 8(R10)
+	TBZ $0, R8, row3_37
+	VST1 V30.S[2], (R10)
+	B row3_37
+row3_37One:
+	FMOVS F30, (R10)
+row3_37:
+	ADD R7, R6
+	CBZ R9, write4_37
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum4_37Part4
+	FMOVQ (R10), F0
+	B sum4_37
+sum4_37Part4:
+	TBZ $1, R8, sum4_37One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum4_37
+	VLD1 (R10), V0.S[2]
+	B sum4_37
+sum4_37One:
+	FMOVS (R10), F0
+sum4_37:
+	WORD $0x4E20D7FF // fadd v31.4s, v31.4s, v0.4s
+write4_37:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row4_37Part4
+	FMOVQ F31, (R10)
+	B row4_37
+row4_37Part4:
+	TBZ $1, R8, row4_37One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row4_37
+	VST1 V31.S[2], (R10)
+	B row4_37
+row4_37One:
+	FMOVS F31, (R10)
+row4_37:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile5x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile5x2(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block38:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next38
+	CMP $4, R8
+	BNE partial38
+	CMP $4, R3
+	BNE other38
+	SUBS $4, R16
+	BLT few38
+along38:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F016 // bfdot v22.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F42F037 // bfdot v23.4s, v1.8h, v2.2h[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4F43F018 // bfdot v24.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x4F43F039 // bfdot v25.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x4F44F01A // bfdot v26.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03B // bfdot v27.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01E // bfdot v30.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03F // bfdot v31.4s, v1.8h, v6.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F016 // bfdot v22.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F037 // bfdot v23.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F018 // bfdot v24.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F039 // bfdot v25.4s, v1.8h, v3.2h[1]
+	WORD $0x4F64F01A // bfdot v26.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F03B // bfdot v27.4s, v1.8h, v4.2h[1]
+	WORD $0x4F65F01C // bfdot v28.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F03D // bfdot v29.4s, v1.8h, v5.2h[1]
+	WORD $0x4F66F01E // bfdot v30.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F03F // bfdot v31.4s, v1.8h, v6.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F816 // bfdot v22.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F837 // bfdot v23.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F818 // bfdot v24.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F839 // bfdot v25.4s, v1.8h, v3.2h[2]
+	WORD $0x4F44F81A // bfdot v26.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83B // bfdot v27.4s, v1.8h, v4.2h[2]
+	WORD $0x4F45F81C // bfdot v28.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F83D // bfdot v29.4s, v1.8h, v5.2h[2]
+	WORD $0x4F46F81E // bfdot v30.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F83F // bfdot v31.4s, v1.8h, v6.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F816 // bfdot v22.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F837 // bfdot v23.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F818 // bfdot v24.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F839 // bfdot v25.4s, v1.8h, v3.2h[3]
+	WORD $0x4F64F81A // bfdot v26.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83B // bfdot v27.4s, v1.8h, v4.2h[3]
+	WORD $0x4F65F81C // bfdot v28.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83D // bfdot v29.4s, v1.8h, v5.2h[3]
+	WORD $0x4F66F81E // bfdot v30.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F83F // bfdot v31.4s, v1.8h, v6.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along38
+few38:
+	ADDS $4, R16
+	BEQ next38
+other38:
+	CMP $4, R2
+	BNE loop38
+	ADD R14, R1, R10
+down38:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
+	FMOVQ 4(R10), F3
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F42F016 // bfdot v22.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F037 // bfdot v23.4s, v1.8h, v2.2h[0]
+	WORD $0x4F62F018 // bfdot v24.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F039 // bfdot v25.4s, v1.8h, v2.2h[1]
+	WORD $0x4F42F81A // bfdot v26.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F83B // bfdot v27.4s, v1.8h, v2.2h[2]
+	WORD $0x4F62F81C // bfdot v28.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F83D // bfdot v29.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F81E // bfdot v30.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83F // bfdot v31.4s, v1.8h, v3.2h[3]
+	BNE down38
+	SUB R1, R10, R14
+	B next38
+loop38:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F016 // bfdot v22.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F037 // bfdot v23.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F018 // bfdot v24.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F43F039 // bfdot v25.4s, v1.8h, v3.2h[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F44F01A // bfdot v26.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03B // bfdot v27.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01E // bfdot v30.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03F // bfdot v31.4s, v1.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop38
+	B next38
+partial38:
+	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
+	TBZ $1, R8, loaded38One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, loaded38
+	VLD1 (R10), V1.S[2]
+	B loaded38
+loaded38One:
+	FMOVS (R10), F1
+loaded38:
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F016 // bfdot v22.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F037 // bfdot v23.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F018 // bfdot v24.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F43F039 // bfdot v25.4s, v1.8h, v3.2h[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F44F01A // bfdot v26.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F03B // bfdot v27.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01E // bfdot v30.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03F // bfdot v31.4s, v1.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial38
+next38:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block38
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_38
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum0_38Part0
+	FMOVQ (R10), F1
+	B sum0_38
+sum0_38Part0:
+	TBZ $1, R8, sum0_38One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum0_38
+	VLD1 (R10), V1.S[2]
+	B sum0_38
+sum0_38One:
+	FMOVS (R10), F1
+sum0_38:
+	WORD $0x4E20D6D6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4E21D6F7 // fadd v23.4s, v23.4s, v1.4s
+write0_38:
+	FMOVQ F22, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row0_38Part0
+	FMOVQ F23, (R10)
+	B row0_38
+row0_38Part0:
+	TBZ $1, R8, row0_38One
+	FMOVD.P F23, 8(R10)
+	TBZ $0, R8, row0_38
+	VST1 V23.S[2], (R10)
+	B row0_38
+row0_38One:
+	FMOVS F23, (R10)
+row0_38:
+	ADD R7, R6
+	CBZ R9, write1_38
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum1_38Part1
+	FMOVQ (R10), F1
+	B sum1_38
+sum1_38Part1:
+	TBZ $1, R8, sum1_38One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum1_38
+	VLD1 (R10), V1.S[2]
+	B sum1_38
+sum1_38One:
+	FMOVS (R10), F1
+sum1_38:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+write1_38:
+	FMOVQ F24, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row1_38Part1
+	FMOVQ F25, (R10)
+	B row1_38
+row1_38Part1:
+	TBZ $1, R8, row1_38One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row1_38
+	VST1 V25.S[2], (R10)
+	B row1_38
+row1_38One:
+	FMOVS F25, (R10)
+row1_38:
+	ADD R7, R6
+	CBZ R9, write2_38
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum2_38Part2
+	FMOVQ (R10), F1
+	B sum2_38
+sum2_38Part2:
+	TBZ $1, R8, sum2_38One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum2_38
+	VLD1 (R10), V1.S[2]
+	B sum2_38
+sum2_38One:
+	FMOVS (R10), F1
+sum2_38:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+write2_38:
+	FMOVQ F26, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row2_38Part2
+	FMOVQ F27, (R10)
+	B row2_38
+row2_38Part2:
+	TBZ $1, R8, row2_38One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row2_38
+	VST1 V27.S[2], (R10)
+	B row2_38
+row2_38One:
+	FMOVS F27, (R10)
+row2_38:
+	ADD R7, R6
+	CBZ R9, write3_38
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum3_38Part3
+	FMOVQ (R10), F1
+	B sum3_38
+sum3_38Part3:
+	TBZ $1, R8, sum3_38One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum3_38
+	VLD1 (R10), V1.S[2]
+	B sum3_38
+sum3_38One:
+	FMOVS (R10), F1
+sum3_38:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+write3_38:
+	FMOVQ F28, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row3_38Part3
+	FMOVQ F29, (R10)
+	B row3_38
+row3_38Part3:
+	TBZ $1, R8, row3_38One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row3_38
+	VST1 V29.S[2], (R10)
+	B row3_38
+row3_38One:
+	FMOVS F29, (R10)
+row3_38:
+	ADD R7, R6
+	CBZ R9, write4_38
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum4_38Part4
+	FMOVQ (R10), F1
+	B sum4_38
+sum4_38Part4:
+	TBZ $1, R8, sum4_38One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum4_38
+	VLD1 (R10), V1.S[2]
+	B sum4_38
+sum4_38One:
+	FMOVS (R10), F1
+sum4_38:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4E21D7FF // fadd v31.4s, v31.4s, v1.4s
+write4_38:
+	FMOVQ F30, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row4_38Part4
+	FMOVQ F31, (R10)
+	B row4_38
+row4_38Part4:
+	TBZ $1, R8, row4_38One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row4_38
+	VST1 V31.S[2], (R10)
+	B row4_38
+row4_38One:
+	FMOVS F31, (R10)
+row4_38:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile5x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile5x3(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	WORD $0x6F00E411 // movi v17.2d, #0
+	WORD $0x6F00E412 // movi v18.2d, #0
+	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block39:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next39
+	CMP $4, R8
+	BNE partial39
+	CMP $4, R3
+	BNE other39
+	SUBS $4, R16
+	BLT few39
+along39:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x4F43F011 // bfdot v17.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4F43F032 // bfdot v18.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x4F43F053 // bfdot v19.4s, v2.8h, v3.2h[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x4F44F014 // bfdot v20.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
+	WORD $0x4F44F035 // bfdot v21.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F056 // bfdot v22.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F017 // bfdot v23.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F038 // bfdot v24.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F059 // bfdot v25.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F01A // bfdot v26.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03B // bfdot v27.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05C // bfdot v28.4s, v2.8h, v6.2h[0]
+	WORD $0x4F47F01D // bfdot v29.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03E // bfdot v30.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05F // bfdot v31.4s, v2.8h, v7.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F011 // bfdot v17.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F032 // bfdot v18.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F053 // bfdot v19.4s, v2.8h, v3.2h[1]
+	WORD $0x4F64F014 // bfdot v20.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F035 // bfdot v21.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F056 // bfdot v22.4s, v2.8h, v4.2h[1]
+	WORD $0x4F65F017 // bfdot v23.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F038 // bfdot v24.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F059 // bfdot v25.4s, v2.8h, v5.2h[1]
+	WORD $0x4F66F01A // bfdot v26.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F03B // bfdot v27.4s, v1.8h, v6.2h[1]
+	WORD $0x4F66F05C // bfdot v28.4s, v2.8h, v6.2h[1]
+	WORD $0x4F67F01D // bfdot v29.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F03E // bfdot v30.4s, v1.8h, v7.2h[1]
+	WORD $0x4F67F05F // bfdot v31.4s, v2.8h, v7.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F43F811 // bfdot v17.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F832 // bfdot v18.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F853 // bfdot v19.4s, v2.8h, v3.2h[2]
+	WORD $0x4F44F814 // bfdot v20.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F835 // bfdot v21.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F856 // bfdot v22.4s, v2.8h, v4.2h[2]
+	WORD $0x4F45F817 // bfdot v23.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F838 // bfdot v24.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F859 // bfdot v25.4s, v2.8h, v5.2h[2]
+	WORD $0x4F46F81A // bfdot v26.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F83B // bfdot v27.4s, v1.8h, v6.2h[2]
+	WORD $0x4F46F85C // bfdot v28.4s, v2.8h, v6.2h[2]
+	WORD $0x4F47F81D // bfdot v29.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F83E // bfdot v30.4s, v1.8h, v7.2h[2]
+	WORD $0x4F47F85F // bfdot v31.4s, v2.8h, v7.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F811 // bfdot v17.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F832 // bfdot v18.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F853 // bfdot v19.4s, v2.8h, v3.2h[3]
+	WORD $0x4F64F814 // bfdot v20.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F835 // bfdot v21.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F856 // bfdot v22.4s, v2.8h, v4.2h[3]
+	WORD $0x4F65F817 // bfdot v23.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F838 // bfdot v24.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F859 // bfdot v25.4s, v2.8h, v5.2h[3]
+	WORD $0x4F66F81A // bfdot v26.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F83B // bfdot v27.4s, v1.8h, v6.2h[3]
+	WORD $0x4F66F85C // bfdot v28.4s, v2.8h, v6.2h[3]
+	WORD $0x4F67F81D // bfdot v29.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F83E // bfdot v30.4s, v1.8h, v7.2h[3]
+	WORD $0x4F67F85F // bfdot v31.4s, v2.8h, v7.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along39
+few39:
+	ADDS $4, R16
+	BEQ next39
+other39:
+	CMP $4, R2
+	BNE loop39
+	ADD R14, R1, R10
+down39:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
+	FMOVQ 4(R10), F4
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F43F011 // bfdot v17.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F032 // bfdot v18.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F053 // bfdot v19.4s, v2.8h, v3.2h[0]
+	WORD $0x4F63F014 // bfdot v20.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F035 // bfdot v21.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F056 // bfdot v22.4s, v2.8h, v3.2h[1]
+	WORD $0x4F43F817 // bfdot v23.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F838 // bfdot v24.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F859 // bfdot v25.4s, v2.8h, v3.2h[2]
+	WORD $0x4F63F81A // bfdot v26.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83B // bfdot v27.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F85C // bfdot v28.4s, v2.8h, v3.2h[3]
+	WORD $0x4F64F81D // bfdot v29.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83E // bfdot v30.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85F // bfdot v31.4s, v2.8h, v4.2h[3]
+	BNE down39
+	SUB R1, R10, R14
+	B next39
+loop39:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F011 // bfdot v17.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F032 // bfdot v18.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F053 // bfdot v19.4s, v2.8h, v3.2h[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F44F014 // bfdot v20.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F44F035 // bfdot v21.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F056 // bfdot v22.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F017 // bfdot v23.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F038 // bfdot v24.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F059 // bfdot v25.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F01A // bfdot v26.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03B // bfdot v27.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05C // bfdot v28.4s, v2.8h, v6.2h[0]
+	WORD $0x4F47F01D // bfdot v29.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03E // bfdot v30.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05F // bfdot v31.4s, v2.8h, v7.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop39
+	B next39
+partial39:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
+	TBZ $1, R8, loaded39One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, loaded39
+	VLD1 (R10), V2.S[2]
+	B loaded39
+loaded39One:
+	FMOVS (R10), F2
+loaded39:
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F011 // bfdot v17.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F032 // bfdot v18.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F053 // bfdot v19.4s, v2.8h, v3.2h[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F44F014 // bfdot v20.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F44F035 // bfdot v21.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F056 // bfdot v22.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F017 // bfdot v23.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F038 // bfdot v24.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F059 // bfdot v25.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F01A // bfdot v26.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03B // bfdot v27.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F05C // bfdot v28.4s, v2.8h, v6.2h[0]
+	WORD $0x4F47F01D // bfdot v29.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03E // bfdot v30.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05F // bfdot v31.4s, v2.8h, v7.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial39
+next39:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block39
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_39
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum0_39Part0
+	FMOVQ (R10), F2
+	B sum0_39
+sum0_39Part0:
+	TBZ $1, R8, sum0_39One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum0_39
+	VLD1 (R10), V2.S[2]
+	B sum0_39
+sum0_39One:
+	FMOVS (R10), F2
+sum0_39:
+	WORD $0x4E20D631 // fadd v17.4s, v17.4s, v0.4s
+	WORD $0x4E21D652 // fadd v18.4s, v18.4s, v1.4s
+	WORD $0x4E22D673 // fadd v19.4s, v19.4s, v2.4s
+write0_39:
+	FMOVQ F17, 0(R6)
+	FMOVQ F18, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row0_39Part0
+	FMOVQ F19, (R10)
+	B row0_39
+row0_39Part0:
+	TBZ $1, R8, row0_39One
+	FMOVD.P F19, 8(R10)
+	TBZ $0, R8, row0_39
+	VST1 V19.S[2], (R10)
+	B row0_39
+row0_39One:
+	FMOVS F19, (R10)
+row0_39:
+	ADD R7, R6
+	CBZ R9, write1_39
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum1_39Part1
+	FMOVQ (R10), F2
+	B sum1_39
+sum1_39Part1:
+	TBZ $1, R8, sum1_39One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum1_39
+	VLD1 (R10), V2.S[2]
+	B sum1_39
+sum1_39One:
+	FMOVS (R10), F2
+sum1_39:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+write1_39:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row1_39Part1
+	FMOVQ F22, (R10)
+	B row1_39
+row1_39Part1:
+	TBZ $1, R8, row1_39One
+	FMOVD.P F22, 8(R10)
+	TBZ $0, R8, row1_39
+	VST1 V22.S[2], (R10)
+	B row1_39
+row1_39One:
+	FMOVS F22, (R10)
+row1_39:
+	ADD R7, R6
+	CBZ R9, write2_39
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum2_39Part2
+	FMOVQ (R10), F2
+	B sum2_39
+sum2_39Part2:
+	TBZ $1, R8, sum2_39One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum2_39
+	VLD1 (R10), V2.S[2]
+	B sum2_39
+sum2_39One:
+	FMOVS (R10), F2
+sum2_39:
+	WORD $0x4E20D6F7 // fadd v23.4s, v23.4s, v0.4s
+	WORD $0x4E21D718 // fadd v24.4s, v24.4s, v1.4s
+	WORD $0x4E22D739 // fadd v25.4s, v25.4s, v2.4s
+write2_39:
+	FMOVQ F23, 0(R6)
+	FMOVQ F24, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row2_39Part2
+	FMOVQ F25, (R10)
+	B row2_39
+row2_39Part2:
+	TBZ $1, R8, row2_39One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row2_39
+	VST1 V25.S[2], (R10)
+	B row2_39
+row2_39One:
+	FMOVS F25, (R10)
+row2_39:
+	ADD R7, R6
+	CBZ R9, write3_39
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum3_39Part3
+	FMOVQ (R10), F2
+	B sum3_39
+sum3_39Part3:
+	TBZ $1, R8, sum3_39One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum3_39
+	VLD1 (R10), V2.S[2]
+	B sum3_39
+sum3_39One:
+	FMOVS (R10), F2
+sum3_39:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4E22D79C // fadd v28.4s, v28.4s, v2.4s
+write3_39:
+	FMOVQ F26, 0(R6)
+	FMOVQ F27, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row3_39Part3
+	FMOVQ F28, (R10)
+	B row3_39
+row3_39Part3:
+	TBZ $1, R8, row3_39One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row3_39
+	VST1 V28.S[2], (R10)
+	B row3_39
+row3_39One:
+	FMOVS F28, (R10)
+row3_39:
+	ADD R7, R6
+	CBZ R9, write4_39
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum4_39Part4
+	FMOVQ (R10), F2
+	B sum4_39
+sum4_39Part4:
+	TBZ $1, R8, sum4_39One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum4_39
+	VLD1 (R10), V2.S[2]
+	B sum4_39
+sum4_39One:
+	FMOVS (R10), F2
+sum4_39:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+	WORD $0x4E21D7DE // fadd v30.4s, v30.4s, v1.4s
+	WORD $0x4E22D7FF // fadd v31.4s, v31.4s, v2.4s
+write4_39:
+	FMOVQ F29, 0(R6)
+	FMOVQ F30, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row4_39Part4
+	FMOVQ F31, (R10)
+	B row4_39
+row4_39Part4:
+	TBZ $1, R8, row4_39One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row4_39
+	VST1 V31.S[2], (R10)
+	B row4_39
+row4_39One:
+	FMOVS F31, (R10)
+row4_39:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile5x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile5x4(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	WORD $0x6F00E40C // movi v12.2d, #0
+	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E40E // movi v14.2d, #0
+	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E411 // movi v17.2d, #0
+	WORD $0x6F00E412 // movi v18.2d, #0
+	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block40:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next40
+	CMP $4, R8
+	BNE partial40
+	CMP $4, R3
+	BNE other40
+	SUBS $4, R16
+	BLT few40
+along40:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x3CEE6824 // ldr q4, [x1, x14]
+	WORD $0x4F44F00C // bfdot v12.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6A65 // ldr q5, [x19, x14]
+	WORD $0x4F44F02D // bfdot v13.4s, v1.8h, v4.2h[0]
+	WORD $0x3CEE6A86 // ldr q6, [x20, x14]
+	WORD $0x4F44F04E // bfdot v14.4s, v2.8h, v4.2h[0]
+	WORD $0x3CEE6AA7 // ldr q7, [x21, x14]
+	WORD $0x4F44F06F // bfdot v15.4s, v3.8h, v4.2h[0]
+	WORD $0x3CEE6AC8 // ldr q8, [x22, x14]
+	WORD $0x4F45F010 // bfdot v16.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F031 // bfdot v17.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F052 // bfdot v18.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F073 // bfdot v19.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F014 // bfdot v20.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F035 // bfdot v21.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F056 // bfdot v22.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F077 // bfdot v23.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F018 // bfdot v24.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F039 // bfdot v25.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05A // bfdot v26.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F07B // bfdot v27.4s, v3.8h, v7.2h[0]
+	WORD $0x4F48F01C // bfdot v28.4s, v0.8h, v8.2h[0]
+	WORD $0x4F48F03D // bfdot v29.4s, v1.8h, v8.2h[0]
+	WORD $0x4F48F05E // bfdot v30.4s, v2.8h, v8.2h[0]
+	WORD $0x4F48F07F // bfdot v31.4s, v3.8h, v8.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F00C // bfdot v12.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F02D // bfdot v13.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F04E // bfdot v14.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F06F // bfdot v15.4s, v3.8h, v4.2h[1]
+	WORD $0x4F65F010 // bfdot v16.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F031 // bfdot v17.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F052 // bfdot v18.4s, v2.8h, v5.2h[1]
+	WORD $0x4F65F073 // bfdot v19.4s, v3.8h, v5.2h[1]
+	WORD $0x4F66F014 // bfdot v20.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F035 // bfdot v21.4s, v1.8h, v6.2h[1]
+	WORD $0x4F66F056 // bfdot v22.4s, v2.8h, v6.2h[1]
+	WORD $0x4F66F077 // bfdot v23.4s, v3.8h, v6.2h[1]
+	WORD $0x4F67F018 // bfdot v24.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F039 // bfdot v25.4s, v1.8h, v7.2h[1]
+	WORD $0x4F67F05A // bfdot v26.4s, v2.8h, v7.2h[1]
+	WORD $0x4F67F07B // bfdot v27.4s, v3.8h, v7.2h[1]
+	WORD $0x4F68F01C // bfdot v28.4s, v0.8h, v8.2h[1]
+	WORD $0x4F68F03D // bfdot v29.4s, v1.8h, v8.2h[1]
+	WORD $0x4F68F05E // bfdot v30.4s, v2.8h, v8.2h[1]
+	WORD $0x4F68F07F // bfdot v31.4s, v3.8h, v8.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F44F80C // bfdot v12.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F82D // bfdot v13.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F84E // bfdot v14.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F86F // bfdot v15.4s, v3.8h, v4.2h[2]
+	WORD $0x4F45F810 // bfdot v16.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F831 // bfdot v17.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F852 // bfdot v18.4s, v2.8h, v5.2h[2]
+	WORD $0x4F45F873 // bfdot v19.4s, v3.8h, v5.2h[2]
+	WORD $0x4F46F814 // bfdot v20.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F835 // bfdot v21.4s, v1.8h, v6.2h[2]
+	WORD $0x4F46F856 // bfdot v22.4s, v2.8h, v6.2h[2]
+	WORD $0x4F46F877 // bfdot v23.4s, v3.8h, v6.2h[2]
+	WORD $0x4F47F818 // bfdot v24.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F839 // bfdot v25.4s, v1.8h, v7.2h[2]
+	WORD $0x4F47F85A // bfdot v26.4s, v2.8h, v7.2h[2]
+	WORD $0x4F47F87B // bfdot v27.4s, v3.8h, v7.2h[2]
+	WORD $0x4F48F81C // bfdot v28.4s, v0.8h, v8.2h[2]
+	WORD $0x4F48F83D // bfdot v29.4s, v1.8h, v8.2h[2]
+	WORD $0x4F48F85E // bfdot v30.4s, v2.8h, v8.2h[2]
+	WORD $0x4F48F87F // bfdot v31.4s, v3.8h, v8.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	WORD $0x4F64F80C // bfdot v12.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F82D // bfdot v13.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F84E // bfdot v14.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F86F // bfdot v15.4s, v3.8h, v4.2h[3]
+	WORD $0x4F65F810 // bfdot v16.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F831 // bfdot v17.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F852 // bfdot v18.4s, v2.8h, v5.2h[3]
+	WORD $0x4F65F873 // bfdot v19.4s, v3.8h, v5.2h[3]
+	WORD $0x4F66F814 // bfdot v20.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F835 // bfdot v21.4s, v1.8h, v6.2h[3]
+	WORD $0x4F66F856 // bfdot v22.4s, v2.8h, v6.2h[3]
+	WORD $0x4F66F877 // bfdot v23.4s, v3.8h, v6.2h[3]
+	WORD $0x4F67F818 // bfdot v24.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F839 // bfdot v25.4s, v1.8h, v7.2h[3]
+	WORD $0x4F67F85A // bfdot v26.4s, v2.8h, v7.2h[3]
+	WORD $0x4F67F87B // bfdot v27.4s, v3.8h, v7.2h[3]
+	WORD $0x4F68F81C // bfdot v28.4s, v0.8h, v8.2h[3]
+	WORD $0x4F68F83D // bfdot v29.4s, v1.8h, v8.2h[3]
+	WORD $0x4F68F85E // bfdot v30.4s, v2.8h, v8.2h[3]
+	WORD $0x4F68F87F // bfdot v31.4s, v3.8h, v8.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along40
+few40:
+	ADDS $4, R16
+	BEQ next40
+other40:
+	CMP $4, R2
+	BNE loop40
+	ADD R14, R1, R10
+down40:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
+	FMOVQ 4(R10), F5
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F44F00C // bfdot v12.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F02D // bfdot v13.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F04E // bfdot v14.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F06F // bfdot v15.4s, v3.8h, v4.2h[0]
+	WORD $0x4F64F010 // bfdot v16.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F031 // bfdot v17.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F052 // bfdot v18.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F073 // bfdot v19.4s, v3.8h, v4.2h[1]
+	WORD $0x4F44F814 // bfdot v20.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F835 // bfdot v21.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F856 // bfdot v22.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F877 // bfdot v23.4s, v3.8h, v4.2h[2]
+	WORD $0x4F64F818 // bfdot v24.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F839 // bfdot v25.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85A // bfdot v26.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F87B // bfdot v27.4s, v3.8h, v4.2h[3]
+	WORD $0x4F65F81C // bfdot v28.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83D // bfdot v29.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F85E // bfdot v30.4s, v2.8h, v5.2h[3]
+	WORD $0x4F65F87F // bfdot v31.4s, v3.8h, v5.2h[3]
+	BNE down40
+	SUB R1, R10, R14
+	B next40
+loop40:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F00C // bfdot v12.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F02D // bfdot v13.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F04E // bfdot v14.4s, v2.8h, v4.2h[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F44F06F // bfdot v15.4s, v3.8h, v4.2h[0]
+	FMOVS (R22)(R14), F8
+	WORD $0x4F45F010 // bfdot v16.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F031 // bfdot v17.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F052 // bfdot v18.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F073 // bfdot v19.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F014 // bfdot v20.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F035 // bfdot v21.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F056 // bfdot v22.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F077 // bfdot v23.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F018 // bfdot v24.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F039 // bfdot v25.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05A // bfdot v26.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F07B // bfdot v27.4s, v3.8h, v7.2h[0]
+	WORD $0x4F48F01C // bfdot v28.4s, v0.8h, v8.2h[0]
+	WORD $0x4F48F03D // bfdot v29.4s, v1.8h, v8.2h[0]
+	WORD $0x4F48F05E // bfdot v30.4s, v2.8h, v8.2h[0]
+	WORD $0x4F48F07F // bfdot v31.4s, v3.8h, v8.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop40
+	B next40
+partial40:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
+	TBZ $1, R8, loaded40One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, loaded40
+	VLD1 (R10), V3.S[2]
+	B loaded40
+loaded40One:
+	FMOVS (R10), F3
+loaded40:
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F00C // bfdot v12.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F02D // bfdot v13.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F04E // bfdot v14.4s, v2.8h, v4.2h[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F44F06F // bfdot v15.4s, v3.8h, v4.2h[0]
+	FMOVS (R22)(R14), F8
+	WORD $0x4F45F010 // bfdot v16.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F031 // bfdot v17.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F052 // bfdot v18.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F073 // bfdot v19.4s, v3.8h, v5.2h[0]
+	WORD $0x4F46F014 // bfdot v20.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F035 // bfdot v21.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F056 // bfdot v22.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F077 // bfdot v23.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F018 // bfdot v24.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F039 // bfdot v25.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05A // bfdot v26.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F07B // bfdot v27.4s, v3.8h, v7.2h[0]
+	WORD $0x4F48F01C // bfdot v28.4s, v0.8h, v8.2h[0]
+	WORD $0x4F48F03D // bfdot v29.4s, v1.8h, v8.2h[0]
+	WORD $0x4F48F05E // bfdot v30.4s, v2.8h, v8.2h[0]
+	WORD $0x4F48F07F // bfdot v31.4s, v3.8h, v8.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial40
+next40:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block40
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_40
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum0_40Part0
+	FMOVQ (R10), F3
+	B sum0_40
+sum0_40Part0:
+	TBZ $1, R8, sum0_40One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum0_40
+	VLD1 (R10), V3.S[2]
+	B sum0_40
+sum0_40One:
+	FMOVS (R10), F3
+sum0_40:
+	WORD $0x4E20D58C // fadd v12.4s, v12.4s, v0.4s
+	WORD $0x4E21D5AD // fadd v13.4s, v13.4s, v1.4s
+	WORD $0x4E22D5CE // fadd v14.4s, v14.4s, v2.4s
+	WORD $0x4E23D5EF // fadd v15.4s, v15.4s, v3.4s
+write0_40:
+	FMOVQ F12, 0(R6)
+	FMOVQ F13, 16(R6)
+	FMOVQ F14, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row0_40Part0
+	FMOVQ F15, (R10)
+	B row0_40
+row0_40Part0:
+	TBZ $1, R8, row0_40One
+	FMOVD.P F15, 8(R10)
+	TBZ $0, R8, row0_40
+	VST1 V15.S[2], (R10)
+	B row0_40
+row0_40One:
+	FMOVS F15, (R10)
+row0_40:
+	ADD R7, R6
+	CBZ R9, write1_40
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum1_40Part1
+	FMOVQ (R10), F3
+	B sum1_40
+sum1_40Part1:
+	TBZ $1, R8, sum1_40One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum1_40
+	VLD1 (R10), V3.S[2]
+	B sum1_40
+sum1_40One:
+	FMOVS (R10), F3
+sum1_40:
+	WORD $0x4E20D610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4E21D631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4E22D652 // fadd v18.4s, v18.4s, v2.4s
+	WORD $0x4E23D673 // fadd v19.4s, v19.4s, v3.4s
+write1_40:
+	FMOVQ F16, 0(R6)
+	FMOVQ F17, 16(R6)
+	FMOVQ F18, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row1_40Part1
+	FMOVQ F19, (R10)
+	B row1_40
+row1_40Part1:
+	TBZ $1, R8, row1_40One
+	FMOVD.P F19, 8(R10)
+	TBZ $0, R8, row1_40
+	VST1 V19.S[2], (R10)
+	B row1_40
+row1_40One:
+	FMOVS F19, (R10)
+row1_40:
+	ADD R7, R6
+	CBZ R9, write2_40
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum2_40Part2
+	FMOVQ (R10), F3
+	B sum2_40
+sum2_40Part2:
+	TBZ $1, R8, sum2_40One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum2_40
+	VLD1 (R10), V3.S[2]
+	B sum2_40
+sum2_40One:
+	FMOVS (R10), F3
+sum2_40:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+	WORD $0x4E23D6F7 // fadd v23.4s, v23.4s, v3.4s
+write2_40:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	FMOVQ F22, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row2_40Part2
+	FMOVQ F23, (R10)
+	B row2_40
+row2_40Part2:
+	TBZ $1, R8, row2_40One
+	FMOVD.P F23, 8(R10)
+	TBZ $0, R8, row2_40
+	VST1 V23.S[2], (R10)
+	B row2_40
+row2_40One:
+	FMOVS F23, (R10)
+row2_40:
+	ADD R7, R6
+	CBZ R9, write3_40
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum3_40Part3
+	FMOVQ (R10), F3
+	B sum3_40
+sum3_40Part3:
+	TBZ $1, R8, sum3_40One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum3_40
+	VLD1 (R10), V3.S[2]
+	B sum3_40
+sum3_40One:
+	FMOVS (R10), F3
+sum3_40:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4E22D75A // fadd v26.4s, v26.4s, v2.4s
+	WORD $0x4E23D77B // fadd v27.4s, v27.4s, v3.4s
+write3_40:
+	FMOVQ F24, 0(R6)
+	FMOVQ F25, 16(R6)
+	FMOVQ F26, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row3_40Part3
+	FMOVQ F27, (R10)
+	B row3_40
+row3_40Part3:
+	TBZ $1, R8, row3_40One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row3_40
+	VST1 V27.S[2], (R10)
+	B row3_40
+row3_40One:
+	FMOVS F27, (R10)
+row3_40:
+	ADD R7, R6
+	CBZ R9, write4_40
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum4_40Part4
+	FMOVQ (R10), F3
+	B sum4_40
+sum4_40Part4:
+	TBZ $1, R8, sum4_40One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum4_40
+	VLD1 (R10), V3.S[2]
+	B sum4_40
+sum4_40One:
+	FMOVS (R10), F3
+sum4_40:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4E22D7DE // fadd v30.4s, v30.4s, v2.4s
+	WORD $0x4E23D7FF // fadd v31.4s, v31.4s, v3.4s
+write4_40:
+	FMOVQ F28, 0(R6)
+	FMOVQ F29, 16(R6)
+	FMOVQ F30, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row4_40Part4
+	FMOVQ F31, (R10)
+	B row4_40
+row4_40Part4:
+	TBZ $1, R8, row4_40One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row4_40
+	VST1 V31.S[2], (R10)
+	B row4_40
+row4_40One:
+	FMOVS F31, (R10)
+row4_40:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile6x1(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile6x1(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	ADD R2, R22, R23
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block41:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next41
+	CMP $4, R8
+	BNE partial41
+	CMP $4, R3
+	BNE other41
+	SUBS $4, R16
+	BLT few41
+along41:
+	VLD1 (R15), [V0.B16]
+	WORD $0x3CEE6821 // ldr q1, [x1, x14]
+	WORD $0x4F41F01A // bfdot v26.4s, v0.8h, v1.2h[0]
+	WORD $0x3CEE6A62 // ldr q2, [x19, x14]
+	WORD $0x4F42F01B // bfdot v27.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A83 // ldr q3, [x20, x14]
+	WORD $0x4F43F01C // bfdot v28.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA4 // ldr q4, [x21, x14]
+	WORD $0x4F44F01D // bfdot v29.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6AC5 // ldr q5, [x22, x14]
+	WORD $0x4F45F01E // bfdot v30.4s, v0.8h, v5.2h[0]
+	WORD $0x3CEE6AE6 // ldr q6, [x23, x14]
+	WORD $0x4F46F01F // bfdot v31.4s, v0.8h, v6.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F01A // bfdot v26.4s, v0.8h, v1.2h[1]
+	WORD $0x4F62F01B // bfdot v27.4s, v0.8h, v2.2h[1]
+	WORD $0x4F63F01C // bfdot v28.4s, v0.8h, v3.2h[1]
+	WORD $0x4F64F01D // bfdot v29.4s, v0.8h, v4.2h[1]
+	WORD $0x4F65F01E // bfdot v30.4s, v0.8h, v5.2h[1]
+	WORD $0x4F66F01F // bfdot v31.4s, v0.8h, v6.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F41F81A // bfdot v26.4s, v0.8h, v1.2h[2]
+	WORD $0x4F42F81B // bfdot v27.4s, v0.8h, v2.2h[2]
+	WORD $0x4F43F81C // bfdot v28.4s, v0.8h, v3.2h[2]
+	WORD $0x4F44F81D // bfdot v29.4s, v0.8h, v4.2h[2]
+	WORD $0x4F45F81E // bfdot v30.4s, v0.8h, v5.2h[2]
+	WORD $0x4F46F81F // bfdot v31.4s, v0.8h, v6.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16]
+	WORD $0x4F61F81A // bfdot v26.4s, v0.8h, v1.2h[3]
+	WORD $0x4F62F81B // bfdot v27.4s, v0.8h, v2.2h[3]
+	WORD $0x4F63F81C // bfdot v28.4s, v0.8h, v3.2h[3]
+	WORD $0x4F64F81D // bfdot v29.4s, v0.8h, v4.2h[3]
+	WORD $0x4F65F81E // bfdot v30.4s, v0.8h, v5.2h[3]
+	WORD $0x4F66F81F // bfdot v31.4s, v0.8h, v6.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along41
+few41:
+	ADDS $4, R16
+	BEQ next41
+other41:
+	CMP $4, R2
+	BNE loop41
+	ADD R14, R1, R10
+down41:
+	VLD1 (R15), [V0.B16]
+	VLD1 (R10), [V1.B16]
+	FMOVQ 8(R10), F2
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F41F01A // bfdot v26.4s, v0.8h, v1.2h[0]
+	WORD $0x4F61F01B // bfdot v27.4s, v0.8h, v1.2h[1]
+	WORD $0x4F41F81C // bfdot v28.4s, v0.8h, v1.2h[2]
+	WORD $0x4F61F81D // bfdot v29.4s, v0.8h, v1.2h[3]
+	WORD $0x4F42F81E // bfdot v30.4s, v0.8h, v2.2h[2]
+	WORD $0x4F62F81F // bfdot v31.4s, v0.8h, v2.2h[3]
+	BNE down41
+	SUB R1, R10, R14
+	B next41
+loop41:
+	VLD1 (R15), [V0.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01A // bfdot v26.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01B // bfdot v27.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01C // bfdot v28.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F4
+	WORD $0x4F44F01D // bfdot v29.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F5
+	WORD $0x4F45F01E // bfdot v30.4s, v0.8h, v5.2h[0]
+	FMOVS (R23)(R14), F6
+	WORD $0x4F46F01F // bfdot v31.4s, v0.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop41
+	B next41
+partial41:
+	ADD $0, R15, R10
+	TBZ $1, R8, loaded41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, loaded41
+	VLD1 (R10), V0.S[2]
+	B loaded41
+loaded41One:
+	FMOVS (R10), F0
+loaded41:
+	ADD R5, R15
+	FMOVS (R1)(R14), F1
+	WORD $0x4F41F01A // bfdot v26.4s, v0.8h, v1.2h[0]
+	FMOVS (R19)(R14), F2
+	WORD $0x4F42F01B // bfdot v27.4s, v0.8h, v2.2h[0]
+	FMOVS (R20)(R14), F3
+	WORD $0x4F43F01C // bfdot v28.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F4
+	WORD $0x4F44F01D // bfdot v29.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F5
+	WORD $0x4F45F01E // bfdot v30.4s, v0.8h, v5.2h[0]
+	FMOVS (R23)(R14), F6
+	WORD $0x4F46F01F // bfdot v31.4s, v0.8h, v6.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial41
+next41:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R14, R23
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block41
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_41
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum0_41Part0
+	FMOVQ (R10), F0
+	B sum0_41
+sum0_41Part0:
+	TBZ $1, R8, sum0_41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum0_41
+	VLD1 (R10), V0.S[2]
+	B sum0_41
+sum0_41One:
+	FMOVS (R10), F0
+sum0_41:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+write0_41:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row0_41Part0
+	FMOVQ F26, (R10)
+	B row0_41
+row0_41Part0:
+	TBZ $1, R8, row0_41One
+	FMOVD.P F26, 8(R10)
+	TBZ $0, R8, row0_41
+	VST1 V26.S[2], (R10)
+	B row0_41
+row0_41One:
+	FMOVS F26, (R10)
+row0_41:
+	ADD R7, R6
+	CBZ R9, write1_41
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum1_41Part1
+	FMOVQ (R10), F0
+	B sum1_41
+sum1_41Part1:
+	TBZ $1, R8, sum1_41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum1_41
+	VLD1 (R10), V0.S[2]
+	B sum1_41
+sum1_41One:
+	FMOVS (R10), F0
+sum1_41:
+	WORD $0x4E20D77B // fadd v27.4s, v27.4s, v0.4s
+write1_41:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row1_41Part1
+	FMOVQ F27, (R10)
+	B row1_41
+row1_41Part1:
+	TBZ $1, R8, row1_41One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row1_41
+	VST1 V27.S[2], (R10)
+	B row1_41
+row1_41One:
+	FMOVS F27, (R10)
+row1_41:
+	ADD R7, R6
+	CBZ R9, write2_41
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum2_41Part2
+	FMOVQ (R10), F0
+	B sum2_41
+sum2_41Part2:
+	TBZ $1, R8, sum2_41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum2_41
+	VLD1 (R10), V0.S[2]
+	B sum2_41
+sum2_41One:
+	FMOVS (R10), F0
+sum2_41:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+write2_41:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row2_41Part2
+	FMOVQ F28, (R10)
+	B row2_41
+row2_41Part2:
+	TBZ $1, R8, row2_41One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row2_41
+	VST1 V28.S[2], (R10)
+	B row2_41
+row2_41One:
+	FMOVS F28, (R10)
+row2_41:
+	ADD R7, R6
+	CBZ R9, write3_41
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum3_41Part3
+	FMOVQ (R10), F0
+	B sum3_41
+sum3_41Part3:
+	TBZ $1, R8, sum3_41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum3_41
+	VLD1 (R10), V0.S[2]
+	B sum3_41
+sum3_41One:
+	FMOVS (R10), F0
+sum3_41:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+write3_41:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row3_41Part3
+	FMOVQ F29, (R10)
+	B row3_41
+row3_41Part3:
+	TBZ $1, R8, row3_41One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row3_41
+	VST1 V29.S[2], (R10)
+	B row3_41
+row3_41One:
+	FMOVS F29, (R10)
+row3_41:
+	ADD R7, R6
+	CBZ R9, write4_41
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum4_41Part4
+	FMOVQ (R10), F0
+	B sum4_41
+sum4_41Part4:
+	TBZ $1, R8, sum4_41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum4_41
+	VLD1 (R10), V0.S[2]
+	B sum4_41
+sum4_41One:
+	FMOVS (R10), F0
+sum4_41:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+write4_41:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row4_41Part4
+	FMOVQ F30, (R10)
+	B row4_41
+row4_41Part4:
+	TBZ $1, R8, row4_41One
+	FMOVD.P F30, 8(R10)
+	TBZ $0, R8, row4_41
+	VST1 V30.S[2], (R10)
+	B row4_41
+row4_41One:
+	FMOVS F30, (R10)
+row4_41:
+	ADD R7, R6
+	CBZ R9, write5_41
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE sum5_41Part5
+	FMOVQ (R10), F0
+	B sum5_41
+sum5_41Part5:
+	TBZ $1, R8, sum5_41One
+	FMOVD.P 8(R10), F0
+	TBZ $0, R8, sum5_41
+	VLD1 (R10), V0.S[2]
+	B sum5_41
+sum5_41One:
+	FMOVS (R10), F0
+sum5_41:
+	WORD $0x4E20D7FF // fadd v31.4s, v31.4s, v0.4s
+write5_41:
+	ADD $0, R6, R10
+	CMP $4, R8
+	BNE row5_41Part5
+	FMOVQ F31, (R10)
+	B row5_41
+row5_41Part5:
+	TBZ $1, R8, row5_41One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row5_41
+	VST1 V31.S[2], (R10)
+	B row5_41
+row5_41One:
+	FMOVS F31, (R10)
+row5_41:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile6x2(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile6x2(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	ADD R2, R22, R23
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block42:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next42
+	CMP $4, R8
+	BNE partial42
+	CMP $4, R3
+	BNE other42
+	SUBS $4, R16
+	BLT few42
+along42:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F014 // bfdot v20.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F42F035 // bfdot v21.4s, v1.8h, v2.2h[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4F43F016 // bfdot v22.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x4F43F037 // bfdot v23.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01A // bfdot v26.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03B // bfdot v27.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01C // bfdot v28.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03D // bfdot v29.4s, v1.8h, v6.2h[0]
+	WORD $0x4F47F01E // bfdot v30.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03F // bfdot v31.4s, v1.8h, v7.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F014 // bfdot v20.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F035 // bfdot v21.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F016 // bfdot v22.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F037 // bfdot v23.4s, v1.8h, v3.2h[1]
+	WORD $0x4F64F018 // bfdot v24.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F039 // bfdot v25.4s, v1.8h, v4.2h[1]
+	WORD $0x4F65F01A // bfdot v26.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F03B // bfdot v27.4s, v1.8h, v5.2h[1]
+	WORD $0x4F66F01C // bfdot v28.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F03D // bfdot v29.4s, v1.8h, v6.2h[1]
+	WORD $0x4F67F01E // bfdot v30.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F03F // bfdot v31.4s, v1.8h, v7.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F814 // bfdot v20.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F835 // bfdot v21.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F816 // bfdot v22.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F837 // bfdot v23.4s, v1.8h, v3.2h[2]
+	WORD $0x4F44F818 // bfdot v24.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F839 // bfdot v25.4s, v1.8h, v4.2h[2]
+	WORD $0x4F45F81A // bfdot v26.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F83B // bfdot v27.4s, v1.8h, v5.2h[2]
+	WORD $0x4F46F81C // bfdot v28.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F83D // bfdot v29.4s, v1.8h, v6.2h[2]
+	WORD $0x4F47F81E // bfdot v30.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F83F // bfdot v31.4s, v1.8h, v7.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F814 // bfdot v20.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F835 // bfdot v21.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F816 // bfdot v22.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F837 // bfdot v23.4s, v1.8h, v3.2h[3]
+	WORD $0x4F64F818 // bfdot v24.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F839 // bfdot v25.4s, v1.8h, v4.2h[3]
+	WORD $0x4F65F81A // bfdot v26.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83B // bfdot v27.4s, v1.8h, v5.2h[3]
+	WORD $0x4F66F81C // bfdot v28.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F83D // bfdot v29.4s, v1.8h, v6.2h[3]
+	WORD $0x4F67F81E // bfdot v30.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F83F // bfdot v31.4s, v1.8h, v7.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along42
+few42:
+	ADDS $4, R16
+	BEQ next42
+other42:
+	CMP $4, R2
+	BNE loop42
+	ADD R14, R1, R10
+down42:
+	VLD1 (R15), [V0.B16, V1.B16]
+	VLD1 (R10), [V2.B16]
+	FMOVQ 8(R10), F3
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F42F014 // bfdot v20.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F035 // bfdot v21.4s, v1.8h, v2.2h[0]
+	WORD $0x4F62F016 // bfdot v22.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F037 // bfdot v23.4s, v1.8h, v2.2h[1]
+	WORD $0x4F42F818 // bfdot v24.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F839 // bfdot v25.4s, v1.8h, v2.2h[2]
+	WORD $0x4F62F81A // bfdot v26.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F83B // bfdot v27.4s, v1.8h, v2.2h[3]
+	WORD $0x4F43F81C // bfdot v28.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F83D // bfdot v29.4s, v1.8h, v3.2h[2]
+	WORD $0x4F63F81E // bfdot v30.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F83F // bfdot v31.4s, v1.8h, v3.2h[3]
+	BNE down42
+	SUB R1, R10, R14
+	B next42
+loop42:
+	VLD1 (R15), [V0.B16, V1.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F014 // bfdot v20.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F035 // bfdot v21.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F016 // bfdot v22.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F43F037 // bfdot v23.4s, v1.8h, v3.2h[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	FMOVS (R23)(R14), F7
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01A // bfdot v26.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03B // bfdot v27.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01C // bfdot v28.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03D // bfdot v29.4s, v1.8h, v6.2h[0]
+	WORD $0x4F47F01E // bfdot v30.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03F // bfdot v31.4s, v1.8h, v7.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop42
+	B next42
+partial42:
+	FMOVQ 0(R15), F0
+	ADD $16, R15, R10
+	TBZ $1, R8, loaded42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, loaded42
+	VLD1 (R10), V1.S[2]
+	B loaded42
+loaded42One:
+	FMOVS (R10), F1
+loaded42:
+	ADD R5, R15
+	FMOVS (R1)(R14), F2
+	WORD $0x4F42F014 // bfdot v20.4s, v0.8h, v2.2h[0]
+	FMOVS (R19)(R14), F3
+	WORD $0x4F42F035 // bfdot v21.4s, v1.8h, v2.2h[0]
+	FMOVS (R20)(R14), F4
+	WORD $0x4F43F016 // bfdot v22.4s, v0.8h, v3.2h[0]
+	FMOVS (R21)(R14), F5
+	WORD $0x4F43F037 // bfdot v23.4s, v1.8h, v3.2h[0]
+	FMOVS (R22)(R14), F6
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	FMOVS (R23)(R14), F7
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F01A // bfdot v26.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03B // bfdot v27.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01C // bfdot v28.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03D // bfdot v29.4s, v1.8h, v6.2h[0]
+	WORD $0x4F47F01E // bfdot v30.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03F // bfdot v31.4s, v1.8h, v7.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial42
+next42:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R14, R23
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block42
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_42
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum0_42Part0
+	FMOVQ (R10), F1
+	B sum0_42
+sum0_42Part0:
+	TBZ $1, R8, sum0_42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum0_42
+	VLD1 (R10), V1.S[2]
+	B sum0_42
+sum0_42One:
+	FMOVS (R10), F1
+sum0_42:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+write0_42:
+	FMOVQ F20, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row0_42Part0
+	FMOVQ F21, (R10)
+	B row0_42
+row0_42Part0:
+	TBZ $1, R8, row0_42One
+	FMOVD.P F21, 8(R10)
+	TBZ $0, R8, row0_42
+	VST1 V21.S[2], (R10)
+	B row0_42
+row0_42One:
+	FMOVS F21, (R10)
+row0_42:
+	ADD R7, R6
+	CBZ R9, write1_42
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum1_42Part1
+	FMOVQ (R10), F1
+	B sum1_42
+sum1_42Part1:
+	TBZ $1, R8, sum1_42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum1_42
+	VLD1 (R10), V1.S[2]
+	B sum1_42
+sum1_42One:
+	FMOVS (R10), F1
+sum1_42:
+	WORD $0x4E20D6D6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4E21D6F7 // fadd v23.4s, v23.4s, v1.4s
+write1_42:
+	FMOVQ F22, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row1_42Part1
+	FMOVQ F23, (R10)
+	B row1_42
+row1_42Part1:
+	TBZ $1, R8, row1_42One
+	FMOVD.P F23, 8(R10)
+	TBZ $0, R8, row1_42
+	VST1 V23.S[2], (R10)
+	B row1_42
+row1_42One:
+	FMOVS F23, (R10)
+row1_42:
+	ADD R7, R6
+	CBZ R9, write2_42
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum2_42Part2
+	FMOVQ (R10), F1
+	B sum2_42
+sum2_42Part2:
+	TBZ $1, R8, sum2_42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum2_42
+	VLD1 (R10), V1.S[2]
+	B sum2_42
+sum2_42One:
+	FMOVS (R10), F1
+sum2_42:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+write2_42:
+	FMOVQ F24, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row2_42Part2
+	FMOVQ F25, (R10)
+	B row2_42
+row2_42Part2:
+	TBZ $1, R8, row2_42One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row2_42
+	VST1 V25.S[2], (R10)
+	B row2_42
+row2_42One:
+	FMOVS F25, (R10)
+row2_42:
+	ADD R7, R6
+	CBZ R9, write3_42
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum3_42Part3
+	FMOVQ (R10), F1
+	B sum3_42
+sum3_42Part3:
+	TBZ $1, R8, sum3_42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum3_42
+	VLD1 (R10), V1.S[2]
+	B sum3_42
+sum3_42One:
+	FMOVS (R10), F1
+sum3_42:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+write3_42:
+	FMOVQ F26, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row3_42Part3
+	FMOVQ F27, (R10)
+	B row3_42
+row3_42Part3:
+	TBZ $1, R8, row3_42One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row3_42
+	VST1 V27.S[2], (R10)
+	B row3_42
+row3_42One:
+	FMOVS F27, (R10)
+row3_42:
+	ADD R7, R6
+	CBZ R9, write4_42
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum4_42Part4
+	FMOVQ (R10), F1
+	B sum4_42
+sum4_42Part4:
+	TBZ $1, R8, sum4_42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum4_42
+	VLD1 (R10), V1.S[2]
+	B sum4_42
+sum4_42One:
+	FMOVS (R10), F1
+sum4_42:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+write4_42:
+	FMOVQ F28, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row4_42Part4
+	FMOVQ F29, (R10)
+	B row4_42
+row4_42Part4:
+	TBZ $1, R8, row4_42One
+	FMOVD.P F29, 8(R10)
+	TBZ $0, R8, row4_42
+	VST1 V29.S[2], (R10)
+	B row4_42
+row4_42One:
+	FMOVS F29, (R10)
+row4_42:
+	ADD R7, R6
+	CBZ R9, write5_42
+	FMOVQ 0(R6), F0
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE sum5_42Part5
+	FMOVQ (R10), F1
+	B sum5_42
+sum5_42Part5:
+	TBZ $1, R8, sum5_42One
+	FMOVD.P 8(R10), F1
+	TBZ $0, R8, sum5_42
+	VLD1 (R10), V1.S[2]
+	B sum5_42
+sum5_42One:
+	FMOVS (R10), F1
+sum5_42:
+	WORD $0x4E20D7DE // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4E21D7FF // fadd v31.4s, v31.4s, v1.4s
+write5_42:
+	FMOVQ F30, 0(R6)
+	ADD $16, R6, R10
+	CMP $4, R8
+	BNE row5_42Part5
+	FMOVQ F31, (R10)
+	B row5_42
+row5_42Part5:
+	TBZ $1, R8, row5_42One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row5_42
+	VST1 V31.S[2], (R10)
+	B row5_42
+row5_42One:
+	FMOVS F31, (R10)
+row5_42:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile6x3(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile6x3(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	ADD R2, R22, R23
+	WORD $0x6F00E40E // movi v14.2d, #0
+	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E411 // movi v17.2d, #0
+	WORD $0x6F00E412 // movi v18.2d, #0
+	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block43:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next43
+	CMP $4, R8
+	BNE partial43
+	CMP $4, R3
+	BNE other43
+	SUBS $4, R16
+	BLT few43
+along43:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x3CEE6823 // ldr q3, [x1, x14]
+	WORD $0x4F43F00E // bfdot v14.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6A64 // ldr q4, [x19, x14]
+	WORD $0x4F43F02F // bfdot v15.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6A85 // ldr q5, [x20, x14]
+	WORD $0x4F43F050 // bfdot v16.4s, v2.8h, v3.2h[0]
+	WORD $0x3CEE6AA6 // ldr q6, [x21, x14]
+	WORD $0x4F44F011 // bfdot v17.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6AC7 // ldr q7, [x22, x14]
+	WORD $0x4F44F032 // bfdot v18.4s, v1.8h, v4.2h[0]
+	WORD $0x3CEE6AE8 // ldr q8, [x23, x14]
+	WORD $0x4F44F053 // bfdot v19.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F056 // bfdot v22.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F017 // bfdot v23.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F038 // bfdot v24.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F059 // bfdot v25.4s, v2.8h, v6.2h[0]
+	WORD $0x4F47F01A // bfdot v26.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03B // bfdot v27.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05C // bfdot v28.4s, v2.8h, v7.2h[0]
+	WORD $0x4F48F01D // bfdot v29.4s, v0.8h, v8.2h[0]
+	WORD $0x4F48F03E // bfdot v30.4s, v1.8h, v8.2h[0]
+	WORD $0x4F48F05F // bfdot v31.4s, v2.8h, v8.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F00E // bfdot v14.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F02F // bfdot v15.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F050 // bfdot v16.4s, v2.8h, v3.2h[1]
+	WORD $0x4F64F011 // bfdot v17.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F032 // bfdot v18.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F053 // bfdot v19.4s, v2.8h, v4.2h[1]
+	WORD $0x4F65F014 // bfdot v20.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F035 // bfdot v21.4s, v1.8h, v5.2h[1]
+	WORD $0x4F65F056 // bfdot v22.4s, v2.8h, v5.2h[1]
+	WORD $0x4F66F017 // bfdot v23.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F038 // bfdot v24.4s, v1.8h, v6.2h[1]
+	WORD $0x4F66F059 // bfdot v25.4s, v2.8h, v6.2h[1]
+	WORD $0x4F67F01A // bfdot v26.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F03B // bfdot v27.4s, v1.8h, v7.2h[1]
+	WORD $0x4F67F05C // bfdot v28.4s, v2.8h, v7.2h[1]
+	WORD $0x4F68F01D // bfdot v29.4s, v0.8h, v8.2h[1]
+	WORD $0x4F68F03E // bfdot v30.4s, v1.8h, v8.2h[1]
+	WORD $0x4F68F05F // bfdot v31.4s, v2.8h, v8.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F43F80E // bfdot v14.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F82F // bfdot v15.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F850 // bfdot v16.4s, v2.8h, v3.2h[2]
+	WORD $0x4F44F811 // bfdot v17.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F832 // bfdot v18.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F853 // bfdot v19.4s, v2.8h, v4.2h[2]
+	WORD $0x4F45F814 // bfdot v20.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F835 // bfdot v21.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F856 // bfdot v22.4s, v2.8h, v5.2h[2]
+	WORD $0x4F46F817 // bfdot v23.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F838 // bfdot v24.4s, v1.8h, v6.2h[2]
+	WORD $0x4F46F859 // bfdot v25.4s, v2.8h, v6.2h[2]
+	WORD $0x4F47F81A // bfdot v26.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F83B // bfdot v27.4s, v1.8h, v7.2h[2]
+	WORD $0x4F47F85C // bfdot v28.4s, v2.8h, v7.2h[2]
+	WORD $0x4F48F81D // bfdot v29.4s, v0.8h, v8.2h[2]
+	WORD $0x4F48F83E // bfdot v30.4s, v1.8h, v8.2h[2]
+	WORD $0x4F48F85F // bfdot v31.4s, v2.8h, v8.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	WORD $0x4F63F80E // bfdot v14.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F82F // bfdot v15.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F850 // bfdot v16.4s, v2.8h, v3.2h[3]
+	WORD $0x4F64F811 // bfdot v17.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F832 // bfdot v18.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F853 // bfdot v19.4s, v2.8h, v4.2h[3]
+	WORD $0x4F65F814 // bfdot v20.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F835 // bfdot v21.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F856 // bfdot v22.4s, v2.8h, v5.2h[3]
+	WORD $0x4F66F817 // bfdot v23.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F838 // bfdot v24.4s, v1.8h, v6.2h[3]
+	WORD $0x4F66F859 // bfdot v25.4s, v2.8h, v6.2h[3]
+	WORD $0x4F67F81A // bfdot v26.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F83B // bfdot v27.4s, v1.8h, v7.2h[3]
+	WORD $0x4F67F85C // bfdot v28.4s, v2.8h, v7.2h[3]
+	WORD $0x4F68F81D // bfdot v29.4s, v0.8h, v8.2h[3]
+	WORD $0x4F68F83E // bfdot v30.4s, v1.8h, v8.2h[3]
+	WORD $0x4F68F85F // bfdot v31.4s, v2.8h, v8.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along43
+few43:
+	ADDS $4, R16
+	BEQ next43
+other43:
+	CMP $4, R2
+	BNE loop43
+	ADD R14, R1, R10
+down43:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	VLD1 (R10), [V3.B16]
+	FMOVQ 8(R10), F4
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F43F00E // bfdot v14.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F02F // bfdot v15.4s, v1.8h, v3.2h[0]
+	WORD $0x4F43F050 // bfdot v16.4s, v2.8h, v3.2h[0]
+	WORD $0x4F63F011 // bfdot v17.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F032 // bfdot v18.4s, v1.8h, v3.2h[1]
+	WORD $0x4F63F053 // bfdot v19.4s, v2.8h, v3.2h[1]
+	WORD $0x4F43F814 // bfdot v20.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F835 // bfdot v21.4s, v1.8h, v3.2h[2]
+	WORD $0x4F43F856 // bfdot v22.4s, v2.8h, v3.2h[2]
+	WORD $0x4F63F817 // bfdot v23.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F838 // bfdot v24.4s, v1.8h, v3.2h[3]
+	WORD $0x4F63F859 // bfdot v25.4s, v2.8h, v3.2h[3]
+	WORD $0x4F44F81A // bfdot v26.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F83B // bfdot v27.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F85C // bfdot v28.4s, v2.8h, v4.2h[2]
+	WORD $0x4F64F81D // bfdot v29.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F83E // bfdot v30.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F85F // bfdot v31.4s, v2.8h, v4.2h[3]
+	BNE down43
+	SUB R1, R10, R14
+	B next43
+loop43:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F00E // bfdot v14.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F02F // bfdot v15.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F050 // bfdot v16.4s, v2.8h, v3.2h[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F44F011 // bfdot v17.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F44F032 // bfdot v18.4s, v1.8h, v4.2h[0]
+	FMOVS (R23)(R14), F8
+	WORD $0x4F44F053 // bfdot v19.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F056 // bfdot v22.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F017 // bfdot v23.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F038 // bfdot v24.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F059 // bfdot v25.4s, v2.8h, v6.2h[0]
+	WORD $0x4F47F01A // bfdot v26.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03B // bfdot v27.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05C // bfdot v28.4s, v2.8h, v7.2h[0]
+	WORD $0x4F48F01D // bfdot v29.4s, v0.8h, v8.2h[0]
+	WORD $0x4F48F03E // bfdot v30.4s, v1.8h, v8.2h[0]
+	WORD $0x4F48F05F // bfdot v31.4s, v2.8h, v8.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop43
+	B next43
+partial43:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	ADD $32, R15, R10
+	TBZ $1, R8, loaded43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, loaded43
+	VLD1 (R10), V2.S[2]
+	B loaded43
+loaded43One:
+	FMOVS (R10), F2
+loaded43:
+	ADD R5, R15
+	FMOVS (R1)(R14), F3
+	WORD $0x4F43F00E // bfdot v14.4s, v0.8h, v3.2h[0]
+	FMOVS (R19)(R14), F4
+	WORD $0x4F43F02F // bfdot v15.4s, v1.8h, v3.2h[0]
+	FMOVS (R20)(R14), F5
+	WORD $0x4F43F050 // bfdot v16.4s, v2.8h, v3.2h[0]
+	FMOVS (R21)(R14), F6
+	WORD $0x4F44F011 // bfdot v17.4s, v0.8h, v4.2h[0]
+	FMOVS (R22)(R14), F7
+	WORD $0x4F44F032 // bfdot v18.4s, v1.8h, v4.2h[0]
+	FMOVS (R23)(R14), F8
+	WORD $0x4F44F053 // bfdot v19.4s, v2.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F056 // bfdot v22.4s, v2.8h, v5.2h[0]
+	WORD $0x4F46F017 // bfdot v23.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F038 // bfdot v24.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F059 // bfdot v25.4s, v2.8h, v6.2h[0]
+	WORD $0x4F47F01A // bfdot v26.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03B // bfdot v27.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F05C // bfdot v28.4s, v2.8h, v7.2h[0]
+	WORD $0x4F48F01D // bfdot v29.4s, v0.8h, v8.2h[0]
+	WORD $0x4F48F03E // bfdot v30.4s, v1.8h, v8.2h[0]
+	WORD $0x4F48F05F // bfdot v31.4s, v2.8h, v8.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial43
+next43:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R14, R23
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block43
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_43
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum0_43Part0
+	FMOVQ (R10), F2
+	B sum0_43
+sum0_43Part0:
+	TBZ $1, R8, sum0_43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum0_43
+	VLD1 (R10), V2.S[2]
+	B sum0_43
+sum0_43One:
+	FMOVS (R10), F2
+sum0_43:
+	WORD $0x4E20D5CE // fadd v14.4s, v14.4s, v0.4s
+	WORD $0x4E21D5EF // fadd v15.4s, v15.4s, v1.4s
+	WORD $0x4E22D610 // fadd v16.4s, v16.4s, v2.4s
+write0_43:
+	FMOVQ F14, 0(R6)
+	FMOVQ F15, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row0_43Part0
+	FMOVQ F16, (R10)
+	B row0_43
+row0_43Part0:
+	TBZ $1, R8, row0_43One
+	FMOVD.P F16, 8(R10)
+	TBZ $0, R8, row0_43
+	VST1 V16.S[2], (R10)
+	B row0_43
+row0_43One:
+	FMOVS F16, (R10)
+row0_43:
+	ADD R7, R6
+	CBZ R9, write1_43
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum1_43Part1
+	FMOVQ (R10), F2
+	B sum1_43
+sum1_43Part1:
+	TBZ $1, R8, sum1_43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum1_43
+	VLD1 (R10), V2.S[2]
+	B sum1_43
+sum1_43One:
+	FMOVS (R10), F2
+sum1_43:
+	WORD $0x4E20D631 // fadd v17.4s, v17.4s, v0.4s
+	WORD $0x4E21D652 // fadd v18.4s, v18.4s, v1.4s
+	WORD $0x4E22D673 // fadd v19.4s, v19.4s, v2.4s
+write1_43:
+	FMOVQ F17, 0(R6)
+	FMOVQ F18, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row1_43Part1
+	FMOVQ F19, (R10)
+	B row1_43
+row1_43Part1:
+	TBZ $1, R8, row1_43One
+	FMOVD.P F19, 8(R10)
+	TBZ $0, R8, row1_43
+	VST1 V19.S[2], (R10)
+	B row1_43
+row1_43One:
+	FMOVS F19, (R10)
+row1_43:
+	ADD R7, R6
+	CBZ R9, write2_43
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum2_43Part2
+	FMOVQ (R10), F2
+	B sum2_43
+sum2_43Part2:
+	TBZ $1, R8, sum2_43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum2_43
+	VLD1 (R10), V2.S[2]
+	B sum2_43
+sum2_43One:
+	FMOVS (R10), F2
+sum2_43:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+write2_43:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row2_43Part2
+	FMOVQ F22, (R10)
+	B row2_43
+row2_43Part2:
+	TBZ $1, R8, row2_43One
+	FMOVD.P F22, 8(R10)
+	TBZ $0, R8, row2_43
+	VST1 V22.S[2], (R10)
+	B row2_43
+row2_43One:
+	FMOVS F22, (R10)
+row2_43:
+	ADD R7, R6
+	CBZ R9, write3_43
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum3_43Part3
+	FMOVQ (R10), F2
+	B sum3_43
+sum3_43Part3:
+	TBZ $1, R8, sum3_43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum3_43
+	VLD1 (R10), V2.S[2]
+	B sum3_43
+sum3_43One:
+	FMOVS (R10), F2
+sum3_43:
+	WORD $0x4E20D6F7 // fadd v23.4s, v23.4s, v0.4s
+	WORD $0x4E21D718 // fadd v24.4s, v24.4s, v1.4s
+	WORD $0x4E22D739 // fadd v25.4s, v25.4s, v2.4s
+write3_43:
+	FMOVQ F23, 0(R6)
+	FMOVQ F24, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row3_43Part3
+	FMOVQ F25, (R10)
+	B row3_43
+row3_43Part3:
+	TBZ $1, R8, row3_43One
+	FMOVD.P F25, 8(R10)
+	TBZ $0, R8, row3_43
+	VST1 V25.S[2], (R10)
+	B row3_43
+row3_43One:
+	FMOVS F25, (R10)
+row3_43:
+	ADD R7, R6
+	CBZ R9, write4_43
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum4_43Part4
+	FMOVQ (R10), F2
+	B sum4_43
+sum4_43Part4:
+	TBZ $1, R8, sum4_43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum4_43
+	VLD1 (R10), V2.S[2]
+	B sum4_43
+sum4_43One:
+	FMOVS (R10), F2
+sum4_43:
+	WORD $0x4E20D75A // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4E21D77B // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4E22D79C // fadd v28.4s, v28.4s, v2.4s
+write4_43:
+	FMOVQ F26, 0(R6)
+	FMOVQ F27, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row4_43Part4
+	FMOVQ F28, (R10)
+	B row4_43
+row4_43Part4:
+	TBZ $1, R8, row4_43One
+	FMOVD.P F28, 8(R10)
+	TBZ $0, R8, row4_43
+	VST1 V28.S[2], (R10)
+	B row4_43
+row4_43One:
+	FMOVS F28, (R10)
+row4_43:
+	ADD R7, R6
+	CBZ R9, write5_43
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE sum5_43Part5
+	FMOVQ (R10), F2
+	B sum5_43
+sum5_43Part5:
+	TBZ $1, R8, sum5_43One
+	FMOVD.P 8(R10), F2
+	TBZ $0, R8, sum5_43
+	VLD1 (R10), V2.S[2]
+	B sum5_43
+sum5_43One:
+	FMOVS (R10), F2
+sum5_43:
+	WORD $0x4E20D7BD // fadd v29.4s, v29.4s, v0.4s
+	WORD $0x4E21D7DE // fadd v30.4s, v30.4s, v1.4s
+	WORD $0x4E22D7FF // fadd v31.4s, v31.4s, v2.4s
+write5_43:
+	FMOVQ F29, 0(R6)
+	FMOVQ F30, 16(R6)
+	ADD $32, R6, R10
+	CMP $4, R8
+	BNE row5_43Part5
+	FMOVQ F31, (R10)
+	B row5_43
+row5_43Part5:
+	TBZ $1, R8, row5_43One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row5_43
+	VST1 V31.S[2], (R10)
+	B row5_43
+row5_43One:
+	FMOVS F31, (R10)
+row5_43:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
+// func gemmBF16NEONTile6x4(k int, a *byte, aRow int, aCol int, b *byte, bRow int, c *byte, cRow int, lanes int, add bool, blocks int, aNext int, bNext int, next *byte)
+TEXT ·gemmBF16NEONTile6x4(SB), NOSPLIT, $0-112
+	MOVD k+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD aRow+16(FP), R2
+	MOVD aCol+24(FP), R3
+	MOVD b+32(FP), R4
+	MOVD bRow+40(FP), R5
+	MOVD c+48(FP), R6
+	MOVD cRow+56(FP), R7
+	MOVD lanes+64(FP), R8
+	MOVD blocks+80(FP), R11
+	MOVD aNext+88(FP), R12
+	MOVD bNext+96(FP), R13
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	ADD R2, R1, R19
+	ADD R2, R19, R20
+	ADD R2, R20, R21
+	ADD R2, R21, R22
+	ADD R2, R22, R23
+	WORD $0x6F00E408 // movi v8.2d, #0
+	WORD $0x6F00E409 // movi v9.2d, #0
+	WORD $0x6F00E40A // movi v10.2d, #0
+	WORD $0x6F00E40B // movi v11.2d, #0
+	WORD $0x6F00E40C // movi v12.2d, #0
+	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E40E // movi v14.2d, #0
+	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E411 // movi v17.2d, #0
+	WORD $0x6F00E412 // movi v18.2d, #0
+	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	WORD $0x6F00E41A // movi v26.2d, #0
+	WORD $0x6F00E41B // movi v27.2d, #0
+	WORD $0x6F00E41C // movi v28.2d, #0
+	WORD $0x6F00E41D // movi v29.2d, #0
+	WORD $0x6F00E41E // movi v30.2d, #0
+	WORD $0x6F00E41F // movi v31.2d, #0
+block44:
+	MOVD $0, R14
+	MOVD R4, R15
+	MOVD R0, R16
+	CBZ R16, next44
+	CMP $4, R8
+	BNE partial44
+	CMP $4, R3
+	BNE other44
+	SUBS $4, R16
+	BLT few44
+along44:
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x3CEE6822 // ldr q2, [x1, x14]
+	WORD $0x4F42F008 // bfdot v8.4s, v0.8h, v2.2h[0]
+	WORD $0x3CEE6A63 // ldr q3, [x19, x14]
+	WORD $0x4F42F029 // bfdot v9.4s, v1.8h, v2.2h[0]
+	WORD $0x3CEE6A84 // ldr q4, [x20, x14]
+	WORD $0x4F43F00C // bfdot v12.4s, v0.8h, v3.2h[0]
+	WORD $0x3CEE6AA5 // ldr q5, [x21, x14]
+	WORD $0x4F43F02D // bfdot v13.4s, v1.8h, v3.2h[0]
+	WORD $0x3CEE6AC6 // ldr q6, [x22, x14]
+	WORD $0x4F44F010 // bfdot v16.4s, v0.8h, v4.2h[0]
+	WORD $0x3CEE6AE7 // ldr q7, [x23, x14]
+	WORD $0x4F44F031 // bfdot v17.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F014 // bfdot v20.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F035 // bfdot v21.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F018 // bfdot v24.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F039 // bfdot v25.4s, v1.8h, v6.2h[0]
+	WORD $0x4F47F01C // bfdot v28.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03D // bfdot v29.4s, v1.8h, v7.2h[0]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4F42F00A // bfdot v10.4s, v0.8h, v2.2h[0]
+	WORD $0x4F42F02B // bfdot v11.4s, v1.8h, v2.2h[0]
+	WORD $0x4F43F00E // bfdot v14.4s, v0.8h, v3.2h[0]
+	WORD $0x4F43F02F // bfdot v15.4s, v1.8h, v3.2h[0]
+	WORD $0x4F44F012 // bfdot v18.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F033 // bfdot v19.4s, v1.8h, v4.2h[0]
+	WORD $0x4F45F016 // bfdot v22.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F037 // bfdot v23.4s, v1.8h, v5.2h[0]
+	WORD $0x4F46F01A // bfdot v26.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F03B // bfdot v27.4s, v1.8h, v6.2h[0]
+	WORD $0x4F47F01E // bfdot v30.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F03F // bfdot v31.4s, v1.8h, v7.2h[0]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F008 // bfdot v8.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F029 // bfdot v9.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F00C // bfdot v12.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F02D // bfdot v13.4s, v1.8h, v3.2h[1]
+	WORD $0x4F64F010 // bfdot v16.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F031 // bfdot v17.4s, v1.8h, v4.2h[1]
+	WORD $0x4F65F014 // bfdot v20.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F035 // bfdot v21.4s, v1.8h, v5.2h[1]
+	WORD $0x4F66F018 // bfdot v24.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F039 // bfdot v25.4s, v1.8h, v6.2h[1]
+	WORD $0x4F67F01C // bfdot v28.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F03D // bfdot v29.4s, v1.8h, v7.2h[1]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4F62F00A // bfdot v10.4s, v0.8h, v2.2h[1]
+	WORD $0x4F62F02B // bfdot v11.4s, v1.8h, v2.2h[1]
+	WORD $0x4F63F00E // bfdot v14.4s, v0.8h, v3.2h[1]
+	WORD $0x4F63F02F // bfdot v15.4s, v1.8h, v3.2h[1]
+	WORD $0x4F64F012 // bfdot v18.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F033 // bfdot v19.4s, v1.8h, v4.2h[1]
+	WORD $0x4F65F016 // bfdot v22.4s, v0.8h, v5.2h[1]
+	WORD $0x4F65F037 // bfdot v23.4s, v1.8h, v5.2h[1]
+	WORD $0x4F66F01A // bfdot v26.4s, v0.8h, v6.2h[1]
+	WORD $0x4F66F03B // bfdot v27.4s, v1.8h, v6.2h[1]
+	WORD $0x4F67F01E // bfdot v30.4s, v0.8h, v7.2h[1]
+	WORD $0x4F67F03F // bfdot v31.4s, v1.8h, v7.2h[1]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F42F808 // bfdot v8.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F829 // bfdot v9.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F80C // bfdot v12.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F82D // bfdot v13.4s, v1.8h, v3.2h[2]
+	WORD $0x4F44F810 // bfdot v16.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F831 // bfdot v17.4s, v1.8h, v4.2h[2]
+	WORD $0x4F45F814 // bfdot v20.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F835 // bfdot v21.4s, v1.8h, v5.2h[2]
+	WORD $0x4F46F818 // bfdot v24.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F839 // bfdot v25.4s, v1.8h, v6.2h[2]
+	WORD $0x4F47F81C // bfdot v28.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F83D // bfdot v29.4s, v1.8h, v7.2h[2]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4F42F80A // bfdot v10.4s, v0.8h, v2.2h[2]
+	WORD $0x4F42F82B // bfdot v11.4s, v1.8h, v2.2h[2]
+	WORD $0x4F43F80E // bfdot v14.4s, v0.8h, v3.2h[2]
+	WORD $0x4F43F82F // bfdot v15.4s, v1.8h, v3.2h[2]
+	WORD $0x4F44F812 // bfdot v18.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F833 // bfdot v19.4s, v1.8h, v4.2h[2]
+	WORD $0x4F45F816 // bfdot v22.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F837 // bfdot v23.4s, v1.8h, v5.2h[2]
+	WORD $0x4F46F81A // bfdot v26.4s, v0.8h, v6.2h[2]
+	WORD $0x4F46F83B // bfdot v27.4s, v1.8h, v6.2h[2]
+	WORD $0x4F47F81E // bfdot v30.4s, v0.8h, v7.2h[2]
+	WORD $0x4F47F83F // bfdot v31.4s, v1.8h, v7.2h[2]
+	ADD R5, R15
+	VLD1 (R15), [V0.B16, V1.B16]
+	WORD $0x4F62F808 // bfdot v8.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F829 // bfdot v9.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F80C // bfdot v12.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F82D // bfdot v13.4s, v1.8h, v3.2h[3]
+	WORD $0x4F64F810 // bfdot v16.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F831 // bfdot v17.4s, v1.8h, v4.2h[3]
+	WORD $0x4F65F814 // bfdot v20.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F835 // bfdot v21.4s, v1.8h, v5.2h[3]
+	WORD $0x4F66F818 // bfdot v24.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F839 // bfdot v25.4s, v1.8h, v6.2h[3]
+	WORD $0x4F67F81C // bfdot v28.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F83D // bfdot v29.4s, v1.8h, v7.2h[3]
+	ADD $32, R15, R10
+	VLD1 (R10), [V0.B16, V1.B16]
+	WORD $0x4F62F80A // bfdot v10.4s, v0.8h, v2.2h[3]
+	WORD $0x4F62F82B // bfdot v11.4s, v1.8h, v2.2h[3]
+	WORD $0x4F63F80E // bfdot v14.4s, v0.8h, v3.2h[3]
+	WORD $0x4F63F82F // bfdot v15.4s, v1.8h, v3.2h[3]
+	WORD $0x4F64F812 // bfdot v18.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F833 // bfdot v19.4s, v1.8h, v4.2h[3]
+	WORD $0x4F65F816 // bfdot v22.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F837 // bfdot v23.4s, v1.8h, v5.2h[3]
+	WORD $0x4F66F81A // bfdot v26.4s, v0.8h, v6.2h[3]
+	WORD $0x4F66F83B // bfdot v27.4s, v1.8h, v6.2h[3]
+	WORD $0x4F67F81E // bfdot v30.4s, v0.8h, v7.2h[3]
+	WORD $0x4F67F83F // bfdot v31.4s, v1.8h, v7.2h[3]
+	ADD R5, R15
+	ADD $16, R14
+	SUBS $4, R16
+	BGE along44
+few44:
+	ADDS $4, R16
+	BEQ next44
+other44:
+	CMP $4, R2
+	BNE loop44
+	ADD R14, R1, R10
+down44:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1 (R10), [V4.B16]
+	FMOVQ 8(R10), F5
+	SUBS $1, R16
+	ADD R5, R15
+	ADD R3, R10
+	WORD $0x4F44F008 // bfdot v8.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F029 // bfdot v9.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F04A // bfdot v10.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F06B // bfdot v11.4s, v3.8h, v4.2h[0]
+	WORD $0x4F64F00C // bfdot v12.4s, v0.8h, v4.2h[1]
+	WORD $0x4F64F02D // bfdot v13.4s, v1.8h, v4.2h[1]
+	WORD $0x4F64F04E // bfdot v14.4s, v2.8h, v4.2h[1]
+	WORD $0x4F64F06F // bfdot v15.4s, v3.8h, v4.2h[1]
+	WORD $0x4F44F810 // bfdot v16.4s, v0.8h, v4.2h[2]
+	WORD $0x4F44F831 // bfdot v17.4s, v1.8h, v4.2h[2]
+	WORD $0x4F44F852 // bfdot v18.4s, v2.8h, v4.2h[2]
+	WORD $0x4F44F873 // bfdot v19.4s, v3.8h, v4.2h[2]
+	WORD $0x4F64F814 // bfdot v20.4s, v0.8h, v4.2h[3]
+	WORD $0x4F64F835 // bfdot v21.4s, v1.8h, v4.2h[3]
+	WORD $0x4F64F856 // bfdot v22.4s, v2.8h, v4.2h[3]
+	WORD $0x4F64F877 // bfdot v23.4s, v3.8h, v4.2h[3]
+	WORD $0x4F45F818 // bfdot v24.4s, v0.8h, v5.2h[2]
+	WORD $0x4F45F839 // bfdot v25.4s, v1.8h, v5.2h[2]
+	WORD $0x4F45F85A // bfdot v26.4s, v2.8h, v5.2h[2]
+	WORD $0x4F45F87B // bfdot v27.4s, v3.8h, v5.2h[2]
+	WORD $0x4F65F81C // bfdot v28.4s, v0.8h, v5.2h[3]
+	WORD $0x4F65F83D // bfdot v29.4s, v1.8h, v5.2h[3]
+	WORD $0x4F65F85E // bfdot v30.4s, v2.8h, v5.2h[3]
+	WORD $0x4F65F87F // bfdot v31.4s, v3.8h, v5.2h[3]
+	BNE down44
+	SUB R1, R10, R14
+	B next44
+loop44:
+	VLD1 (R15), [V0.B16, V1.B16, V2.B16, V3.B16]
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F008 // bfdot v8.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F029 // bfdot v9.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F04A // bfdot v10.4s, v2.8h, v4.2h[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F44F06B // bfdot v11.4s, v3.8h, v4.2h[0]
+	FMOVS (R22)(R14), F4
+	WORD $0x4F45F00C // bfdot v12.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F02D // bfdot v13.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F04E // bfdot v14.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F06F // bfdot v15.4s, v3.8h, v5.2h[0]
+	FMOVS (R23)(R14), F5
+	WORD $0x4F46F010 // bfdot v16.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F031 // bfdot v17.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F052 // bfdot v18.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F073 // bfdot v19.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F014 // bfdot v20.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F035 // bfdot v21.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F056 // bfdot v22.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F077 // bfdot v23.4s, v3.8h, v7.2h[0]
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05A // bfdot v26.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07B // bfdot v27.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05E // bfdot v30.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07F // bfdot v31.4s, v3.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE loop44
+	B next44
+partial44:
+	FMOVQ 0(R15), F0
+	FMOVQ 16(R15), F1
+	FMOVQ 32(R15), F2
+	ADD $48, R15, R10
+	TBZ $1, R8, loaded44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, loaded44
+	VLD1 (R10), V3.S[2]
+	B loaded44
+loaded44One:
+	FMOVS (R10), F3
+loaded44:
+	ADD R5, R15
+	FMOVS (R1)(R14), F4
+	WORD $0x4F44F008 // bfdot v8.4s, v0.8h, v4.2h[0]
+	FMOVS (R19)(R14), F5
+	WORD $0x4F44F029 // bfdot v9.4s, v1.8h, v4.2h[0]
+	FMOVS (R20)(R14), F6
+	WORD $0x4F44F04A // bfdot v10.4s, v2.8h, v4.2h[0]
+	FMOVS (R21)(R14), F7
+	WORD $0x4F44F06B // bfdot v11.4s, v3.8h, v4.2h[0]
+	FMOVS (R22)(R14), F4
+	WORD $0x4F45F00C // bfdot v12.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F02D // bfdot v13.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F04E // bfdot v14.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F06F // bfdot v15.4s, v3.8h, v5.2h[0]
+	FMOVS (R23)(R14), F5
+	WORD $0x4F46F010 // bfdot v16.4s, v0.8h, v6.2h[0]
+	WORD $0x4F46F031 // bfdot v17.4s, v1.8h, v6.2h[0]
+	WORD $0x4F46F052 // bfdot v18.4s, v2.8h, v6.2h[0]
+	WORD $0x4F46F073 // bfdot v19.4s, v3.8h, v6.2h[0]
+	WORD $0x4F47F014 // bfdot v20.4s, v0.8h, v7.2h[0]
+	WORD $0x4F47F035 // bfdot v21.4s, v1.8h, v7.2h[0]
+	WORD $0x4F47F056 // bfdot v22.4s, v2.8h, v7.2h[0]
+	WORD $0x4F47F077 // bfdot v23.4s, v3.8h, v7.2h[0]
+	WORD $0x4F44F018 // bfdot v24.4s, v0.8h, v4.2h[0]
+	WORD $0x4F44F039 // bfdot v25.4s, v1.8h, v4.2h[0]
+	WORD $0x4F44F05A // bfdot v26.4s, v2.8h, v4.2h[0]
+	WORD $0x4F44F07B // bfdot v27.4s, v3.8h, v4.2h[0]
+	WORD $0x4F45F01C // bfdot v28.4s, v0.8h, v5.2h[0]
+	WORD $0x4F45F03D // bfdot v29.4s, v1.8h, v5.2h[0]
+	WORD $0x4F45F05E // bfdot v30.4s, v2.8h, v5.2h[0]
+	WORD $0x4F45F07F // bfdot v31.4s, v3.8h, v5.2h[0]
+	ADD R3, R14
+	SUBS $1, R16
+	BNE partial44
+next44:
+	ADD R12, R14
+	ADD R14, R1
+	ADD R14, R19
+	ADD R14, R20
+	ADD R14, R21
+	ADD R14, R22
+	ADD R14, R23
+	ADD R13, R15, R4
+	SUBS $1, R11
+	BNE block44
+	MOVBU add+72(FP), R9
+	CBZ R9, write0_44
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum0_44Part0
+	FMOVQ (R10), F3
+	B sum0_44
+sum0_44Part0:
+	TBZ $1, R8, sum0_44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum0_44
+	VLD1 (R10), V3.S[2]
+	B sum0_44
+sum0_44One:
+	FMOVS (R10), F3
+sum0_44:
+	WORD $0x4E20D508 // fadd v8.4s, v8.4s, v0.4s
+	WORD $0x4E21D529 // fadd v9.4s, v9.4s, v1.4s
+	WORD $0x4E22D54A // fadd v10.4s, v10.4s, v2.4s
+	WORD $0x4E23D56B // fadd v11.4s, v11.4s, v3.4s
+write0_44:
+	FMOVQ F8, 0(R6)
+	FMOVQ F9, 16(R6)
+	FMOVQ F10, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row0_44Part0
+	FMOVQ F11, (R10)
+	B row0_44
+row0_44Part0:
+	TBZ $1, R8, row0_44One
+	FMOVD.P F11, 8(R10)
+	TBZ $0, R8, row0_44
+	VST1 V11.S[2], (R10)
+	B row0_44
+row0_44One:
+	FMOVS F11, (R10)
+row0_44:
+	ADD R7, R6
+	CBZ R9, write1_44
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum1_44Part1
+	FMOVQ (R10), F3
+	B sum1_44
+sum1_44Part1:
+	TBZ $1, R8, sum1_44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum1_44
+	VLD1 (R10), V3.S[2]
+	B sum1_44
+sum1_44One:
+	FMOVS (R10), F3
+sum1_44:
+	WORD $0x4E20D58C // fadd v12.4s, v12.4s, v0.4s
+	WORD $0x4E21D5AD // fadd v13.4s, v13.4s, v1.4s
+	WORD $0x4E22D5CE // fadd v14.4s, v14.4s, v2.4s
+	WORD $0x4E23D5EF // fadd v15.4s, v15.4s, v3.4s
+write1_44:
+	FMOVQ F12, 0(R6)
+	FMOVQ F13, 16(R6)
+	FMOVQ F14, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row1_44Part1
+	FMOVQ F15, (R10)
+	B row1_44
+row1_44Part1:
+	TBZ $1, R8, row1_44One
+	FMOVD.P F15, 8(R10)
+	TBZ $0, R8, row1_44
+	VST1 V15.S[2], (R10)
+	B row1_44
+row1_44One:
+	FMOVS F15, (R10)
+row1_44:
+	ADD R7, R6
+	CBZ R9, write2_44
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum2_44Part2
+	FMOVQ (R10), F3
+	B sum2_44
+sum2_44Part2:
+	TBZ $1, R8, sum2_44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum2_44
+	VLD1 (R10), V3.S[2]
+	B sum2_44
+sum2_44One:
+	FMOVS (R10), F3
+sum2_44:
+	WORD $0x4E20D610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4E21D631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4E22D652 // fadd v18.4s, v18.4s, v2.4s
+	WORD $0x4E23D673 // fadd v19.4s, v19.4s, v3.4s
+write2_44:
+	FMOVQ F16, 0(R6)
+	FMOVQ F17, 16(R6)
+	FMOVQ F18, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row2_44Part2
+	FMOVQ F19, (R10)
+	B row2_44
+row2_44Part2:
+	TBZ $1, R8, row2_44One
+	FMOVD.P F19, 8(R10)
+	TBZ $0, R8, row2_44
+	VST1 V19.S[2], (R10)
+	B row2_44
+row2_44One:
+	FMOVS F19, (R10)
+row2_44:
+	ADD R7, R6
+	CBZ R9, write3_44
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum3_44Part3
+	FMOVQ (R10), F3
+	B sum3_44
+sum3_44Part3:
+	TBZ $1, R8, sum3_44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum3_44
+	VLD1 (R10), V3.S[2]
+	B sum3_44
+sum3_44One:
+	FMOVS (R10), F3
+sum3_44:
+	WORD $0x4E20D694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4E21D6B5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4E22D6D6 // fadd v22.4s, v22.4s, v2.4s
+	WORD $0x4E23D6F7 // fadd v23.4s, v23.4s, v3.4s
+write3_44:
+	FMOVQ F20, 0(R6)
+	FMOVQ F21, 16(R6)
+	FMOVQ F22, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row3_44Part3
+	FMOVQ F23, (R10)
+	B row3_44
+row3_44Part3:
+	TBZ $1, R8, row3_44One
+	FMOVD.P F23, 8(R10)
+	TBZ $0, R8, row3_44
+	VST1 V23.S[2], (R10)
+	B row3_44
+row3_44One:
+	FMOVS F23, (R10)
+row3_44:
+	ADD R7, R6
+	CBZ R9, write4_44
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum4_44Part4
+	FMOVQ (R10), F3
+	B sum4_44
+sum4_44Part4:
+	TBZ $1, R8, sum4_44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum4_44
+	VLD1 (R10), V3.S[2]
+	B sum4_44
+sum4_44One:
+	FMOVS (R10), F3
+sum4_44:
+	WORD $0x4E20D718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4E21D739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4E22D75A // fadd v26.4s, v26.4s, v2.4s
+	WORD $0x4E23D77B // fadd v27.4s, v27.4s, v3.4s
+write4_44:
+	FMOVQ F24, 0(R6)
+	FMOVQ F25, 16(R6)
+	FMOVQ F26, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row4_44Part4
+	FMOVQ F27, (R10)
+	B row4_44
+row4_44Part4:
+	TBZ $1, R8, row4_44One
+	FMOVD.P F27, 8(R10)
+	TBZ $0, R8, row4_44
+	VST1 V27.S[2], (R10)
+	B row4_44
+row4_44One:
+	FMOVS F27, (R10)
+row4_44:
+	ADD R7, R6
+	CBZ R9, write5_44
+	FMOVQ 0(R6), F0
+	FMOVQ 16(R6), F1
+	FMOVQ 32(R6), F2
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE sum5_44Part5
+	FMOVQ (R10), F3
+	B sum5_44
+sum5_44Part5:
+	TBZ $1, R8, sum5_44One
+	FMOVD.P 8(R10), F3
+	TBZ $0, R8, sum5_44
+	VLD1 (R10), V3.S[2]
+	B sum5_44
+sum5_44One:
+	FMOVS (R10), F3
+sum5_44:
+	WORD $0x4E20D79C // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4E21D7BD // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4E22D7DE // fadd v30.4s, v30.4s, v2.4s
+	WORD $0x4E23D7FF // fadd v31.4s, v31.4s, v3.4s
+write5_44:
+	FMOVQ F28, 0(R6)
+	FMOVQ F29, 16(R6)
+	FMOVQ F30, 32(R6)
+	ADD $48, R6, R10
+	CMP $4, R8
+	BNE row5_44Part5
+	FMOVQ F31, (R10)
+	B row5_44
+row5_44Part5:
+	TBZ $1, R8, row5_44One
+	FMOVD.P F31, 8(R10)
+	TBZ $0, R8, row5_44
+	VST1 V31.S[2], (R10)
+	B row5_44
+row5_44One:
+	FMOVS F31, (R10)
+row5_44:
+	ADD R7, R6
+	MSR R26, FPCR
+	RET
+
 DATA neonNumbers<>+0(SB)/8, $0x0000000100000001
 DATA neonNumbers<>+8(SB)/8, $0x0000000100000001
 DATA neonNumbers<>+16(SB)/8, $0x00007fff00007fff

@@ -26,7 +26,7 @@ const (
 )
 
 // EnvVar is the environment variable that chooses another level of this machine at start: go, avx2, avx512 or neon. With
-// "+" and the name of a unit, as in avx512+bf16 or avx512+amx, it chooses what multiplies bfloat16 numbers: see BF16Unit.
+// "+" and the name of a unit, as in avx512+bf16, avx512+amx or neon+bf16, it chooses what multiplies bfloat16 numbers: see BF16Unit.
 const EnvVar = "TARN_CPU"
 
 var levelNames = [...]string{Go: "go", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}

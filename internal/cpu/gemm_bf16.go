@@ -125,9 +125,9 @@ func (g *GemmBF16) planPairs(spec GemmSpec, ks *gemmKernels) {
 	if blocks := (g.pairs + longest - 1) / longest; blocks > 1 {
 		g.kc = ((g.pairs+blocks-1)/blocks + pairStep - 1) &^ (pairStep - 1)
 	}
-	g.panel, g.height = 2*ks.width, ks.rows
+	g.panel, g.height = ks.across(g.m), ks.rows
 	if g.m <= ks.wideRows {
-		g.panel, g.height = maxTileVectors*ks.width, ks.wideRows
+		g.height = ks.wideRows
 	}
 	padded := (g.pairs + pairStep - 1) &^ (pairStep - 1)
 	g.a = packing{lines: g.m, length: g.k, layout: Layout{spec.A.RowStride * 4, spec.A.ColStride * 4}}
@@ -412,15 +412,15 @@ func (g *GemmBF16) packB(task int, b, to, worker unsafe.Pointer) {
 		p.round(first, end, b, to, worker)
 		return
 	}
-	row := g.panel * 4
+	row, most := g.panel*4, min(g.panel, 32)
 	for i := first; i < end; i++ {
 		col, dst := i*g.panel, unsafe.Add(to, i*p.to)
 		for v := 0; v < g.panel && col+v < g.n; {
-			cols := min(g.n-col-v, 32)
+			cols := min(g.n-col-v, most)
 			src := unsafe.Add(b, (col+v)*p.layout.ColStride)
 			if p.across {
 				packPairsBF16(unsafe.Add(dst, v*4), row, src, p.layout.RowStride, g.k, cols)
-				v += 32
+				v += most
 				continue
 			}
 			cols = min(cols, 16)

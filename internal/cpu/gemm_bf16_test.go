@@ -140,7 +140,8 @@ func TestUnitFromEnv(t *testing.T) {
 		ok           bool
 	}{
 		{"", "", anyUnit, true}, {"go", "go", uint32(NoBF16), true}, {"avx512", "avx512", uint32(NoBF16), true},
-		{"avx512+bf16", "avx512", uint32(DotBF16), has(AVX512, DotBF16)}, {"avx512+amx", "avx512", unitIf(TileBF16), has(AVX512, TileBF16)},
+		{"avx512+bf16", "avx512", unitIf(AVX512, DotBF16), has(AVX512, DotBF16)}, {"avx512+amx", "avx512", unitIf(AVX512, TileBF16), has(AVX512, TileBF16)},
+		{"neon", "neon", uint32(NoBF16), true}, {"neon+bf16", "neon", unitIf(NEON, DotBF16), has(NEON, DotBF16)}, {"neon+amx", "neon", anyUnit, false},
 		{"avx2+bf16", "avx2", anyUnit, false}, {"avx512+f32", "avx512", anyUnit, false}, {"avx512+", "avx512", anyUnit, false},
 	} {
 		level, unit, err := unitFromEnv(c.value)
@@ -151,12 +152,12 @@ func TestUnitFromEnv(t *testing.T) {
 }
 
 func has(l Level, u BF16Unit) bool {
-	return slices.Contains(Levels(), l) && slices.Contains(levelUnits(), u)
+	return l == unitLevel && slices.Contains(Levels(), l) && slices.Contains(levelUnits(), u)
 }
 
-// unitIf is what asking for u stores: u if this machine has it.
-func unitIf(u BF16Unit) uint32 {
-	if has(AVX512, u) {
+// unitIf is what asking for u at the level l stores: u if this machine has it.
+func unitIf(l Level, u BF16Unit) uint32 {
+	if has(l, u) {
 		return uint32(u)
 	}
 	return anyUnit

@@ -24,6 +24,7 @@ block1:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next1
 	CMP $4, R8
 	BNE partial1
 	CMP $4, R3
@@ -141,6 +142,7 @@ block2:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next2
 	CMP $4, R8
 	BNE partial2
 	CMP $4, R3
@@ -269,6 +271,7 @@ block3:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next3
 	CMP $4, R8
 	BNE partial3
 	CMP $4, R3
@@ -408,6 +411,7 @@ block4:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next4
 	CMP $4, R8
 	BNE partial4
 	CMP $4, R3
@@ -556,6 +560,7 @@ block5:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next5
 	CMP $4, R8
 	BNE partial5
 	CMP $4, R3
@@ -718,6 +723,7 @@ block6:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next6
 	CMP $4, R8
 	BNE partial6
 	CMP $4, R3
@@ -901,6 +907,7 @@ block7:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next7
 	CMP $4, R8
 	BNE partial7
 	CMP $4, R3
@@ -1105,6 +1112,7 @@ block8:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next8
 	CMP $4, R8
 	BNE partial8
 	CMP $4, R3
@@ -1324,6 +1332,7 @@ block9:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next9
 	CMP $4, R8
 	BNE partial9
 	CMP $4, R3
@@ -1531,6 +1540,7 @@ block10:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next10
 	CMP $4, R8
 	BNE partial10
 	CMP $4, R3
@@ -1769,6 +1779,7 @@ block11:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next11
 	CMP $4, R8
 	BNE partial11
 	CMP $4, R3
@@ -2038,6 +2049,7 @@ block12:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next12
 	CMP $4, R8
 	BNE partial12
 	CMP $4, R3
@@ -2328,6 +2340,7 @@ block13:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next13
 	CMP $4, R8
 	BNE partial13
 	CMP $4, R3
@@ -2596,6 +2609,7 @@ block14:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next14
 	CMP $4, R8
 	BNE partial14
 	CMP $4, R3
@@ -2909,6 +2923,7 @@ block15:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next15
 	CMP $4, R8
 	BNE partial15
 	CMP $4, R3
@@ -3267,6 +3282,7 @@ block16:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next16
 	CMP $4, R8
 	BNE partial16
 	CMP $4, R3
@@ -3656,6 +3672,7 @@ block17:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next17
 	CMP $4, R8
 	BNE partial17
 	CMP $4, R3
@@ -3971,6 +3988,7 @@ block18:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next18
 	CMP $4, R8
 	BNE partial18
 	CMP $4, R3
@@ -4342,6 +4360,7 @@ block19:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next19
 	CMP $4, R8
 	BNE partial19
 	CMP $4, R3
@@ -4769,6 +4788,7 @@ block20:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next20
 	CMP $4, R8
 	BNE partial20
 	CMP $4, R3
@@ -5234,6 +5254,7 @@ block21:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next21
 	CMP $4, R8
 	BNE partial21
 	CMP $4, R3
@@ -5595,6 +5616,7 @@ block22:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next22
 	CMP $4, R8
 	BNE partial22
 	CMP $4, R3
@@ -6023,6 +6045,7 @@ block23:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next23
 	CMP $4, R8
 	BNE partial23
 	CMP $4, R3
@@ -6518,6 +6541,7 @@ block24:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next24
 	CMP $4, R8
 	BNE partial24
 	CMP $4, R3
@@ -7066,6 +7090,7 @@ block25:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next25
 	CMP $4, R8
 	BNE partial25
 	CMP $4, R3
@@ -7473,6 +7498,7 @@ block26:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next26
 	CMP $4, R8
 	BNE partial26
 	CMP $4, R3
@@ -7958,6 +7984,7 @@ block27:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next27
 	CMP $4, R8
 	BNE partial27
 	CMP $4, R3
@@ -10857,6 +10884,7 @@ block142:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next142
 	CMP $2, R8
 	BNE partial142
 	CMP $8, R3
@@ -10950,6 +10978,7 @@ block143:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next143
 	CMP $2, R8
 	BNE partial143
 	CMP $8, R3
@@ -11052,6 +11081,7 @@ block144:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next144
 	CMP $2, R8
 	BNE partial144
 	CMP $8, R3
@@ -11163,6 +11193,7 @@ block145:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next145
 	CMP $2, R8
 	BNE partial145
 	CMP $8, R3
@@ -11281,6 +11312,7 @@ block146:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next146
 	CMP $2, R8
 	BNE partial146
 	CMP $8, R3
@@ -11419,6 +11451,7 @@ block147:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next147
 	CMP $2, R8
 	BNE partial147
 	CMP $8, R3
@@ -11576,6 +11609,7 @@ block148:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next148
 	CMP $2, R8
 	BNE partial148
 	CMP $8, R3
@@ -11752,6 +11786,7 @@ block149:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next149
 	CMP $2, R8
 	BNE partial149
 	CMP $8, R3
@@ -11941,6 +11976,7 @@ block150:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next150
 	CMP $2, R8
 	BNE partial150
 	CMP $8, R3
@@ -12112,6 +12148,7 @@ block151:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next151
 	CMP $2, R8
 	BNE partial151
 	CMP $8, R3
@@ -12311,6 +12348,7 @@ block152:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next152
 	CMP $2, R8
 	BNE partial152
 	CMP $8, R3
@@ -12538,6 +12576,7 @@ block153:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next153
 	CMP $2, R8
 	BNE partial153
 	CMP $8, R3
@@ -12783,6 +12822,7 @@ block154:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next154
 	CMP $2, R8
 	BNE partial154
 	CMP $8, R3
@@ -12985,6 +13025,7 @@ block155:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next155
 	CMP $2, R8
 	BNE partial155
 	CMP $8, R3
@@ -13224,6 +13265,7 @@ block156:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next156
 	CMP $2, R8
 	BNE partial156
 	CMP $8, R3
@@ -13500,6 +13542,7 @@ block157:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next157
 	CMP $2, R8
 	BNE partial157
 	CMP $8, R3
@@ -13799,6 +13842,7 @@ block158:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next158
 	CMP $2, R8
 	BNE partial158
 	CMP $8, R3
@@ -14034,6 +14078,7 @@ block159:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next159
 	CMP $2, R8
 	BNE partial159
 	CMP $8, R3
@@ -14315,6 +14360,7 @@ block160:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next160
 	CMP $2, R8
 	BNE partial160
 	CMP $8, R3
@@ -14642,6 +14688,7 @@ block161:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next161
 	CMP $2, R8
 	BNE partial161
 	CMP $8, R3
@@ -14997,6 +15044,7 @@ block162:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next162
 	CMP $2, R8
 	BNE partial162
 	CMP $8, R3
@@ -15263,6 +15311,7 @@ block163:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next163
 	CMP $2, R8
 	BNE partial163
 	CMP $8, R3
@@ -15584,6 +15633,7 @@ block164:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next164
 	CMP $2, R8
 	BNE partial164
 	CMP $8, R3
@@ -15960,6 +16010,7 @@ block165:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next165
 	CMP $2, R8
 	BNE partial165
 	CMP $8, R3
@@ -16373,6 +16424,7 @@ block166:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next166
 	CMP $2, R8
 	BNE partial166
 	CMP $8, R3
@@ -16672,6 +16724,7 @@ block167:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next167
 	CMP $2, R8
 	BNE partial167
 	CMP $8, R3
@@ -17035,6 +17088,7 @@ block168:
 	MOVD $0, R14
 	MOVD R4, R15
 	MOVD R0, R16
+	CBZ R16, next168
 	CMP $2, R8
 	BNE partial168
 	CMP $8, R3

@@ -6,3 +6,8 @@ package cpu
 //
 //go:noescape
 func peakNEON(loops int)
+
+// peakBF16NEON does 24 additions of two products of bfloat16 numbers to each lane of vectors in each of a number of loops, at least one.
+//
+//go:noescape
+func peakBF16NEON(loops int)

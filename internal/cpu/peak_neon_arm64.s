@@ -68,3 +68,69 @@ done2:
 	MSR R26, FPCR
 	RET
 
+// func peakBF16NEON(loops int)
+TEXT ·peakBF16NEON(SB), NOSPLIT, $0-8
+	MOVD loops+0(FP), R4
+	MRS FPCR, R26
+	ORR $(1<<24), R26, R10
+	MSR R10, FPCR
+	WORD $0x6F00E400 // movi v0.2d, #0
+	WORD $0x6F00E401 // movi v1.2d, #0
+	WORD $0x6F00E402 // movi v2.2d, #0
+	WORD $0x6F00E403 // movi v3.2d, #0
+	WORD $0x6F00E404 // movi v4.2d, #0
+	WORD $0x6F00E405 // movi v5.2d, #0
+	WORD $0x6F00E406 // movi v6.2d, #0
+	WORD $0x6F00E407 // movi v7.2d, #0
+	WORD $0x6F00E408 // movi v8.2d, #0
+	WORD $0x6F00E409 // movi v9.2d, #0
+	WORD $0x6F00E40A // movi v10.2d, #0
+	WORD $0x6F00E40B // movi v11.2d, #0
+	WORD $0x6F00E40C // movi v12.2d, #0
+	WORD $0x6F00E40D // movi v13.2d, #0
+	WORD $0x6F00E40E // movi v14.2d, #0
+	WORD $0x6F00E40F // movi v15.2d, #0
+	WORD $0x6F00E410 // movi v16.2d, #0
+	WORD $0x6F00E411 // movi v17.2d, #0
+	WORD $0x6F00E412 // movi v18.2d, #0
+	WORD $0x6F00E413 // movi v19.2d, #0
+	WORD $0x6F00E414 // movi v20.2d, #0
+	WORD $0x6F00E415 // movi v21.2d, #0
+	WORD $0x6F00E416 // movi v22.2d, #0
+	WORD $0x6F00E417 // movi v23.2d, #0
+	WORD $0x6F00E418 // movi v24.2d, #0
+	WORD $0x6F00E419 // movi v25.2d, #0
+	SUBS $1, R4
+	BLT done4
+loop3:
+	WORD $0x6E59FF00 // bfdot v0.4s, v24.8h, v25.8h
+	WORD $0x6E59FF01 // bfdot v1.4s, v24.8h, v25.8h
+	WORD $0x6E59FF02 // bfdot v2.4s, v24.8h, v25.8h
+	WORD $0x6E59FF03 // bfdot v3.4s, v24.8h, v25.8h
+	WORD $0x6E59FF04 // bfdot v4.4s, v24.8h, v25.8h
+	WORD $0x6E59FF05 // bfdot v5.4s, v24.8h, v25.8h
+	WORD $0x6E59FF06 // bfdot v6.4s, v24.8h, v25.8h
+	WORD $0x6E59FF07 // bfdot v7.4s, v24.8h, v25.8h
+	WORD $0x6E59FF08 // bfdot v8.4s, v24.8h, v25.8h
+	WORD $0x6E59FF09 // bfdot v9.4s, v24.8h, v25.8h
+	WORD $0x6E59FF0A // bfdot v10.4s, v24.8h, v25.8h
+	WORD $0x6E59FF0B // bfdot v11.4s, v24.8h, v25.8h
+	WORD $0x6E59FF0C // bfdot v12.4s, v24.8h, v25.8h
+	WORD $0x6E59FF0D // bfdot v13.4s, v24.8h, v25.8h
+	WORD $0x6E59FF0E // bfdot v14.4s, v24.8h, v25.8h
+	WORD $0x6E59FF0F // bfdot v15.4s, v24.8h, v25.8h
+	WORD $0x6E59FF10 // bfdot v16.4s, v24.8h, v25.8h
+	WORD $0x6E59FF11 // bfdot v17.4s, v24.8h, v25.8h
+	WORD $0x6E59FF12 // bfdot v18.4s, v24.8h, v25.8h
+	WORD $0x6E59FF13 // bfdot v19.4s, v24.8h, v25.8h
+	WORD $0x6E59FF14 // bfdot v20.4s, v24.8h, v25.8h
+	WORD $0x6E59FF15 // bfdot v21.4s, v24.8h, v25.8h
+	WORD $0x6E59FF16 // bfdot v22.4s, v24.8h, v25.8h
+	WORD $0x6E59FF17 // bfdot v23.4s, v24.8h, v25.8h
+	SUBS $1, R4
+	BGE loop3
+done4:
+	ADD $1, R4
+	MSR R26, FPCR
+	RET
+

@@ -16,7 +16,7 @@ func TestPeak(t *testing.T) {
 func TestPeakBF16(t *testing.T) {
 	for _, u := range append(levelUnits(), 99) {
 		one := PeakBF16(u, 1)
-		if (one > 0) != has(AVX512, u) && u != NoBF16 || PeakBF16(u, 1000) != 1000*one || PeakBF16(u, 0) != 0 {
+		if (one > 0) != has(unitLevel, u) && u != NoBF16 || PeakBF16(u, 1000) != 1000*one || PeakBF16(u, 0) != 0 {
 			t.Errorf("%d: a loop is %d operations, 1000 are %d", u, one, PeakBF16(u, 1000))
 		}
 	}

@@ -51,13 +51,16 @@ var encodings = map[string]encoding{
 	"faddp32": {0x7E30D800, "sD, N.2s"}, "faddp64": {0x7E70D800, "dD, N.2d"}, "fmaxp64": {0x7E70F800, "dD, N.2d"}, "fminp64": {0x7EF0F800, "dD, N.2d"},
 	"umull": {0x2EA0C000, "D.2d, N.2s, M.2s"}, "umull2": {0x6EA0C000, "D.2d, N.4s, M.4s"}, "dup0": {0x4E040400, "D.4s, N.s[0]"},
 	"dup0d": {0x4E080400, "D.2d, N.d[0]"}, "dup1d": {0x4E180400, "D.2d, N.d[1]"},
+
+	"bfdot": {0x6E40FC00, "D.4s, N.8h, M.8h"}, "bfdot.e": {0x4F40F000, "D.4s, N.8h, M.2h[I]"},
+	"bfcvtn": {0x0EA16800, "D.4h, N.4s"}, "bfcvtn2": {0x4EA16800, "D.8h, N.4s"}, "zip1h": {0x4E403800, "D.8h, N.8h, M.8h"}, "zip2h": {0x4E407800, "D.8h, N.8h, M.8h"},
 }
 
 // mnemonics are the names of those that are not written as they are called here.
 var mnemonics = map[string]string{
 	"fmla.e": "fmla", "fmul.e": "fmul", "movi0": "movi", "tbl2": "tbl", "ext8": "ext", "xtn32": "xtn", "xtn16": "xtn", "xtn8": "xtn",
 	"uxtl8": "ushll", "uxtl16": "ushll", "uxtl32": "ushll", "faddp32": "faddp", "faddp64": "faddp", "fmaxp64": "fmaxp", "fminp64": "fminp",
-	"dup0": "dup", "dup0d": "dup", "dup1d": "dup",
+	"dup0": "dup", "dup0d": "dup", "dup1d": "dup", "bfdot.e": "bfdot", "zip1h": "zip1", "zip2h": "zip2",
 }
 
 // encode returns the word and the text of an instruction on the registers d, n and m; imm is a shift or the index of an element.
@@ -81,8 +84,8 @@ func encode(op string, double bool, d, n, m, imm int) (uint32, string) {
 		}
 	}
 	switch op {
-	case "fmla.e", "fmul.e": // the index of a 32-bit lane is in the bits 11 and 21, that of a 64-bit lane in bit 11
-		if double {
+	case "fmla.e", "fmul.e", "bfdot.e": // the index of a 32-bit lane is in the bits 11 and 21, that of a 64-bit lane in bit 11
+		if double && op != "bfdot.e" {
 			w |= uint32(imm) << 11
 		} else {
 			w |= uint32(imm>>1)<<11 | uint32(imm&1)<<21

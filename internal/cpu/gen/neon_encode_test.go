@@ -34,7 +34,7 @@ func TestEncodings(t *testing.T) {
 			}
 		}
 	}
-	cmd := exec.Command(path, "--arch=aarch64", "--show-encoding")
+	cmd := exec.Command(path, "--arch=aarch64", "--mattr=+bf16", "--show-encoding")
 	cmd.Stdin = strings.NewReader(text.String())
 	out, err := cmd.CombinedOutput()
 	if err != nil {

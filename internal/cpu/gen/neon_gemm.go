@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// neonTarget is an element type.
-type neonTarget struct{ double bool }
+// neonTarget is an element type: float32, float64, or pairs of bfloat16 numbers, whose sums are float32.
+type neonTarget struct{ double, pairs bool }
 
 // The sizes of tiles: up to 24 of the 32 registers hold sums. A full tile has three vectors: 7 rows leave room for their elements of A.
 const (
@@ -45,6 +45,9 @@ func (t neonTarget) scalar() string {
 }
 
 func (t neonTarget) tileName(rows, vectors int) string {
+	if t.pairs {
+		return fmt.Sprintf("gemmBF16NEONTile%dx%d", rows, vectors)
+	}
 	return fmt.Sprintf("gemm%dNEONTile%dx%d", t.bits(), rows, vectors)
 }
 
@@ -62,7 +65,7 @@ func neonVectorsOf(rows int) int {
 func init() {
 	registerNEON("gemm_neon_arm64", func(f *neonFile) {
 		for _, double := range []bool{false, true} {
-			t := neonTarget{double}
+			t := neonTarget{double: double}
 			for rows := 1; rows <= neonRows; rows++ {
 				for vectors := 1; vectors <= neonVectorsOf(rows); vectors++ {
 					t.tile(f, rows, vectors)
@@ -84,17 +87,9 @@ func neonTables() string {
 	var s strings.Builder
 	s.WriteString("package cpu\n\n")
 	for _, double := range []bool{false, true} {
-		t := neonTarget{double}
-		fmt.Fprintf(&s, "var gemm%dNEON = gemmKernels{\n\twidth: %d, rows: %d, panel: %d, wideRows: %d,\n\ttile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{\n",
-			t.bits(), t.width(), neonRows, neonPanel, neonWideRows)
-		for rows := 1; rows <= neonRows; rows++ {
-			var names []string
-			for vectors := 1; vectors <= neonVectorsOf(rows); vectors++ {
-				names = append(names, t.tileName(rows, vectors))
-			}
-			fmt.Fprintf(&s, "\t\t%d: {1: %s},\n", rows, strings.Join(names, ", "))
-		}
-		fmt.Fprintf(&s, "\t},\n\tdotRows: %d, dotCols: %d,\n\tdot: [maxDotRows + 1][maxDotCols + 1]dotKernel{\n", neonDots, neonDots)
+		t := neonTarget{double: double}
+		t.tileTable(&s, fmt.Sprintf("gemm%dNEON", t.bits()), neonRows, neonPanel)
+		fmt.Fprintf(&s, "\tdotRows: %d, dotCols: %d,\n\tdot: [maxDotRows + 1][maxDotCols + 1]dotKernel{\n", neonDots, neonDots)
 		for rows := 1; rows <= neonDots; rows++ {
 			var names []string
 			for cols := 1; cols <= neonDots; cols++ {
@@ -106,6 +101,20 @@ func neonTables() string {
 		fmt.Fprintf(&s, "\tgrain: %d, aliasing: 16384,\n}\n\n", 1<<19/t.size())
 	}
 	return strings.TrimSuffix(s.String(), "\n")
+}
+
+// tileTable begins the table of kernels with tiles of up to a number of rows, the highest of a number of vectors.
+func (t neonTarget) tileTable(s *strings.Builder, name string, rows, panel int) {
+	fmt.Fprintf(s, "var %s = gemmKernels{\n\twidth: %d, rows: %d, panel: %d, wideRows: %d,\n\ttile: [maxTileRows + 1][maxTileVectors + 1]gemmKernel{\n",
+		name, t.width(), rows, panel, neonWideRows)
+	for r := 1; r <= rows; r++ {
+		var names []string
+		for vectors := 1; vectors <= neonVectorsOf(r); vectors++ {
+			names = append(names, t.tileName(r, vectors))
+		}
+		fmt.Fprintf(s, "\t\t%d: {1: %s},\n", r, strings.Join(names, ", "))
+	}
+	s.WriteString("\t},\n")
 }
 
 // loadAt loads a vector or one element, as the letter of the move says, from the sum of a register and R14. Go's assembler has no such load of vectors.
@@ -158,6 +167,10 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 			f.word("movi0", false, sum(r, v), 0, 0, 0)
 		}
 	}
+	product := "fmla.e"
+	if t.pairs {
+		product = "bfdot.e"
+	}
 	// multiply adds the products of n vectors of B, from first on and in the first registers, by an element of A for each row: at says in which lane of
 	// which register it is, and load, if not nil, loads it. Loads are spread among the multiplications, because some cores dispatch three
 	// operations a cycle, and such a load is two.
@@ -170,7 +183,7 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 				next++
 			}
 			reg, lane := at(i / n)
-			f.word("fmla.e", t.double, sum(i/n, first+i%n), i%n, reg, lane)
+			f.word(product, t.double, sum(i/n, first+i%n), i%n, reg, lane)
 		}
 	}
 	labels := f.newLabel("")
@@ -186,6 +199,7 @@ func (t neonTarget) tile(f *neonFile, rows, vectors int) {
 	f.line("MOVD $0, R14")
 	f.line("MOVD R4, R15")
 	f.line("MOVD R0, R16")
+	f.line("CBZ R16, %s", label("next")) // attention of pairs multiplies vectors of no numbers
 	f.line("CMP $%d, R8", lanes)
 	f.line("BNE %s", label("partial"))
 	f.line("CMP $%d, R3", size)

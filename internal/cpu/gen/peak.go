@@ -22,20 +22,25 @@ func init() {
 		}
 	})
 	registerNEON("peak_neon_arm64", func(f *neonFile) {
-		const chains = 24 // more than four units with a latency of four cycles need
-		at := f.begin("peakNEON", fmt.Sprintf("peakNEON does %d fused multiply-adds of vectors in each of a number of loops, at least one.", chains), []string{"loops int"})
-		f.line("MOVD %s, R4", at["loops"])
-		f.flush()
-		for v := range chains + 2 {
-			f.word("movi0", false, v, 0, 0, 0)
-		}
-		f.while(1, func() {
-			for v := range chains {
-				f.word("fmla", false, v, chains, chains+1, 0)
-			}
-		})
-		f.end(true)
+		f.peak("peakNEON", "fused multiply-adds", "fmla")
+		f.peak("peakBF16NEON", "additions of two products of bfloat16 numbers to each lane", "bfdot")
 	})
+}
+
+func (f *neonFile) peak(name, what, op string) {
+	const chains = 24 // more than four units with a latency of five cycles need
+	at := f.begin(name, fmt.Sprintf("%s does %d %s of vectors in each of a number of loops, at least one.", name, chains, what), []string{"loops int"})
+	f.line("MOVD %s, R4", at["loops"])
+	f.flush()
+	for v := range chains + 2 {
+		f.word("movi0", false, v, 0, 0, 0)
+	}
+	f.while(1, func() {
+		for v := range chains {
+			f.word(op, false, v, chains, chains+1, 0)
+		}
+	})
+	f.end(true)
 }
 
 func (k *gemmGen) peak() {

@@ -17,7 +17,7 @@ import (
 )
 
 // hot is a loop: the one that ends with a function's backward branch of that number. elements is the number of results of a round, or 0 for loops of
-// multiply-adds.
+// multiply-adds. BFDOT counts as one.
 type hot struct {
 	name, function string
 	loop           int
@@ -32,6 +32,8 @@ var loops = []hot{
 	{"f32 tile 6x16, A down columns", "gemm32NEONTile6x4", 1, 0},
 	{"f32 tile 4x16, A along K", "gemm32NEONTile4x4", 0, 0},
 	{"f32 tile 1x16, A along K", "gemm32NEONTile1x4", 0, 0},
+	{"bfloat16 tile 6x16, A along K", "gemmBF16NEONTile6x4", 0, 0},
+	{"bfloat16 tile 6x16, A in panels", "gemmBF16NEONTile6x4", 1, 0},
 	{"f64 tile 7x6, A along K", "gemm64NEONTile7x3", 0, 0},
 	{"f64 tile 7x6, A down columns", "gemm64NEONTile7x3", 1, 0},
 	{"f64 tile 7x6, any A", "gemm64NEONTile7x3", 2, 0},
@@ -52,13 +54,14 @@ var loops = []hot{
 	{"f32 column sum", "vecColumnSumF32NEON", 0, 32},
 }
 
-// processor is a model, and how many vector multiply-adds it starts a cycle.
+// processor is a model, how many vector multiply-adds it starts a cycle, and whether it has BFDOT.
 type processor struct {
 	name, model string
 	pipes       float64
+	bf16        bool
 }
 
-var processors = []processor{{"Neoverse N1", "neoverse-n1", 2}, {"Neoverse V1", "neoverse-v1", 4}, {"Neoverse V2", "neoverse-v2", 4}}
+var processors = []processor{{"Neoverse N1", "neoverse-n1", 2, false}, {"Neoverse V1", "neoverse-v1", 4, true}, {"Neoverse V2", "neoverse-v2", 4, true}}
 
 func main() {
 	llvm := flag.String("llvm", "/usr/lib/llvm-22/bin", "folder of llvm-objdump and llvm-mca")
@@ -94,12 +97,16 @@ func run(llvm string) error {
 		}
 		fused := 0
 		for _, line := range code {
-			if strings.HasPrefix(line, "fmla") || strings.HasPrefix(line, "fmls") {
+			if strings.HasPrefix(line, "fmla") || strings.HasPrefix(line, "fmls") || strings.HasPrefix(line, "bfdot") {
 				fused++
 			}
 		}
 		fmt.Printf("| %s | %d | %d |", h.name, len(code), fused)
 		for _, p := range processors {
+			if strings.Contains(h.function, "BF16") && !p.bf16 {
+				fmt.Print(" has no BFDOT |")
+				continue
+			}
 			cycles, err := estimate(llvm, p.model, code)
 			if err != nil {
 				return fmt.Errorf("%s: %w", h.name, err)
@@ -123,7 +130,7 @@ var (
 
 // disassemble returns the instructions of a loop.
 func disassemble(llvm, binary string, h hot) ([]string, error) {
-	out, err := exec.Command(filepath.Join(llvm, "llvm-objdump"), "-d", "--no-show-raw-insn",
+	out, err := exec.Command(filepath.Join(llvm, "llvm-objdump"), "-d", "--no-show-raw-insn", "--mattr=+bf16",
 		"--disassemble-symbols=github.com/seed-49005b45/tarn/internal/cpu."+h.function+".abi0", binary).Output()
 	if err != nil {
 		return nil, fmt.Errorf("llvm-objdump: %w", err)
