@@ -11,6 +11,9 @@ import (
 // The tests ask each training what it would take, and look at what a training records.
 
 func TestDryRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: measures this machine")
+	}
 	run := filepath.Join(t.TempDir(), "run")
 	command(t, 0, with("--quiet", "--epochs", "1", "--out", run)...)
 	before := filesOf(t, run)

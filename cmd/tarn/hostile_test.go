@@ -41,12 +41,13 @@ func copyRun(t *testing.T, dir string) string {
 
 // TestResumeLost resumes finished runs of both tasks that have lost files, or are given a new beginning.
 func TestResumeLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains two networks and resumes them")
+	}
 	runs, ends := map[string]string{"mnist": filepath.Join(t.TempDir(), "run")}, map[string]string{}
 	ends["mnist"], _ = command(t, 0, with("--quiet", "--out", runs["mnist"])...)
-	if !testing.Short() {
-		runs["gpt"] = filepath.Join(t.TempDir(), "run")
-		ends["gpt"], _ = command(t, 0, smallGPT(t, "--quiet", "--out", runs["gpt"])...)
-	}
+	runs["gpt"] = filepath.Join(t.TempDir(), "run")
+	ends["gpt"], _ = command(t, 0, smallGPT(t, "--quiet", "--out", runs["gpt"])...)
 	for _, c := range []struct {
 		name    string
 		gone    []string
@@ -220,6 +221,9 @@ func (f *full) Write(p []byte) (int, error) {
 
 // TestFullOutput closes the output of every command, at once and after some bytes.
 func TestFullOutput(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: runs each command")
+	}
 	dir := t.TempDir()
 	mnist, gpt := filepath.Join(dir, "mnist"), filepath.Join(dir, "gpt")
 	command(t, 0, with("--quiet", "--epochs", "1", "--out", mnist)...)

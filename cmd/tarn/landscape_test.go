@@ -21,6 +21,9 @@ func readLandscape(t *testing.T, args ...string) (l landscape, stderr string) {
 
 // TestLandscape draws the planes of three small runs, reads the numbers, and compares them with each other.
 func TestLandscape(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains three networks")
+	}
 	t.Chdir(t.TempDir())
 	for _, seed := range []string{"1", "2", "3"} {
 		command(t, 0, "train", "mnist", "-q", "--examples", "600", "--hidden", "8", "--epochs", "4", "--batch", "60", "--seed", seed, "--checkpoints", "9", "--out", "run"+seed)

@@ -46,6 +46,9 @@ func onRanks(t *testing.T, ranks int, change func(rank int, args []string) []str
 
 // TestRanksWork predicts and evaluates on ranks: rank 0 prints what one process does.
 func TestRanksWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: runs many commands on ranks")
+	}
 	dir := t.TempDir()
 	t.Chdir(dir)
 	flats(t, dir, "flats.csv", 200)

@@ -96,6 +96,9 @@ func TestTry(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "struct" && name != "decayed and frozen" {
+				t.Skip("-short: tries each remedy on two models")
+			}
 			training := base(t, c.model)
 			if c.change != nil {
 				c.change(training)
