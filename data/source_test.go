@@ -41,6 +41,9 @@ func parts(t testing.TB, n int, o StreamOptions) *Stream {
 }
 
 func TestStream(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: reads a large file")
+	}
 	for _, n := range []int{1, 7, 64, 203} {
 		for _, size := range []int{1, 7, 64} {
 			for _, o := range []Options{{}, {Shuffle: true, Seed: 3}, {Shuffle: true, Last: Drop}, {Last: Pad, Shuffle: true}, {Last: Drop}} {

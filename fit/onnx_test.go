@@ -40,6 +40,9 @@ func mixed(t *testing.T, target func(i int) string) *table.Table {
 
 // TestONNX writes models of tables, and compares what they answer with the models.
 func TestONNX(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains three models")
+	}
 	for name, target := range map[string]func(i int) string{
 		"two":      func(i int) string { return []string{"bad", "good"}[i*37%50/26] },
 		"three":    func(i int) string { return []string{"a", "b", "c"}[i*53%31/11] },

@@ -170,6 +170,9 @@ func TestMicroBatchesEqualOneBatch(t *testing.T) {
 // TestStatesContinue saves params and states in the middle of a training, loads them into another optimizer and model, and
 // expects the same bits as from the unbroken training. The programs before and after have other batch sizes.
 func TestStatesContinue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains with each optimizer twice")
+	}
 	for name, make := range makers {
 		t.Run(name, func(t *testing.T) {
 			p, opt := network(tarn.F32), make()

@@ -60,6 +60,9 @@ func TestDoctor(t *testing.T) {
 
 // TestCheckCommand checks both tasks, and a network of which nothing arrives at the first layer.
 func TestCheckCommand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: looks at three trainings")
+	}
 	for _, c := range []struct{ args, want string }{
 		{"check mnist --hidden 32", "nothing seems wrong"},
 		{"check gpt --layers 1", "nothing seems wrong"},

@@ -62,6 +62,9 @@ func filesOf(t *testing.T, dir string) string {
 }
 
 func TestWatchFlags(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains several networks")
+	}
 	for _, c := range []struct {
 		flags []string
 		looks string // what the file of records has, or "" for no file

@@ -328,7 +328,7 @@ func TestDrift(t *testing.T) {
 	moved := strings.ReplaceAll(string(text), "Bonn", "Rome")
 	input(t, moved)
 	out, _ = command(t, 0, "check", "-", "--model", "m.tarn")
-	if !strings.Contains(out, "moved far") || !strings.Contains(out, "city: 100 rows have values never seen in training, such as Rome") {
+	if !strings.Contains(out, "moved far") || !strings.Contains(out, "city: 100 rows with values never seen in training, such as Rome") {
 		t.Errorf("a city by another name: %s", out)
 	}
 	broken := strings.Replace(strings.Replace(string(text), "size", "Size", 1), ",lift", ",elevator", 1)

@@ -379,6 +379,9 @@ func TestCtrlC(t *testing.T) {
 
 // TestLinreg reads what the example prints and compares it with what it should be.
 func TestLinreg(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: takes thousands of steps")
+	}
 	out, _ := command(t, 0, "train", "linreg")
 	var theta, b, loss, theta2, b2, best float64
 	var steps int

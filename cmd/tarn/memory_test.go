@@ -42,6 +42,9 @@ func TestTooLarge(t *testing.T) {
 
 // TestRefusedFolder trains networks that are refused before the first step: their folder is free for another run.
 func TestRefusedFolder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: plans four large programs")
+	}
 	for name, huge := range map[string][]string{
 		"params":  {"--width", "16384", "--heads", "1"},
 		"program": {"--width", "256", "--context", "128", "--batch", "4096"},

@@ -15,6 +15,9 @@ import (
 
 // A fifth of the book, read once, lowers the loss from log(82) = 4.4 until words show; guessing by the frequencies of characters reaches 3.
 func TestLearnsToWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: trains a language model")
+	}
 	var out strings.Builder
 	book, picture := []rune(opticks.Text()), filepath.Join(t.TempDir(), "curve.png")
 	loss, err := run(t.Context(), &out, string(book[:len(book)/5]), 1, picture, 80)

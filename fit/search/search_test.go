@@ -47,6 +47,9 @@ func line(t search.Trial) string {
 
 // TestRun searches whole, and again with a kill after each few trials, once in the middle of a line: both try the same and end with the same model.
 func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: fits many models")
+	}
 	tab := waves(t)
 	var whole []string
 	o := quick("")

@@ -20,6 +20,9 @@ import (
 
 // TestScale trains on ranks whose collectives last as long as over a slow network, and compares the steps with the prediction.
 func TestScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: waits for a slow network")
+	}
 	const width, batch = 900, 8
 	step := func(ranks int, n *dist.Network) float64 {
 		times := make([][]float64, ranks)
@@ -49,8 +52,7 @@ func TestScale(t *testing.T) {
 				t.Fatalf("rank %d of %d: %v", r, ranks, err)
 			}
 		}
-		slices.Sort(times[0])
-		return times[0][len(times[0])/2]
+		return slices.Min(times[0]) // other programs on the machine can make a step longer only
 	}
 	network := dist.Network{Latency: 3e-3, Bandwidth: 40e6}
 	for _, ranks := range []int{2, 4} {

@@ -230,6 +230,9 @@ func TestComputedAgain(t *testing.T) {
 
 // TestSearchesCutShort runs random graphs of which lowering gives up finding out what depends on what.
 func TestSearchesCutShort(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: lowers large graphs")
+	}
 	steps := map[int]int{} // by bound
 	for _, bound := range []int{1 << 10, 3, 0} {
 		t.Run(fmt.Sprint(bound), func(t *testing.T) {

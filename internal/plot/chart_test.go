@@ -10,6 +10,9 @@ import (
 
 // TestWriteCharts draws charts of all kinds and looks for the colors of their lines.
 func TestWriteCharts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: draws many pictures")
+	}
 	nan, inf := math.NaN(), math.Inf(1)
 	var many []Line
 	for i := range 40 {

@@ -52,6 +52,9 @@ func drawn(t *testing.T, name, want string, write func(w io.Writer) error) image
 }
 
 func TestWriteHeights(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: draws many pictures")
+	}
 	heights := func(paths int) Heights {
 		h := Heights{Grid: bowl(0).Grid, XName: "a", YName: "b"}
 		for i := range h.Values {
