@@ -71,8 +71,15 @@ func comeAll() {
 func (a *arrival) next() bool {
 	coming.Lock()
 	defer coming.Unlock()
+	return a.come()
+}
+
+// come is next while coming is held. It is a function of its own, so that the address of the array is on no stack once another goroutine may hold coming
+// and collect garbage.
+//
+//go:noinline
+func (a *arrival) come() bool {
 	array := a.array.Value()
-	defer runtime.KeepAlive(array)
 	if a.ended || a.done == a.bytes || a.heap && array == nil {
 		return false
 	}
@@ -82,7 +89,9 @@ func (a *arrival) next() bool {
 		advise(p, left, false)
 	}
 	n := min(left, Size-int(p&(Size-1)))
-	if !populate(p, n, a.large) {
+	came := populate(p, n, a.large)
+	runtime.KeepAlive(array)
+	if !came {
 		return false
 	}
 	a.done += n
