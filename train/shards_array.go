@@ -19,21 +19,23 @@ const (
 
 // array is one of them.
 type array interface {
-	reset(absent func(i int) bool)
-	begin(i int)                              // of a term
+	// Of dist.Sum.
+	Begin(absent func(i int) bool)
+	Ready(lo, hi int)
+	End()
+	Buckets() int
+	Bucket(k int) (lo, hi int)
+	Share(k, rank int) (lo, hi int)
+	Reduce(k int, fast, gather bool) error
+	Gather(k int) error
+	Sent() int64
+	Memory() int
+
+	begin(i int)                              // makes term i the one that is written
 	term(sg *segment) *tarn.Tensor            // a segment of the term
 	zero()                                    // the term
-	ready(lo, hi int)                         // elements of the term
-	end()                                     // of the term
 	sum(offset int, shape []int) *tarn.Tensor // elements of the sum
 	bytes() int                               // of an array
-	buckets() int                             // the number of parts that are summed at once
-	bucket(k int) (lo, hi int)                // the elements of such a part
-	share(k, rank int) (lo, hi int)           // those of them that a rank finishes
-	reduce(k int, fast, gather bool) error    // sums a part over ranks
-	gather(k int) error                       // sends all of a part of which each rank has its share
-	sent() int64                              // bytes
-	memory() int                              // in bytes
 }
 
 // arrayOf is an array of numbers of a type.
@@ -76,17 +78,8 @@ func (a *arrayOf[T]) tensor(in []T, offset int, shape []int) *tarn.Tensor {
 	return t
 }
 
-func (a *arrayOf[T]) reset(absent func(i int) bool)  { a.Begin(absent) }
-func (a *arrayOf[T]) begin(i int)                    { a.now = a.Term(i) }
-func (a *arrayOf[T]) zero()                          { clear(a.now) }
-func (a *arrayOf[T]) ready(lo, hi int)               { a.Ready(lo, hi) }
-func (a *arrayOf[T]) end()                           { a.End() }
-func (a *arrayOf[T]) buckets() int                   { return a.Buckets() }
-func (a *arrayOf[T]) bucket(k int) (lo, hi int)      { return a.Bucket(k) }
-func (a *arrayOf[T]) share(k, rank int) (lo, hi int) { return a.Share(k, rank) }
-func (a *arrayOf[T]) gather(k int) error             { return a.Gather(k) }
-func (a *arrayOf[T]) sent() int64                    { return a.Sent() }
-func (a *arrayOf[T]) memory() int                    { return a.Memory() }
+func (a *arrayOf[T]) begin(i int) { a.now = a.Term(i) }
+func (a *arrayOf[T]) zero()       { clear(a.now) }
 
 func (a *arrayOf[T]) term(sg *segment) *tarn.Tensor {
 	return a.tensor(a.now, sg.offset, sg.param.Shape())
@@ -96,8 +89,6 @@ func (a *arrayOf[T]) bytes() int {
 	var zero T
 	return a.size * int(unsafe.Sizeof(zero))
 }
-
-func (a *arrayOf[T]) reduce(k int, fast, gather bool) error { return a.Reduce(k, fast, gather) }
 
 func (a *arrayOf[T]) sum(offset int, shape []int) *tarn.Tensor {
 	return a.tensor(a.Result(), offset, shape)

@@ -30,8 +30,8 @@ type bucket struct {
 func newBuckets(s *sharded) *buckets {
 	b := &buckets{sharded: s, of: make([][]int, len(s.segments)), ended: make(chan error, 1)}
 	for kind, a := range s.arrays {
-		for k := range a.buckets() {
-			lo, hi := a.bucket(k)
+		for k := range a.Buckets() {
+			lo, hi := a.Bucket(k)
 			one := bucket{array: kind, number: k, complete: make(chan struct{}, 1)}
 			for at, sg := range s.segments {
 				if sg.array == kind && sg.offset < hi && sg.offset+sg.size > lo {
@@ -69,7 +69,7 @@ func (b *buckets) reduce() error {
 		<-k.complete
 		begun := time.Now()
 		gather := k.array == arrayStates || s.split == nil || !s.split.byElement
-		err := s.arrays[k.array].reduce(k.number, s.Fast, gather)
+		err := s.arrays[k.array].Reduce(k.number, s.Fast, gather)
 		b.busy += time.Since(begun)
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ func (b *buckets) wait() error {
 	t.Sent, t.Least = s.Shards.spread, 0
 	ranks := int64(s.Comm.Size())
 	for _, a := range s.arrays {
-		t.Sent += a.sent()
+		t.Sent += a.Sent()
 		t.Least += t.Steps * 2 * (ranks - 1) * int64(a.bytes()) / ranks
 	}
 	return err

@@ -78,7 +78,7 @@ func (s *Step) completed(name string) {
 // ready adds a segment of the term to the sum.
 func (s *sharded) ready(at int) {
 	sg := &s.segments[at]
-	s.arrays[sg.array].ready(sg.offset, sg.offset+sg.size)
+	s.arrays[sg.array].Ready(sg.offset, sg.offset+sg.size)
 	if s.term.last {
 		s.buckets.ready(at)
 	}
@@ -109,7 +109,7 @@ func (s *sharded) zero() {
 // end ends the term. If it has failed, the sums are of no use.
 func (s *sharded) end() {
 	for _, a := range s.arrays {
-		a.end()
+		a.End()
 	}
 }
 
@@ -245,7 +245,7 @@ func (s *Step) sumShards(ctx context.Context, b *shardBatch) ([]shardStatus, err
 	part, ranks := s.Shards.part(), sh.Comm.Size()
 	absent := func(i int) bool { lo, hi := dist.Shard(b.n, part.Shards, i); return lo == hi }
 	for _, a := range sh.arrays {
-		a.reset(absent)
+		a.Begin(absent)
 	}
 	last := -1
 	for i := part.First; i < part.End; i++ {

@@ -88,9 +88,9 @@ func (s *Step) splitUpdates(d optim.Divider) error {
 // cut gives each rank the elements of which it finishes the sum.
 func (sp *split) cut(sh *sharded) {
 	for kind, a := range sh.arrays[:arrayStates] {
-		for k := range a.buckets() {
+		for k := range a.Buckets() {
 			for r := range sh.Comm.Size() {
-				lo, hi := a.share(k, r)
+				lo, hi := a.Share(k, r)
 				for _, sg := range sh.segments {
 					first, end := max(lo, sg.offset), min(hi, sg.offset+sg.size)
 					if sg.array == kind && first < end {
@@ -212,8 +212,8 @@ func (s *sharded) spread() error {
 		}
 	})
 	for _, a := range s.arrays[:arrayStates] {
-		for k := range a.buckets() {
-			if err := a.gather(k); err != nil {
+		for k := range a.Buckets() {
+			if err := a.Gather(k); err != nil {
 				return err
 			}
 		}

@@ -332,7 +332,7 @@ func (s *Step) shardWork(n int) (work []tarn.StepProfile, err error) {
 // sumBytes is the memory of the sums over shards.
 func (s *sharded) sumBytes() (n int) {
 	for _, a := range s.arrays {
-		n += a.memory()
+		n += a.Memory()
 	}
 	return n
 }

@@ -33,7 +33,7 @@ func readDigits(env *environment, dir, path string, limit int64) error {
 	var turned bool
 	if err == nil {
 		if images, turned, err = loadImages(path, limit); err != nil {
-			err = fmt.Errorf("%s: %w", file.Name(path), err)
+			err = inFile(file.Name(path), err)
 		}
 	}
 	if err := env.agree(err); err != nil {
