@@ -12,6 +12,7 @@ import (
 	"github.com/seed-49005b45/tarn/doctor"
 	"github.com/seed-49005b45/tarn/internal/nightly"
 	_ "github.com/seed-49005b45/tarn/internal/testgc"
+	"github.com/seed-49005b45/tarn/nn"
 	"github.com/seed-49005b45/tarn/watch"
 )
 
@@ -39,6 +40,20 @@ func TestSeeds(t *testing.T) {
 		if 10*s.found < 8*s.sick || 10*s.kind < 8*s.sick || 10*s.place < 8*s.placed || s.alarms > 1 {
 			t.Error("these are less than 80 % found, of the right kind or the right layer, or there are several false alarms")
 		}
+	}
+}
+
+// TestFewLeft trains a network that gets part of the way with the one unit of a layer that is not dead: that is worth a warning.
+func TestFewLeft(t *testing.T) {
+	ce := func(y, t *tarn.Value) *tarn.Value { return nn.CrossEntropy(y, t) }
+	c := training{name: "one unit left", set: blobs(examples, 1, nil), loss: ce, batch: 32, epochs: 16, model: chain(width, 2, classes, nn.ReLU{}, he), opt: adam(1e-2), init: func(m any) {
+		bias := m.(*nn.Sequential).Layers[0].(*nn.Linear).Bias
+		fill(bias, -50)
+		bias.Tensor().SetFloat(0, 0)
+	}}
+	verdicts, end := c.judge(t, 1)
+	if len(verdicts) != 1 || verdicts[0].Rule != "dead-relu" || verdicts[0].Severity != doctor.Warning || !slices.Equal(verdicts[0].Layers, []string{"0"}) {
+		t.Errorf("the verdicts are %v (%s)", verdicts, end)
 	}
 }
 

@@ -35,7 +35,7 @@ var Rules = []Rule{
 	{"weight-decay", "norms of params that are decayed", "if they fall far, those of norms and biases first, and little is learned", "Loshchilov and Hutter 2019, Decoupled weight decay regularization; Jia et al. 2018", weightDecay, looked},
 	{"large-rate", "the loss beside the first one, the place of the steps in their parabolas, updates beside weights", "if the loss has risen, or the steps overshoot or replace the weights, from a sound start",
 		"Schneider et al. 2021, Cockpit; LeCun et al. 1993, Automatic learning rate maximization", largeRate, looked},
-	{"dead-relu", "the share of units that are 0 for every example of several looks", "if most units of a layer are dead, and the training gets nowhere", "Lu et al. 2020, Dying ReLU and initialization", deadReLU, looked},
+	{"dead-relu", "the share of units that are 0 for every example of several looks", "if most units of a layer are dead, and the training gets nowhere, or nearly all are and it gets not far", "Lu et al. 2020, Dying ReLU and initialization", deadReLU, looked},
 	{"saturation", "the share of activations in the flat parts of sigmoid and tanh", "if most activations of a layer are saturated, and the training gets nowhere", "Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks", saturation, looked},
 	{"vanishing-gradients", "the gradients that arrive at each layer", "if they fall by orders of magnitude toward the input, and the training gets nowhere", "Hochreiter 1991; Glorot and Bengio 2010", vanishing, looked},
 	{"small-init", "the scale of each layer's result at the start", "if it falls by orders of magnitude along the depth, and the training gets nowhere", "Glorot and Bengio 2010; He et al. 2015", smallInit, looked},
@@ -496,12 +496,17 @@ func (v *view) largestRatio() (most float64) {
 }
 
 func deadReLU(v *view) *watch.Verdict {
-	if !(v.stuckOrFailed() || v.poor()) {
+	severity, most := Fault, watch.Number(0.7)
+	switch {
+	case v.stuckOrFailed() || v.poor():
+	case v.enough() && v.late() && v.fell < 0.7:
+		severity, most = Warning, 0.9 // the few that are left learn
+	default:
 		return nil
 	}
 	var dead []int
 	for i, l := range v.Header.Layers {
-		if (l.Activation == "ReLU" || l.Activation == "ReLU6") && v.last.Layers.Dead[i] > 0.7 {
+		if (l.Activation == "ReLU" || l.Activation == "ReLU6") && v.last.Layers.Dead[i] > most {
 			dead = append(dead, i)
 		}
 	}
@@ -518,9 +523,11 @@ func deadReLU(v *view) *watch.Verdict {
 		}
 		cause, cure = "and were killed by too large updates", "divide the learning rate by 10"
 	}
-	return verdict(fmt.Sprintf("%.0f %% of the ReLUs of %s are dead %s: %s", 100*share, name, cause, cure),
+	w := verdict(fmt.Sprintf("%.0f %% of the ReLUs of %s are dead %s: %s", math.Floor(100*share), name, cause, cure),
 		fmt.Sprintf("they gave 0 for every example of the last looks; at the first look %.0f %%; largest update %.2g of the weights; %s", 100*float64(v.first.Layers.Dead[worst]), v.largestRatio(), v.lossNow()), v.paths(dead),
 		cure, "normalize before the activation (nn.NewBatchNorm, nn.NewLayerNorm)", "use nn.LeakyReLU or nn.GELU")
+	w.Severity = severity
+	return w
 }
 
 func saturation(v *view) *watch.Verdict {
