@@ -26,8 +26,7 @@ var same = map[scalar.Func]string{
 // composed are those that the dialect of compositions has.
 var composed = map[scalar.Func]string{
 	scalar.Asin: "asin", scalar.Acos: "acos", scalar.Atan: "atan", scalar.Sinh: "sinh", scalar.Cosh: "cosh", scalar.Erf: "erf",
-	scalar.Erfc: "erfc", scalar.ErfInv: "erf_inv", scalar.Lgamma: "lgamma", scalar.Digamma: "digamma",
-	scalar.Polygamma: "polygamma",
+	scalar.Erfc: "erfc", scalar.Lgamma: "lgamma",
 }
 
 // elementwise applies a function; false if there is no way to.
@@ -49,13 +48,16 @@ func (b *text) elementwise(f scalar.Func, in []value) (y value, ok bool) {
 		return b.op("power", b.num(2, x), x), true
 	case scalar.Log2:
 		return b.log2(x), true
+	case scalar.ErfInv:
+		return b.erfInv(x), true
+	case scalar.Digamma:
+		return b.digamma(x), true
 	case scalar.Trigamma:
-		return b.chlo("polygamma", b.num(1, x), x), true
-	case scalar.GammaPDF: // e^((a-1) log b - b - log gamma(a))
-		a, t := x, in[1]
-		power := b.op("multiply", b.op("subtract", a, b.num(1, a)), b.op("log", t))
-		power = b.choose(b.compare("EQ", a, b.num(1, a)), zero(), power) // 0 times the logarithm of 0
-		return b.op("exponential", b.op("subtract", b.op("subtract", power, t), b.chlo("lgamma", a))), true
+		return b.polygamma(b.num(1, x), x), true
+	case scalar.Polygamma:
+		return b.polygamma(x, in[1]), true
+	case scalar.GammaPDF:
+		return b.gammaPDF(x, in[1]), true
 	case scalar.IGamma, scalar.IGammaC:
 		return b.incompleteGamma(x, in[1], f == scalar.IGammaC), true
 	case scalar.Softplus: // max(x, 0) + log1p(e^-|x|)
@@ -94,6 +96,20 @@ func (b *text) log2(x value) value {
 	y := b.op("divide", b.op("log", x), b.num(math.Ln2, x))
 	whole := b.op("round_nearest_even", y)
 	return b.choose(b.compare("EQ", b.op("power", b.num(2, x), whole), x), whole, y)
+}
+
+// erfInv is the inverse of erf. In f64 a step of Newton's method finds the last digits.
+func (b *text) erfInv(x value) value {
+	y := b.chlo("erf_inv", x)
+	if x.elem != "f64" || x.size() == 0 {
+		return y
+	}
+	f := b.newFloats(x)
+	p, z := f.abs(x), f.abs(y)
+	over := f.choose(f.is(p, "LT", 0.5), f.sub(f.chlo("erf", z), p), f.sub(f.sub(f.num(1), p), f.chlo("erfc", z))) // by which erf z is above p
+	step := f.times(f.mul(over, f.exp(f.mul(z, z))), math.Sqrt(math.Pi)/2)
+	right := f.both(b.isFinite(step), f.is(step, "NE", 0))
+	return f.choose(right, f.mul(f.op("sign", y), f.sub(z, step)), y)
 }
 
 func (b *text) isFinite(x value) value {

@@ -10,7 +10,7 @@ import (
 )
 
 // This file holds what needs a number of terms or attempts that differs by element: incomplete gamma functions, gamma and Poisson numbers, and the derivatives of
-// gamma numbers. A loop runs until the last element is finished. The methods are those of packages scalar and rng, in f64.
+// gamma numbers; and the derivatives of the gamma function. A loop runs until the last element is finished. The methods are those of packages scalar and rng, in f64.
 
 // mostTerms bounds the terms of a series or a fraction, as on the CPU.
 const mostTerms = 1e5
@@ -96,6 +96,60 @@ func (f floats) gammaFactor(a, x value) value {
 	exponent := f.choose(far, f.add(f.mul(c, f.log(f.div(x, c))), f.sub(c, x)), f.mul(c, f.log1pmx(f.where(far, 0, u))))
 	tail := f.div(f.polynomial(f.inverse(f.mul(c, c)), stirling), c)
 	return f.choose(small, direct, f.div(f.exp(f.sub(exponent, tail)), f.sqrt(f.times(c, 2*math.Pi))))
+}
+
+// digamma is the derivative of lgamma: -Inf at 0, +Inf at -0, and NaN at negative integers.
+func (b *text) digamma(x value) value {
+	if x.size() == 0 {
+		return x
+	}
+	elem, f := x.elem, b.newFloats(x)
+	x = b.convert(x, "f64")
+	y := f.reflected(x, f.num(0), math.NaN(), func(x value) value { return f.chlo("digamma", x) })
+	return b.convert(f.choose(f.is(x, "EQ", 0), f.neg(f.inverse(x)), y), elem)
+}
+
+// polygamma is the derivative of order n of digamma: see scalar.Polygamma.
+func (b *text) polygamma(n, x value) value {
+	if x.size() == 0 {
+		return x
+	}
+	elem, f := x.elem, b.newFloats(x)
+	n, x = b.convert(n, "f64"), b.convert(x, "f64")
+	return b.convert(f.reflected(x, n, math.Inf(-1), func(x value) value { return f.chlo("polygamma", n, x) }), elem)
+}
+
+// reflected is the derivative psi of order n of digamma for all numbers, out of that for positive ones. Below 0 it is psi(u) - (-1)^n (psi(v) - psi(1-x)), with the
+// distances u and v to the integers beneath and above: the terms of the sum over 1/(x+k)^(n+1) that have one sign are those of u, the others those from v up to 1-x. Even
+// is the result at negative integers and 0 if n is even; that for odd orders is +Inf.
+func (f floats) reflected(x, n value, even float64, psi func(x value) value) value {
+	half := f.times(n, 0.5)
+	isEven := f.compare("EQ", f.op("floor", half), half)
+	negative := f.is(x, "LE", 0)
+	u, v := f.sub(x, f.op("floor", x)), f.sub(f.op("ceil", x), x)
+	signed := func(p, y value) value { return f.choose(p, f.neg(y), y) }
+	above, end := psi(f.choose(negative, v, f.num(1))), psi(f.choose(negative, f.sub(f.num(1), x), f.num(1)))
+	y := psi(f.choose(negative, u, x))
+	both := f.add(y, signed(isEven, above)) // large numbers, of which little may be left
+	both = f.where(f.both(isEven, f.compare("EQ", u, v)), 0, both)
+	y = f.choose(negative, f.sub(both, signed(isEven, end)), y)
+	return f.choose(f.both(negative, f.is(u, "EQ", 0)), f.choose(isEven, f.num(even), f.num(math.Inf(1))), y)
+}
+
+// gammaPDF is x^(a-1) e^-x / Gamma(a): see scalar.GammaPDF.
+func (b *text) gammaPDF(a, x value) value {
+	if x.size() == 0 {
+		return x
+	}
+	elem, f := x.elem, b.newFloats(x)
+	a, x = b.convert(a, "f64"), b.convert(x, "f64")
+	wrong := f.either(f.not(f.is(a, "GT", 0)), f.either(f.is(a, "EQ", math.Inf(1)), f.compare("NE", x, x)))
+	start := f.where(f.is(a, "EQ", 1), 1, f.where(f.is(a, "LT", 1), math.Inf(1), f.num(0)))
+	edge := f.either(f.is(x, "LE", 0), f.is(x, "EQ", math.Inf(1)))
+	y := f.choose(f.is(x, "EQ", 0), start, f.num(0))
+	a, x = f.where(wrong, 1, a), f.where(f.either(wrong, edge), 1, x)
+	y = f.choose(edge, y, f.mul(f.gammaFactor(a, x), f.div(a, x)))
+	return b.convert(f.where(wrong, math.NaN(), y), elem)
 }
 
 // incompleteGamma is P(a, x), or Q(a, x) = 1 - P: see scalar.IGamma.
