@@ -418,7 +418,7 @@ func TestSearch(t *testing.T) {
 		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--space", "bad.json"}, "width"},
 		{1, []string{"search", "flats.csv", "--target", "prize", "--out", "x.tarn"}, "no such column"},
 		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--resume"}, "no file of trials"},
-		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--time", "1us"}, "the time was up"},
+		{1, []string{"search", "flats.csv", "--target", "price", "--out", "x.tarn", "--time", "1ns"}, "the time was up"},
 		{2, []string{"search", "-", "--target", "price"}, "it must be a file"},
 		{2, []string{"search", "flats.csv", "--target", "price", "--resume", "--force"}, "exclude each other"},
 	} {
