@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -27,23 +26,6 @@ var levelUnits = sync.OnceValue(func() []BF16Unit {
 
 // raceFlop is the number of operations that units are compared by.
 const raceFlop = 6 * tileFlop
-
-// unitTimes returns the least time that each unit at the level AVX512 takes for as many operations between registers.
-var unitTimes = sync.OnceValue(func() []time.Duration {
-	units := levelUnits()
-	same := make([]func(), len(units))
-	for i, u := range units {
-		loops := raceFlop / unitFlop(u)
-		same[i] = func() { unitPeak(u, loops) }
-	}
-	return leastTimes(same)
-})
-
-// fastestUnit returns the unit that does most operations between registers at the level AVX512.
-func fastestUnit() BF16Unit {
-	times := unitTimes()
-	return levelUnits()[slices.Index(times, slices.Min(times))]
-}
 
 // unitLines tells for each unit whether this machine has it and why, and if they were measured what it does.
 func unitLines(measured bool) []string {

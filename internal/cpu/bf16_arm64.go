@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 	"unsafe"
 )
 
@@ -21,23 +20,6 @@ var levelUnits = sync.OnceValue(func() []BF16Unit {
 
 // raceFlop is the number of operations that units are compared by.
 const raceFlop = 1 << 19
-
-// unitTimes returns the least time that each unit at the level NEON takes for about as many operations between registers.
-var unitTimes = sync.OnceValue(func() []time.Duration {
-	units := levelUnits()
-	same := make([]func(), len(units))
-	for i, u := range units {
-		loops := raceFlop / unitFlop(u)
-		same[i] = func() { unitPeak(u, loops) }
-	}
-	return leastTimes(same)
-})
-
-// fastestUnit returns the unit that does most operations between registers at the level NEON.
-func fastestUnit() BF16Unit {
-	times := unitTimes()
-	return levelUnits()[slices.Index(times, slices.Min(times))]
-}
 
 // unitLines tells for each unit whether this machine has it and why, and if they were measured what it does.
 func unitLines(measured bool) []string {
