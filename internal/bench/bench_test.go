@@ -453,5 +453,15 @@ echo '{"python": "3", "torch": "2", "jax": "0", "optax": "0", "numpy": "2", "sci
 		if got := slices.Contains(newReport(2, p).Engines, tarnBF16); got != test.short {
 			t.Errorf("with %+v Tarn in bfloat16 is compared: %v, want %v", test.Options, got, test.short)
 		}
+		held := test.Level == "avx2"
+		got := p.surroundings([]string{"HOME=/home/me", "OPENBLAS_CORETYPE=Prescott", "OPENBLAS_L2_SIZE=512"})
+		for name, want := range map[string]bool{
+			"HOME=/home/me": true, "OPENBLAS_CORETYPE=Prescott": false, "OPENBLAS_L2_SIZE=512": false,
+			"TORCHINDUCTOR_CACHE_DIR=" + filepath.Join(p.dir, "inductor"): true, "OPENBLAS_CORETYPE=Haswell": held, "ONEDNN_MAX_CPU_ISA=AVX2": held,
+		} {
+			if slices.Contains(got, name) != want {
+				t.Errorf("with %+v a peer gets %q; has it %s: want %v", test.Options, got, name, want)
+			}
+		}
 	}
 }

@@ -105,17 +105,26 @@ print(json.dumps(v))
 `
 
 // holding returns the variables that hold the peers' libraries to the instructions of a level, or an error if there are none. Among the libraries of XLA,
-// YNNPACK alone knows no limit. torch.compile takes code that it has compiled for another level from its cache, so it gets one for each.
+// YNNPACK alone knows no limit.
 func holding(level string) ([]string, error) {
 	switch level {
 	case "", "avx512":
 		return nil, nil
 	case "avx2":
 		return []string{"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2", "OPENBLAS_CORETYPE=Haswell",
-			"XLA_FLAGS=--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=",
-			"TORCHINDUCTOR_CACHE_DIR=" + filepath.Join(os.TempDir(), "tarn-bench-avx2")}, nil
+			"XLA_FLAGS=--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type="}, nil
 	}
 	return nil, fmt.Errorf("bench: no peer can be held to the level %s: compare at another level", level)
+}
+
+// surroundings returns the variables of the peers' processes: those of the shell, but for OpenBLAS's choice of kernels, which it then makes by the processor,
+// and those that hold them to a level. torch.compile gets an empty cache: its first step then contains compilation, as Tarn's does, and it takes no code from
+// there that was compiled for another level, or is damaged.
+func (p *python) surroundings(shell []string) []string {
+	kept := slices.DeleteFunc(slices.Clone(shell), func(v string) bool {
+		return strings.HasPrefix(v, "OPENBLAS_CORETYPE=") || strings.HasPrefix(v, "OPENBLAS_L2_SIZE=")
+	})
+	return slices.Concat(kept, []string{"TORCHINDUCTOR_CACHE_DIR=" + filepath.Join(p.dir, "inductor")}, p.environment)
 }
 
 // newPython asks an interpreter which peers it has, and writes the programs into dir. It holds the peers to a level, if the options have one. Products of
@@ -178,7 +187,7 @@ func (p *python) measure(ctx context.Context, peer peer, workload string, o Opti
 	cmd := exec.CommandContext(limited, p.interpreter, filepath.Join(p.dir, "peers", peer.program),
 		"--workload", own, "--threads", strconv.Itoa(o.threads()), "--mode", peer.mode, "--json", name,
 		"--precision", precision.String(), "--device", o.device())
-	cmd.Env = append(cmd.Environ(), p.environment...)
+	cmd.Env = p.surroundings(cmd.Environ())
 	cmd.WaitDelay = time.Second
 	if _, err := cmd.Output(); err != nil {
 		if ctx.Err() == nil && limited.Err() != nil {
