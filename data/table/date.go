@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// This file reads dates. A column has one layout.
+// This file reads dates. A column has one layout, which also writes its dates. Dates of ISO 8601 are read in any column of days, because later tables may come from Parquet files or
+// from JSON, which write them so.
 
 // layouts are tried in this order. Where both the day and the month may come first, values above 12 decide; without them it is the month after a
 // stroke and the day before a dot, as those who use these signs have it.
@@ -26,23 +27,44 @@ func layoutOf(words []string) string {
 		return ""
 	}
 	for _, layout := range layouts {
-		all := true
-		for _, w := range words {
-			if _, ok := parseDate(layout, w); !ok {
-				all = false
-				break
+		if reads(layout, words) {
+			if padded := padDays.Replace(layout); reads(padded, words) {
+				return padded
 			}
-		}
-		if all {
 			return layout
 		}
 	}
 	return ""
 }
 
+// reads reports whether a layout reads all words.
+func reads(layout string, words []string) bool {
+	for _, w := range words {
+		if _, err := time.Parse(layout, w); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// padDays writes days and months of a layout with two digits, and trimDays with as many as they need. What they replace by itself is left alone.
+var (
+	padDays  = strings.NewReplacer("2006", "2006", "15", "15", "01", "01", "02", "02", "1", "01", "2", "02")
+	trimDays = strings.NewReplacer("2006", "2006", "15", "15", "01", "1", "02", "2")
+)
+
+// iso are the layouts of ISO 8601.
+var iso = layouts[:9]
+
 // parseDate returns the seconds since 1970 of a date.
 func parseDate(layout, text string) (float64, bool) {
 	t, err := time.Parse(layout, text)
+	if err != nil && !strings.HasPrefix(layout, "2006") {
+		t, err = time.Parse(trimDays.Replace(layout), text)
+	}
+	for i := 0; err != nil && i < len(iso) && hasDay(layout); i++ {
+		t, err = time.Parse(iso[i], text)
+	}
 	if err != nil {
 		return 0, false
 	}

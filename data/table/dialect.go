@@ -2,6 +2,7 @@ package table
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -19,7 +20,7 @@ type Dialect struct {
 	Decimal   string   `json:"decimal"`             // "." or ","
 	Thousands string   `json:"thousands,omitempty"` // between groups of three digits, or ""
 	Header    bool     `json:"header"`              // the first line has the names of the columns
-	Encoding  string   `json:"encoding"`            // UTF-8, UTF-16 or Windows-1252
+	Encoding  string   `json:"encoding"`            // UTF-8, UTF-16 or Windows-1252; the format of a table that is no text
 	Packed    string   `json:"packed,omitempty"`    // gzip or zstd
 	Missing   []string `json:"missing,omitempty"`   // the marks of missing values, if Options said so
 	Notes     []string `json:"notes,omitempty"`     // what is unusual about the text
@@ -28,7 +29,7 @@ type Dialect struct {
 // String returns the dialect as a few words, such as "semicolons, decimal comma, UTF-8".
 func (d Dialect) String() string {
 	if d.Comma == "" {
-		return "no text"
+		return cmp.Or(d.Encoding, "no text")
 	}
 	parts := []string{map[string]string{",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks", ":": "colons"}[d.Comma]}
 	if parts[0] == "" {
@@ -195,7 +196,7 @@ func findNotation(s sample, o Options) notation {
 	apostrophes, blanks := map[string]int{}, 0
 	for _, r := range s.records {
 		for _, v := range r {
-			v = strings.TrimLeft(v, "+-")
+			v = strings.TrimLeft(strings.Trim(v, "$€£¥% "), "+-")
 			if v == "" || v[0] < '0' && v[0] != '.' && v[0] != ',' || v[0] > '9' {
 				continue
 			}
@@ -291,14 +292,14 @@ func hasHeader(records [][]string, n notation, o Options) bool {
 	seen := map[string]bool{}
 	words := 0
 	again := 0
-	numbersBelow := false
+	numbersBelow, twice := false, false
 	for i, name := range first {
 		_, number := n.parse([]byte(name))
 		if !number && name != "" {
 			words++
 		}
 		if seen[name] && name != "" && !number {
-			return false // two columns do not have one name, values of a row may be equal
+			twice = true
 		}
 		seen[name] = true
 		repeats, below, filled := false, 0, 0
@@ -329,6 +330,8 @@ func hasHeader(records [][]string, n notation, o Options) bool {
 		return false
 	case numbersBelow:
 		return true
+	case twice:
+		return false // two columns seldom have one name, values of a row may be equal
 	case words < len(first) && !(words == len(first)-1 && first[0] == ""):
 		return false // a number among words is a value, and there is no column of numbers below a word
 	}

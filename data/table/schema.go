@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/seed-49005b45/tarn/internal/list"
@@ -244,7 +245,7 @@ func describe(c *Column, n notation) Description {
 	case average >= 4 && float64(d.Distinct) > 0.3*float64(present) && d.Distinct > 10:
 		d.Kind, d.Why = Text, fmt.Sprintf("%.0f words a value", average)
 	case float64(d.Distinct) > 0.9*float64(present) && present > 20:
-		d.Kind, d.Why = ID, "nearly all values differ: a name or an id (say text to use it)"
+		d.Kind, d.Why = ID, "nearly all values differ: a name or an id"
 	default:
 		d.Kind, d.Why = Category, fmt.Sprintf("%d words", d.Distinct)
 	}
@@ -279,6 +280,8 @@ func (d *Description) numbers(values []float64, present int) {
 		d.Kind, d.Why = Constant, "one value in all rows"
 	case d.Distinct == 2 && distinct[0] && distinct[1]:
 		d.Kind, d.Why = Bool, "0 or 1"
+	case whole && d.Distinct >= 10 && low >= 1900_01_01 && high <= 2100_12_31 && areDays(distinct):
+		d.Kind, d.Layout, d.Why = Date, "20060102", "all values are days like "+d.Example
 	case whole && present > 20 && (rising || d.Distinct == present && (name == "id" || strings.HasSuffix(name, "_id") || strings.HasSuffix(d.Name, "Id") || strings.HasSuffix(d.Name, "ID") || name == "index" || name == "row")):
 		d.Kind, d.Why = ID, "whole numbers that all differ"
 	case whole && d.Distinct <= 4 && present > 20*d.Distinct:
@@ -288,6 +291,16 @@ func (d *Description) numbers(values []float64, present int) {
 	default:
 		d.Why = fmt.Sprintf("from %.4g to %.4g", low, high)
 	}
+}
+
+// areDays reports whether all numbers are days such as 20240531.
+func areDays(values map[float64]bool) bool {
+	for v := range values {
+		if _, err := time.Parse("20060102", numberText(v)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // target takes the kind of a column that is to be predicted: classes or a quantity.

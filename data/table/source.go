@@ -27,6 +27,7 @@ type source struct {
 
 	packed   string
 	encoding string
+	order    unicode.Endianness // of UTF-16 without a byte order mark
 	limit    int64
 }
 
@@ -115,6 +116,8 @@ func (s *source) sniff() (text []byte, whole bool, err error) {
 		s.encoding = "UTF-8"
 	case bytes.HasPrefix(mark, []byte{0xff, 0xfe}), bytes.HasPrefix(mark, []byte{0xfe, 0xff}):
 		s.encoding = "UTF-16"
+	default:
+		s.unmarked(b)
 	}
 	text, err = io.ReadAll(io.LimitReader(s.decode(b), sampleSize+1))
 	if err != nil {
@@ -132,6 +135,22 @@ func (s *source) sniff() (text []byte, whole bool, err error) {
 		}
 	}
 	return text, whole, nil
+}
+
+// unmarked finds out whether a text without a byte order mark is UTF-16. It is if most of its words, of two bytes, have a 0 in one place, and none has it in the other.
+func (s *source) unmarked(b *bufio.Reader) {
+	head, _ := b.Peek(1024)
+	var zeros [2]int
+	for i, c := range head {
+		if c == 0 {
+			zeros[i%2]++
+		}
+	}
+	for place, order := range []unicode.Endianness{unicode.BigEndian, unicode.LittleEndian} {
+		if zeros[place] > len(head)/4 && zeros[1-place] == 0 {
+			s.encoding, s.order = "UTF-16", order
+		}
+	}
 }
 
 // unpack returns the reader of what a packed file holds.
@@ -157,7 +176,7 @@ func (s *source) unpack(r io.Reader) (io.Reader, func(), error) {
 func (s *source) decode(r *bufio.Reader) io.Reader {
 	switch s.encoding {
 	case "UTF-16":
-		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(r)
+		return unicode.UTF16(s.order, unicode.UseBOM).NewDecoder().Reader(r)
 	case "Windows-1252":
 		return charmap.Windows1252.NewDecoder().Reader(r)
 	}

@@ -14,7 +14,7 @@ import (
 // Table is a table in memory.
 type Table struct {
 	Columns []*Column
-	Dialect Dialect // how the text was read; the zero Dialect for a table that was no text
+	Dialect Dialect // how the text was read; only Encoding, or nothing, for a table that was no text
 
 	lines []uint32 // the line of the text on which each row begins; nil if the table was no text
 }

@@ -113,6 +113,11 @@ func TestDialects(t *testing.T) {
 		{"leading zeros are words", "zip\n01234\n99999\n", table.Options{}, "zip: [01234] [99999]"},
 		{"late word", "a\n1\n2\nx\n", table.Options{}, "a: [1] [2] [x]"},
 		{"names twice", "a,a,\n1,2,3\n4,5,6\n", table.Options{Header: table.Present}, "a,a.2,column3: [#1|#2|#3] [#4|#5|#6]"},
+		{"names twice above numbers", "a,a,y\n1,2,3\n4,5,6\n", table.Options{}, "a,a.2,y: [#1|#2|#3] [#4|#5|#6]"},
+		{"words twice in a row", "red,red,a\nblue,red,b\nred,blue,c\n", table.Options{}, "column1,column2,column3: [red|red|a] [blue|red|b] [red|blue|c]"},
+		{"money with thousands", "a,b\n\"$1,234\",\"5,000 %\"\n$7,3 %\n", table.Options{}, "a,b: [$1,234|5,000 %] [$7|3 %]"},
+		{"UTF-16, low byte first, without a mark", "a\x00,\x00b\x00\n\x001\x00,\x00\xfc\x00\n\x00", table.Options{}, "a,b: [#1|ü]"},
+		{"UTF-16, high byte first, without a mark", "\x00a\x00,\x00b\x00\n\x001\x00,\x00\xfc\x00\n", table.Options{}, "a,b: [#1|ü]"},
 		{"line in a value", "a,b\n\"x\ny\",1\nz,2\n", table.Options{}, "a,b: [x\ny|#1] [z|#2]"},
 		{"quotation mark within", "a,b\n5\" pipe,1\nz,2\n", table.Options{}, "a,b: [5\" pipe|#1] [z|#2]"},
 		{"marks of one's own", "a,b\nNA,-9\nDE,3\n", table.Options{Missing: []string{"-9"}}, "a,b: [NA|] [DE|#3]"},
@@ -269,6 +274,9 @@ func TestKinds(t *testing.T) {
 		{"days first", func(i int) string { return fmt.Sprintf("%d/3/2024", 1+i%28) }, table.Date, "like 1/3/2024"},
 		{"months first", func(i int) string { return fmt.Sprintf("3/%d/2024", 1+i%28) }, table.Date, "like 3/1/2024"},
 		{"dollars", func(i int) string { return fmt.Sprintf("$%d.50", i) }, table.Numeric, `numbers with "$"`},
+		{"thousands of dollars", func(i int) string { return fmt.Sprintf("$%d,%03d", i+1, i) }, table.Numeric, `numbers with "$"`},
+		{"days as numbers", func(i int) string { return fmt.Sprintf("202401%02d", 1+i%28) }, table.Date, "days like 20240101"},
+		{"numbers that are no days", func(i int) string { return fmt.Sprintf("202401%02d", 10+i%28) }, table.Numeric, "whole numbers"},
 		{"percent", func(i int) string { return fmt.Sprintf("%d %%", i) }, table.Numeric, `numbers with "%"`},
 		{"nearly numbers", func(i int) string {
 			if i == 50 {
@@ -384,6 +392,58 @@ func TestEncode(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestLaterDates reads later days in the layout of the column and in those of ISO 8601, and refuses those that mean something else to others.
+func TestLaterDates(t *testing.T) {
+	for _, c := range []struct {
+		days    []string
+		layout  string
+		good    string // all of them 2024-02-05
+		refused string
+	}{
+		{[]string{"2024-02-05", "2024-02-17"}, "2006-01-02", "2024-02-05|2024-02-05T00:00:00|2024-02-05T00:00:00Z|2024-02-05 00:00:00", "05.02.2024"},
+		{[]string{"2024-02-05T00:00:00Z", "2024-02-17T00:00:00Z"}, "2006-01-02T15:04:05Z07:00", "2024-02-05|2024-02-05T01:00:00+01:00", "2/5/2024"},
+		{[]string{"05.02.2024", "17.02.2024"}, "02.01.2006", "5.2.2024|05.2.2024|2024-02-05T00:00:00Z", "2/5/2024"},
+		{[]string{"5.2.2024", "17.2.2024"}, "2.1.2006", "5.2.2024|05.02.2024|2024-02-05", "2024/02/05"},
+		{[]string{"02/05/24", "02/17/24"}, "01/02/06", "2/5/24|02/05/24|2024-02-05", "5.2.24"},
+		{[]string{"Feb 05, 2024", "Feb 17, 2024"}, "Jan 02, 2006", "Feb 5, 2024|2024-02-05", "5 Feb 2024"},
+		{[]string{"20240205", "20240217"}, "20060102", "20240205|2024-02-05", "202425"},
+	} {
+		column := table.Words("day", c.days...)
+		rows, err := table.New(column, table.Numbers("y", 1, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema, err := table.Infer(rows, table.Hints{Target: "y", Kinds: map[string]table.Kind{"day": table.Date}})
+		if err != nil {
+			t.Errorf("%s: %v", c.days, err)
+			continue
+		}
+		if got := schema.Column("day").Layout; got != c.layout {
+			t.Errorf("%s: the layout is %q, want %q", c.days, got, c.layout)
+		}
+		e, f, err := table.FitEncode(schema, rows, []int{0, 1}, nil, table.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, day := range strings.Split(c.good, "|") {
+			later, err := table.New(table.Words("day", day))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, err := e.Encode(later); err != nil || !reflect.DeepEqual(g.Numbers, f.Numbers[:len(g.Numbers)]) {
+				t.Errorf("%s: %q is read as %v (%v)", c.days, day, g, err)
+			}
+		}
+		later, err := table.New(table.Words("day", c.refused))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Encode(later); err == nil || !strings.Contains(err.Error(), "is not a date such as") {
+			t.Errorf("%s: %q: error %v", c.days, c.refused, err)
 		}
 	}
 }

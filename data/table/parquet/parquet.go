@@ -79,7 +79,7 @@ func Read(r io.ReaderAt, size int64, o Options) (t *table.Table, err error) {
 			}
 		}
 		if !field.Leaf() || field.Repeated() {
-			return nil, fmt.Errorf("parquet: column %s holds lists, maps or structs: leave it out", list.Quote(name))
+			return nil, fmt.Errorf("parquet: column %s holds lists, maps or structs: leave it out (Options.Drop, or --drop)", list.Quote(name))
 		}
 		leaf, ok := f.Schema().Lookup(name)
 		if !ok {
@@ -97,6 +97,7 @@ func Read(r io.ReaderAt, size int64, o Options) (t *table.Table, err error) {
 	if t, err = table.New(columns...); err != nil {
 		return nil, err
 	}
+	t.Dialect.Encoding = "Parquet"
 	if o.Schema != nil {
 		return t.Conform(o.Schema)
 	}
@@ -108,6 +109,12 @@ func column(f *parquet.File, index int, field parquet.Field) (*table.Column, err
 	put, err := putter(field)
 	if err != nil {
 		return nil, err
+	}
+	for _, group := range f.Metadata().RowGroups {
+		// The library returns other bytes than those of the page if it has to unpack LZ4 into a larger buffer.
+		if codec := group.Columns[index].MetaData.Codec; codec == format.Lz4Raw {
+			return nil, errors.New("it is packed with LZ4, which is not read: write the file with zstd, snappy or gzip")
+		}
 	}
 	var b table.Builder
 	values := make([]parquet.Value, 1024)

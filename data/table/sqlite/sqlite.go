@@ -113,6 +113,7 @@ func load(ctx context.Context, path string, o Options) (*table.Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.Dialect.Encoding = "SQLite"
 	if o.Schema != nil {
 		return t.Conform(o.Schema)
 	}
