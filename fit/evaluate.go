@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/data/table"
@@ -268,12 +269,91 @@ type Importance struct {
 	Spread float64 `json:"spread"` // standard deviation over repetitions
 }
 
-// important measures the importance of the columns, fold by fold on rows that the fold has not learned from.
-func (m *Model) important(p *problem) error {
-	const repeats = 3
+const (
+	mostMeasured = 64              // columns whose importance is measured one by one
+	lateMeasures = 2 * time.Second // how long this may take if the context has ended before
+)
+
+// important measures the importance of the columns. If the context ends meanwhile, it leaves the importance out and says so in a note.
+func (m *Model) important(ctx context.Context, p *problem) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lateMeasures)
+		defer cancel()
+	}
+	features, err := m.matter(ctx, p)
+	if err == nil {
+		err = m.measureImportance(ctx, p, features)
+	}
+	if err != nil && ctx.Err() != nil {
+		m.About.Notes = append(m.About.Notes, "the training was stopped before the importance of the columns was measured")
+		return nil
+	}
+	return err
+}
+
+// matter returns the columns to measure: all, or of many the mostMeasured ones that are left if the half of groups that matters less goes again and again, and the others are halved.
+func (m *Model) matter(ctx context.Context, p *problem) ([]string, error) {
 	features := p.schema.Features()
-	most := min(2000, max(100, 200_000/max(1, len(features)))) // rows
-	worse := make([][]float64, len(features))                  // by repetition
+	if len(features) <= mostMeasured {
+		return features, nil
+	}
+	groups := slices.Collect(slices.Chunk(features, (len(features)+mostMeasured-1)/mostMeasured))
+	for len(groups[0]) > 1 {
+		var halves [][]string
+		for _, g := range groups {
+			halves = slices.AppendSeq(halves, slices.Chunk(g, (len(g)+1)/2))
+		}
+		worse, err := m.without(ctx, p, p.folds[:min(2, len(p.folds))], halves, 1)
+		if err != nil {
+			return nil, err
+		}
+		order := make([]int, len(halves))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(worse[b][0], worse[a][0]) })
+		order = order[:min(len(order), mostMeasured)]
+		groups = groups[:0]
+		for _, i := range order {
+			groups = append(groups, halves[i])
+		}
+		slices.SortStableFunc(groups, func(a, b []string) int { return cmp.Compare(len(b), len(a)) })
+	}
+	return slices.Concat(groups...), nil
+}
+
+// measureImportance measures the importance of each of the columns.
+func (m *Model) measureImportance(ctx context.Context, p *problem, features []string) error {
+	const repeats = 3
+	var groups [][]string
+	for i := range features {
+		groups = append(groups, features[i:i+1])
+	}
+	worse, err := m.without(ctx, p, p.folds, groups, repeats)
+	if err != nil {
+		return err
+	}
+	for i, name := range features {
+		im := Importance{Column: name}
+		for _, w := range worse[i] {
+			im.Worse += w / repeats
+		}
+		for _, w := range worse[i] {
+			im.Spread += (w - im.Worse) * (w - im.Worse) / (repeats - 1)
+		}
+		im.Spread = math.Sqrt(im.Spread)
+		m.About.Importance = append(m.About.Importance, im)
+	}
+	slices.SortStableFunc(m.About.Importance, func(a, b Importance) int { return cmp.Compare(b.Worse, a.Worse) })
+	return nil
+}
+
+// without returns by how much the loss rises, by group of columns and repetition, if the values of the group are dealt out anew among the rows: fold by fold on rows that the fold has not learned
+// from.
+func (m *Model) without(ctx context.Context, p *problem, folds []fold, groups [][]string, repeats int) ([][]float64, error) {
+	most := min(2000, max(100, 200_000/max(1, len(p.schema.Features())))) // rows
+	worse := make([][]float64, len(groups))
 	for i := range worse {
 		worse[i] = make([]float64, repeats)
 	}
@@ -286,12 +366,12 @@ func (m *Model) important(p *problem) error {
 		}
 		spread /= 2
 	}
-	for k, f := range p.folds {
+	for k, f := range folds {
 		rows := f.judge[:min(len(f.judge), max(1, most/len(p.folds)))]
 		alone := &Model{About: m.About, schema: m.schema, members: m.members[k : k+1]}
 		part := p.table.Take(rows)
 		loss := func(t *table.Table) (float64, error) {
-			y, _, err := alone.answers(context.Background(), t)
+			y, _, err := alone.answers(ctx, t)
 			if err != nil {
 				return 0, err
 			}
@@ -299,34 +379,31 @@ func (m *Model) important(p *problem) error {
 		}
 		base, err := loss(part)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		total += float64(len(rows))
-		for i, name := range features {
-			column := &table.Table{Columns: []*table.Column{part.Column(name)}}
+		for i, names := range groups {
 			for r := range repeats {
-				order := rng.Perm(len(rows), rng.Named(p.options.Seed, fmt.Sprintf("fit.importance.%d.%s", r, name)))
-				s, err := loss(part.With(column.Take(order).Columns[0]))
+				order := rng.Perm(len(rows), rng.Named(p.options.Seed, fmt.Sprintf("fit.importance.%d.%s", r, names[0])))
+				other := part
+				for _, name := range names {
+					column := &table.Table{Columns: []*table.Column{part.Column(name)}}
+					other = other.With(column.Take(order).Columns[0])
+				}
+				s, err := loss(other)
 				if err != nil {
-					return err
+					return nil, err
 				}
 				worse[i][r] += (s - base) / spread
 			}
 		}
 	}
-	for i, name := range features {
-		im := Importance{Column: name}
-		for _, w := range worse[i] {
-			im.Worse += w / total / repeats
+	for i := range worse {
+		for r := range worse[i] {
+			worse[i][r] /= total
 		}
-		for _, w := range worse[i] {
-			im.Spread += (w/total - im.Worse) * (w/total - im.Worse) / (repeats - 1)
-		}
-		im.Spread = math.Sqrt(im.Spread)
-		m.About.Importance = append(m.About.Importance, im)
 	}
-	slices.SortStableFunc(m.About.Importance, func(a, b Importance) int { return cmp.Compare(b.Worse, a.Worse) })
-	return nil
+	return worse, nil
 }
 
 // digest is the SHA-256 of the names and values of a table.

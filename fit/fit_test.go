@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,6 +148,39 @@ func TestTable(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestImportanceOfMany measures some of many columns, and among them those that matter.
+func TestImportanceOfMany(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var columns []*table.Column
+	target := make([]float64, 200)
+	for k := range 300 {
+		values := make([]float64, len(target))
+		for i := range values {
+			if values[i] = r.NormFloat64(); k == 7 || k == 150 || k == 299 {
+				target[i] += values[i]
+			}
+		}
+		columns = append(columns, table.Numbers(fmt.Sprintf("x%d", k), values...))
+	}
+	rows, err := table.New(append(columns, table.Numbers("y", target...))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := fit.Table(context.Background(), rows, fit.Options{Target: "y", Family: fit.Linear, Folds: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := m.About.Importance
+	if len(im) != 64 {
+		t.Fatalf("%d columns are measured", len(im))
+	}
+	top := []string{im[0].Column, im[1].Column, im[2].Column}
+	slices.Sort(top)
+	if !slices.Equal(top, []string{"x150", "x299", "x7"}) {
+		t.Errorf("the most important columns are %v", im[:5])
 	}
 }
 

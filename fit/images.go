@@ -70,7 +70,7 @@ func Images(ctx context.Context, f *images.Folder, o ImageOptions) (*Model, erro
 		return nil, fmt.Errorf("fit: all pictures are of the class %s: there is nothing to learn", list.Names(f.Classes))
 	}
 	sorted, index := newClasses(f.Classes)
-	f = &images.Folder{Paths: f.Paths, Labels: slices.Clone(f.Labels), Classes: sorted, Skipped: f.Skipped}
+	f = &images.Folder{Paths: f.Paths, Labels: slices.Clone(f.Labels), Classes: sorted, Skipped: f.Skipped, Notes: f.Notes}
 	for i, l := range f.Labels {
 		if l < 0 || int(l) >= len(index) {
 			return nil, fmt.Errorf("fit: picture %s has the label %d, and there are %d classes", f.Paths[i], l, len(index))
@@ -98,9 +98,7 @@ func Images(ctx context.Context, f *images.Folder, o ImageOptions) (*Model, erro
 	if m.About.Digest, err = digestFiles(f); err != nil {
 		return nil, err
 	}
-	if f.Skipped > 0 {
-		m.About.Notes = append(m.About.Notes, fmt.Sprintf("left out: %s or rows that are no pictures or have no class", list.Count(f.Skipped, "file")))
-	}
+	m.About.Notes = append(m.About.Notes, f.Notes...)
 	counts := f.Counts()
 	if k := fewest(counts); counts[k] < 5 {
 		m.About.Notes = append(m.About.Notes, fmt.Sprintf("class %s has only %s", list.Quote(sorted[k]), list.Count(counts[k], "picture")))

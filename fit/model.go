@@ -178,7 +178,7 @@ func (plan *Plan) Fit(ctx context.Context) (*Model, error) {
 			straight = straight[:len(p.folds)]
 		}
 	}
-	if err := m.judge(p, straight); err != nil {
+	if err := m.judge(ctx, p, straight); err != nil {
 		return nil, err
 	}
 	if o.Test != nil {
@@ -256,7 +256,7 @@ func (p *problem) loss(answers []float64, rows []int) float64 {
 }
 
 // judge decides in which shares the linear models and the networks answer, calibrates them, and measures them, all by rows out of fold.
-func (m *Model) judge(p *problem, straight [][]float64) error {
+func (m *Model) judge(ctx context.Context, p *problem, straight [][]float64) error {
 	deep := make([][]float64, len(p.folds))
 	if m.members[0].network != nil {
 		for k := range p.folds {
@@ -338,7 +338,7 @@ func (m *Model) judge(p *problem, straight [][]float64) error {
 		}
 		m.About.Folds = append(m.About.Folds, Fold{len(f.judge), measure(m.About.Classes, m.About.Threshold, p.truth(f.judge), part).Metrics})
 	}
-	return m.important(p)
+	return m.important(ctx, p)
 }
 
 // mix is a share of b and the rest of a.

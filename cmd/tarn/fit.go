@@ -306,7 +306,20 @@ func (c *fitCommand) table(o *fit.Options) (*table.Table, error) {
 		}
 		reads.Schema = o.Schema
 	}
-	return load(c.File, reads)
+	return loadWithout(c.File, reads, o)
+}
+
+// loadWithout reads a table. Columns that cannot be read, such as lists in a Parquet file, are left out while reading if o leaves them out.
+func loadWithout(path string, reads table.Options, o *fit.Options) (*table.Table, error) {
+	t, err := load(path, reads)
+	if err != nil && len(o.Drop) > 0 && path != "-" {
+		reads.Drop = o.Drop
+		if rest, again := load(path, reads); again == nil {
+			o.Drop = nil
+			return rest, nil
+		}
+	}
+	return t, err
 }
 
 // modelName is the name of the model of a table: without .csv, .csv.gz and the like.

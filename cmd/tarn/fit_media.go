@@ -129,6 +129,15 @@ func (c *fitCommand) learnMedia(ctx context.Context, what string, o fit.MediaOpt
 	if what == "texts" {
 		return fit.Texts(ctx, t, fit.TextOptions{MediaOptions: o, Target: c.Target, Text: c.Text, Network: c.Network})
 	}
+	var others []string
+	for _, name := range t.Names() {
+		if name != c.Target && name != c.Time && name != c.Group {
+			others = append(others, name)
+		}
+	}
+	if others != nil {
+		fmt.Fprintf(words, "note: not used: %s; a forecast is made from the series alone (package fit takes further columns)\n", list.Names(others))
+	}
 	return fit.Series(ctx, t, fit.SeriesOptions{MediaOptions: o, Target: c.Target, Time: c.Time, Group: c.Group, Horizon: c.Horizon, Network: c.Network})
 }
 

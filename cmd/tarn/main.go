@@ -118,6 +118,9 @@ func runRank(ctx context.Context, c dist.Comm, args []string, out, stderr io.Wri
 			}
 		}
 	}()
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	var line commandLine
 	grammar, finish := grammarFor(args, &line)
 	parser, err := kong.New(grammar, append(numbers(),

@@ -54,6 +54,8 @@ func TestHelp(t *testing.T) {
 		"train mnist --help":  "--optimizer",
 		"train linreg --help": "--steps",
 		"predict --help":      "PNG",
+		"help":                "inspect",
+		"help train mnist":    "--optimizer",
 	} {
 		if out, _ := command(t, 0, strings.Fields(args)...); !strings.Contains(out, want) {
 			t.Errorf("tarn %s prints no %q:\n%s", args, want, out)

@@ -107,12 +107,12 @@ func (c *searchCommand) Run(env *environment) error {
 	if c.Quiet {
 		words = io.Discard
 	}
-	t, err := load(c.File, c.dialectFlags.options())
+	base := c.dataFlags.options()
+	t, err := loadWithout(c.File, c.dialectFlags.options(), &base)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(words, "%s: %s, %s, %s\n", shownName(c.File), list.Count(t.Rows(), "row"), list.Count(len(t.Columns), "column"), printable(t.Dialect.String()))
-	base := c.dataFlags.options()
 	base.Target = c.Target
 	if c.Test != "" {
 		if base.Test, err = load(c.Test, c.dialectFlags.options()); err != nil {

@@ -75,6 +75,24 @@ func TestTableFiles(t *testing.T) {
 			t.Errorf("%s: --sep: %s", file, words)
 		}
 	}
+	type listed struct {
+		flat
+		Tags []string `parquet:"tags"`
+	}
+	var lists []listed
+	for _, f := range rows {
+		lists = append(lists, listed{f, []string{"a", "b"}})
+	}
+	if err := parquet.WriteFile("lists.parquet", lists); err != nil {
+		t.Fatal(err)
+	}
+	if _, words := command(t, 1, quickFit("lists.parquet", "sold")...); !strings.Contains(words, `column "tags" holds lists`) {
+		t.Errorf("lists: %s", words)
+	}
+	command(t, 0, quickFit("lists.parquet", "sold", "--drop", "tags")...)
+	if got, _ := command(t, 0, "predict", "lists.tarn", "lists.parquet", "--proba"); got != want {
+		t.Error("the model of a file without its column of lists answers otherwise than that of the text")
+	}
 	for file, want := range map[string]string{"flats.db": "say which one: flats, other; as in flats.db#TABLE", "flats.db#rooms": `there is no table "rooms"`, "flats.parquet#a": "has no tables within", "absent.db#a": "no such file"} {
 		if _, words := command(t, 1, quickFit(file, "sold", "--force")...); !strings.Contains(words, want) {
 			t.Errorf("%s: %s, want %q", file, words, want)

@@ -10,6 +10,7 @@
 package images
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,7 +34,8 @@ type Folder struct {
 	Paths   []string
 	Labels  []int32  // of each picture, an index of Classes
 	Classes []string // sorted
-	Skipped int      // files that were left out, since their names are not those of pictures
+	Skipped int      // files that were left out, since their names are not those of pictures, or rows without a class
+	Notes   []string // what was left out, with an example, and which folders have no pictures
 }
 
 // mostFiles limits the files of a folder.
@@ -50,13 +52,18 @@ func Open(dir string) (*Folder, error) {
 		return nil, fmt.Errorf("images: %w", err)
 	}
 	f := &Folder{}
+	example := ""
+	skip := func(path string) {
+		f.Skipped++
+		example = cmp.Or(example, path)
+	}
 	for _, e := range entries { // sorted by name
 		name := e.Name()
 		if strings.HasPrefix(name, ".") {
 			continue
 		}
 		if !e.IsDir() {
-			f.Skipped++
+			skip(filepath.Join(dir, name))
 			continue
 		}
 		n := len(f.Paths)
@@ -70,7 +77,7 @@ func Open(dir string) (*Folder, error) {
 				}
 			case e.IsDir():
 			case !isPicture(e.Name()):
-				f.Skipped++
+				skip(path)
 			case len(f.Paths) == mostFiles:
 				return fmt.Errorf("more than %d pictures", mostFiles)
 			default:
@@ -83,7 +90,12 @@ func Open(dir string) (*Folder, error) {
 		}
 		if len(f.Paths) > n {
 			f.Classes = append(f.Classes, name)
+		} else {
+			f.Notes = append(f.Notes, fmt.Sprintf("the folder %s has no pictures, and is no class", list.Quote(name)))
 		}
+	}
+	if f.Skipped > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("left out: %s whose names do not end as those of pictures (%s), such as %s", list.Count(f.Skipped, "file"), strings.Join(Extensions, " "), file.Name(example)))
 	}
 	if len(f.Paths) == 0 {
 		return nil, fmt.Errorf("images: %s has no folders with pictures (%s): put those of each class into a folder of its own, or say in a table of which class each is",
@@ -127,6 +139,9 @@ func OpenTable(dir string, t *table.Table, name, label string) (*Folder, error) 
 		}
 		f.Paths = append(f.Paths, full)
 		words = append(words, labels.Text(i))
+	}
+	if f.Skipped > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("left out: %s without a class", list.Count(f.Skipped, "row")))
 	}
 	if len(f.Paths) == 0 {
 		return nil, errors.New("images: the table has no row with a picture and a class")

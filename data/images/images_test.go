@@ -249,14 +249,18 @@ func photos(t testing.TB, n int) string {
 	write(".hidden/1.png", asPNG(halves(4, 4)))
 	write("dog/.thumbs/1.png", asPNG(halves(4, 4)))
 	write("read.me", nil)
+	write("horse/photo.tiff", nil)
 	return dir
 }
 
 func TestFolder(t *testing.T) {
 	dir := photos(t, 10)
 	f, err := images.Open(dir)
-	if err != nil || len(f.Paths) != 20 || !slices.Equal(f.Classes, []string{"cat", "dog"}) || f.Skipped != 2 || !slices.Equal(f.Counts(), []int{10, 10}) {
+	if err != nil || len(f.Paths) != 20 || !slices.Equal(f.Classes, []string{"cat", "dog"}) || f.Skipped != 3 || !slices.Equal(f.Counts(), []int{10, 10}) {
 		t.Fatalf("%+v %v", f, err)
+	}
+	if got := strings.Join(f.Notes, "; "); !strings.Contains(got, `the folder "horse" has no pictures`) || !strings.Contains(got, "left out: 3 files") || !strings.Contains(got, "notes.txt") {
+		t.Errorf("the notes are %s", got)
 	}
 	learn, judge, err := f.Split(0.3, 1)
 	if err != nil || !slices.Equal(learn.Counts(), []int{7, 7}) || !slices.Equal(judge.Counts(), []int{3, 3}) {
