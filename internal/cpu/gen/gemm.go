@@ -334,6 +334,9 @@ const (
 	fetchStep = 4 // gemm_run.go has it too
 )
 
+// wholeTile is the number of vectors of C from which a tile of AVX-512 has a path without masks. Smaller ones wait for loads.
+const wholeTile = 20
+
 // tile emits the kernel of one tile size.
 func (k *gemmGen) tile(rows, vectors int) {
 	name := k.tileName(rows, vectors)
@@ -366,8 +369,8 @@ func (k *gemmGen) tile(rows, vectors int) {
 
 	k.prefetchC(rows, vectors)
 
-	if !k.avx512 {
-		// A masked load costs more with AVX2, so full vectors have a path of their own.
+	if !k.avx512 || !k.pairs && rows*vectors >= wholeTile {
+		// A masked load costs more with AVX2, and with AVX-512 it takes Intel's processors the time of a multiply-add. So full vectors have a path of their own.
 		lanes := k.arg("lanes")
 		k.CMPQ(lanes, Imm(uint64(k.width())))
 		k.JNE(LabelRef("masked"))
