@@ -47,7 +47,26 @@ func permittedTiles() error {
 	if _, _, c, _ := cpuid(1, 0); c>>27&1 == 0 || xgetbv()&tileState != tileState {
 		return errUnsavedTiles
 	}
+	if err := tileLimits(cpuid); err != nil {
+		return err
+	}
 	return permitTiles()
+}
+
+// tileLimits returns an error if tiles of palette 1, or the unit that multiplies them, are smaller than the kernels need. Leaves 0x1d and 0x1e of CPUID tell it.
+func tileLimits(cpuid func(leaf, sub uint32) (a, b, c, d uint32)) error {
+	const palette, unit = 0x1d, 0x1e
+	if last, _, _, _ := cpuid(0, 0); last < unit {
+		return errors.New("CPUID does not tell the size of tiles")
+	}
+	palettes, _, _, _ := cpuid(palette, 0)
+	a, b, c, _ := cpuid(palette, 1)
+	_, most, _, _ := cpuid(unit, 0)
+	tile, row, names, rows, pairs, cols := a>>16, b&0xffff, b>>16, c&0xffff, most&0xff, most>>8&0xffff
+	if palettes < 1 || tile < tileBytes || row < tileBytes/tileRow || names < 8 || rows < tileRow || pairs < tileRow || cols < tileBytes/tileRow {
+		return fmt.Errorf("CPUID names %d tiles of %d bytes and %d rows of %d bytes, and products of %d rows of %d bytes", names, tile, rows, row, pairs, cols)
+	}
+	return nil
 }
 
 // BF16Refused returns why a unit that the processor has is not used, or nil.
