@@ -42,37 +42,140 @@ TEXT ·gemm32AVX2Tile1x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y2
 	VFMADD231PS  Y2, Y0, Y1
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  Y2, Y0, Y1
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -168,39 +271,160 @@ TEXT ·gemm32AVX2Tile1x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y3
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y4, Y0, Y1
 	VFMADD231PS  Y4, Y3, Y2
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -306,43 +530,192 @@ TEXT ·gemm32AVX2Tile1x3(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y4
-	VMOVUPS    64(DX), Y5
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	PREFETCHT1 64(R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y0, Y1
 	VFMADD231PS  Y6, Y4, Y2
 	VFMADD231PS  Y6, Y5, Y3
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -459,28 +832,88 @@ TEXT ·gemm32AVX2Tile1x4(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y5
-	VMOVUPS    64(DX), Y6
-	VMOVUPS    96(DX), Y7
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	PREFETCHT1 64(R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y8, Y0, Y1
 	VFMADD231PS  Y8, Y5, Y2
@@ -488,16 +921,123 @@ fullNear:
 	VFMADD231PS  Y8, Y7, Y4
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y5, Y2
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -621,39 +1161,160 @@ TEXT ·gemm32AVX2Tile2x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y3, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y3
 	VFMADD231PS  Y3, Y0, Y2
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y3
+	VFMADD231PS  Y3, Y0, Y2
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -766,24 +1427,76 @@ TEXT ·gemm32AVX2Tile2x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y5
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y0, Y1
 	VFMADD231PS  Y6, Y5, Y2
@@ -792,16 +1505,112 @@ fullNear:
 	VFMADD231PS  Y6, Y5, Y4
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -933,27 +1742,95 @@ TEXT ·gemm32AVX2Tile2x3(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y7
-	VMOVUPS    64(DX), Y8
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	PREFETCHT1 64(R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y9
 	VFMADD231PS  Y9, Y0, Y1
 	VFMADD231PS  Y9, Y7, Y2
@@ -964,16 +1841,133 @@ fullNear:
 	VFMADD231PS  Y9, Y8, Y6
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y9
+	VFMADD231PS  Y9, Y0, Y1
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (CX)(DI*1), Y9
+	VFMADD231PS  Y9, Y0, Y4
+	VFMADD231PS  Y9, Y7, Y5
+	VFMADD231PS  Y9, Y8, Y6
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -1124,28 +2118,108 @@ TEXT ·gemm32AVX2Tile2x4(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y9
-	VMOVUPS    64(DX), Y10
-	VMOVUPS    96(DX), Y11
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	PREFETCHT1 64(R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y12, Y0, Y1
 	VFMADD231PS  Y12, Y9, Y2
@@ -1158,16 +2232,148 @@ fullNear:
 	VFMADD231PS  Y12, Y11, Y8
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	VMOVUPS      64(DX), Y10
+	VMOVUPS      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y9, Y6
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -1328,23 +2534,71 @@ TEXT ·gemm32AVX2Tile3x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y4, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y4
@@ -1353,16 +2607,107 @@ fullNear:
 	VFMADD231PS  Y4, Y0, Y3
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y4
+	VFMADD231PS  Y4, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y4
+	VFMADD231PS  Y4, Y0, Y3
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -1492,24 +2837,88 @@ TEXT ·gemm32AVX2Tile3x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y7
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y8, Y0, Y1
 	VFMADD231PS  Y8, Y7, Y2
@@ -1521,16 +2930,127 @@ fullNear:
 	VFMADD231PS  Y8, Y7, Y6
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (CX)(DI*1), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (CX)(DI*2), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -1683,23 +3203,79 @@ TEXT ·gemm32AVX2Tile4x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y5
@@ -1710,16 +3286,117 @@ fullNear:
 	VFMADD231PS  Y5, Y0, Y4
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y5, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y5
+	VFMADD231PS  Y5, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y5
+	VFMADD231PS  Y5, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y5
+	VFMADD231PS  Y5, Y0, Y4
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -1867,24 +3544,100 @@ TEXT ·gemm32AVX2Tile4x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y10, Y0, Y1
 	VFMADD231PS  Y10, Y9, Y2
@@ -1899,16 +3652,142 @@ fullNear:
 	VFMADD231PS  Y10, Y9, Y8
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y10, Y0, Y1
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (CX)(DI*1), Y10
+	VFMADD231PS  Y10, Y0, Y3
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (CX)(DI*2), Y10
+	VFMADD231PS  Y10, Y0, Y5
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (CX)(R8*1), Y10
+	VFMADD231PS  Y10, Y0, Y7
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -2084,23 +3963,87 @@ TEXT ·gemm32AVX2Tile5x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y6, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y6
@@ -2113,16 +4056,127 @@ fullNear:
 	VFMADD231PS  Y6, Y0, Y5
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y6
+	VFMADD231PS  Y6, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y6
+	VFMADD231PS  Y6, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y6
+	VFMADD231PS  Y6, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y6
+	VFMADD231PS  Y6, Y0, Y5
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -2287,24 +4341,112 @@ TEXT ·gemm32AVX2Tile5x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y11
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y12, Y0, Y1
 	VFMADD231PS  Y12, Y11, Y2
@@ -2322,16 +4464,157 @@ fullNear:
 	VFMADD231PS  Y12, Y11, Y10
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y12, Y0, Y1
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (CX)(DI*1), Y12
+	VFMADD231PS  Y12, Y0, Y3
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (CX)(DI*2), Y12
+	VFMADD231PS  Y12, Y0, Y5
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (CX)(R8*1), Y12
+	VFMADD231PS  Y12, Y0, Y7
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (CX)(DI*4), Y12
+	VFMADD231PS  Y12, Y0, Y9
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -2531,23 +4814,95 @@ TEXT ·gemm32AVX2Tile6x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R13
 	CMPQ         R13, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R10
-	ADDQ       SI, DX
-	TESTQ      R12, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R11, R11
+	JZ         rowsNear
 	PREFETCHT1 (R11)
 	ADDQ       SI, R11
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y7, Y0, Y1
 	VBROADCASTSS (CX)(DI*1), Y7
@@ -2562,16 +4917,137 @@ fullNear:
 	VFMADD231PS  Y7, Y0, Y6
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R10
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R11, R11
+	JZ         columnsNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y7
+	VFMADD231PS  Y7, Y0, Y1
+	VBROADCASTSS (CX)(DI*1), Y7
+	VFMADD231PS  Y7, Y0, Y2
+	VBROADCASTSS (CX)(DI*2), Y7
+	VFMADD231PS  Y7, Y0, Y3
+	VBROADCASTSS (CX)(R8*1), Y7
+	VFMADD231PS  Y7, Y0, Y4
+	VBROADCASTSS (CX)(DI*4), Y7
+	VFMADD231PS  Y7, Y0, Y5
+	VBROADCASTSS (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y0, Y6
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -2754,24 +5230,124 @@ TEXT ·gemm32AVX2Tile6x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R13
 	CMPQ         R13, $0x08
 	JNE          masked
+	CMPQ         BX, $0x04
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPS    (DX), Y0
-	VMOVUPS    32(DX), Y13
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R10
-	ADDQ       SI, DX
-	TESTQ      R12, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R11, R11
+	JZ         rowsNear
 	PREFETCHT1 (R11)
 	ADDQ       SI, R11
 
-fullNear:
+rowsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y14, Y0, Y1
 	VFMADD231PS  Y14, Y13, Y2
@@ -2792,16 +5368,172 @@ fullNear:
 	VFMADD231PS  Y14, Y13, Y12
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R10
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R11, R11
+	JZ         columnsNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+columnsNear:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSS (CX), Y14
+	VFMADD231PS  Y14, Y0, Y1
+	VFMADD231PS  Y14, Y13, Y2
+	VBROADCASTSS (CX)(DI*1), Y14
+	VFMADD231PS  Y14, Y0, Y3
+	VFMADD231PS  Y14, Y13, Y4
+	VBROADCASTSS (CX)(DI*2), Y14
+	VFMADD231PS  Y14, Y0, Y5
+	VFMADD231PS  Y14, Y13, Y6
+	VBROADCASTSS (CX)(R8*1), Y14
+	VFMADD231PS  Y14, Y0, Y7
+	VFMADD231PS  Y14, Y13, Y8
+	VBROADCASTSS (CX)(DI*4), Y14
+	VFMADD231PS  Y14, Y0, Y9
+	VFMADD231PS  Y14, Y13, Y10
+	VBROADCASTSS (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y0, Y11
+	VFMADD231PS  Y14, Y13, Y12
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -3961,37 +6693,140 @@ TEXT ·gemm64AVX2Tile1x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y2
 	VFMADD231PD  Y2, Y0, Y1
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y2
+	VFMADD231PD  Y2, Y0, Y1
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -4087,39 +6922,160 @@ TEXT ·gemm64AVX2Tile1x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y3
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y4, Y0, Y1
 	VFMADD231PD  Y4, Y3, Y2
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y3
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VFMADD231PD  Y4, Y3, Y2
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -4225,43 +7181,192 @@ TEXT ·gemm64AVX2Tile1x3(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y4
-	VMOVUPD    64(DX), Y5
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	PREFETCHT1 64(R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y0, Y1
 	VFMADD231PD  Y6, Y4, Y2
 	VFMADD231PD  Y6, Y5, Y3
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y4
+	VMOVUPD      64(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y4, Y2
+	VFMADD231PD  Y6, Y5, Y3
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -4378,28 +7483,88 @@ TEXT ·gemm64AVX2Tile1x4(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R10
 	CMPQ         R10, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y5
-	VMOVUPD    64(DX), Y6
-	VMOVUPD    96(DX), Y7
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, DI
-	ADDQ       SI, DX
-	TESTQ      R9, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R8, R8
+	JZ         rowsNear
 	PREFETCHT1 (R8)
 	PREFETCHT1 64(R8)
 	ADDQ       SI, R8
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y8, Y0, Y1
 	VFMADD231PD  Y8, Y5, Y2
@@ -4407,16 +7572,123 @@ fullNear:
 	VFMADD231PD  Y8, Y7, Y4
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), DI
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R8, R8
+	JZ         columnsNear
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       SI, R8
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	VMOVUPD      64(DX), Y6
+	VMOVUPD      96(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y5, Y2
+	VFMADD231PD  Y8, Y6, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), CL
@@ -4540,39 +7812,160 @@ TEXT ·gemm64AVX2Tile2x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y3
 	VFMADD231PD  Y3, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y3
 	VFMADD231PD  Y3, Y0, Y2
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y3
+	VFMADD231PD  Y3, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y3
+	VFMADD231PD  Y3, Y0, Y2
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -4685,24 +8078,76 @@ TEXT ·gemm64AVX2Tile2x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y5
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y0, Y1
 	VFMADD231PD  Y6, Y5, Y2
@@ -4711,16 +8156,112 @@ fullNear:
 	VFMADD231PD  Y6, Y5, Y4
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y5
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VFMADD231PD  Y6, Y5, Y2
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -4852,27 +8393,95 @@ TEXT ·gemm64AVX2Tile2x3(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y7
-	VMOVUPD    64(DX), Y8
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	PREFETCHT1 64(R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y9
 	VFMADD231PD  Y9, Y0, Y1
 	VFMADD231PD  Y9, Y7, Y2
@@ -4883,16 +8492,133 @@ fullNear:
 	VFMADD231PD  Y9, Y8, Y6
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	VMOVUPD      64(DX), Y8
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y9
+	VFMADD231PD  Y9, Y0, Y1
+	VFMADD231PD  Y9, Y7, Y2
+	VFMADD231PD  Y9, Y8, Y3
+	VBROADCASTSD (CX)(DI*1), Y9
+	VFMADD231PD  Y9, Y0, Y4
+	VFMADD231PD  Y9, Y7, Y5
+	VFMADD231PD  Y9, Y8, Y6
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -5043,28 +8769,108 @@ TEXT ·gemm64AVX2Tile2x4(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y9
-	VMOVUPD    64(DX), Y10
-	VMOVUPD    96(DX), Y11
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	PREFETCHT1 64(R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y12, Y0, Y1
 	VFMADD231PD  Y12, Y9, Y2
@@ -5077,16 +8883,148 @@ fullNear:
 	VFMADD231PD  Y12, Y11, Y8
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	VMOVUPD      64(DX), Y10
+	VMOVUPD      96(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	PREFETCHT0   64(DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y9, Y2
+	VFMADD231PD  Y12, Y10, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y9, Y6
+	VFMADD231PD  Y12, Y10, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -5247,23 +9185,71 @@ TEXT ·gemm64AVX2Tile3x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y4
 	VFMADD231PD  Y4, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y4
@@ -5272,16 +9258,107 @@ fullNear:
 	VFMADD231PD  Y4, Y0, Y3
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y4
+	VFMADD231PD  Y4, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y4
+	VFMADD231PD  Y4, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y4
+	VFMADD231PD  Y4, Y0, Y3
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -5411,24 +9488,88 @@ TEXT ·gemm64AVX2Tile3x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R11
 	CMPQ         R11, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y7
-	PREFETCHT0 (R8)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R8
-	ADDQ       SI, DX
-	TESTQ      R10, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R9, R9
+	JZ         rowsNear
 	PREFETCHT1 (R9)
 	ADDQ       SI, R9
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y8
 	VFMADD231PD  Y8, Y0, Y1
 	VFMADD231PD  Y8, Y7, Y2
@@ -5440,16 +9581,127 @@ fullNear:
 	VFMADD231PD  Y8, Y7, Y6
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R8
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R9, R9
+	JZ         columnsNear
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y7
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y8
+	VFMADD231PD  Y8, Y0, Y1
+	VFMADD231PD  Y8, Y7, Y2
+	VBROADCASTSD (CX)(DI*1), Y8
+	VFMADD231PD  Y8, Y0, Y3
+	VFMADD231PD  Y8, Y7, Y4
+	VBROADCASTSD (CX)(DI*2), Y8
+	VFMADD231PD  Y8, Y0, Y5
+	VFMADD231PD  Y8, Y7, Y6
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -5602,23 +9854,79 @@ TEXT ·gemm64AVX2Tile4x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y5
 	VFMADD231PD  Y5, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y5
@@ -5629,16 +9937,117 @@ fullNear:
 	VFMADD231PD  Y5, Y0, Y4
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y5
+	VFMADD231PD  Y5, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y5
+	VFMADD231PD  Y5, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y5
+	VFMADD231PD  Y5, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y5
+	VFMADD231PD  Y5, Y0, Y4
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -5786,24 +10195,100 @@ TEXT ·gemm64AVX2Tile4x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y10
 	VFMADD231PD  Y10, Y0, Y1
 	VFMADD231PD  Y10, Y9, Y2
@@ -5818,16 +10303,142 @@ fullNear:
 	VFMADD231PD  Y10, Y9, Y8
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y9
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y10
+	VFMADD231PD  Y10, Y0, Y1
+	VFMADD231PD  Y10, Y9, Y2
+	VBROADCASTSD (CX)(DI*1), Y10
+	VFMADD231PD  Y10, Y0, Y3
+	VFMADD231PD  Y10, Y9, Y4
+	VBROADCASTSD (CX)(DI*2), Y10
+	VFMADD231PD  Y10, Y0, Y5
+	VFMADD231PD  Y10, Y9, Y6
+	VBROADCASTSD (CX)(R8*1), Y10
+	VFMADD231PD  Y10, Y0, Y7
+	VFMADD231PD  Y10, Y9, Y8
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -6003,23 +10614,87 @@ TEXT ·gemm64AVX2Tile5x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y6
 	VFMADD231PD  Y6, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y6
@@ -6032,16 +10707,127 @@ fullNear:
 	VFMADD231PD  Y6, Y0, Y5
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y6
+	VFMADD231PD  Y6, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y6
+	VFMADD231PD  Y6, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y6
+	VFMADD231PD  Y6, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y6
+	VFMADD231PD  Y6, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y6
+	VFMADD231PD  Y6, Y0, Y5
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -6206,24 +10992,112 @@ TEXT ·gemm64AVX2Tile5x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R12
 	CMPQ         R12, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y11
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R9
-	ADDQ       SI, DX
-	TESTQ      R11, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R10, R10
+	JZ         rowsNear
 	PREFETCHT1 (R10)
 	ADDQ       SI, R10
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y12
 	VFMADD231PD  Y12, Y0, Y1
 	VFMADD231PD  Y12, Y11, Y2
@@ -6241,16 +11115,157 @@ fullNear:
 	VFMADD231PD  Y12, Y11, Y10
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R9
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R10, R10
+	JZ         columnsNear
+	PREFETCHT1 (R10)
+	ADDQ       SI, R10
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y11
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y12
+	VFMADD231PD  Y12, Y0, Y1
+	VFMADD231PD  Y12, Y11, Y2
+	VBROADCASTSD (CX)(DI*1), Y12
+	VFMADD231PD  Y12, Y0, Y3
+	VFMADD231PD  Y12, Y11, Y4
+	VBROADCASTSD (CX)(DI*2), Y12
+	VFMADD231PD  Y12, Y0, Y5
+	VFMADD231PD  Y12, Y11, Y6
+	VBROADCASTSD (CX)(R8*1), Y12
+	VFMADD231PD  Y12, Y0, Y7
+	VFMADD231PD  Y12, Y11, Y8
+	VBROADCASTSD (CX)(DI*4), Y12
+	VFMADD231PD  Y12, Y0, Y9
+	VFMADD231PD  Y12, Y11, Y10
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -6450,23 +11465,95 @@ TEXT ·gemm64AVX2Tile6x1(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R13
 	CMPQ         R13, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R10
-	ADDQ       SI, DX
-	TESTQ      R12, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R11, R11
+	JZ         rowsNear
 	PREFETCHT1 (R11)
 	ADDQ       SI, R11
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y7
 	VFMADD231PD  Y7, Y0, Y1
 	VBROADCASTSD (CX)(DI*1), Y7
@@ -6481,16 +11568,137 @@ fullNear:
 	VFMADD231PD  Y7, Y0, Y6
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R10
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R11, R11
+	JZ         columnsNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y7
+	VFMADD231PD  Y7, Y0, Y1
+	VBROADCASTSD (CX)(DI*1), Y7
+	VFMADD231PD  Y7, Y0, Y2
+	VBROADCASTSD (CX)(DI*2), Y7
+	VFMADD231PD  Y7, Y0, Y3
+	VBROADCASTSD (CX)(R8*1), Y7
+	VFMADD231PD  Y7, Y0, Y4
+	VBROADCASTSD (CX)(DI*4), Y7
+	VFMADD231PD  Y7, Y0, Y5
+	VBROADCASTSD (CX)(R9*1), Y7
+	VFMADD231PD  Y7, Y0, Y6
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL
@@ -6673,24 +11881,124 @@ TEXT ·gemm64AVX2Tile6x2(SB), NOSPLIT, $0-112
 	MOVQ         lanes+64(FP), R13
 	CMPQ         R13, $0x04
 	JNE          masked
+	CMPQ         BX, $0x08
+	JNE          columns
 
-fullBlock:
-	TESTQ AX, AX
-	JZ    fullDone
+rowsBlock:
+	SUBQ $0x04, AX
+	JLT  rowsRest
 
-fullLoop:
-	VMOVUPD    (DX), Y0
-	VMOVUPD    32(DX), Y13
-	PREFETCHT0 (R10)
-	PREFETCHT0 64(CX)
-	ADDQ       SI, R10
-	ADDQ       SI, DX
-	TESTQ      R12, AX
-	JNZ        fullNear
+rowsLoop:
+	TESTQ      R11, R11
+	JZ         rowsNear
 	PREFETCHT1 (R11)
 	ADDQ       SI, R11
 
-fullNear:
+rowsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          rowsLoop
+
+rowsRest:
+	ADDQ $0x04, AX
+	JZ   rowsNext
+
+rowsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
 	VBROADCASTSD (CX), Y14
 	VFMADD231PD  Y14, Y0, Y1
 	VFMADD231PD  Y14, Y13, Y2
@@ -6711,16 +12019,172 @@ fullNear:
 	VFMADD231PD  Y14, Y13, Y12
 	ADDQ         BX, CX
 	DECQ         AX
-	JNZ          fullLoop
-	DECQ         blocks+80(FP)
-	JZ           fullDone
-	ADDQ         aNext+88(FP), CX
-	ADDQ         bNext+96(FP), DX
-	ADDQ         bNext+96(FP), R10
-	MOVQ         k+0(FP), AX
-	JMP          fullBlock
+	JNZ          rowsStep
 
-fullDone:
+rowsNext:
+	DECQ blocks+80(FP)
+	JZ   rowsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  rowsBlock
+
+rowsDone:
+	JMP full
+
+columns:
+columnsBlock:
+	SUBQ $0x04, AX
+	JLT  columnsRest
+
+columnsLoop:
+	TESTQ      R11, R11
+	JZ         columnsNear
+	PREFETCHT1 (R11)
+	ADDQ       SI, R11
+
+columnsNear:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	SUBQ         $0x04, AX
+	JGE          columnsLoop
+
+columnsRest:
+	ADDQ $0x04, AX
+	JZ   columnsNext
+
+columnsStep:
+	VMOVUPD      (DX), Y0
+	VMOVUPD      32(DX), Y13
+	PREFETCHT0   (DX)(SI*8)
+	ADDQ         SI, DX
+	PREFETCHT0   64(CX)
+	VBROADCASTSD (CX), Y14
+	VFMADD231PD  Y14, Y0, Y1
+	VFMADD231PD  Y14, Y13, Y2
+	VBROADCASTSD (CX)(DI*1), Y14
+	VFMADD231PD  Y14, Y0, Y3
+	VFMADD231PD  Y14, Y13, Y4
+	VBROADCASTSD (CX)(DI*2), Y14
+	VFMADD231PD  Y14, Y0, Y5
+	VFMADD231PD  Y14, Y13, Y6
+	VBROADCASTSD (CX)(R8*1), Y14
+	VFMADD231PD  Y14, Y0, Y7
+	VFMADD231PD  Y14, Y13, Y8
+	VBROADCASTSD (CX)(DI*4), Y14
+	VFMADD231PD  Y14, Y0, Y9
+	VFMADD231PD  Y14, Y13, Y10
+	VBROADCASTSD (CX)(R9*1), Y14
+	VFMADD231PD  Y14, Y0, Y11
+	VFMADD231PD  Y14, Y13, Y12
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          columnsStep
+
+columnsNext:
+	DECQ blocks+80(FP)
+	JZ   columnsDone
+	ADDQ aNext+88(FP), CX
+	ADDQ bNext+96(FP), DX
+	MOVQ k+0(FP), AX
+	JMP  columnsBlock
+
+columnsDone:
+full:
 	MOVQ    c+48(FP), AX
 	MOVQ    cRow+56(FP), CX
 	MOVB    add+72(FP), DL

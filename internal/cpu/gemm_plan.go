@@ -32,7 +32,7 @@ func (g *Gemm) chooseKernel() {
 	g.packB = g.b.ColStride != 1
 	// Operands that the second-level cache holds need no fetching. The kernels of few rows read a panel before they could have fetched the next.
 	g.fetch = !g.packB && g.m >= fetchStep*ks.rows && (g.m*g.k+g.k*g.n+g.m*g.n)*g.size > fetchFrom*secondLevel()
-	if g.n >= copyMinCols {
+	if g.n >= copyMinCols && !(ks.inPlace && g.a.ColStride == 1) {
 		g.copyA = g.copyOf(g.a, g.m, g.k)
 	}
 	if !g.packB && g.m >= copyMinRows && g.n > g.panel {

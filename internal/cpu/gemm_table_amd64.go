@@ -78,6 +78,7 @@ var gemm32AVX2 = gemmKernels{
 	},
 	transpose: gemm32Transpose, step: 8,
 	grain: 131072, aliasing: 2048,
+	inPlace: true,
 }
 
 var gemm64AVX2 = gemmKernels{
@@ -98,4 +99,5 @@ var gemm64AVX2 = gemmKernels{
 	},
 	transpose: gemm64Transpose, step: 4,
 	grain: 65536, aliasing: 2048,
+	inPlace: true,
 }

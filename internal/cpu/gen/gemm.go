@@ -25,13 +25,14 @@ type target struct {
 	rows, wideRows   int
 	dotRows, dotCols int
 	aliasing         int // see gemmKernels in the package of the kernels
+	inPlace          bool
 }
 
 var gemmTargets = []target{
 	{name: "AVX512", avx512: true, rows: 14, wideRows: 6, dotRows: 4, dotCols: 4, aliasing: 4096},
 	{name: "AVX512", avx512: true, double: true, rows: 14, wideRows: 6, dotRows: 4, dotCols: 4, aliasing: 4096},
-	{name: "AVX2", rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048},
-	{name: "AVX2", double: true, rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048},
+	{name: "AVX2", rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048, inPlace: true},
+	{name: "AVX2", double: true, rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048, inPlace: true},
 }
 
 func init() {
@@ -143,7 +144,11 @@ func gemmTables() string {
 			fmt.Fprintf(&s, "\t\t%d: {1: %s},\n", rows, strings.Join(names, ", "))
 		}
 		fmt.Fprintf(&s, "\t},\n\ttranspose: %s, step: %d,\n", transposeName(t.bits()), 32/t.size())
-		fmt.Fprintf(&s, "\tgrain: %d, aliasing: %d,\n}\n\n", 1<<19/t.size(), t.aliasing)
+		fmt.Fprintf(&s, "\tgrain: %d, aliasing: %d,\n", 1<<19/t.size(), t.aliasing)
+		if t.inPlace {
+			s.WriteString("\tinPlace: true,\n")
+		}
+		s.WriteString("}\n\n")
 	}
 	return strings.TrimSuffix(s.String(), "\n")
 }
@@ -374,7 +379,13 @@ func (k *gemmGen) tile(rows, vectors int) {
 		lanes := k.arg("lanes")
 		k.CMPQ(lanes, Imm(uint64(k.width())))
 		k.JNE(LabelRef("masked"))
-		k.tileLoop("full", acc, aRows, aCol, b, bRow, far, next, every, count, nil)
+		k.CMPQ(aCol, Imm(uint64(k.size())))
+		k.JNE(LabelRef("columns"))
+		k.tileUnrolled("rows", true, acc, aRows, aCol, b, bRow, next, count)
+		k.JMP(LabelRef("full"))
+		k.Label("columns")
+		k.tileUnrolled("columns", false, acc, aRows, aCol, b, bRow, next, count)
+		k.Label("full")
 		k.tileStore("full", acc, nil)
 		k.Label("masked")
 	}
