@@ -46,6 +46,10 @@ const (
 	copyMinLength = 64
 	copyMinCols   = 128 // columns of C that use the copy of A
 	copyMinRows   = 48  // rows of C that use the copy of B
+
+	// With low tiles, if all lines of a panel fall into one set of the first-level cache.
+	copyMinRowsLow = 16
+	copyLowStride  = 4096
 )
 
 // packPanel transposes k rows of cols columns of B, which are not contiguous, to rows at dst.

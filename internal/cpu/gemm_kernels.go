@@ -39,9 +39,10 @@ type gemmKernels struct {
 	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
 	// rows fall into so few sets of the first-level cache that a panel evicts itself. Found by measurement.
 	aliasing int
-	// inPlace says that rows of A are read in place at any distance: a tile has no more of them than a set of the first-level cache has room for.
-	inPlace bool
-	tiles   bool // they are the kernels of tiles, which have no table: see tileProduct
+	// low says that tiles have few rows: as many of A as a set of the first-level cache has room for, so that they are read in place at any distance,
+	// while even few rows of C pass over a panel of B several times.
+	low   bool
+	tiles bool // they are the kernels of tiles, which have no table: see tileProduct
 }
 
 // across returns the columns of a panel of C of the given number of rows.

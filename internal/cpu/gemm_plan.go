@@ -32,10 +32,14 @@ func (g *Gemm) chooseKernel() {
 	g.packB = g.b.ColStride != 1
 	// Operands that the second-level cache holds need no fetching. The kernels of few rows read a panel before they could have fetched the next.
 	g.fetch = !g.packB && g.m >= fetchStep*ks.rows && (g.m*g.k+g.k*g.n+g.m*g.n)*g.size > fetchFrom*secondLevel()
-	if g.n >= copyMinCols && !(ks.inPlace && g.a.ColStride == 1) {
+	if g.n >= copyMinCols && !(ks.low && g.a.ColStride == 1) {
 		g.copyA = g.copyOf(g.a, g.m, g.k)
 	}
-	if !g.packB && g.m >= copyMinRows && g.n > g.panel {
+	copyRows := copyMinRows
+	if ks.low && g.b.RowStride*g.size%copyLowStride == 0 {
+		copyRows = copyMinRowsLow
+	}
+	if !g.packB && g.m >= copyRows && g.n > g.panel {
 		g.copyB = g.copyOf(g.b, g.k, g.n)
 	}
 }
@@ -51,7 +55,7 @@ const (
 	largeTask   = 128     // grains in a task of a large product
 	someTasks   = 16      // tasks of a product of moderate size
 	mostTasks   = 256     // tasks that a large product is cut into
-	tileRows    = 256     // rows of a task's block of C, about, so that its part of A stays in the second-level cache
+	tileRows    = 256     // most rows of a task's block of C, about: a block of its part of A takes half of the second-level cache
 	packedRows  = 512     // and where it packs B, which more rows repay
 	packMinRows = 48      // rows that a task computes from a panel of B that it packs
 	leastK      = 256     // shortest slice when K is split
@@ -80,7 +84,7 @@ func (g *Gemm) cut() {
 	rowPanels, colPanels := (g.m+maxRows-1)/maxRows, (g.n+g.panel-1)/g.panel
 	rowCuts := 1
 	if colPanels > 1 {
-		height := tileRows
+		height := min(tileRows, max(secondLevel()/(2*max(g.kc, 1)*g.size), 4*ks.rows))
 		if g.packB {
 			height = packedRows
 		}

@@ -78,7 +78,7 @@ var gemm32AVX2 = gemmKernels{
 	},
 	transpose: gemm32Transpose, step: 8,
 	grain: 131072, aliasing: 2048,
-	inPlace: true,
+	low: true,
 }
 
 var gemm64AVX2 = gemmKernels{
@@ -99,5 +99,5 @@ var gemm64AVX2 = gemmKernels{
 	},
 	transpose: gemm64Transpose, step: 4,
 	grain: 65536, aliasing: 2048,
-	inPlace: true,
+	low: true,
 }

@@ -256,6 +256,7 @@ func TestGemmLarge(t *testing.T) {
 		{"blocks of K, both along it", 30, 70, 1100, Layout{1100, 1}, Layout{1, 1100}},
 		{"blocks of K, packed B", 130, 70, 1100, Layout{1100, 1}, Layout{1, 1100}},
 		{"aliasing rows", 60, 140, 520, Layout{1024, 1}, Layout{1024, 1}},
+		{"aliasing rows, few of A", 20, 140, 522, Layout{1024, 1}, Layout{1024, 1}},
 		{"aliasing columns of A", 60, 140, 520, Layout{1, 512}, Layout{512, 1}},
 		{"aliasing, transposed", 60, 140, 520, Layout{1, 512}, Layout{1, 512}},
 		{"aliasing in general", 60, 140, 520, Layout{2 * 1024, 2}, Layout{1024, 2}},
@@ -266,6 +267,8 @@ func TestGemmLarge(t *testing.T) {
 		{"one row", 1, 700, 900, Layout{900, 1}, Layout{700, 1}},
 		{"one row, transposed", 1, 700, 900, Layout{900, 1}, Layout{1, 900}},
 		{"one column", 700, 1, 900, Layout{900, 1}, Layout{3, 1}},
+		{"more than the second-level cache holds", 30, 1200, 1101, Layout{1101, 1}, Layout{1200, 1}},
+		{"more than that, transposed A", 30, 1200, 1101, Layout{1, 30}, Layout{1200, 1}},
 		{"several rows of tasks", 600, 40, 64, Layout{64, 1}, Layout{40, 1}},
 	}
 	for i, tt := range tests {
@@ -310,7 +313,7 @@ func TestGemmSameBits(t *testing.T) {
 // TestGemmTiles asserts that the tasks of the last phase cover C exactly once.
 func TestGemmTiles(t *testing.T) {
 	atEachLevel(t, func(t *testing.T, l Level) {
-		for _, s := range [][3]int{{0, 5, 5}, {5, 0, 5}, {5, 5, 0}, {128, 784, 512}, {784, 65, 512}, {2000, 10, 100}, {10, 10, 9000}, {900, 1, 800}} {
+		for _, s := range [][3]int{{0, 5, 5}, {5, 0, 5}, {5, 5, 0}, {600, 200, 0}, {128, 784, 512}, {784, 65, 512}, {2000, 10, 100}, {10, 10, 9000}, {900, 1, 800}} {
 			for name, a := range layouts(s[0], s[2]) {
 				spec := GemmSpec{M: s[0], N: s[1], K: s[2], A: a, B: Layout{max(s[1], 1), 1}, LDC: max(s[1], 1)}
 				g := NewGemm(spec)

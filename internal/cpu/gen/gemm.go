@@ -25,14 +25,14 @@ type target struct {
 	rows, wideRows   int
 	dotRows, dotCols int
 	aliasing         int // see gemmKernels in the package of the kernels
-	inPlace          bool
+	low              bool
 }
 
 var gemmTargets = []target{
 	{name: "AVX512", avx512: true, rows: 14, wideRows: 6, dotRows: 4, dotCols: 4, aliasing: 4096},
 	{name: "AVX512", avx512: true, double: true, rows: 14, wideRows: 6, dotRows: 4, dotCols: 4, aliasing: 4096},
-	{name: "AVX2", rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048, inPlace: true},
-	{name: "AVX2", double: true, rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048, inPlace: true},
+	{name: "AVX2", rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048, low: true},
+	{name: "AVX2", double: true, rows: 6, wideRows: 2, dotRows: 3, dotCols: 3, aliasing: 2048, low: true},
 }
 
 func init() {
@@ -145,8 +145,8 @@ func gemmTables() string {
 		}
 		fmt.Fprintf(&s, "\t},\n\ttranspose: %s, step: %d,\n", transposeName(t.bits()), 32/t.size())
 		fmt.Fprintf(&s, "\tgrain: %d, aliasing: %d,\n", 1<<19/t.size(), t.aliasing)
-		if t.inPlace {
-			s.WriteString("\tinPlace: true,\n")
+		if t.low {
+			s.WriteString("\tlow: true,\n")
 		}
 		s.WriteString("}\n\n")
 	}
