@@ -3,6 +3,7 @@ package serve
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/csv"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/table"
+	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/interop/npy"
 	"github.com/seed-49005b45/tarn/predict"
 )
@@ -62,7 +64,9 @@ func (s *Server) fail(w http.ResponseWriter, f *failure) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(f.status)
-	json.NewEncoder(w).Encode(f)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.Encode(f)
 }
 
 // routes says who answers what.
@@ -116,6 +120,21 @@ func (s *Server) routes() {
 	})
 	handle("GET /openapi.json", "openapi", func(w http.ResponseWriter, r *http.Request) { s.write(w, s.openAPI(r)) })
 	handle("GET /{$}", "page", s.page)
+	// What no other pattern takes: a path that is not there, or another method for one that is.
+	handle("/", "other", func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if _, pattern := s.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "/" {
+				allowed = append(allowed, method)
+			}
+		}
+		if allowed == nil {
+			s.fail(w, &failure{status: http.StatusNotFound, Error: fmt.Sprintf("there is no page %s; there are POST /predict, POST /models/NAME/predict, POST /models/NAME/generate, GET /models, /openapi.json, /healthz, /readyz, /metrics and /", list.Quote(r.URL.Path))})
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		s.fail(w, &failure{status: http.StatusMethodNotAllowed, Error: fmt.Sprintf("%s takes %s, and not %s", r.URL.Path, strings.Join(allowed, " or "), r.Method)})
+	})
 }
 
 // describe says what a model reads and answers.
@@ -162,9 +181,9 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 	defer cancel()
 	v := m.now.Load()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.options.MaxBody))
-	if err != nil {
-		s.fail(w, asFailure(err))
+	body, f := s.body(w, r)
+	if f != nil {
+		s.fail(w, f)
 		return
 	}
 	form, rows, f := readRows(r.Header.Get("Content-Type"), body, v.model, s.options)
@@ -191,6 +210,34 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.reply(w, form, v.model.Schema(), answers)
+}
+
+// body reads what a request sends, unpacked; the limit holds for what is packed and for what is unpacked.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, *failure) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.options.MaxBody))
+	if err != nil {
+		return nil, asFailure(err)
+	}
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(bytes.NewReader(body))
+		if err == nil {
+			body, err = io.ReadAll(http.MaxBytesReader(nil, z, s.options.MaxBody))
+		}
+		var large *http.MaxBytesError
+		switch {
+		case errors.As(err, &large):
+			return nil, asFailure(err)
+		case err != nil:
+			return nil, &failure{status: http.StatusBadRequest, Error: fmt.Sprintf("the request says that it is packed with gzip, and cannot be unpacked: %v", err)}
+		}
+		return body, nil
+	default:
+		w.Header().Set("Accept-Encoding", "gzip")
+		return nil, &failure{status: http.StatusUnsupportedMediaType, Error: fmt.Sprintf("the content encoding %s is not read: send the request as it is, or packed with gzip", encoding)}
+	}
 }
 
 // form is how rows came, and how answers go.
@@ -239,7 +286,7 @@ func readRows(contentType string, body []byte, model predict.Model, o Options) (
 		return 0, nil, &failure{status: http.StatusUnsupportedMediaType, Error: fmt.Sprintf("the content type %s is not read: send application/json, text/csv or application/x-npy", kind)}
 	}
 	how := single
-	text := bytes.TrimSpace(body)
+	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff"))) // a byte order mark
 	if len(text) == 0 {
 		return how, nil, &failure{status: http.StatusBadRequest, Error: "the request is empty: send rows as JSON, CSV or a NumPy array"}
 	}

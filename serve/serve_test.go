@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -163,8 +164,12 @@ func TestRequests(t *testing.T) {
 		{"type", "POST", "/predict", "image/png", "x", 415, `is not read`},
 		{"unknown model", "POST", "/models/third/predict", "application/json", `{"x": 3}`, 404, `there is no model \"third\"`},
 		{"explain", "POST", "/predict?explain=perhaps", "application/json", `{"x": 3}`, 400, `it must be 1 or 0`},
-		{"method", "GET", "/predict", "", "", 405, `Method Not Allowed`},
-		{"nothing", "GET", "/../etc/passwd", "", "", 404, `not found`},
+		{"method", "GET", "/predict", "", "", 405, `{"error":"/predict takes POST, and not GET"}`},
+		{"method of a model", "DELETE", "/models/second", "", "", 405, `/models/second takes GET, and not DELETE`},
+		{"no object", "POST", "/predict", "application/json", `[null]`, 422, `and this is null`},
+		{"byte order mark", "POST", "/predict", "application/json", "\ufeff{\"x\": 3, \"word\": \"red\"}", 200, `{"prediction":6}`},
+		{"signs in an error", "POST", "/predict", "application/json", `{"x": "<b>", "word": "red"}`, 422, `"error":"\"<b>\" is not a number"`},
+		{"nothing", "GET", "/../etc/passwd", "", "", 404, `{"error":"there is no page \"/etc/passwd\"; there are POST /predict`},
 		{"models", "GET", "/models", "", "", 200, `"name":"second"`},
 		{"model", "GET", "/models/first", "", "", 200, `"columns":[{"name":"x","kind":"numeric","example":"3"},{"name":"word","kind":"category","example":"red"}]`},
 		{"health", "GET", "/healthz", "", "", 200, `ok`},
@@ -196,6 +201,35 @@ func TestRequests(t *testing.T) {
 	defer mu.Unlock()
 	if lines := log.String(); !strings.Contains(lines, `"status":422`) || strings.Contains(lines, "crimson") || strings.Contains(lines, "big") {
 		t.Errorf("the log has values of requests, or lacks statuses: %s", lines)
+	}
+}
+
+// TestPacked reads requests that are packed with gzip, within the limit, and refuses other packings.
+func TestPacked(t *testing.T) {
+	_, url := server(t, serve.Options{MaxBody: 2000}, entry("first", &doubler{}))
+	pack := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		io.WriteString(z, text)
+		z.Close()
+		return b.String()
+	}
+	row := `{"x": 3, "word": "red"}`
+	for _, c := range []struct {
+		name, encoding, body string
+		status               int
+		want                 string
+	}{
+		{"gzip", "gzip", pack(row), 200, `{"prediction":6}`},
+		{"as it is", "identity", row, 200, `{"prediction":6}`},
+		{"small, and large when unpacked", "gzip", pack(strings.Repeat(" ", 2001)), 413, "more than 2000 bytes"},
+		{"not packed", "gzip", row, 400, "cannot be unpacked"},
+		{"cut", "gzip", pack(row)[:20], 400, "cannot be unpacked"},
+		{"another packing", "br", row, 415, "the content encoding br is not read"},
+	} {
+		if status, _, got := ask(t, "POST", url+"/predict", "application/json", strings.NewReader(c.body), "Content-Encoding", c.encoding); status != c.status || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %d %s, want %d %s", c.name, status, got, c.status, c.want)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -359,9 +358,9 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, &failure{status: http.StatusNotFound, Error: fmt.Sprintf("there is no language model %q", r.PathValue("name"))})
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.options.MaxBody))
-	if err != nil {
-		s.fail(w, asFailure(err))
+	body, f := s.body(w, r)
+	if f != nil {
+		s.fail(w, f)
 		return
 	}
 	var q generateRequest

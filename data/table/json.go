@@ -47,7 +47,7 @@ func (s *Schema) objects(text []byte, marks []string) (*Table, error) {
 	if marks == nil {
 		marks = s.Missing
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	d.UseNumber()
 	t := &Table{}
 	var builders []*builder
@@ -122,6 +122,8 @@ func (s *Schema) objects(text []byte, marks []string) (*Table, error) {
 			}
 		case json.Delim(']'):
 			depth--
+		case nil:
+			return nil, &CellError{Row: rows, Problem: "a row must be an object, such as {\"size\": 3}, and this is null"}
 		default:
 			return nil, &CellError{Row: rows, Problem: fmt.Sprintf("a row must be an object, such as {\"size\": 3}, and this is %s", list.Quote(fmt.Sprint(token)))}
 		}
