@@ -23,7 +23,6 @@ import (
 
 	"github.com/seed-49005b45/tarn/data"
 	"github.com/seed-49005b45/tarn/data/table"
-	"github.com/seed-49005b45/tarn/internal/list"
 	"github.com/seed-49005b45/tarn/interop/npy"
 	"github.com/seed-49005b45/tarn/predict"
 )
@@ -129,7 +128,7 @@ func (s *Server) routes() {
 			}
 		}
 		if allowed == nil {
-			s.fail(w, &failure{status: http.StatusNotFound, Error: fmt.Sprintf("there is no page %s; there are POST /predict, POST /models/NAME/predict, POST /models/NAME/generate, GET /models, /openapi.json, /healthz, /readyz, /metrics and /", list.Quote(r.URL.Path))})
+			s.fail(w, &failure{status: http.StatusNotFound, Error: fmt.Sprintf("there is no page %.200q; there are POST /predict, POST /models/NAME/predict, POST /models/NAME/generate, GET /models, /openapi.json, /healthz, /readyz, /metrics and /", r.URL.Path)})
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))

@@ -9,7 +9,6 @@ import (
 
 	"github.com/seed-49005b45/tarn/data/table"
 	"github.com/seed-49005b45/tarn/fit"
-	"github.com/seed-49005b45/tarn/internal/list"
 )
 
 // This file writes the model card (Mitchell et al. 2019, Model cards for model reporting): what a model is for, of what it was made, how good it is and where not.
@@ -109,11 +108,14 @@ func writeMetrics(b *bufio.Writer, a *fit.About, metrics, errors, baseline, line
 
 func writeAbout(b *bufio.Writer, a *fit.About, s *table.Schema) {
 	fmt.Fprintf(b, "# A model of %s\n\n", word(a.Target))
-	features := s.Features()
+	columns := fmt.Sprintf("%d columns", len(s.Features()))
+	if columns == "1 columns" {
+		columns = "one column"
+	}
 	if a.Task == fit.Classify {
-		fmt.Fprintf(b, "It tells which of %d classes a row belongs to, %s, with probabilities, from %s.\n", len(a.Classes), wordList(a.Classes), list.Count(len(features), "column"))
+		fmt.Fprintf(b, "It tells which of %d classes a row belongs to, %s, with probabilities, from %s.\n", len(a.Classes), wordList(a.Classes), columns)
 	} else {
-		fmt.Fprintf(b, "It predicts a quantity from %s. 9 of 10 times the truth was within %s of the answer.\n", list.Count(len(features), "column"), number(a.Interval))
+		fmt.Fprintf(b, "It predicts a quantity from %s. 9 of 10 times the truth was within %s of the answer.\n", columns, number(a.Interval))
 	}
 	fmt.Fprintf(b, "\n## Of what it was made\n\n- rows: %d\n- split: %s\n", a.Rows, word(a.Split))
 	if a.Source != "" {
