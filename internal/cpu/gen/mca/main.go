@@ -3,7 +3,7 @@
 //	go -C internal/cpu/gen run ./mca -arch arm64 -llvm /usr/lib/llvm-22/bin
 //	go -C internal/cpu/gen run ./mca -arch amd64 -llvm /usr/lib/llvm-22/bin
 //
-// The models assume that all memory is in the first-level cache and that branches are predicted. LLVM 20 or later has all of them.
+// The models assume that all memory is in the first-level cache and that branches are predicted. LLVM 22 has all of them.
 package main
 
 import (
