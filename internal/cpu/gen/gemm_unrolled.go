@@ -1,5 +1,5 @@
-// The loop over K of the tiles of AVX2, four steps a turn. The 12 multiply-adds of a step take 6 cycles, in which many processors issue no more than 24
-// instructions. Loads, prefetches and multiply-adds of a step are 21 of them, so that there is no room to count each step.
+// The loop over K of the tiles of AVX2, four steps a turn. With vectors of 32 bytes a step has so few multiply-adds that loads, prefetches and the
+// counting of each step keep the front end and the load ports of many processors busy for longer than they take: see docs/intel.md.
 
 package main
 
