@@ -206,9 +206,16 @@ func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, erro
 	if c == nil {
 		return nil, fmt.Errorf("fit: Evaluate: there is no column %s, the target; there are %s", list.Quote(d.Name), list.Names(t.Names()))
 	}
+	var truth outcome
+	if m.About.Task != Classify {
+		var err error
+		if truth.value, err = table.Values(t, d); err != nil {
+			return nil, fmt.Errorf("fit: Evaluate: %w", err)
+		}
+	}
 	var rows []int
 	for i := range t.Rows() {
-		if !c.Missing(i) {
+		if !c.Missing(i) && (truth.value == nil || !math.IsNaN(truth.value[i])) { // a word among numbers counts as missing
 			rows = append(rows, i)
 		}
 	}
@@ -217,7 +224,6 @@ func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, erro
 	}
 	t = t.Take(rows)
 	c = t.Column(d.Name)
-	var truth outcome
 	if m.About.Task == Classify {
 		for i := range rows {
 			k := slices.Index(m.About.Classes, c.Text(i))
@@ -230,10 +236,11 @@ func (m *Model) Evaluate(ctx context.Context, t *table.Table) (*Evaluation, erro
 			truth.class = append(truth.class, int32(k))
 		}
 	} else {
-		var err error
-		if truth.value, err = table.Values(t, d); err != nil {
-			return nil, fmt.Errorf("fit: Evaluate: %w", err)
+		known := make([]float64, len(rows)) // the values may be the table's own
+		for k, i := range rows {
+			known[k] = truth.value[i]
 		}
+		truth.value = known
 	}
 	y, _, err := m.answers(ctx, t)
 	if err != nil {

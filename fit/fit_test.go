@@ -151,6 +151,26 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestOddTargets leaves out rows whose target is a word among numbers, when a model is made and when it is measured.
+func TestOddTargets(t *testing.T) {
+	lines := strings.SplitAfter(flats(60, 5, price), "\n")
+	i := strings.LastIndexByte(lines[8], ',')
+	lines[8] = lines[8][:i] + ",unknown\n"
+	m := model(t, strings.Join(lines, ""), fit.Options{Target: "target", Family: fit.Linear})
+	if m.About.Rows != 59 || !strings.Contains(strings.Join(m.About.Notes, "; "), `1 row whose "target" is no number`) || !(m.About.Metrics["R2"] > 0.5) {
+		t.Errorf("%d rows, R2 %v, notes %q", m.About.Rows, m.About.Metrics["R2"], m.About.Notes)
+	}
+	rows := read(t, strings.Replace(strings.Join(lines, ""), ",unknown\n", ",\n", 1)) // the column has numbers and a missing one
+	before := slices.Clone(rows.Column("target").Numbers)
+	if e, err := m.Evaluate(context.Background(), rows); err != nil || e.Rows != 59 || !slices.EqualFunc(before, rows.Column("target").Numbers, func(a, b float64) bool { return a == b || a != a && b != b }) {
+		t.Errorf("measured: %v; or the table is no longer what it was", err)
+	}
+	e, err := m.Evaluate(context.Background(), read(t, strings.Join(lines, "")))
+	if err != nil || e.Rows != 59 || !(e.Metrics["R2"] > 0.5) {
+		t.Errorf("measured: %+v %v", e, err)
+	}
+}
+
 // TestImportanceOfMany measures some of many columns, and among them those that matter.
 func TestImportanceOfMany(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -256,6 +276,8 @@ func TestRefusals(t *testing.T) {
 		{"constant", strings.ReplaceAll(strings.ReplaceAll(text, "true", "false"), "lift", "target2"), fit.Options{Target: "target2"}, "nothing to learn"},
 		{"names", text, fit.Options{Target: "id", Task: fit.Classify}, "too many for classes"},
 		{"words", text, fit.Options{Target: "city", Task: fit.Regress}, "no numbers"},
+		{"few numbers", "a,b\n" + strings.Repeat("1,2\n2,3\n3,4\n", 3) + strings.Repeat("1,x\n", 3), fit.Options{Target: "b", Task: fit.Regress, Kinds: map[string]table.Kind{"b": table.Numeric}}, "9 rows with a number"},
+		{"large values", "a,b\n" + strings.Repeat("1,2\n2,3e200\n", 10), fit.Options{Target: "b", Task: fit.Regress}, `line 3: column "b": the value 3e+200 is too large`},
 		{"few rows", "a,b\n1,2\n2,3\n", fit.Options{Target: "b"}, "at least 10 are needed"},
 		{"task", text, fit.Options{Target: "city", Task: "sort"}, `task "sort"`},
 		{"split", text, fit.Options{Target: "city", SplitBy: "moon"}, "there are random, order, time:COLUMN and group:COLUMN"},

@@ -128,6 +128,29 @@ func (p *problem) target() error {
 		if err != nil {
 			return fmt.Errorf("fit: target: %w", err)
 		}
+		rows = rows[:0]
+		for i, v := range values {
+			if !math.IsNaN(v) { // a word among numbers
+				rows = append(rows, i)
+			}
+		}
+		if odd := n - len(rows); odd > 0 {
+			p.notes = append(p.notes, fmt.Sprintf("left out: %s whose %s is no number", list.Count(odd, "row"), list.Quote(d.Name)))
+			p.table = p.table.Take(rows)
+			known := make([]float64, len(rows))
+			for k, i := range rows {
+				known[k] = values[i]
+			}
+			values = known
+		}
+		if len(rows) < 10 {
+			return fmt.Errorf("fit: the table has %s with a number in %s, and at least 10 are needed", list.Count(len(rows), "row"), list.Quote(d.Name))
+		}
+		for i, v := range values {
+			if math.Abs(v) > 1e100 { // whose square is more than the variance can hold
+				return fmt.Errorf("fit: target: %w", &table.CellError{Row: i, Line: p.table.Line(i), Column: d.Name, Problem: fmt.Sprintf("the value %g is too large to learn: leave the row out, or take the logarithm of the column", v)})
+			}
+		}
 		p.value = values
 		if slices.Max(values) == slices.Min(values) {
 			return fmt.Errorf("fit: the target %s has the value %v in all rows: there is nothing to learn", list.Quote(d.Name), values[0])

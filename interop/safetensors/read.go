@@ -328,6 +328,16 @@ func foreign(r io.ReaderAt, prefix []byte) error {
 	case bytes.HasPrefix(prefix, []byte("\x80\x02")): // a pickle of protocol 2
 	case bytes.HasPrefix(prefix, []byte("GGUF")):
 		return errors.New("this is a GGUF file, which package gguf reads")
+	case prefix[0] == 8 && prefix[1] >= 3 && prefix[1] <= 30 && prefix[2]&7 == 2 && prefix[2] <= 8<<3|2: // the version, and a field of bytes
+		return errors.New("this looks like an ONNX file, which package onnx reads, and tarn import")
+	case bytes.HasPrefix(prefix, []byte("PAR1")), bytes.HasPrefix(prefix, []byte("SQLite f")):
+		return errors.New("this is a table, a Parquet file or an SQLite database, and holds no weights")
+	case bytes.HasPrefix(prefix, []byte("\x89HDF")):
+		return errors.New("this is an HDF5 file, as of Keras, which is not read: save its weights as safetensors")
+	case bytes.HasPrefix(prefix, []byte("\x93NUMPY")):
+		return errors.New("this is an npy file of one array, which package npy reads")
+	case bytes.HasPrefix(prefix, []byte("\x1f\x8b")), bytes.HasPrefix(prefix, []byte("\x28\xb5\x2f\xfd")):
+		return errors.New("the file is packed with gzip or zstd: unpack it")
 	case !bytes.ContainsFunc(prefix, func(r rune) bool { return r < '\t' || r > '~' }):
 		return errors.New("not a safetensors file: it begins as a text does")
 	default:

@@ -330,6 +330,13 @@ func TestForeign(t *testing.T) {
 		{"old pt", "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "zip of pickles"},
 		{"npz", "PK\x03\x04" + strings.Repeat("\x00", 26) + "arr_0.npy", "package npy"},
 		{"gguf", "GGUF\x03\x00\x00\x00" + strings.Repeat("\x00", 16), "package gguf"},
+		{"onnx of PyTorch", "\x08\x08\x12\x07pytorch" + strings.Repeat("\x00", 16), "tarn import"},
+		{"onnx without a producer", "\x08\x0a:\xff\x01" + strings.Repeat("\x00", 16), "tarn import"},
+		{"Parquet", "PAR1\x15\x04\x15\x10" + strings.Repeat("\x00", 16), "holds no weights"},
+		{"SQLite", "SQLite format 3\x00" + strings.Repeat("\x00", 16), "holds no weights"},
+		{"HDF5", "\x89HDF\r\n\x1a\n" + strings.Repeat("\x00", 16), "HDF5"},
+		{"npy", "\x93NUMPY\x01\x00v\x00" + strings.Repeat(" ", 16), "package npy"},
+		{"gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + strings.Repeat("\x55", 16), "unpack it"},
 		{"short zip", "PK\x03\x04\x00\x00\x00\x00", "zip of pickles"},
 	} {
 		if _, err := readBytes([]byte(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
