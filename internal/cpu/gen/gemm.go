@@ -379,13 +379,17 @@ func (k *gemmGen) tile(rows, vectors int) {
 		lanes := k.arg("lanes")
 		k.CMPQ(lanes, Imm(uint64(k.width())))
 		k.JNE(LabelRef("masked"))
-		k.CMPQ(aCol, Imm(uint64(k.size())))
-		k.JNE(LabelRef("columns"))
-		k.tileUnrolled("rows", true, acc, aRows, aCol, b, bRow, next, count)
-		k.JMP(LabelRef("full"))
-		k.Label("columns")
-		k.tileUnrolled("columns", false, acc, aRows, aCol, b, bRow, next, count)
-		k.Label("full")
+		if k.avx512 {
+			k.tileLoop("full", acc, aRows, aCol, b, bRow, far, next, every, count, nil)
+		} else {
+			k.CMPQ(aCol, Imm(uint64(k.size())))
+			k.JNE(LabelRef("columns"))
+			k.tileUnrolled("rows", true, acc, aRows, aCol, b, bRow, next, count)
+			k.JMP(LabelRef("full"))
+			k.Label("columns")
+			k.tileUnrolled("columns", false, acc, aRows, aCol, b, bRow, next, count)
+			k.Label("full")
+		}
 		k.tileStore("full", acc, nil)
 		k.Label("masked")
 	}
