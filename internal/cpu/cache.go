@@ -2,5 +2,8 @@
 
 package cpu
 
-// usualSecondLevel stands for the bytes of the second-level cache of a core that does not tell them.
-const usualSecondLevel = 1 << 20
+// The bytes of the caches of a core that does not tell them.
+const (
+	usualFirstLevel  = 32 << 10
+	usualSecondLevel = 1 << 20
+)

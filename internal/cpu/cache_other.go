@@ -2,5 +2,6 @@
 
 package cpu
 
-// secondLevel returns what is usual: other processors do not tell programs.
+// firstLevel and secondLevel return what is usual: other processors do not tell programs.
+func firstLevel() int  { return usualFirstLevel }
 func secondLevel() int { return usualSecondLevel }

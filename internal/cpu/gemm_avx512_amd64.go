@@ -284,6 +284,11 @@ func gemm32AVX512Dot4x3(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cR
 //go:noescape
 func gemm32AVX512Dot4x4(k int, a *byte, aRow int, b *byte, bCol int, c *byte, cRow int, add bool)
 
+// gemm32AVX512Transpose copies src, rows by cols, to dst, cols by rows. Both counts are multiples of 16 and not 0.
+//
+//go:noescape
+func gemm32AVX512Transpose(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols int)
+
 // gemm64AVX512Tile1x1 computes 1 rows by 1 vectors of C.
 //
 //go:noescape

@@ -46,30 +46,48 @@ const (
 	copyMinLength = 64
 	copyMinCols   = 128 // columns of C that use the copy of A
 	copyMinRows   = 48  // rows of C that use the copy of B
+	manyWays      = 12  // lines of a set of the first-level cache from which the kernels' own numbers of columns and rows hold
 
 	// With low tiles, if all lines of a panel fall into one set of the first-level cache.
 	copyMinRowsLow = 16
 	copyLowStride  = 4096
 )
 
-// packPanel transposes k rows of cols columns of B, which are not contiguous, to rows at dst.
+// packPanel transposes k rows of cols columns of B, which are not contiguous, to rows at dst: in blocks that are as large as can be, the largest first.
 func (g *Gemm) packPanel(dst, b unsafe.Pointer, l Layout, k, cols int) {
+	if ks := g.kernels; l.RowStride == g.size && ks.transpose != nil {
+		g.packBlocks(dst, b, l, k, cols, ks.transposeWide != nil)
+	} else {
+		copyBlock(dst, g.panel*g.size, b, l.RowStride, l.ColStride, k, cols, g.size)
+	}
+}
+
+// packBlocks transposes blocks of the kernels, wide ones or others, and what is left over in smaller ones.
+func (g *Gemm) packBlocks(dst, b unsafe.Pointer, l Layout, k, cols int, wide bool) {
 	row := g.panel * g.size
-	ks, kt, ct := g.kernels, 0, 0
-	if l.RowStride == g.size && ks.transpose != nil {
-		kt, ct = k-k%ks.step, cols-cols%ks.step
-		if kt > 0 && ct > 0 {
-			ks.transpose((*byte)(dst), row, (*byte)(b), l.ColStride, ct, kt)
-		} else {
-			kt, ct = 0, 0
+	ks := g.kernels
+	transpose, step := ks.transpose, ks.step
+	if wide {
+		transpose, step = ks.transposeWide, wideStep
+	}
+	kt, ct := k-k%step, cols-cols%step
+	if kt > 0 && ct > 0 {
+		transpose((*byte)(dst), row, (*byte)(b), l.ColStride, ct, kt)
+	} else {
+		kt, ct = 0, 0
+	}
+	rest := func(i, j, k, cols int) {
+		to, from := unsafe.Add(dst, i*row+j*g.size), unsafe.Add(b, i*l.RowStride+j*l.ColStride)
+		switch {
+		case k == 0 || cols == 0:
+		case wide:
+			g.packBlocks(to, from, l, k, cols, false)
+		default:
+			copyBlock(to, row, from, l.RowStride, l.ColStride, k, cols, g.size)
 		}
 	}
-	if kt < k {
-		copyBlock(unsafe.Add(dst, kt*row), row, unsafe.Add(b, kt*l.RowStride), l.RowStride, l.ColStride, k-kt, ct, g.size)
-	}
-	if ct < cols {
-		copyBlock(unsafe.Add(dst, ct*g.size), row, unsafe.Add(b, ct*l.ColStride), l.RowStride, l.ColStride, k, cols-ct, g.size)
-	}
+	rest(kt, 0, k-kt, ct)
+	rest(0, ct, k, cols-ct)
 }
 
 // copyRows copies rows of the given number of bytes from one distance to another.

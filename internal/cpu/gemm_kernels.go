@@ -17,6 +17,7 @@ const (
 	maxTileVectors = 4
 	maxDotRows     = 4
 	maxDotCols     = 4
+	wideStep       = 16
 )
 
 // gemmKernels is the set of kernels for one level and element type.
@@ -34,6 +35,8 @@ type gemmKernels struct {
 	transpose func(dst *byte, dstRow int, src *byte, srcRow int, rows, cols int)
 	// step is what rows and cols given to transpose are multiples of.
 	step int
+	// transposeWide is the same for multiples of wideStep, or nil.
+	transposeWide func(dst *byte, dstRow int, src *byte, srcRow int, rows, cols int)
 	// grain is the number of multiplications under which a product is not cut further: about two microseconds.
 	grain int
 	// aliasing is the distance of rows, in bytes, from whose multiples on a copy is faster than reading in place: the
@@ -41,8 +44,11 @@ type gemmKernels struct {
 	aliasing int
 	// low says that tiles have few rows: as many of A as a set of the first-level cache has room for, so that they are read in place at any distance,
 	// while even few rows of C pass over a panel of B several times.
-	low   bool
-	tiles bool // they are the kernels of tiles, which have no table: see tileProduct
+	low bool
+	// copyCols and copyRows take the place of copyMinCols and copyMinRows if the sets of the first-level cache have many ways; 0 if they do not. Found
+	// by measurement.
+	copyCols, copyRows int
+	tiles              bool // they are the kernels of tiles, which have no table: see tileProduct
 }
 
 // across returns the columns of a panel of C of the given number of rows.

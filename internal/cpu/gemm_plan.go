@@ -1,18 +1,18 @@
 // The decisions of a matrix product: which kernels, what is copied, how C and K are cut. The constants were found by
-// measurement on a Zen 4 processor.
+// measurement on Zen 4 and Zen 5 processors.
 
 package cpu
 
-// blockK is the longest block of K: a panel of B of this length stays in the second-level cache while all rows pass.
-const blockK = 512
+// The longest blocks of K. A panel of B of blockK stays in the second-level cache while all rows pass. The few columns of B that dot kernels read at once
+// stay in the first-level cache even if they are longer, and the lanes of the sums are added up less often.
+const (
+	blockK    = 512
+	dotBlockK = 1024
+)
 
 // chooseKernel decides between tile and dot kernels, and what is copied.
 func (g *Gemm) chooseKernel() {
 	ks := g.kernels
-	g.kc = g.k
-	if blocks := (g.k + blockK - 1) / blockK; blocks > 1 {
-		g.kc = (g.k + blocks - 1) / blocks
-	}
 	// Where both operands run along K, a dot product needs no transposing copy of B, which few rows of A would not
 	// repay; and a C of few columns would leave most lanes of a tile idle.
 	if ks.dotRows > 0 && g.a.ColStride == 1 && g.k >= 2*ks.width {
@@ -23,25 +23,36 @@ func (g *Gemm) chooseKernel() {
 		}
 		if narrow || g.b.RowStride == 1 && g.b.ColStride != 1 && g.m <= few {
 			g.dot = true
+			g.kc = blockOf(g.k, dotBlockK)
 			g.packB = g.b.RowStride != 1
 			g.panel = ks.dotCols
 			return
 		}
 	}
+	g.kc = blockOf(g.k, blockK)
 	g.panel = ks.across(g.m)
 	g.packB = g.b.ColStride != 1
 	// Operands that the second-level cache holds need no fetching. The kernels of few rows read a panel before they could have fetched the next.
 	g.fetch = !g.packB && g.m >= fetchStep*ks.rows && (g.m*g.k+g.k*g.n+g.m*g.n)*g.size > fetchFrom*secondLevel()
-	if g.n >= copyMinCols && !(ks.low && g.a.ColStride == 1) {
-		g.copyA = g.copyOf(g.a, g.m, g.k)
-	}
-	copyRows := copyMinRows
-	if ks.low && g.b.RowStride*g.size%copyLowStride == 0 {
+	copyCols, copyRows := copyMinCols, copyMinRows
+	switch {
+	case ks.low && g.b.RowStride*g.size%copyLowStride == 0:
 		copyRows = copyMinRowsLow
+	case ks.copyCols > 0 && firstLevel() >= manyWays*ks.aliasing:
+		copyCols, copyRows = ks.copyCols, ks.copyRows
+	}
+	if g.n >= copyCols && !(ks.low && g.a.ColStride == 1) {
+		g.copyA = g.copyOf(g.a, g.m, g.k)
 	}
 	if !g.packB && g.m >= copyRows && g.n > g.panel {
 		g.copyB = g.copyOf(g.b, g.k, g.n)
 	}
+}
+
+// blockOf returns the length of the blocks of K if none is longer than most: all are of nearly equal length.
+func blockOf(k, most int) int {
+	blocks := max((k+most-1)/most, 1)
+	return (k + blocks - 1) / blocks
 }
 
 // dotLong is the number of vectors along K from which adding up their lanes at the end costs little.
@@ -55,7 +66,8 @@ const (
 	largeTask   = 128     // grains in a task of a large product
 	someTasks   = 16      // tasks of a product of moderate size
 	mostTasks   = 256     // tasks that a large product is cut into
-	tileRows    = 256     // most rows of a task's block of C, about: a block of its part of A takes half of the second-level cache
+	tileRows    = 256     // most rows of a task's block of C, about: a block of its part of A takes a half or a quarter of the second-level cache
+	shortK      = 64      // longest K with which C is most of what moves
 	packedRows  = 512     // and where it packs B, which more rows repay
 	packMinRows = 48      // rows that a task computes from a panel of B that it packs
 	leastK      = 256     // shortest slice when K is split
@@ -84,7 +96,11 @@ func (g *Gemm) cut() {
 	rowPanels, colPanels := (g.m+maxRows-1)/maxRows, (g.n+g.panel-1)/g.panel
 	rowCuts := 1
 	if colPanels > 1 {
-		height := min(tileRows, max(secondLevel()/(2*max(g.kc, 1)*g.size), 4*ks.rows))
+		share := 2
+		if !ks.low && g.size == 4 { // whose panels of B take more of the cache, and are passed over faster
+			share = 4
+		}
+		height := min(tileRows, max(secondLevel()/(share*max(g.kc, 1)*g.size), 4*ks.rows))
 		if g.packB {
 			height = packedRows
 		}
@@ -92,7 +108,14 @@ func (g *Gemm) cut() {
 			rowCuts = (g.m + height - 1) / height
 		}
 	}
+	if g.k <= shortK && !g.packB { // tasks that write whole rows of C touch fewer pages and share no lines
+		rowCuts = max(rowCuts, min(target, rowPanels))
+	}
 	colCuts := min((target+rowCuts-1)/rowCuts, colPanels)
+	if target >= someTasks { // tasks with one panel more than others would be waited for
+		least := colPanels / colCuts
+		colCuts = (colPanels + least - 1) / least
+	}
 	if rowCuts*colCuts < target {
 		rowCuts = min((target+colCuts-1)/colCuts, rowPanels)
 	}

@@ -29,6 +29,7 @@ var gemm32AVX512 = gemmKernels{
 	},
 	transpose: gemm32Transpose, step: 8,
 	grain: 131072, aliasing: 4096,
+	transposeWide: gemm32AVX512Transpose, copyCols: 512, copyRows: 192,
 }
 
 var gemm64AVX512 = gemmKernels{

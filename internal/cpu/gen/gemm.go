@@ -103,6 +103,8 @@ func gemmTarget(c *Context, t target) {
 	}
 	if !t.avx512 {
 		k.transpose()
+	} else if !t.double && !t.pairs {
+		k.transposeWide()
 	}
 }
 
@@ -147,6 +149,9 @@ func gemmTables() string {
 		fmt.Fprintf(&s, "\tgrain: %d, aliasing: %d,\n", 1<<19/t.size(), t.aliasing)
 		if t.low {
 			s.WriteString("\tlow: true,\n")
+		}
+		if t.avx512 && !t.double {
+			fmt.Fprintf(&s, "\ttransposeWide: %s, copyCols: 512, copyRows: 192,\n", transposeWideName)
 		}
 		s.WriteString("}\n\n")
 	}
@@ -301,9 +306,9 @@ func (k *gemmGen) rowsFrom(base, stride GPVirtual, rows int) *rowsOf {
 		r.five = k.GP64()
 		k.LEAQ(Mem{Base: stride, Index: stride, Scale: 4}, r.five)
 	}
-	if rows > 7 {
+	for 7*len(r.bases) < rows {
 		next := k.GP64()
-		k.LEAQ(Mem{Base: base, Index: r.three, Scale: 2}, next)
+		k.LEAQ(Mem{Base: r.bases[len(r.bases)-1], Index: r.three, Scale: 2}, next)
 		k.ADDQ(stride, next)
 		r.bases = append(r.bases, next)
 	}

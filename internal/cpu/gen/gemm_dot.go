@@ -218,3 +218,65 @@ func (k *gemmGen) transpose() {
 	k.VZEROUPPER()
 	k.RET()
 }
+
+const transposeWideName = "gemm32AVX512Transpose"
+
+// transposeWide emits the copy of a matrix of 32 bits to its transpose in blocks of 16 by 16. A line of the source is read all at once, so that rows
+// that fall into the same set of the cache do not evict each other in the middle of a block, and one of the destination is written at once.
+func (k *gemmGen) transposeWide() {
+	const n = 16
+	k.Function(transposeWideName)
+	k.Attributes(NOSPLIT)
+	k.Pragma("noescape")
+	k.SignatureExpr("func(dst *byte, dstRow int, src *byte, srcRow int, rows int, cols int)")
+	k.Doc(fmt.Sprintf("%s copies src, rows by cols, to dst, cols by rows. Both counts are multiples of %d and not 0.", transposeWideName, n))
+
+	dst, dstRow, src := k.arg("dst"), k.arg("dstRow"), k.arg("src")
+	srcRow, rows := k.arg("srcRow"), k.arg("rows")
+	k.Label("rows")
+	from, to, cols := k.GP64(), k.GP64(), k.arg("cols")
+	k.MOVQ(src, from)
+	k.MOVQ(dst, to)
+	in := k.rowsFrom(from, srcRow, n)
+	k.Label("block")
+	// Lane l of z[c][r] has columns 4c to 4c+3 of row 4l+r, so what remains is to transpose within the lanes.
+	var z [4][4]VecVirtual
+	for i := range n {
+		for c := range z {
+			m := in.at(i)
+			m.Disp = 16 * c
+			if i < 4 {
+				z[c][i] = k.ZMM()
+				k.VMOVUPS(m, z[c][i].AsX())
+			} else {
+				k.VINSERTF32X4(Imm(uint64(i/4)), m, z[c][i%4], z[c][i%4])
+			}
+		}
+	}
+	unpack := func(f func(...Op), x, y VecVirtual) VecVirtual {
+		d := k.ZMM()
+		f(y, x, d)
+		return d
+	}
+	for _, r := range z {
+		low, high := unpack(k.VUNPCKLPS, r[0], r[1]), unpack(k.VUNPCKHPS, r[0], r[1])
+		low2, high2 := unpack(k.VUNPCKLPS, r[2], r[3]), unpack(k.VUNPCKHPS, r[2], r[3])
+		for _, v := range []VecVirtual{unpack(k.VUNPCKLPD, low, low2), unpack(k.VUNPCKHPD, low, low2), unpack(k.VUNPCKLPD, high, high2), unpack(k.VUNPCKHPD, high, high2)} {
+			k.VMOVUPS(v, Mem{Base: to})
+			k.ADDQ(dstRow, to)
+		}
+	}
+	for _, base := range in.bases {
+		k.ADDQ(Imm(64), base)
+	}
+	k.SUBQ(Imm(n), cols)
+	k.JNZ(LabelRef("block"))
+	for range 2 {
+		k.LEAQ(Mem{Base: src, Index: srcRow, Scale: 8}, src)
+	}
+	k.ADDQ(Imm(64), dst)
+	k.SUBQ(Imm(n), rows)
+	k.JNZ(LabelRef("rows"))
+	k.VZEROUPPER()
+	k.RET()
+}
