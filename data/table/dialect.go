@@ -42,6 +42,10 @@ func (d Dialect) String() string {
 	case "":
 	case " ", "\u00a0", "\u202f":
 		parts = append(parts, "blanks between thousands")
+	case ",":
+		parts = append(parts, "commas between thousands")
+	case ".":
+		parts = append(parts, "points between thousands")
 	default:
 		parts = append(parts, d.Thousands+" between thousands")
 	}

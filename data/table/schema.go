@@ -161,7 +161,7 @@ func Infer(t *Table, h Hints) (*Schema, error) {
 			d.Role = Feature
 		}
 		if d.Odd > 0 && d.Role != LeftOut {
-			s.Warnings = append(s.Warnings, fmt.Sprintf("column %s: %d values are no numbers, such as %s, and count as missing", list.Quote(c.Name), d.Odd, list.Quote(oddExample(c, &d, n))))
+			s.Warnings = append(s.Warnings, fmt.Sprintf("column %s: words among the numbers count as missing: %s, such as %s", list.Quote(c.Name), list.Count(d.Odd, "value"), list.Quote(oddExample(c, &d, n))))
 		}
 		if share := float64(d.Missing) / float64(t.Rows()); share > 0.5 && d.Role == Feature {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("column %s is missing in %.0f %% of the rows", list.Quote(c.Name), 100*share))
@@ -231,7 +231,7 @@ func describe(c *Column, n notation) Description {
 			d.Why = "numbers with " + list.Quote(strings.TrimSpace(prefix+suffix))
 		}
 		if d.Odd > 0 {
-			d.Why += fmt.Sprintf(", but for %d values", d.Odd)
+			d.Why += ", but for " + list.Count(d.Odd, "value")
 		}
 		return d
 	}
@@ -247,7 +247,7 @@ func describe(c *Column, n notation) Description {
 	case float64(d.Distinct) > 0.9*float64(present) && present > 20:
 		d.Kind, d.Why = ID, "nearly all values differ: a name or an id"
 	default:
-		d.Kind, d.Why = Category, fmt.Sprintf("%d words", d.Distinct)
+		d.Kind, d.Why = Category, list.Count(d.Distinct, "word")
 	}
 	return d
 }

@@ -96,6 +96,11 @@ func TestDialects(t *testing.T) {
 			}
 		}
 	}
+	for text, want := range map[string]string{"a,b\n\"$1,234\",2\n": "commas, commas between thousands, UTF-8", "a;b\n1.234,5;2\n": "semicolons, decimal comma, points between thousands, UTF-8"} {
+		if got := read(t, text, table.Options{}).Dialect.String(); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
 	latin, _ := charmap.Windows1252.NewEncoder().String("stadt;größe\nKöln;1,5\nMünchen;2\n")
 	for _, c := range []struct {
 		name, text string
@@ -283,10 +288,10 @@ func TestKinds(t *testing.T) {
 				return "about 3"
 			}
 			return fmt.Sprint(i)
-		}, table.Numeric, "numbers, but for 1 values"},
+		}, table.Numeric, "numbers, but for 1 value"},
 		{"constant", func(i int) string { return "same" }, table.Constant, "one value"},
 		{"missing", func(i int) string { return "" }, table.Constant, "all values are missing"},
-		{"value or missing", func(i int) string { return []string{"here", ""}[i%2] }, table.Category, "1 words"},
+		{"value or missing", func(i int) string { return []string{"here", ""}[i%2] }, table.Category, "1 word"},
 	} {
 		s, err := table.Infer(read(t, text(c.f), table.Options{Header: table.Present}), table.Hints{})
 		if err != nil {
