@@ -117,6 +117,9 @@ func TestTooLarge(t *testing.T) {
 			return tarn.Cast(map[string]*tarn.Param{"w": tarn.NewParam(tarn.F32, nil, half*5/4)}, tarn.F64)
 		}, []string{`Cast: param "w": f64[167772160] is too large`}},
 		{"Zeros", func() error { return panics(func() { tarn.Zeros(tarn.F32, half, 2) }) }, []string{"tarn.Zeros: f32[134217728 2] is too large"}},
+		{"NewTensor", func() error { _, err := tarn.NewTensor(tarn.F32, half, 2); return err }, []string{"tarn: NewTensor: f32[134217728 2] is too large", "TARN_MEMORY=off"}},
+		{"NewTensor of no size", func() error { _, err := tarn.NewTensor(tarn.F32, -1); return err }, []string{"tarn: NewTensor: shape [-1] has the negative size -1 at axis 0"}},
+		{"NewTensor that cannot be counted", func() error { _, err := tarn.NewTensor(tarn.F32, 1<<62+1, 4); return err }, []string{"holds more elements than memory can"}},
 		{"Zeros of no size", func() error { return panics(func() { tarn.Zeros(tarn.F32, -1) }) }, []string{"tarn.Zeros: shape [-1] has the negative size -1 at axis 0"}},
 		{"Zeros that cannot be counted", func() error { return panics(func() { tarn.Zeros(tarn.F32, 1<<62+1, 4) }) }, []string{"holds more elements than memory can"}},
 		{"Zeros with an axis of 0", func() error { return panics(func() { tarn.Zeros(tarn.F32, 1<<62+1, 0, 4) }) }, []string{"holds more elements than memory can"}},

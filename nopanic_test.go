@@ -27,7 +27,7 @@ var functions = map[string][]any{
 	"HutchinsonDiagonal": {tarn.HutchinsonDiagonal[*tarn.Value], tarn.HutchinsonDiagonal[*tarn.Param], tarn.HutchinsonDiagonal[tarn.Operand]},
 	"Guard":              {tarn.Guard}, "Look": {tarn.Look}, "Implicit": {tarn.Implicit},
 	"Init": {tarn.Init}, "JVP": {tarn.JVP[*tarn.Value], tarn.JVP[*tarn.Param], tarn.JVP[tarn.Operand]}, "Jacobian": {tarn.Jacobian},
-	"KroneckerFactors": {tarn.KroneckerFactors}, "LossForm": {tarn.LossForm}, "NewGraph": {tarn.NewGraph}, "NewParam": {tarn.NewParam}, "NewRandom": {tarn.NewRandom}, "NewState": {tarn.NewState},
+	"KroneckerFactors": {tarn.KroneckerFactors}, "LossForm": {tarn.LossForm}, "NewGraph": {tarn.NewGraph}, "NewParam": {tarn.NewParam}, "NewRandom": {tarn.NewRandom}, "NewState": {tarn.NewState}, "NewTensor": {tarn.NewTensor},
 	"ParamOf": {tarn.ParamOf}, "Params": {tarn.Params}, "Scalar": {tarn.Scalar[float64]}, "Scan": {tarn.Scan}, "Sprint": {tarn.Sprint}, "Summary": {tarn.Summary}, "Stack": {tarn.Stack},
 	"Substitute": {tarn.Substitute[*tarn.Value], tarn.Substitute[*tarn.Param], tarn.Substitute[tarn.Operand]},
 	"Depends":    {tarn.Depends[*tarn.Value], tarn.Depends[*tarn.Param], tarn.Depends[tarn.Operand]},

@@ -122,8 +122,17 @@ func (t *Tensor) Fetch() error {
 // exists reports whether t is a tensor that a constructor has made.
 func (t *Tensor) exists() bool { return t != nil && (t.array.Data != nil || t.array.Size() == 0) }
 
-// Zeros returns a tensor of zeros. Like make, it panics if a size is negative, the dtype is none, or the process may not have as much memory:
-// the package comment says what it may have.
+// NewTensor returns a tensor of zeros whose shape is not known to be right or small, such as one that comes from outside. It is an error if a size is
+// negative, the dtype is none, or the process may not have as much memory: the package comment says what it may have.
+func NewTensor(dtype DType, shape ...int) (*Tensor, error) {
+	t, err := zeros(ir.Type{DType: ir.DType(dtype), Shape: shape})
+	if err != nil {
+		return nil, fmt.Errorf("tarn: NewTensor: %w", err)
+	}
+	return t, nil
+}
+
+// Zeros returns a tensor of zeros. Like make, it panics where NewTensor returns an error.
 func Zeros(dtype DType, shape ...int) *Tensor {
 	t, err := zeros(ir.Type{DType: ir.DType(dtype), Shape: shape})
 	if err != nil {

@@ -133,7 +133,10 @@ func (s *Set) Tensor(name string) (*tarn.Tensor, error) {
 		return nil, err
 	}
 	f := &s.fields[i]
-	t := tarn.Zeros(f.dtype, append([]int{s.n}, f.shape...)...)
+	t, err := tarn.NewTensor(f.dtype, append([]int{s.n}, f.shape...)...)
+	if err != nil {
+		return nil, fmt.Errorf("data: Tensor: field %q: %w", name, err)
+	}
 	return t, s.plain(f, t)(s.order(nil))
 }
 

@@ -261,7 +261,10 @@ func (m *imageMedium) tensors(t *table.Table) ([]*tarn.Tensor, error) {
 		return nil, fmt.Errorf("there is no column %s with pictures; there are %s", list.Quote(PictureColumn), list.Names(t.Names()))
 	}
 	o := m.reading()
-	x := tarn.Zeros(tarn.F32, append([]int{t.Rows()}, o.Shape()...)...)
+	x, err := tarn.NewTensor(tarn.F32, append([]int{t.Rows()}, o.Shape()...)...)
+	if err != nil {
+		return nil, fmt.Errorf("pictures of %d rows: %w", t.Rows(), err)
+	}
 	width := x.Size() / max(1, t.Rows())
 	for i := range t.Rows() {
 		bad := func(problem string) error {

@@ -121,8 +121,7 @@ func (o *MediaOptions) plan(multiplications float64, n int) {
 type learner struct {
 	medium       medium
 	options      MediaOptions
-	names        []string // of the fields of the inputs
-	target       string   // the field of classes, or of quantities
+	target       string // the field of classes, or of quantities
 	loss         func(y *tarn.Value, g *tarn.Graph, n int) *tarn.Value
 	learn, judge data.Source
 	curve        []Progress // of what has been trained

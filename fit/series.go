@@ -424,7 +424,10 @@ func (m *Model) ask(ctx context.Context, s *seriesMedium, questions []question, 
 	}
 	all, err := pieces(m, len(questions), atOnce, func(lo, hi int) ([][]float64, error) {
 		width := s.Length * len(s.Columns)
-		x := tarn.Zeros(tarn.F32, hi-lo, s.Length, len(s.Columns))
+		x, err := tarn.NewTensor(tarn.F32, hi-lo, s.Length, len(s.Columns))
+		if err != nil {
+			return nil, fmt.Errorf("the past of %d questions: %w", hi-lo, err)
+		}
 		for i, q := range questions[lo:hi] {
 			s.window(x.F32()[i*width:(i+1)*width], q.past)
 		}

@@ -218,7 +218,10 @@ func (m *textMedium) tensors(t *table.Table) ([]*tarn.Tensor, error) {
 	if c == nil {
 		return nil, fmt.Errorf("there is no column %s; there are %s", list.Quote(m.Column), list.Names(t.Names()))
 	}
-	tokens := tarn.Zeros(tarn.I32, t.Rows(), m.Length)
+	tokens, err := tarn.NewTensor(tarn.I32, t.Rows(), m.Length)
+	if err != nil {
+		return nil, fmt.Errorf("tokens of %d rows: %w", t.Rows(), err)
+	}
 	for i := range t.Rows() {
 		m.read(tokens.I32()[i*m.Length:(i+1)*m.Length], c.Text(i))
 	}

@@ -52,7 +52,7 @@ func (m *Adam) search(r *run) Reason {
 			second[i] = b2*second[i] + (1-b2)*v*v
 			d[i] = -now * first[i] / (1 - math.Pow(b1, t)) / (math.Sqrt(second[i]/(1-math.Pow(b2, t))) + small)
 		}
-		f := math.NaN()
+		var f float64
 		for try := 0; ; try++ {
 			for i, v := range r.x {
 				x[i] = v + d[i]

@@ -61,6 +61,15 @@ func rowsOf(what, name string, v *tarn.Value, n int) (rows, error) {
 	return r, nil
 }
 
+// tensor makes a tensor of n rows.
+func (r rows) tensor(what string, n int) (*tarn.Tensor, error) {
+	t, err := tarn.NewTensor(r.dtype, append([]int{n}, r.shape...)...)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: %w", what, r.name, err)
+	}
+	return t, nil
+}
+
 // same reports whether inputs or outputs are those of another number of rows.
 func same(a, b []rows) bool {
 	return slices.EqualFunc(a, b, func(a, b rows) bool {
@@ -164,7 +173,11 @@ func (p *Predictor) worker(i int) (*worker, error) {
 	}
 	w := &worker{program: program, results: tarn.Results{}}
 	for _, in := range p.inputs {
-		w.inputs = append(w.inputs, tarn.Zeros(in.dtype, append([]int{p.sizes[i]}, in.shape...)...))
+		t, err := in.tensor("input", p.sizes[i])
+		if err != nil {
+			return nil, err
+		}
+		w.inputs = append(w.inputs, t)
 	}
 	return w, nil
 }
@@ -205,7 +218,9 @@ func (p *Predictor) Run(ctx context.Context, inputs ...*tarn.Tensor) (tarn.Resul
 	}
 	results := make(tarn.Results, len(p.outputs))
 	for _, out := range p.outputs {
-		results[out.name] = tarn.Zeros(out.dtype, append([]int{rows}, out.shape...)...)
+		if results[out.name], err = out.tensor("output", rows); err != nil {
+			return nil, fmt.Errorf("predict: Run: %w", err)
+		}
 	}
 	if rows == 0 {
 		return results, nil

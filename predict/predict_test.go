@@ -149,6 +149,18 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
+	t.Run("memory", func(t *testing.T) {
+		p, err := predict.New(func(g *tarn.Graph, n int) tarn.Outputs {
+			return tarn.Outputs{"y": g.Input("x", tarn.F32, n).Reshape(n, 1).Tile(1, 1<<12)}
+		}, predict.Options{Sizes: []int{2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("TARN_MEMORY", "0")
+		if _, err := p.Run(ctx, tarn.Zeros(tarn.F32, 1<<11)); err == nil || !strings.Contains(err.Error(), `predict: Run: output "y": tarn: NewTensor: f32[2048 4096] is too large`) {
+			t.Errorf("error %v, want that the output is too large", err)
+		}
+	})
 	if _, err := p.Run(ctx, x, code); err != nil {
 		t.Errorf("after errors: %v", err)
 	}

@@ -61,7 +61,10 @@ func (p *Predictor) Over(ctx context.Context, c dist.Comm, set data.Source, size
 		}
 		out := tarn.Results{}
 		for name, s := range sent {
-			t := tarn.Zeros(s.DType, s.Shape...)
+			t, err := tarn.NewTensor(s.DType, s.Shape...)
+			if err != nil {
+				return fmt.Errorf("predict: Over: output %q: %w", name, err)
+			}
 			copy(t.Raw(), s.Raw)
 			out[name] = t
 		}

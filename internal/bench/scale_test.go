@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-49005b45/tarn"
@@ -57,7 +58,15 @@ func TestScale(t *testing.T) {
 	network := dist.Network{Latency: 3e-3, Bandwidth: 40e6}
 	for _, ranks := range []int{2, 4} {
 		alone, got := step(ranks, nil), step(ranks, &network)
-		want := Model{Weights: width*width + width, Seconds: alone}.Scale(network, ranks)
+		var want Scaled
+		for range 4 { // a busy machine gets further tries, of which the fastest count
+			want = Model{Weights: width*width + width, Seconds: alone}.Scale(network, ranks)
+			if math.Abs(got-want.Seconds) <= 0.25*want.Seconds {
+				break
+			}
+			alone, got = min(alone, step(ranks, nil)), min(got, step(ranks, &network))
+		}
+		want = Model{Weights: width*width + width, Seconds: alone}.Scale(network, ranks)
 		t.Logf("%d ranks: a step takes %.3g s, predicted %.3g s, without network %.3g s", ranks, got, want.Seconds, alone)
 		if want.Exposed < 5*alone {
 			t.Skipf("this machine is too slow to tell the network from computing: a step takes %v s without network", alone)
@@ -66,17 +75,24 @@ func TestScale(t *testing.T) {
 			t.Errorf("%d ranks: a step takes %v s, predicted were %v s", ranks, got, want.Seconds)
 		}
 	}
-	// A network is measured as it is.
-	for r, err := range disttest.Run(3, disttest.Options{Network: &network}, func(c dist.Comm) error {
-		n, err := dist.Measure(c)
-		if err == nil && (math.Abs(n.Latency-network.Latency) > 0.3*network.Latency || math.Abs(n.Bandwidth-network.Bandwidth) > 0.3*network.Bandwidth) {
-			t.Errorf("the network is measured as %+v, and is %+v", n, network)
-		}
-		return err
-	}) {
-		if err != nil {
-			t.Fatalf("rank %d: %v", r, err)
-		}
+}
+
+// TestMeasureNetwork measures a network by a clock that only the network moves.
+func TestMeasureNetwork(t *testing.T) {
+	for _, network := range []dist.Network{{Latency: 3e-3, Bandwidth: 40e6}, {Latency: 1e-5, Bandwidth: 1e10}} {
+		synctest.Test(t, func(t *testing.T) {
+			for r, err := range disttest.Run(3, disttest.Options{Network: &network}, func(c dist.Comm) error {
+				n, err := dist.Measure(c)
+				if err == nil && (math.Abs(n.Latency-network.Latency) > 0.01*network.Latency || math.Abs(n.Bandwidth-network.Bandwidth) > 0.01*network.Bandwidth) {
+					t.Errorf("the network is measured as %+v, and is %+v", n, network)
+				}
+				return err
+			}) {
+				if err != nil {
+					t.Fatalf("rank %d: %v", r, err)
+				}
+			}
+		})
 	}
 }
 

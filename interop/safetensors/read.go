@@ -447,7 +447,10 @@ func (t *stored) elements() (*tarn.Tensor, error) {
 // raw reads the elements of F16 and BF16 as tensors of these dtypes.
 func (t *stored) raw() (*tarn.Tensor, error) {
 	dtype, _ := t.decoded()
-	tensor := tarn.Zeros(dtype, t.shape...)
+	tensor, err := tarn.NewTensor(dtype, t.shape...)
+	if err != nil {
+		return nil, err
+	}
 	data := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(tensor.Raw()))), tensor.Size())
 	return tensor, fillInto(t, data, func(b []byte) uint16 { return order.Uint16(b) })
 }
