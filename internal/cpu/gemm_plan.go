@@ -67,7 +67,7 @@ const (
 	someTasks   = 16      // tasks of a product of moderate size
 	mostTasks   = 256     // tasks that a large product is cut into
 	tileRows    = 256     // most rows of a task's block of C, about: a block of its part of A takes a half or a quarter of the second-level cache
-	shortK      = 64      // longest K with which C is most of what moves
+	shortK      = 32      // longest K with which C is most of what moves
 	packedRows  = 512     // and where it packs B, which more rows repay
 	packMinRows = 48      // rows that a task computes from a panel of B that it packs
 	leastK      = 256     // shortest slice when K is split

@@ -270,7 +270,7 @@ func TestGemmLarge(t *testing.T) {
 		{"more than the second-level cache holds", 30, 1200, 1101, Layout{1101, 1}, Layout{1200, 1}},
 		{"more than that, transposed A", 30, 1200, 1101, Layout{1, 30}, Layout{1200, 1}},
 		{"several rows of tasks", 600, 40, 64, Layout{64, 1}, Layout{40, 1}},
-		{"short K, many rows of tasks", 300, 500, 40, Layout{1, 300}, Layout{500, 1}},
+		{"short K, many rows of tasks", 300, 500, 30, Layout{1, 300}, Layout{500, 1}},
 		{"aliasing, large", 200, 520, 70, Layout{1024, 1}, Layout{1024, 1}},
 		{"aliasing columns of A, large", 200, 520, 70, Layout{1, 1024}, Layout{520, 1}},
 		{"packed B, blocks of each size and more", 130, 58, 90, Layout{90, 1}, Layout{1, 90}},
