@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/seed-49005b45/tarn/internal/clock"
 )
 
 // This file holds the clock: how a step is repeated, and which samples count. The programs in peers follow the same rules.
@@ -30,15 +32,15 @@ type timing struct {
 // measure times step, of which first is the first call. On an accelerator a step may return before it is finished: wait waits for it.
 func measure(ctx context.Context, first, step, wait func() error) (timing, error) {
 	var t timing
-	start := time.Now()
+	start := clock.Now()
 	if err := first(); err != nil {
 		return t, err
 	}
-	t.first = time.Since(start)
+	t.first = clock.Since(start)
 	fastest := time.Duration(1<<63 - 1)
-	start = time.Now()
-	for n := 0; n < warmUpRuns || time.Since(start) < warmUp; n++ {
-		begin := time.Now()
+	start = clock.Now()
+	for n := 0; n < warmUpRuns || clock.Since(start) < warmUp; n++ {
+		begin := clock.Now()
 		err := step()
 		if err == nil {
 			err = wait()
@@ -46,7 +48,7 @@ func measure(ctx context.Context, first, step, wait func() error) (timing, error
 		if err != nil {
 			return t, err
 		}
-		fastest = min(fastest, time.Since(begin))
+		fastest = min(fastest, clock.Since(begin))
 		if err := context.Cause(ctx); err != nil {
 			return t, err
 		}
@@ -77,8 +79,8 @@ func repeats(step time.Duration) int {
 // sample takes samples of inner steps, in seconds a step.
 func sample(ctx context.Context, step, wait func() error, inner int) ([]float64, error) {
 	var samples []float64
-	for start := time.Now(); len(samples) < minSamples || len(samples) < maxSamples && time.Since(start) < budget; {
-		begin := time.Now()
+	for start := clock.Now(); len(samples) < minSamples || len(samples) < maxSamples && clock.Since(start) < budget; {
+		begin := clock.Now()
 		for range inner {
 			if err := step(); err != nil {
 				return nil, err
@@ -87,7 +89,7 @@ func sample(ctx context.Context, step, wait func() error, inner int) ([]float64,
 		if err := wait(); err != nil {
 			return nil, err
 		}
-		samples = append(samples, time.Since(begin).Seconds()/float64(inner))
+		samples = append(samples, clock.Since(begin).Seconds()/float64(inner))
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}

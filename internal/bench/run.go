@@ -11,9 +11,9 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
-	"time"
 
 	"github.com/seed-49005b45/tarn"
+	"github.com/seed-49005b45/tarn/internal/clock"
 	"github.com/seed-49005b45/tarn/internal/cpu"
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
@@ -235,9 +235,9 @@ func (o Options) measureProcesses(ctx context.Context, load workload) (Result, e
 		if err != nil {
 			return Result{}, err
 		}
-		begin := time.Now()
+		begin := clock.Now()
 		_, err = cmd.Output()
-		seconds := time.Since(begin).Seconds()
+		seconds := clock.Since(begin).Seconds()
 		if err != nil {
 			return Result{}, processError(ctx, err)
 		}

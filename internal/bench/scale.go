@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-49005b45/tarn"
 	"github.com/seed-49005b45/tarn/dist"
+	"github.com/seed-49005b45/tarn/internal/clock"
 	"github.com/seed-49005b45/tarn/internal/plot"
 )
 
@@ -52,15 +53,15 @@ func Models(ctx context.Context, o Options) ([]Model, error) {
 		small.Flops += float64(s.Flops)
 	}
 	var times []float64
-	for began := time.Now(); len(times) < 5 || len(times) < 200 && time.Since(began) < 3*time.Second; {
+	for began := clock.Now(); len(times) < 5 || len(times) < 200 && clock.Since(began) < 3*time.Second; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		start := time.Now()
+		start := clock.Now()
 		if _, err := p.Run(j.inputs...); err != nil {
 			return nil, fmt.Errorf("bench: gpt-small: %w", err)
 		}
-		times = append(times, time.Since(start).Seconds())
+		times = append(times, clock.Since(start).Seconds())
 	}
 	times = times[1:]
 	slices.Sort(times)

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/seed-49005b45/tarn/internal/clock"
 	"github.com/seed-49005b45/tarn/internal/half"
 )
 
@@ -135,9 +136,9 @@ func leastTimes(all []func()) []time.Duration {
 	best := make([]time.Duration, len(all))
 	for round := range 8 {
 		for i, f := range all {
-			start := time.Now()
+			start := clock.Now()
 			f()
-			if took := time.Since(start); round == 0 || took < best[i] {
+			if took := clock.Since(start); round == 0 || took < best[i] {
 				best[i] = took
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-49005b45/tarn/internal/clock"
 	"github.com/seed-49005b45/tarn/internal/lower"
 	"github.com/seed-49005b45/tarn/internal/pool"
 )
@@ -24,11 +25,11 @@ func (m *Machine) Profile(c Call, runs int) ([]time.Duration, error) {
 		m.begin(c)
 		c.Step++
 		for i, j := range m.jobs {
-			start := time.Now()
+			start := clock.Now()
 			if err := j.run(); err != nil {
 				return nil, err
 			}
-			times[i] = append(times[i], time.Since(start))
+			times[i] = append(times[i], clock.Since(start))
 		}
 		if err := m.settle(); err != nil {
 			return nil, err
@@ -50,19 +51,19 @@ type Event struct {
 
 // Trace takes one step of the program and returns what every worker did and when.
 func (m *Machine) Trace(c Call) ([]Event, error) {
-	t := &tracer{began: time.Now(), events: make([][]Event, len(m.workers))}
+	t := &tracer{began: clock.Now(), events: make([][]Event, len(m.workers))}
 	m.tracer = t
 	defer func() { m.tracer = nil }()
 	m.begin(c)
 	defer m.release()
 	for i, j := range m.jobs {
 		t.step = i
-		start := time.Since(t.began)
+		start := clock.Since(t.began)
 		if err := j.run(); err != nil {
 			return nil, err
 		}
 		if !t.forked {
-			t.events[0] = append(t.events[0], Event{Step: i, Start: start, End: time.Since(t.began)})
+			t.events[0] = append(t.events[0], Event{Step: i, Start: start, End: clock.Since(t.began)})
 		}
 		t.forked = false
 	}
@@ -71,7 +72,7 @@ func (m *Machine) Trace(c Call) ([]Event, error) {
 
 // tracer stands between the pool and a job and notes when each task runs.
 type tracer struct {
-	began  time.Time
+	began  clock.Moment
 	step   int
 	forked bool // the step that runs has been through the pool
 	job    pool.Job
@@ -80,9 +81,9 @@ type tracer struct {
 
 // Do runs one task of the job.
 func (t *tracer) Do(worker, task int) {
-	start := time.Since(t.began)
+	start := clock.Since(t.began)
 	t.job.Do(worker, task)
-	t.events[worker] = append(t.events[worker], Event{t.step, worker, task, start, time.Since(t.began)})
+	t.events[worker] = append(t.events[worker], Event{t.step, worker, task, start, clock.Since(t.began)})
 }
 
 // fork runs the tasks of a job on the pool.

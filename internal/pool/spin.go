@@ -3,6 +3,8 @@ package pool
 import (
 	"runtime"
 	"time"
+
+	"github.com/seed-49005b45/tarn/internal/clock"
 )
 
 // This file is the waiting that comes before sleeping. Waking a sleeping thread takes tens of microseconds, and the
@@ -20,7 +22,7 @@ const (
 // spin is one wait. Its zero value begins.
 type spin struct {
 	n     int
-	until time.Time
+	until clock.Moment // 0 before the first look at the clock
 }
 
 // again waits a moment and reports whether to look again; false means that it is time to sleep.
@@ -29,12 +31,12 @@ func (s *spin) again() bool {
 		pause()
 		return true
 	}
-	now := time.Now()
-	if s.until.IsZero() {
+	now := clock.Now()
+	if s.until == 0 {
 		if runtime.GOMAXPROCS(0) == 1 {
 			return false // nobody else can run while this goroutine spins
 		}
-		s.until = now.Add(patience)
+		s.until = now + clock.Moment(patience)
 	}
-	return now.Before(s.until)
+	return now < s.until
 }
