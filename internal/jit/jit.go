@@ -1,7 +1,7 @@
 // Package jit makes machine code for runs of simple elementwise functions when a program is compiled. A run such as an
 // optimizer's update is then one pass over its arrays, with everything between in vector registers, and not one pass a
 // function. It knows AVX-512, AVX2 and NEON; where there is none of them, or no executable memory, the vector functions of package cpu do the
-// same work.
+// function. It knows AVX-512, AVX2 and NEON; where there is none of them, or no executable memory, the vector functions of package cpu do the
 package jit
 
 import (

@@ -1,25 +1,25 @@
-//go:build (linux && (amd64 || arm64)) || (darwin && arm64)
+//go:build ((darwin || linux) && (amd64 || arm64)) || (freebsd && amd64)
 
 package jit
 
-import "syscall"
+import "golang.org/x/sys/unix"
 
 //go:noescape
 func call(code uintptr, slots *uintptr, n int)
 
 // executable copies code into memory of its own, which is writable first and executable afterwards, never both.
 func executable(code []byte) (b []byte, ok bool) {
-	b, err := syscall.Mmap(-1, 0, len(code), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	b, err := unix.Mmap(-1, 0, len(code), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, false
 	}
 	copy(b, code)
 	synchronize(b)
-	if err := syscall.Mprotect(b, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
+	if err := unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC); err != nil {
 		unmap(b)
 		return nil, false
 	}
 	return b, true
 }
 
-func unmap(b []byte) { syscall.Munmap(b) }
+func unmap(b []byte) { unix.Munmap(b) }

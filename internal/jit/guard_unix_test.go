@@ -1,11 +1,12 @@
-//go:build linux || darwin
+//go:build darwin || freebsd || linux
 
 package jit
 
 import (
 	"os"
-	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // guarded returns n bytes that end where the process may neither read nor write.
@@ -13,12 +14,12 @@ func guarded(t *testing.T, n int) []byte {
 	t.Helper()
 	page := os.Getpagesize()
 	size := (n+page-1)/page*page + page
-	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Munmap(b) })
-	if err := syscall.Mprotect(b[size-page:], syscall.PROT_NONE); err != nil {
+	t.Cleanup(func() { unix.Munmap(b) })
+	if err := unix.Mprotect(b[size-page:], unix.PROT_NONE); err != nil {
 		t.Fatal(err)
 	}
 	return b[size-page-n : size-page : size-page]

@@ -1,3 +1,5 @@
+//go:build darwin || freebsd || linux || windows
+
 #include "textflag.h"
 
 // func call(code uintptr, slots *uintptr, n int)
