@@ -324,3 +324,11 @@ func TestNormalize(t *testing.T) {
 		t.Errorf("no moments change 3 to %v", got)
 	}
 }
+
+// TestTensorTooLarge asks for a field as a tensor that the process may not have.
+func TestTensorTooLarge(t *testing.T) {
+	s := newSet(t, Field{"x", Array{[]int{2, 1 << 21}, make([]float32, 1<<22)}})
+	t.Setenv("TARN_MEMORY", "0")
+	_, err := s.Tensor("x")
+	refused(t, "Tensor", err, `data: Tensor: field "x": tarn: NewTensor: f32[2 2097152] is too large`)
+}
