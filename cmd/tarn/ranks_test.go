@@ -134,12 +134,13 @@ func TestRanks(t *testing.T) {
 			}
 
 			// Ctrl-C: one checkpoint, one message; another number of ranks goes on. Open MPI 4 gives ranks a second for it, and Open MPI 5 no longer shows what they say.
+			// The launchers of Open MPI pass on the ranks' exit code. Hydra, that of the others, at times says 0 after Ctrl-C though all ranks have ended with 130.
 			dir := l.Name + "-interrupted"
 			c, b := begin(dir)
 			c.Process.Signal(syscall.SIGINT)
 			begun := time.Now()
 			c.Wait()
-			if out := b.String(); c.ProcessState.ExitCode() == 0 || strings.Count(out, "checkpoint written") != 1 && l.Name != "openmpi5" || time.Since(begun) > time.Minute {
+			if out := b.String(); c.ProcessState.ExitCode() == 0 && strings.HasPrefix(l.Name, "openmpi") || strings.Count(out, "checkpoint written") != 1 && l.Name != "openmpi5" || time.Since(begun) > time.Minute {
 				t.Errorf("interrupted: exit code %d after %v\n%s", c.ProcessState.ExitCode(), time.Since(begun), out)
 			}
 			again := 3
@@ -157,7 +158,7 @@ func TestRanks(t *testing.T) {
 			}
 			begun = time.Now()
 			c.Wait()
-			if out := b.String(); c.ProcessState.ExitCode() == 0 || strings.Count(out, "was ended by signal 9") != 1 || time.Since(begun) > time.Minute {
+			if out := b.String(); c.ProcessState.ExitCode() == 0 && strings.HasPrefix(l.Name, "openmpi") || strings.Count(out, "was ended by signal 9") != 1 || time.Since(begun) > time.Minute {
 				t.Errorf("killed: exit code %d after %v\n%s", c.ProcessState.ExitCode(), time.Since(begun), out)
 			}
 
