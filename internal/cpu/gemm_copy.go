@@ -77,12 +77,13 @@ func (g *Gemm) packBlocks(dst, b unsafe.Pointer, l Layout, k, cols int, wide boo
 		kt, ct = 0, 0
 	}
 	rest := func(i, j, k, cols int) {
+		if k == 0 || cols == 0 { // where an address would be beyond the arrays
+			return
+		}
 		to, from := unsafe.Add(dst, i*row+j*g.size), unsafe.Add(b, i*l.RowStride+j*l.ColStride)
-		switch {
-		case k == 0 || cols == 0:
-		case wide:
+		if wide {
 			g.packBlocks(to, from, l, k, cols, false)
-		default:
+		} else {
 			copyBlock(to, row, from, l.RowStride, l.ColStride, k, cols, g.size)
 		}
 	}
